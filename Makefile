@@ -1,0 +1,42 @@
+# Two commands: `make demo` runs the whole way on a simulated company, `make test` runs all checks and tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := true
+export UV_PYTHON_PREFERENCE := only-system
+
+.PHONY: demo test setup lock docs lint bench clean
+
+demo: setup
+	$(BIN)/holdfast demo
+
+test: setup lint
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=90
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install -q --require-hashes -r requirements-setup.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+lock: setup
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev pyproject.toml requirements-build.in -o requirements.lock
+
+docs: setup
+	$(BIN)/python -m docs.build
+
+bench: setup
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache

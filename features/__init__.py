@@ -1,0 +1,1 @@
+"""What was known about each account at each date: tables in, snapshots and revenue out."""

@@ -1,0 +1,198 @@
+"""The one place where time is cut: what was known before a snapshot, and windows that end where it begins.
+
+A snapshot as of `t` sees what was known before the day `t` began. A row became known on the day of its
+`recorded_at` or, where that is absent or empty, on its event day plus the table's lag. It is visible from the
+first snapshot `k` whose day `t_k` lies after both the day it became known and the day it happened. Columns that a
+source overwrites in place (`ended_on`, `notice_on`, `resolved_at`, ...) are gated one by one, each by its own day.
+
+Everything is emitted as portable SQL over integer day numbers (days since 1970-01-01): equi-joins, GROUP BY, CASE
+and window functions only. The calendar of snapshots reaches the database as five small tables, see `AsOf.frames`.
+Windows are half-open, `[t - W, t)`. Days between two possible window edges behave alike in every snapshot, so
+events are added up to such segments first and only then spread over the snapshots that still see them.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from features import contract
+from features.tables import Tables
+
+EPOCH = date(1970, 1, 1)
+NEVER = 2_000_000
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """Snapshots at `dates` (ascending, unique) of `tables`, with windows whose edges lie `edges` days back."""
+
+    tables: Tables
+    dates: tuple[date, ...]
+    edges: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.dates or list(self.dates) != sorted(set(self.dates)):
+            raise ValueError("dates must be ascending, without repeats, and at least one")
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The calendar as tables.
+
+        `cal(k, t)`: the snapshots. `day_first(day, k)`: the first snapshot after a day.
+        `day_segment(day, segment)`: the first day of the segment a day lies in.
+        `segment_span(segment, k, reach)` and `day_span(day, k, reach)`: the snapshots that still see a segment or
+        day within the longest window; `reach` is how many days before the snapshot it begins.
+        """
+        days = self._days
+        edge_days = sorted({t - edge for t in days for edge in (0, *self.edges)})
+        longest = max(self.edges, default=0)
+        covered = range(days[0] - longest, days[-1])
+        return {
+            "cal": pd.DataFrame({"k": range(1, len(days) + 1), "t": days}),
+            "day_first": _frame(
+                ("day", "k"), [(d, bisect_right(days, d) + 1) for d in range(days[0] - 1, days[-1])]
+            ),
+            "day_segment": _frame(
+                ("day", "segment"), [(d, edge_days[bisect_right(edge_days, d) - 1]) for d in covered]
+            ),
+            "segment_span": _span("segment", [d for d in edge_days if d < days[-1]], days, longest),
+            "day_span": _span("day", list(covered), days, longest),
+        }
+
+    @property
+    def _days(self) -> list[int]:
+        return [day_number(day) for day in self.dates]
+
+    def within(self, window_days: int, *, ending_days_ago: int = 0) -> str:
+        """Condition on `reach`: inside the window of that length, by default the one that ends at the snapshot."""
+        for edge in (window_days + ending_days_ago, ending_days_ago):
+            if edge and edge not in self.edges:
+                raise ValueError(f"a window edge {edge} days back was not announced in edges")
+        condition = f"reach <= {window_days + ending_days_ago}"
+        return f"({condition} AND reach > {ending_days_ago})" if ending_days_ago else f"({condition})"
+
+    def events(self, table: str, columns: Sequence[str] = (), *, day: str | None = None, where: str = "TRUE") -> str:
+        """SELECT of the rows of an event table: `account_id`, `day`, `kv` (first snapshot that may see it), columns.
+
+        `day` names the date column the row happens on, by default the table's own event day; another one (such
+        as `resolved_at`) gates that column by its own day. `columns` are column names or `expression AS name`,
+        which must read nothing that is filled in later than `day`.
+        """
+        declared = contract.TABLES[table]
+        event = day or declared.event_day
+        if event is None:
+            raise ValueError(f"{table} has no event day")
+        shown = "".join(f", {column}" for column in columns)
+        first = self._days[0] - 1
+        return f"""
+            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv
+            FROM (SELECT account_id, {_day(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
+                  FROM raw.{table} WHERE {event} IS NOT NULL AND {where}) e
+            JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END
+            JOIN day_first b ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END"""
+
+    def contracts(self) -> str:
+        """SELECT of the contract lines as each snapshot knew them: a row a snapshot `k` and line.
+
+        Of several versions of a line the newest known one counts. `starts`, `ends` (scheduled; NULL = evergreen),
+        `ended` (only once passed, or once notice is known) and `notice` (only once given) are day numbers;
+        `mrr_cents` and `list_mrr_cents` are integers in the line's `currency` (NULL = the reporting one).
+        """
+        lag = self.tables.lag_days.get("contracts", 0)
+        first = self._days[0] - 1
+        known_ended = f"v.ended + {lag} < c.t OR v.notice + {lag} < c.t"
+        return f"""
+            SELECT c.k, c.t, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
+                   v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
+                   CASE WHEN {known_ended} THEN v.ended END AS ended,
+                   CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice
+            FROM (SELECT r.*, LEAD(r.kv) OVER (PARTITION BY r.contract_id ORDER BY r.known_day, r.version) AS next_kv
+                  FROM (SELECT e.*, b.k AS kv FROM ({self._contract_rows()}) e
+                        JOIN day_first b
+                          ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END) r) v
+            JOIN cal c ON c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
+
+    def attributes(self) -> str:
+        """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
+        first = self._days[0] - 1
+        columns = [c for c in self.tables.columns["accounts"] if c not in ("valid_from", "recorded_at")]
+        names = ", ".join(f'"{column}"' for column in columns)
+        valid = "valid_from" if self.tables.has("accounts", "valid_from") else "CAST(NULL AS TIMESTAMP)"
+        recorded = "recorded_at" if self.tables.has("accounts", "recorded_at") else "CAST(NULL AS TIMESTAMP)"
+        return f"""
+            SELECT k, {names} FROM (
+                SELECT c.k, v.*, ROW_NUMBER() OVER (
+                    PARTITION BY c.k, v.account_id
+                    ORDER BY v.valid_day DESC, v.known_day DESC, v.valid DESC, v.recorded DESC) AS newest
+                FROM (SELECT {names}, {valid} AS valid, {recorded} AS recorded,
+                             COALESCE({_day(valid)}, {first}) AS valid_day,
+                             COALESCE({_day(recorded)}, {first}) AS known_day FROM raw.accounts) v
+                JOIN cal c ON v.valid_day < c.t AND v.known_day < c.t) ranked
+            WHERE newest = 1"""
+
+    def rates(self) -> str:
+        """SELECT of the exchange rates of each snapshot's month: `k`, `currency`, `rate`.
+
+        A month's rate is set before the month begins, so the month of the snapshot itself counts.
+        """
+        return f"""
+            SELECT k, currency, rate FROM (
+                SELECT c.k, f.currency, f.rate,
+                       ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC) AS newest
+                FROM raw.fx_rates f JOIN cal c ON {_day("f.month")} <= c.t) ranked
+            WHERE newest = 1"""
+
+    def _known_day(self, table: str, event: str) -> str:
+        """The day a row became known: its `recorded_at`, else its event day plus the lag."""
+        declared = contract.TABLES[table]
+        own = declared.event_day or event
+        lag = self.tables.lag_days.get(table, 0)
+        fallback = f"{_day(own)} + {lag}"
+        if event != own:  # a column filled in later is known from its own day on, never before the row
+            fallback = f"CASE WHEN {_day(event)} > {_day(own)} THEN {_day(event)} ELSE {_day(own)} END + {lag}"
+            fallback = f"COALESCE({fallback}, {_day(event)} + {lag})"
+        if not self.tables.has(table, "recorded_at"):
+            return fallback
+        return f"COALESCE({_day('recorded_at')}, {fallback})"
+
+    def _contract_rows(self) -> str:
+        lag = self.tables.lag_days.get("contracts", 0)
+        present = self.tables.columns["contracts"]
+        kinds = {column.name: column.type.sql for column in contract.CONTRACTS}
+        get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
+        signed = f"COALESCE({_day(get['signed_on'])}, {_day('starts_on')})"
+        return f"""
+            SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
+                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
+                   CAST(mrr * 100 AS BIGINT) AS mrr_cents, CAST({get["list_mrr"]} * 100 AS BIGINT) AS list_mrr_cents,
+                   {get["seats"]} AS seats, {get["auto_renew"]} AS auto_renew,
+                   {_day("starts_on")} AS starts, {_day(get["ends_on"])} AS ends,
+                   {_day(get["ended_on"])} AS ended, {_day(get["notice_on"])} AS notice,
+                   {get["recorded_at"]} AS version,
+                   COALESCE({_day(get["recorded_at"])}, {signed} + {lag}) AS known_day
+            FROM raw.contracts"""
+
+
+def _day(column: str) -> str:
+    return f"(CAST({column} AS DATE) - DATE '1970-01-01')"
+
+
+def _frame(columns: tuple[str, ...], rows: list[tuple[int, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns), dtype="int64")
+
+
+def _span(name: str, starts: Sequence[int], days: Sequence[int], longest: int) -> pd.DataFrame:
+    """Every pair of a start day and a snapshot after it, at most `longest` days later."""
+    rows = []
+    for start in starts:
+        first = bisect_right(days, start)
+        last = bisect_right(days, start + longest)
+        rows += [(start, index + 1, days[index] - start) for index in range(first, last)]
+    return _frame((name, "k", "reach"), rows)

@@ -1,0 +1,49 @@
+"""What a feature is: a declaration that the engine, the models, the docs and the reasons all read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["usage", "csm_actions", "engagement", "contract_history"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One column of a snapshot.
+
+    Parameters
+    ----------
+    name
+        Column name; carries its window, such as `active_users_28d`.
+    family
+        Which of the four families of signals it belongs to.
+    needs
+        Columns it is made from, as `table.column`; where one is absent the feature is left out.
+    expression
+        SQL over the family's per-snapshot columns and the spine's (`arr_cents`, `seats`, `t`, ...).
+    unit
+        Unit of the value, such as `users`, `days`, `share`.
+    meaning
+        What it says, in one sentence.
+    sentence
+        What a CSM reads; `{value}` is replaced by the formatted value.
+    signal
+        Features of one signal are shown as one reason.
+    window_days
+        How far back it looks; None for a state.
+    expected
+        Which way more of it is expected to move churn: +1 up, -1 down, 0 unknown. Documentation, not a constraint.
+    kind
+        `number`, or `category` for text.
+    """
+
+    name: str
+    family: Family
+    needs: tuple[str, ...]
+    expression: str
+    unit: str
+    meaning: str
+    sentence: str
+    signal: str
+    window_days: int | None = None
+    expected: Literal[-1, 0, 1] = 0
+    kind: Literal["number", "category"] = "number"

@@ -1,0 +1,1 @@
+"""Pure estimators and arithmetic: no files, no clock, no tracking, no global random state."""

@@ -1,0 +1,211 @@
+"""`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+DEFAULTS = Path(__file__).with_name("params.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class SettingsError(Exception):
+    """A settings file or `--set` that cannot be used; the message says which key and what to do."""
+
+
+class Section(BaseModel):
+    """A part of params.yaml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TableSource(Section):
+    """Where one table of the contract comes from."""
+
+    file: str | None = None
+    query: str | None = None
+    columns: dict[str, str] = {}
+    lag_days: Annotated[int, Field(ge=0)] = 0
+    extra: tuple[str, ...] = ()
+
+
+class Source(Section):
+    """Where the raw tables are and what is tolerated in them."""
+
+    kind: Literal["simulated", "files", "duckdb"]
+    path: Path | None
+    data_until: date | None
+    max_bad_share: Share
+    day_first: bool
+    earliest: date
+    latest: date
+    tables: dict[str, TableSource]
+
+
+class Simulated(Section):
+    """The simulated company."""
+
+    accounts: Positive
+    months: Annotated[int, Field(ge=6)]
+    ends_on: date
+
+
+class Revenue(Section):
+    """Rules of the revenue arithmetic."""
+
+    currency: str
+    grace_days: Annotated[int, Field(ge=0, le=120)]
+    reactivation: Literal["exclude", "include"]
+
+
+class Snapshots(Section):
+    """Which snapshots are made, and of what."""
+
+    first: date | None
+    drop: tuple[str, ...]
+
+
+class Model(Section):
+    """How the outcome models are fitted."""
+
+    horizon_months: Annotated[int, Field(ge=1, le=24)]
+    learner: Literal["lightgbm", "logistic"]
+    trees: Positive
+    leaves: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    min_rows_per_leaf: Positive
+    l2: Annotated[float, Field(ge=0)]
+    logistic_l2: Annotated[float, Field(gt=0)]
+    max_rows: Annotated[int, Field(ge=1000)]
+    calibration_months: Positive
+    min_accounts: Positive
+    min_months: Positive
+    min_churned: Positive
+    min_change: Share
+    name: str
+
+
+class Forecast(Section):
+    """How predictions are rolled up."""
+
+    draws: Annotated[int, Field(ge=100)]
+    cuts: tuple[str, ...]
+    drivers: Positive
+
+
+class Backtest(Section):
+    """The rolling backtest."""
+
+    origins: Positive
+    every_months: Positive
+    horizons: tuple[Positive, ...]
+
+
+class Tracking(Section):
+    """Where runs are recorded."""
+
+    uri: str | None
+    experiment: str
+
+
+class Params(Section):
+    """All settings."""
+
+    seed: Annotated[int, Field(ge=0)]
+    threads: Positive
+    memory_gb: Annotated[float, Field(gt=0.1)]
+    data_dir: Path
+    source: Source
+    simulated: Simulated
+    revenue: Revenue
+    snapshots: Snapshots
+    model: Model
+    forecast: Forecast
+    backtest: Backtest
+    tracking: Tracking
+
+
+def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
+    """Read the settings: the defaults, `file` over them, then each `key.path=value` of `overrides`.
+
+    Raises
+    ------
+    SettingsError
+        A file that is missing or not YAML, an unknown key, a value of the wrong kind.
+    """
+    settings = _read(DEFAULTS)
+    if file is not None and file.resolve() != DEFAULTS:
+        settings = _overlay(settings, _read(file))
+    for override in overrides:
+        settings = _overlay(settings, _parse_override(override))
+    try:
+        return Params.model_validate(settings)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"No settings file {file}. Give an existing file to --params.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"The settings file {file} must hold `key: value` lines, not a {type(content).__name__}.")
+    return content
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    path, separator, value = text.partition("=")
+    if not separator or not all(path.split(".")):
+        raise SettingsError(f"--set {text}: write it as key.path=value, such as --set forecast.draws=2000.")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SettingsError(f"--set {text}: the value {value!r} is not readable YAML.") from None
+    for key in reversed(path.split(".")):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`: mappings merge key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _overlay(merged[key], value) if nested else value
+    return merged
+
+
+def _explain(error: ValidationError) -> str:
+    lines = ["The settings cannot be used:"]
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {key}: no such setting{_suggest(key)}")
+        else:
+            lines.append(f"  {key}: {problem['msg']}, got {problem['input']!r}")
+    return "\n".join(lines)
+
+
+def _suggest(key: str) -> str:
+    near = difflib.get_close_matches(key, _known_keys(_read(DEFAULTS)), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _known_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    keys = []
+    for key, value in settings.items():
+        keys.append(prefix + key)
+        if isinstance(value, Mapping):
+            keys += _known_keys(value, f"{prefix}{key}.")
+    return keys

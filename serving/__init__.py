@@ -1,0 +1,1 @@
+"""Score, roll up, publish, answer."""
