@@ -1,0 +1,77 @@
+"""What a model reads: frozen descriptions of its inputs, and the matrix made from a snapshot frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+MAX_CATEGORIES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One model input, frozen at training: type and categories, and the words it is explained with.
+
+    `sentence` holds `{value}`; `signal` names the group of correlated inputs shown as one reason.
+    """
+
+    name: str
+    kind: Literal["number", "category"]
+    family: str
+    signal: str
+    unit: str
+    meaning: str
+    sentence: str
+    categories: tuple[str, ...] = ()
+
+
+def learn_categories(inputs: Sequence[Input], frame: pd.DataFrame) -> tuple[Input, ...]:
+    """The inputs with the categories seen in `frame`: the commonest, at most 50, in alphabetical order."""
+    learned = []
+    for item in inputs:
+        if item.kind == "category":
+            counts = frame[item.name].value_counts()
+            common = sorted(counts.index, key=lambda label: (-counts[label], label))[:MAX_CATEGORIES]
+            item = replace(item, categories=tuple(sorted(str(label) for label in common)))
+        learned.append(item)
+    return tuple(learned)
+
+
+def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:
+    """The inputs as columns, in their frozen order.
+
+    Parameters
+    ----------
+    inputs
+        Descriptions learned at training.
+    frame
+        Snapshot rows; extra columns are ignored.
+
+    Returns
+    -------
+    ndarray of shape (rows, inputs)
+        Numbers as they are; a category as its position in `categories`; NaN for missing or unknown ones.
+
+    Raises
+    ------
+    ValueError
+        A column the model needs is absent.
+    """
+    absent = [item.name for item in inputs if item.name not in frame.columns]
+    if absent:
+        raise ValueError(
+            f"The snapshots lack {len(absent)} inputs the model was trained on: {', '.join(absent[:5])}. "
+            "Provide the tables they are made from, or train again."
+        )
+    columns = np.empty((len(frame), len(inputs)))
+    for position, item in enumerate(inputs):
+        columns[:, position] = _codes(item, frame[item.name]) if item.kind == "category" else frame[item.name]
+    return columns
+
+
+def _codes(item: Input, values: "pd.Series[str]") -> NDArray[np.float64]:
+    codes = pd.Categorical(values, categories=list(item.categories)).codes.astype(float)
+    return np.where(codes < 0, np.nan, codes)
