@@ -1,0 +1,91 @@
+"""How much ARR changes when it does: pools of observed multipliers, by size of account and by renewal or mid-term."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+SIZES = 3
+POOL_POINTS = 99
+FEWEST = 30
+LARGEST = 5.0
+_FALLBACK = {"contraction": 0.75, "expansion": 1.25}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Observed changes of one outcome: ARR before and after, and whether a term ended then; each of shape (rows,)."""
+
+    before: Array
+    after: Array
+    renewal: NDArray[np.bool_]
+
+
+class ChangePools:
+    """Empirical distributions of ARR after / ARR before, given that it contracted or expanded.
+
+    A pool holds 99 evenly spaced quantiles of the multipliers seen; a draw takes one with equal chance. Small accounts
+    change by larger factors than large ones and renewals by others than mid-term changes, so each has its own pool,
+    unless it holds fewer than 30 changes, which then share the outcome's common pool. Multipliers above 5 count as 5:
+    one start-up that grew fiftyfold says little about the next.
+    """
+
+    def fit(self, arr: Array, changes: Mapping[str, Changes]) -> Self:
+        """Learn size limits from `arr` (all accounts) and pools from the changes of each outcome."""
+        self.limits_: Array = np.quantile(arr, np.arange(1, SIZES) / SIZES)
+        self.pools_: list[Array] = []
+        self.index_: dict[str, NDArray[np.int64]] = {}
+        for outcome in ("contraction", "expansion"):
+            self.index_[outcome] = self._fit_outcome(outcome, changes[outcome])
+        return self
+
+    def choose(self, arr: Array, renewal: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Pool of each account and month ahead, for contraction and expansion.
+
+        `arr` has shape (rows,), `renewal` (rows, months): a term, or the grace after it, ends in the month.
+        Returns shape (rows, months, 2).
+        """
+        size = np.searchsorted(self.limits_, arr, side="right")[:, None]
+        when = renewal.astype(int)
+        return np.stack(
+            [self.index_[outcome][size, when] for outcome in ("contraction", "expansion")], axis=-1
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "limits": self.limits_.tolist(),
+            "pools": [pool.tolist() for pool in self.pools_],
+            "index": {outcome: index.tolist() for outcome, index in self.index_.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The pools of `to_dict`."""
+        pools = cls()
+        pools.limits_ = np.array(content["limits"])
+        pools.pools_ = [np.array(pool) for pool in content["pools"]]
+        pools.index_ = {outcome: np.array(index) for outcome, index in content["index"].items()}
+        return pools
+
+    def _fit_outcome(self, outcome: str, changes: Changes) -> NDArray[np.int64]:
+        """Pools of one outcome; returns the pool of each (size, renewal)."""
+        multiplier = np.minimum(changes.after / changes.before, LARGEST)
+        size = np.searchsorted(self.limits_, changes.before, side="right")
+        common = self._add(multiplier if multiplier.size else np.array([_FALLBACK[outcome]]))
+        index = np.full((SIZES, 2), common)
+        for which in range(SIZES):
+            for renewal in (0, 1):
+                chosen = multiplier[(size == which) & (changes.renewal == renewal)]
+                if chosen.size >= FEWEST:
+                    index[which, renewal] = self._add(chosen)
+        return index
+
+    def _add(self, multiplier: Array) -> int:
+        # Midpoints of equal slices keep the pool's mean close to the sample's.
+        points = np.quantile(multiplier, (np.arange(POOL_POINTS) + 0.5) / POOL_POINTS)
+        self.pools_.append(points * multiplier.mean() / points.mean())
+        return len(self.pools_) - 1

@@ -1,0 +1,95 @@
+"""Calibration of a margin to a probability, and its measure.
+
+`probability = expit(slope * margin + intercept)` (Platt 1999), fitted with a normal prior around slope 1 and
+intercept 0, so that a handful of events cannot bend it far.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+Array = NDArray[np.float64]
+PRIOR_SD = 0.5
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A line on the logit scale: slope and intercept."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def probability(self, margin: Array) -> Array:
+        """Calibrated probabilities of margins, of the same shape."""
+        calibrated: Array = expit(self.slope * margin + self.intercept)
+        return calibrated
+
+
+def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: float = PRIOR_SD) -> Calibrator:
+    """Fit slope and intercept by penalised maximum likelihood.
+
+    Parameters
+    ----------
+    margin, event, weight
+        Log-odds predicted, 0/1 outcomes, and weights, each of shape (rows,).
+    prior_sd
+        Standard deviation of the normal prior around (1, 0).
+
+    Notes
+    -----
+    Newton's method on a strictly concave function of two parameters.
+    """
+    theta = np.array([1.0, 0.0])
+    design = np.column_stack([margin, np.ones_like(margin)])
+    precision = np.eye(2) / prior_sd**2
+    for _ in range(_STEPS):
+        probability = expit(design @ theta)
+        gradient = design.T @ (weight * (event - probability)) - precision @ (theta - [1.0, 0.0])
+        curvature = (design * (weight * probability * (1 - probability))[:, None]).T @ design + precision
+        step = np.linalg.solve(curvature, gradient)
+        theta = theta + np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-10:
+            break
+    return Calibrator(slope=float(theta[0]), intercept=float(theta[1]))
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """One bin of a reliability diagram: mean prediction, share that came, its 95 % interval, rows."""
+
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    rows: int
+
+
+def reliability(probability: Array, event: Array, *, bins: int = 10) -> list[ReliabilityBin]:
+    """Reliability in bins of equally many rows, with Wilson (1927) intervals for the observed share."""
+    order = np.argsort(probability, kind="stable")
+    table = []
+    for chosen in np.array_split(order, min(bins, len(order))):
+        if chosen.size:
+            low, high = wilson(float(event[chosen].sum()), chosen.size)
+            table.append(
+                ReliabilityBin(
+                    float(probability[chosen].mean()),
+                    float(event[chosen].mean()),
+                    low,
+                    high,
+                    int(chosen.size),
+                )
+            )
+    return table
+
+
+def wilson(successes: float, trials: int, *, z: float = 1.96) -> tuple[float, float]:
+    """Wilson score interval of a share."""
+    share = successes / trials
+    centre = share + z**2 / (2 * trials)
+    half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    return float(max(0.0, (centre - half) / scale)), float(min(1.0, (centre + half) / scale))

@@ -1,0 +1,277 @@
+"""Monthly hazards: the log-odds that an outcome happens in one month ahead, given what the snapshot knew.
+
+Two learners share one interface (`fit`, `margin`, `contributions`, `to_text`, `from_text`): boosted trees
+(LightGBM) and, as the baseline, a logistic regression. The hazard, and not the horizon, is what is modelled: a
+classifier of "left within 12 months" can learn from no snapshot younger than a year, a monthly hazard from last month's.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, Self
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from models.inputs import Input
+from models.tree_shap import TreeShap
+
+Array = NDArray[np.float64]
+_PATIENCE = 25
+_FEWEST_TREES = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to learn from: inputs (rows, columns), 0/1 outcomes, weights."""
+
+    inputs: Array
+    event: Array
+    weight: Array
+
+
+class Hazard(Protocol):
+    """A fitted monthly hazard."""
+
+    def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
+        """Learn from `rows`; stop where `newest` (later months) no longer improve."""
+        ...
+
+    def margin(self, inputs: Array) -> Array:
+        """Log-odds of the outcome, shape (rows,)."""
+        ...
+
+    def contributions(self, inputs: Array) -> tuple[Array, float]:
+        """SHAP values on the margin, shape (rows, columns), and the margin they start from."""
+        ...
+
+    def to_text(self) -> str:
+        """The fitted model as text."""
+        ...
+
+
+class TreeHazard:
+    """Boosted trees.
+
+    Parameters
+    ----------
+    inputs
+        Descriptions of the columns; those of kind `category` are split as categories.
+    trees, leaves, learning_rate, min_rows_per_leaf, l2
+        LightGBM's num_boost_round, num_leaves, learning_rate, min_data_in_leaf, lambda_l2.
+    seed, threads
+        The result depends on the seed only.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        *,
+        trees: int,
+        leaves: int,
+        learning_rate: float,
+        min_rows_per_leaf: int,
+        l2: float,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.trees = trees
+        self.leaves = leaves
+        self.learning_rate = learning_rate
+        self.min_rows_per_leaf = min_rows_per_leaf
+        self.l2 = l2
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
+        """Boost; with `newest`, as many trees as serve its log-loss best, at least 20."""
+        train = self._dataset(rows)
+        valid = [] if newest is None else [self._dataset(newest, train)]
+        stop = [] if newest is None else [lightgbm.early_stopping(_PATIENCE, verbose=False)]
+        self.booster_ = lightgbm.train(
+            self._parameters(), train, num_boost_round=self.trees, valid_sets=valid, callbacks=stop
+        )
+        best = self.booster_.best_iteration if newest is not None else self.trees
+        self.trees_ = max(min(_FEWEST_TREES, self.trees), best)
+        return self
+
+    def margin(self, inputs: Array) -> Array:
+        """Log-odds of the outcome, shape (rows,)."""
+        raw: Array = self.booster_.predict(
+            inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads
+        )
+        return raw
+
+    def contributions(self, inputs: Array) -> tuple[Array, float]:
+        """Exact path-dependent TreeSHAP values on the margin, and the expected margin."""
+        if not hasattr(self, "_shap"):
+            self._shap = TreeShap(lightgbm.Booster(model_str=self.to_text()))
+        return self._shap.contributions(inputs)
+
+    def to_text(self) -> str:
+        """LightGBM's own text format, cut to the trees that count."""
+        text: str = self.booster_.model_to_string(num_iteration=self.trees_)
+        return text
+
+    @classmethod
+    def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:
+        """A fitted model from `to_text`."""
+        model = cls(
+            inputs, trees=1, leaves=2, learning_rate=1.0, min_rows_per_leaf=1, l2=0.0, seed=0, threads=threads
+        )
+        model.booster_ = lightgbm.Booster(model_str=text)
+        model.trees_ = model.booster_.num_trees()
+        return model
+
+    def _dataset(self, rows: Rows, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        categories = [position for position, item in enumerate(self.inputs) if item.kind == "category"]
+        return lightgbm.Dataset(
+            rows.inputs,
+            rows.event,
+            weight=rows.weight,
+            reference=reference,
+            feature_name=[item.name for item in self.inputs],
+            categorical_feature=categories,
+            params={"verbosity": -1, "max_bin": 127},
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "binary",
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_rows_per_leaf,
+            "lambda_l2": self.l2,
+            "cat_smooth": 50.0,
+            "cat_l2": 50.0,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+            "max_bin": 127,
+            "deterministic": True,
+            "force_row_wise": True,
+            "use_quantized_grad": False,
+            "seed": self.seed,
+            "num_threads": self.threads,
+            "verbosity": -1,
+        }
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """How one input becomes columns of the logistic design."""
+
+    low: float
+    high: float
+    mean: float
+    sd: float
+    missing: bool
+    categories: int
+
+    @property
+    def width(self) -> int:
+        return self.categories or (2 if self.missing else 1)
+
+
+class LogisticHazard:
+    """Ridge logistic regression: the baseline a tree model has to beat.
+
+    Numbers are clipped to their 1st and 99th percentile and standardised, missing ones set to the mean with a flag;
+    categories become indicators.
+
+    Parameters
+    ----------
+    inputs
+        Descriptions of the columns.
+    l2
+        Strength of the ridge penalty (scikit-learn's 1 / C).
+    """
+
+    def __init__(self, inputs: Sequence[Input], *, l2: float) -> None:
+        self.inputs = tuple(inputs)
+        self.l2 = l2
+
+    def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
+        """Learn the coefficients; `newest` is not needed, nothing is stopped early."""
+        self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
+        design = self._design(rows.inputs)
+        model = LogisticRegression(C=1 / self.l2, max_iter=500, tol=1e-6)
+        model.fit(design, rows.event, sample_weight=rows.weight)
+        self.coefficients_: Array = model.coef_[0]
+        self.intercept_ = float(model.intercept_[0])
+        self.means_: Array = np.average(design, axis=0, weights=rows.weight)
+        return self
+
+    def margin(self, inputs: Array) -> Array:
+        """Log-odds of the outcome, shape (rows,)."""
+        margin: Array = self._design(inputs) @ self.coefficients_ + self.intercept_
+        return margin
+
+    def contributions(self, inputs: Array) -> tuple[Array, float]:
+        """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""
+        effects = (self._design(inputs) - self.means_) * self.coefficients_
+        starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
+        grouped: Array = np.add.reduceat(effects, starts, axis=1)
+        return grouped, float(self.means_ @ self.coefficients_ + self.intercept_)
+
+    def to_text(self) -> str:
+        """Scaling and coefficients as JSON."""
+        return json.dumps(
+            {
+                "scaling": [asdict(scaling) for scaling in self.scaling_],
+                "coefficients": self.coefficients_.tolist(),
+                "intercept": self.intercept_,
+                "means": self.means_.tolist(),
+            }
+        )
+
+    @classmethod
+    def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:
+        """A fitted model from `to_text`."""
+        content = json.loads(text)
+        model = cls(inputs, l2=1.0)
+        model.scaling_ = [_Scaling(**scaling) for scaling in content["scaling"]]
+        model.coefficients_ = np.array(content["coefficients"])
+        model.intercept_ = content["intercept"]
+        model.means_ = np.array(content["means"])
+        return model
+
+    def _design(self, inputs: Array) -> Array:
+        return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
+
+
+def _learn_scaling(item: Input, values: Array) -> _Scaling:
+    if item.kind == "category":
+        return _Scaling(0, 0, 0, 1, missing=False, categories=len(item.categories) + 1)
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return _Scaling(0, 0, 0, 1, missing=True, categories=0)
+    low, high = np.quantile(known, [0.01, 0.99])
+    if low == high:  # a rare flag would be clipped away
+        low, high = known.min(), known.max()
+    clipped = np.clip(known, low, high)
+    missing = bool(known.size < values.size)
+    return _Scaling(float(low), float(high), float(clipped.mean()), float(clipped.std()) or 1.0, missing, 0)
+
+
+def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
+    """Design columns of one input, shape (rows, width)."""
+    unknown = np.isnan(values)
+    if scaling.categories:
+        codes = np.where(unknown, scaling.categories - 1, values).astype(int)
+        return np.eye(scaling.categories)[codes]
+    scaled = (np.clip(values, scaling.low, scaling.high) - scaling.mean) / scaling.sd
+    scaled = np.where(unknown, 0.0, scaled)
+    return np.column_stack([scaled, unknown]) if scaling.missing else scaled[:, None]
+
+
+def importance(hazard: Hazard, inputs: Array, names: Sequence[str]) -> "pd.Series[float]":
+    """Mean absolute contribution of each input to the log-odds, largest first."""
+    effects, _ = hazard.contributions(inputs)
+    return pd.Series(np.abs(effects).mean(axis=0), index=list(names)).sort_values(
+        ascending=False, kind="stable"
+    )
