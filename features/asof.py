@@ -56,9 +56,7 @@ class AsOf:
         covered = range(days[0] - longest, days[-1])
         return {
             "cal": pd.DataFrame({"k": range(1, len(days) + 1), "t": days}),
-            "day_first": _frame(
-                ("day", "k"), [(d, bisect_right(days, d) + 1) for d in range(days[0] - 1, days[-1])]
-            ),
+            "day_first": _frame(("day", "k"), [(d, bisect_right(days, d) + 1) for d in range(days[0] - 1, days[-1])]),
             "day_segment": _frame(
                 ("day", "segment"), [(d, edge_days[bisect_right(edge_days, d) - 1]) for d in covered]
             ),

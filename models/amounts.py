@@ -50,9 +50,7 @@ class ChangePools:
         """
         size = np.searchsorted(self.limits_, arr, side="right")[:, None]
         when = renewal.astype(int)
-        return np.stack(
-            [self.index_[outcome][size, when] for outcome in ("contraction", "expansion")], axis=-1
-        )
+        return np.stack([self.index_[outcome][size, when] for outcome in ("contraction", "expansion")], axis=-1)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -101,9 +101,7 @@ class TreeHazard:
 
     def margin(self, inputs: Array) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        raw: Array = self.booster_.predict(
-            inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads
-        )
+        raw: Array = self.booster_.predict(inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads)
         return raw
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
@@ -120,9 +118,7 @@ class TreeHazard:
     @classmethod
     def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:
         """A fitted model from `to_text`."""
-        model = cls(
-            inputs, trees=1, leaves=2, learning_rate=1.0, min_rows_per_leaf=1, l2=0.0, seed=0, threads=threads
-        )
+        model = cls(inputs, trees=1, leaves=2, learning_rate=1.0, min_rows_per_leaf=1, l2=0.0, seed=0, threads=threads)
         model.booster_ = lightgbm.Booster(model_str=text)
         model.trees_ = model.booster_.num_trees()
         return model
@@ -272,6 +268,4 @@ def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
 def importance(hazard: Hazard, inputs: Array, names: Sequence[str]) -> "pd.Series[float]":
     """Mean absolute contribution of each input to the log-odds, largest first."""
     effects, _ = hazard.contributions(inputs)
-    return pd.Series(np.abs(effects).mean(axis=0), index=list(names)).sort_values(
-        ascending=False, kind="stable"
-    )
+    return pd.Series(np.abs(effects).mean(axis=0), index=list(names)).sort_values(ascending=False, kind="stable")

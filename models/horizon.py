@@ -103,19 +103,13 @@ def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def _days_from_as_of(frame: pd.DataFrame) -> NDArray[np.float64]:
-    days: NDArray[np.float64] = ((frame["term_ends_on"] - frame["as_of"]) / pd.Timedelta(days=1)).to_numpy(
-        float
-    )
+    days: NDArray[np.float64] = ((frame["term_ends_on"] - frame["as_of"]) / pd.Timedelta(days=1)).to_numpy(float)
     return days
 
 
-def _month_edges(
-    as_of: "pd.Series[pd.Timestamp]", months: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _month_edges(as_of: "pd.Series[pd.Timestamp]", months: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Days from the snapshot to the start and the end of each month ahead, each of shape (rows, months)."""
-    edges = {
-        day: [(day + pd.DateOffset(months=m) - day).days for m in range(months + 1)] for day in as_of.unique()
-    }
+    edges = {day: [(day + pd.DateOffset(months=m) - day).days for m in range(months + 1)] for day in as_of.unique()}
     table = np.array([edges[day] for day in as_of], dtype=float).reshape(len(as_of), months + 1)
     return table[:, :-1], table[:, 1:]
 

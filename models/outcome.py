@@ -263,8 +263,7 @@ class OutcomeModel:
         model.pools_ = ChangePools.from_dict(content["pools"])
         model.shock_ = MonthlyShock(sd=tuple(content["shock_sd"]))
         model.outcomes_ = {
-            name: model._restore(described, files.get(f"{name}.txt"))
-            for name, described in content["outcomes"].items()
+            name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
         }
         return model
 
@@ -312,9 +311,7 @@ class OutcomeModel:
         calibrator = fit_calibrator(learner.margin(new.inputs), new.event, new.weight)
         return calibrator, getattr(learner, "trees_", self.settings.trees)
 
-    def _sample(
-        self, at_risk: _AtRisk, event: NDArray[np.bool_], part: NDArray[np.bool_], number: int
-    ) -> Rows:
+    def _sample(self, at_risk: _AtRisk, event: NDArray[np.bool_], part: NDArray[np.bool_], number: int) -> Rows:
         """All events of a part, and as many uneventful rows as `max_rows` allows, weighted for those left out."""
         generator = np.random.default_rng([self.settings.seed, number, int(part.sum())])
         happened, quiet = np.flatnonzero(part & event), np.flatnonzero(part & ~event)
