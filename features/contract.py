@@ -40,13 +40,18 @@ _SQL_TYPES = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an input table."""
+    """A column of an input table.
+
+    `blank` is what an empty cell stands for, where it stands for something: an unreadable or unknown value of
+    such a column must not be emptied, since that would change what the row says.
+    """
 
     name: str
     type: Type
     meaning: str
     required: bool = False
     allowed: tuple[str, ...] = ()
+    blank: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,8 +159,11 @@ USAGE = _table(
     Column("used_on", Type.DATE, "The day of use", required=True),
     Column("feature", Type.TEXT, "Which part of the product"),
     Column("user_id", Type.ID, "Which user"),
-    Column("quantity", Type.NUMBER, "How much; 1 if absent"),
+    Column("quantity", Type.NUMBER, "How much; 1 if absent", blank="1"),
+    Column("usage_id", Type.ID, "The row's own id; where it is there, a repeated one is left out"),
+    Column("contract_id", Type.ID, "The line it was used under; the check alone reads it"),
     event_day="used_on",
+    key=("usage_id",),
 )
 
 CSM_ACTIONS = _table(
@@ -167,7 +175,7 @@ CSM_ACTIONS = _table(
     Column("process", Type.TEXT, "Onboarding, expansion, retention, success plan or advocacy"),
     Column("playbook", Type.TEXT, "The playbook it belongs to"),
     Column("csm", Type.TEXT, "Who acted"),
-    Column("status", Type.TEXT, "What became of it; empty = done", allowed=("done", "missed", "planned")),
+    Column("status", Type.TEXT, "What became of it; empty = done", allowed=("done", "missed", "planned"), blank="done"),
     Column("planned_on", Type.DATE, "The day it was planned for"),
     event_day="acted_on",
 )
@@ -244,6 +252,15 @@ CALLS = _table(
     event_day="called_on",
 )
 
+CHURN_EVENTS = _table(
+    "churn_events",
+    "A row a churn somebody wrote down; the check alone reads it, against the contracts: what left is what the lines say",
+    _ACCOUNT,
+    Column("churned_on", Type.DATE, "The day it is said to have left", required=True),
+    Column("reason", Type.TEXT, "The reason given"),
+    event_day="churned_on",
+)
+
 FX_RATES = _table(
     "fx_rates",
     "A row a month and currency",
@@ -266,6 +283,7 @@ TABLES: dict[str, Table] = {
         SURVEYS,
         CONTACTS,
         CALLS,
+        CHURN_EVENTS,
         FX_RATES,
     )
 }
