@@ -2,11 +2,11 @@
 
 Two learners share one interface (`fit`, `margin`, `contributions`, `to_text`, `from_text`): boosted trees
 (LightGBM) and, as the baseline, a logistic regression. The hazard, and not the horizon, is what is modelled: a
-classifier of "left within 12 months" can learn from no snapshot younger than a year, a monthly hazard from last month's.
+classifier of "left within 12 months" learns from no snapshot younger than a year, a monthly hazard from last month's.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
@@ -91,7 +91,9 @@ class TreeHazard:
         """Boost; with `newest`, as many trees as serve its log-loss best, at least 20."""
         train = self._dataset(rows)
         valid = [] if newest is None else [self._dataset(newest, train)]
-        stop = [] if newest is None else [lightgbm.early_stopping(_PATIENCE, verbose=False)]
+        stop: list[Callable[..., Any]] = []
+        if newest is not None:
+            stop.append(lightgbm.early_stopping(_PATIENCE, verbose=False))
         self.booster_ = lightgbm.train(
             self._parameters(), train, num_boost_round=self.trees, valid_sets=valid, callbacks=stop
         )
@@ -259,7 +261,7 @@ def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
     unknown = np.isnan(values)
     if scaling.categories:
         codes = np.where(unknown, scaling.categories - 1, values).astype(int)
-        return np.eye(scaling.categories)[codes]
+        return np.asarray(np.eye(scaling.categories)[codes])
     scaled = (np.clip(values, scaling.low, scaling.high) - scaling.mean) / scaling.sd
     scaled = np.where(unknown, 0.0, scaled)
     return np.column_stack([scaled, unknown]) if scaling.missing else scaled[:, None]

@@ -78,7 +78,7 @@ def calendar(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np
     grace_end = term_end + grace_days
     grace_ends = (grace_end > start) & (grace_end <= end)
     first = passed == 0
-    columns: Mapping[str, NDArray[np.float64]] = {
+    columns: Mapping[str, NDArray[np.float64] | NDArray[np.bool_]] = {
         "months_ahead": np.broadcast_to(np.arange(1.0, months + 1), start.shape),
         "days_to_term_end_ahead": term_end - start,
         "term_ends_in_month": ends,
@@ -103,7 +103,7 @@ def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def _days_from_as_of(frame: pd.DataFrame) -> NDArray[np.float64]:
-    days: NDArray[np.float64] = ((frame["term_ends_on"] - frame["as_of"]) / pd.Timedelta(days=1)).to_numpy(float)
+    days: NDArray[np.float64] = (frame["term_ends_on"] - frame["as_of"]).dt.days.to_numpy(dtype=float)
     return days
 
 

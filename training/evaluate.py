@@ -1,0 +1,126 @@
+"""How good probabilities and forecasts were, once it is known what came."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from models.calibration import ReliabilityBin, fit_calibrator, reliability
+
+Array = NDArray[np.float64]
+_SMALLEST = 1e-6
+_FREE_PRIOR_SD = 100.0
+
+
+@dataclass(frozen=True)
+class AccountScore:
+    """Scores of one outcome's probabilities at one horizon, over (account, origin) rows.
+
+    Attributes
+    ----------
+    auc
+        Area under the ROC curve; NaN where only one class came.
+    log_loss, base_log_loss
+        Mean negative log-likelihood, nats a row, of the model and of the base rate known at the origin.
+    skill, skill_low
+        1 - log_loss / base_log_loss, and the lower end of its 95 % interval, accounts taken as the units of chance.
+    calibration_slope, calibration_intercept
+        Of a logistic regression of what came on the predicted log-odds; 1 and 0 are perfect.
+    calibration_error
+        Mean absolute difference between predicted and observed share over ten bins of equally many rows.
+    """
+
+    outcome: str
+    horizon_months: int
+    rows: int
+    events: int
+    mean_predicted: float
+    mean_observed: float
+    auc: float
+    log_loss: float
+    base_log_loss: float
+    skill: float
+    skill_low: float
+    brier: float
+    calibration_slope: float
+    calibration_intercept: float
+    calibration_error: float
+    bins: tuple[ReliabilityBin, ...]
+
+    @property
+    def has_skill(self) -> bool:
+        """Whether the model beats the base rate beyond chance."""
+        return self.skill_low > 0
+
+
+def score_accounts(
+    outcome: str,
+    horizon_months: int,
+    *,
+    account_id: "pd.Series[str]",
+    probability: Array,
+    base: Array,
+    event: Array,
+) -> AccountScore:
+    """Score probabilities against what came.
+
+    Parameters
+    ----------
+    account_id
+        Account of each row; rows of one account are not independent.
+    probability, base, event
+        The model's probability, the base rate known at the origin, and 0/1 what came; shape (rows,).
+    """
+    loss, base_loss = log_losses(probability, event), log_losses(base, event)
+    line = _calibration_line(probability, event)
+    bins = reliability(probability, event)
+    return AccountScore(
+        outcome=outcome,
+        horizon_months=horizon_months,
+        rows=event.size,
+        events=int(event.sum()),
+        mean_predicted=float(probability.mean()),
+        mean_observed=float(event.mean()),
+        auc=float(roc_auc_score(event, probability)) if 0 < event.sum() < event.size else float("nan"),
+        log_loss=float(loss.mean()),
+        base_log_loss=float(base_loss.mean()),
+        skill=float(1 - loss.mean() / base_loss.mean()),
+        skill_low=_skill_low(loss, base_loss, account_id),
+        brier=float(np.mean((probability - event) ** 2)),
+        calibration_slope=line[0],
+        calibration_intercept=line[1],
+        calibration_error=_calibration_error(bins),
+        bins=tuple(bins),
+    )
+
+
+def log_losses(probability: Array, event: Array) -> Array:
+    """Negative log-likelihood of each row, probabilities kept within one in a million of 0 and 1."""
+    bounded = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(-np.where(event > 0, np.log(bounded), np.log(1 - bounded)))
+
+
+def _calibration_line(probability: Array, event: Array) -> tuple[float, float]:
+    if not 0 < event.sum() < event.size:
+        return float("nan"), float("nan")
+    bounded = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
+    line = fit_calibrator(np.log(bounded / (1 - bounded)), event, np.ones_like(event), prior_sd=_FREE_PRIOR_SD)
+    return line.slope, line.intercept
+
+
+def _skill_low(loss: Array, base_loss: Array, account_id: "pd.Series[str]") -> float:
+    """Skill less 1.96 standard errors of the mean gain, gains summed by account (a cluster-robust error)."""
+    codes, accounts = pd.factorize(account_id)
+    gain = base_loss - loss
+    by_account = np.bincount(codes, weights=gain - gain.mean())
+    spread = np.sqrt((by_account**2).sum() * len(accounts) / max(len(accounts) - 1, 1)) / gain.size
+    return float((gain.mean() - 1.96 * spread) / base_loss.mean())
+
+
+def _calibration_error(bins: Sequence[ReliabilityBin]) -> float:
+    rows = np.array([cell.rows for cell in bins])
+    gaps = np.array([abs(cell.predicted - cell.observed) for cell in bins])
+    return float(np.average(gaps, weights=rows))
