@@ -1,0 +1,96 @@
+"""When each contract line is active, by what was known: terms, notice, early ends, grace, late renewals, plan switches."""
+
+from features.asof import NEVER, AsOf
+from params import Revenue
+
+WORK_TABLES = ("known_lines", "line_followers", "renewed_lines")
+
+
+def line_states(asof: AsOf, rules: Revenue) -> list[str]:
+    """Statements that make temp table `line_states`: a row a snapshot `k` and line known then.
+
+    A line is active on day u iff `starts <= u < active_until` (`NEVER` if open). `term_ends` is its known end
+    (explicit, else scheduled; NULL = evergreen), `ends` the scheduled one; `overdue` is 1 where it runs in grace
+    at `t`. The frames of `asof` must have been loaded.
+
+    Parameters
+    ----------
+    asof
+        The snapshots.
+    rules
+        Gives `grace_days`.
+    """
+    return [*line_statements(asof, rules), *(f"DROP TABLE {table}" for table in WORK_TABLES)]
+
+
+def line_statements(asof: AsOf, rules: Revenue) -> list[str]:
+    """The statements of `line_states`, which leave their work tables behind."""
+    grace = rules.grace_days
+    selects = (_known_lines(asof, grace), _line_followers(grace), _renewed_lines(grace), _states())
+    names = (*WORK_TABLES, "line_states")
+    return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(names, selects, strict=True)]
+
+
+def _known_lines(asof: AsOf, grace: int) -> str:
+    """Lines as known, with when they stop by themselves and whether silence after that means grace."""
+    return f"""
+        SELECT l.*, COALESCE(l.product, '') AS product_key, COALESCE(l.buying_center, '') AS center_key,
+               COALESCE(l.ended, l.ends, {NEVER}) AS stops, {_bucket("l.starts", grace)} AS bucket,
+               CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts THEN 1 ELSE 0 END AS graced
+        FROM ({asof.contracts()}) l"""
+
+
+def _line_followers(grace: int) -> str:
+    """Pairs of a line and one that starts within its grace and could continue it: a row a pair.
+
+    Start days are cut into buckets as long as the grace, so that each line meets only the lines of two buckets.
+    """
+    last_bucket = _bucket(f"(ends + {grace})", grace)
+    columns = "k, account_id, contract_id, product_key, center_key, ends"
+    return f"""
+        SELECT l.k, l.contract_id, s.contract_id AS next_id, s.starts AS next_starts,
+               CASE WHEN s.product_key = l.product_key THEN 1 ELSE 0 END AS same_product
+        FROM (SELECT {columns}, {_bucket("ends", grace)} AS bucket FROM known_lines WHERE ends IS NOT NULL
+              UNION ALL
+              SELECT {columns}, {last_bucket} AS bucket FROM known_lines
+              WHERE ends IS NOT NULL AND {last_bucket} <> {_bucket("ends", grace)}) l
+        JOIN known_lines s ON s.k = l.k AND s.account_id = l.account_id
+                          AND s.center_key = l.center_key AND s.bucket = l.bucket
+        WHERE s.contract_id <> l.contract_id AND s.starts >= l.ends AND s.starts <= l.ends + {grace}
+          AND s.stops > s.starts
+          AND (s.product_key = l.product_key OR s.kind IS NULL OR s.kind NOT IN ('upsell', 'cross_sell'))"""
+
+
+def _renewed_lines(grace: int) -> str:
+    """Lines with grace and renewals of the same product applied, and until when the product ran before each."""
+    return f"""
+        SELECT r.*, MAX(r.until) OVER (
+                   PARTITION BY r.k, r.account_id, r.product_key, r.center_key
+                   ORDER BY r.starts RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS product_until
+        FROM (SELECT l.*, CASE WHEN f.next_starts IS NULL THEN l.graced ELSE 0 END AS silent,
+                     CASE WHEN l.graced = 0 THEN l.stops
+                          ELSE COALESCE(f.next_starts, l.ends + {grace}) END AS until
+              FROM known_lines l
+              LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts FROM line_followers
+                         WHERE same_product = 1 GROUP BY k, contract_id) f
+                ON f.k = l.k AND f.contract_id = l.contract_id) r"""
+
+
+def _states() -> str:
+    """The lines with replacements by another product applied too."""
+    until = "CASE WHEN l.silent = 1 THEN COALESCE(s.replaced, l.until) ELSE l.until END"
+    return f"""
+        SELECT l.k, l.t, l.account_id, l.contract_id, l.product, l.buying_center, l.currency, l.kind, l.mrr_cents,
+               l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends, COALESCE(l.ended, l.ends) AS term_ends,
+               {until} AS active_until,
+               CASE WHEN l.graced = 1 AND l.ends <= l.t AND l.t < {until} THEN 1 ELSE 0 END AS overdue, l.notice
+        FROM renewed_lines l
+        LEFT JOIN (SELECT f.k, f.contract_id, MIN(f.next_starts) AS replaced
+                   FROM line_followers f JOIN renewed_lines n ON n.k = f.k AND n.contract_id = f.next_id
+                   WHERE f.same_product = 0 AND (n.product_until IS NULL OR n.product_until < n.starts)
+                   GROUP BY f.k, f.contract_id) s
+          ON s.k = l.k AND s.contract_id = l.contract_id"""
+
+
+def _bucket(day: str, grace: int) -> str:
+    return f"({day} - MOD({day}, {grace + 1}))"

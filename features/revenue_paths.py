@@ -1,0 +1,147 @@
+"""ARR by account over time: at any instants, and of a cohort month by month."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.asof import day_number
+from features.revenue_ledger import instants_frame, ledger, line_arr, load
+from features.tables import Tables
+from params import Revenue
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many calendar months on; the last day of the month where that month is shorter."""
+    moved: date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
+    return moved
+
+
+def cohort_paths(
+    tables: Tables,
+    cohort: pd.DataFrame,
+    *,
+    months: int,
+    known_by: date,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+) -> npt.NDArray[np.float64]:
+    """What the ARR of each account of a cohort came to, month by month.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    cohort
+        `account_id`, `as_of` (any number of different dates) and `arr` (as known at `as_of`, reporting currency).
+    months
+        How far ahead, in calendar months.
+    known_by
+        Only what was known before this day counts.
+    rules
+        With reactivation `exclude` an account counts 0 from the moment the unbroken cover that holds `as_of`
+        ended, and throughout if by what is known at `known_by` there was none.
+    threads, memory_gb
+        What the engine may use; results do not depend on them.
+
+    Returns
+    -------
+    numpy.ndarray
+        (len(cohort), months + 1). Column 0 is `arr`; column m is ARR at `as_of` + m months at the rates of the
+        `as_of` month, NaN where that lies after `known_by`.
+    """
+    paths = np.full((len(cohort), months + 1), np.nan)
+    paths[:, 0] = cohort["arr"].to_numpy(dtype="float64")
+    as_of = pd.to_datetime(cohort["as_of"]).dt.date
+    ahead = _months_ahead(sorted(set(as_of)), months, known_by)
+    if ahead.empty:
+        return paths
+    members = pd.DataFrame({
+        "member": np.arange(len(cohort)),
+        "account_id": cohort["account_id"].to_numpy(),
+        "origin": as_of.map(day_number).to_numpy(dtype="int64"),
+    })  # fmt: skip
+    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+        lines = line_arr(connection, tables, ahead, rules)
+        load(connection, {"members": members})
+        found = connection.execute(_paths(lines, rules)).fetchnumpy()
+    reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
+    paths[reached["member"], reached["month"]] = 0.0
+    paths[found["member"], found["month"]] = np.asarray(found["cents"], dtype="float64") / 100
+    return paths
+
+
+def _months_ahead(origins: Sequence[date], months: int, known_by: date) -> pd.DataFrame:
+    """The instants ahead of each origin that are no later than `known_by`, as `line_arr` takes them."""
+    rows = []
+    for origin in origins:
+        for month in range(1, months + 1):
+            instant = add_months(origin, month)
+            if instant <= known_by:
+                rows.append((day_number(origin), month, instant, origin))
+    return instants_frame([row[2] for row in rows], [row[3] for row in rows]).assign(
+        origin=[row[0] for row in rows], month=[row[1] for row in rows]
+    )
+
+
+def _paths(lines: str, rules: Revenue) -> str:
+    """SELECT of `member`, `month`, `cents` over the accounts of `members`; a missing row is 0."""
+    unbroken = """
+        JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin AND m.origin < v.covered_until
+                       AND i.day < v.covered_until"""
+    return f"""
+        SELECT m.member, i.month, a.cents
+        FROM members m JOIN instants i ON i.origin = m.origin
+        JOIN (SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines}) GROUP BY 1, 2) a
+          ON a.account_id = m.account_id AND a.instant = i.instant
+        {unbroken if rules.reactivation == "exclude" else ""}"""
+
+
+def arr_by_account(
+    tables: Tables,
+    instants: Sequence[date],
+    *,
+    known_by: date,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+    rates_on: date | None = None,
+) -> pd.DataFrame:
+    """ARR of every account at every instant, by what was known before `known_by`.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    instants
+        When; one after `known_by` gives what is contracted by then.
+    known_by
+        Only what was known before this day counts.
+    rules
+        Gives the reporting currency and the grace.
+    threads, memory_gb
+        What the engine may use; results do not depend on them.
+    rates_on
+        Constant rates, those of this date's month; by default each instant is at the rates of its own month.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `instant` (datetime64), `account_id`, `arr` (reporting currency a year), sorted by both; accounts without
+        ARR at an instant have no row there.
+    """
+    wanted = sorted(set(instants))
+    days = instants_frame(wanted, [rates_on or instant for instant in wanted])
+    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+        lines = line_arr(connection, tables, days, rules)
+        history = connection.execute(f"""
+            SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines})
+            GROUP BY 1, 2 HAVING SUM(cents) > 0 ORDER BY 1, 2""").df()
+    return pd.DataFrame({
+        "instant": pd.to_datetime(pd.Series(wanted)).dt.as_unit("us").to_numpy()[history["instant"]],
+        "account_id": history["account_id"],
+        "arr": history["cents"] / 100,
+    })  # fmt: skip
