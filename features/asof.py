@@ -150,7 +150,7 @@ class AsOf:
     def _known_day(self, table: str, event: str) -> str:
         """The day a row became known: its `recorded_at`, else its event day plus the lag."""
         declared = contract.TABLES[table]
-        own = declared.event_day or event
+        own = declared.event_day if self.tables.has(table, str(declared.event_day)) else event
         lag = self.tables.lag_days.get(table, 0)
         fallback = f"{_day(own)} + {lag}"
         if event != own:  # a column filled in later is known from its own day on, never before the row
