@@ -103,8 +103,8 @@ class TreeHazard:
 
     def margin(self, inputs: Array) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        raw: Array = self.booster_.predict(inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads)
-        return raw
+        raw = self.booster_.predict(inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads)
+        return np.asarray(raw, dtype=np.float64)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Exact path-dependent TreeSHAP values on the margin, and the expected margin."""

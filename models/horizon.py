@@ -103,8 +103,8 @@ def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def _days_from_as_of(frame: pd.DataFrame) -> NDArray[np.float64]:
-    days: NDArray[np.float64] = (frame["term_ends_on"] - frame["as_of"]).dt.days.to_numpy(dtype=float)
-    return days
+    days = (frame["term_ends_on"] - frame["as_of"]).dt.days
+    return np.asarray(days, dtype=np.float64)
 
 
 def _month_edges(as_of: "pd.Series[pd.Timestamp]", months: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

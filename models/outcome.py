@@ -216,6 +216,10 @@ class OutcomeModel:
         pool_index = self.pools_.choose(arr, _renewal(ahead))
         return Prediction(arr, hazards, pool_index, tuple(self.pools_.pools_), self.shock_)
 
+    def rows_next_month(self, frame: pd.DataFrame) -> Array:
+        """What the hazards read of snapshot rows for the first month ahead, shape (rows, inputs)."""
+        return self._rows_ahead(frame, calendar(frame, months=1, grace_days=self.settings.grace_days))
+
     def contributions(self, frame: pd.DataFrame, outcome: Outcome) -> Contributions:
         """SHAP values of the monthly log-odds of one outcome, over the months of the horizon."""
         fitted = self.outcomes_[outcome]

@@ -1,0 +1,278 @@
+"""The rolling backtest: at past dates, fit on what was known then, forecast, and compare with what came."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.problems import BadInput
+from features.snapshots import month_starts, stored
+from features.tables import Tables
+from models import baselines
+from models.outcome import OutcomeModel, Prediction
+from models.rollup import PathSettings, portfolio_draws
+from params import Params
+from training import report
+from training.dataset import Dataset, Progress, assemble, paths_of, require_enough, settings_of
+from training.evaluate import AccountScore, score_accounts
+from training.tracking import Evidence, Record, record_evaluation
+
+Array = NDArray[np.float64]
+COVERAGES = (50, 80, 90)
+BASELINE_NAMES = ("everything_renews", "trailing_nrr", "segment_rates")
+
+
+@dataclass(frozen=True)
+class OriginResult:
+    """One origin's forecasts beside what came.
+
+    `accounts` has a row an account and horizon: account_id, origin, horizon_months, churn_probability,
+    expansion_probability, their base rates known at the origin, and churned, expanded.
+    `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, and the naive forecasts of NRR.
+    """
+
+    origin: date
+    accounts: pd.DataFrame
+    portfolio: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """All origins, their scores, and where they were recorded."""
+
+    origins: tuple[date, ...]
+    accounts: pd.DataFrame
+    portfolio: pd.DataFrame
+    scores: tuple[AccountScore, ...]
+    record: Record
+
+    def lines(self) -> list[str]:
+        """A summary to print: the verdict first."""
+        return [
+            *report.verdict(self.scores, self.origins[0]),
+            *report.portfolio_verdict(self.portfolio),
+            *report.score_lines(self.scores),
+            *report.portfolio_lines(self.portfolio),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {
+            "origins": [origin.isoformat() for origin in self.origins],
+            "run_id": self.record.run_id,
+            "scores": report.score_rows(self.scores),
+            "portfolio": report.json_rows(report.portfolio_table(self.portfolio)),
+            "forecasts": report.json_rows(self.portfolio),
+        }
+
+
+def backtest(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> BacktestResult:
+    """Forecast from several past dates and score what came; recorded in MLflow with figures and tables.
+
+    Raises
+    ------
+    BadInput
+        Too little history for a single origin.
+    """
+    dates = month_starts(tables, params.snapshots)
+    origins = choose_origins(dates, params)
+    snapshots = stored(tables, dates, params=params, progress=progress)
+    full = assemble(tables, snapshots, as_of=dates[-1], params=params)
+    require_enough(full, params.model)
+    results = []
+    for number, origin in enumerate(origins):
+        progress("backtest", number, len(origins))
+        results.append(test_origin(tables, full, origin, params=params))
+    progress("backtest", len(origins), len(origins))
+    return _result(tables, origins, results, params)
+
+
+def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
+    """Past dates to forecast from: first those whose every horizon has come, newest first, then younger ones.
+
+    Raises
+    ------
+    BadInput
+        No date has both enough history before it and a horizon that has come.
+    """
+    horizons, wanted, step = params.backtest.horizons, params.backtest.origins, params.backtest.every_months
+    newest = len(dates) - 1
+    anchor = newest - max(horizons)
+    earlier = range(anchor, params.model.min_months - 1, -step)
+    later = range(max(anchor, params.model.min_months - 1 - step) + step, newest - min(horizons) + 1, step)
+    chosen = sorted([*earlier, *later][:wanted])
+    if not chosen:
+        raise BadInput(
+            f"Too little history to backtest: {len(dates)} monthly snapshots, and {params.model.min_months} "
+            f"(model.min_months) + {min(horizons)} (the shortest of backtest.horizons) are needed."
+        )
+    return [dates[position] for position in chosen]
+
+
+def test_origin(tables: Tables, full: Dataset, origin: date, *, params: Params) -> OriginResult:
+    """Fit as of `origin` on what was known then, forecast, and put beside it what is known now.
+
+    `full` holds all snapshots, with what became of them as known now.
+    """
+    known = _known_at(tables, full, origin, params)
+    model = OutcomeModel(known.inputs, settings_of(params)).fit(known.frame, known.paths)
+    here = known.cohort(origin)
+    cohort, came = known.frame[here].reset_index(drop=True), full.paths[full.cohort(origin)]
+    prediction = model.predict(cohort)
+    horizons = [h for h in params.backtest.horizons if not np.isnan(came[:, h]).all()]
+    return OriginResult(
+        origin,
+        _account_rows(known, cohort, prediction, came, horizons, params),
+        _portfolio_rows(known, cohort, prediction, came, horizons, params),
+    )
+
+
+def scores(results: Sequence[OriginResult], horizons: Sequence[int]) -> tuple[AccountScore, ...]:
+    """Scores of churn and expansion at each horizon, all origins together."""
+    rows = pd.concat([result.accounts for result in results], ignore_index=True)
+    found = []
+    for outcome, event in (("churn", "churned"), ("expansion", "expanded")):
+        for horizon in horizons:
+            part = rows[rows["horizon_months"] == horizon]
+            if len(part):
+                found.append(
+                    score_accounts(
+                        outcome,
+                        horizon,
+                        account_id=part["account_id"],
+                        probability=part[f"{outcome}_probability"].to_numpy(float),
+                        base=part[f"{outcome}_base"].to_numpy(float),
+                        event=part[event].to_numpy(float),
+                    )
+                )
+    return tuple(found)
+
+
+def _known_at(tables: Tables, full: Dataset, origin: date, params: Params) -> Dataset:
+    """The dataset as it stood at the origin: earlier snapshots, labels known by then."""
+    frame = full.frame[full.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
+    months = full.paths.shape[1] - 1
+    paths = paths_of(tables, frame, months=months, known_by=origin, params=params)
+    return Dataset(origin, frame, paths, full.inputs)
+
+
+def _account_rows(
+    known: Dataset, cohort: pd.DataFrame, prediction: Prediction, came: Array, horizons: Sequence[int], params: Params
+) -> pd.DataFrame:
+    """Probabilities and what came, a row an account and horizon."""
+    churn, expansion = prediction.churn_probability(), prediction.event_probability("expansion")
+    change = params.model.min_change
+    parts = []
+    for horizon in horizons:
+        past_churn, past_expansion = _past_rates(known, horizon, change)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": cohort["account_id"],
+                    "origin": pd.Timestamp(known.as_of),
+                    "horizon_months": horizon,
+                    "churn_probability": churn[:, horizon - 1],
+                    "churn_base": past_churn,
+                    "churned": (came[:, horizon] == 0).astype(float),
+                    "expansion_probability": expansion[:, horizon - 1],
+                    "expansion_base": past_expansion,
+                    "expanded": _ever_expanded(came, horizon, change),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ever_expanded(paths: Array, horizon: int, min_change: float) -> Array:
+    """Whether ARR rose in any month up to the horizon."""
+    before, after = paths[:, :horizon], paths[:, 1 : horizon + 1]
+    return np.asarray(((before > 0) & (after > before * (1 + min_change))).any(axis=1), dtype=float)
+
+
+def _past_rates(known: Dataset, horizon: int, min_change: float) -> tuple[float, float]:
+    """Shares that churned and expanded within the horizon, in the newest cohort for which that is known."""
+    complete = ~np.isnan(known.paths[:, horizon])
+    if not complete.any():
+        return _scaled_rates(known, horizon, min_change)
+    newest = known.frame["as_of"][complete].max()
+    paths = known.paths[complete & (known.frame["as_of"] == newest).to_numpy()]
+    churned, expanded = (paths[:, horizon] == 0).mean(), _ever_expanded(paths, horizon, min_change).mean()
+    return float(churned), float(expanded)
+
+
+def _scaled_rates(known: Dataset, horizon: int, min_change: float) -> tuple[float, float]:
+    """With less history than the horizon: the monthly rates so far, compounded."""
+    paths = known.paths[~np.isnan(known.paths[:, 1])]
+    monthly = np.array([(paths[:, 1] == 0).mean(), _ever_expanded(paths, 1, min_change).mean()])
+    churned, expanded = 1 - (1 - monthly) ** horizon
+    return float(churned), float(expanded)
+
+
+def _portfolio_rows(
+    known: Dataset, cohort: pd.DataFrame, prediction: Prediction, came: Array, horizons: Sequence[int], params: Params
+) -> pd.DataFrame:
+    """NRR and GRR forecast and come, a row a horizon and metric."""
+    settings = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
+    draws = portfolio_draws(prediction, settings)
+    rows = []
+    for horizon in horizons:
+        start, end = came[:, 0], came[:, horizon]
+        actual = {"nrr": end.sum() / start.sum(), "grr": np.minimum(start, end).sum() / start.sum()}
+        naive = _naive_forecasts(known, cohort, horizon)
+        for metric, value in actual.items():
+            rows.append(
+                {
+                    "origin": pd.Timestamp(known.as_of),
+                    "horizon_months": horizon,
+                    "metric": metric,
+                    "actual": value,
+                    **_summary(draws[metric][horizon - 1]),
+                    **(naive if metric == "nrr" else {}),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _summary(draws: Array) -> dict[str, float]:
+    points = (5, 10, 25, 50, 75, 90, 95)
+    quantiles = np.quantile(draws, np.array(points) / 100)
+    return {"mean": float(draws.mean())} | {
+        f"p{point:02d}": float(q) for point, q in zip(points, quantiles, strict=True)
+    }
+
+
+def _naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict[str, float]:
+    """NRR as anyone would forecast it without a model, from what was known at the origin."""
+    window = _longest_known_window(known)
+    start_of_window = known.frame["as_of"].max() - pd.DateOffset(months=window)
+    rows = (known.frame["as_of"] == start_of_window).to_numpy()
+    past, start, end = known.frame[rows], known.paths[rows, 0], known.paths[rows, window]
+    cut = "segment" if "segment" in cohort.columns else None
+    segment = past[cut].fillna("") if cut else pd.Series("", index=past.index)
+    segment_now = cohort[cut].fillna("") if cut else pd.Series("", index=cohort.index)
+    arr_now = cohort["arr"].to_numpy(float)
+    return {
+        "everything_renews": baselines.everything_renews(horizon),
+        "trailing_nrr": baselines.trailing_nrr(start, end, horizon, window_months=window),
+        "segment_rates": baselines.segment_nrr(
+            start, end, segment, arr_now, segment_now, horizon, window_months=window
+        ),
+    }
+
+
+def _longest_known_window(known: Dataset) -> int:
+    """Twelve months, or as many as there are snapshots before the origin."""
+    return min(12, known.frame["as_of"].nunique() - 1)
+
+
+def _result(tables: Tables, origins: Sequence[date], results: Sequence[OriginResult], params: Params) -> BacktestResult:
+    accounts = pd.concat([result.accounts for result in results], ignore_index=True)
+    portfolio = pd.concat([result.portfolio for result in results], ignore_index=True)
+    found = scores(results, params.backtest.horizons)
+    evidence: list[Evidence] = [*report.score_evidence(found), *report.portfolio_evidence(portfolio)]
+    record = record_evaluation(evidence, tables=tables, params=params)
+    return BacktestResult(tuple(origins), accounts, portfolio, found, record)

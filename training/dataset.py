@@ -1,0 +1,111 @@
+"""What a model learns from: snapshots, and what was known at the training date to have become of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.feature import Feature
+from features.problems import BadInput
+from features.revenue import cohort_paths
+from features.snapshots import Snapshots
+from features.tables import Tables
+from models.inputs import Input
+from models.outcome import OutcomeModel, Settings
+from params import Model, Params
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Snapshots up to `as_of` and the ARR paths after them, by what was known at `as_of`.
+
+    `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that lies after
+    `as_of`. Column 0 is ARR as the snapshot knew it.
+    """
+
+    as_of: date
+    frame: pd.DataFrame
+    paths: Array
+    inputs: tuple[Input, ...]
+
+    def cohort(self, as_of: date) -> NDArray[np.bool_]:
+        """Which rows are the snapshot of that date."""
+        return np.asarray(self.frame["as_of"] == pd.Timestamp(as_of))
+
+
+def settings_of(params: Params) -> Settings:
+    """The model's settings, from the sections that hold them."""
+    chosen = params.model.model_dump(include=set(Settings.__dataclass_fields__))
+    return Settings(**chosen, grace_days=params.revenue.grace_days, seed=params.seed, threads=params.threads)
+
+
+def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Params) -> Dataset:
+    """The training data as of a date: earlier snapshots only, labels known by then only."""
+    frame = snapshots.frame
+    frame = frame[frame["as_of"] <= pd.Timestamp(as_of)].reset_index(drop=True)
+    months = OutcomeModel((), settings_of(params)).months
+    paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
+    return Dataset(as_of, frame, paths, inputs_of(snapshots.features))
+
+
+def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> Array:
+    """ARR of each snapshot row and the months after it, by what was known at `known_by`."""
+    return cohort_paths(
+        tables,
+        frame[["account_id", "as_of", "arr"]],
+        months=months,
+        known_by=known_by,
+        rules=params.revenue,
+        threads=params.threads,
+        memory_gb=params.memory_gb,
+    )
+
+
+def inputs_of(features: Sequence[Feature]) -> tuple[Input, ...]:
+    """The features as the model's inputs."""
+    return tuple(
+        Input(
+            name=feature.name,
+            kind=feature.kind,
+            family=feature.family,
+            signal=feature.signal,
+            unit=feature.unit,
+            meaning=feature.meaning,
+            sentence=feature.sentence,
+        )
+        for feature in features
+    )
+
+
+def require_enough(dataset: Dataset, settings: Model) -> None:
+    """Refuse to train on too little.
+
+    Raises
+    ------
+    BadInput
+        Fewer accounts, months or churned accounts than the settings ask for; all that is short is named.
+    """
+    frame = dataset.frame
+    churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
+    found = {
+        "accounts": (frame["account_id"].nunique(), settings.min_accounts, "min_accounts"),
+        "monthly snapshots": (frame["as_of"].nunique(), settings.min_months, "min_months"),
+        "accounts known to have churned": (churned, settings.min_churned, "min_churned"),
+    }
+    short = [
+        f"  {what}: {count}, at least {least} are needed (model.{key})"
+        for what, (count, least, key) in found.items()
+        if count < least
+    ]
+    if short:
+        raise BadInput(
+            "\n".join(
+                [f"Too little to train on as of {dataset.as_of}:", *short, "Add history, or lower the named setting."]
+            )
+        )

@@ -1,0 +1,120 @@
+"""Train: assemble, fit, test out of time, explain, record."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.snapshots import month_starts, stored
+from features.tables import Tables
+from models.hazard import importance
+from models.outcome import OutcomeModel
+from params import Params
+from training import report
+from training.backtest import OriginResult, scores, test_origin
+from training.dataset import Dataset, Progress, assemble, require_enough, settings_of
+from training.evaluate import AccountScore
+from training.tracking import Evidence, Figure, Metric, Record, Table, record_run
+
+EXPLAINED_ROWS = 4000
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training made: the registered version and how the same recipe did on the months it had not seen."""
+
+    record: Record
+    as_of: date
+    tested_from: date | None
+    accounts: int
+    snapshots: int
+    scores: tuple[AccountScore, ...]
+
+    def lines(self) -> list[str]:
+        """A summary to print."""
+        head = [
+            f"Trained as of {self.as_of} on {self.snapshots:,} snapshots of {self.accounts:,} accounts.",
+            f"Registered as {self.record.model_name} version {self.record.version}, alias champion.",
+        ]
+        if self.tested_from is None:
+            return [*head, "Too little history to test it on months it had not seen."]
+        return [*head, *report.verdict(self.scores, self.tested_from), *report.score_lines(self.scores)]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "model": self.record.model_name,
+            "version": self.record.version,
+            "run_id": self.record.run_id,
+            "snapshots": self.snapshots,
+            "accounts": self.accounts,
+            "tested_from": self.tested_from and self.tested_from.isoformat(),
+            "skill_found": any(score.has_skill for score in self.scores if score.outcome == "churn"),
+            "scores": report.score_rows(self.scores),
+        }
+
+
+def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> TrainingResult:
+    """Fit the outcome models on everything known, record them in MLflow, and name them champion.
+
+    The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since.
+
+    Raises
+    ------
+    BadInput
+        Too few accounts, months or churned accounts.
+    """
+    dates = month_starts(tables, params.snapshots)
+    snapshots = stored(tables, dates, params=params, progress=progress)
+    progress("assembling the training data", 0, 1)
+    dataset = assemble(tables, snapshots, as_of=dates[-1], params=params)
+    require_enough(dataset, params.model)
+    test = _out_of_time(tables, dataset, params=params, progress=progress)
+    progress("fitting on everything known", 0, 1)
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    found = scores([test], params.backtest.horizons) if test else ()
+    progress("recording the run", 0, 1)
+    evidence = [*_evidence(model, dataset), *report.score_evidence(found)]
+    record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params)
+    return TrainingResult(
+        record=record,
+        as_of=dataset.as_of,
+        tested_from=test.origin if test else None,
+        accounts=dataset.frame["account_id"].nunique(),
+        snapshots=len(dataset.frame),
+        scores=found,
+    )
+
+
+def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: Progress) -> OriginResult | None:
+    """The recipe fitted as of the longest horizon ago that leaves enough to learn from; None if none does."""
+    dates = sorted(dataset.frame["as_of"].dt.date.unique())
+    for months in sorted(params.backtest.horizons, reverse=True):
+        if len(dates) - months >= params.model.min_months:
+            progress(f"testing the recipe on the last {months} months", 0, 1)
+            return test_origin(tables, dataset, dates[-1 - months], params=params)
+    return None
+
+
+def _evidence(model: OutcomeModel, dataset: Dataset) -> list[Evidence]:
+    """What describes the fitted model itself: sizes, calibration lines, what it looks at."""
+    evidence: list[Evidence] = []
+    frame = _newest_rows(dataset)
+    for outcome, fitted in model.outcomes_.items():
+        evidence.append(Metric(f"{outcome}_events", fitted.events))
+        evidence.append(Metric(f"{outcome}_calibration_slope_fitted", fitted.calibrator.slope))
+        if fitted.hazard is not None:
+            found = importance(fitted.hazard, model.rows_next_month(frame), [i.name for i in model.all_inputs])
+            evidence.append(Table(f"importance_{outcome}", found.rename("mean_abs_log_odds").reset_index()))
+            evidence.append(Figure(f"shap_{outcome}", report.importance_figure(found, outcome)))
+    return evidence
+
+
+def _newest_rows(dataset: Dataset) -> pd.DataFrame:
+    """The newest snapshots, evenly thinned to a few thousand rows."""
+    recent = dataset.frame[dataset.frame["as_of"] > pd.Timestamp(dataset.as_of) - pd.DateOffset(months=12)]
+    chosen = np.linspace(0, len(recent) - 1, min(EXPLAINED_ROWS, len(recent))).astype(int)
+    return recent.iloc[chosen]

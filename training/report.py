@@ -1,0 +1,230 @@
+"""Figures, tables and plain words for what a training run or a backtest found."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from training.evaluate import AccountScore
+from training.tracking import Evidence, Figure, Metric, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+NAIVE = {
+    "everything_renews": "everything renews",
+    "trailing_nrr": "trailing NRR",
+    "segment_rates": "segment rates",
+}
+_BLUE, _GREY, _ORANGE = "#2c5d8f", "#8a8f98", "#c8641b"
+_TOP = 20
+
+
+def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
+    """The finding in words, first of all: whether the model told churn better than the base rate did."""
+    churn = [score for score in scores if score.outcome == "churn"]
+    if not churn:
+        return []
+    skilled = [score for score in churn if score.has_skill]
+    if not skilled:
+        best = max(churn, key=lambda score: score.skill)
+        return [
+            f"NO SKILL FOUND: on accounts as of {since} and later the churn probabilities were no better than the "
+            f"base rate (best skill {best.skill:+.1%} at {best.horizon_months} months, 95 % lower bound "
+            f"{best.skill_low:+.1%}). Do not act on single accounts' probabilities or reasons."
+        ]
+    names = ", ".join(f"{score.horizon_months}" for score in skilled)
+    return [f"Churn probabilities beat the base rate at {names} months ahead, tested out of time from {since}."]
+
+
+def score_rows(scores: Sequence[AccountScore]) -> list[dict[str, Any]]:
+    """Scores as plain values; NaN becomes None."""
+    rows = []
+    for score in scores:
+        values = {key: value for key, value in asdict(score).items() if key != "bins"}
+        rows.append({key: _plain(value) for key, value in values.items()})
+    return rows
+
+
+def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table as plain values for JSON: dates as text, NaN as None."""
+    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict(orient="records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    if isinstance(value, float | np.floating):
+        return None if math.isnan(value) else float(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def score_lines(scores: Sequence[AccountScore]) -> list[str]:
+    """Scores as a text table."""
+    head = "outcome    months   rows  events   AUC   log-loss  (base)   skill (95 % low)   slope  intercept  cal. error"
+    lines = [head]
+    for s in scores:
+        lines.append(
+            f"{s.outcome:<10} {s.horizon_months:>5} {s.rows:>7} {s.events:>6} {s.auc:>6.3f} {s.log_loss:>9.4f} "
+            f"({s.base_log_loss:.4f}) {s.skill:>7.1%} ({s.skill_low:+.1%}) {s.calibration_slope:>9.2f} "
+            f"{s.calibration_intercept:>9.2f} {s.calibration_error:>10.3f}"
+        )
+    return lines
+
+
+def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
+    """Scores as metrics, a table and a reliability diagram."""
+    if not scores:
+        return []
+    evidence: list[Evidence] = [Table("scores", pd.DataFrame(score_rows(scores)))]
+    for score in scores:
+        prefix = f"{score.outcome}_{score.horizon_months}m"
+        for name in ("auc", "log_loss", "skill", "brier", "calibration_slope", "calibration_error"):
+            evidence.append(Metric(f"{prefix}_{name}", getattr(score, name)))
+        bins = pd.DataFrame([asdict(cell) for cell in score.bins])
+        evidence.append(Table(f"reliability_{prefix}", bins))
+    evidence.append(Figure("calibration", calibration_figure(scores)))
+    return evidence
+
+
+def calibration_figure(scores: Sequence[AccountScore]) -> "MatplotlibFigure":
+    """Reliability diagrams, a panel a score: predicted against observed with 95 % intervals."""
+    columns = min(3, len(scores))
+    rows = math.ceil(len(scores) / columns)
+    figure = _figure(width=4.2 * columns, height=4.0 * rows)
+    for place, score in enumerate(scores):
+        _draw_reliability(figure.add_subplot(rows, columns, place + 1), score)
+    figure.suptitle("Calibration out of time: bins of equally many accounts, 95 % intervals", fontsize=11)
+    figure.tight_layout()
+    return figure
+
+
+def _draw_reliability(axes: "Axes", score: AccountScore) -> None:
+    predicted = np.array([cell.predicted for cell in score.bins])
+    observed = np.array([cell.observed for cell in score.bins])
+    low = observed - np.array([cell.low for cell in score.bins])
+    high = np.array([cell.high for cell in score.bins]) - observed
+    top = max(0.05, 1.08 * float(max(predicted.max(), (observed + high).max())))
+    axes.plot([0, top], [0, top], color=_GREY, linewidth=1, linestyle="--")
+    spread = np.maximum(np.vstack([low, high]), 0)
+    axes.errorbar(predicted, observed, yerr=spread, fmt="o", color=_BLUE, markersize=4, capsize=2)
+    axes.set_title(f"{score.outcome}, {score.horizon_months} months (AUC {score.auc:.2f})", fontsize=10)
+    axes.set_xlabel("predicted probability")
+    axes.set_ylabel("share that came")
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+
+
+def importance_figure(importance: "pd.Series[float]", outcome: str) -> "MatplotlibFigure":
+    """The inputs that move the monthly log-odds most, by mean absolute SHAP value."""
+    shown = importance.head(_TOP).iloc[::-1]
+    figure = _figure(width=7.5, height=0.28 * len(shown) + 1.2)
+    axes = figure.add_subplot(1, 1, 1)
+    axes.barh(shown.index.astype(str), shown.to_numpy(), color=_BLUE)
+    axes.set_xlabel(f"mean |SHAP value| on the log-odds of {outcome} next month")
+    figure.tight_layout()
+    return figure
+
+
+def portfolio_table(portfolio: pd.DataFrame) -> pd.DataFrame:
+    """Errors of the NRR and GRR forecasts over the origins, in points, and how often the intervals held.
+
+    A row a metric and horizon: origins, mean absolute error of the model and of each naive forecast, bias, and the
+    shares of origins whose actual lay inside the 50, 80 and 90 % intervals.
+    """
+    rows = []
+    for (metric, horizon), part in portfolio.groupby(["metric", "horizon_months"], sort=False):
+        row: dict[str, Any] = {"metric": metric, "horizon_months": horizon, "origins": len(part)}
+        row["model_error"] = (part["mean"] - part["actual"]).abs().mean() * 100
+        row["model_bias"] = (part["mean"] - part["actual"]).mean() * 100
+        for name in NAIVE:
+            row[f"{name}_error"] = (part[name] - part["actual"]).abs().mean() * 100
+        for share, low, high in ((50, "p25", "p75"), (80, "p10", "p90"), (90, "p05", "p95")):
+            row[f"coverage_{share}"] = part["actual"].between(part[low], part[high]).mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def portfolio_verdict(portfolio: pd.DataFrame) -> list[str]:
+    """Which naive forecasts of NRR the model did and did not beat, at the longest horizon."""
+    table = portfolio_table(portfolio)
+    nrr = table[table["metric"] == "nrr"]
+    row = nrr.loc[nrr["horizon_months"].idxmax()]
+    better = [label for name, label in NAIVE.items() if row["model_error"] < row[f"{name}_error"]]
+    worse = [label for label in NAIVE.values() if label not in better]
+    lines = [
+        f"NRR {row['horizon_months']} months ahead was off by {row['model_error']:.1f} points on average over "
+        f"{row['origins']} origins; "
+        + ("better than " + ", ".join(better) + "." if better else "no better than any naive forecast.")
+    ]
+    if better and worse:
+        lines.append(f"It was no better than: {', '.join(worse)}.")
+    if row["origins"] < 6:
+        lines.append(f"With {row['origins']} origins this says little: read it as a trace, not as a proof.")
+    return lines
+
+
+def portfolio_lines(portfolio: pd.DataFrame) -> list[str]:
+    """The portfolio table as text."""
+    lines = ["metric months origins  error (points): model  renews  trailing  segments   inside 50 %   80 %   90 %"]
+    for row in portfolio_table(portfolio).to_dict(orient="records"):
+        lines.append(
+            f"{row['metric']:<6} {row['horizon_months']:>6} {row['origins']:>7} {row['model_error']:>22.1f} "
+            f"{row['everything_renews_error']:>7.1f} {row['trailing_nrr_error']:>9.1f} "
+            f"{row['segment_rates_error']:>9.1f} {row['coverage_50']:>13.0%} {row['coverage_80']:>6.0%} "
+            f"{row['coverage_90']:>6.0%}".replace("nan", "  -")
+        )
+    return lines
+
+
+def portfolio_evidence(portfolio: pd.DataFrame) -> list[Evidence]:
+    """The backtest's portfolio side as metrics, tables and a figure."""
+    table = portfolio_table(portfolio)
+    evidence: list[Evidence] = [Table("forecasts", portfolio), Table("portfolio", table)]
+    for row in table.to_dict(orient="records"):
+        prefix = f"{row['metric']}_{row['horizon_months']}m"
+        for name in ("model_error", "model_bias", "coverage_80"):
+            evidence.append(Metric(f"{prefix}_{name}", float(row[name])))
+    evidence.append(Figure("backtest", backtest_figure(portfolio)))
+    return evidence
+
+
+def backtest_figure(portfolio: pd.DataFrame) -> "MatplotlibFigure":
+    """NRR forecast with its intervals against what came and the naive forecasts, a panel a horizon."""
+    nrr = portfolio[portfolio["metric"] == "nrr"]
+    horizons = sorted(nrr["horizon_months"].unique())
+    figure = _figure(width=5.2 * len(horizons), height=4.6)
+    for place, horizon in enumerate(horizons):
+        axes = figure.add_subplot(1, len(horizons), place + 1)
+        _draw_origins(axes, nrr[nrr["horizon_months"] == horizon], int(horizon))
+        if place == 0:
+            axes.legend(fontsize=8, loc="best")
+    figure.suptitle("NRR forecast at past dates against what came (bars: 50, 80 and 90 % intervals)", fontsize=11)
+    figure.tight_layout()
+    return figure
+
+
+def _draw_origins(axes: "Axes", part: pd.DataFrame, horizon: int) -> None:
+    place = np.arange(len(part))
+    for low, high, width in (("p05", "p95", 2), ("p10", "p90", 4), ("p25", "p75", 7)):
+        axes.vlines(place, part[low] * 100, part[high] * 100, color=_BLUE, alpha=0.45, linewidth=width)
+    axes.plot(place, part["mean"] * 100, "s", color=_BLUE, markersize=4, label="forecast")
+    axes.plot(place, part["actual"] * 100, "o", color="black", markersize=5, label="came")
+    for (name, label), marker in zip(NAIVE.items(), ("_", "x", "+"), strict=True):
+        axes.plot(place, part[name] * 100, marker, color=_ORANGE, markersize=7, label=label)
+    axes.set_xticks(place, [day.strftime("%Y-%m") for day in part["origin"]], rotation=60, fontsize=8)
+    axes.set_ylabel("NRR, %")
+    axes.set_title(f"{horizon} months ahead", fontsize=10)
+    axes.grid(axis="y", alpha=0.25)
+
+
+def _figure(*, width: float, height: float) -> "MatplotlibFigure":
+    """A figure that belongs to no window system and no global state."""
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    return MatplotlibFigure(figsize=(width, height), dpi=110)
