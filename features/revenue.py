@@ -11,6 +11,24 @@ whole cents, so parts add up to totals exactly, whatever the order.
 """
 
 from features.revenue_lines import line_states
+from features.revenue_movements import MOVEMENTS, movements
 from features.revenue_paths import add_months, arr_by_account, cohort_paths
+from features.revenue_renewals import available_to_renew, renewal_rates, renewals
+from features.revenue_retention import Retention, red_flag, reported_nrr, retention, retention_by
 
-__all__ = ["add_months", "arr_by_account", "cohort_paths", "line_states"]
+__all__ = [
+    "MOVEMENTS",
+    "Retention",
+    "add_months",
+    "arr_by_account",
+    "available_to_renew",
+    "cohort_paths",
+    "line_states",
+    "movements",
+    "red_flag",
+    "renewal_rates",
+    "renewals",
+    "reported_nrr",
+    "retention",
+    "retention_by",
+]

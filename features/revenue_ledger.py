@@ -20,7 +20,7 @@ def ledger(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that holds the lines as known before `known_by`.
 
-    Temp tables: `line_states` (one snapshot, k = 1), `line_followers` (which lines could continue which) and
+    Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines continue which) and
     `coverage(account_id, covered_from, covered_until)`: the unbroken times in which an account had MRR.
     """
     asof = AsOf(tables, (known_by,))
@@ -42,11 +42,6 @@ _COVERAGE = """
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS apart
                 FROM line_states WHERE mrr_cents > 0 AND starts < active_until) s) spells
     GROUP BY account_id, island"""
-
-
-def arr_cents(mrr_cents: str, rate: str) -> str:
-    """SQL of a line's ARR in whole cents of the reporting currency: 12 x MRR at a rate, rounded once."""
-    return f"CAST(ROUND(12 * {mrr_cents} * {rate}) AS BIGINT)"
 
 
 def load(connection: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame]) -> None:
@@ -76,13 +71,27 @@ def line_arr(connection: duckdb.DuckDBPyConnection, tables: Tables, instants: pd
     ValueError
         A line in force has a currency that has no rate by then.
     """
-    days = sorted(set(instants["rate_day"]))
-    load(connection, {"instants": instants, "rates": _rates(connection, tables, days, rules)})
+    load(connection, {"instants": instants})
+    lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
+               JOIN instants i ON s.starts <= i.day AND i.day < s.active_until"""
+    return priced(connection, tables, lines, sorted(set(instants["rate_day"])), rules)
+
+
+def priced(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, lines: str, rate_days: Sequence[int], rules: Revenue
+) -> str:
+    """The SELECT `lines` with `cents` (ARR) at the rates of its column `rate_day`, which holds only `rate_days`.
+
+    Raises
+    ------
+    ValueError
+        A line has a currency that has no rate by then.
+    """
+    load(connection, {"rates": _rates(connection, tables, rate_days, rules)})
     select = f"""
-        SELECT i.instant, s.*, r.rate, {arr_cents("s.mrr_cents", "r.rate")} AS cents
-        FROM line_states s JOIN instants i ON s.starts <= i.day AND i.day < s.active_until
-        LEFT JOIN rates r ON r.rate_day = i.rate_day AND r.currency = COALESCE(s.currency, {_quoted(rules.currency)})"""
-    _require_rates(connection, len(days), select)
+        SELECT l.*, r.rate, CAST(ROUND(12 * l.mrr_cents * r.rate) AS BIGINT) AS cents FROM ({lines}) l
+        LEFT JOIN rates r ON r.rate_day = l.rate_day AND r.currency = COALESCE(l.currency, {_quoted(rules.currency)})"""
+    _require_rates(connection, len(rate_days), select)
     return select
 
 
@@ -108,9 +117,7 @@ def _require_rates(connection: duckdb.DuckDBPyConnection, days: int, select: str
     if not lacking:
         return
     missing = connection.execute(f"""
-        SELECT currency, COUNT(DISTINCT contract_id), MIN(day) FROM (
-            SELECT l.currency, l.contract_id, i.rate_day AS day
-            FROM ({select}) l JOIN instants i ON i.instant = l.instant WHERE l.rate IS NULL)
+        SELECT currency, COUNT(DISTINCT contract_id), MIN(rate_day) FROM ({select}) WHERE rate IS NULL
         GROUP BY currency ORDER BY currency""").fetchall()
     if missing:
         currency, lines, day = missing[0]

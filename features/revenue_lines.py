@@ -1,9 +1,9 @@
-"""When each contract line is active, by what was known: terms, notice, early ends, grace, late renewals, plan switches."""
+"""When each contract line is active, by what was known: terms, notice, grace, late renewals, plan switches."""
 
 from features.asof import NEVER, AsOf
 from params import Revenue
 
-WORK_TABLES = ("known_lines", "line_followers", "renewed_lines")
+WORK_TABLES = ("known_lines", "line_followers", "renewed_lines", "line_successors")
 
 
 def line_states(asof: AsOf, rules: Revenue) -> list[str]:
@@ -26,7 +26,7 @@ def line_states(asof: AsOf, rules: Revenue) -> list[str]:
 def line_statements(asof: AsOf, rules: Revenue) -> list[str]:
     """The statements of `line_states`, which leave their work tables behind."""
     grace = rules.grace_days
-    selects = (_known_lines(asof, grace), _line_followers(grace), _renewed_lines(grace), _states())
+    selects = (_known_lines(asof, grace), _line_followers(grace), _renewed_lines(grace), _successors(), _states())
     names = (*WORK_TABLES, "line_states")
     return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(names, selects, strict=True)]
 
@@ -67,7 +67,7 @@ def _renewed_lines(grace: int) -> str:
         SELECT r.*, MAX(r.until) OVER (
                    PARTITION BY r.k, r.account_id, r.product_key, r.center_key
                    ORDER BY r.starts RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS product_until
-        FROM (SELECT l.*, CASE WHEN f.next_starts IS NULL THEN l.graced ELSE 0 END AS silent,
+        FROM (SELECT l.*, CASE WHEN f.next_starts IS NULL THEN 0 ELSE 1 END AS renewed,
                      CASE WHEN l.graced = 0 THEN l.stops
                           ELSE COALESCE(f.next_starts, l.ends + {grace}) END AS until
               FROM known_lines l
@@ -76,19 +76,28 @@ def _renewed_lines(grace: int) -> str:
                 ON f.k = l.k AND f.contract_id = l.contract_id) r"""
 
 
+def _successors() -> str:
+    """Pairs of a line and its successors: the same product's, or where it has none those that replace it."""
+    return """
+        SELECT f.k, f.contract_id, f.next_id, f.next_starts
+        FROM line_followers f
+        JOIN renewed_lines l ON l.k = f.k AND l.contract_id = f.contract_id
+        JOIN renewed_lines n ON n.k = f.k AND n.contract_id = f.next_id
+        WHERE f.same_product = 1
+           OR (l.renewed = 0 AND (n.product_until IS NULL OR n.product_until < n.starts))"""
+
+
 def _states() -> str:
     """The lines with replacements by another product applied too."""
-    until = "CASE WHEN l.silent = 1 THEN COALESCE(s.replaced, l.until) ELSE l.until END"
+    until = "CASE WHEN l.graced = 1 THEN COALESCE(s.next_starts, l.until) ELSE l.until END"
     return f"""
         SELECT l.k, l.t, l.account_id, l.contract_id, l.product, l.buying_center, l.currency, l.kind, l.mrr_cents,
                l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends, COALESCE(l.ended, l.ends) AS term_ends,
                {until} AS active_until,
                CASE WHEN l.graced = 1 AND l.ends <= l.t AND l.t < {until} THEN 1 ELSE 0 END AS overdue, l.notice
         FROM renewed_lines l
-        LEFT JOIN (SELECT f.k, f.contract_id, MIN(f.next_starts) AS replaced
-                   FROM line_followers f JOIN renewed_lines n ON n.k = f.k AND n.contract_id = f.next_id
-                   WHERE f.same_product = 0 AND (n.product_until IS NULL OR n.product_until < n.starts)
-                   GROUP BY f.k, f.contract_id) s
+        LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts
+                   FROM line_successors GROUP BY k, contract_id) s
           ON s.k = l.k AND s.contract_id = l.contract_id"""
 
 
