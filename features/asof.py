@@ -91,7 +91,7 @@ class AsOf:
         first = self._days[0] - 1
         return f"""
             SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv
-            FROM (SELECT account_id, {_day(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
+            FROM (SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
                   FROM raw.{table} WHERE {event} IS NOT NULL AND {where}) e
             JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END
             JOIN day_first b ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END"""
@@ -119,7 +119,6 @@ class AsOf:
 
     def attributes(self) -> str:
         """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
-        first = self._days[0] - 1
         columns = [c for c in self.tables.columns["accounts"] if c not in ("valid_from", "recorded_at")]
         names = ", ".join(f'"{column}"' for column in columns)
         valid = "valid_from" if self.tables.has("accounts", "valid_from") else "CAST(NULL AS TIMESTAMP)"
@@ -130,8 +129,8 @@ class AsOf:
                     PARTITION BY c.k, v.account_id
                     ORDER BY v.valid_day DESC, v.known_day DESC, v.valid DESC, v.recorded DESC) AS newest
                 FROM (SELECT {names}, {valid} AS valid, {recorded} AS recorded,
-                             COALESCE({_day(valid)}, {first}) AS valid_day,
-                             COALESCE({_day(recorded)}, {first}) AS known_day FROM raw.accounts) v
+                             COALESCE({day_of(valid)}, -{NEVER}) AS valid_day,
+                             COALESCE({day_of(recorded)}, -{NEVER}) AS known_day FROM raw.accounts) v
                 JOIN cal c ON v.valid_day < c.t AND v.known_day < c.t) ranked
             WHERE newest = 1"""
 
@@ -144,45 +143,47 @@ class AsOf:
             SELECT k, currency, rate FROM (
                 SELECT c.k, f.currency, f.rate,
                        ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC) AS newest
-                FROM raw.fx_rates f JOIN cal c ON {_day("f.month")} <= c.t) ranked
+                FROM raw.fx_rates f JOIN cal c ON {day_of("f.month")} <= c.t) ranked
             WHERE newest = 1"""
 
     def _known_day(self, table: str, event: str) -> str:
         """The day a row became known: its `recorded_at`, else its event day plus the lag."""
         declared = contract.TABLES[table]
-        own = declared.event_day if self.tables.has(table, str(declared.event_day)) else event
+        own = str(declared.event_day)
+        own = own if self.tables.has(table, own) else event
         lag = self.tables.lag_days.get(table, 0)
-        fallback = f"{_day(own)} + {lag}"
+        fallback = f"{day_of(own)} + {lag}"
         if event != own:  # a column filled in later is known from its own day on, never before the row
-            fallback = f"CASE WHEN {_day(event)} > {_day(own)} THEN {_day(event)} ELSE {_day(own)} END + {lag}"
-            fallback = f"COALESCE({fallback}, {_day(event)} + {lag})"
+            fallback = f"CASE WHEN {day_of(event)} > {day_of(own)} THEN {day_of(event)} ELSE {day_of(own)} END + {lag}"
+            fallback = f"COALESCE({fallback}, {day_of(event)} + {lag})"
         if not self.tables.has(table, "recorded_at"):
             return fallback
-        return f"COALESCE({_day('recorded_at')}, {fallback})"
+        return f"COALESCE({day_of('recorded_at')}, {fallback})"
 
     def _contract_rows(self) -> str:
         lag = self.tables.lag_days.get("contracts", 0)
         present = self.tables.columns["contracts"]
         kinds = {column.name: column.type.sql for column in contract.CONTRACTS}
         get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
-        signed = f"COALESCE({_day(get['signed_on'])}, {_day('starts_on')})"
+        signed = f"COALESCE({day_of(get['signed_on'])}, {day_of('starts_on')})"
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
                    {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
                    CAST(mrr * 100 AS BIGINT) AS mrr_cents, CAST({get["list_mrr"]} * 100 AS BIGINT) AS list_mrr_cents,
                    {get["seats"]} AS seats, {get["auto_renew"]} AS auto_renew,
-                   {_day("starts_on")} AS starts, {_day(get["ends_on"])} AS ends,
-                   {_day(get["ended_on"])} AS ended, {_day(get["notice_on"])} AS notice,
+                   {day_of("starts_on")} AS starts, {day_of(get["ends_on"])} AS ends,
+                   {day_of(get["ended_on"])} AS ended, {day_of(get["notice_on"])} AS notice,
                    {get["recorded_at"]} AS version,
-                   COALESCE({_day(get["recorded_at"])}, {signed} + {lag}) AS known_day
+                   COALESCE({day_of(get["recorded_at"])}, {signed} + {lag}) AS known_day
             FROM raw.contracts"""
 
 
-def _day(column: str) -> str:
+def day_of(column: str) -> str:
+    """SQL of a date's or timestamp's day number."""
     return f"(CAST({column} AS DATE) - DATE '1970-01-01')"
 
 
-def _frame(columns: tuple[str, ...], rows: list[tuple[int, ...]]) -> pd.DataFrame:
+def _frame(columns: tuple[str, ...], rows: Sequence[tuple[int, ...]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns), dtype="int64")
 
 
