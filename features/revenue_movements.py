@@ -82,7 +82,7 @@ def check_window(start: date, end: date, known_by: date) -> None:
 
 
 def _streams(connection: duckdb.DuckDBPyConnection, lines: str, start: int) -> pd.DataFrame:
-    """A row a stream: cents before, after, and after at the end's rates; seats at both ends; kind of its newest line."""
+    """A row a stream: cents before, after, after at the end's rates; seats at both ends; kind of its newest line."""
     seats = "CASE WHEN COUNT(CASE WHEN instant = {0} AND seats IS NULL THEN 1 END) = 0 THEN SUM({1}) END"
     newest = (
         "PARTITION BY instant, account_id, product, COALESCE(buying_center, '') ORDER BY starts DESC, contract_id DESC"

@@ -1,0 +1,305 @@
+"""Revenue arithmetic against a slow loop that walks day by day, and the identities any figures must obey."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import params
+from features import revenue
+from features.asof import NEVER, AsOf, day_number
+from features.revenue_ledger import load
+from features.revenue_retention import account_retention
+from features.tables import Tables, tables_from_frames
+
+DAY_0 = date(2024, 1, 1)
+ENGINE = {"threads": 1, "memory_gb": 0.5}
+RATES = [(date(2023, 1, 1), 1.1), (date(2024, 2, 1), 1.2517), (date(2024, 5, 1), 0.93)]
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Line(NamedTuple):
+    """A contract line in days since DAY_0."""
+
+    contract_id: str
+    account_id: str
+    product: str | None
+    center: str | None
+    kind: str | None
+    starts: int
+    ends: int | None
+    ended: int | None
+    notice: int | None
+    signed: int | None
+    mrr: float
+    currency: str | None
+    seats: int | None
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> list[Line]:
+    """A few accounts with many lines on a coarse grid of days, so that ends, starts and graces often meet."""
+    tens = st.integers(0, 15).map(lambda n: 10 * n)
+    lines = []
+    for number in range(draw(st.integers(1, 14))):
+        starts = draw(tens)
+        lines.append(
+            Line(
+                contract_id=f"c{number}",
+                account_id=draw(st.sampled_from("aab")),
+                product=draw(st.sampled_from([None, "p", "p", "q"])),
+                center=draw(st.sampled_from([None, None, "x"])),
+                kind=draw(
+                    st.sampled_from([None, "new", "renewal", "upsell", "cross_sell", "downsell", "price_change"])
+                ),
+                starts=starts,
+                ends=draw(st.sampled_from([None, *[starts + length for length in (0, 20, 30, 30, 60, 90)]])),
+                ended=draw(st.sampled_from([None, None, None, starts, starts + 30, starts + 50])),
+                notice=draw(st.sampled_from([None, None, None, starts + 15, starts + 40])),
+                signed=draw(st.sampled_from([None, starts - 25, starts + 3])),
+                mrr=draw(st.sampled_from([0.0, 0.01, 10.0, 33.33, 50.0])),
+                currency=draw(st.sampled_from([None, "USD", "EUR"])),
+                seats=draw(st.sampled_from([None, 5, 7])),
+            )
+        )
+    return lines
+
+
+def day(number: int | None) -> date | None:
+    return None if number is None else DAY_0 + timedelta(days=number)
+
+
+def store(lines: list[Line], folder: Path) -> Tables:
+    rows = [
+        (
+            line.contract_id, line.account_id, line.product, line.center, line.kind, line.mrr, line.currency, line.seats,
+            *(day(number) for number in (line.starts, line.ends, line.ended, line.notice, line.signed)),
+        )
+        for line in lines
+    ]  # fmt: skip
+    columns = "contract_id account_id product buying_center kind mrr currency seats".split()
+    columns += "starts_on ends_on ended_on notice_on signed_on".split()
+    frames = {
+        "accounts": pd.DataFrame({"account_id": ["a", "b"]}),
+        "contracts": pd.DataFrame(rows, columns=columns, dtype=object),
+        "fx_rates": pd.DataFrame(
+            [(month, "EUR", rate) for month, rate in RATES], columns=["month", "currency", "rate"]
+        ),
+    }
+    return tables_from_frames(frames, folder / "tables.duckdb", data_until=date(2026, 1, 1))
+
+
+def rules(grace_days: int = 30, reactivation: str = "exclude") -> params.Revenue:
+    return params.Revenue(currency="USD", grace_days=grace_days, reactivation=reactivation)  # type: ignore[arg-type]
+
+
+# The slow loop: what was known, whether a line is active on one day, ARR on one day.
+
+
+def known(lines: list[Line], t: int) -> list[Line]:
+    seen = []
+    for line in lines:
+        if (line.starts if line.signed is None else line.signed) >= t:
+            continue
+        noticed = line.notice is not None and line.notice < t
+        ended = line.ended if line.ended is not None and (line.ended < t or noticed) else None
+        seen.append(line._replace(ended=ended, notice=line.notice if noticed else None))
+    return seen
+
+
+def stops(line: Line) -> int:
+    return next(end for end in (line.ended, line.ends, 10**6) if end is not None)
+
+
+def runs_on(line: Line) -> bool:
+    """Whether silence after its end means grace."""
+    return line.ended is None and line.notice is None and line.ends is not None and line.ends > line.starts
+
+
+def candidates(line: Line, lines: list[Line], grace: int, same_product: bool) -> list[Line]:
+    assert line.ends is not None
+    return [
+        other
+        for other in lines
+        if other.contract_id != line.contract_id
+        and (other.account_id, other.center) == (line.account_id, line.center)
+        and (other.product == line.product) == same_product
+        and line.ends <= other.starts <= line.ends + grace
+        and stops(other) > other.starts
+    ]
+
+
+def active(line: Line, u: int, lines: list[Line], grace: int, *, switches: bool = True) -> bool:
+    if u < line.starts or u < stops(line) or not runs_on(line):
+        return line.starts <= u < stops(line)
+    assert line.ends is not None
+    if u >= line.ends + grace:
+        return False
+    renewals = candidates(line, lines, grace, same_product=True)
+    if renewals:
+        return all(u < renewal.starts for renewal in renewals)
+    return not switches or all(
+        u < other.starts
+        for other in candidates(line, lines, grace, same_product=False)
+        if other.kind not in ("upsell", "cross_sell") and not in_force_before(other, lines, grace)
+    )
+
+
+def in_force_before(line: Line, lines: list[Line], grace: int) -> bool:
+    """Whether the same buying centre had the same product the day before the line starts."""
+    return any(
+        active(other, line.starts - 1, lines, grace, switches=False)
+        for other in lines
+        if (other.account_id, other.center, other.product) == (line.account_id, line.center, line.product)
+    )
+
+
+def arr_on(lines: list[Line], account: str, u: int, grace: int, rate: float) -> int:
+    """ARR in cents, each line rounded once."""
+    return sum(
+        int(np.floor(12 * round(line.mrr * 100) * (rate if line.currency == "EUR" else 1.0) + 0.5))
+        for line in lines
+        if line.account_id == account and active(line, u, lines, grace)
+    )
+
+
+def rate_on(u: int) -> float:
+    return [rate for month, rate in RATES if month <= DAY_0 + timedelta(days=u)][-1]
+
+
+def number(instant: date) -> int:
+    return (instant - DAY_0).days
+
+
+@FEW
+@given(lines=contracts(), grace=st.sampled_from([0, 10, 30]), t=st.integers(1, 200))
+def test_line_states_are_those_of_the_slow_loop(lines: list[Line], grace: int, t: int, tmp_path: Path) -> None:
+    tables = store(lines, tmp_path)
+    asof = AsOf(tables, (DAY_0 + timedelta(days=t), DAY_0 + timedelta(days=t + 17)))
+    with tables.connect(**ENGINE) as connection:  # type: ignore[arg-type]
+        load(connection, asof.frames())
+        for statement in revenue.line_states(asof, rules(grace)):
+            connection.execute(statement)
+        states = connection.execute("SELECT * FROM line_states").df()
+    for k, snapshot in enumerate((t, t + 17), start=1):
+        seen = known(lines, snapshot)
+        found = states[states["k"] == k].set_index("contract_id")
+        assert sorted(found.index) == sorted(line.contract_id for line in seen)
+        for line in seen:
+            check_state(line, found.loc[line.contract_id], seen, grace, snapshot)
+
+
+def check_state(line: Line, state: "pd.Series[object]", seen: list[Line], grace: int, t: int) -> None:
+    shift = day_number(DAY_0)
+    days = range(line.starts - 1, line.starts + 150)
+    for u in days:
+        assert (state["starts"] <= u + shift < state["active_until"]) == active(line, u, seen, grace), u
+    if line.ended is None and line.ends is None:
+        assert state["active_until"] == NEVER
+        assert pd.isna(state["term_ends"])
+    else:
+        assert state["term_ends"] == stops(line) + shift
+    late = runs_on(line) and line.ends is not None and line.ends <= t and active(line, t, seen, grace)
+    assert state["overdue"] == late
+
+
+@FEW
+@given(
+    lines=contracts(),
+    grace=st.sampled_from([0, 10, 30]),
+    reactivation=st.sampled_from(["exclude", "include"]),
+    known_by=st.integers(60, 260),
+)
+def test_cohort_paths_are_those_of_the_slow_loop(
+    lines: list[Line], grace: int, reactivation: str, known_by: int, tmp_path: Path
+) -> None:
+    members = [(account, as_of) for as_of in (date(2024, 1, 31), date(2024, 3, 1)) for account in "ab"]
+    cohort = pd.DataFrame(members, columns=["account_id", "as_of"]).assign(arr=[1.0, 2.0, 3.0, 4.0])
+    paths = revenue.cohort_paths(
+        store(lines, tmp_path),
+        cohort.astype({"as_of": "datetime64[us]"}),
+        months=5,
+        known_by=DAY_0 + timedelta(days=known_by),
+        rules=rules(grace, reactivation),
+        **ENGINE,  # type: ignore[arg-type]
+    )
+    seen = known(lines, known_by)
+    expected = [slow_path(seen, account, as_of, grace, reactivation, known_by) for account, as_of in members]
+    np.testing.assert_array_equal(paths, np.column_stack([cohort["arr"], np.array(expected)]))
+
+
+def slow_path(seen: list[Line], account: str, as_of: date, grace: int, reactivation: str, known_by: int) -> list[float]:
+    path = []
+    for months in range(1, 6):
+        instant = number((pd.Timestamp(as_of) + pd.DateOffset(months=months)).date())
+        days = range(number(as_of), instant + 1)
+        unbroken = all(
+            any(line.mrr > 0 and line.account_id == account and active(line, u, seen, grace) for line in seen)
+            for u in days
+        )
+        counts = unbroken or reactivation == "include"
+        cents = arr_on(seen, account, instant, grace, rate_on(number(as_of))) if counts else 0
+        path.append(cents / 100 if instant <= known_by else np.nan)
+    return path
+
+
+@FEW
+@given(
+    lines=contracts(),
+    grace=st.sampled_from([0, 30]),
+    reactivation=st.sampled_from(["exclude", "include"]),
+    start=st.integers(0, 150),
+    length=st.integers(1, 100),
+)
+def test_movements_add_up_to_the_change_in_arr_to_the_cent(
+    lines: list[Line], grace: int, reactivation: str, start: int, length: int, tmp_path: Path
+) -> None:
+    tables, setting = store(lines, tmp_path), rules(grace, reactivation)
+    first, last, known_by = (DAY_0 + timedelta(days=start + more) for more in (0, length, length + 3))
+    moved = revenue.movements(tables, start=first, end=last, known_by=known_by, rules=setting, **ENGINE)  # type: ignore[arg-type]
+    history = revenue.arr_by_account(tables, [first, last], known_by=known_by, rules=setting, **ENGINE)  # type: ignore[arg-type]
+    seen = known(lines, start + length + 3)
+    for account in "ab":
+        before = arr_on(seen, account, start, grace, rate_on(start))
+        after = arr_on(seen, account, start + length, grace, rate_on(start + length))
+        amounts = moved.loc[moved["account_id"] == account, "amount"]
+        arr = history[history["account_id"] == account].set_index("instant")["arr"]
+        assert round(arr.get(pd.Timestamp(first), 0.0) * 100) == before
+        assert round(arr.get(pd.Timestamp(last), 0.0) * 100) == after
+        assert sum(round(amount * 100) for amount in amounts) == after - before
+    assert (moved["amount"] != 0).all()
+    signs = {"new": 1, "reactivation": 1, "upsell": 1, "cross_sell": 1, "contraction": -1, "churn": -1}
+    for name, sign in signs.items():
+        assert (moved.loc[moved["movement"] == name, "amount"] * sign > 0).all()
+
+
+@FEW
+@given(lines=contracts(), reactivation=st.sampled_from(["exclude", "include"]), start=st.integers(0, 150))
+def test_retention_obeys_its_identities(lines: list[Line], reactivation: str, start: int, tmp_path: Path) -> None:
+    window = {
+        "start": DAY_0 + timedelta(days=start),
+        "end": DAY_0 + timedelta(days=start + 60),
+        "known_by": DAY_0 + timedelta(days=start + 90),
+        "rules": rules(30, reactivation),
+    } | ENGINE
+    tables = store(lines, tmp_path)
+    total = revenue.retention(tables, **window)  # type: ignore[arg-type]
+    parts = revenue.retention_by(tables, pd.Series({"a": "east"}), **window)  # type: ignore[arg-type]
+    accounts = account_retention(tables, **window)  # type: ignore[arg-type]
+    assert sum(part.accounts for part in parts.values()) == total.accounts == len(accounts)
+    for name in ("starting_arr", "ending_arr"):
+        assert sum(getattr(part, name) for part in parts.values()) == pytest.approx(getattr(total, name), abs=0.001)
+    for figures in (total, *parts.values()):
+        if figures.accounts:
+            assert figures.nrr >= figures.grr <= 1
+            assert 0 <= figures.logo_retention <= 1
+    moved = revenue.movements(tables, **window)  # type: ignore[arg-type]
+    own = moved[
+        moved["account_id"].isin(accounts["account_id"]) & ~moved["movement"].isin(["reactivation", "currency"])
+    ]
+    assert own["amount"].sum() == pytest.approx(total.ending_arr - total.starting_arr, abs=0.001)
