@@ -161,7 +161,7 @@ USAGE = _table(
     Column("user_id", Type.ID, "Which user"),
     Column("quantity", Type.NUMBER, "How much; 1 if absent", blank="1"),
     Column("usage_id", Type.ID, "The row's own id; where it is there, a repeated one is left out"),
-    Column("contract_id", Type.ID, "The line it was used under; the check alone reads it"),
+    Column("contract_id", Type.ID, "The line it was used under; used for the check only"),
     event_day="used_on",
     key=("usage_id",),
 )
@@ -254,7 +254,7 @@ CALLS = _table(
 
 CHURN_EVENTS = _table(
     "churn_events",
-    "A row a churn somebody wrote down; the check alone reads it, against the contracts: what left is what the lines say",
+    "A row a churn that somebody wrote down; used for the check only, since who left is what the lines say",
     _ACCOUNT,
     Column("churned_on", Type.DATE, "The day it is said to have left", required=True),
     Column("reason", Type.TEXT, "The reason given"),

@@ -1,0 +1,362 @@
+"""The check: what may not be in the input, what can be lived with, and what is said about both.
+
+Every rule is a condition in SQL on a staged row (see `features.source_columns`). A rule has one of three levels:
+
+error
+    The input cannot be used. All rules of `accounts`, `contracts` and `fx_rates` are errors: a line or a rate that
+    is left out would change the revenue itself.
+row
+    The row is left out and goes to the quarantine, with a warning. If such rows are more than
+    `source.max_bad_share` of their table, they are errors instead.
+value
+    The value is emptied, with a warning.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import duckdb
+
+from features import contract
+from features.contract import Column, Table, Type
+from features.problems import EXAMPLES, Finding
+from features.source_columns import raw
+from features.source_open import named, quoted
+from params import Source
+
+STRICT = ("accounts", "contracts", "fx_rates")
+
+KINDS = {
+    Type.DATE: "date",
+    Type.TS: "date and time",
+    Type.MONEY: "amount",
+    Type.NUMBER: "number",
+    Type.INTEGER: "whole number",
+    Type.BOOL: "true or false",
+}
+
+
+class Level(StrEnum):
+    """What becomes of a row that breaks a rule."""
+
+    ERROR = "error"
+    ROW = "row"
+    VALUE = "value"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text."""
+
+    column: str
+    what: str
+    todo: str
+    bad: str
+    shown: str
+    level: Level
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A staged table: its declaration, and the columns that are there."""
+
+    table: Table
+    columns: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the staged table in the database."""
+        return f"stage_{self.table.name}"
+
+    @property
+    def declared(self) -> list[Column]:
+        """Declarations of the columns that are there, without the extra ones."""
+        return [column for column in self.table if column.name in self.columns]
+
+    @property
+    def unread(self) -> list[Column]:
+        """Declarations of the columns that also hold, as `raw:<column>`, the text that could not be read."""
+        return [column for column in self.declared if _may_be_unread(column)]
+
+    def has(self, *columns: str) -> bool:
+        """Whether all these columns are there."""
+        return set(columns) <= set(self.columns)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the rules found in one table; rows left out are in `bad_<table>` with their `reason`."""
+
+    rows: int
+    left_out: int
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+
+
+def check_table(
+    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, present: Collection[str]
+) -> Checked:
+    """Hold every rule against one staged table, and set aside the rows that are left out.
+
+    Parameters
+    ----------
+    currency
+        The reporting currency.
+    present
+        Names of all tables that are staged.
+    """
+    _mark_repeats(connection, staged)
+    if _is_lines(staged):
+        _mark_overlaps(connection, staged)
+    rules = list(_rules(staged, source, currency, present))
+    rows, counts = _counts(connection, staged, rules)
+    findings = [
+        (rule, _finding(connection, staged, rule, count)) for rule, count in zip(rules, counts, strict=True) if count
+    ]
+    errors = [finding for rule, finding in findings if rule.level is Level.ERROR]
+    if not rows:
+        errors.append(_empty(staged.table))
+    bad = [(rule, finding) for rule, finding in findings if rule.level is Level.ROW]
+    left_out = _set_aside(connection, staged, [rule for rule, _ in bad])
+    warnings = [finding for rule, finding in findings if rule.level is not Level.ERROR]
+    if left_out > source.max_bad_share * rows:
+        errors += [_too_many(finding, left_out, rows, source.max_bad_share) for _, finding in bad]
+    return Checked(rows, left_out, tuple(errors), tuple(warnings))
+
+
+def _rules(staged: Staged, source: Source, currency: str, present: Collection[str]) -> Iterator[Rule]:
+    """All rules of a table, those about single values first."""
+    row_level = Level.ERROR if staged.table.name in STRICT else Level.ROW
+    for column in staged.declared:
+        yield from _value_rules(staged, column, row_level)
+        if column.type in (Type.DATE, Type.TS):
+            yield _far(staged, column, source)
+    if staged.has(*_key(staged)) and staged.table.key:
+        yield _repeated(staged, row_level)
+    if staged.table.name != "accounts" and staged.has("account_id") and "accounts" in present:
+        yield _orphan(row_level)
+    if staged.table.name == "contracts":
+        yield from _contract_rules(staged, currency, present)
+    if staged.table.name == "fx_rates":
+        yield _rate_not_positive()
+
+
+def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[Rule]:
+    """Values that are missing, unreadable or not allowed."""
+    name = named(column.name)
+    if column.required:
+        missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if _may_be_unread(column) else "")
+        todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
+        yield Rule(column.name, "without a value", todo, missing, _whose(staged, column.name), row_level)
+    if not _may_be_unread(column):
+        return
+    unread, shown = f"{raw(column.name)} IS NOT NULL", _with_key(staged, column.name, raw(column.name))
+    if column.allowed:
+        level = row_level if column.blank else Level.VALUE
+        todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
+        yield Rule(column.name, "with a value that is not allowed", todo, unread, shown, level)
+    elif column.type is Type.MONEY:
+        infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
+        todo = "Give a finite amount."
+        yield Rule(column.name, "with an amount that is not finite", todo, infinite, shown, row_level)
+        unread += f" AND NOT {infinite}"
+        yield Rule(column.name, "with a value that is no amount", _readable(column), unread, shown, row_level)
+    else:
+        what = f"with a value that is no {KINDS[column.type]}"
+        yield Rule(column.name, what, _readable(column), unread, shown, row_level)
+
+
+def _may_be_unread(column: Column) -> bool:
+    return column.type not in (Type.ID, Type.TEXT) or bool(column.allowed)
+
+
+def _readable(column: Column) -> str:
+    """How a value of the column's type is written."""
+    times = "Write it as YYYY-MM-DD; with days first, such as 31-12-2024, set source.day_first."
+    return {
+        Type.DATE: times,
+        Type.TS: times.replace("YYYY-MM-DD;", "YYYY-MM-DD HH:MM:SS, in UTC or with a zone;"),
+        Type.MONEY: "Write it as 1234.56, without a currency sign or thousands separators.",
+        Type.NUMBER: "Write it as 1234.56.",
+        Type.INTEGER: "Write it as 1234.",
+        Type.BOOL: "Write it as true or false.",
+    }[column.type]
+
+
+def _far(staged: Staged, column: Column, source: Source) -> Rule:
+    day = f"CAST({named(column.name)} AS DATE)"
+    return Rule(
+        column.name,
+        f"with a date before {source.earliest} or from {source.latest} on",
+        "Correct it, or leave it empty if it stands for an open end; source.earliest and source.latest set the limits.",
+        f"({day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}')",
+        _with_key(staged, column.name, f"CAST({day} AS VARCHAR)"),
+        Level.ERROR,
+    )
+
+
+def _repeated(staged: Staged, level: Level) -> Rule:
+    key = _key(staged)
+    todo = f"A row is known by {', '.join(key)}: keep one of each."
+    if level is Level.ROW:
+        todo = f"A row is known by {', '.join(key)}: the first of each is kept."
+    shown = " || ' ' || ".join(f"COALESCE(CAST({named(column)} AS VARCHAR), '-')" for column in key)
+    bad = f"rowid IN (SELECT repeat FROM repeats_{staged.table.name})"
+    return Rule(staged.table.key[0], "that repeat an earlier one", todo, bad, shown, level)
+
+
+def _orphan(level: Level) -> Rule:
+    bad = "account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL)"
+    return Rule(
+        "account_id", "of an account that accounts lacks", "Add the account, or remove them.", bad, "account_id", level
+    )
+
+
+def _contract_rules(staged: Staged, currency: str, present: Collection[str]) -> Iterator[Rule]:
+    for money in ("mrr", "list_mrr"):
+        if staged.has(money):
+            shown = _with_key(staged, money, f"CAST({money} AS VARCHAR)")
+            todo = "Recurring revenue cannot be negative: correct it, and leave credits and refunds out."
+            yield Rule(money, "with a negative amount", todo, f"{money} < 0", shown, Level.ERROR)
+    for end in ("ends_on", "ended_on"):
+        if staged.has("starts_on", end):
+            shown = _with_key(staged, end, f"concat(starts_on, ' after ', {end})")
+            todo = f"A line cannot start after it ends: correct starts_on or {end}."
+            yield Rule("starts_on", f"that start after {end}", todo, f"starts_on > {end}", shown, Level.ERROR)
+    if _is_lines(staged):
+        yield _overlap(staged)
+    if staged.has("currency"):
+        yield _no_rate(currency, present)
+
+
+def _overlap(staged: Staged) -> Rule:
+    parts = [part for part in ("account_id", "product", "buying_center") if staged.has(part)]
+    return Rule(
+        "starts_on",
+        f"that overlap an earlier line of the same {', '.join(parts)}",
+        "Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
+        "rowid IN (SELECT overlap FROM overlapping)",
+        _with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
+        Level.ERROR,
+    )
+
+
+def _no_rate(currency: str, present: Collection[str]) -> Rule:
+    bad = f"currency <> {quoted(currency.upper())}"
+    if "fx_rates" in present:
+        bad += " AND currency NOT IN (SELECT currency FROM stage_fx_rates WHERE currency IS NOT NULL)"
+    todo = f"Add its rates to fx_rates, or set revenue.currency if it is not {currency}."
+    return Rule("currency", "in a currency that has no rate", todo, bad, "currency", Level.ERROR)
+
+
+def _rate_not_positive() -> Rule:
+    todo = "A rate is the reporting currency per unit, above 0."
+    return Rule(
+        "rate", "with a rate of 0 or less", todo, "rate <= 0", "concat(currency, ' ', month, ': ', rate)", Level.ERROR
+    )
+
+
+def _key(staged: Staged) -> tuple[str, ...]:
+    """The columns that tell rows apart: key, version, and when a correction was recorded."""
+    table = staged.table
+    versions = (table.version, "recorded_at") if table.version else ()
+    return table.key + tuple(dict.fromkeys(name for name in versions if name in staged.columns))
+
+
+def _whose(staged: Staged, column: str) -> str:
+    """SQL of the text that says whose row it is, by a column other than `column`."""
+    names = [*staged.table.key[:1], "account_id", staged.table.event_day or ""]
+    other = next((name for name in names if name != column and name in staged.columns), None)
+    return f"COALESCE(CAST({named(other)} AS VARCHAR), '-')" if other else "'-'"
+
+
+def _with_key(staged: Staged, column: str, value: str) -> str:
+    """SQL of an example: `id: value` in tables whose rows have an id, else the value alone."""
+    has_key = staged.table.name in STRICT and staged.has(staged.table.key[0])
+    return f"concat({_whose(staged, column)}, ': ', {value})" if has_key else value
+
+
+def _is_lines(staged: Staged) -> bool:
+    """Whether the table is contracts with all that it takes to tell lines apart."""
+    return staged.table.name == "contracts" and staged.has("contract_id", "account_id", "starts_on")
+
+
+def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
+    """Make `repeats_<table>`: the rows that share their key with an earlier one, in the order of their values."""
+    if not staged.table.key or not staged.has(*staged.table.key):
+        return
+    key = ", ".join(named(column) for column in _key(staged))
+    known = " AND ".join(f"{named(column)} IS NOT NULL" for column in staged.table.key)
+    ordered = ", ".join(named(column) for column in staged.columns)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE repeats_{staged.table.name} AS
+        SELECT repeat FROM (
+            SELECT s.rowid AS repeat, row_number() OVER (PARTITION BY {key} ORDER BY {ordered}) AS nth
+            FROM {staged.name} s SEMI JOIN (
+                SELECT {key} FROM {staged.name} WHERE {known} GROUP BY ALL HAVING count(*) > 1) r
+            ON {" AND ".join(f"s.{named(column)} IS NOT DISTINCT FROM r.{named(column)}" for column in _key(staged))})
+        WHERE nth > 1""")
+
+
+def _mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
+    """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only."""
+    get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
+    end = f"COALESCE({get['ended_on']}, {get['ends_on']}, DATE '9999-12-31')"
+    newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE overlapping AS
+        WITH newest AS (
+            SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product,
+                   {get["buying_center"]} AS buying_center, starts_on, {end} AS end_on
+            FROM {staged.name}
+            QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1)
+        SELECT line AS overlap FROM newest
+        WHERE starts_on < end_on
+        QUALIFY starts_on < max(end_on) OVER (
+            PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)""")
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> tuple[int, list[int]]:
+    """Number of rows, and of those that break each rule."""
+    counted = "".join(f", count(*) FILTER (WHERE {rule.bad})" for rule in rules)
+    row = connection.execute(f"SELECT count(*){counted} FROM {staged.name}").fetchone()
+    rows, *counts = row or (0,)
+    return rows, counts
+
+
+def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int) -> Finding:
+    """The finding for a broken rule, with its commonest examples."""
+    rows = connection.execute(
+        f"SELECT {rule.shown} AS shown FROM {staged.name} WHERE {rule.bad} AND shown IS NOT NULL "
+        f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
+    ).fetchall()
+    examples = tuple(str(row[0])[:60] for row in rows)
+    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, examples)
+
+
+def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:
+    """Make `bad_<table>`: the rows to leave out, with all their reasons; return how many."""
+    reasons = ", ".join(f"CASE WHEN {rule.bad} THEN {quoted(f'{rule.column}: {rule.what}')} END" for rule in rules)
+    any_bad = " OR ".join(f"({rule.bad})" for rule in rules) or "FALSE"
+    reason = f"concat_ws('; ', {reasons})" if rules else "''"
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE bad_{staged.table.name} AS
+        SELECT rowid AS bad, {reason} AS reason FROM {staged.name} WHERE {any_bad}""")
+    row = connection.execute(f"SELECT count(*) FROM bad_{staged.table.name}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _empty(table: Table) -> Finding:
+    todo = "Give its rows." if table.required else "Give its rows, or remove it: the table is optional."
+    return Finding(table.name, "is empty", todo)
+
+
+def _too_many(finding: Finding, left_out: int, rows: int, limit: float) -> Finding:
+    todo = (
+        f"{left_out:,} of {rows:,} rows of {finding.table} are bad, over the limit of {limit:.1%}: "
+        f"correct them, or raise source.max_bad_share. {finding.todo}"
+    )
+    return Finding(finding.table, finding.what, todo, finding.column, finding.rows, finding.examples)

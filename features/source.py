@@ -1,0 +1,333 @@
+"""The way in: opens the source, maps and types its columns, checks them, and stores the checked tables.
+
+The tables are written to a working folder and put in place by renaming, so that a run that dies at any point leaves
+the last good ones as they were. They are made again only when the settings or the files have changed.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from features import check, contract
+from features.check import Checked, Staged
+from features.check_contradictions import contradictions
+from features.check_report import CheckReport, TableReport, absent_tables
+from features.problems import BadInput, Finding
+from features.source_columns import map_columns, raw, staged_select
+from features.source_open import Opened, files_of, named, open_source, quoted, unreadable
+from features.tables import Tables, content_digest, open_tables, write_manifest
+from params import Params, Source, TableSource
+
+VERSION = 1  # raised when the same input would be read in another way
+DATABASE = "tables.duckdb"
+QUARANTINE = "quarantine"
+REPORT = "holdfast_check"
+WORKING = ".checking-"
+STALE_SECONDS = 86_400
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The checked tables, and what the check tells about them."""
+
+    tables: Tables
+    report: CheckReport
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Staged tables that passed the check, with what it found in each."""
+
+    staged: Mapping[str, Staged]
+    checked: Mapping[str, Checked]
+
+
+def load_tables(params: Params, *, progress: Callable[[str], None] = lambda what: None) -> Loaded:
+    """Open the source, check its tables and store them in `data_dir/tables.duckdb`, or reuse what is stored.
+
+    Parameters
+    ----------
+    progress
+        Told what is being done.
+
+    Raises
+    ------
+    BadInput
+        The input cannot be used; every problem is named, and nothing was written.
+    """
+    source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
+    fingerprint = _fingerprint(params, source)
+    database = params.data_dir / DATABASE
+    stored = _stored(database, fingerprint)
+    if stored is not None:
+        return stored
+    with _engine(params) as connection:
+        passed = _staged_and_checked(connection, params, source, progress)
+        with _working_folder(params.data_dir) as working:
+            progress("writing the checked tables")
+            loaded = _write(connection, passed, params, source, working, fingerprint)
+            _put_in_place(working, params.data_dir)
+    return replace(loaded, tables=replace(loaded.tables, database=database))
+
+
+def _simulated(params: Params, progress: Callable[[str], None]) -> Source:
+    """The simulated company as a folder of files, made again only when its settings changed."""
+    folder = params.data_dir / "simulated"
+    made_by = params.data_dir / "simulated.json"
+    settings = params.simulated.model_dump(mode="json") | {"seed": params.seed}
+    if not (folder.exists() and made_by.exists() and json.loads(made_by.read_text()) == settings):
+        progress("simulating the company")
+        made_by.unlink(missing_ok=True)
+        simulation = importlib.import_module("features.simulation")  # heavy, and needed here only
+        params.data_dir.mkdir(parents=True, exist_ok=True)
+        simulation.write_company(folder, **params.simulated.model_dump(), seed=params.seed)
+        _write_text(made_by, json.dumps(settings))
+    until = params.source.data_until or params.simulated.ends_on
+    return params.source.model_copy(update={"kind": "files", "path": folder, "data_until": until})
+
+
+def _write_text(file: Path, text: str) -> None:
+    part = file.with_name(file.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def _fingerprint(params: Params, source: Source) -> str:
+    """A digest of the settings and of the name, size and time of every file the tables may be read from."""
+    settings = source.model_dump(mode="json") | {
+        "version": VERSION,
+        "contract": repr(contract.TABLES),
+        "currency": params.revenue.currency,
+        "grace_days": params.revenue.grace_days,
+        "cuts": params.forecast.cuts,
+    }
+    content = json.dumps([settings, sorted(_file_stamps(source))], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _file_stamps(source: Source) -> Iterator[tuple[str, int, int]]:
+    if source.path is None or not source.path.exists():
+        return
+    files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
+    for name, setting in source.tables.items():
+        if setting.file is not None:
+            try:
+                files |= set(files_of(source.path, name, setting))
+            except Exception:  # what is wrong with it is named when the source is opened
+                continue
+    for file in files:
+        if file.is_file():
+            state = file.stat()
+            yield os.path.relpath(file, source.path), state.st_size, state.st_mtime_ns
+
+
+def _stored(database: Path, fingerprint: str) -> Loaded | None:
+    """The stored tables, if they were made from the same files by the same settings."""
+    if not database.exists():
+        return None
+    try:
+        tables = open_tables(database)
+        if tables.fingerprint != fingerprint:
+            return None
+        with duckdb.connect(str(database), read_only=True) as connection:
+            row = connection.execute(f"SELECT content FROM {REPORT}").fetchone()
+    except (duckdb.Error, ValueError, KeyError):  # written by another version, or damaged: made again
+        return None
+    return Loaded(tables, CheckReport.from_json(row[0])) if row else None
+
+
+@contextmanager
+def _engine(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that spills to the system's temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as spill, duckdb.connect() as connection:
+        connection.execute(f"SET threads = {params.threads}")
+        connection.execute(f"SET memory_limit = '{params.memory_gb}GB'")
+        connection.execute(f"SET temp_directory = {quoted(spill)}")
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET enable_progress_bar = false")
+        # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
+        connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def _staged_and_checked(
+    connection: duckdb.DuckDBPyConnection, params: Params, source: Source, progress: Callable[[str], None]
+) -> Passed:
+    """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
+    opened, problems = open_source(connection, source)
+    staged = {}
+    for name, table in opened.items():
+        progress(f"reading {name}")
+        stage, found = _stage(connection, contract.TABLES[name], table, params, source)
+        problems += found
+        if stage is not None:
+            staged[name] = stage
+    checked = {}
+    present = [name for name, key in (("accounts", "account_id"), ("fx_rates", "currency")) if _has(staged, name, key)]
+    for name, stage in staged.items():
+        progress(f"checking {name}")
+        checked[name] = check.check_table(connection, stage, source, params.revenue.currency, present)
+        problems += checked[name].errors
+    if problems:
+        raise BadInput(sorted(problems, key=_by_table))
+    return Passed(staged, checked)
+
+
+def _has(staged: Mapping[str, Staged], table: str, column: str) -> bool:
+    return table in staged and staged[table].has(column)
+
+
+def _by_table(problem: Finding) -> int:
+    """Problems of the settings first, then in the order of the contract."""
+    names = list(contract.TABLES)
+    return names.index(problem.table) if problem.table in names else -1
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection, table: contract.Table, opened: Opened, params: Params, source: Source
+) -> tuple[Staged | None, list[Finding]]:
+    """Read one table into `stage_<table>`."""
+    setting = source.tables.get(table.name, TableSource())
+    mapped, problems = map_columns(table, opened, setting, params.forecast.cuts)
+    if not mapped.columns:
+        return None, problems
+    staged = Staged(table, tuple(mapped.columns), mapped.extra)
+    select = staged_select(table, opened, mapped, day_first=source.day_first)
+    try:
+        connection.execute(f"CREATE TEMP TABLE {staged.name} AS {select}")
+    except duckdb.Error as error:
+        return None, [*problems, unreadable(table.name, opened.relation, error)]
+    return staged, problems
+
+
+@contextmanager
+def _working_folder(data_dir: Path) -> Iterator[Path]:
+    """A folder beside the stored tables; what runs that were killed left behind is removed after a day."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    for left in data_dir.glob(f"{WORKING}*"):
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=WORKING, dir=data_dir) as working:
+        yield Path(working)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    passed: Passed,
+    params: Params,
+    source: Source,
+    working: Path,
+    fingerprint: str,
+) -> Loaded:
+    """Write the tables that passed, what is left out of them, the manifest and the report."""
+    database = working / DATABASE
+    connection.execute(f"ATTACH {quoted(str(database))} AS made")
+    for name, staged in passed.staged.items():
+        _write_table(connection, staged)
+        if passed.checked[name].left_out:
+            _write_quarantine(connection, staged, working / QUARANTINE)
+    connection.execute("DETACH made")
+    columns = {name: staged.columns for name, staged in passed.staged.items()}
+    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
+    with duckdb.connect(str(database)) as made:
+        until = source.data_until or _data_until(made, passed.staged)
+        tables = Tables(database, columns, lags, until, content_digest(made, columns), fingerprint)
+        report = _report(made, passed, tables, params.revenue.grace_days)
+        write_manifest(made, tables)
+        made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
+        made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
+    return Loaded(tables, report)
+
+
+def _write_table(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
+    """Store the rows that are kept, ordered by all their columns, so that the same input gives the same table."""
+    columns = ", ".join(named(column) for column in staged.columns)
+    kept = f"rowid NOT IN (SELECT bad FROM bad_{staged.table.name})"
+    connection.execute(
+        f"CREATE TABLE made.{staged.table.name} AS SELECT {columns} FROM {staged.name} WHERE {kept} ORDER BY ALL"
+    )
+
+
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, folder: Path) -> None:
+    """Store the rows that are left out, as they came, each with the reason."""
+    folder.mkdir(exist_ok=True)
+    texts = {column: f"CAST(s.{named(column)} AS VARCHAR)" for column in staged.columns}
+    texts |= {column.name: f"COALESCE({texts[column.name]}, s.{raw(column.name)})" for column in staged.unread}
+    shown = ", ".join(f"{text} AS {named(column)}" for column, text in texts.items())
+    file = quoted(str(folder / f"{staged.table.name}.parquet"))
+    connection.execute(f"""
+        COPY (SELECT b.reason, {shown} FROM {staged.name} s JOIN bad_{staged.table.name} b ON b.bad = s.rowid
+              ORDER BY ALL) TO {file} (FORMAT parquet)""")
+
+
+def _put_in_place(working: Path, data_dir: Path) -> None:
+    """Rename the new tables over the old ones; the database last, since its fingerprint vouches for all."""
+    quarantine = data_dir / QUARANTINE
+    if quarantine.exists():
+        quarantine.rename(working / "old")
+    if (working / QUARANTINE).exists():
+        (working / QUARANTINE).rename(quarantine)
+    (working / DATABASE).replace(data_dir / DATABASE)
+
+
+def _data_until(connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]) -> date:
+    """The day after the newest thing that has happened.
+
+    What is scheduled (terms, starts of lines signed ahead, planned actions) does not count. A line's start counts
+    only where nothing else tells how far the data reach.
+    """
+    happened = [
+        ("usage", "used_on", "TRUE"),
+        (
+            "csm_actions",
+            "acted_on",
+            "COALESCE(status, 'done') = 'done'" if _has(staged, "csm_actions", "status") else "TRUE",
+        ),
+        ("engagement", "happened_on", "TRUE"),
+        ("tickets", "opened_at", "TRUE"),
+        ("surveys", "responded_on", "TRUE"),
+        ("contracts", "signed_on", "TRUE"),
+    ]
+    selects = [
+        f"SELECT max(CAST({column} AS DATE)) AS day FROM {table} WHERE {where}"
+        for table, column, where in happened
+        if _has(staged, table, column)
+    ]
+    newest = " UNION ALL ".join(selects) or "SELECT NULL AS day"
+    row = connection.execute(
+        f"SELECT COALESCE((SELECT max(day) FROM ({newest})), (SELECT max(starts_on) FROM contracts)) + 1"
+    ).fetchone()
+    day = row[0] if row else None
+    if not isinstance(day, date):
+        raise ValueError("the checked contracts hold no start")
+    return day
+
+
+def _report(connection: duckdb.DuckDBPyConnection, passed: Passed, tables: Tables, grace_days: int) -> CheckReport:
+    reports = tuple(_table_report(connection, passed.staged[name], passed.checked[name]) for name in passed.staged)
+    warnings = [warning for checked in passed.checked.values() for warning in checked.warnings]
+    warnings += contradictions(connection, tables, grace_days=grace_days)
+    return CheckReport(reports, absent_tables(passed.staged), tuple(sorted(warnings, key=_by_table)), tables.data_until)
+
+
+def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked: Checked) -> TableReport:
+    table = staged.table
+    day = "starts_on" if table.name == "contracts" else table.event_day or ("month" if table.name == "fx_rates" else "")
+    shown = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
+    first, last = connection.execute(f"SELECT {shown} FROM {table.name}").fetchone() or (None, None)
+    kept = checked.rows - checked.left_out
+    columns = tuple(column.name for column in staged.declared)
+    absent = tuple(name for name in table.names if name not in columns)
+    return TableReport(table.name, checked.rows, kept, checked.left_out, columns, absent, staged.extra, first, last)
