@@ -1,0 +1,121 @@
+"""What a roll-up needs beside the predictions: labels to cut by, what has been realised, what is due for renewal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.asof import AsOf
+from features.revenue import add_months, arr_by_account, cohort_paths
+from features.tables import Tables
+from params import Revenue
+
+TRAILING_MONTHS = 12
+NO_LABEL = "(none)"
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the database may use; results do not depend on it."""
+
+    threads: int
+    memory_gb: float
+
+
+@dataclass(frozen=True)
+class Realised:
+    """ARR, as known at `as_of`, of the cohorts whose trailing year ends in the months ahead.
+
+    Attributes
+    ----------
+    cohort_arr
+        Of each current account, shape (accounts, months): column h - 1 is its ARR at `as_of` + h - 12 months; 0 if it
+        was no customer then, or left and came back since.
+    lost
+        The rest of those cohorts: `account_id`, `month` (h) and `arr` of accounts that have left since.
+    """
+
+    cohort_arr: Array
+    lost: pd.DataFrame
+
+
+def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], engine: Engine) -> pd.DataFrame:
+    """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
+    asof = AsOf(tables, (as_of,))
+    with tables.connect(threads=engine.threads, memory_gb=engine.memory_gb) as connection:
+        for name, frame in asof.frames().items():
+            connection.register(name, frame)
+        found = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
+    labels = found.set_index("account_id")[list(cuts)]
+    return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
+
+
+def usable_cuts(tables: Tables, cuts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The cuts that are columns of `accounts`, and a note for those that are not."""
+    present = tuple(cut for cut in cuts if tables.has("accounts", cut))
+    absent = [cut for cut in cuts if cut not in present]
+    if not absent:
+        return present, ()
+    return present, (f"No cut by {', '.join(absent)}: accounts has no such column.",)
+
+
+def realised(
+    tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, engine: Engine
+) -> Realised:
+    """What the cohorts of the past year came to so far.
+
+    Parameters
+    ----------
+    customers
+        `account_id` and `arr` of the accounts with ARR at `as_of`.
+    months
+        How many months ahead; beyond twelve the cohort itself lies ahead, and nothing is realised.
+    """
+    spent: dict[str, Any] = {"rules": rules, "threads": engine.threads, "memory_gb": engine.memory_gb}
+    month_of = {pd.Timestamp(add_months(as_of, h - TRAILING_MONTHS)): h for h in range(1, TRAILING_MONTHS)}
+    past = arr_by_account(tables, [day.date() for day in month_of], known_by=as_of, rates_on=as_of, **spent).rename(
+        columns={"instant": "as_of"}
+    )
+    past["month"] = past["as_of"].map(month_of)
+    since = cohort_paths(tables, past, months=TRAILING_MONTHS - 1, known_by=as_of, **spent)
+    now = since[np.arange(len(past)), TRAILING_MONTHS - past["month"].to_numpy(dtype=int)]
+    stayed = (now > 0) & past["account_id"].isin(customers["account_id"]).to_numpy()
+    lost = past.loc[~stayed & (past["month"] <= months).to_numpy(), ["account_id", "month", "arr"]]
+    return Realised(_by_customer(past[stayed], customers, months), lost.reset_index(drop=True))
+
+
+def _by_customer(past: pd.DataFrame, customers: pd.DataFrame, months: int) -> Array:
+    """Past ARR as a matrix of customers and months ahead; the twelfth is the cohort of today."""
+    matrix = np.zeros((len(customers), max(months, TRAILING_MONTHS)))
+    row = pd.Index(customers["account_id"]).get_indexer(past["account_id"])
+    matrix[row, past["month"].to_numpy(dtype=int) - 1] = past["arr"]
+    matrix[:, TRAILING_MONTHS - 1] = customers["arr"]
+    return matrix[:, :months]
+
+
+def due_by_month(frame: pd.DataFrame, *, as_of: date, months: int) -> Array:
+    """ARR whose known term ends in each month ahead, shape (accounts, months).
+
+    Month h is [as_of + h - 1 months, as_of + h months). Only the term end known at `as_of` counts: what a monthly
+    contract will renew after that is not available to renew yet. A term that is overdue ended before.
+    """
+    edges = np.array([pd.Timestamp(add_months(as_of, h)) for h in range(months + 1)], dtype="datetime64[s]")
+    ends = frame["term_ends_on"].to_numpy(dtype="datetime64[s]")
+    month = np.searchsorted(edges, ends, side="right") - 1
+    inside = (month >= 0) & (month < months) & ~np.isnat(ends)
+    due = np.zeros((len(frame), months))
+    share = (frame["arr"] * frame["due_share"]).to_numpy(dtype=float)
+    due[np.flatnonzero(inside), month[inside]] = share[inside]
+    return due
+
+
+def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping[str, NDArray[np.object_]]:
+    """Each cut's label of each account, in the order given."""
+    here = labels.reindex(account_ids).fillna(NO_LABEL)
+    return {str(cut): here[cut].to_numpy(dtype=object) for cut in here.columns}

@@ -1,0 +1,114 @@
+"""The model in charge: loaded from the model registry by its alias, from text and JSON only."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from models.outcome import OutcomeModel
+from params import Params
+from serving.problems import NoModel
+
+ALIAS = "champion"
+BUNDLE = "bundle"
+TRAINED_AS_OF = "as_of"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The registered model version that is in charge, the run that made it, and up to when it saw data.
+
+    `digest` identifies the content of its bundle: the same model has the same one, whatever its version.
+    """
+
+    model: OutcomeModel
+    version: str
+    run_id: str
+    trained_as_of: date
+    digest: str
+
+
+def tracking_uri(params: Params) -> str:
+    """Where runs and models are recorded: `tracking.uri`, or the embedded store in `data_dir`."""
+    return params.tracking.uri or f"sqlite:///{_embedded_store(params)}"
+
+
+def load_champion(params: Params) -> Champion:
+    """The version of `model.name` that carries the alias `champion`.
+
+    Raises
+    ------
+    NoModel
+        Nothing is registered yet, or what is registered is not a bundle this version reads.
+    """
+    if params.tracking.uri is None and not _embedded_store(params).exists():
+        raise _none_yet(params)
+    client = _client(params)
+    version = _champion_version(client, params)
+    trained = client.get_run(version.run_id).data.tags.get(TRAINED_AS_OF)
+    if not trained:
+        raise NoModel(f"The run {version.run_id} of the champion lacks the tag {TRAINED_AS_OF}: run `holdfast train`.")
+    with TemporaryDirectory(prefix="holdfast-") as folder:
+        files = _bundle(_download(params, version.version, folder))
+    return Champion(
+        model=_read(files),
+        version=str(version.version),
+        run_id=str(version.run_id),
+        trained_as_of=date.fromisoformat(trained),
+        digest=hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16],
+    )
+
+
+def _embedded_store(params: Params) -> Path:
+    return (params.data_dir / "mlflow.db").resolve()
+
+
+def _none_yet(params: Params) -> NoModel:
+    return NoModel(
+        f"There is no champion of the model {params.model.name} in {tracking_uri(params)} yet: run `holdfast train`."
+    )
+
+
+def _client(params: Params) -> Any:
+    from mlflow import MlflowClient
+
+    uri = tracking_uri(params)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _champion_version(client: Any, params: Params) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(params.model.name, ALIAS)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise _none_yet(params) from None
+        raise
+
+
+def _download(params: Params, version: str, folder: str) -> Path:
+    import mlflow.artifacts
+
+    uri = tracking_uri(params)
+    source = f"models:/{params.model.name}/{version}"
+    return Path(mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=uri, registry_uri=uri))
+
+
+def _bundle(folder: Path) -> dict[str, str]:
+    """The text files of the model's bundle."""
+    bundles = sorted(path for path in folder.rglob(BUNDLE) if path.is_dir())
+    if not bundles:
+        raise NoModel(f"The registered model holds no folder {BUNDLE}: run `holdfast train`.")
+    return {file.name: file.read_text(encoding="utf-8") for file in sorted(bundles[0].iterdir()) if file.is_file()}
+
+
+def _read(files: Mapping[str, str]) -> OutcomeModel:
+    try:
+        return OutcomeModel.from_files(files)
+    except (ValueError, KeyError, TypeError) as error:
+        raise NoModel(f"The registered model cannot be read ({error}): run `holdfast train`.") from None

@@ -1,0 +1,228 @@
+"""A forecast as people read it in a terminal, and the same as plain data for machines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from serving.forecast import Forecast
+
+SHOWN_HORIZONS = (3, 6, 12)
+RATIOS = {"nrr": "NRR", "grr": "GRR", "logo_retention": "Logo retention", "reported_nrr": "Reported NRR"}
+AMOUNTS = {
+    "ending_arr": "Ending ARR",
+    "churned_arr": "Churned ARR",
+    "contracted_arr": "Contracted ARR",
+    "expanded_arr": "Expanded ARR",
+}
+MOST_VALUES = 10
+MOST_AT_RISK = 10
+
+Summary = dict[str, Any]
+
+
+def summarise(forecast: Forecast) -> Summary:
+    """What is printed of a forecast, as plain data: the portfolio, each cut, renewals, and ARR at risk."""
+    longest = int(forecast.nrr_forecast["horizon_months"].max())
+    horizons = sorted({h for h in SHOWN_HORIZONS if h < longest} | {longest})
+    return {
+        **forecast.describe(),
+        "portfolio": _portfolio(forecast.nrr_forecast, horizons),
+        "cuts": _cuts(forecast.nrr_forecast, longest),
+        "renewals": _renewals(forecast.renewal_forecast),
+        "at_risk": _at_risk(forecast, longest),
+    }
+
+
+def print_forecast(console: Console, summary: Summary) -> None:
+    """Print a summary as tables."""
+    _print_portfolio(console, summary)
+    _print_cuts(console, summary)
+    _print_renewals(console, summary["renewals"])
+    _print_at_risk(console, summary["at_risk"])
+
+
+def explain(forecast: Forecast, account_id: str) -> Summary:
+    """One account's probabilities by horizon and the reasons behind them, as plain data."""
+    rows = forecast.account_forecast[forecast.account_forecast["account_id"] == account_id]
+    drivers = forecast.account_driver[forecast.account_driver["account_id"] == account_id]
+    figures = ["horizon_months", "churn_probability", "contraction_probability", "expansion_probability"]
+    figures += ["expected_arr", "arr_p10", "arr_p90"]
+    return {
+        "account_id": account_id,
+        "as_of": forecast.as_of.isoformat(),
+        "model_version": forecast.model_version,
+        "arr": float(rows["arr"].iloc[0]),
+        "renews_on": _day(rows["renews_on"].iloc[0]),
+        "horizons": records(rows[figures]),
+        "drivers": records(drivers[["outcome", "rank", "feature", "value", "effect", "text"]]),
+        "definition": str(rows["definition"].iloc[-1]),
+    }
+
+
+def print_explanation(console: Console, explained: Summary) -> None:
+    """Print one account's probabilities and reasons."""
+    ends = explained["renews_on"] or "never: evergreen"
+    console.print(f"{_cell(explained['account_id'])}: ARR {_money(explained['arr'])}, term ends {ends}")
+    table = _table("", "months", "churn", "contraction", "expansion", "expected ARR", "80 % interval")
+    for row in explained["horizons"]:
+        chances = [_percent(row[f"{outcome}_probability"]) for outcome in ("churn", "contraction", "expansion")]
+        interval = _interval(row, _money, "arr_p10", "arr_p90")
+        table.add_row(str(row["horizon_months"]), *chances, _money(row["expected_arr"]), interval)
+    console.print(table)
+    for outcome in ("churn", "expansion"):
+        console.print(f"\nReasons for its {outcome} probability, against the average account:")
+        for row in (row for row in explained["drivers"] if row["outcome"] == outcome):
+            console.print(f"  {row['rank']}. {_cell(row['text'])}")
+    _print_definition(console, explained["definition"])
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain data; what is missing is None and dates are text."""
+    rows = frame.to_dict(orient="records")
+    return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    return _day(value) if isinstance(value, pd.Timestamp) else value
+
+
+def _portfolio(nrr: pd.DataFrame, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    here = nrr[(nrr["cut"] == "total") & nrr["horizon_months"].isin(horizons)]
+    return records(here[["metric", "horizon_months", "mean", "p10", "p50", "p90", "starting_arr", "accounts"]])
+
+
+def _cuts(nrr: pd.DataFrame, horizon: int) -> dict[str, list[dict[str, Any]]]:
+    """Each cut's values at one horizon, largest ARR first."""
+    here = nrr[(nrr["cut"] != "total") & (nrr["horizon_months"] == horizon)]
+    wide = here.pivot(index=["cut", "value", "accounts", "starting_arr"], columns="metric", values="mean")
+    interval = here[here["metric"] == "nrr"].set_index(["cut", "value"])[["p10", "p90"]]
+    wide = wide.reset_index().join(interval, on=["cut", "value"])
+    wide = wide.sort_values(["cut", "starting_arr", "value"], ascending=[True, False, True])
+    figures = ["value", "accounts", "starting_arr", "nrr", "p10", "p90", "grr", "logo_retention", "churned_arr"]
+    return {str(cut): records(part[figures]) for cut, part in wide.groupby("cut")}
+
+
+def _renewals(renewals: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = ["month", "accounts_due", "available_to_renew", "expected_renewed", "renewal_rate", "p10", "p90"]
+    return records(renewals.loc[renewals["cut"] == "total", columns])
+
+
+def _at_risk(forecast: Forecast, horizon: int) -> list[dict[str, Any]]:
+    """The accounts with the most ARR at risk, each with what raises its churn probability most."""
+    accounts = forecast.account_forecast
+    worst = accounts[accounts["horizon_months"] == horizon]
+    worst = worst.sort_values(["arr_at_risk", "account_id"], ascending=[False, True]).head(MOST_AT_RISK)
+    drivers = forecast.account_driver
+    raising = drivers[(drivers["outcome"] == "churn") & (drivers["effect"] > 0)]
+    reason = raising.sort_values("rank").drop_duplicates("account_id").set_index("account_id")["text"]
+    columns = ["account_id", "arr", "churn_probability", "arr_at_risk", "renews_on"]
+    return records(worst[columns].assign(reason=worst["account_id"].map(reason)))
+
+
+def _print_portfolio(console: Console, summary: Summary) -> None:
+    rows = {(row["metric"], row["horizon_months"]): row for row in summary["portfolio"]}
+    horizons = sorted({horizon for _, horizon in rows})
+    first = summary["portfolio"][0]
+    console.print(
+        f"Forecast as of {summary['as_of']} by model version {summary['model_version']}: "
+        f"{first['accounts']:,} accounts, ARR {_money(first['starting_arr'])} {summary['currency']}"
+    )
+    table = _table("", "mean [80 % interval]", *(f"{horizon} months" for horizon in horizons))
+    for names, show in ((RATIOS, _percent), (AMOUNTS, _money)):
+        for metric, title in names.items():
+            cells = [_estimate(rows[metric, horizon], show) for horizon in horizons if (metric, horizon) in rows]
+            table.add_row(title, *cells)
+    console.print(table)
+    if summary["red_flag"]:
+        console.print(f"RED FLAG: {summary['red_flag']}", style="bold red")
+    _print_definition(console, summary["definition"])
+    for note in summary["notes"]:
+        console.print(f"Note: {note}")
+
+
+def _print_cuts(console: Console, summary: Summary) -> None:
+    horizon = max(row["horizon_months"] for row in summary["portfolio"])
+    for cut, rows in summary["cuts"].items():
+        title = f"By {cut}, {horizon} months"
+        table = _table(title, cut, "accounts", "ARR", "NRR", "80 % interval", "GRR", "logos kept", "churned ARR")
+        for row in rows[:MOST_VALUES]:
+            table.add_row(
+                _cell(row["value"]),
+                f"{row['accounts']:,}",
+                _money(row["starting_arr"]),
+                _percent(row["nrr"]),
+                _interval(row, _percent),
+                _percent(row["grr"]),
+                _percent(row["logo_retention"]),
+                _money(row["churned_arr"]),
+            )
+        console.print(table)
+        if len(rows) > MOST_VALUES:
+            console.print(f"... and {len(rows) - MOST_VALUES} more with less ARR; the files hold all.")
+
+
+def _print_renewals(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    titles = ("month", "accounts due", "available to renew", "expected renewed", "rate", "80 % interval")
+    table = _table("Renewals by month in which the term ends", *titles)
+    for row in rows:
+        table.add_row(
+            row["month"],
+            f"{row['accounts_due']:,}",
+            _money(row["available_to_renew"]),
+            _money(row["expected_renewed"]),
+            _percent(row["renewal_rate"]),
+            _interval(row, _money),
+        )
+    console.print(table)
+
+
+def _print_at_risk(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    titles = ("account", "ARR", "churn", "ARR at risk", "renews on", "what raises it most")
+    table = _table("Most ARR at risk (ARR x churn probability)", *titles)
+    table.columns[-1].justify = "left"
+    for row in rows:
+        figures = (_money(row["arr"]), _percent(row["churn_probability"]), _money(row["arr_at_risk"]))
+        table.add_row(_cell(row["account_id"]), *figures, row["renews_on"] or "-", _cell(row["reason"] or "-"))
+    console.print(table)
+
+
+def _print_definition(console: Console, definition: str) -> None:
+    console.print(definition, style="dim")
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _estimate(row: Mapping[str, Any], show: Any) -> str:
+    return f"{show(row['mean'])} {_interval(row, show)}"
+
+
+def _interval(row: Mapping[str, Any], show: Any, low: str = "p10", high: str = "p90") -> str:
+    return f"[{show(row[low])}, {show(row[high])}]"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _money(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:,.0f}"
+
+
+def _day(day: pd.Timestamp) -> str | None:
+    return None if pd.isna(day) else day.date().isoformat()
+
+
+def _cell(text: str) -> str:
+    """Text from the data without control characters, which a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

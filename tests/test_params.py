@@ -1,0 +1,85 @@
+"""Settings: defaults, a file over them, single values over both; every mistake named."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from params import SettingsError, load
+
+
+def test_defaults_load() -> None:
+    params = load()
+    assert params.revenue.grace_days == 30
+    assert params.simulated.ends_on == date(2026, 1, 1)
+
+
+def test_a_file_lies_over_the_defaults_and_a_single_value_over_both(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("revenue: {grace_days: 0, currency: EUR}\n")
+    params = load(file, ["revenue.grace_days=45", "forecast.cuts=[region]"])
+    assert params.revenue.currency == "EUR"
+    assert params.revenue.grace_days == 45
+    assert params.forecast.cuts == ("region",)
+    assert params.revenue.reactivation == "exclude"
+
+
+def test_tables_are_added_by_name() -> None:
+    params = load(overrides=["source.tables.usage.lag_days=2"])
+    assert params.source.tables["usage"].lag_days == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sed=1", r"sed: no such setting; did you mean seed\?"),
+        ("revenue.grace=1", r"revenue.grace: no such setting; did you mean revenue.grace_days\?"),
+        ("revenue.grace_days=many", r"revenue.grace_days: .*valid integer.*got 'many'"),
+        ("revenue.grace_days=400", r"revenue.grace_days: .*less than or equal to 120, got 400"),
+        ("source.kind=spreadsheet", r"source.kind: Input should be 'simulated', 'files' or 'duckdb'"),
+        ("forecast.draws", r"--set forecast.draws: write it as key.path=value"),
+        ("=3", r"--set =3: write it as key.path=value"),
+        ("forecast..draws=3", r"write it as key.path=value"),
+        ("forecast.cuts=[", r"the value '\[' is not readable YAML"),
+        ("forecast=3", r"forecast: .*got 3"),
+    ],
+)
+def test_a_wrong_value_is_named(override: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(overrides=[override])
+
+
+def test_all_wrong_values_are_named_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"(?s)seed: .*forecast.draws: "):
+        load(overrides=["seed=-1", "forecast.draws=0"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a\n- b\n", "must hold `key: value` lines, not a list"),
+        ("a: [1\n", "cannot be read"),
+        ("nonsense: 1\n", "nonsense: no such setting"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=message):
+        load(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"No settings file .*absent\.yaml\. Give an existing file"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "empty.yaml"
+    file.write_text("# nothing\n")
+    assert load(file) == load()
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load().revenue.grace_days = 3  # type: ignore[misc]
