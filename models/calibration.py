@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 Array = NDArray[np.float64]
-PRIOR_SD = 0.5
+PRIOR_SD = 0.25
 _STEPS = 50
 
 

@@ -113,9 +113,9 @@ class TreeHazard:
         return self._shap.contributions(inputs)
 
     def to_text(self) -> str:
-        """LightGBM's own text format, cut to the trees that count."""
+        """LightGBM's own text format: the trees that count, without the settings after them, which name the threads."""
         text: str = self.booster_.model_to_string(num_iteration=self.trees_)
-        return text
+        return text.partition("end of trees")[0] + "end of trees\n"
 
     @classmethod
     def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:

@@ -2,7 +2,7 @@
 
 A month ahead `m` is the span between `as_of + (m - 1)` and `as_of + m` calendar months. An account that does not
 renew in silence is lost only when the grace after its term has run out, so both ends matter: the term's and the
-grace's. Once both have passed, an account that is still there has renewed, for the same term again.
+grace's. An account that is still there after a term has renewed it, presumably for the same term again.
 """
 
 from collections.abc import Mapping
@@ -73,10 +73,9 @@ def calendar(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np
     ndarray of shape (rows, months, len(CALENDAR_INPUTS))
     """
     start, end = _month_edges(frame["as_of"], months)
-    term_end, passed = _term_end_ahead(frame, start, grace_days)
-    ends = (term_end > start) & (term_end <= end)
-    grace_end = term_end + grace_days
-    grace_ends = (grace_end > start) & (grace_end <= end)
+    term_end, passed = _next_end(frame, start, after_days=0)
+    grace_end, _ = _next_end(frame, start, after_days=grace_days)
+    ends, grace_ends = term_end <= end, grace_end <= end
     first = passed == 0
     columns: Mapping[str, NDArray[np.float64] | NDArray[np.bool_]] = {
         "months_ahead": np.broadcast_to(np.arange(1.0, months + 1), start.shape),
@@ -114,12 +113,14 @@ def _month_edges(as_of: "pd.Series[pd.Timestamp]", months: int) -> tuple[NDArray
     return table[:, :-1], table[:, 1:]
 
 
-def _term_end_ahead(
-    frame: pd.DataFrame, start: NDArray[np.float64], grace_days: int
+def _next_end(
+    frame: pd.DataFrame, start: NDArray[np.float64], *, after_days: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Next term end seen from each month's start (days from the snapshot), and how many ends lie before it."""
-    first = _days_from_as_of(frame)[:, None]
+    """The first term end (plus some days) after each month's start, in days from the snapshot, and how many lie before.
+
+    The known term end is the first; each further one follows after the same term again.
+    """
+    first = _days_from_as_of(frame)[:, None] + after_days
     length = np.maximum(np.nan_to_num(_column(frame, "term_days"), nan=365.25), 1.0)
-    late = start - (first + grace_days)
-    passed = np.where(late >= 0, np.floor(late / length) + 1, 0.0)
-    return first + passed * length, np.nan_to_num(passed)
+    passed = np.where(start >= first, np.floor((start - first) / length) + 1, 0.0)
+    return first + passed * length, passed

@@ -73,5 +73,5 @@ def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _codes(item: Input, values: "pd.Series[str]") -> NDArray[np.float64]:
-    codes = pd.Categorical(values, categories=list(item.categories)).codes.astype(float)
-    return np.where(codes < 0, np.nan, codes)
+    positions = {label: float(position) for position, label in enumerate(item.categories)}
+    return np.asarray(values.map(positions), dtype=np.float64)

@@ -120,6 +120,7 @@ class _AtRisk:
     row: NDArray[np.int64]
     month: NDArray[np.int64]
     label_month: NDArray[np.int64]
+    account: NDArray[np.int64]
     before: Array
     after: Array
 
@@ -129,6 +130,11 @@ class _AtRisk:
         if outcome == "contraction":
             return np.asarray((self.after > 0) & (self.after < self.before * (1 - min_change)))
         return np.asarray(self.after > self.before * (1 + min_change))
+
+    def copies(self, part: NDArray[np.bool_]) -> float:
+        """How many rows of a part speak of the same account and month, on average: one a snapshot before it."""
+        pairs = np.unique(np.column_stack([self.account[part], self.label_month[part]]), axis=0)
+        return float(part.sum() / len(pairs))
 
 
 class OutcomeModel:
@@ -237,7 +243,7 @@ class OutcomeModel:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
         content: dict[str, Any] = {
             "format": 1,
-            "settings": asdict(self.settings),
+            "settings": {key: value for key, value in asdict(self.settings).items() if key != "threads"},
             "inputs": [asdict(item) for item in self.inputs],
             "pools": self.pools_.to_dict(),
             "shock_sd": list(self.shock_.sd),
@@ -251,8 +257,8 @@ class OutcomeModel:
         return {"model.json": json.dumps(content, indent=1, sort_keys=True), **files}
 
     @classmethod
-    def from_files(cls, files: Mapping[str, str]) -> Self:
-        """The model stored by `to_files`.
+    def from_files(cls, files: Mapping[str, str], *, threads: int = 1) -> Self:
+        """The model stored by `to_files`; `threads` says how many it may use, which changes no result.
 
         Raises
         ------
@@ -263,7 +269,7 @@ class OutcomeModel:
         if content.get("format") != 1:
             raise ValueError(f"no model bundle of format 1 among the files {sorted(files)}")
         inputs = [Input(**{**item, "categories": tuple(item["categories"])}) for item in content["inputs"]]
-        model = cls(inputs, Settings(**content["settings"]))
+        model = cls(inputs, Settings(**content["settings"], threads=threads))
         model.pools_ = ChangePools.from_dict(content["pools"])
         model.shock_ = MonthlyShock(sd=tuple(content["shock_sd"]))
         model.outcomes_ = {
@@ -312,7 +318,8 @@ class OutcomeModel:
         old = self._sample(at_risk, event, ~newest, number)
         new = self._sample(at_risk, event, newest, number)
         learner = self._learner(number, self.settings.trees).fit(old, new)
-        calibrator = fit_calibrator(learner.margin(new.inputs), new.event, new.weight)
+        weight = new.weight / at_risk.copies(newest)
+        calibrator = fit_calibrator(learner.margin(new.inputs), new.event, weight)
         return calibrator, getattr(learner, "trees_", self.settings.trees)
 
     def _sample(self, at_risk: _AtRisk, event: NDArray[np.bool_], part: NDArray[np.bool_], number: int) -> Rows:
@@ -370,7 +377,8 @@ def _at_risk(frame: pd.DataFrame, paths: Array) -> _AtRisk:
     row, month = np.nonzero(here & ~np.isnan(paths[:, 1:]))
     as_of = frame["as_of"].dt
     ordinal = (as_of.year * 12 + as_of.month).to_numpy(dtype=np.int64)
-    return _AtRisk(row, month + 1, ordinal[row] + month + 1, paths[row, month], paths[row, month + 1])
+    account = pd.factorize(frame["account_id"])[0][row]
+    return _AtRisk(row, month + 1, ordinal[row] + month + 1, account, paths[row, month], paths[row, month + 1])
 
 
 def _renewal(ahead: Array) -> NDArray[np.bool_]:

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from models.calibration import Calibrator, fit_calibrator, reliability, wilson
+
+
+def draw(slope, intercept, rows, seed=0):
+    rng = np.random.default_rng(seed)
+    margin = rng.normal(-1, 1.5, rows)
+    event = (rng.random(rows) < expit(slope * margin + intercept)).astype(float)
+    return margin, event
+
+
+def test_many_rows_recover_slope_and_intercept():
+    margin, event = draw(0.7, 0.4, 200_000)
+    line = fit_calibrator(margin, event, np.ones_like(event))
+    assert line.slope == pytest.approx(0.7, abs=0.02)
+    assert line.intercept == pytest.approx(0.4, abs=0.03)
+
+
+def test_no_rows_leave_the_margin_as_it_is():
+    empty = np.empty(0)
+    assert fit_calibrator(empty, empty, empty) == Calibrator(1.0, 0.0)
+
+
+def test_few_events_bend_it_little():
+    margin, event = np.full(20, -3.0), np.r_[np.ones(4), np.zeros(16)]
+    line = fit_calibrator(margin, event, np.ones(20))
+    assert 0 < line.intercept < 0.6, "20 rows would ask for more than 1.6"
+
+
+def test_a_weight_of_two_is_a_row_twice():
+    margin, event = draw(1.2, -0.2, 500)
+    twice = fit_calibrator(np.r_[margin, margin], np.r_[event, event], np.ones(1000))
+    weighted = fit_calibrator(margin, event, np.full(500, 2.0))
+    assert weighted.slope == pytest.approx(twice.slope)
+    assert weighted.intercept == pytest.approx(twice.intercept)
+
+
+def test_wilson_interval_against_a_published_value():
+    # Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263, score method without continuity correction
+    low, high = wilson(81, 263, z=1.959964)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+def test_reliability_bins_hold_equally_many_rows():
+    margin, event = draw(1.0, 0.0, 1000)
+    cells = reliability(expit(margin), event)
+    assert [cell.rows for cell in cells] == [100] * 10
+    assert all(cell.low <= cell.observed <= cell.high for cell in cells)
+    assert np.average([c.observed for c in cells]) == pytest.approx(event.mean())

@@ -1,0 +1,139 @@
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.outcome import OutcomeModel, Prediction
+from models.shock import MonthlyShock
+
+NEWEST = pd.Timestamp("2023-12-01")
+
+
+def newest(world):
+    return world.frame[world.frame["as_of"] == NEWEST].reset_index(drop=True)
+
+
+def true_churn(frame, months):
+    """The world's rule: expit(2 + 2 health) of the accounts whose term ends within the months renew."""
+    due = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=months)).to_numpy()
+    return np.where(due, 1 / (1 + np.exp(2 + 2 * frame["health_score"].to_numpy())), 0.0)
+
+
+@pytest.mark.parametrize("learner", ["lightgbm", "logistic"])
+def test_churn_follows_the_true_probability(world, inputs, settings, learner):
+    model = OutcomeModel(inputs, settings(learner=learner)).fit(world.frame, world.paths)
+    frame = newest(world)
+    known = frame["health_score"].notna().to_numpy()
+    predicted = model.predict(frame).churn_probability()[:, 5]
+    true = true_churn(frame, 6)
+    assert np.corrcoef(predicted[known], true[known])[0, 1] > 0.85
+    assert predicted[known].mean() == pytest.approx(true[known].mean(), abs=0.03)
+    not_due = (true == 0) & known
+    assert predicted[not_due].mean() < 0.01, "nobody leaves between term ends in this world"
+
+
+def test_hazards_exclude_each_other(fitted, world):
+    hazards = fitted.predict(newest(world)).hazards
+    assert hazards.shape[1:] == (7, 3)
+    assert (hazards >= 0).all()
+    assert (hazards.sum(axis=-1) <= 1 + 1e-12).all()
+
+
+def test_the_bundle_is_text_and_gives_the_same_predictions(fitted, world):
+    files = fitted.to_files()
+    again = OutcomeModel.from_files(files)
+    assert json.loads(files["model.json"])["format"] == 1
+    assert all(isinstance(text, str) for text in files.values())
+    np.testing.assert_array_equal(again.predict(newest(world)).hazards, fitted.predict(newest(world)).hazards)
+    assert again.to_files() == files
+
+
+def test_the_bundle_loads_with_pickle_forbidden(fitted, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("unpickled something")
+
+    monkeypatch.setattr(pickle, "loads", refuse)
+    monkeypatch.setattr(pickle, "load", refuse)
+    assert OutcomeModel.from_files(fitted.to_files()).horizon_months == 6
+
+
+def test_a_bundle_of_something_else_is_refused():
+    with pytest.raises(ValueError, match=r"no model bundle of format 1 among the files \['notes.txt'\]"):
+        OutcomeModel.from_files({"notes.txt": ""})
+
+
+@pytest.mark.parametrize("learner", ["lightgbm", "logistic"])
+def test_the_result_does_not_depend_on_threads(world, inputs, settings, learner):
+    def bundle(threads):
+        model = OutcomeModel(inputs, settings(threads=threads, learner=learner, trees=30))
+        return model.fit(world.frame, world.paths).to_files()
+
+    assert bundle(1) == bundle(2) == bundle(4)
+
+
+def test_what_is_not_known_yet_is_not_learned_from(world, inputs, settings):
+    """Censored months may hold anything: the model is the same as if they were NaN."""
+    half = world.frame["as_of"] < pd.Timestamp("2023-01-01")
+    frame = world.frame[half].reset_index(drop=True)
+    censored = world.paths[half].copy()
+    months_known = ((pd.Timestamp("2023-01-01") - frame["as_of"]).dt.days.to_numpy() / 30).round().astype(int)
+    for ahead in range(1, censored.shape[1]):
+        censored[months_known < ahead, ahead] = np.nan
+    model = OutcomeModel(inputs, settings(trees=20)).fit(frame, censored)
+    rows = sum(np.isfinite(censored[:, m]).sum() for m in range(1, censored.shape[1]))
+    assert model.outcomes_["churn"].rows <= rows
+
+
+def test_contributions_add_up_to_the_hazard(fitted, world):
+    frame = newest(world).head(20)
+    found = fitted.contributions(frame, "churn")
+    margin = found.slope * (found.base + found.margin.sum(axis=-1)) + found.intercept
+    hazards = fitted.predict(frame).hazards[:, :6, 0]
+    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), hazards, rtol=1e-8)
+    assert found.names[:3] == ("health_score", "noise", "segment")
+
+
+def test_contributions_of_the_logistic_learner_add_up_too(world, inputs, settings):
+    model = OutcomeModel(inputs, settings(learner="logistic")).fit(world.frame, world.paths)
+    frame = newest(world).head(20)
+    found = model.contributions(frame, "expansion")
+    margin = found.slope * (found.base + found.margin.sum(axis=-1)) + found.intercept
+    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), model.predict(frame).hazards[:, :6, 2], rtol=1e-8)
+
+
+def test_an_outcome_that_never_came_is_a_small_constant(world, inputs, settings):
+    paths = np.where((world.paths > 0), world.paths[:, :1], world.paths)  # nothing ever grows or shrinks
+    model = OutcomeModel(inputs, settings(trees=10)).fit(world.frame, paths)
+    hazards = model.predict(newest(world)).hazards
+    assert model.outcomes_["expansion"].hazard is None
+    assert np.ptp(hazards[:, :, 2]) == 0
+    assert 0 < hazards[0, 0, 2] < 1e-3
+    assert model.contributions(newest(world), "expansion").margin.any() == False  # noqa: E712
+
+
+def test_a_missing_input_is_named(fitted, world):
+    with pytest.raises(ValueError, match="lack 1 inputs the model was trained on: noise"):
+        fitted.predict(newest(world).drop(columns="noise"))
+
+
+def test_paths_of_another_length_are_refused(world, inputs, settings):
+    with pytest.raises(ValueError, match=r"paths has shape \(\d+, 4\), expected \(\d+, 8\)"):
+        OutcomeModel(inputs, settings()).fit(world.frame, world.paths[:, :4])
+
+
+def test_an_unknown_category_counts_as_missing(fitted, world):
+    frame = newest(world).head(5)
+    other, none = frame.assign(segment="never seen"), frame.assign(segment=None)
+    np.testing.assert_array_equal(fitted.predict(other).hazards, fitted.predict(none).hazards)
+
+
+def test_horizon_probabilities_from_monthly_hazards():
+    hazards = np.array([[[0.1, 0.0, 0.2], [0.5, 0.0, 0.4]]])
+    prediction = Prediction(
+        np.array([100.0]), hazards, np.zeros((1, 2, 2), int), (np.ones(1),), MonthlyShock((0.0, 0.0, 0.0))
+    )
+    np.testing.assert_allclose(prediction.churn_probability(), [[0.1, 0.55]])
+    # month 1: 0.2; month 2: still here (0.9) and not yet expanded (0.8), then 0.4
+    np.testing.assert_allclose(prediction.event_probability("expansion"), [[0.2, 0.2 + 0.9 * 0.8 * 0.4]])
