@@ -13,7 +13,7 @@ value
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import duckdb
@@ -113,7 +113,9 @@ def check_table(
     rules = list(_rules(staged, source, currency, present))
     rows, counts = _counts(connection, staged, rules)
     findings = [
-        (rule, _finding(connection, staged, rule, count)) for rule, count in zip(rules, counts, strict=True) if count
+        (rule, _finding(connection, staged, rule, count, rows))
+        for rule, count in zip(rules, counts, strict=True)
+        if count
     ]
     errors = [finding for rule, finding in findings if rule.level is Level.ERROR]
     if not rows:
@@ -327,14 +329,14 @@ def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequen
     return rows, counts
 
 
-def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int) -> Finding:
+def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int) -> Finding:
     """The finding for a broken rule, with its commonest examples."""
-    rows = connection.execute(
+    found = connection.execute(
         f"SELECT {rule.shown} AS shown FROM {staged.name} WHERE {rule.bad} AND shown IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
     ).fetchall()
-    examples = tuple(str(row[0])[:60] for row in rows)
-    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, examples)
+    examples = tuple(str(row[0])[:60] for row in found)
+    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:
@@ -359,4 +361,4 @@ def _too_many(finding: Finding, left_out: int, rows: int, limit: float) -> Findi
         f"{left_out:,} of {rows:,} rows of {finding.table} are bad, over the limit of {limit:.1%}: "
         f"correct them, or raise source.max_bad_share. {finding.todo}"
     )
-    return Finding(finding.table, finding.what, todo, finding.column, finding.rows, finding.examples)
+    return replace(finding, todo=todo)

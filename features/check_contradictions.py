@@ -41,17 +41,24 @@ def contradictions(connection: duckdb.DuckDBPyConnection, tables: Tables, *, gra
     _make_lines(connection, tables)
     found = []
     for item in _all(tables, grace_days):
-        row = connection.execute(f"SELECT count(*) FROM {item.rows}").fetchone()
-        if row and row[0]:
-            found.append(_finding(connection, item, row[0]))
+        count = _count(connection, item.rows)
+        if count:
+            found.append(_finding(connection, item, count))
     return found
+
+
+def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _finding(connection: duckdb.DuckDBPyConnection, item: Contradiction, count: int) -> Finding:
     rows = connection.execute(
         f"SELECT {item.shown} AS shown FROM {item.rows} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
     ).fetchall()
-    return Finding(item.table, item.what, item.todo, item.column, count, tuple(str(row[0]) for row in rows))
+    examples = tuple(str(row[0]) for row in rows)
+    of = _count(connection, item.table)
+    return Finding(item.table, item.what, item.todo, item.column, count, of, examples)
 
 
 def _make_lines(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
@@ -82,7 +89,7 @@ def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
     yield from _recorded_before(tables)
     yield from _out_of_order(tables)
     yield from _scores(tables)
-    yield from _churn_events(tables, grace_days)
+    yield from _churn_events(tables)
     yield from _rates(tables)
 
 
@@ -193,11 +200,11 @@ def _scores(tables: Tables) -> Iterator[Contradiction]:
         )
 
 
-def _churn_events(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
+def _churn_events(tables: Tables) -> Iterator[Contradiction]:
     """A churn that is said, where a line that had begun by then ran on."""
     if "churn_events" not in tables.columns:
         return
-    runs_on = f"starts_on <= churned_on AND COALESCE(end_on, DATE '9999-12-31') > churned_on + {grace_days}"
+    runs_on = "starts_on <= churned_on AND COALESCE(end_on, DATE '9999-12-31') > churned_on"
     rows = f"churn_events c SEMI JOIN lines l ON c.account_id = l.account_id AND {runs_on}"
     shown = "concat(account_id, ': ', churned_on)"
     todo = "Who left is what contracts say: close the line (ended_on) if the account really left."

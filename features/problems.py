@@ -10,7 +10,8 @@ EXAMPLES = 5
 class Finding:
     """One thing found in the input: where, what, in how many rows, and what to do.
 
-    `what` goes on from the number of rows ("with a negative amount") or, where `rows` is 0, stands alone.
+    `what` goes on from the number of rows ("with a negative amount") or, where `rows` is 0, stands alone; `of` is
+    the number of all rows that were looked at.
     """
 
     table: str
@@ -18,12 +19,13 @@ class Finding:
     todo: str
     column: str = ""
     rows: int = 0
+    of: int = 0
     examples: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The finding as one line."""
         place = f"{self.table}.{self.column}" if self.column else self.table
-        count = f"{self.rows:,} row{'s' if self.rows != 1 else ''} " if self.rows else ""
+        count = f"{self.rows:,} of {self.of:,} row{'s' if self.of != 1 else ''} " if self.rows else ""
         more = ", ..." if self.rows > len(self.examples) == EXAMPLES else ""
         shown = f" ({', '.join(self.examples)}{more})"
         return f"{place}: {count}{self.what}{shown if self.examples else ''}. {self.todo}"
