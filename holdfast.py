@@ -318,22 +318,22 @@ def explain(
     as_of: AsOfDate = None,
 ) -> None:
     """Show one account's probabilities and the reasons behind them."""
+    from serving.explain import account_forecast
     from serving.registry import load_champion
-    from serving.explain import explain_account
-    from serving.terminal import print_explanation
+    from serving.terminal import explanation, print_explanation
 
     with _only_writer(run.params.data_dir):
         tables = run.load().tables
-        champion = load_champion(run.params)
-        explained = explain_account(
+        made = account_forecast(
             tables,
-            champion,
+            load_champion(run.params),
             account,
             as_of=as_of or tables.data_until,
             params=run.params,
             made_at=_made_at(),
             progress=run.progress,
         )
+    explained = explanation(made, account)
     run.show(explained, lambda console: print_explanation(console, explained))
 
 

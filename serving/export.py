@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from serving.tables import TABLES, Kind, OutTable
 KEPT = ".kept"
 LATEST = "latest"
 WORKBOOK = "forecast.xlsx"
+DESCRIPTION = "forecast.json"
 MOST_SHEET_ROWS = 1_000_000
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?"
@@ -56,13 +57,32 @@ def publish(forecast: Forecast, forecasts: Path) -> Path:
 
 
 def write_files(forecast: Forecast, folder: Path) -> None:
-    """Write all tables in all formats, and `forecast.json` that says what they are, into an existing folder."""
+    """Write all tables in all formats, and a description of the run, into an existing folder."""
     for name, frame in forecast.tables.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
         write_csv(TABLES[name], frame, folder / f"{name}.csv")
     write_workbook(forecast, folder / WORKBOOK)
     text = json.dumps(forecast.describe(), indent=1, sort_keys=True)
-    (folder / "forecast.json").write_text(text + "\n", encoding="utf-8")
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def read_published(forecasts: Path, as_of: date) -> Forecast | None:
+    """The forecast of a date that was published last; None if there is none."""
+    folder = (forecasts / as_of.isoformat()).resolve()
+    described = folder / DESCRIPTION
+    if not described.exists():
+        return None
+    content = json.loads(described.read_text(encoding="utf-8"))
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    return Forecast(
+        **content
+        | {
+            "as_of": date.fromisoformat(content["as_of"]),
+            "made_at": datetime.fromisoformat(content["made_at"]),
+            "notes": tuple(content["notes"]),
+        },
+        **tables,
+    )
 
 
 def write_csv(table: OutTable, frame: pd.DataFrame, file: Path) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.asof import AsOf
-from features.revenue import add_months, arr_by_account, cohort_paths
+from features.revenue import add_months, arr_by_account, available_to_renew, cohort_paths
+from features.revenue_ledger import load
 from features.tables import Tables
 from params import Revenue
 
@@ -49,8 +50,7 @@ def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], engine: En
     """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
     asof = AsOf(tables, (as_of,))
     with tables.connect(threads=engine.threads, memory_gb=engine.memory_gb) as connection:
-        for name, frame in asof.frames().items():
-            connection.register(name, frame)
+        load(connection, asof.frames())
         found = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
     labels = found.set_index("account_id")[list(cuts)]
     return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
@@ -99,20 +99,24 @@ def _by_customer(past: pd.DataFrame, customers: pd.DataFrame, months: int) -> Ar
     return matrix[:, :months]
 
 
-def due_by_month(frame: pd.DataFrame, *, as_of: date, months: int) -> Array:
-    """ARR whose known term ends in each month ahead, shape (accounts, months).
+def due_by_month(
+    tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, engine: Engine
+) -> Array:
+    """ARR whose known term ends in each calendar month from `as_of` on, shape (accounts, months).
 
-    Month h is [as_of + h - 1 months, as_of + h months). Only the term end known at `as_of` counts: what a monthly
-    contract will renew after that is not available to renew yet. A term that is overdue ended before.
+    Column 0 is the month of `as_of`, from that day on. Only terms known at `as_of` count: what a monthly contract will
+    renew after its present term is not available to renew yet. No more than the account's ARR is due in a month.
     """
-    edges = np.array([pd.Timestamp(add_months(as_of, h)) for h in range(months + 1)], dtype="datetime64[s]")
-    ends = frame["term_ends_on"].to_numpy(dtype="datetime64[s]")
-    month = np.searchsorted(edges, ends, side="right") - 1
-    inside = (month >= 0) & (month < months) & ~np.isnat(ends)
-    due = np.zeros((len(frame), months))
-    share = (frame["arr"] * frame["due_share"]).to_numpy(dtype=float)
-    due[np.flatnonzero(inside), month[inside]] = share[inside]
-    return due
+    first = as_of.replace(day=1)
+    spent: dict[str, Any] = {"rules": rules, "threads": engine.threads, "memory_gb": engine.memory_gb}
+    found = available_to_renew(tables, start=as_of, end=add_months(first, months), as_of=as_of, **spent)
+    row = pd.Index(customers["account_id"]).get_indexer(found["account_id"])
+    month = (found["month"].dt.year * 12 + found["month"].dt.month - (first.year * 12 + first.month)).to_numpy(
+        dtype=int
+    )
+    due = np.zeros((len(customers), months))
+    due[row[row >= 0], month[row >= 0]] = found["available_to_renew"][row >= 0]
+    return np.minimum(due, customers["arr"].to_numpy(dtype=float)[:, None])
 
 
 def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping[str, NDArray[np.object_]]:

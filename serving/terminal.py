@@ -44,7 +44,7 @@ def print_forecast(console: Console, summary: Summary) -> None:
     _print_at_risk(console, summary["at_risk"])
 
 
-def explain(forecast: Forecast, account_id: str) -> Summary:
+def explanation(forecast: Forecast, account_id: str) -> Summary:
     """One account's probabilities by horizon and the reasons behind them, as plain data."""
     rows = forecast.account_forecast[forecast.account_forecast["account_id"] == account_id]
     drivers = forecast.account_driver[forecast.account_driver["account_id"] == account_id]

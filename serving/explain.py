@@ -1,0 +1,55 @@
+"""One account's forecast with its reasons: from the published forecast where it is the same, else made afresh."""
+
+import difflib
+from datetime import date, datetime
+from pathlib import Path
+
+from features.tables import Tables
+from params import Params
+from serving.export import read_published
+from serving.forecast import Forecast, Progress, forecast, run_id
+from serving.portfolio import Engine, labels_in_force
+from serving.problems import BadRequest
+from serving.registry import Champion
+
+NEAR_MISSES = 3
+
+
+def account_forecast(
+    tables: Tables,
+    champion: Champion,
+    account_id: str,
+    *,
+    as_of: date,
+    params: Params,
+    made_at: datetime,
+    progress: Progress = lambda *_: None,
+) -> Forecast:
+    """The forecast that holds an account: the published one if its run id is the same, else a new one.
+
+    Raises
+    ------
+    BadRequest
+        No such account, or it has no ARR at `as_of`.
+    """
+    _require_known(tables, account_id, as_of, params)
+    found = _published(params.data_dir / "forecasts", as_of, run_id(tables, champion, as_of, params))
+    if found is None:
+        found = forecast(tables, champion, as_of=as_of, params=params, made_at=made_at, progress=progress)
+    if account_id not in set(found.account_forecast["account_id"]):
+        raise BadRequest(f"Account {account_id!r} has no ARR on {as_of}, as known then; only customers are forecast.")
+    return found
+
+
+def _published(forecasts: Path, as_of: date, wanted: str) -> Forecast | None:
+    """The published forecast of a date, if it is of that run."""
+    found = read_published(forecasts, as_of)
+    return found if found is not None and found.run_id == wanted else None
+
+
+def _require_known(tables: Tables, account_id: str, as_of: date, params: Params) -> None:
+    known = labels_in_force(tables, as_of, (), Engine(params.threads, params.memory_gb)).index.tolist()
+    if account_id not in known:
+        near = difflib.get_close_matches(account_id, known, n=NEAR_MISSES)
+        hint = f"Did you mean {', '.join(near)}?" if near else "Ids are in the column account_id of accounts."
+        raise BadRequest(f"There is no account {account_id!r} among the {len(known):,} known on {as_of}. {hint}")

@@ -1,0 +1,115 @@
+"""A small forecast by hand: two accounts, two horizons, names that a spreadsheet or a terminal would obey."""
+
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+
+from serving.forecast import Forecast
+from serving.tables import TABLES
+
+AS_OF = date(2026, 1, 1)
+MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+RUN = {"definition": "what it means", "run_id": "r1", "as_of": AS_OF, "model_version": "7", "made_at": MADE_AT}
+QUANTILES = {"p05": 0.8, "p10": 0.85, "p25": 0.9, "p50": 1.0, "p75": 1.05, "p90": 1.1, "p95": 1.2}
+
+
+def account_rows() -> list[dict[str, object]]:
+    rows = []
+    for account, arr, renews in (("=2+5", 1000.0, date(2026, 3, 1)), ("b", 500.0, None)):
+        for horizon in (1, 2):
+            risk = 0.1 * horizon
+            rows.append(
+                {
+                    "account_id": account,
+                    "horizon_months": horizon,
+                    "arr": arr,
+                    "churn_probability": risk,
+                    "contraction_probability": 0.05,
+                    "expansion_probability": 0.2,
+                    "expected_arr": arr * (1 - risk),
+                    "arr_p10": 0.0,
+                    "arr_p50": arr,
+                    "arr_p90": arr * 1.2,
+                    "arr_at_risk": arr * risk,
+                    "renews_on": pd.Timestamp(renews) if renews else pd.NaT,
+                }
+            )
+    return rows
+
+
+def driver_rows() -> list[dict[str, object]]:
+    return [
+        {
+            "account_id": account,
+            "outcome": outcome,
+            "rank": rank,
+            "feature": f"feature_{rank}",
+            "value": value,
+            "effect": effect,
+            "text": f"{outcome} because of {value}",
+        }
+        for account in ("=2+5", "b")
+        for outcome in ("churn", "expansion")
+        for rank, value, effect in ((1, "-3.5", -0.05), (2, "@risk", 0.02))
+    ]
+
+
+def nrr_rows() -> list[dict[str, object]]:
+    rows = []
+    for cut, value, arr, accounts in (("total", "total", 1500.0, 2), ("region", "North", 1000.0, 1)):
+        for horizon in (1, 2):
+            for metric, scale in (("nrr", 1.0), ("grr", 0.9), ("logo_retention", 0.9), ("reported_nrr", 1.0)):
+                figures = {name: point * scale for name, point in QUANTILES.items()}
+                rows.append(
+                    {"cut": cut, "value": value, "horizon_months": horizon, "metric": metric, "mean": scale}
+                    | figures
+                    | {"starting_arr": arr, "accounts": accounts}
+                )
+            for metric in ("ending_arr", "churned_arr", "contracted_arr", "expanded_arr"):
+                figures = {name: arr * point for name, point in QUANTILES.items()}
+                rows.append(
+                    {"cut": cut, "value": value, "horizon_months": horizon, "metric": metric, "mean": arr}
+                    | figures
+                    | {"starting_arr": arr, "accounts": accounts}
+                )
+    return rows
+
+
+def renewal_rows() -> list[dict[str, object]]:
+    return [
+        {
+            "cut": "total",
+            "value": "total",
+            "month": pd.Timestamp(month),
+            "available_to_renew": due,
+            "expected_renewed": due * 0.9,
+            "renewal_rate": 0.9 if due else float("nan"),
+            "p10": due * 0.5,
+            "p90": due,
+            "accounts_due": int(due > 0),
+        }
+        for month, due in ((date(2026, 1, 1), 0.0), (date(2026, 2, 1), 1000.0))
+    ]
+
+
+def shaped(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
+    return TABLES[name].shape(pd.DataFrame([row | RUN for row in rows]))
+
+
+@pytest.fixture
+def small_forecast() -> Forecast:
+    return Forecast(
+        run_id="r1",
+        as_of=AS_OF,
+        model_version="7",
+        made_at=MADE_AT,
+        currency="USD",
+        definition="NRR = ...",
+        red_flag="",
+        notes=("No cut by csm: accounts has no such column.",),
+        account_forecast=shaped("account_forecast", account_rows()),
+        account_driver=shaped("account_driver", driver_rows()),
+        nrr_forecast=shaped("nrr_forecast", nrr_rows()),
+        renewal_forecast=shaped("renewal_forecast", renewal_rows()),
+    )
