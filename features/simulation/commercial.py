@@ -1,14 +1,16 @@
 """The commercial tables: accounts, contracts, exchange rates and people's own forecasts."""
 
+from itertools import accumulate
+
 import numpy as np
 import pandas as pd
 
 from features.simulation.ledger import KINDS
 from features.simulation.months import Ints, stream
 from features.simulation.rules import CURRENCIES, FITS, INDUSTRIES, PRODUCTS, REGIONS, SEGMENTS, TOUCHES, by_segment
-from features.simulation.shown import Names, Shown, codes, conform, dates, times
+from features.simulation.shown import Names, Shown, codes, conform, dates, named, times
 
-_FIRST_RATES = (1.08, 1.27)
+_USUAL_RATES = (1.08, 1.27)
 _SUB_FITS = ("technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit")
 _BUYING_CENTERS = ("Operations", "Finance", "IT", "Sales")
 _SELLERS = ("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess")
@@ -22,7 +24,7 @@ def accounts(shown: Shown) -> pd.DataFrame:
     month, account = np.nonzero(_csm_changes(shown))
     later = base.iloc[account].copy()
     days = shown.days_in(month, account, shown.stream("accounts", "change"))
-    later["csm"] = shown.csm_names[shown.history.states["csm"][month, account].astype(np.int64)]
+    later["csm"] = shown.csm_of(month, account)
     later["valid_from"] = times(days * 86_400)
     return conform("accounts", pd.concat([base, later]), ["account_id", "valid_from"])
 
@@ -43,13 +45,13 @@ def _first_rows(shown: Shown) -> pd.DataFrame:
     columns = {
         "account_id": shown.account_ids,
         "name": _account_names(rng, count),
-        "segment": _named([segment.name for segment in SEGMENTS], profile.segment),
-        "industry": _named(INDUSTRIES, profile.industry),
-        "region": _named(REGIONS, profile.region),
-        "csm": shown.csm_names[_first_csm(shown)],
-        "seller": _named(_SELLERS, rng.integers(len(_SELLERS), size=count)),
-        "touch_model": _named(TOUCHES, profile.touch),
-        "fit": _named(FITS, _judged_fit(rng, profile.fit)),
+        "segment": named([segment.name for segment in SEGMENTS], profile.segment),
+        "industry": named(INDUSTRIES, profile.industry),
+        "region": named(REGIONS, profile.region),
+        "csm": shown.csm_of(shown.live.argmax(axis=0), np.arange(count)),
+        "seller": named(_SELLERS, rng.integers(len(_SELLERS), size=count)),
+        "touch_model": named(TOUCHES, profile.touch),
+        "fit": named(FITS, _judged_fit(rng, profile.fit)),
         "parent_account_id": _parents(rng, shown.account_ids),
         "customer_since": dates(profile.joins),
         "acquisition_cost": cost.round(2),
@@ -58,13 +60,6 @@ def _first_rows(shown: Shown) -> pd.DataFrame:
     for name in _SUB_FITS:
         columns[name] = np.clip(0.78 - 0.17 * profile.fit + 0.14 * rng.standard_normal(count), 0, 1).round(2)
     return pd.DataFrame(columns)
-
-
-def _first_csm(shown: Shown) -> Ints:
-    """Each account's CSM in its first month as a customer."""
-    first = shown.live.argmax(axis=0)
-    csm: Ints = shown.history.states["csm"][first, np.arange(shown.history.accounts)].astype(np.int64)
-    return csm
 
 
 def _judged_fit(rng: np.random.Generator, fit: Ints) -> Ints:
@@ -82,15 +77,11 @@ def _parents(rng: np.random.Generator, ids: Names) -> Names:
 
 
 def _account_names(rng: np.random.Generator, count: int) -> Names:
-    first = _named(_FIRST_HALVES, rng.integers(len(_FIRST_HALVES), size=count))
-    second = _named(_SECOND_HALVES, rng.integers(len(_SECOND_HALVES), size=count))
+    first = named(_FIRST_HALVES, rng.integers(len(_FIRST_HALVES), size=count))
+    second = named(_SECOND_HALVES, rng.integers(len(_SECOND_HALVES), size=count))
     number = rng.integers(1, 1000, size=count).astype(str).astype(object)
     names: Names = first + second + " " + number
     return names
-
-
-def _named(names: list[str] | tuple[str, ...], positions: Ints) -> Names:
-    return np.array(names, dtype=object)[positions]
 
 
 def contracts(shown: Shown) -> pd.DataFrame:
@@ -104,9 +95,9 @@ def contracts(shown: Shown) -> pd.DataFrame:
         {
             "contract_id": codes(rng, len(lines), "C-"),
             "account_id": shown.account_ids[account],
-            "product": _named(PRODUCTS, lines["product"].to_numpy()),
-            "kind": _named(KINDS, lines["kind"].to_numpy()),
-            "buying_center": _named(_BUYING_CENTERS, center[account, lines["product"].to_numpy()]),
+            "product": named(PRODUCTS, lines["product"].to_numpy()),
+            "kind": named(KINDS, lines["kind"].to_numpy()),
+            "buying_center": named(_BUYING_CENTERS, center[account, lines["product"].to_numpy()]),
             "starts_on": dates(lines["starts"].to_numpy()),
             "ends_on": dates(lines["ends"].to_numpy()),
             "ended_on": dates(lines["ended"].to_numpy()),
@@ -116,29 +107,29 @@ def contracts(shown: Shown) -> pd.DataFrame:
             "list_mrr": np.rint(lines["mrr"].to_numpy() / (1 - discount[account])) / 100,
             "seats": lines["seats"].to_numpy(),
             "auto_renew": profile.auto_renew[account],
-            "currency": _named(CURRENCIES, profile.currency[account]),
+            "currency": named(CURRENCIES, profile.currency[account]),
         }
     )
     return conform("contracts", frame, ["contract_id"])
 
 
-def monthly_rates(*, seed: int, first_day: int, last_day: int) -> pd.DataFrame:
-    """Rates of the foreign currencies for each calendar month from that of `first_day` to before `last_day`."""
-    start, end = (int(np.datetime64(day, "D").astype("datetime64[M]").astype(int)) for day in (first_day, last_day - 1))
-    months = np.arange(start, end + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+def monthly_rates(*, seed: int, last_day: int) -> pd.DataFrame:
+    """Rates for each calendar month since 1970 that begins before `last_day`; `month` is a day number."""
+    count = 1 + int(np.datetime64(last_day - 1, "D").astype("datetime64[M]").astype(int))
+    months = np.arange(count).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     frames = []
-    for currency, first in zip(CURRENCIES[1:], _FIRST_RATES, strict=True):
-        moves = 0.012 * stream(seed, "rates", currency).standard_normal(len(months))
-        frames.append(pd.DataFrame({"month": months, "currency": currency, "rate": first * np.exp(np.cumsum(moves))}))
+    for currency, usual in zip(CURRENCIES[1:], _USUAL_RATES, strict=True):
+        moves = 0.012 * stream(seed, "rates", currency).standard_normal(count)
+        away = np.fromiter(accumulate(moves, lambda before, move: 0.97 * before + move), float, count)
+        frames.append(pd.DataFrame({"month": months, "currency": currency, "rate": (usual * np.exp(away)).round(6)}))
     return pd.concat(frames, ignore_index=True)
 
 
 def fx_rates(shown: Shown) -> pd.DataFrame:
-    """A row a month and foreign currency, from the oldest line on."""
-    history = shown.history
-    rates = monthly_rates(seed=history.seed, first_day=int(history.lines["starts"].min()), last_day=history.last_day)
-    frame = rates.assign(month=dates(rates["month"].to_numpy()), rate=rates["rate"].round(6))
-    return conform("fx_rates", frame, ["month", "currency"])
+    """A row a month and foreign currency, from the month before the oldest line on."""
+    rates = monthly_rates(seed=shown.history.seed, last_day=shown.history.last_day)
+    rates = rates[rates["month"] > shown.history.lines["starts"].min() - 62]
+    return conform("fx_rates", rates.assign(month=dates(rates["month"].to_numpy())), ["month", "currency"])
 
 
 def calls(shown: Shown) -> pd.DataFrame:
@@ -152,14 +143,13 @@ def calls(shown: Shown) -> pd.DataFrame:
     outcome = np.digitize(feeling, [-1.9, 1.5, 2.1])
     amount = history.states["mrr"][month, account] * 12 / 100
     by_seller = rng.random(len(month)) < 0.35
-    seller = _named(_SELLERS, rng.integers(len(_SELLERS), size=len(month)))
-    csm = shown.csm_names[history.states["csm"][month, account].astype(int)]
+    seller = named(_SELLERS, rng.integers(len(_SELLERS), size=len(month)))
     frame = pd.DataFrame(
         {
             "account_id": shown.account_ids[account],
             "called_on": dates(days),
-            "called_by": np.where(by_seller, seller, csm),
-            "outcome": _named(("expand", "renew", "contract", "churn"), outcome),
+            "called_by": np.where(by_seller, seller, shown.csm_of(month, account)),
+            "outcome": named(("expand", "renew", "contract", "churn"), outcome),
             "amount": (amount * np.array([1.15, 1.0, 0.8, 0.0])[outcome]).round(2),
         }
     )

@@ -125,10 +125,9 @@ class Month:
     first: int
     last: int
 
-    @property
-    def days(self) -> int:
-        """How many days it has."""
-        return self.last - self.first
+    def day(self, uniform: Floats) -> Ints:
+        """Days within it. Never the first: what happens on a boundary must already be in the state there."""
+        return self.first + 1 + (uniform * (self.last - self.first - 1)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -180,9 +179,9 @@ def _joining_days(draws: Draws, edges: Ints) -> Ints:
     tenure = 1 + np.minimum(-28 * np.log1p(-draws.uniform("tenure")), 90).astype(np.int64)
     offset = (28 * draws.uniform("joining day")).astype(np.int64)
     before = add_months(np.full(draws.rows, edges[0]), -tenure) - offset
-    after = edges[0] + (draws.uniform("joining") * (edges[-1] - edges[0])).astype(np.int64)
+    after = edges[0] + (draws.uniform("joining") * (edges[-1] - edges[0] - 1)).astype(np.int64)
     days: Ints = np.where(draws.uniform("there at the start") < 0.45, before, after)
-    return days
+    return days + np.isin(days, edges)
 
 
 def _blank_state(profile: Profile, draws: Draws, csms: int) -> State:
@@ -289,7 +288,7 @@ def _return(company: Company, month: Month, draws: Draws, ledger: Ledger) -> Non
     state = company.state
     away = (state.standing == GONE) & (state.until < month.first - 90)
     rows = np.flatnonzero(away & (draws.uniform("returns") < company.rules.monthly_return))
-    days = month.first + (draws.uniform("returning day")[rows] * month.days).astype(np.int64)
+    days = month.day(draws.uniform("returning day")[rows])
     state.term[rows] = np.where(state.term[rows] == 0, 0, np.minimum(state.term[rows], 12))
     state.renewals[rows] = 0
     _start(company, draws, ledger, rows, days, days, np.full(len(rows), NEW))
@@ -325,7 +324,7 @@ def _decision_lead(draws: Draws, rows: Ints, term: Ints) -> Ints:
     """Days before the term's end: mostly 30 to 90, some only at the end, some up to 28 days after it."""
     when, exactly = draws.uniform("decision")[rows], draws.uniform("decision day")[rows]
     early = 30 + 61 * exactly
-    lead = np.where(when < 0.64, early, np.where(when < 0.88, 12 * exactly, -1 - 28 * exactly))
+    lead = np.where(when < 0.64, early, np.where(when < 0.88, 1 + 11 * exactly, -1 - 28 * exactly))
     days: Ints = np.where(term == 1, 2, np.floor(lead)).astype(np.int64)
     return days
 
@@ -434,7 +433,7 @@ def _decide_terms(company: Company, month: Month, draws: Draws, ledger: Ledger) 
     """Customers whose day has come decide: leave (with notice or in silence) or sign the next term."""
     state = company.state
     rows = np.flatnonzero((state.standing == LIVE) & (state.decided == OPEN) & (state.decides < month.last))
-    days = np.maximum(state.decides[rows], month.first)
+    days = np.maximum(state.decides[rows], month.first + 1)
     leaves = draws.uniform("leaves")[rows] < _leaving_chance(company, rows, days)
     _leave(state, rows[leaves], days[leaves], draws, ledger)
     _renew(company, rows[~leaves], days[~leaves], draws, ledger)
@@ -480,7 +479,7 @@ def _leave_evergreen(company: Company, month: Month, draws: Draws, ledger: Ledge
     yearly = by_segment("yearly_churn")[company.profile.segment[rows]]
     chance = _expit(_logit(1 - (1 - yearly) ** (1 / 12)) + churn_score(company)[rows])
     rows = rows[draws.uniform("leaves evergreen")[rows] < chance]
-    days = month.first + (draws.uniform("notice day")[rows] * month.days).astype(np.int64)
+    days = month.day(draws.uniform("notice day")[rows])
     ends = days + 30 + (31 * draws.uniform("notice period")[rows]).astype(np.int64)
     state.decided[rows], state.noticed[rows] = LEAVING, True
     state.ends[rows] = state.until[rows] = ends
@@ -496,7 +495,9 @@ def _renew(company: Company, rows: Ints, days: Ints, draws: Draws, ledger: Ledge
     starts = np.where(late & ~backdated, days, state.ends[rows])
     term = _next_term(state.term[rows], draws.uniform("next term")[rows])
     ends = add_months(starts, term)
-    kinds = _next_amounts(company, rows, draws, same=backdated)
+    kinds = _next_amounts(company, rows, draws, same=backdated, late=late)
+    which, product = np.nonzero((state.mrr[rows] > 0) & (state.next_mrr[rows] == 0))
+    ledger.notice(state.line[rows[which], product], days[which])
     state.decided[rows] = RENEWED
     state.next_starts[rows], state.next_ends[rows], state.next_term[rows] = starts, ends, term
     lines, slots = _lines(state, rows, kinds, starts, ends, days, ahead=True)
@@ -510,7 +511,7 @@ def _next_term(term: Ints, chance: Floats) -> Ints:
     return other
 
 
-def _next_amounts(company: Company, rows: Ints, draws: Draws, *, same: Bools) -> Ints:
+def _next_amounts(company: Company, rows: Ints, draws: Draws, *, same: Bools, late: Bools) -> Ints:
     """Set the next term's MRR and seats of each product; the kinds of the lines."""
     rules, state = company.rules, company.state
     segment = company.profile.segment[rows]
@@ -526,7 +527,7 @@ def _next_amounts(company: Company, rows: Ints, draws: Draws, *, same: Bools) ->
     seats = _resized(state.seats[rows], np.where(grows | shrinks, factor, 1.0))
     raised = ~same & (draws.uniform("price rise")[rows] < rules.price_rise * share)
     rise = np.where(raised, 0.03 + 0.05 * draws.uniform("price rise size")[rows], 0.0)
-    kept = _kept_products(company, rows, draws, same)
+    kept = _kept_products(company, rows, draws, late)
     state.next_seats[rows] = np.where(kept, seats, 0)
     state.next_mrr[rows] = np.where(kept, _mrr_for(state, rows, seats, 1 + rise), 0)
     kind = np.where(grows, UPSELL, np.where(shrinks, DOWNSELL, RENEWAL))
@@ -534,15 +535,15 @@ def _next_amounts(company: Company, rows: Ints, draws: Draws, *, same: Bools) ->
     return np.where(only_price, PRICE_CHANGE, kind)[:, None] + np.zeros_like(seats)
 
 
-def _kept_products(company: Company, rows: Ints, draws: Draws, same: Bools) -> Bools:
-    """The first product stays with a renewal; each other one may be dropped."""
+def _kept_products(company: Company, rows: Ints, draws: Draws, late: Bools) -> Bools:
+    """The first product stays with a renewal; each other one may be dropped, by notice and so not when late."""
     rules, state = company.rules, company.state
     chance = _expit(_logit(np.array(rules.product_dropped)) - 0.5 * state.health[rows])
     share = np.minimum(state.term[rows], 12) / 12
     kept = state.mrr[rows] > 0
     for product in range(1, len(PRODUCTS)):
         dropped = draws.uniform(f"drops {PRODUCTS[product]}")[rows] < share * chance
-        kept[:, product] &= same | ~dropped
+        kept[:, product] &= late | ~dropped
     return kept
 
 
@@ -584,7 +585,7 @@ def _change_lines(company: Company, month: Month, draws: Draws, ledger: Ledger) 
     cross = _expit(_logit(by_segment("monthly_cross_sell"))[segment] + pull)
     down = _expit(_logit(np.array(rules.monthly_downsell)) - 0.6 * state.health)
     chance = draws.uniform("changes")
-    days = month.first + (draws.uniform("change day") * month.days).astype(np.int64)
+    days = month.day(draws.uniform("change day"))
     grows, widens = chance < upsell, (chance >= upsell) & (chance < upsell + cross)
     shrinks = chance > 1 - down
     _resize(company, np.flatnonzero(able & grows), days, UPSELL, draws, ledger)
@@ -643,7 +644,7 @@ def _stop_early(company: Company, month: Month, draws: Draws, ledger: Ledger) ->
     able &= (state.starts < month.first) & (state.ends > month.last)
     chance = _expit(_logit(np.array(company.rules.monthly_early_stop)) + churn_score(company))
     rows = np.flatnonzero(able & (draws.uniform("stops early") < chance))
-    days = month.first + (draws.uniform("stopping day")[rows] * month.days).astype(np.int64)
+    days = month.day(draws.uniform("stopping day")[rows])
     _enter_end(state, rows, days, ledger)
     state.standing[rows], state.until[rows] = GONE, days
     state.mrr[rows] = 0

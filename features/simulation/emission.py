@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.simulation import commercial
+from features.simulation import commercial, relations
 from features.simulation.files import write_tables
 from features.simulation.history import record_history
 from features.simulation.product_usage import usage_by_month
@@ -15,8 +15,14 @@ from features.simulation.shown import Shown
 _SMALL_TABLES: dict[str, Callable[[Shown], pd.DataFrame]] = {
     "accounts": commercial.accounts,
     "contracts": commercial.contracts,
-    "fx_rates": commercial.fx_rates,
+    "csm_actions": relations.csm_actions,
+    "goals": relations.goals,
+    "engagement": relations.engagement,
+    "tickets": relations.tickets,
+    "surveys": relations.surveys,
+    "contacts": relations.contacts,
     "calls": commercial.calls,
+    "fx_rates": commercial.fx_rates,
 }
 
 

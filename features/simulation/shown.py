@@ -1,5 +1,6 @@
 """What the tables are shown from: the recorded history, with ids, names and days that carry no information."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,13 +36,18 @@ class Shown:
     @cached_property
     def account_ids(self) -> Names:
         """Ids in ascending order; which account comes first says nothing, as accounts are drawn alike."""
-        return np.sort(codes(self.stream("account ids"), self.history.accounts, "A-"))
+        return account_ids(self.history.seed, self.history.accounts)
 
     @cached_property
     def csm_names(self) -> Names:
         """Names of the CSMs."""
         names = [f"{_CSMS[i % len(_CSMS)]} {chr(65 + i // len(_CSMS) % 26)}." for i in range(self.history.company.csms)]
         return np.array(names, dtype=object)
+
+    def csm_of(self, month: Ints, account: Ints) -> Names:
+        """The name of each account's CSM in each month."""
+        names: Names = self.csm_names[self.history.states["csm"][month, account]]
+        return names
 
     @cached_property
     def live_from(self) -> Ints:
@@ -83,11 +89,21 @@ class Shown:
         return dates(np.where(days < self.history.last_day, days, FAR))
 
 
+def account_ids(seed: int, accounts: int) -> Names:
+    """The ids of all accounts, in ascending order."""
+    return np.sort(codes(stream(seed, "emission", "account ids"), accounts, "A-"))
+
+
 def codes(rng: np.random.Generator, count: int, prefix: str) -> Names:
     """Distinct random codes."""
     span = max(16**5, 4 * count)
     numbers = rng.choice(span, count, replace=False, shuffle=True)
     return np.array([f"{prefix}{number:06x}" for number in numbers], dtype=object)
+
+
+def named(names: Sequence[str], positions: Ints) -> Names:
+    """The name at each position."""
+    return np.array(names, dtype=object)[positions]
 
 
 def dates(days: Ints) -> npt.NDArray[np.datetime64]:
