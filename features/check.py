@@ -22,7 +22,7 @@ from features import contract
 from features.contract import Column, Table, Type
 from features.problems import EXAMPLES, Finding
 from features.source_columns import raw
-from features.source_open import named, quoted
+from features.sql import named, quoted
 from params import Source
 
 STRICT = ("accounts", "contracts", "fx_rates")
@@ -35,6 +35,11 @@ KINDS = {
     Type.INTEGER: "whole number",
     Type.BOOL: "true or false",
 }
+
+
+def stage(table: str) -> str:
+    """Name of a staged table in the database."""
+    return f"stage_{table}"
 
 
 class Level(StrEnum):
@@ -59,16 +64,20 @@ class Rule:
 
 @dataclass(frozen=True)
 class Staged:
-    """A staged table: its declaration, and the columns that are there."""
+    """A staged table: its declaration, and the columns that are there.
+
+    `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them.
+    """
 
     table: Table
     columns: tuple[str, ...]
     extra: tuple[str, ...] = ()
+    unread_lines: int = 0
 
     @property
     def name(self) -> str:
         """Name of the staged table in the database."""
-        return f"stage_{self.table.name}"
+        return stage(self.table.name)
 
     @property
     def declared(self) -> list[Column]:
@@ -113,24 +122,46 @@ def check_table(
     rules = list(_rules(staged, source, currency, present))
     rows, counts = _counts(connection, staged, rules)
     findings = [
-        (rule, _finding(connection, staged, rule, count, rows))
+        (rule.level, _finding(connection, staged, rule, count, rows))
         for rule, count in zip(rules, counts, strict=True)
         if count
     ]
-    errors = [finding for rule, finding in findings if rule.level is Level.ERROR]
+    if staged.unread_lines:
+        findings.insert(0, (_row_level(staged), _unread_lines(connection, staged, rows)))
+    left_out = staged.unread_lines + _set_aside(connection, staged, rules)
+    return _judged(staged.table, findings, rows, left_out, source.max_bad_share)
+
+
+def _judged(table: Table, findings: Sequence[tuple[Level, Finding]], rows: int, left_out: int, limit: float) -> Checked:
+    """Which findings are errors, and which can be lived with."""
+    errors = [finding for level, finding in findings if level is Level.ERROR]
+    warnings = [_left_out(finding) if level is Level.ROW else finding for level, finding in findings]
     if not rows:
-        errors.append(_empty(staged.table))
-    bad = [(rule, finding) for rule, finding in findings if rule.level is Level.ROW]
-    left_out = _set_aside(connection, staged, [rule for rule, _ in bad])
-    warnings = [finding for rule, finding in findings if rule.level is not Level.ERROR]
-    if left_out > source.max_bad_share * rows:
-        errors += [_too_many(finding, left_out, rows, source.max_bad_share) for _, finding in bad]
+        errors.append(_empty(table))
+    elif left_out > limit * rows:
+        errors += [_too_many(finding, left_out, rows, limit) for level, finding in findings if level is Level.ROW]
     return Checked(rows, left_out, tuple(errors), tuple(warnings))
+
+
+def _left_out(finding: Finding) -> Finding:
+    return replace(finding, todo=f"Left out, see quarantine/{finding.table}.parquet. {finding.todo}")
+
+
+def _row_level(staged: Staged) -> Level:
+    """What becomes of a row that cannot be used."""
+    return Level.ERROR if staged.table.name in STRICT else Level.ROW
+
+
+def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: int) -> Finding:
+    found = connection.execute(f"SELECT place FROM unread_{staged.table.name} ORDER BY 1 LIMIT {EXAMPLES}").fetchall()
+    what = "that do not fit the header, are not closed by a quote or are not UTF-8"
+    examples = tuple(str(row[0]) for row in found)
+    return Finding(staged.table.name, what, "Correct these lines.", "", staged.unread_lines, rows, examples)
 
 
 def _rules(staged: Staged, source: Source, currency: str, present: Collection[str]) -> Iterator[Rule]:
     """All rules of a table, those about single values first."""
-    row_level = Level.ERROR if staged.table.name in STRICT else Level.ROW
+    row_level = _row_level(staged)
     for column in staged.declared:
         yield from _value_rules(staged, column, row_level)
         if column.type in (Type.DATE, Type.TS):
@@ -326,7 +357,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequen
     counted = "".join(f", count(*) FILTER (WHERE {rule.bad})" for rule in rules)
     row = connection.execute(f"SELECT count(*){counted} FROM {staged.name}").fetchone()
     rows, *counts = row or (0,)
-    return rows, counts
+    return rows + staged.unread_lines, counts
 
 
 def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int) -> Finding:
@@ -341,6 +372,7 @@ def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:
     """Make `bad_<table>`: the rows to leave out, with all their reasons; return how many."""
+    rules = [rule for rule in rules if rule.level is Level.ROW]
     reasons = ", ".join(f"CASE WHEN {rule.bad} THEN {quoted(f'{rule.column}: {rule.what}')} END" for rule in rules)
     any_bad = " OR ".join(f"({rule.bad})" for rule in rules) or "FALSE"
     reason = f"concat_ws('; ', {reasons})" if rules else "''"

@@ -46,3 +46,11 @@ class BadInput(Exception):
         head = f"The input has {number} problem{'s' if number != 1 else ''}. Nothing was written."
         lines = [f"  {index}. {problem}" for index, problem in enumerate(self.problems, start=1)]
         super().__init__("\n".join([head, *lines]))
+
+
+class CannotOpen(Exception):
+    """A table that is not where the settings say, or cannot be opened."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(str(finding))

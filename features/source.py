@@ -25,7 +25,9 @@ from features.check_contradictions import contradictions
 from features.check_report import CheckReport, TableReport, absent_tables
 from features.problems import BadInput, Finding
 from features.source_columns import map_columns, raw, staged_select
-from features.source_open import Opened, files_of, named, open_source, quoted, unreadable
+from features.source_csv import rejected
+from features.source_open import Opened, files_of, open_source, unreadable
+from features.sql import named, quoted
 from features.tables import Tables, content_digest, open_tables, write_manifest
 from params import Params, Source, TableSource
 
@@ -203,13 +205,13 @@ def _stage(
     mapped, problems = map_columns(table, opened, setting, params.forecast.cuts)
     if not mapped.columns:
         return None, problems
-    staged = Staged(table, tuple(mapped.columns), mapped.extra)
     select = staged_select(table, opened, mapped, day_first=source.day_first)
     try:
-        connection.execute(f"CREATE TEMP TABLE {staged.name} AS {select}")
+        connection.execute(f"CREATE TEMP TABLE {check.stage(table.name)} AS {select}")
     except duckdb.Error as error:
-        return None, [*problems, unreadable(table.name, opened.relation, error)]
-    return staged, problems
+        return None, [*problems, unreadable(table.name, error, is_query=opened.is_query)]
+    lines = rejected(connection, table.name)
+    return Staged(table, tuple(mapped.columns), mapped.extra, lines), problems
 
 
 @contextmanager
@@ -269,6 +271,7 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, fol
     file = quoted(str(folder / f"{staged.table.name}.parquet"))
     connection.execute(f"""
         COPY (SELECT b.reason, {shown} FROM {staged.name} s JOIN bad_{staged.table.name} b ON b.bad = s.rowid
+              UNION ALL BY NAME SELECT reason FROM unread_{staged.table.name}
               ORDER BY ALL) TO {file} (FORMAT parquet)""")
 
 

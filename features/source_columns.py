@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from features.contract import Column, Table, Type
 from features.problems import Finding
-from features.source_open import Opened, listed, named, near, quoted
+from features.source_open import Opened, listed, near
+from features.sql import named, quoted
 from params import TableSource
 
 WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}

@@ -9,19 +9,13 @@ from pathlib import Path
 import duckdb
 
 from features import contract
-from features.problems import Finding
+from features.problems import CannotOpen, Finding
+from features.source_csv import csv_relation
+from features.sql import named, quoted
 from params import Source, TableSource
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 DATABASE = "source_database"
-
-
-class CannotOpen(Exception):
-    """A table that is not where the settings say, or cannot be opened; the argument is the finding."""
-
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-        super().__init__(str(finding))
 
 
 @dataclass(frozen=True)
@@ -30,16 +24,7 @@ class Opened:
 
     relation: str
     types: Mapping[str, str]
-
-
-def quoted(text: str) -> str:
-    """Text as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def named(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+    is_query: bool = False
 
 
 def near(name: str, names: Sequence[str]) -> str:
@@ -66,9 +51,9 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[
     opened = {}
     for name in contract.TABLES:
         try:
-            relation = _relation(connection, source, source.path, name)
-            if relation is not None:
-                opened[name] = Opened(relation, _described(connection, name, relation))
+            table = _opened(connection, source, source.path, name)
+            if table is not None:
+                opened[name] = table
         except CannotOpen as error:
             problems.append(error.finding)
     return opened, problems
@@ -121,23 +106,24 @@ def _files_in(place: Path) -> list[Path]:
     return [place] if place.exists() else []
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str) -> str | None:
-    """What to select the table from; None if an optional table is absent."""
+def _opened(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str) -> Opened | None:
+    """The table; None if an optional one is absent."""
     setting = source.tables.get(name, TableSource())
     if setting.query is not None and setting.file is not None:
         raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
     if setting.query is not None:
-        return f"({setting.query.strip().rstrip(';').replace('{path}', str(path).replace(chr(39), chr(39) * 2))})"
+        query = setting.query.strip().rstrip(";").replace("{path}", str(path).replace("'", "''"))
+        return _described(connection, name, f"({query})", is_query=True)
     if source.kind == "duckdb" and setting.file is None:
-        tables = _tables_of(connection)
-        found = next((table for table in tables if table.lower() == name), None)
-        place = None if found is None else f"{DATABASE}.{named(found)}"
+        there = _tables_of(connection)
+        found = next((table for table in there if table.lower() == name), None)
+        opened = None if found is None else _described(connection, name, f"{DATABASE}.{named(found)}")
     else:
-        place = _reader(name, files_of(path, name, setting))
-        tables = sorted(file.name for file in _base(path).iterdir())
-    if place is None and contract.TABLES[name].required:
-        raise CannotOpen(_missing(name, tables))
-    return place
+        there = sorted(file.name for file in _base(path).iterdir())
+        opened = _read_files(connection, name, files_of(path, name, setting))
+    if opened is None and contract.TABLES[name].required:
+        raise CannotOpen(_missing(name, there))
+    return opened
 
 
 def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -148,7 +134,7 @@ def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _reader(name: str, files: Sequence[Path]) -> str | None:
+def _read_files(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> Opened | None:
     """DuckDB's reader of these files; CSV is read as text, so that what cannot be read is seen and counted."""
     if not files:
         return None
@@ -157,26 +143,26 @@ def _reader(name: str, files: Sequence[Path]) -> str | None:
         raise CannotOpen(
             Finding(name, "has Parquet and CSV files in one folder", "Keep one kind, or name one in `file`.")
         )
-    paths = "[" + ", ".join(quoted(str(file)) for file in files) + "]"
-    if parquet == {True}:
-        return f"read_parquet({paths}, union_by_name = true, binary_as_string = true)"
-    return f"read_csv({paths}, all_varchar = true, header = true, union_by_name = true)"
+    if parquet == {False}:
+        return Opened(*csv_relation(name, files))
+    paths = ", ".join(quoted(str(file)) for file in files)
+    return _described(connection, name, f"read_parquet([{paths}], union_by_name = true, binary_as_string = true)")
 
 
-def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str) -> dict[str, str]:
+def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, *, is_query: bool = False) -> Opened:
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
-        raise CannotOpen(unreadable(name, relation, error)) from None
-    return {str(row[0]): str(row[1]) for row in rows}
+        raise CannotOpen(unreadable(name, error, is_query=is_query)) from None
+    return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, is_query)
 
 
-def unreadable(name: str, relation: str, error: duckdb.Error) -> Finding:
+def unreadable(name: str, error: duckdb.Error, *, is_query: bool) -> Finding:
     """The finding for a table that DuckDB cannot read."""
-    if relation.startswith("("):
+    if is_query:
         todo = f"Correct source.tables.{name}.query; it is one SELECT in DuckDB's SQL."
         return Finding(name, f"its query cannot be run: {_first_line(error)}", todo)
-    todo = "Give Parquet, or CSV in UTF-8 with a header line and as many fields in every line."
+    todo = "Give Parquet or CSV files that can be read."
     return Finding(name, f"cannot be read: {_first_line(error)}", todo)
 
 
