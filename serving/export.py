@@ -72,17 +72,14 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
     described = folder / DESCRIPTION
     if not described.exists():
         return None
-    content = json.loads(described.read_text(encoding="utf-8"))
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    return Forecast(
-        **content
-        | {
-            "as_of": date.fromisoformat(content["as_of"]),
-            "made_at": datetime.fromisoformat(content["made_at"]),
-            "notes": tuple(content["notes"]),
-        },
-        **tables,
-    )
+    content: dict[str, Any] = json.loads(described.read_text(encoding="utf-8"))
+    content |= {
+        "as_of": date.fromisoformat(content["as_of"]),
+        "made_at": datetime.fromisoformat(content["made_at"]),
+        "notes": tuple(content["notes"]),
+    }
+    content |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    return Forecast(**content)
 
 
 def write_csv(table: OutTable, frame: pd.DataFrame, file: Path) -> None:

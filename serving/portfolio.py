@@ -116,7 +116,7 @@ def due_by_month(
     )
     due = np.zeros((len(customers), months))
     due[row[row >= 0], month[row >= 0]] = found["available_to_renew"][row >= 0]
-    return np.minimum(due, customers["arr"].to_numpy(dtype=float)[:, None])
+    return np.asarray(np.minimum(due, customers["arr"].to_numpy(dtype=float)[:, None]))
 
 
 def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping[str, NDArray[np.object_]]:
