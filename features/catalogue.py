@@ -23,6 +23,11 @@ class Selection:
     left_out: Mapping[str, tuple[str, ...]]
 
 
+def tiles(asof: AsOf) -> dict[str, str]:
+    """The work tables of all families, each as its SELECT, in the order to make them."""
+    return {name: select for family in FAMILIES for name, select in family.tiles(asof).items()}
+
+
 def columns(asof: AsOf) -> dict[str, str]:
     """The temp tables of all families, each as its SELECT of `account_id`, `k` and its columns."""
     return {name: select for family in FAMILIES for name, select in family.columns(asof).items()}

@@ -15,7 +15,13 @@ HONEYMOON_DAYS = 90
 CLIFF_DAYS = 120
 GROWS = "COALESCE(kind, '') IN ('upsell', 'cross_sell')"
 REPRICES = "COALESCE(kind, '') = 'price_change'"
-CONTINUES = "before_until >= starts AND before_currency = COALESCE(currency, '')"
+CONTINUES = "before_until >= starts AND before_priced_in = priced_in"
+
+
+def tiles(asof: AsOf) -> dict[str, str]:
+    """Work tables: none."""
+    del asof
+    return {}
 
 
 def columns(asof: AsOf) -> dict[str, str]:
@@ -53,7 +59,7 @@ _CHANGES = f"""
           FROM (SELECT l.*,
                        LAG(mrr_cents) OVER same_product AS before_mrr_cents,
                        LAG(active_until) OVER same_product AS before_until,
-                       LAG(COALESCE(currency, '')) OVER same_product AS before_currency
+                       LAG(priced_in) OVER same_product AS before_priced_in
                 FROM lines l WHERE starts <= t
                 WINDOW same_product AS (PARTITION BY k, account_id, product, buying_center
                                         ORDER BY starts, contract_id)) s) steps

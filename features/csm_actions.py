@@ -22,6 +22,12 @@ DONE, MISSED = flag("status = 'done'"), flag("status = 'missed'")
 PROCESSES = ("onboarding", "expansion", "retention", "success_plan", "advocacy")
 
 
+def tiles(asof: AsOf) -> dict[str, str]:
+    """Work tables: none."""
+    del asof
+    return {}
+
+
 def columns(asof: AsOf) -> dict[str, str]:
     """Temp tables of per-snapshot columns, each as its SELECT; none where there are no actions and no goals."""
     selects = {}
@@ -74,7 +80,7 @@ def _done_of(process: str) -> str:
 def _playbooks(asof: AsOf) -> str:
     shown = [f"{code('playbook')} AS playbook"]
     done = asof.events("csm_actions", shown, where=f"{_status(asof)} = 'done'")
-    return distinct_counts(asof, done, "playbook", playbooks_180=180)
+    return distinct_counts(asof, done, "playbook", seen={"playbooks_180": 180})
 
 
 def _overdue(asof: AsOf) -> str:

@@ -31,6 +31,12 @@ CUSTOMER, VENDOR = "side <> 'vendor'", "side = 'vendor'"
 CALLED = (("churn", -2), ("contract", -1), ("renew", 0), ("expand", 1))
 
 
+def tiles(asof: AsOf) -> dict[str, str]:
+    """Work tables: none."""
+    del asof
+    return {}
+
+
 def columns(asof: AsOf) -> dict[str, str]:
     """Temp tables of per-snapshot columns, each as its SELECT; none for the tables that are absent."""
     return _contacts_made(asof) | _tickets(asof) | _surveys(asof) | _people(asof) | _calls(asof)
@@ -56,7 +62,7 @@ def _contacts_made(asof: AsOf) -> dict[str, str]:
     }
     if asof.tables.has("engagement", "contact_id"):
         people = asof.events("engagement", ["contact_id"])
-        selects["engagement_people"] = distinct_counts(asof, people, "contact_id", people_90=90)
+        selects["engagement_people"] = distinct_counts(asof, people, "contact_id", seen={"people_90": 90})
     return selects
 
 

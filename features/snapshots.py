@@ -31,7 +31,7 @@ from params import Snapshots as SnapshotSettings
 
 VERSION = 1  # raise it when a change of code alters a snapshot without altering its SQL or its features
 HISTORY_DAYS = 90
-BATCH = 24  # dates made at once: bounds memory, and what a killed run loses
+BATCH = 60  # dates made at once: bounds memory, and what a killed run loses
 
 Progress = Callable[[str, int, int], None]
 
@@ -169,7 +169,8 @@ class _Recipe:
     @property
     def statements(self) -> list[str]:
         """What makes the temp tables."""
-        return [*spine.statements(self.asof, self.revenue), *tables_of(catalogue.columns(self.asof))]
+        families = catalogue.tiles(self.asof) | catalogue.columns(self.asof)
+        return [*spine.statements(self.asof, self.revenue), *tables_of(families)]
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ COLUMNS: dict[str, str] = {
 def statements(asof: AsOf, rules: Revenue) -> list[str]:
     """Statements that make temp tables `lines` and `spine`; the frames of `asof` must have been loaded.
 
-    `lines` is `line_states` with `arr_cents` in the reporting currency and `active` (1 if it has ARR at `t`).
+    `lines` is `line_states` with the currency it is `priced_in` (never NULL), `arr_cents` in the reporting currency
+    and `active` (1 if it has ARR at `t`).
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
     the line that ends then and the ARR `due_cents` of all that do, `overdue_days`, `notice_given`, `presigned`.
@@ -56,11 +57,12 @@ def _arr_cents(mrr_cents: str, rate: str) -> str:
 
 def _lines(rules: Revenue) -> str:
     home = rules.currency.replace("'", "''")
-    rate = f"CASE WHEN COALESCE(s.currency, '{home}') = '{home}' THEN 1.0 ELSE r.rate END"
+    priced_in = f"COALESCE(s.currency, '{home}')"
+    rate = f"CASE WHEN {priced_in} = '{home}' THEN 1.0 ELSE r.rate END"
     return f"""
         SELECT l.*, CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
                          THEN 1 ELSE 0 END AS active
-        FROM (SELECT s.*, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,
+        FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,
                      {_arr_cents("s.list_mrr_cents", rate)} AS list_arr_cents
               FROM line_states s LEFT JOIN rates r ON r.k = s.k AND r.currency = s.currency) l"""
 

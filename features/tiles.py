@@ -51,30 +51,27 @@ def window_sums(asof: AsOf, events: str, *sums: Sum) -> str:
 
 
 def distinct_counts(
-    asof: AsOf, events: str, key: str, *, seen: Literal["last", "first"] = "last", **windows: int
+    asof: AsOf, events: str, key: str, *, seen: Mapping[str, int], new: Mapping[str, int] | None = None
 ) -> str:
-    """SELECT of how many distinct `key` were seen for the last (or the first) time within each window.
+    """SELECT of how many distinct `key` were seen within windows, and how many for the first time.
 
-    Seen for the last time within a window means: seen in it. Seen for the first time means: new in it.
+    `seen` and `new` map a column to its window in days. Since `reach` counts back from the snapshot to the last
+    day a thing was seen, the first day lies `day - first_day` further back.
     """
-    edge = {"last": "MAX", "first": "MIN"}[seen]
-    columns = ", ".join(
-        f"SUM(CASE WHEN {asof.within(window)} THEN 1 ELSE 0 END) AS {name}" for name, window in windows.items()
-    )
+    news = new or {}
+    counted = {name: asof.within(window) for name, window in seen.items()}
+    counted |= {name: f"p.reach + s.day - s.first_day <= {window}" for name, window in news.items()}
+    columns = ", ".join(f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) AS {name}" for name, condition in counted.items())
     return f"""
         SELECT s.account_id, p.k, {columns}
-        FROM (SELECT account_id, kv, {edge}(day) OVER (PARTITION BY account_id, {key} ORDER BY kv) AS day,
-                     LEAD(kv) OVER (PARTITION BY account_id, {key} ORDER BY kv) AS next_kv
-              FROM (SELECT account_id, {key}, kv, {edge}(day) AS day FROM ({events}) e
-                    WHERE {key} IS NOT NULL GROUP BY account_id, {key}, kv) arrivals) s
+        FROM (SELECT account_id, kv, MAX(day) OVER known AS day, MIN(first_day) OVER known AS first_day,
+                     LEAD(kv) OVER known AS next_kv
+              FROM (SELECT account_id, {key}, kv, MAX(day) AS day, MIN(day) AS first_day FROM ({events}) e
+                    WHERE {key} IS NOT NULL GROUP BY account_id, {key}, kv) arrivals
+              WINDOW known AS (PARTITION BY account_id, {key} ORDER BY kv)) s
         JOIN day_span p ON p.day = s.day AND p.k >= s.kv AND (s.next_kv IS NULL OR p.k < s.next_kv)
-                       AND {asof.within(max(windows.values()))}
+                       AND {asof.within(max((*seen.values(), *news.values())))}
         GROUP BY s.account_id, p.k"""
-
-
-def first_arrivals(events: str) -> str:
-    """SELECT of each account's days with any event, once, at the snapshot that first sees one."""
-    return f"SELECT account_id, day, MIN(kv) AS kv FROM ({events}) e GROUP BY account_id, day"
 
 
 def running(events: str, **columns: tuple[Literal["MAX", "MIN", "SUM"], str]) -> str:

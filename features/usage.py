@@ -9,7 +9,7 @@ from features.tiles import (
     code,
     column,
     distinct_counts,
-    first_arrivals,
+    flag,
     ratio,
     running,
     window_sums,
@@ -19,6 +19,19 @@ EDGES = (28, 56, 90, 180)
 TREND_DAYS = 90
 
 
+def tiles(asof: AsOf) -> dict[str, str]:
+    """Work tables: use by account, day and first snapshot that may see it."""
+    if not asof.tables.has("usage"):
+        return {}
+    quantity = _quantity(asof)
+    shown = [f"CAST(ROUND({quantity} * 100) AS BIGINT) AS quantity", f"{flag(f'{quantity} > 0')} AS active"]
+    return {
+        "usage_days": f"""
+            SELECT account_id, day, kv, SUM(quantity) AS quantity, MAX(active) AS active
+            FROM ({asof.events("usage", shown)}) e GROUP BY account_id, day, kv"""
+    }
+
+
 def columns(asof: AsOf) -> dict[str, str]:
     """Temp tables of per-snapshot columns, each as its SELECT; none where there is no usage."""
     if not asof.tables.has("usage"):
@@ -26,15 +39,15 @@ def columns(asof: AsOf) -> dict[str, str]:
     selects = {
         "usage_sums": _sums(asof),
         "usage_active_days": _active_days(asof),
-        "usage_recency": running(_active(asof), last_used=("MAX", "day")),
+        "usage_recency": running("SELECT * FROM usage_days WHERE active = 1", last_used=("MAX", "day")),
     }
     if asof.tables.has("usage", "user_id"):
         users = _active(asof, "user_id")
-        selects["usage_users"] = distinct_counts(asof, users, "user_id", users_28=28, users_90=90)
+        selects["usage_users"] = distinct_counts(asof, users, "user_id", seen={"users_28": 28, "users_90": 90})
     if asof.tables.has("usage", "feature"):
         parts = _active(asof, f"{code('feature')} AS feature")
-        selects["usage_parts"] = distinct_counts(asof, parts, "feature", parts_28=28, parts_90=90)
-        selects["usage_new_parts"] = distinct_counts(asof, parts, "feature", seen="first", new_parts_90=90)
+        seen = {"parts_28": 28, "parts_90": 90}
+        selects["usage_parts"] = distinct_counts(asof, parts, "feature", seen=seen, new={"new_parts_90": 90})
     return selects
 
 
@@ -42,16 +55,15 @@ def _quantity(asof: AsOf) -> str:
     return f"COALESCE({column(asof, 'usage.quantity')}, 1)"
 
 
-def _active(asof: AsOf, *shown: str) -> str:
+def _active(asof: AsOf, shown: str) -> str:
     """Rows that show activity: a day's sum of zero events is none."""
-    return asof.events("usage", shown, where=f"{_quantity(asof)} > 0")
+    return asof.events("usage", [shown], where=f"{_quantity(asof)} > 0")
 
 
 def _sums(asof: AsOf) -> str:
-    hundredths = f"CAST(ROUND({_quantity(asof)} * 100) AS BIGINT) AS quantity"
     return window_sums(
         asof,
-        asof.events("usage", [hundredths]),
+        "SELECT * FROM usage_days",
         Sum("used_28", "quantity", 28),
         Sum("used_before_28", "quantity", 28, 28),
         Sum("used_90", "quantity", 90),
@@ -62,9 +74,10 @@ def _sums(asof: AsOf) -> str:
 
 
 def _active_days(asof: AsOf) -> str:
+    """Each active day counts once, from the first snapshot that sees any of its use."""
     return window_sums(
         asof,
-        first_arrivals(_active(asof)),
+        "SELECT account_id, day, MIN(kv) AS kv FROM usage_days WHERE active = 1 GROUP BY account_id, day",
         Sum("days_28", "1", 28),
         Sum("days_before_28", "1", 28, 28),
         Sum("days_90", "1", 90),

@@ -1,0 +1,257 @@
+"""A small company whose rows come late, are corrected, have gaps, and are overwritten in place."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+import params
+from features.snapshots import Snapshots, build
+from features.source import Loaded, load_tables
+from features.tables import Tables, tables_from_frames
+
+Rows = dict[str, list[dict[str, Any]]]
+KINDS = ("renewal", "upsell", "downsell", "price_change", "price_change")
+FIRST, UNTIL = date(2022, 1, 1), date(2024, 4, 1)
+
+
+class Company:
+    """Draws the rows of a few accounts; every table has `recorded_at`, empty in most rows."""
+
+    def __init__(self, seed: int, accounts: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.accounts = [f"account {number}" for number in range(accounts)]
+
+    def rows(self) -> Rows:
+        tables = {
+            "usage": (60, self.usage),
+            "csm_actions": (12, self.csm_action),
+            "goals": (3, self.goal),
+            "engagement": (12, self.engagement),
+            "tickets": (12, self.ticket),
+            "surveys": (10, self.survey),
+            "contacts": (6, self.contact),
+            "calls": (3, self.call),
+        }
+        rows: Rows = {
+            name: [
+                {"account_id": account, **self.recorded(draw()), "row": index}
+                for account in self.accounts
+                for index in range(number)
+            ]
+            for name, (number, draw) in tables.items()
+        }
+        for name in tables:
+            for number, row in enumerate(rows[name]):
+                row.pop("row")
+                if name == "contacts":
+                    row["contact_id"] = f"contact {number}"
+        rows["accounts"] = [row for account in self.accounts for row in self.account(account)]
+        rows["contracts"] = [row for account in self.accounts for row in self.contracts(account)]
+        rows["fx_rates"] = [
+            {"month": month.date(), "currency": "EUR", "rate": 1 + month.month / 64}
+            for month in pd.date_range("2021-12-01", "2024-06-01", freq="MS")
+        ]
+        return rows
+
+    def day(self, first: date = FIRST, last: date = UNTIL) -> date:
+        return first + timedelta(days=int(self.rng.integers((last - first).days)))
+
+    def later(self, day: date, days: int) -> date:
+        return day + timedelta(days=int(self.rng.integers(days)))
+
+    def pick(self, *options: Any) -> Any:
+        return options[self.rng.integers(len(options))]
+
+    def recorded(self, row: dict[str, Any]) -> dict[str, Any]:
+        """One row in four came late by up to 60 days."""
+        event = next(value for value in row.values() if isinstance(value, date))
+        late = self.rng.random() < 0.25
+        return row | {"recorded_at": self.later(event, 60) if late else None}
+
+    def usage(self) -> dict[str, Any]:
+        return {
+            "used_on": self.day(),
+            "feature": self.pick("Search", "export", "api", None),
+            "user_id": self.pick("ann", "bob", "cy", "dee", None),
+            "quantity": self.pick(0, 0.25, 1.5, 3, None),
+        }
+
+    def csm_action(self) -> dict[str, Any]:
+        acted = self.day()
+        return {
+            "acted_on": acted,
+            "action": "call",
+            "process": self.pick("onboarding", "Success Plan", "retention", None),
+            "playbook": self.pick("one", "two", None),
+            "status": self.pick("done", "done", "missed", "planned", None),
+            "planned_on": self.pick(acted - timedelta(days=int(self.rng.integers(20))), None),
+        }
+
+    def goal(self) -> dict[str, Any]:
+        agreed = self.day()
+        return {
+            "set_on": agreed,
+            "goal": "goal",
+            "horizon": self.pick("first_value", "twelve_month", "other"),
+            "due_on": self.pick(self.later(agreed, 90), None),
+            "achieved_on": self.pick(self.later(agreed, 200), None),
+        }
+
+    def engagement(self) -> dict[str, Any]:
+        kind = self.pick("meeting", "training", "community", "email")
+        return {"happened_on": self.day(), "kind": kind, "contact_id": self.pick("x", "y", None)}
+
+    def ticket(self) -> dict[str, Any]:
+        opened = self.day()
+        hour = timedelta(hours=1)
+        answered = self.pick(pd.Timestamp(opened) + int(self.rng.integers(600)) * hour, None)
+        resolved = self.pick(pd.Timestamp(opened) + int(self.rng.integers(2000)) * hour, None)
+        return {
+            "opened_at": pd.Timestamp(opened),
+            "first_response_at": answered,
+            "resolved_at": resolved,
+            "severity": self.pick("1", "4", "high", "low", None),
+        }
+
+    def survey(self) -> dict[str, Any]:
+        return {
+            "responded_on": self.day(),
+            "kind": self.pick("nps", "nps", "csat", "ces"),
+            "score": float(self.rng.integers(1, 6)),
+            "respondent_role": self.pick("decision_maker", "user", None),
+        }
+
+    def contact(self) -> dict[str, Any]:
+        joined = self.day(last=date(2023, 6, 1))
+        return {
+            "joined_on": joined,
+            "role": self.pick("champion", "executive_sponsor", "user"),
+            "side": self.pick("customer", "vendor", None),
+            "left_on": self.pick(self.later(joined, 500), None),
+        }
+
+    def call(self) -> dict[str, Any]:
+        return {"called_on": self.day(), "outcome": self.pick("churn", "renew", "contract", "expand")}
+
+    def account(self, account: str) -> list[dict[str, Any]]:
+        """Attributes and a change of them, one of which became known late."""
+        changed = self.day(date(2023, 3, 1))
+        base = {"account_id": account, "segment": self.pick("small", "large"), "technical_fit": 0.25, "name": account}
+        return [
+            base | {"valid_from": date(2021, 12, 1), "recorded_at": None, "customer_since": self.pick(FIRST, None)},
+            base | {"valid_from": changed, "recorded_at": self.pick(None, self.later(changed, 60)), "segment": "moved",
+                    "technical_fit": 0.75, "customer_since": None},
+        ]  # fmt: skip
+
+    def contracts(self, account: str) -> list[dict[str, Any]]:
+        """Terms of one product that follow one another (some late), an evergreen one beside them, corrections."""
+        start = self.day(date(2022, 1, 1), date(2022, 6, 1))
+        lines = [self.line(account, 0, "main", start, None)]
+        while lines[-1]["ends_on"] < UNTIL and self.rng.random() < 0.85:
+            gap = timedelta(days=int(self.pick(0, 0, 12, 50)))
+            lines.append(self.line(account, len(lines), "main", lines[-1]["ends_on"] + gap, lines[-1]))
+        if self.rng.random() < 0.8:
+            beside = self.line(account, 90, "side", self.day(start, date(2023, 9, 1)), None)
+            lines.append(beside | {"ends_on": None, "kind": "cross_sell", "notice_on": None})
+        corrected = [
+            line | {"mrr": line["mrr"] + 7, "recorded_at": self.later(line["starts_on"], 300) + timedelta(days=1)}
+            for line in lines
+            if self.rng.random() < 0.4
+        ]
+        return lines + corrected
+
+    def line(
+        self, account: str, number: int, product: str, starts: date, before: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        ends = starts + timedelta(days=int(self.pick(91, 182, 365)))
+        early = self.rng.random() < 0.15
+        notice = early or self.rng.random() < 0.15
+        return {
+            "contract_id": f"{account} {number}",
+            "account_id": account,
+            "product": product,
+            "buying_center": product,
+            "kind": "new"
+            if before is None
+            else self.pick("renewal", "upsell", "downsell", "price_change", "price_change"),
+            "starts_on": starts,
+            "ends_on": ends,
+            "ended_on": starts + timedelta(days=60) if early else None,
+            "signed_on": self.pick(starts - timedelta(days=int(self.rng.integers(60))), None),
+            "notice_on": starts + timedelta(days=40) if notice else None,
+            "mrr": int(self.rng.integers(50, 200)),
+            "list_mrr": self.pick(250, None),
+            "seats": self.pick(5, 10, None),
+            "auto_renew": self.pick(True, False, None),
+            "currency": "EUR" if product == "side" else self.pick("USD", None),
+            "recorded_at": None,
+        }
+
+
+@pytest.fixture(scope="session")
+def company() -> Rows:
+    return Company(seed=11, accounts=14).rows()
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[[Rows], Tables]:
+    """Stores rows as checked tables."""
+    made = []
+
+    def store(rows: Rows, **more: Any) -> Tables:
+        made.append(0)
+        frames = {name: pd.DataFrame(table, dtype=object) for name, table in rows.items()}
+        return tables_from_frames(frames, tmp_path / f"{len(made)}.duckdb", data_until=UNTIL, **more)
+
+    return store
+
+
+@pytest.fixture
+def snapshots_of() -> Callable[..., Snapshots]:
+    """Builds snapshots with the default settings."""
+    defaults = params.load()
+
+    def snapshots(tables: Tables, dates: list[date], *, threads: int = 1) -> Snapshots:
+        settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
+        return build(tables, dates, **settings, threads=threads, memory_gb=0.5)
+
+    return snapshots
+
+
+class Source:
+    """A folder of input tables that pass the check, to be spoilt; a table's text has ` / ` between its lines."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder, self.data_dir = home / "in", home / "out"
+        self.folder.mkdir()
+        self.write("accounts", "account_id,segment / a,small / b,large")
+        self.write(
+            "contracts",
+            "contract_id,account_id,starts_on,ends_on,mrr / 1,a,2024-01-01,2025-01-01,100 / 2,b,2024-03-01,,50",
+        )
+
+    def write(self, name: str, text: str, *, suffix: str = ".csv", encoding: str = "utf-8") -> None:
+        (self.folder / f"{name}{suffix}").write_text(text.replace(" / ", "\n") + "\n", encoding=encoding)
+
+    def load(self, *overrides: str, **tables: dict[str, Any]) -> Loaded:
+        """Load with these settings laid over the defaults; keywords are entries of `source.tables`."""
+        base = ["source.kind=files", f"source.path={self.folder}", f"data_dir={self.data_dir}"]
+        maps = [f"source.tables.{name}={json.dumps(setting)}" for name, setting in tables.items()]
+        return load_tables(params.load(None, [*base, *maps, *overrides]))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of a query of the stored tables."""
+        with duckdb.connect(str(self.data_dir / "tables.duckdb"), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return Source(tmp_path)
