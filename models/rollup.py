@@ -1,0 +1,354 @@
+"""From monthly hazards to simulated ARR paths, and from the paths to NRR, GRR and renewals with intervals.
+
+One set of draws serves every cut, so that parts add up to the total in every draw. Paths are simulated account by
+account in chunks of fixed size, each with a random stream of its own, and added up chunk by chunk in a fixed order:
+the result depends on the seed only, and memory on the number of groups, not of accounts.
+
+Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.outcome import Prediction
+
+Array = NDArray[np.float64]
+CHUNK = 128
+TOTAL = "total"
+METRICS = (
+    "nrr",
+    "grr",
+    "logo_retention",
+    "reported_nrr",
+    "ending_arr",
+    "churned_arr",
+    "contracted_arr",
+    "expanded_arr",
+)
+QUANTILES = (5, 10, 25, 50, 75, 90, 95)
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class PathSettings:
+    """How paths are simulated: number of futures, seed, and the share of ARR below which a change is none."""
+
+    draws: int
+    seed: int
+    min_change: float
+
+
+@dataclass(frozen=True)
+class Trailing:
+    """What reported NRR mixes in: the cohorts whose trailing year ends in the months ahead.
+
+    Attributes
+    ----------
+    cohort_arr
+        Of each account, shape (accounts, months): column h - 1 is its ARR 12 months before month h ahead ends; 0 where
+        it was no customer then.
+    lost
+        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`.
+    """
+
+    cohort_arr: Array
+    lost: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class AccountPaths:
+    """What the paths say of each account; arrays of shape (accounts, months)."""
+
+    expected_arr: Array
+    p10: Array
+    p50: Array
+    p90: Array
+    churn_probability: Array
+    contraction_probability: Array
+    expansion_probability: Array
+
+
+@dataclass(frozen=True)
+class RollUp:
+    """Everything the simulated paths add up to.
+
+    Attributes
+    ----------
+    groups
+        A row a group: `cut`, `value`, `accounts`, `starting_arr`.
+    draws
+        Each metric in every draw, shape (groups, months, draws).
+    renewals
+        A row a group and month with ARR due: available_to_renew, expected_renewed, renewal_rate, p10, p90 (of the
+        renewed ARR), accounts_due.
+    accounts
+        Per account.
+    """
+
+    groups: pd.DataFrame
+    draws: Mapping[str, Array]
+    renewals: pd.DataFrame
+    accounts: AccountPaths
+
+    def table(self) -> pd.DataFrame:
+        """A row a group, horizon and metric: mean and quantiles over the draws."""
+        parts = []
+        for metric in METRICS:
+            if metric in self.draws:
+                parts.append(_summaries(self.groups, metric, self.draws[metric]))
+        table = pd.concat(parts, ignore_index=True)
+        order = {metric: place for place, metric in enumerate(METRICS)}
+        keys = [table["group"], table["horizon_months"], table["metric"].map(order)]
+        return table.iloc[np.lexsort(keys[::-1])].drop(columns="group").reset_index(drop=True)
+
+
+def expected_arr(prediction: Prediction) -> Array:
+    """Expected ARR by month ahead in closed form, shape (accounts, months); the shared shock has mean zero."""
+    churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
+    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
+    growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
+    return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
+
+
+def simulate_paths(prediction: Prediction, settings: PathSettings) -> Iterator[tuple[slice, Array]]:
+    """ARR paths in chunks of accounts: the accounts, and their ARR by month ahead, shape (chunk, months, draws)."""
+    months = prediction.hazards.shape[1]
+    shock = prediction.shock.draw(months, settings.draws, _generator(settings.seed, 0))
+    recentred = np.exp(shock), prediction.shock.variance
+    lengths = np.array([pool.size for pool in prediction.pools])
+    pools = np.ones((len(lengths), lengths.max()))
+    for row, pool in zip(pools, prediction.pools, strict=True):
+        row[: pool.size] = pool
+    for number, start in enumerate(range(0, len(prediction.arr), CHUNK)):
+        rows = slice(start, min(start + CHUNK, len(prediction.arr)))
+        generator = _generator(settings.seed, number + 1)
+        yield rows, _chunk_paths(prediction, rows, recentred, (pools, lengths), settings.draws, generator)
+
+
+def roll_up(
+    prediction: Prediction,
+    settings: PathSettings,
+    *,
+    horizon_months: int,
+    cuts: Mapping[str, NDArray[np.object_]] | None = None,
+    trailing: Trailing | None = None,
+    due: Array | None = None,
+) -> RollUp:
+    """Simulate, and add up by every cut.
+
+    Parameters
+    ----------
+    prediction
+        Monthly hazards; months beyond the horizon are used to see whether a term that ends within it was renewed.
+    settings
+        Draws, seed.
+    horizon_months
+        Months ahead to report.
+    cuts
+        Labels of the accounts by name of the cut, each of shape (accounts,); the total is always there.
+    trailing
+        What reported NRR needs; None leaves it out.
+    due
+        ARR of each account whose term ends in each month ahead, shape (accounts, horizon); None leaves renewals out.
+    """
+    groups, member = _groups(prediction.arr, cuts or {})
+    sums = _Sums(len(groups), horizon_months, settings.draws, due is not None)
+    accounts = _empty_accounts(len(prediction.arr), horizon_months)
+    settle = prediction.hazards.shape[1] - horizon_months
+    for rows, paths in simulate_paths(prediction, settings):
+        here = member[:, rows]
+        start = prediction.arr[rows]
+        sums.add(here, start, paths, None if trailing is None else trailing.cohort_arr[rows])
+        if due is not None:
+            sums.add_renewals(here, start, paths, due[rows], settle)
+        _describe_accounts(accounts, rows, start, paths[:, :horizon_months], settings.min_change)
+    accounts["expected_arr"][:] = expected_arr(prediction)[:, :horizon_months]
+    accounts["churn_probability"][:] = prediction.churn_probability()[:, :horizon_months]
+    draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
+    renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
+    return RollUp(groups, draws, renewals, AccountPaths(**accounts))
+
+
+class _Sums:
+    """Sums over accounts by group, month and draw, filled chunk by chunk."""
+
+    def __init__(self, groups: int, months: int, draws: int, renewals: bool) -> None:
+        shape = (groups, months, draws)
+        self.end, self.capped, self.kept, self.alive, self.cohort_end = (np.zeros(shape) for _ in range(5))
+        self.renewed = np.zeros(shape if renewals else (0, 0, 0))
+
+    def add(self, member: sparse.csr_matrix, start: Array, paths: Array, cohort_arr: Array | None) -> None:
+        """Add a chunk: ARR at the end, ARR capped at the start's, start ARR of those still there, their number."""
+        column = start[:, None]
+        for month in range(self.end.shape[1]):
+            end = paths[:, month]
+            here = end > 0
+            self.end[:, month] += member @ end
+            self.capped[:, month] += member @ np.minimum(end, column)
+            self.kept[:, month] += member @ (here * column)
+            self.alive[:, month] += member @ here.astype(float)
+            if cohort_arr is not None:
+                self.cohort_end[:, month] += member @ (end * (cohort_arr[:, month, None] > 0))
+
+    def add_renewals(
+        self, member: sparse.csr_matrix, start: Array, paths: Array, due: Array, settle_months: int
+    ) -> None:
+        """Add what of the ARR due in each month is still there once the grace has run out, at most all of it."""
+        for month in range(due.shape[1]):
+            chosen = np.flatnonzero(due[:, month] > 0)
+            if chosen.size:
+                rest = (start[chosen] - due[chosen, month])[:, None]
+                renewed = np.clip(paths[chosen, month + settle_months] - rest, 0, due[chosen, month, None])
+                self.renewed[:, month] += member[:, chosen] @ renewed
+
+    def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
+        """The metrics in every draw."""
+        start = groups["starting_arr"].to_numpy(float)[:, None, None]
+        count = groups["accounts"].to_numpy(float)[:, None, None]
+        churned = start - self.kept
+        found = {
+            "nrr": self.end / start,
+            "grr": self.capped / start,
+            "logo_retention": self.alive / count,
+            "ending_arr": self.end,
+            "churned_arr": churned,
+            "contracted_arr": start - self.capped - churned,
+            "expanded_arr": self.end - self.capped,
+        }
+        if cohort_start is not None:
+            with np.errstate(invalid="ignore"):
+                found["reported_nrr"] = self.cohort_end / cohort_start[:, :, None]
+        return found
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream])))
+
+
+def _chunk_paths(
+    prediction: Prediction,
+    rows: slice,
+    recentred: tuple[Array, Array],
+    pools: tuple[Array, NDArray[np.int64]],
+    draws: int,
+    generator: np.random.Generator,
+) -> Array:
+    hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
+    accounts, months, _ = hazards.shape
+    paths = np.empty((accounts, months, draws))
+    arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
+    for month in range(months):
+        limits = np.cumsum(_shifted(hazards[:, month], recentred[0][month], recentred[1]), axis=1)
+        luck = generator.random((accounts, draws))
+        arr = arr * _multipliers(luck, limits, pool_index[:, month], pools)
+        paths[:, month] = arr
+    return paths
+
+
+def _shifted(hazard: Array, factor: Array, variance: Array) -> Array:
+    """Hazards (accounts, 3) under a shock that multiplies the odds (3, draws): (accounts, 3, draws).
+
+    The log-odds are first moved so that, to second order, the mean over the shocks stays the given hazard.
+    """
+    bounded = np.clip(hazard, _TINY, 1 - _TINY)
+    odds = bounded / (1 - bounded) * np.exp(-0.5 * variance * (1 - 2 * bounded))
+    shifted = odds[:, :, None] * factor[None]
+    shifted /= 1 + shifted
+    shifted[hazard <= 0] = 0.0
+    shifted[hazard >= 1] = 1.0
+    total = shifted.sum(axis=1, keepdims=True)
+    return np.asarray(shifted / np.maximum(total, 1.0))
+
+
+def _multipliers(
+    luck: Array, limits: Array, pool_index: NDArray[np.int64], pools: tuple[Array, NDArray[np.int64]]
+) -> Array:
+    """What ARR is multiplied with: 0 on churn, a draw from the pool on a change, else 1; shape (accounts, draws).
+
+    One uniform number decides which outcome; where it lies within that outcome's share picks the amount.
+    """
+    multiplier = np.where(luck < limits[:, 0], 0.0, 1.0)
+    for change in (0, 1):
+        low, high = limits[:, change], limits[:, change + 1]
+        row, draw = np.nonzero((luck >= low) & (luck < high))
+        place = (luck[row, draw] - low[row, draw]) / (high[row, draw] - low[row, draw])
+        pool = pool_index[row, change]
+        size = pools[1][pool]
+        multiplier[row, draw] = pools[0][pool, np.minimum((place * size).astype(int), size - 1)]
+    return multiplier
+
+
+def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    """The groups of all cuts, and which accounts belong to each as a 0/1 matrix (groups, accounts)."""
+    labels = {TOTAL: np.full(len(arr), TOTAL, dtype=object), **cuts}
+    frames, matrices = [], []
+    for cut, values in labels.items():
+        codes, names = pd.factorize(values, sort=True)
+        shape = (len(names), len(arr))
+        matrices.append(sparse.csr_matrix((np.ones(len(arr)), (codes, np.arange(len(arr)))), shape=shape))
+        frames.append(pd.DataFrame({"cut": cut, "value": names.astype(str)}))
+    member = sparse.vstack(matrices, format="csr")
+    groups = pd.concat(frames, ignore_index=True)
+    groups["accounts"] = np.asarray(member.sum(axis=1)).ravel().astype(int)
+    groups["starting_arr"] = member @ arr
+    return groups, member
+
+
+def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Trailing, months: int) -> Array:
+    """Starting ARR of the trailing cohorts by group and month, those that left since included."""
+    start = np.asarray(member @ trailing.cohort_arr[:, :months])
+    for row, (cut, value) in enumerate(zip(groups["cut"], groups["value"], strict=True)):
+        lost = trailing.lost if cut == TOTAL else trailing.lost[trailing.lost[cut] == value]
+        start[row] += np.bincount(lost["month"] - 1, weights=lost["arr"], minlength=months)[:months]
+    return np.where(start > 0, start, np.nan)
+
+
+def _empty_accounts(accounts: int, months: int) -> dict[str, Array]:
+    return {name: np.empty((accounts, months)) for name in AccountPaths.__dataclass_fields__}
+
+
+def _describe_accounts(found: dict[str, Array], rows: slice, start: Array, paths: Array, min_change: float) -> None:
+    """Quantiles of ARR, and the shares of draws that end lower and higher than they began."""
+    for name, values in zip(("p10", "p50", "p90"), np.quantile(paths, (0.1, 0.5, 0.9), axis=2), strict=True):
+        found[name][rows] = values
+    column = start[:, None, None]
+    found["contraction_probability"][rows] = ((paths > 0) & (paths < column * (1 - min_change))).mean(axis=2)
+    found["expansion_probability"][rows] = (paths > column * (1 + min_change)).mean(axis=2)
+
+
+def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:
+    available = np.asarray(member @ due)
+    count = np.asarray(member @ (due > 0).astype(float))
+    row, month = np.nonzero(available > 0)
+    drawn = renewed[row, month]
+    low, high = np.quantile(drawn, (0.1, 0.9), axis=1)
+    table = groups.loc[row, ["cut", "value"]].reset_index(drop=True)
+    return table.assign(
+        month_ahead=month + 1,
+        available_to_renew=available[row, month],
+        expected_renewed=drawn.mean(axis=1),
+        renewal_rate=drawn.mean(axis=1) / available[row, month],
+        p10=low,
+        p90=high,
+        accounts_due=count[row, month].astype(int),
+    )
+
+
+def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
+    """A row a group and month: mean and quantiles of a metric."""
+    count, months, _ = draws.shape
+    quantiles = np.quantile(draws, np.array(QUANTILES) / 100, axis=2)
+    flat: Callable[[Array], Array] = np.ravel
+    table = groups.loc[np.repeat(np.arange(count), months)].reset_index(drop=True)
+    table = table.assign(
+        group=np.repeat(np.arange(count), months),
+        horizon_months=np.tile(np.arange(1, months + 1), count),
+        metric=metric,
+        mean=flat(draws.mean(axis=2)),
+    )
+    return table.assign(**{f"p{q:02d}": flat(values) for q, values in zip(QUANTILES, quantiles, strict=True)})
