@@ -1,0 +1,93 @@
+"""Windows are half-open, `[t - W, t)`, whatever the date."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from features.asof import AsOf
+
+LINE = {"contract_id": "c", "account_id": "a", "starts_on": date(2020, 1, 1), "mrr": 10}
+DAYS = [date(2024, 2, 29), date(2024, 3, 1), date(2023, 12, 31), date(2024, 1, 1), date(2023, 7, 19)]
+
+
+@pytest.fixture
+def used(checked: Callable[..., Any], snapshots_of: Callable[..., Any]) -> Callable[..., pd.DataFrame]:
+    """Snapshots of one evergreen account used on these days (day, and when it became known)."""
+
+    def snapshots(days: list[tuple[date, date | None]], dates: list[date], **more: Any) -> pd.DataFrame:
+        rows = [
+            {"account_id": "a", "used_on": day, "user_id": "u", "feature": "f", "recorded_at": recorded}
+            for day, recorded in days
+        ]
+        tables = checked({"accounts": [{"account_id": "a"}], "contracts": [LINE], "usage": rows}, **more)
+        return snapshots_of(tables, dates).frame
+
+    return snapshots
+
+
+@pytest.mark.parametrize("t", DAYS)
+def test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(
+    used: Callable[..., pd.DataFrame], t: date
+) -> None:
+    back = [(t - timedelta(days=days), None) for days in (0, 1, 28, 29, 90, 91, 180, 181)]
+    row = used(back, [t]).iloc[0]
+    counted = {
+        "usage_28d": 2, "usage_90d": 4, "active_days_28d": 2, "active_days_90d": 4, "days_since_usage": 1,
+        "usage_ratio_28d": 2 / 1, "usage_ratio_90d": 4 / 2, "usage_vs_baseline_28d": 2 / 28 * 180 / 6,
+    }  # fmt: skip
+    assert row[list(counted)].to_dict() == pytest.approx(counted)
+
+
+@pytest.mark.parametrize("days", [1, 28, 29, 90, 91])
+def test_users_and_features_count_up_to_the_edge(used: Callable[..., pd.DataFrame], days: int) -> None:
+    t = date(2024, 2, 29)
+    row = used([(t - timedelta(days=days), None)], [t]).iloc[0]
+    assert row["active_users_28d"] == row["features_used_28d"] == (days <= 28)
+    assert row["active_users_90d"] == row["new_features_90d"] == (days <= 90)
+
+
+def test_a_window_closed_at_its_far_edge_is_caught(
+    used: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = AsOf.within
+    monkeypatch.setattr(AsOf, "within", lambda self, *a, **k: sound(self, *a, **k).replace("reach <= 28", "reach < 28"))
+    with pytest.raises(AssertionError):
+        test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(used, DAYS[0])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "lag", "seen"),
+    [
+        (date(2024, 2, 28), 0, 1),
+        (date(2024, 2, 29), 0, 0),
+        (date(2024, 2, 29), 9, 0),
+        (None, 0, 1),
+        (None, 1, 1),
+        (None, 2, 0),
+    ],
+)
+def test_a_row_counts_once_known(used: Callable[..., pd.DataFrame], recorded: date | None, lag: int, seen: int) -> None:
+    row = used([(date(2024, 2, 27), recorded)], [date(2024, 2, 29)], lag_days={"usage": lag}).iloc[0]
+    assert row["usage_28d"] == row["active_users_28d"] == row["active_days_28d"] == seen
+
+
+def test_a_late_row_counts_from_when_it_became_known_and_only_while_in_the_window(
+    used: Callable[..., pd.DataFrame],
+) -> None:
+    dates = [date(2024, 3, 1) + timedelta(days=days) for days in range(0, 60, 10)]
+    frame = used([(date(2024, 2, 25), date(2024, 3, 5))], dates)
+    assert frame["usage_28d"].tolist() == [0, 1, 1, 0, 0, 0]
+    assert frame["days_since_usage"].tolist() == pytest.approx([float("nan"), 15, 25, 35, 45, 55], nan_ok=True)
+
+
+def test_a_snapshot_does_not_depend_on_those_made_with_it(
+    company: Any, checked: Callable[..., Any], snapshots_of: Callable[..., Any]
+) -> None:
+    tables = checked(company)
+    dates = [date(2022, 5, 31), date(2023, 2, 28), date(2023, 3, 1), date(2024, 2, 29), date(2024, 3, 31)]
+    together = snapshots_of(tables, dates).frame
+    apart = pd.concat([snapshots_of(tables, [day]).frame for day in dates], ignore_index=True)
+    pd.testing.assert_frame_equal(together, apart, check_exact=True)
