@@ -1,4 +1,4 @@
-"""Writes docs/data-dictionary.md from what the code declares: the input tables and the features.
+"""Writes docs/data-dictionary.md and docs/outputs.md from what the code declares: tables in and out, and features.
 
 Run `python -m docs.build` (or `make docs`) after a change of them.
 """
@@ -10,8 +10,10 @@ from features import contract
 from features.catalogue import FEATURES
 from features.contract import Column, Table
 from features.feature import Feature
+from serving.tables import render_markdown
 
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
+OUTPUTS = Path(__file__).with_name("outputs.md")
 
 HEAD = """\
 # Data dictionary
@@ -99,3 +101,4 @@ def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 if __name__ == "__main__":
     DICTIONARY.write_text(dictionary(), encoding="utf-8")
+    OUTPUTS.write_text(render_markdown(), encoding="utf-8")

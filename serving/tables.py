@@ -188,8 +188,8 @@ def render_markdown() -> str:
     parts = [
         "# What comes out",
         "",
-        "Made from `serving/tables.py`; do not edit by hand. Each table is written as Parquet and CSV, and all",
-        "of them as one XLSX workbook, to `<data_dir>/forecasts/<as_of>/`.",
+        "Made by `make docs` from `serving/tables.py`; do not edit it here. Each table is written as Parquet and CSV,",
+        "and all of them as one XLSX workbook, to `<data_dir>/forecasts/<as_of>/`.",
     ]
     for table in TABLES.values():
         parts += ["", f"## {table.name}", "", f"{table.meaning}.", "", "| column | type | unit | meaning |"]

@@ -1,5 +1,7 @@
 """The output tables as declared: the contract's columns, the run's, and a definition with every figure."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -49,3 +51,8 @@ def test_the_markdown_lists_every_column() -> None:
         assert f"## {table.name}" in text
         for column in table:
             assert f"| {column.name} | {column.kind} |" in text
+
+
+def test_the_committed_page_is_up_to_date() -> None:
+    page = Path(__file__).parents[2] / "docs" / "outputs.md"
+    assert page.read_text(encoding="utf-8") == render_markdown(), "run `make docs`"
