@@ -17,10 +17,11 @@ _STEPS = 50
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A line on the logit scale: slope and intercept."""
+    """A line on the logit scale: slope and intercept, and how well the level is known (a standard deviation)."""
 
     slope: float = 1.0
     intercept: float = 0.0
+    level_sd: float = PRIOR_SD
 
     def probability(self, margin: Array) -> Array:
         """Calibrated probabilities of margins, of the same shape."""
@@ -53,7 +54,9 @@ def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: floa
         theta = theta + np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-10:
             break
-    return Calibrator(slope=float(theta[0]), intercept=float(theta[1]))
+    probability = expit(design @ theta)
+    information = float(weight @ (probability * (1 - probability))) + prior_sd**-2
+    return Calibrator(float(theta[0]), float(theta[1]), information**-0.5)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from models.calibration import Calibrator, fit_calibrator
 from models.hazard import Hazard, LogisticHazard, Rows, TreeHazard
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.inputs import Input, learn_categories, matrix
-from models.shock import MonthlyShock, shock_sd
+from models.shock import MonthlyShock, fit_shock
 
 Array = NDArray[np.float64]
 OUTCOMES = ("churn", "contraction", "expansion")
@@ -246,7 +246,7 @@ class OutcomeModel:
             "settings": {key: value for key, value in asdict(self.settings).items() if key != "threads"},
             "inputs": [asdict(item) for item in self.inputs],
             "pools": self.pools_.to_dict(),
-            "shock_sd": list(self.shock_.sd),
+            "shock": asdict(self.shock_),
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
         }
         files = {
@@ -271,7 +271,7 @@ class OutcomeModel:
         inputs = [Input(**{**item, "categories": tuple(item["categories"])}) for item in content["inputs"]]
         model = cls(inputs, Settings(**content["settings"], threads=threads))
         model.pools_ = ChangePools.from_dict(content["pools"])
-        model.shock_ = MonthlyShock(sd=tuple(content["shock_sd"]))
+        model.shock_ = MonthlyShock(**{name: tuple(values) for name, values in content["shock"].items()})
         model.outcomes_ = {
             name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
         }
@@ -280,7 +280,7 @@ class OutcomeModel:
     def _restore(self, described: Mapping[str, Any], text: str | None) -> FittedOutcome:
         learner = _LEARNERS[self.settings.learner]
         hazard = learner.from_text(text, self.all_inputs, threads=self.settings.threads) if text else None
-        calibrator = Calibrator(described["slope"], described["intercept"])
+        calibrator = Calibrator(described["slope"], described["intercept"], described["level_sd"])
         return FittedOutcome(hazard, calibrator, described["events"], described["rows"])
 
     def _learner(self, number: int, trees: int) -> TreeHazard | LogisticHazard:
@@ -303,7 +303,8 @@ class OutcomeModel:
         events, rows = int(event.sum()), event.size
         if events < FEWEST_EVENTS:
             rate = (events + 0.5) / (rows + 1)
-            return FittedOutcome(None, Calibrator(1.0, float(np.log(rate / (1 - rate)))), events, rows)
+            level = Calibrator(1.0, float(np.log(rate / (1 - rate))), (events + 1) ** -0.5)
+            return FittedOutcome(None, level, events, rows)
         newest = at_risk.label_month > at_risk.label_month.max() - self.settings.calibration_months
         calibrator, trees = Calibrator(), min(self.settings.trees, UNTUNED_TREES)
         if min(event[newest].sum(), event[~newest].sum()) >= FEWEST_EVENTS:
@@ -361,15 +362,12 @@ class OutcomeModel:
         """Shared monthly luck, from predictions one month ahead, where every account-month is counted once."""
         chosen = np.flatnonzero(at_risk.month == 1)
         rows = self._gather(at_risk, chosen)
-        churn, contraction, expansion = (
-            shock_sd(
-                self._probability(outcome, rows),
-                at_risk.event(outcome, self.settings.min_change)[chosen].astype(float),
-                at_risk.label_month[chosen],
-            )
-            for outcome in OUTCOMES
-        )
-        return MonthlyShock((churn, contraction, expansion))
+        found = []
+        for outcome in OUTCOMES:
+            event = at_risk.event(outcome, self.settings.min_change)[chosen].astype(float)
+            sd, persistence = fit_shock(self._probability(outcome, rows), event, at_risk.label_month[chosen])
+            found.append((sd, persistence, self.outcomes_[outcome].calibrator.level_sd))
+        return MonthlyShock(*zip(*found, strict=True))
 
 
 def _at_risk(frame: pd.DataFrame, paths: Array) -> _AtRisk:
@@ -390,6 +388,7 @@ def _describe(fitted: FittedOutcome) -> dict[str, Any]:
     return {
         "slope": fitted.calibrator.slope,
         "intercept": fitted.calibrator.intercept,
+        "level_sd": fitted.calibrator.level_sd,
         "events": fitted.events,
         "rows": fitted.rows,
     }

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.calibration import Calibrator, fit_calibrator, reliability, wilson
+from models.calibration import PRIOR_SD, Calibrator, fit_calibrator, reliability, wilson
 
 
 def draw(slope, intercept, rows, seed=0):
@@ -21,13 +21,13 @@ def test_many_rows_recover_slope_and_intercept():
 
 def test_no_rows_leave_the_margin_as_it_is():
     empty = np.empty(0)
-    assert fit_calibrator(empty, empty, empty) == Calibrator(1.0, 0.0)
+    assert fit_calibrator(empty, empty, empty) == Calibrator(1.0, 0.0, PRIOR_SD)
 
 
 def test_few_events_bend_it_little():
     margin, event = np.full(20, -3.0), np.r_[np.ones(4), np.zeros(16)]
     line = fit_calibrator(margin, event, np.ones(20))
-    assert 0 < line.intercept < 0.6, "20 rows would ask for more than 1.6"
+    assert 0 < line.intercept < 0.3, "20 rows would ask for more than 1.6"
 
 
 def test_a_weight_of_two_is_a_row_twice():
