@@ -6,13 +6,24 @@ import numpy as np
 import pandas as pd
 
 from features.simulation.ledger import KINDS
-from features.simulation.months import Ints, stream
-from features.simulation.rules import CURRENCIES, FITS, INDUSTRIES, PRODUCTS, REGIONS, SEGMENTS, TOUCHES, by_segment
+from features.simulation.months import FAR, Ints, stream
+from features.simulation.rules import (
+    CURRENCIES,
+    FITS,
+    GRACE_DAYS,
+    INDUSTRIES,
+    PRODUCTS,
+    REGIONS,
+    SEGMENTS,
+    TOUCHES,
+    by_segment,
+)
 from features.simulation.shown import Names, Shown, codes, conform, dates, named, times
 
 _USUAL_RATES = (1.08, 1.27)
 _SUB_FITS = ("technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit")
 _BUYING_CENTERS = ("Operations", "Finance", "IT", "Sales")
+_REASONS = ("price", "budget cut", "sponsor left", "missing features", "went to a competitor", "not known")
 _SELLERS = ("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess")
 _FIRST_HALVES = ("North", "Blue", "Silver", "Oak", "River", "Bright", "Stone", "Clear", "Red", "High", "Green", "Iron")
 _SECOND_HALVES = ("field", "works", "point", "bridge", "line", "port", "hill", "soft", "gate", "mark", "path", "forge")
@@ -111,6 +122,24 @@ def contracts(shown: Shown) -> pd.DataFrame:
         }
     )
     return conform("contracts", frame, ["contract_id"])
+
+
+def churn_events(shown: Shown) -> pd.DataFrame:
+    """Who has left by the last day, with the reason that somebody wrote down."""
+    lines, rng = shown.history.lines, shown.stream("churn_events")
+    in_silence = (lines["ended"] == FAR) & (lines["notice"] == FAR)
+    stops = lines[["ended"]].assign(scheduled=lines["ends"] + GRACE_DAYS * in_silence).min(axis=1)
+    left = stops.groupby(lines["account"]).max()
+    left = left[left < shown.history.last_day]
+    account = left.index.to_numpy()
+    poor_fit = rng.random(len(left)) < 0.25 * shown.history.company.profile.fit[account]
+    reason = named(_REASONS, rng.integers(len(_REASONS), size=len(left)))
+    columns = {
+        "account_id": shown.account_ids[account],
+        "churned_on": dates(left.to_numpy()),
+        "reason": np.where(poor_fit, "poor fit", reason),
+    }
+    return conform("churn_events", pd.DataFrame(columns), ["account_id"])
 
 
 def monthly_rates(*, seed: int, last_day: int) -> pd.DataFrame:

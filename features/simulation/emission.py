@@ -22,6 +22,7 @@ _SMALL_TABLES: dict[str, Callable[[Shown], pd.DataFrame]] = {
     "surveys": relations.surveys,
     "contacts": relations.contacts,
     "calls": commercial.calls,
+    "churn_events": commercial.churn_events,
     "fx_rates": commercial.fx_rates,
 }
 

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.simulation.company import Company, Deeds, Month, found_company, settle_first_accounts, step
+from features.simulation.company import step
+from features.simulation.founding import found_company, settle_first_accounts
 from features.simulation.ledger import Ledger, Recorder
 from features.simulation.months import Draws, Ints, month_edges
 from features.simulation.rules import RULES, Rules
+from features.simulation.state import Company, Deeds, Month
 
 Array = npt.NDArray[Any]
 _KEPT = ("health", "growth", "care", "champion", "sponsor", "csm", "since", "until", "ends")

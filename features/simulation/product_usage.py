@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.simulation.months import Floats, Ints
-from features.simulation.shown import Shown, codes, dates, expit, times
+from features.simulation.shown import Shown, codes, dates, times
+from features.simulation.state import expit
 
 FEATURES = (
     *("dashboards", "reports", "alerts", "api", "exports"),

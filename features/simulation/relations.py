@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from features.simulation.months import FAR, Bools, Floats, Ints
-from features.simulation.shown import Names, Shown, codes, conform, dates, expit, named, times
+from features.simulation.shown import Names, Shown, codes, conform, dates, named, times
+from features.simulation.state import expit
 
 _LATE_REPORTS = 0.05
 _ROLES = ("decision_maker", "champion", "user")

@@ -117,12 +117,6 @@ def times(seconds: Ints) -> npt.NDArray[np.datetime64]:
     return seconds.astype("datetime64[s]")
 
 
-def expit(x: Floats) -> Floats:
-    """The inverse of the logit."""
-    y: Floats = 1 / (1 + np.exp(-x))
-    return y
-
-
 def conform(name: str, frame: pd.DataFrame, order: list[str]) -> pd.DataFrame:
     """The frame with the contract's columns in the contract's order, its rows sorted."""
     columns = [column for column in contract.TABLES[name].names if column in frame]

@@ -1,0 +1,57 @@
+"""People come and go, CSMs act on what they believe, health moves."""
+
+import numpy as np
+
+from features.simulation.months import Draws, Floats
+from features.simulation.state import LIVE, Company, Deeds, Month, churn_score, expit
+
+
+def care_for(company: Company, month: Month, draws: Draws) -> Deeds:
+    """People come and go, CSMs act on what they believe, health and the customer's growth move."""
+    rules, state = company.rules, company.state
+    jump = _move_people(company, draws)
+    moved = draws.uniform("csm changes") < rules.csm_changes
+    state.csm = np.where(moved, (draws.uniform("new csm") * company.csms).astype(np.int64), state.csm)
+    state.care = rules.care_memory * state.care + rules.care_noise * draws.normal("care")
+    deeds = _act(company, draws)
+    tenure = np.maximum(month.first - state.since, 0) / 30.4375
+    effects = np.array([action.effect for action in rules.actions])
+    state.health = (
+        company.profile.level
+        + rules.health_memory * (state.health - company.profile.level)
+        + rules.health_noise * draws.normal("health")
+        + rules.honeymoon * np.exp(-tenure / 4)
+        + (deeds.done * effects).sum(axis=1)
+        + jump
+    )
+    state.growth = rules.growth_memory * state.growth + rules.growth_noise * draws.normal("growth")
+    return deeds
+
+
+def _move_people(company: Company, draws: Draws) -> Floats:
+    """Champions and sponsors leave and are found anew; what that does to health at once."""
+    rules, state = company.rules, company.state
+    chance, found = draws.uniform("champion leaves"), draws.uniform("champion found")
+    lost_champion = state.champion & (chance < rules.champion_leaves)
+    state.champion = np.where(state.champion, ~lost_champion, found < rules.champion_found)
+    chance, found = draws.uniform("sponsor leaves"), draws.uniform("sponsor found")
+    lost_sponsor = state.sponsor & (chance < rules.sponsor_leaves)
+    state.sponsor = np.where(state.sponsor, ~lost_sponsor, found < rules.sponsor_found)
+    jump: Floats = rules.champion_jump * lost_champion + rules.sponsor_jump * lost_sponsor
+    return jump
+
+
+def _act(company: Company, draws: Draws) -> Deeds:
+    """CSMs act more where their (noisy) view of the risk is higher, and miss more where care is low."""
+    rules, state = company.rules, company.state
+    view = churn_score(company) + rules.view_noise * draws.normal("view")
+    readiness = np.array(rules.touch_logit)[company.profile.touch] + 0.4 * state.care
+    live = state.standing == LIVE
+    done, missed = [], []
+    for action in rules.actions:
+        chance = expit(action.monthly_logit + action.by_risk * view + readiness)
+        planned = live & (draws.uniform(f"acts: {action.name}") < chance)
+        held = draws.uniform(f"holds: {action.name}") < expit(2.2 + 0.8 * state.care)
+        done.append(planned & held)
+        missed.append(planned & ~held)
+    return Deeds(np.stack(done, axis=1), np.stack(missed, axis=1), view)
