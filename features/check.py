@@ -154,7 +154,7 @@ def _row_level(staged: Staged) -> Level:
 
 def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: int) -> Finding:
     found = connection.execute(f"SELECT place FROM unread_{staged.table.name} ORDER BY 1 LIMIT {EXAMPLES}").fetchall()
-    what = "that do not fit the header, are not closed by a quote or are not UTF-8"
+    what = "not fitting the header, not closed by a quote or not UTF-8"
     examples = tuple(str(row[0]) for row in found)
     return Finding(staged.table.name, what, "Correct these lines.", "", staged.unread_lines, rows, examples)
 
@@ -237,7 +237,7 @@ def _repeated(staged: Staged, level: Level) -> Rule:
         todo = f"A row is known by {', '.join(key)}: the first of each is kept."
     shown = " || ' ' || ".join(f"COALESCE(CAST({named(column)} AS VARCHAR), '-')" for column in key)
     bad = f"rowid IN (SELECT repeat FROM repeats_{staged.table.name})"
-    return Rule(staged.table.key[0], "that repeat an earlier one", todo, bad, shown, level)
+    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, shown, level)
 
 
 def _orphan(level: Level) -> Rule:
@@ -257,7 +257,7 @@ def _contract_rules(staged: Staged, currency: str, present: Collection[str]) -> 
         if staged.has("starts_on", end):
             shown = _with_key(staged, end, f"concat(starts_on, ' after ', {end})")
             todo = f"A line cannot start after it ends: correct starts_on or {end}."
-            yield Rule("starts_on", f"that start after {end}", todo, f"starts_on > {end}", shown, Level.ERROR)
+            yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", shown, Level.ERROR)
     if _is_lines(staged):
         yield _overlap(staged)
     if staged.has("currency"):
@@ -268,7 +268,7 @@ def _overlap(staged: Staged) -> Rule:
     parts = [part for part in ("account_id", "product", "buying_center") if staged.has(part)]
     return Rule(
         "starts_on",
-        f"that overlap an earlier line of the same {', '.join(parts)}",
+        f"overlapping an earlier line of the same {', '.join(parts)}",
         "Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
         "rowid IN (SELECT overlap FROM overlapping)",
         _with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),

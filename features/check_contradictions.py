@@ -118,7 +118,7 @@ def _contracts(tables: Tables) -> Iterator[Contradiction]:
         shown = "concat(contract_id, ': ', ended_on, ' after ', ends_on)"
         todo = "ended_on is for an early stop; it is taken as the end."
         rows = "contracts WHERE ended_on > ends_on"
-        yield Contradiction("contracts", "ended_on", "that stopped after their scheduled end", todo, rows, shown)
+        yield Contradiction("contracts", "ended_on", "stopped after the scheduled end", todo, rows, shown)
 
 
 def _usage(tables: Tables) -> Iterator[Contradiction]:
@@ -177,7 +177,7 @@ def _recorded_before(tables: Tables) -> Iterator[Contradiction]:
             rows = f"{table} WHERE CAST(recorded_at AS DATE) < {_day(table)}"
             shown = f"concat(account_id, ': ', CAST(recorded_at AS DATE), ' before ', {_day(table)})"
             todo = "They count from the day they happened."
-            yield Contradiction(table, "recorded_at", "recorded before they happened", todo, rows, shown)
+            yield Contradiction(table, "recorded_at", "recorded before the event", todo, rows, shown)
 
 
 def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
@@ -223,10 +223,10 @@ def _rates(tables: Tables) -> Iterator[Contradiction]:
     rows = f"lines JOIN {first} USING (currency) WHERE starts_on < first_month AND COALESCE(end_on > first_month, TRUE)"
     todo = "Add earlier rates; snapshots before the first one cannot value these lines."
     shown = "concat(currency, ' from ', first_month)"
-    yield Contradiction("contracts", "currency", "that start before their currency's first rate", todo, rows, shown)
+    yield Contradiction("contracts", "currency", "starting before the currency's first rate", todo, rows, shown)
     rows = f"{first} WHERE last_month < DATE '{tables.data_until}' - {STALE_RATE_DAYS}"
     shown = "concat(currency, ' until ', last_month)"
     todo = "Add newer rates; until then the last one stands."
     rows = f"fx_rates WHERE (currency, month) IN (SELECT (currency, last_month) FROM {rows})"
-    what = f"that are a currency's last, more than {STALE_RATE_DAYS} days before the data end"
+    what = f"holding a currency's last rate, more than {STALE_RATE_DAYS} days before the data end"
     yield Contradiction("fx_rates", "month", what, todo, rows, "concat(currency, ': ', month)")

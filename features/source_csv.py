@@ -44,12 +44,8 @@ def rejected(connection: duckdb.DuckDBPyConnection, name: str) -> int:
 def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     """Delimiter and column names of a file's first line."""
     try:
-        with (
-            gzip.open(file, "rt", encoding="utf-8-sig")
-            if file.suffix == ".gz"
-            else file.open(encoding="utf-8-sig") as lines
-        ):
-            first = lines.readline()
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            first = lines.readline().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotOpen(_unreadable(name, f"{file.name} cannot be read: {error}")) from None
     delimiter = max(DELIMITERS, key=first.count)

@@ -42,7 +42,7 @@ def listed(names: Sequence[str]) -> str:
 def open_source(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[dict[str, Opened], list[Finding]]:
     """Every table of the contract that the source has, and what is wrong with where they are."""
     problems = _unknown_tables(source)
-    if source.path is None or not source.path.exists():
+    if source.path is None or not source.path.exists() or (source.kind == "files" and not source.path.is_dir()):
         return {}, [*problems, _no_path(source)]
     try:
         attach(connection, source)
@@ -114,16 +114,26 @@ def _opened(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, n
     if setting.query is not None:
         query = setting.query.strip().rstrip(";").replace("{path}", str(path).replace("'", "''"))
         return _described(connection, name, f"({query})", is_query=True)
-    if source.kind == "duckdb" and setting.file is None:
-        there = _tables_of(connection)
-        found = next((table for table in there if table.lower() == name), None)
-        opened = None if found is None else _described(connection, name, f"{DATABASE}.{named(found)}")
-    else:
-        there = sorted(file.name for file in _base(path).iterdir())
-        opened = _read_files(connection, name, files_of(path, name, setting))
+    opened, there = _found(connection, source, path, name)
     if opened is None and contract.TABLES[name].required:
         raise CannotOpen(_missing(name, there))
+    if opened is None and name in source.tables:
+        raise CannotOpen(_mapped_in_vain(name, there))
     return opened
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str
+) -> tuple[Opened | None, list[str]]:
+    """The table where it is looked for, and the names of all that is there."""
+    setting = source.tables.get(name, TableSource())
+    if source.kind == "duckdb" and setting.file is None:
+        there = _tables_of(connection)
+        table = next((table for table in there if table.lower() == name), None)
+        opened = _described(connection, name, f"{DATABASE}.{named(table)}") if table else None
+        return opened, there
+    there = sorted(file.name for file in _base(path).iterdir())
+    return _read_files(connection, name, files_of(path, name, setting)), there
 
 
 def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -187,7 +197,8 @@ def _no_path(source: Source) -> Finding:
     what = "a DuckDB database file" if source.kind == "duckdb" else "a folder with the tables"
     if source.path is None:
         return Finding("source.path", "is not set", f"Give {what}: --set source.path=PATH.")
-    return Finding("source.path", f"{source.path} does not exist", f"Give {what}.")
+    wrong = "is no folder" if source.path.exists() else "does not exist"
+    return Finding("source.path", f"{source.path} {wrong}", f"Give {what}.")
 
 
 def _missing(name: str, present: Sequence[str]) -> Finding:
@@ -198,6 +209,11 @@ def _missing(name: str, present: Sequence[str]) -> Finding:
         f" {there}{near(name, stems)}"
     )
     return Finding(name, "is missing, and the table is required", todo)
+
+
+def _mapped_in_vain(name: str, present: Sequence[str]) -> Finding:
+    todo = "Give the table, or remove the mapping." + near(name, [file.split(".")[0] for file in present])
+    return Finding(name, f"is mapped in source.tables.{name}, and is not there", todo)
 
 
 def _several(name: str, places: Sequence[Path]) -> Finding:

@@ -1,0 +1,340 @@
+"""Every rule of the check, each by one small input that breaks it, and what is said about it."""
+
+from typing import Any
+
+import duckdb
+import pytest
+
+from features.problems import BadInput
+
+ERRORS = [  # what is written over the good source, the settings, and the problem that is named
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,-5 / 2,b,2024-01-01,-7.5"},
+        "contracts.mrr: 2 of 2 rows with a negative amount (1: -5.00, 2: -7.50). Recurring revenue cannot be negative: "
+        "correct it, and leave credits and refunds out.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,nan / 2,b,2024-01-01,-inf"},
+        "contracts.mrr: 2 of 2 rows with an amount that is not finite (1: nan, 2: -inf). Give a finite amount.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,$5 / 2,b,2024-01-01,7"},
+        "contracts.mrr: 1 of 2 rows with a value that is no amount (1: $5). Write it as 1234.56, without a currency "
+        "sign or thousands separators.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b,2024-01-01,"},
+        "contracts.mrr: 1 of 2 rows without a value (2). Every row needs one; map another column in "
+        "source.tables.contracts.columns if it is there.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,ends_on,mrr / 1,a,2024-01-01,soon,5"},
+        "contracts.ends_on: 1 of 1 row with a value that is no date (1: soon). Write it as YYYY-MM-DD; with days "
+        "first, such as 31-12-2024, set source.day_first.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr,seats / 1,a,2024-01-01,5,2.5"},
+        "contracts.seats: 1 of 1 row with a value that is no whole number (1: 2.5). Write it as 1234.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr,auto_renew / 1,a,2024-01-01,5,perhaps"},
+        "contracts.auto_renew: 1 of 1 row with a value that is no true or false (1: perhaps). Write it as true or "
+        "false.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 1,b,2024-02-01,6"},
+        "contracts.contract_id: 1 of 2 rows repeating an earlier one (1). A row is known by contract_id: keep one of "
+        "each.",
+    ),
+    (
+        {"accounts": "account_id,segment / a,small / b,large / b,large"},
+        "accounts.account_id: 1 of 3 rows repeating an earlier one (b). A row is known by account_id: keep one of "
+        "each.",
+    ),
+    (
+        {"accounts": "account_id,acquisition_cost / a,n/a / b,much"},
+        "accounts.acquisition_cost: 1 of 2 rows with a value that is no amount (b: much). Write it as 1234.56, without "
+        "a currency sign or thousands separators.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,zz,2024-01-01,5"},
+        "contracts.account_id: 1 of 2 rows of an account that accounts lacks (zz). Add the account, or remove them.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,ends_on,mrr / 1,a,2024-02-01,2024-01-01,5"},
+        "contracts.starts_on: 1 of 1 row starting after ends_on (1: 2024-02-01 after 2024-01-01). A line cannot "
+        "start after it ends: correct starts_on or ends_on.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,ended_on,mrr / 1,a,2024-02-01,2024-01-01,5"},
+        "contracts.starts_on: 1 of 1 row starting after ended_on (1: 2024-02-01 after 2024-01-01). A line cannot "
+        "start after it ends: correct starts_on or ended_on.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,1899-12-31,5 / 2,b,2100-01-01,5"},
+        "contracts.starts_on: 2 of 2 rows with a date before 1990-01-01 or from 2100-01-01 on (1: 1899-12-31, "
+        "2: 2100-01-01). Correct it, or leave it empty if it stands for an open end; source.earliest and "
+        "source.latest set the limits.",
+    ),
+    (
+        {"usage": "account_id,used_on / a,1970-01-01"},
+        "usage.used_on: 1 of 1 row with a date before 1990-01-01 or from 2100-01-01 on (1970-01-01). Correct it, or "
+        "leave it empty if it stands for an open end; source.earliest and source.latest set the limits.",
+    ),
+    (
+        {
+            "contracts": "contract_id,account_id,product,starts_on,ends_on,mrr / 1,a,x,2024-01-01,2024-07-01,5 / "
+            "2,a,x,2024-06-30,2024-09-01,5 / 3,a,y,2024-02-01,2024-09-01,5 / 4,b,x,2024-02-01,2024-09-01,5"
+        },
+        "contracts.starts_on: 1 of 4 rows overlapping an earlier line of the same account_id, product (2: 2024-06-30)."
+        " Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,usd / 2,b,2024-01-01,5,eur"},
+        "contracts.currency: 1 of 2 rows in a currency that has no rate (EUR). Add its rates to fx_rates, or set "
+        "revenue.currency if it is not USD.",
+    ),
+    (
+        {"fx_rates": "month,currency,rate / 2024-01-01,EUR,0"},
+        "fx_rates.rate: 1 of 1 row with a rate of 0 or less (EUR 2024-01-01: 0.0). A rate is the reporting currency "
+        "per unit, above 0.",
+    ),
+    (
+        {"fx_rates": "month,currency,rate / 2024-01-01,EUR,1.1 / 2024-01-01,eur,1.2"},
+        "fx_rates.month: 1 of 2 rows repeating an earlier one (2024-01-01 EUR). A row is known by month, currency: "
+        "keep one of each.",
+    ),
+    ({"accounts": "account_id,segment"}, "accounts: is empty. Give its rows."),
+    ({"usage": "account_id,used_on"}, "usage: is empty. Give its rows, or remove it: the table is optional."),
+    (
+        {"usage": "account_id,used_on / a,2024-04-01 / zz,2024-04-01"},
+        "usage.account_id: 1 of 2 rows of an account that accounts lacks (zz). 1 of 2 rows of usage are bad, over the "
+        "limit of 5.0%: correct them, or raise source.max_bad_share. Add the account, or remove them.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b"},
+        "contracts: 1 of 2 rows not fitting the header, not closed by a quote or not UTF-8 (contracts.csv "
+        "line 3). Correct these lines.",
+    ),
+    (
+        {"accounts": "acount_id,segment / a,small / b,large"},
+        "accounts.account_id: is missing, and the column is required. Add it, or map it: "
+        "source.tables.accounts.columns.account_id: THEIR_NAME. The columns are acount_id, segment. Did you mean "
+        "acount_id?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("tables", "problem"), ERRORS, ids=[problem.split(".")[0] for _, problem in ERRORS])
+def test_what_cannot_be_lived_with_is_an_error(source: Any, tables: dict[str, str], problem: str) -> None:
+    for name, text in tables.items():
+        source.write(name, text)
+    with pytest.raises(BadInput) as caught:
+        source.load()
+    assert problem in [str(found) for found in caught.value.problems]
+
+
+def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(source: Any) -> None:
+    source.write("accounts", "account_id / a / a")
+    source.write("contracts", "contract_id,account_id,starts_on,mrr / 1,a,2024-13-01,-1")
+    source.write("usage", "account_id / a")
+    with pytest.raises(BadInput) as caught:
+        source.load("forecast.cuts=[team]", tickets={"columns": {"opend_at": "x"}}, calls={"file": "calls_*.csv"})
+    assert str(caught.value).splitlines() == [
+        "The input has 7 problems. Nothing was written.",
+        "  1. accounts.team: is named in forecast.cuts or source.tables.accounts.extra, and the source lacks it. "
+        "Correct the name, or remove it. The columns are account_id.",
+        "  2. accounts.account_id: 1 of 2 rows repeating an earlier one (a). A row is known by account_id: keep one "
+        "of each.",
+        "  3. contracts.starts_on: 1 of 1 row with a value that is no date (1: 2024-13-01). Write it as YYYY-MM-DD; "
+        "with days first, such as 31-12-2024, set source.day_first.",
+        "  4. contracts.mrr: 1 of 1 row with a negative amount (1: -1.00). Recurring revenue cannot be negative: "
+        "correct it, and leave credits and refunds out.",
+        "  5. usage.used_on: is missing, and the column is required. Add it, or map it: "
+        "source.tables.usage.columns.used_on: THEIR_NAME. The columns are account_id.",
+        "  6. tickets: is mapped in source.tables.tickets, and is not there. Give the table, or remove the mapping.",
+        "  7. calls: calls_*.csv does not exist or holds no Parquet or CSV file. Correct source.tables.calls.file, or "
+        "put the files there.",
+    ]
+    assert not source.data_dir.exists()
+
+
+def test_versions_of_a_line_count_once_and_a_line_replaced_mid_term_does_not_overlap(source: Any) -> None:
+    source.write(
+        "contracts",
+        "contract_id,account_id,starts_on,ends_on,ended_on,mrr,recorded_at / 1,a,2024-01-01,2025-01-01,,5,2024-01-01 / "
+        "1,a,2024-01-01,2025-01-01,2024-05-01,5,2024-05-01 / 2,a,2024-05-01,2025-01-01,,9,2024-05-01",
+    )
+    source.load()
+    assert source.rows("SELECT count(*) FROM contracts") == [(3,)]
+
+
+GOOD_USAGE = "account_id,used_on,quantity,usage_id / " + " / ".join(f"a,2024-04-01,1,{n}" for n in range(97))
+LEFT_OUT = [
+    ("zz,2024-04-01,1,x", "account_id: of an account that accounts lacks", ("zz", "2024-04-01", "1.0", "x")),
+    (",2024-04-01,1,x", "account_id: without a value", (None, "2024-04-01", "1.0", "x")),
+    ("a,,1,x", "used_on: without a value", ("a", None, "1.0", "x")),
+    ("a,yesterday,1,x", "used_on: with a value that is no date", ("a", "yesterday", "1.0", "x")),
+    ("a,2024-04-01,many,x", "quantity: with a value that is no number", ("a", "2024-04-01", "many", "x")),
+    ("a,2024-04-02,2,3", "usage_id: repeating an earlier one", ("a", "2024-04-02", "2.0", "3")),
+    ("zz,soon,1,x", "used_on: with a value that is no date; account_id: of an account that accounts lacks",
+     ("zz", "soon", "1.0", "x")),
+    ("a,2024-04-01", "usage.csv line 99: missing columns: a,2024-04-01", (None, None, None, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "reason", "kept"), LEFT_OUT, ids=[reason for _, reason, _ in LEFT_OUT])
+def test_rows_that_can_be_lived_without_go_to_the_quarantine(
+    source: Any, row: str, reason: str, kept: tuple[Any, ...]
+) -> None:
+    source.write("usage", f"{GOOD_USAGE} / {row}")
+    report = source.load().report
+    usage = report.tables[2]
+    assert (usage.rows_read, usage.rows_kept, usage.rows_quarantined) == (98, 97, 1)
+    assert source.rows("SELECT count(*) FROM usage") == [(97,)]
+    quarantine = duckdb.sql(f"FROM '{source.data_dir}/quarantine/usage.parquet'")
+    assert quarantine.columns == ["reason", "account_id", "used_on", "quantity", "usage_id"]
+    assert quarantine.fetchall() == [(reason, *kept)]
+    assert all("1 of 98 rows" in str(warning) for warning in report.warnings)
+    assert all("Left out, see quarantine/usage.parquet." in str(warning) for warning in report.warnings)
+
+
+def test_the_limit_on_rows_left_out_is_a_setting(source: Any) -> None:
+    source.write("usage", "account_id,used_on / a,2024-04-01 / zz,2024-04-01")
+    assert source.load("source.max_bad_share=0.5").report.tables[2].rows_quarantined == 1
+
+
+def test_a_quarantine_that_is_no_longer_true_is_removed(source: Any) -> None:
+    source.write("usage", f"{GOOD_USAGE} / zz,2024-04-01,1,x")
+    source.load()
+    source.write("usage", GOOD_USAGE)
+    source.load()
+    assert not (source.data_dir / "quarantine").exists()
+
+
+def test_an_unknown_value_is_emptied_unless_empty_means_something(source: Any) -> None:
+    source.write(
+        "contracts", "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-01-01,5,Cross-Sell / 2,b,2024-01-01,5,gift"
+    )
+    rows = "account_id,acted_on,action,status / " + " / ".join(["a,2024-04-01,call,Done"] * 30)
+    source.write("csm_actions", f"{rows} / b,2024-04-01,call,cancelled")
+    report = source.load().report
+    assert source.rows("SELECT contract_id, kind FROM contracts ORDER BY 1") == [("1", "cross_sell"), ("2", None)]
+    assert source.rows("SELECT status, count(*) FROM csm_actions GROUP BY 1") == [("done", 30)]
+    assert [str(warning) for warning in report.warnings] == [
+        "contracts.kind: 1 of 2 rows with a value that is not allowed (2: gift). Allowed are new, renewal, upsell, "
+        "cross_sell, downsell, price_change; it is read as empty.",
+        "csm_actions.status: 1 of 31 rows with a value that is not allowed (cancelled). Left out, see "
+        "quarantine/csm_actions.parquet. Allowed are done, missed, planned.",
+    ]
+
+
+LINE = "contract_id,account_id,starts_on,mrr"
+ENDED = f"{LINE},ends_on / 1,a,2024-01-01,100,2024-06-01 / 2,b,2024-03-01,50,"
+CONTRADICTIONS = [
+    (
+        {"usage": "account_id,used_on / a,2023-12-31 / a,2024-01-01"},
+        "usage.used_on: 1 of 2 rows before the account's first contract starts (a: 2023-12-31 before 2024-01-01)",
+    ),
+    (
+        {"usage": "account_id,used_on,contract_id / b,2024-02-29,2 / b,2024-03-01,2"},
+        "usage.used_on: 1 of 2 rows before the contract line they were used under starts "
+        "(2: 2024-02-29 before 2024-03-01)",
+    ),
+    (
+        {"usage": "account_id,used_on,contract_id / b,2024-03-01,9"},
+        "usage.contract_id: 1 of 1 row of a line that contracts lacks (9)",
+    ),
+    (
+        {"contracts": ENDED, "engagement": "account_id,happened_on,kind / a,2024-07-01,email / a,2024-06-30,email"},
+        "engagement.happened_on: 1 of 2 rows 30 days or more after the account's last contract ended "
+        "(a: 2024-07-01 after 2024-06-01)",
+    ),
+    (
+        {"contracts": ENDED, "churn_events": "account_id,churned_on / a,2024-05-31 / a,2024-06-01 / b,2024-03-01"},
+        "churn_events.churned_on: 2 of 3 rows with a subscription still open (a: 2024-05-31, b: 2024-03-01)",
+    ),
+    (
+        {"churn_events": "account_id,churned_on / b,2024-02-01"},
+        "churn_events.churned_on: 1 of 1 row before the account's first contract starts "
+        "(b: 2024-02-01 before 2024-03-01)",
+    ),
+    (
+        {"tickets": "account_id,opened_at,resolved_at / a,2024-02-02 10:00,2024-02-01 09:00"},
+        "tickets.resolved_at: 1 of 1 row with resolved_at before opened_at "
+        "(a: 2024-02-01 09:00:00 before 2024-02-02 10:00:00)",
+    ),
+    (
+        {"surveys": "account_id,responded_on,kind,score / a,2024-02-01,nps,11 / a,2024-02-01,csat,5"},
+        "surveys.score: 1 of 2 rows of nps outside 0 to 10 (11.0)",
+    ),
+    (
+        {"surveys": "account_id,responded_on,score,recorded_at / a,2024-02-01,9,2024-01-31 23:59"},
+        "surveys.recorded_at: 1 of 1 row recorded before the event (a: 2024-01-31 before 2024-02-01)",
+    ),
+    (
+        {"accounts": "account_id,fit,technical_fit,customer_since / a,good,7,2024-02-01 / b,bad,1,2024-01-01"},
+        "accounts.technical_fit: 1 of 2 rows outside 0 to 1 (a: 7.0)",
+    ),
+    (
+        {"accounts": "account_id,customer_since / a,2024-02-01 / b,2024-01-01"},
+        "accounts.customer_since: 1 of 2 rows later than the first line's start (a: 2024-02-01 after 2024-01-01)",
+    ),
+    ({"accounts": "account_id / a / b / c"}, "accounts.account_id: 1 of 3 rows of accounts without any contract (c)"),
+    (
+        {"contracts": f"{LINE},ends_on,notice_on / 1,a,2024-01-01,5,2024-06-01,2024-06-02"},
+        "contracts.notice_on: 1 of 1 row with a notice after the line's end (1: 2024-06-02 after 2024-06-01)",
+    ),
+    (
+        {"contracts": f"{LINE},ends_on,ended_on / 1,a,2024-01-01,5,2024-06-01,2024-06-02"},
+        "contracts.ended_on: 1 of 1 row stopped after the scheduled end (1: 2024-06-02 after 2024-06-01)",
+    ),
+    (
+        {
+            "contracts": "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,EUR / 2,b,2024-08-01,5,EUR",
+            "fx_rates": "month,currency,rate / 2024-02-01,EUR,1.1 / 2024-03-01,EUR,1.1",
+        },
+        "contracts.currency: 1 of 2 rows starting before the currency's first rate (EUR from 2024-02-01)",
+    ),
+    (
+        {
+            "contracts": "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-02-01,5,EUR / 2,b,2024-08-01,5,EUR",
+            "fx_rates": "month,currency,rate / 2024-02-01,EUR,1.1 / 2024-03-01,EUR,1.1",
+        },
+        "fx_rates.month: 1 of 2 rows holding a currency's last rate, more than 62 days before the data end "
+        "(EUR: 2024-03-01)",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tables", "warning"), CONTRADICTIONS, ids=[text.split(": ")[0] for _, text in CONTRADICTIONS])
+def test_contradictions_are_named_and_kept(source: Any, tables: dict[str, str], warning: str) -> None:
+    for name, text in tables.items():
+        source.write(name, text)
+    report = source.load().report
+    assert warning in [str(found).rsplit(". ", 1)[0] for found in report.warnings]
+    assert all(table.rows_quarantined == 0 for table in report.tables)
+
+
+def test_what_happens_after_the_data_end_is_named(source: Any) -> None:
+    source.write("usage", "account_id,used_on / a,2024-04-01 / a,2024-05-01")
+    report = source.load("source.data_until=2024-05-01").report
+    assert [str(warning).split(". ")[0] for warning in report.warnings] == [
+        "usage.used_on: 1 of 2 rows on or after 2024-05-01, where the data end (2024-05-01)"
+    ]
+
+
+def test_the_report_tells_what_is_there_and_what_is_lost(source: Any) -> None:
+    source.write("usage", "account_id,used_on,feature / a,2024-04-01,x / a,2024-05-01,y")
+    report = source.load().report
+    usage = report.tables[2]
+    assert (usage.table, usage.columns) == ("usage", ("account_id", "used_on", "feature"))
+    assert usage.absent == ("user_id", "quantity", "usage_id", "contract_id", "recorded_at")
+    assert (str(usage.first_day), str(usage.last_day)) == ("2024-04-01", "2024-05-01")
+    assert "tickets" in report.absent_tables
+    needs = {"users": ("usage.used_on", "usage.user_id"), "days": ("usage.used_on",), "open": ("tickets.opened_at",)}
+    assert report.lost(needs) == {"usage.user_id": ("users",), "tickets": ("open",)}
+
+
+def test_a_good_source_gives_no_warning(source: Any) -> None:
+    assert source.load().report.warnings == ()
