@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.revenue import add_months
+from features.revenue import Retention, add_months, red_flag
 from features.snapshots import stored
 from features.tables import Tables
 from models.outcome import Prediction
+from models.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
 from params import Params
 from serving.definitions import Rules
+from serving.portfolio import Engine, due_by_month, group_labels, labels_in_force, realised, usable_cuts
 from serving.problems import BadRequest
 from serving.registry import Champion
-from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEWAL_FORECAST, OutTable
+from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEWAL_FORECAST, RUN_COLUMNS, OutTable
 
 Progress = Callable[[str, int, int], None]
 
@@ -60,6 +62,22 @@ class Forecast:
         }
 
 
+@dataclass(frozen=True)
+class _Stamp:
+    """What every row of a forecast carries."""
+
+    run_id: str
+    as_of: date
+    model_version: str
+    made_at: datetime
+
+    def fields(self) -> dict[str, Any]:
+        return {column.name: getattr(self, column.name) for column in RUN_COLUMNS}
+
+    def shape(self, table: OutTable, frame: pd.DataFrame) -> pd.DataFrame:
+        return table.shape(frame.assign(**self.fields()))
+
+
 def forecast(
     tables: Tables,
     champion: Champion,
@@ -96,13 +114,25 @@ def forecast(
     progress("scoring the accounts", 0, 1)
     prediction = _predict(champion, customers)
     progress("simulating the portfolio", 0, 1)
-    cuts, cut_notes = usable_cuts(tables, params.forecast.cuts)
-    rolled = _roll_up(tables, champion, customers, prediction, cuts, as_of=as_of, params=params)
+    rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
     drivers = _drivers(champion, customers, params)
     rules = Rules(as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
-    stamp = Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
-    return _assemble(customers, rolled, drivers, rules, stamp, (*cut_notes, *_notes(champion, as_of, params)))
+    stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
+    portfolio = rolled.table().dropna(subset="mean")
+    return Forecast(
+        **stamp.fields(),
+        currency=rules.currency,
+        definition=rules.portfolio(),
+        red_flag=_red_flag(portfolio, rules),
+        notes=(*cut_notes, *_notes(champion, as_of, params)),
+        account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, rolled.accounts, rules)),
+        account_driver=stamp.shape(
+            ACCOUNT_DRIVER, drivers.assign(definition=rules.driver(champion.model.horizon_months))
+        ),
+        nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
+        renewal_forecast=stamp.shape(RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules)),
+    )
 
 
 def run_id(tables: Tables, champion: Champion, as_of: date, params: Params) -> str:
@@ -152,6 +182,77 @@ def _predict(champion: Champion, customers: pd.DataFrame) -> Prediction:
         return champion.model.predict(customers)
     except ValueError as error:
         raise BadRequest(str(error)) from None
+
+
+def _roll_up(
+    tables: Tables, champion: Champion, customers: pd.DataFrame, prediction: Prediction, *, as_of: date, params: Params
+) -> tuple[RollUp, tuple[str, ...]]:
+    """The simulated portfolio, cut by the labels in force, and a note of the cuts that are not there."""
+    cuts, notes = usable_cuts(tables, params.forecast.cuts)
+    engine, months = Engine(params.threads, params.memory_gb), champion.model.horizon_months
+    labels = labels_in_force(tables, as_of, cuts, engine)
+    shared: dict[str, Any] = {"as_of": as_of, "months": months, "rules": params.revenue, "engine": engine}
+    past = realised(tables, customers, **shared)
+    lost = past.lost.assign(**group_labels(labels, past.lost["account_id"]))
+    rolled = roll_up(
+        prediction,
+        PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change),
+        horizon_months=months,
+        cuts=group_labels(labels, customers["account_id"]),
+        trailing=Trailing(past.cohort_arr, lost),
+        due=due_by_month(tables, customers, **shared),
+    )
+    return rolled, notes
+
+
+def _account_rows(customers: pd.DataFrame, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
+    """A row an account and horizon."""
+    accounts, months = paths.expected_arr.shape
+    arr, churn = customers["arr"].to_numpy(dtype=float), paths.churn_probability
+    figures = {
+        "churn_probability": churn,
+        "contraction_probability": paths.contraction_probability,
+        "expansion_probability": paths.expansion_probability,
+        "expected_arr": paths.expected_arr,
+        "arr_p10": paths.p10,
+        "arr_p50": paths.p50,
+        "arr_p90": paths.p90,
+        "arr_at_risk": arr[:, None] * churn,
+    }
+    rows = customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
+    rows = rows.loc[rows.index.repeat(months)].reset_index(drop=True)
+    horizon = np.tile(np.arange(1, months + 1), accounts)
+    rows = rows.assign(horizon_months=horizon, **{name: values.ravel() for name, values in figures.items()})
+    return rows.assign(definition=rows["horizon_months"].map(rules.account))
+
+
+def _portfolio_rows(portfolio: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """The roll-up with each row's definition."""
+    pairs = zip(portfolio["metric"], portfolio["horizon_months"], strict=True)
+    return portfolio.assign(definition=[rules.metric(metric, int(horizon)) for metric, horizon in pairs])
+
+
+def _renewal_rows(renewals: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """Renewals by calendar month."""
+    first = rules.as_of.replace(day=1)
+    months = [add_months(first, int(ahead) - 1) for ahead in renewals["month_ahead"]]
+    return renewals.assign(month=pd.to_datetime(pd.Series(months, dtype="object")), definition=rules.renewal())
+
+
+def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
+    """A warning where the mean NRR of the whole horizon lies far above GRR or logo retention; empty if not."""
+    total = portfolio[(portfolio["cut"] == TOTAL) & (portfolio["horizon_months"] == portfolio["horizon_months"].max())]
+    mean = total.set_index("metric")["mean"]
+    figures = Retention(
+        nrr=mean["nrr"],
+        grr=mean["grr"],
+        logo_retention=mean["logo_retention"],
+        starting_arr=float(total["starting_arr"].iloc[0]),
+        ending_arr=mean["ending_arr"],
+        accounts=int(total["accounts"].iloc[0]),
+        definition=rules.portfolio(),
+    )
+    return red_flag(figures) or ""
 
 
 def _notes(champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ def _print_portfolio(console: Console, summary: Summary) -> None:
         f"{first['accounts']:,} accounts, ARR {_money(first['starting_arr'])} {summary['currency']}"
     )
     table = _table("", "mean [80 % interval]", *(f"{horizon} months" for horizon in horizons))
-    for names, show in ((RATIOS, _percent), (AMOUNTS, _money)):
+    for names, show in ((RATIOS, _percent), (AMOUNTS, _short)):
         for metric, title in names.items():
             cells = [_estimate(rows[metric, horizon], show) for horizon in horizons if (metric, horizon) in rows]
             table.add_row(title, *cells)
@@ -171,7 +171,7 @@ def _print_renewals(console: Console, rows: Sequence[Mapping[str, Any]]) -> None
     table = _table("Renewals by month in which the term ends", *titles)
     for row in rows:
         table.add_row(
-            row["month"],
+            row["month"][: len("2026-01")],
             f"{row['accounts_due']:,}",
             _money(row["available_to_renew"]),
             _money(row["expected_renewed"]),
@@ -217,6 +217,13 @@ def _percent(share: float | None) -> str:
 
 def _money(amount: float | None) -> str:
     return "-" if amount is None else f"{amount:,.0f}"
+
+
+def _short(amount: float | None) -> str:
+    """An amount to four digits or so, with k for thousands and M for millions."""
+    if amount is None or abs(amount) < 10_000:
+        return _money(amount)
+    return f"{amount / 1e3:,.0f}k" if abs(amount) < 10_000_000 else f"{amount / 1e6:,.1f}M"
 
 
 def _day(day: pd.Timestamp) -> str | None:
