@@ -31,6 +31,7 @@ from params import Snapshots as SnapshotSettings
 
 VERSION = 1  # raise it when a change of code alters a snapshot without altering its SQL or its features
 HISTORY_DAYS = 90
+HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls")
 BATCH = 60  # dates made at once: bounds memory, and what a killed run loses
 
 Progress = Callable[[str, int, int], None]
@@ -74,9 +75,10 @@ def month_starts(tables: Tables, settings: SnapshotSettings) -> list[date]:
     """The default dates: month starts up to and including `tables.data_until`.
 
     They begin at `settings.first` or, where it is null, with the first month start at least 90 days after the
-    first contract start or event.
+    data begin: after the first contract start and, where anything that happens is recorded, its first event.
+    Earlier contracts are those of accounts that lasted, so that churn before the events would look too rare.
     """
-    first = settings.first or _first_event(tables) + timedelta(days=HISTORY_DAYS)
+    first = settings.first or _begin(tables) + timedelta(days=HISTORY_DAYS)
     starts = pd.date_range(first, tables.data_until, freq="MS")
     return [start.date() for start in starts]
 
@@ -251,14 +253,14 @@ def _require_rates(connection: duckdb.DuckDBPyConnection) -> None:
         ])  # fmt: skip
 
 
-def _first_event(tables: Tables) -> date:
-    """The first contract start or event."""
-    firsts = ["SELECT MIN(CAST(starts_on AS DATE)) AS day FROM raw.contracts"]
-    for table in contract.TABLES.values():
-        if table.event_day and table.name != "contracts" and tables.has(table.name, table.event_day):
-            firsts.append(f"SELECT MIN(CAST({table.event_day} AS DATE)) AS day FROM raw.{table.name}")
+def _begin(tables: Tables) -> date:
+    """The later of the first contract start and the first thing that happened, whatever it was."""
+    happened = {name: str(contract.TABLES[name].event_day) for name in HAPPENINGS if tables.has(name)}
+    firsts = [f"SELECT MIN(CAST({day} AS DATE)) AS day FROM raw.{name}" for name, day in happened.items()]
+    starts = "SELECT MIN(starts_on) AS day FROM raw.contracts"
+    happening = f"SELECT MIN(day) AS day FROM ({' UNION ALL '.join(firsts or [starts])})"
     with tables.connect(threads=1, memory_gb=1) as connection:
-        row = connection.execute(f"SELECT MIN(day) FROM ({' UNION ALL '.join(firsts)})").fetchone()
+        row = connection.execute(f"SELECT MAX(day) FROM ({starts} UNION ALL {happening})").fetchone()
     return row[0] if row and row[0] else tables.data_until
 
 

@@ -61,7 +61,9 @@ def distinct_counts(
     news = new or {}
     counted = {name: asof.within(window) for name, window in seen.items()}
     counted |= {name: f"p.reach + s.day - s.first_day <= {window}" for name, window in news.items()}
-    columns = ", ".join(f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) AS {name}" for name, condition in counted.items())
+    columns = ", ".join(
+        f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) AS {name}" for name, condition in counted.items()
+    )
     return f"""
         SELECT s.account_id, p.k, {columns}
         FROM (SELECT account_id, kv, MAX(day) OVER known AS day, MIN(first_day) OVER known AS first_day,

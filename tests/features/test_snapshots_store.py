@@ -205,22 +205,30 @@ def test_a_currency_without_rate_is_an_error(company: Any, checked: Callable[...
         build(tables, DATES, revenue=defaults.revenue, settings=defaults.snapshots, threads=1, memory_gb=0.5)
 
 
+APRIL = date(2024, 4, 1)
+
+
 @pytest.mark.parametrize(
-    ("first", "expected"),
+    ("first", "contract", "used", "expected"),
     [
-        ("null", [date(2023, 12, 1), date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1), date(2024, 4, 1)]),
-        ("2024-02-02", [date(2024, 3, 1), date(2024, 4, 1)]),
-        ("2024-04-01", [date(2024, 4, 1)]),
-        ("2024-04-02", []),
+        ("null", date(2023, 11, 2), None, [date(2024, 2, 1), date(2024, 3, 1), APRIL]),
+        ("null", date(2023, 11, 4), None, [date(2024, 3, 1), APRIL]),
+        ("null", date(2023, 11, 2), date(2023, 9, 1), [date(2024, 2, 1), date(2024, 3, 1), APRIL]),
+        ("null", date(2015, 1, 1), date(2023, 12, 2), [date(2024, 3, 1), APRIL]),
+        ("2024-02-02", date(2023, 11, 2), None, [date(2024, 3, 1), APRIL]),
+        ("2024-04-01", date(2023, 11, 2), None, [APRIL]),
+        ("2024-04-02", date(2023, 11, 2), None, []),
     ],
 )
-def test_default_dates_are_month_starts_with_three_months_behind_them(
-    checked: Callable[..., Any], first: str, expected: list[date]
+def test_default_dates_are_month_starts_with_three_months_of_history_behind_them(
+    checked: Callable[..., Any], first: str, contract: date, used: date | None, expected: list[date]
 ) -> None:
     rows = {
         "accounts": [{"account_id": "a"}],
-        "contracts": [{"contract_id": "1", **LINE, "starts_on": date(2023, 9, 20)}],
-        "usage": [{"account_id": "a", "used_on": date(2023, 9, 2)}],
+        "contracts": [{"contract_id": "1", **LINE, "starts_on": contract}],
+        "goals": [{"account_id": "a", "goal": "g", "set_on": date(2010, 1, 1)}],
     }
+    if used:
+        rows["usage"] = [{"account_id": "a", "used_on": used}]
     settings = params.load(overrides=[f"snapshots.first={first}"]).snapshots
     assert month_starts(checked(rows), settings) == expected
