@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.problems import BadInput
+from features.problems import BadInput, Finding
 from features.snapshots import month_starts, stored
 from features.tables import Tables
 from models import baselines
-from models.outcome import OutcomeModel, Prediction
-from models.rollup import PathSettings, portfolio_draws
+from models.outcome import OutcomeModel
+from models.rollup import PathSettings, RollUp, roll_up
 from params import Params
 from training import report
 from training.dataset import Dataset, Progress, assemble, paths_of, require_enough, settings_of
@@ -22,8 +22,6 @@ from training.evaluate import AccountScore, score_accounts
 from training.tracking import Evidence, Record, record_evaluation
 
 Array = NDArray[np.float64]
-COVERAGES = (50, 80, 90)
-BASELINE_NAMES = ("everything_renews", "trailing_nrr", "segment_rates")
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class OriginResult:
     """One origin's forecasts beside what came.
 
     `accounts` has a row an account and horizon: account_id, origin, horizon_months, churn_probability,
-    expansion_probability, their base rates known at the origin, and churned, expanded.
+    expansion_probability, their base rates known at the origin, and churned, expanded (0/1, at the horizon).
     `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, and the naive forecasts of NRR.
     """
 
@@ -106,10 +104,9 @@ def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
     later = range(max(anchor, params.model.min_months - 1 - step) + step, newest - min(horizons) + 1, step)
     chosen = sorted([*earlier, *later][:wanted])
     if not chosen:
-        raise BadInput(
-            f"Too little history to backtest: {len(dates)} monthly snapshots, and {params.model.min_months} "
-            f"(model.min_months) + {min(horizons)} (the shortest of backtest.horizons) are needed."
-        )
+        needed = f"{params.model.min_months} (model.min_months) + {min(horizons)} (the shortest of backtest.horizons)"
+        what = f"there are {len(dates)} monthly snapshots, and {needed} are needed to test a forecast"
+        raise BadInput([Finding("training data", what, "Add history, or lower one of the two")])
     return [dates[position] for position in chosen]
 
 
@@ -122,12 +119,13 @@ def test_origin(tables: Tables, full: Dataset, origin: date, *, params: Params) 
     model = OutcomeModel(known.inputs, settings_of(params)).fit(known.frame, known.paths)
     here = known.cohort(origin)
     cohort, came = known.frame[here].reset_index(drop=True), full.paths[full.cohort(origin)]
-    prediction = model.predict(cohort)
+    paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
+    rolled = roll_up(model.predict(cohort), paths, horizon_months=model.horizon_months)
     horizons = [h for h in params.backtest.horizons if not np.isnan(came[:, h]).all()]
     return OriginResult(
         origin,
-        _account_rows(known, cohort, prediction, came, horizons, params),
-        _portfolio_rows(known, cohort, prediction, came, horizons, params),
+        _account_rows(known, cohort, rolled, came, horizons, params.model.min_change),
+        _portfolio_rows(known, cohort, rolled, came, horizons),
     )
 
 
@@ -161,77 +159,69 @@ def _known_at(tables: Tables, full: Dataset, origin: date, params: Params) -> Da
 
 
 def _account_rows(
-    known: Dataset, cohort: pd.DataFrame, prediction: Prediction, came: Array, horizons: Sequence[int], params: Params
+    known: Dataset, cohort: pd.DataFrame, rolled: RollUp, came: Array, horizons: Sequence[int], min_change: float
 ) -> pd.DataFrame:
     """Probabilities and what came, a row an account and horizon."""
-    churn, expansion = prediction.churn_probability(), prediction.event_probability("expansion")
-    change = params.model.min_change
     parts = []
     for horizon in horizons:
-        past_churn, past_expansion = _past_rates(known, horizon, change)
+        churn_base, expansion_base = _past_rates(known, horizon, min_change)
         parts.append(
             pd.DataFrame(
                 {
                     "account_id": cohort["account_id"],
                     "origin": pd.Timestamp(known.as_of),
                     "horizon_months": horizon,
-                    "churn_probability": churn[:, horizon - 1],
-                    "churn_base": past_churn,
+                    "churn_probability": rolled.accounts.churn_probability[:, horizon - 1],
+                    "churn_base": churn_base,
                     "churned": (came[:, horizon] == 0).astype(float),
-                    "expansion_probability": expansion[:, horizon - 1],
-                    "expansion_base": past_expansion,
-                    "expanded": _ever_expanded(came, horizon, change),
+                    "expansion_probability": rolled.accounts.expansion_probability[:, horizon - 1],
+                    "expansion_base": expansion_base,
+                    "expanded": _grew(came[:, 0], came[:, horizon], min_change),
                 }
             )
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def _ever_expanded(paths: Array, horizon: int, min_change: float) -> Array:
-    """Whether ARR rose in any month up to the horizon."""
-    before, after = paths[:, :horizon], paths[:, 1 : horizon + 1]
-    return np.asarray(((before > 0) & (after > before * (1 + min_change))).any(axis=1), dtype=float)
+def _grew(before: Array, after: Array, min_change: float) -> Array:
+    """Whether ARR is higher than at the snapshot, as 0/1."""
+    return np.asarray(after > before * (1 + min_change), dtype=float)
 
 
 def _past_rates(known: Dataset, horizon: int, min_change: float) -> tuple[float, float]:
-    """Shares that churned and expanded within the horizon, in the newest cohort for which that is known."""
+    """Shares that had churned and grown by the horizon, in the newest cohort for which that is known.
+
+    With less history than the horizon: the monthly rates so far, compounded.
+    """
     complete = ~np.isnan(known.paths[:, horizon])
-    if not complete.any():
-        return _scaled_rates(known, horizon, min_change)
-    newest = known.frame["as_of"][complete].max()
-    paths = known.paths[complete & (known.frame["as_of"] == newest).to_numpy()]
-    churned, expanded = (paths[:, horizon] == 0).mean(), _ever_expanded(paths, horizon, min_change).mean()
-    return float(churned), float(expanded)
-
-
-def _scaled_rates(known: Dataset, horizon: int, min_change: float) -> tuple[float, float]:
-    """With less history than the horizon: the monthly rates so far, compounded."""
-    paths = known.paths[~np.isnan(known.paths[:, 1])]
-    monthly = np.array([(paths[:, 1] == 0).mean(), _ever_expanded(paths, 1, min_change).mean()])
-    churned, expanded = 1 - (1 - monthly) ** horizon
-    return float(churned), float(expanded)
+    months = horizon if complete.any() else 1
+    complete = ~np.isnan(known.paths[:, months])
+    newest = known.frame["as_of"][complete].max() if months == horizon else None
+    chosen = complete & (known.frame["as_of"] == newest).to_numpy() if newest is not None else complete
+    paths = known.paths[chosen]
+    shares = np.array([(paths[:, months] == 0).mean(), _grew(paths[:, 0], paths[:, months], min_change).mean()])
+    churned, grown = 1 - (1 - shares) ** (horizon / months)
+    return float(churned), float(grown)
 
 
 def _portfolio_rows(
-    known: Dataset, cohort: pd.DataFrame, prediction: Prediction, came: Array, horizons: Sequence[int], params: Params
+    known: Dataset, cohort: pd.DataFrame, rolled: RollUp, came: Array, horizons: Sequence[int]
 ) -> pd.DataFrame:
     """NRR and GRR forecast and come, a row a horizon and metric."""
-    settings = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
-    draws = portfolio_draws(prediction, settings)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for horizon in horizons:
         start, end = came[:, 0], came[:, horizon]
         actual = {"nrr": end.sum() / start.sum(), "grr": np.minimum(start, end).sum() / start.sum()}
-        naive = _naive_forecasts(known, cohort, horizon)
         for metric, value in actual.items():
             rows.append(
                 {
                     "origin": pd.Timestamp(known.as_of),
                     "horizon_months": horizon,
                     "metric": metric,
+                    "accounts": len(cohort),
                     "actual": value,
-                    **_summary(draws[metric][horizon - 1]),
-                    **(naive if metric == "nrr" else {}),
+                    **_summary(rolled.draws[metric][0, horizon - 1]),
+                    **(_naive_forecasts(known, cohort, horizon) if metric == "nrr" else {}),
                 }
             )
     return pd.DataFrame(rows)

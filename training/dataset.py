@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.feature import Feature
-from features.problems import BadInput
+from features.problems import BadInput, Finding
 from features.revenue import cohort_paths
 from features.snapshots import Snapshots
 from features.tables import Tables
@@ -99,13 +99,13 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
         "accounts known to have churned": (churned, settings.min_churned, "min_churned"),
     }
     short = [
-        f"  {what}: {count}, at least {least} are needed (model.{key})"
+        Finding(
+            table="training data",
+            what=f"as of {dataset.as_of} there are {count} {what}, and at least {least} are needed",
+            todo=f"Add history, or lower model.{key} and trust the result less",
+        )
         for what, (count, least, key) in found.items()
         if count < least
     ]
     if short:
-        raise BadInput(
-            "\n".join(
-                [f"Too little to train on as of {dataset.as_of}:", *short, "Add history, or lower the named setting."]
-            )
-        )
+        raise BadInput(short)

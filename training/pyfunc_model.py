@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import mlflow
+import mlflow.pyfunc
 import pandas as pd
 
 from models.outcome import OutcomeModel
 
 
-class HoldfastModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class HoldfastModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
     """Reads the bundle's text files; nothing is unpickled."""
 
     def load_context(self, context: Any) -> None:

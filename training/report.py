@@ -154,7 +154,7 @@ def portfolio_verdict(portfolio: pd.DataFrame) -> list[str]:
     """Which naive forecasts of NRR the model did and did not beat, at the longest horizon."""
     table = portfolio_table(portfolio)
     nrr = table[table["metric"] == "nrr"]
-    row = nrr.loc[nrr["horizon_months"].idxmax()]
+    row = nrr.sort_values("horizon_months").iloc[-1]
     better = [label for name, label in NAIVE.items() if row["model_error"] < row[f"{name}_error"]]
     worse = [label for label in NAIVE.values() if label not in better]
     lines = [

@@ -102,10 +102,9 @@ def record_evaluation(evidence: Sequence[Evidence], *, tables: Tables, params: P
 def _run(params: Params, name: str) -> Iterator[tuple["MlflowClient", str]]:
     """A run that ends FINISHED if its body does, and FAILED if not."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.tracking import MlflowClient
 
-    mlflow.set_tracking_uri(store_uri(params))
     params.data_dir.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(tracking_uri=store_uri(params))
     run_id = client.create_run(_experiment(client, params), run_name=name).info.run_id
@@ -180,25 +179,27 @@ def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Eviden
 
 def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, params: Params) -> str:
     """Log the bundle as a models-from-code pyfunc and register it; returns the version."""
-    import mlflow
+    from mlflow.pyfunc import save_model
 
-    files = model.to_files()
+    files, name = model.to_files(), params.model.name
     with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / BUNDLE
+        bundle, saved = Path(folder) / BUNDLE, Path(folder) / "model"
         bundle.mkdir()
-        for name, text in files.items():
-            (bundle / name).write_text(text, encoding="utf-8")
-        info = mlflow.pyfunc.log_model(
-            name="model",
+        for file, text in files.items():
+            (bundle / file).write_text(text, encoding="utf-8")
+        save_model(
+            saved,
             python_model=str(_PYFUNC),
             artifacts={BUNDLE: str(bundle)},
             pip_requirements=["holdfast"],
-            run_id=run_id,
-            metadata={"bundle_digest": bundle_digest(files)},
+            signature=False,  # the bundle lists its own inputs, with types and categories
         )
-    registered = mlflow.register_model(info.model_uri, params.model.name)
-    client.set_model_version_tag(params.model.name, registered.version, "bundle_digest", bundle_digest(files))
-    return str(registered.version)
+        client.log_artifacts(run_id, str(saved), artifact_path="model")
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    source = f"{client.get_run(run_id).info.artifact_uri}/model"
+    tags = {"bundle_digest": bundle_digest(files)}
+    return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)
 
 
 def bundle_digest(files: dict[str, str]) -> str:
