@@ -64,6 +64,7 @@ def day(number: int) -> str:
         pytest.param([{"ends_on": None}], "2025-01-01", OPEN, 0, id="evergreen"),
         pytest.param([{"ends_on": None} | NOTICED], "2025-03-01", OPEN, 0, id="evergreen with notice, end not known"),
         pytest.param([{}, {"starts_on": "2025-03-20"}], "2025-04-01", "2025-03-20", 0, id="late renewal"),
+        pytest.param([{}, {"starts_on": "2025-04-01"}], "2025-04-02", "2025-03-31", 0, id="renewed a day too late"),
         pytest.param([{}, {"starts_on": "2025-03-31"}], "2025-04-01", "2025-03-31", 0, id="on the last day"),
         pytest.param(
             [{}, {"starts_on": "2025-03-20", "signed_on": "2025-03-05"}],

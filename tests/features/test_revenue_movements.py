@@ -82,6 +82,11 @@ def moved(tables: Tables, **setting: Any) -> list[tuple[str, str | None, float]]
         ),
         pytest.param([{}, OLD | {"product": "q"}], [("contraction", "q", -1200)], id="one of two products lost"),
         pytest.param(
+            [{}, OLD | {"product": "q"}, OLD | {"product": "r"}],
+            [("contraction", "q", -1200), ("contraction", "r", -1200)],
+            id="two of three products lost",
+        ),
+        pytest.param(
             [{"ended_on": "2024-08-01"}, NEW | {"mrr": 150.0}],
             [("reactivation", "p", 1800), ("churn", "p", -1200)],
             id="left and came back",
