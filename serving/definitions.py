@@ -17,6 +17,7 @@ _METRICS = {
     "contracted_arr": "ARR lost from {start} to {end} by accounts that stay with less",
     "expanded_arr": "ARR gained from {start} to {end} by accounts that end with more",
 }
+_EXPLAINED = {"churn": "leaving", "expansion": "expanding at least once, were it to stay,"}
 _REACTIVATION = {
     "exclude": "an account that left and came back counts 0",
     "include": "a return counts once it has come; returns ahead are not simulated",
@@ -56,13 +57,13 @@ class Rules:
             f"ARR at risk = ARR x churn probability. {self._common()}"
         )
 
-    def driver(self, horizon_months: int) -> str:
+    def driver(self, outcome: str, horizon_months: int) -> str:
         """Definition of a row of account_driver."""
         end = add_months(self.as_of, horizon_months)
         return (
-            "What the model attributes to the reason, of the difference between the account's probability over "
-            f"[{self.as_of}, {end}) and the average account's; an association, not the effect of an action. "
-            f"{self._common()}"
+            f"What the model attributes to the reason, of the difference between the account's probability of "
+            f"{_EXPLAINED[outcome]} in [{self.as_of}, {end}) and the mean over all accounts; an association, not the "
+            f"effect of an action. {self._common()}"
         )
 
     def renewal(self) -> str:

@@ -13,7 +13,8 @@ import pandas as pd
 from features.revenue import Retention, add_months, red_flag
 from features.snapshots import stored
 from features.tables import Tables
-from models.outcome import Prediction
+from models.drivers import drivers
+from models.outcome import Outcome, Prediction
 from models.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
 from params import Params
 from serving.definitions import Rules
@@ -23,6 +24,7 @@ from serving.registry import Champion
 from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEWAL_FORECAST, RUN_COLUMNS, OutTable
 
 Progress = Callable[[str, int, int], None]
+EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,14 @@ def forecast(
         The data do not reach `as_of`, no account has ARR then, or the model was trained on other rules or features.
     """
     require_usable(tables, champion, as_of, params)
+    rules = Rules(as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
     customers = _customers(tables, as_of, params, progress)
     progress("scoring the accounts", 0, 1)
     prediction = _predict(champion, customers)
     progress("simulating the portfolio", 0, 1)
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
-    drivers = _drivers(champion, customers, params)
-    rules = Rules(as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
+    reasons = _reasons(champion, customers, rules, top=params.forecast.drivers)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
@@ -127,9 +129,7 @@ def forecast(
         red_flag=_red_flag(portfolio, rules),
         notes=(*cut_notes, *_notes(champion, as_of, params)),
         account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, rolled.accounts, rules)),
-        account_driver=stamp.shape(
-            ACCOUNT_DRIVER, drivers.assign(definition=rules.driver(champion.model.horizon_months))
-        ),
+        account_driver=stamp.shape(ACCOUNT_DRIVER, reasons),
         nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
         renewal_forecast=stamp.shape(RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules)),
     )
@@ -203,6 +203,22 @@ def _roll_up(
         due=due_by_month(tables, customers, **shared),
     )
     return rolled, notes
+
+
+def _reasons(champion: Champion, customers: pd.DataFrame, rules: Rules, *, top: int) -> pd.DataFrame:
+    """The reasons behind each account's churn and expansion probability over the whole horizon."""
+    model, explained = champion.model, []
+    for outcome in EXPLAINED:
+        found = drivers(
+            model.contributions(customers, outcome),
+            model.all_inputs,
+            customers,
+            outcome=outcome,
+            top=top,
+            currency=rules.currency,
+        )
+        explained.append(found.assign(definition=rules.driver(outcome, model.horizon_months)))
+    return pd.concat(explained, ignore_index=True)
 
 
 def _account_rows(customers: pd.DataFrame, paths: AccountPaths, rules: Rules) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def load_champion(params: Params) -> Champion:
     with TemporaryDirectory(prefix="holdfast-") as folder:
         files = _bundle(_download(params, version.version, folder))
     return Champion(
-        model=_read(files),
+        model=_read(files, params.threads),
         version=str(version.version),
         run_id=str(version.run_id),
         trained_as_of=date.fromisoformat(trained),
@@ -107,8 +107,8 @@ def _bundle(folder: Path) -> dict[str, str]:
     return {file.name: file.read_text(encoding="utf-8") for file in sorted(bundles[0].iterdir()) if file.is_file()}
 
 
-def _read(files: Mapping[str, str]) -> OutcomeModel:
+def _read(files: Mapping[str, str], threads: int) -> OutcomeModel:
     try:
-        return OutcomeModel.from_files(files)
+        return OutcomeModel.from_files(files, threads=threads)
     except (ValueError, KeyError, TypeError) as error:
         raise NoModel(f"The registered model cannot be read ({error}): run `holdfast train`.") from None
