@@ -1,0 +1,242 @@
+"""Reasons: what moved an account's probability away from the average account's, in words a CSM reads.
+
+SHAP values explain the log-odds of one month; what a reader wants explained is the probability over the whole horizon,
+
+    P = 1 - product over months of (1 - h_m),   h_m = expit(slope * (base + sum of SHAP values) + intercept).
+
+The Aumann-Shapley value (Aumann and Shapley, 1974; integrated gradients) takes every month's log-odds z_m along the
+straight line from their base to the account's and gives each input what its share of that way adds to P:
+
+    effect_f = sum over m of slope * SHAP_mf * integral over s from 0 to 1 of dP/dz_m at base + s * (z - base).
+
+The effects add up to P(account) - P(base) exactly. They are associations that the model learned, not what an action
+would change.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from models.horizon import CALENDAR_INPUTS
+from models.inputs import Input
+from models.outcome import Contributions, Outcome
+
+Array = NDArray[np.float64]
+
+COLUMNS = ("account_id", "outcome", "rank", "feature", "signal", "value", "effect", "text")
+_POINTS = 48  # of the quadrature: the integral is exact to 1e-9 where the log-odds move by less than 25
+_CHUNK = 256  # accounts integrated at a time
+_CALENDAR = frozenset(item.name for item in CALENDAR_INPUTS)
+_SUBJECT = {"churn": "churn risk", "contraction": "the risk of contraction", "expansion": "the chance of expansion"}
+_SMALLEST_SHOWN = 0.05  # probability points
+
+
+@dataclass(frozen=True)
+class _Signals:
+    """Inputs grouped by signal: the signals' names, and which inputs belong to each as 0/1 (inputs, signals)."""
+
+    names: tuple[str, ...]
+    member: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Reason:
+    row: int
+    rank: int
+    signal: int
+    shown: int  # the input
+    effect: float
+
+
+def horizon_probability(contributions: Contributions) -> Array:
+    """Probability of at least one event within the months explained, shape (accounts,).
+
+    Expansion and contraction are taken by themselves here, as if the account stayed a customer.
+    """
+    return np.asarray(1 - expit(-_log_odds(contributions)).prod(axis=1))
+
+
+def path_effects(contributions: Contributions) -> Array:
+    """What each input adds to the probability, against the base of the SHAP values.
+
+    Returns
+    -------
+    ndarray of shape (accounts, inputs)
+        Each row sums to the account's `horizon_probability` less that of an account without any contribution.
+    """
+    margin = contributions.margin
+    chunks = [margin[start : start + _CHUNK] for start in range(0, len(margin), _CHUNK)]
+    start = contributions.slope * contributions.base + contributions.intercept
+    effects = [_integrate(contributions.slope * chunk, start) for chunk in chunks]
+    return np.concatenate([np.empty((0, margin.shape[2])), *effects])
+
+
+def drivers(
+    contributions: Contributions,
+    inputs: Sequence[Input],
+    frame: pd.DataFrame,
+    *,
+    outcome: Outcome,
+    top: int,
+    currency: str = "",
+    reference: Array | None = None,
+) -> pd.DataFrame:
+    """The strongest reasons of each account, in words.
+
+    Inputs of one signal make one reason, with the sum of their effects; the input shown is the one that moves the
+    probability most in the direction of that sum. Reasons without effect are left out.
+
+    Parameters
+    ----------
+    contributions
+        SHAP values of the accounts' monthly log-odds.
+    inputs
+        Descriptions of the inputs, in the order of `contributions.names`.
+    frame
+        The snapshot rows explained: `account_id`, `as_of`, `term_ends_on`, `notice_given`, `presigned`, and the inputs
+        but for those of the renewal calendar.
+    outcome
+        What is explained.
+    top
+        How many reasons an account at most.
+    currency
+        Put before amounts of money.
+    reference
+        Mean effect of each input (`path_effects(...).mean(axis=0)`) over the accounts to compare with, shape
+        (inputs,). By default over the accounts given, each counted once: effects then tell an account from the average
+        one, and all of an account's effects (not only the top) sum to its probability less the mean probability.
+
+    Returns
+    -------
+    DataFrame
+        `account_id, outcome, rank, feature, signal, value, effect, text`, by account in the order of `frame`, then
+        rank. `effect` is in units of probability (0.01 = one point); `value` is text, empty where not known.
+
+    Raises
+    ------
+    ValueError
+        The inputs are not those of the contributions, or the frame has another number of rows.
+    """
+    _check(contributions, inputs, frame)
+    effects = path_effects(contributions)
+    if len(effects):
+        effects = effects - (effects.mean(axis=0) if reference is None else reference)
+    signals = _group(inputs)
+    reasons = list(_ranked(effects, signals, top))
+    shown = {number: _words(inputs[number], frame, currency) for number in {reason.shown for reason in reasons}}
+    account_ids = frame["account_id"].tolist()
+    rows = []
+    for reason in reasons:
+        value, words = shown[reason.shown][reason.row]
+        names = inputs[reason.shown].name, signals.names[reason.signal]
+        text = f"{_direction(outcome, reason.effect)}: {words}"
+        rows.append((account_ids[reason.row], outcome, reason.rank, *names, value, reason.effect, text))
+    kinds = {"rank": "int64", "effect": "float64"}
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({name: kinds.get(name, "str") for name in COLUMNS})
+
+
+def _check(contributions: Contributions, inputs: Sequence[Input], frame: pd.DataFrame) -> None:
+    names = tuple(item.name for item in inputs)
+    if names != contributions.names:
+        raise ValueError(
+            f"inputs must be those of the contributions, in their order: got {names}, not {contributions.names}"
+        )
+    if len(frame) != len(contributions.margin):
+        raise ValueError(f"frame has {len(frame)} rows, the contributions explain {len(contributions.margin)}")
+
+
+def _log_odds(contributions: Contributions) -> Array:
+    """Calibrated log-odds of each account and month."""
+    margin = contributions.base + contributions.margin.sum(axis=-1)
+    return np.asarray(contributions.slope * margin + contributions.intercept)
+
+
+def _integrate(change: Array, start: float) -> Array:
+    """Effects of changes of the log-odds (accounts, months, inputs) from `start` on; dP/dz_m = h_m prod_k (1 - h_k)."""
+    points, weights = np.polynomial.legendre.leggauss(_POINTS)
+    way = change.sum(axis=-1)[..., None] * ((points + 1) / 2)
+    stays = expit(-(start + way)).prod(axis=1, keepdims=True)
+    gradient = (stays * expit(start + way)) @ (weights / 2)
+    return np.asarray(np.einsum("amf,am->af", change, gradient))
+
+
+def _group(inputs: Sequence[Input]) -> _Signals:
+    names = tuple(dict.fromkeys(item.signal for item in inputs))
+    return _Signals(names, np.array([[item.signal == name for name in names] for item in inputs]))
+
+
+def _ranked(effects: Array, signals: _Signals, top: int) -> Iterator[_Reason]:
+    totals = effects @ signals.member
+    strongest = np.argsort(-np.abs(totals), axis=1, kind="stable")[:, :top]
+    for row, chosen in enumerate(strongest):
+        for rank, signal in enumerate(chosen, start=1):
+            effect = float(totals[row, signal])
+            if effect != 0:
+                along = np.where(signals.member[:, signal], effects[row] * np.sign(effect), -np.inf)
+                yield _Reason(row, rank, int(signal), int(np.argmax(along)), effect)
+
+
+def _direction(outcome: Outcome, effect: float) -> str:
+    points = 100 * abs(effect)
+    size = "less than 0.1" if points < _SMALLEST_SHOWN else f"{points:.1f}"
+    return f"{'Raises' if effect > 0 else 'Lowers'} {_SUBJECT[outcome]} by {size} points"
+
+
+def _words(item: Input, frame: pd.DataFrame, currency: str) -> list[tuple[str, str]]:
+    """Of each account: the value of an input, and the words that say it."""
+    if item.name in _CALENDAR:
+        columns = (frame[name] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))
+        return [_renewal(*account) for account in zip(*columns, strict=True)]
+    return [_sentence(item, value, currency) for value in frame[item.name]]
+
+
+def _sentence(item: Input, value: Any, currency: str) -> tuple[str, str]:
+    if pd.isna(value):
+        return "", f"not known: {_uncapitalised(re.split('[;:]', item.meaning)[0])}"
+    shown = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
+    return shown, item.sentence.replace("{value}", shown)
+
+
+def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presigned: float) -> tuple[str, str]:
+    """Where the account stands on its renewal calendar, whichever month ahead matters."""
+    if pd.isna(ends):
+        return "evergreen", "the contract has no end date"
+    days = (ends - as_of).days
+    when = f"the term ends in {days:,} days, on {ends:%Y-%m-%d}"
+    if days < 0:
+        when = f"the renewal is {-days:,} days overdue, since {ends:%Y-%m-%d}"
+    if notice_given == 1:
+        when = f"notice was given and {when}"
+    elif presigned == 1:
+        when = f"the next renewal is signed and {when}"
+    return f"{ends:%Y-%m-%d}", when
+
+
+def format_value(value: float, unit: str, currency: str = "") -> str:
+    """A number as it reads in a sentence: shares in percent, money with its currency, flags as yes or no."""
+    if unit == "0/1":
+        return "yes" if value else "no"
+    if unit == "share":
+        return f"{_rounded(100 * value)}%"
+    if unit.startswith("money"):
+        return f"{currency} {value:,.0f}".strip()
+    return _rounded(value)
+
+
+def _rounded(value: float) -> str:
+    """About three digits: 1,234 and 12.3 and 0.45, without trailing zeros."""
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:,.{decimals}f}"
+    text = text.rstrip("0").rstrip(".") if decimals else text
+    return "0" if text == "-0" else text
+
+
+def _uncapitalised(text: str) -> str:
+    """The first letter small, unless an abbreviation such as NPS begins the text."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
