@@ -96,7 +96,7 @@ class Progress:
         if what == said and time.monotonic() - at < PLAIN_EVERY_SECONDS:
             return
         self._said = (what, time.monotonic())
-        print(f"{what} ({done} of {total})" if total else what, file=sys.stderr, flush=True)
+        print(f"{what} ({done} of {total})" if total > 1 else what, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

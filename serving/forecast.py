@@ -274,6 +274,11 @@ def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
 def _notes(champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:
     """What a reader would otherwise take wrongly."""
     notes = []
+    if champion.has_skill is False:
+        notes.append(
+            "NO SKILL FOUND when the champion was tested out of time: its churn probabilities were no better than "
+            "the base rate. Do not act on single accounts' probabilities or reasons."
+        )
     if as_of < champion.trained_as_of:
         notes.append(
             f"The model learned from data up to {champion.trained_as_of}, after {as_of}: "

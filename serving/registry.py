@@ -23,6 +23,7 @@ class Champion:
     """The registered model version that is in charge, the run that made it, and up to when it saw data.
 
     `digest` identifies the content of its bundle: the same model has the same one, whatever its version.
+    `has_skill` says whether its churn probabilities beat the base rate out of time; None if that was not tested.
     """
 
     model: OutcomeModel
@@ -30,6 +31,7 @@ class Champion:
     run_id: str
     trained_as_of: date
     digest: str
+    has_skill: bool | None = None
 
 
 def tracking_uri(params: Params) -> str:
@@ -49,17 +51,19 @@ def load_champion(params: Params) -> Champion:
         raise _none_yet(params)
     client = _client(params)
     version = _champion_version(client, params)
-    trained = client.get_run(version.run_id).data.tags.get(TRAINED_AS_OF)
+    run = client.get_run(version.run_id).data
+    trained = run.tags.get(TRAINED_AS_OF)
     if not trained:
         raise NoModel(f"The run {version.run_id} of the champion lacks the tag {TRAINED_AS_OF}: run `holdfast train`.")
     with TemporaryDirectory(prefix="holdfast-") as folder:
-        files = _bundle(_download(params, version.version, folder))
+        files = _bundle(_download(client, params, version.version, folder))
     return Champion(
         model=_read(files, params.threads),
         version=str(version.version),
         run_id=str(version.run_id),
         trained_as_of=date.fromisoformat(trained),
         digest=hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16],
+        has_skill=_has_skill(run.metrics),
     )
 
 
@@ -91,12 +95,18 @@ def _champion_version(client: Any, params: Params) -> Any:
         raise
 
 
-def _download(params: Params, version: str, folder: str) -> Path:
+def _has_skill(metrics: Mapping[str, float]) -> bool | None:
+    """Whether churn skill is above zero beyond chance at any horizon tested."""
+    lowest = [value for name, value in metrics.items() if name.startswith("churn_") and name.endswith("_skill_low")]
+    return any(value > 0 for value in lowest) if lowest else None
+
+
+def _download(client: Any, params: Params, version: str, folder: str) -> Path:
+    """The version's files; asked for by place, since a `models:/` address is looked up in the global store."""
     import mlflow.artifacts
 
-    uri = tracking_uri(params)
-    source = f"models:/{params.model.name}/{version}"
-    return Path(mlflow.artifacts.download_artifacts(source, dst_path=folder, tracking_uri=uri, registry_uri=uri))
+    place = client.get_model_version_download_uri(params.model.name, version)
+    return Path(mlflow.artifacts.download_artifacts(place, dst_path=folder, tracking_uri=tracking_uri(params)))
 
 
 def _bundle(folder: Path) -> dict[str, str]:

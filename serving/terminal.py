@@ -113,13 +113,13 @@ def _renewals(renewals: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _at_risk(forecast: Forecast, horizon: int) -> list[dict[str, Any]]:
-    """The accounts with the most ARR at risk, each with what raises its churn probability most."""
+    """The accounts with the most ARR at risk, each with its strongest reason, one that raises its churn if there is."""
     accounts = forecast.account_forecast
     worst = accounts[accounts["horizon_months"] == horizon]
     worst = worst.sort_values(["arr_at_risk", "account_id"], ascending=[False, True]).head(MOST_AT_RISK)
-    drivers = forecast.account_driver
-    raising = drivers[(drivers["outcome"] == "churn") & (drivers["effect"] > 0)]
-    reason = raising.sort_values("rank").drop_duplicates("account_id").set_index("account_id")["text"]
+    reasons = forecast.account_driver[forecast.account_driver["outcome"] == "churn"]
+    reasons = reasons.assign(lowers=reasons["effect"] < 0).sort_values(["account_id", "lowers", "rank"])
+    reason = reasons.drop_duplicates("account_id").set_index("account_id")["text"]
     columns = ["account_id", "arr", "churn_probability", "arr_at_risk", "renews_on"]
     return records(worst[columns].assign(reason=worst["account_id"].map(reason)))
 
@@ -182,7 +182,7 @@ def _print_renewals(console: Console, rows: Sequence[Mapping[str, Any]]) -> None
 
 
 def _print_at_risk(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    titles = ("account", "ARR", "churn", "ARR at risk", "renews on", "what raises it most")
+    titles = ("account", "ARR", "churn", "ARR at risk", "renews on", "strongest reason")
     table = _table("Most ARR at risk (ARR x churn probability)", *titles)
     table.columns[-1].justify = "left"
     for row in rows:

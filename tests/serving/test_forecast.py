@@ -163,6 +163,12 @@ def test_a_forecast_of_the_past_says_that_the_model_knew_more(world: World) -> N
     assert any("The model learned from data up to 2026-01-01, after 2025-06-01" in note for note in notes)
 
 
+def test_a_champion_without_skill_is_named_as_such(world: World, made: Forecast) -> None:
+    unskilled = dataclasses.replace(world, champion=dataclasses.replace(world.champion, has_skill=False))
+    assert unskilled.forecast().notes[-1].startswith("NO SKILL FOUND")
+    assert not [note for note in made.notes if "NO SKILL" in note]
+
+
 def test_a_date_that_the_data_do_not_reach_is_refused(world: World) -> None:
     with pytest.raises(BadRequest, match=r"The data end before 2026-01-01.* Forecast as of 2026-01-01 or earlier"):
         world.forecast(as_of=date(2026, 1, 2))
