@@ -145,6 +145,23 @@ def test_a_stronger_input_against_the_direction_of_its_signal_is_not_shown():
     assert (table["effect"][0] > 0, table["feature"][0]) == (True, "agrees")
 
 
+def test_the_strongest_input_of_a_lowering_signal_is_the_one_that_lowers_most():
+    found = contributions([[[0.4, -0.6, -0.3]]], ("raises", "lowers", "weak"))
+    items = [describe(name, "use") for name in ("raises", "lowers", "weak")]
+    table = drivers(
+        found, items, frame(raises=[1], lowers=[2], weak=[3]), outcome="churn", top=1, reference=np.zeros(3)
+    )
+    assert (table["effect"][0] < 0, table["feature"][0]) == (True, "lowers")
+
+
+def test_ranks_go_by_size_whatever_the_sign():
+    found = contributions([[[0.2, -0.9, 0.5]]], ("low", "high", "middle"))
+    items = [describe(name) for name in ("low", "high", "middle")]
+    table = drivers(found, items, frame(low=[1], high=[2], middle=[3]), outcome="churn", top=3, reference=np.zeros(3))
+    assert table["feature"].tolist() == ["high", "middle", "low"]
+    assert table["effect"].gt(0).tolist() == [False, True, True]
+
+
 def test_ranks_count_from_one_for_each_account_and_stop_at_top():
     found = random_contributions(accounts=4, inputs=6)
     items = [describe(f"x{i}") for i in range(6)]

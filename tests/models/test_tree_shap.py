@@ -77,12 +77,30 @@ def test_unknown_negative_fractional_and_huge_category_codes_and_infinite_number
     rows = rows_to_explain(3, rows=12)
     rows[:, 5] = [-3, -0.5, 0.5, 2.9, CODES, 40, 1e12, np.inf, -np.inf, np.nan, 31, 32]
     rows[:4, 0] = [np.inf, -np.inf, 1e-36, -1e-36]
-    fitted = booster(zero_as_missing=True)
     finite = np.abs(rows[:, 5]) < 1e9  # LightGBM casts codes to int: beyond its range the outcome is undefined
-    assert_equals_lightgbm(fitted, rows[finite])
-    values, base = TreeShap(fitted).contributions(rows)
-    assert np.isfinite(values).all()
-    assert np.isfinite(base)
+    for fitted in (booster(), booster(zero_as_missing=True)):
+        assert_equals_lightgbm(fitted, rows[finite])
+        assert np.isfinite(TreeShap(fitted).contributions(rows)[0]).all()
+
+
+def test_a_fraction_of_a_category_code_counts_as_the_code_towards_zero() -> None:
+    """As LightGBM has it: -0.5 is code 0. Code 0 alone scores high here, so it is split off."""
+    codes = np.tile(np.arange(4.0), 100)[:, None]
+    settings = {"objective": "regression", "verbosity": -1, "num_threads": 1, "min_data_per_group": 1, "cat_smooth": 0}
+    fitted = lightgbm.train(settings, lightgbm.Dataset(codes, codes[:, 0] == 0, categorical_feature=[0]), 2)
+    rows = np.array([[-0.5], [0.0], [0.9], [-1.0], [1.9], [2.0]])
+    assert_equals_lightgbm(fitted, rows)
+    values, _ = TreeShap(fitted).contributions(rows)
+    assert (values[:, 0] > 0).tolist() == [True, True, True, False, False, False]
+
+
+def test_paths_with_more_features_than_the_smallest_quadrature_can_hold() -> None:
+    values = np.random.default_rng(1).normal(size=(3000, 24))
+    score = np.sign(values[:, :12]).prod(axis=1) + values.sum(axis=1)
+    settings = {"objective": "regression", "num_leaves": 400, "min_data_in_leaf": 1, "verbosity": -1, "num_threads": 1}
+    deep = lightgbm.train(settings, lightgbm.Dataset(values, score), 2)
+    assert_equals_lightgbm(deep, values[:30])
+    assert max(forest.step.shape[2] for forest in TreeShap(deep)._forests) > 4
 
 
 def test_zero_missing_splits_and_categories_really_occur() -> None:
