@@ -44,6 +44,8 @@ ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    # Threads that wait must not spin: on a busy machine that made training ten times slower.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
@@ -374,7 +376,7 @@ class _Steps:
 
     def _say(self, line: str) -> None:
         if not self._run.as_json:
-            self._run.console.print(line)
+            self._run.console.print(line, soft_wrap=True)
 
 
 def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
@@ -491,7 +493,7 @@ def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequ
 
 def _print_lines(console: "Console", lines: Sequence[str]) -> None:
     for line in lines:
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def _print_published(
