@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -197,9 +199,10 @@ class OutcomeModel:
         at_risk = _at_risk(frame, paths)
         self._inputs = matrix(self.inputs, frame)
         self._calendar = calendar(frame, months=self.months, grace_days=self.settings.grace_days)
-        self.outcomes_ = {
-            outcome: self._fit_outcome(outcome, number, at_risk) for number, outcome in enumerate(OUTCOMES)
-        }
+        # One thread an outcome: boosting many small trees gains little, and often loses, from threads within a tree.
+        with ThreadPoolExecutor(max_workers=min(self.settings.threads, len(OUTCOMES))) as pool:
+            fitted = pool.map(partial(self._fit_outcome, at_risk=at_risk), OUTCOMES)
+            self.outcomes_ = dict(zip(OUTCOMES, fitted, strict=True))
         self.pools_ = self._fit_pools(frame, at_risk)
         self.shock_ = self._fit_shock(at_risk)
         del self._inputs, self._calendar
@@ -295,10 +298,11 @@ class OutcomeModel:
             min_rows_per_leaf=settings.min_rows_per_leaf,
             l2=settings.l2,
             seed=settings.seed + number,
-            threads=settings.threads,
+            threads=1,
         )
 
-    def _fit_outcome(self, outcome: str, number: int, at_risk: _AtRisk) -> FittedOutcome:
+    def _fit_outcome(self, outcome: str, at_risk: _AtRisk) -> FittedOutcome:
+        number = OUTCOMES.index(outcome)
         event = at_risk.event(outcome, self.settings.min_change)
         events, rows = int(event.sum()), event.size
         if events < FEWEST_EVENTS:
