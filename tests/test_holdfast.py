@@ -9,7 +9,20 @@ from typer.testing import CliRunner, Result
 
 import holdfast
 
-TINY = ("simulated.accounts=150", "simulated.months=30", "model.trees=30", "forecast.draws=200", "backtest.origins=1")
+# MLflow's own: its use of SQLAlchemy, and its advice on type hints of models.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+TINY = (
+    "simulated.accounts=120",
+    "simulated.months=30",
+    "model.trees=15",
+    "backtest.horizons=[3, 6]",
+    "backtest.origins=1",
+    "forecast.draws=200",
+)
 
 
 def run(*arguments: str, data_dir: Path | None = None) -> Result:
@@ -52,7 +65,7 @@ def test_help_lists_every_verb() -> None:
         (["explain"], "Missing argument 'ACCOUNT'"),
         (["forecst"], "No such command 'forecst'"),
         (["check", "--fast"], "No such option: --fast"),
-        (["simulate", "there", "--truth", "t.parquet"], "--truth FILE and --as-of DATE go together"),
+        (["simulate", "there", "--truth", "t.json"], "--truth FILE and --as-of DATE go together"),
         (["check", "--set", "source.kind=files", "--set", "source.path=nowhere"], "nowhere"),
     ],
 )
@@ -109,3 +122,101 @@ def test_simulate_writes_the_same_company_twice(tmp_path: Path) -> None:
     assert {path.name for path in files} >= {"accounts.parquet", "contracts.parquet"}
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The whole way, once."""
+    data_dir = tmp_path_factory.mktemp("demo") / "data"
+    return data_dir, run("demo", "--json", data_dir=data_dir)
+
+
+def test_demo_goes_the_whole_way(demo_data: tuple[Path, Result]) -> None:
+    data_dir, result = demo_data
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert [step["step"].split(":")[0] for step in content["steps"]] == [
+        "Checking the input",
+        "Snapshots",
+        "Training",
+        "Backtest",
+        "Forecasting",
+    ]
+    assert {row["metric"] for row in content["forecast"]["portfolio"]} >= {"nrr", "grr", "reported_nrr"}
+    assert content["forecast"]["folder"] == str(data_dir / "forecasts" / "2026-01-01")
+    assert (data_dir / "forecasts" / "latest" / "forecast.xlsx").exists()
+    assert not Path("mlflow.db").exists(), "the store lies in the data folder, not where the command runs"
+
+
+def test_a_forecast_again_gives_the_same_bytes(demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    data_dir, _ = demo_data
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    folder = data_dir / "forecasts" / "2025-12-01"
+    contents = []
+    for threads in ("1", "2"):
+        result = run("forecast", "--as-of", "2025-12-01", "--set", f"threads={threads}", data_dir=data_dir)
+        assert result.exit_code == 0, result.stderr
+        contents.append({file.name: file.read_bytes() for file in sorted(folder.iterdir())})
+    assert contents[0] == contents[1]
+    assert b"2026-01-01T00:00:00Z" in contents[0]["nrr_forecast.csv"]
+    assert "Forecast as of 2025-12-01 by model version 1" in result.stdout
+    assert "Most ARR at risk" in result.stdout
+    assert "Note: The model learned from data up to 2026-01-01" in result.stdout
+
+
+def test_explain_gives_what_was_published(demo_data: tuple[Path, Result]) -> None:
+    data_dir, result = demo_data
+    worst = json.loads(result.stdout)["forecast"]["at_risk"][0]
+    explained = run("explain", worst["account_id"], "--json", data_dir=data_dir)
+    assert explained.exit_code == 0, explained.stderr
+    content = json.loads(explained.stdout)
+    assert content["horizons"][-1]["churn_probability"] == pytest.approx(worst["churn_probability"])
+    assert worst["reason"] in [row["text"] for row in content["drivers"]]
+    readable = run("explain", worst["account_id"], data_dir=data_dir)
+    assert "Reasons for its expansion probability" in readable.stdout
+
+
+def test_an_unknown_account_gets_near_misses(demo_data: tuple[Path, Result]) -> None:
+    data_dir, result = demo_data
+    known = json.loads(result.stdout)["forecast"]["at_risk"][0]["account_id"]
+    missed = run("explain", known + "x", data_dir=data_dir)
+    assert missed.exit_code == 2
+    assert "Did you mean" in missed.stderr
+    assert known in missed.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        ("check", "the data end before 2026-01-01"),
+        ("snapshots", "Stored in"),
+        ("backtest", "churn"),
+    ],
+)
+def test_readable_results(demo_data: tuple[Path, Result], verb: str, said: str) -> None:
+    result = run(verb, data_dir=demo_data[0])
+    assert result.exit_code == 0, result.stderr
+    assert said in result.stdout
+
+
+@pytest.mark.parametrize(("verb", "key"), [("check", "tables"), ("snapshots", "features")])
+def test_results_for_machines(demo_data: tuple[Path, Result], verb: str, key: str) -> None:
+    result = run(verb, "--json", data_dir=demo_data[0])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)[key]
+
+
+def test_a_date_beyond_the_data_exits_2(demo_data: tuple[Path, Result]) -> None:
+    result = run("forecast", "--as-of", "2026-02-01", data_dir=demo_data[0])
+    assert (result.exit_code, "The data end before 2026-01-01" in result.stderr) == (2, True)
+
+
+def test_simulate_writes_the_truth_of_a_date(tmp_path: Path) -> None:
+    options = [part for setting in TINY for part in ("--set", setting)]
+    truth = tmp_path / "truth.json"
+    command = ["simulate", str(tmp_path / "company"), "--truth", str(truth), "--as-of", "2025-01-01", *options]
+    result = run(*command)
+    assert result.exit_code == 0, result.stderr
+    assert f"Wrote {tmp_path / 'company'} and {truth}" in result.stdout.replace("\n", "")
+    assert truth.exists()
+    assert not list((tmp_path / "company").rglob("*truth*")), "the truth is kept apart from the tables"
