@@ -1,12 +1,19 @@
-"""A small forecast by hand: two accounts, two horizons, names that a spreadsheet or a terminal would obey."""
+"""Small forecasts: one by hand, with names that a spreadsheet or a terminal would obey, and one of a small company."""
 
+import dataclasses
 from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
 
-from serving.forecast import Forecast
+from features.snapshots import stored
+from features.tables import Tables, tables_from_frames
+from models.outcome import OutcomeModel
+from params import Params, load
+from serving.forecast import Forecast, forecast
+from serving.registry import Champion
 from serving.tables import TABLES
+from training.dataset import assemble, settings_of
 
 AS_OF = date(2026, 1, 1)
 MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -113,3 +120,55 @@ def small_forecast() -> Forecast:
         nrr_forecast=shaped("nrr_forecast", nrr_rows()),
         renewal_forecast=shaped("renewal_forecast", renewal_rows()),
     )
+
+
+MONTHS = [day.date() for day in pd.date_range("2024-06-01", AS_OF, freq="MS")]
+SMALL = ("model.learner=logistic", "model.horizon_months=6", "forecast.draws=200", "forecast.cuts=[region, csm]")
+
+
+def company() -> dict[str, pd.DataFrame]:
+    """Account i starts in month i % 12 of 2023 and renews yearly; every fifth leaves at its second renewal."""
+    accounts = [{"account_id": f"a{i:02d}", "region": ("North", "South", None)[i % 3]} for i in range(60)]
+    lines = []
+    for i in range(60):
+        first = pd.Timestamp(2023, 1 + i % 12, 1)
+        for year in range(2 if i % 5 == 0 else 4):
+            starts = first + pd.DateOffset(years=year)
+            lines.append(
+                {
+                    "contract_id": f"c{i:02d}-{year}",
+                    "account_id": f"a{i:02d}",
+                    "starts_on": starts,
+                    "ends_on": starts + pd.DateOffset(years=1),
+                    "signed_on": starts - pd.Timedelta(days=10),
+                    "mrr": 100.0 + i + (10 * year if i % 2 else 0),
+                }
+            )
+    contracts = pd.DataFrame(lines)
+    known = contracts[contracts["signed_on"] < pd.Timestamp(AS_OF)]
+    return {"accounts": pd.DataFrame(accounts), "contracts": known}
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    tables: Tables
+    champion: Champion
+    params: Params
+
+    @staticmethod
+    def company() -> dict[str, pd.DataFrame]:
+        return company()
+
+    def forecast(self, as_of: date = AS_OF, **changes: object) -> Forecast:
+        params = self.params.model_copy(update=changes)
+        return forecast(self.tables, self.champion, as_of=as_of, params=params, made_at=MADE_AT)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    params = load(overrides=[f"data_dir={folder}", *SMALL])
+    tables = tables_from_frames(company(), folder / "tables.duckdb", data_until=AS_OF)
+    dataset = assemble(tables, stored(tables, MONTHS, params=params), as_of=AS_OF, params=params)
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    return World(tables, Champion(model, "3", "mlflow-run", AS_OF, "digest"), params)

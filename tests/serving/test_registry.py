@@ -1,0 +1,118 @@
+"""The champion from a real store: found by its alias, read from text and JSON, and missed in plain words."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.outcome import OutcomeModel
+from params import Params, load
+from serving.problems import NoModel
+from serving.registry import load_champion, tracking_uri
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+
+def register(params: Params, files: dict[str, str], *, tags: dict[str, str], metrics: dict[str, float]) -> Any:
+    """A run with these files as its bundle, registered as a version without an alias."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    client = MlflowClient(tracking_uri=tracking_uri(params), registry_uri=tracking_uri(params))
+    place = (params.data_dir / "artifacts").as_uri()
+    found = client.get_experiment_by_name("test")
+    experiment = found.experiment_id if found else client.create_experiment("test", artifact_location=place)
+    run = client.create_run(experiment, tags=tags)
+    for name, text in files.items():
+        client.log_text(run.info.run_id, text, f"model/{name}")
+    for name, value in metrics.items():
+        client.log_metric(run.info.run_id, name, value)
+    with contextlib.suppress(MlflowException):
+        client.create_registered_model(params.model.name)
+    source = f"{run.info.artifact_uri}/model"
+    version = client.create_model_version(params.model.name, source, run.info.run_id)
+    return client, str(version.version)
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    return load(overrides=[f"data_dir={tmp_path_factory.mktemp('store')}"])
+
+
+def name_champion(params: Params, files: dict[str, str], **more: Any) -> str:
+    client, version = register(params, files, **({"tags": {"as_of": "2026-01-01"}, "metrics": {}} | more))
+    client.set_registered_model_alias(params.model.name, "champion", version)
+    return version
+
+
+@pytest.fixture
+def bundle(world: Any) -> dict[str, str]:
+    return {f"bundle/{name}": text for name, text in world.champion.model.to_files().items()}
+
+
+def test_without_a_store_nothing_is_made_and_the_message_says_what_to_do(tmp_path: Path) -> None:
+    params = load(overrides=[f"data_dir={tmp_path / 'data'}"])
+    with pytest.raises(NoModel, match=r"There is no champion of the model holdfast in sqlite:.* run `holdfast train`"):
+        load_champion(params)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_version_that_nobody_named_champion_is_not_used(params: Params, bundle: dict[str, str]) -> None:
+    other = params.model_copy(update={"model": params.model.model_copy(update={"name": "unnamed"})})
+    register(other, bundle, tags={"as_of": "2026-01-01"}, metrics={})
+    with pytest.raises(NoModel, match="There is no champion of the model unnamed"):
+        load_champion(other)
+
+
+def test_the_champion_is_the_model_that_was_registered(params: Params, bundle: dict[str, str], world: Any) -> None:
+    version = name_champion(params, bundle)
+    champion = load_champion(params)
+    assert (champion.version, champion.trained_as_of.isoformat(), champion.has_skill) == (version, "2026-01-01", None)
+    assert champion.model.to_files() == world.champion.model.to_files()
+    name_champion(params, bundle)
+    assert load_champion(params).digest == champion.digest, "the same bundle, another version"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "has_skill"),
+    [
+        ({"churn_3m_skill_low": -0.1, "churn_12m_skill_low": 0.02}, True),
+        ({"churn_3m_skill_low": -0.1, "expansion_3m_skill_low": 0.3}, False),
+        ({"churn_3m_auc": 0.9}, None),
+    ],
+)
+def test_whether_it_had_skill_comes_from_its_run(
+    params: Params, bundle: dict[str, str], metrics: dict[str, float], has_skill: bool | None
+) -> None:
+    name_champion(params, bundle, metrics=metrics)
+    assert load_champion(params).has_skill is has_skill
+
+
+@pytest.mark.parametrize(
+    ("files", "tags", "message"),
+    [
+        ({"other/model.json": "{}"}, {"as_of": "2026-01-01"}, "holds no folder bundle: run `holdfast train`"),
+        ({"bundle/model.json": "{}"}, {"as_of": "2026-01-01"}, "cannot be read .no model bundle of format"),
+        ({"bundle/model.json": "{}"}, {}, "lacks the tag as_of: run `holdfast train`"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    params: Params, files: dict[str, str], tags: dict[str, str], message: str
+) -> None:
+    name_champion(params, files, tags=tags)
+    with pytest.raises(NoModel, match=message):
+        load_champion(params)
+
+
+def test_a_bundle_loads_with_pickle_forbidden(
+    params: Params, bundle: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("unpickled")
+
+    name_champion(params, bundle)
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    monkeypatch.setattr("pickle.load", forbidden)
+    monkeypatch.setattr("pickle.loads", forbidden)
+    assert isinstance(load_champion(params).model, OutcomeModel)
