@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from models.calibration import ReliabilityBin, fit_calibrator, reliability
 
 Array = NDArray[np.float64]
+FEWEST_ACCOUNTS = 10  # with fewer accounts to which it came, nothing can be said
 _SMALLEST = 1e-6
 _FREE_PRIOR_SD = 100.0
 
@@ -21,8 +22,11 @@ class AccountScore:
 
     Attributes
     ----------
-    auc
-        Area under the ROC curve; NaN where only one class came.
+    accounts
+        Accounts to which the outcome came at least once.
+    auc, auc_low
+        Area under the ROC curve and the lower end of its 95 % interval (Hanley and McNeil 1982, accounts counted
+        once); NaN where only one class came.
     log_loss, base_log_loss
         Mean negative log-likelihood, nats a row, of the model and of the base rate known at the origin.
     skill, skill_low
@@ -37,9 +41,11 @@ class AccountScore:
     horizon_months: int
     rows: int
     events: int
+    accounts: int
     mean_predicted: float
     mean_observed: float
     auc: float
+    auc_low: float
     log_loss: float
     base_log_loss: float
     skill: float
@@ -52,8 +58,8 @@ class AccountScore:
 
     @property
     def has_skill(self) -> bool:
-        """Whether the model beats the base rate beyond chance."""
-        return self.skill_low > 0
+        """Whether, beyond chance, the probabilities both tell accounts apart and beat the base rate."""
+        return self.accounts >= FEWEST_ACCOUNTS and self.skill_low > 0 and self.auc_low > 0.5
 
 
 def score_accounts(
@@ -75,6 +81,8 @@ def score_accounts(
         The model's probability, the base rate known at the origin, and 0/1 what came; shape (rows,).
     """
     loss, base_loss = log_losses(probability, event), log_losses(base, event)
+    accounts, others = account_id[event > 0].nunique(), account_id[event == 0].nunique()
+    auc = float(roc_auc_score(event, probability)) if accounts and others else float("nan")
     line = _calibration_line(probability, event)
     bins = reliability(probability, event)
     return AccountScore(
@@ -82,9 +90,11 @@ def score_accounts(
         horizon_months=horizon_months,
         rows=event.size,
         events=int(event.sum()),
+        accounts=accounts,
         mean_predicted=float(probability.mean()),
         mean_observed=float(event.mean()),
-        auc=float(roc_auc_score(event, probability)) if 0 < event.sum() < event.size else float("nan"),
+        auc=auc,
+        auc_low=_auc_low(auc, accounts, others),
         log_loss=float(loss.mean()),
         base_log_loss=float(base_loss.mean()),
         skill=float(1 - loss.mean() / base_loss.mean()),
@@ -101,6 +111,15 @@ def log_losses(probability: Array, event: Array) -> Array:
     """Negative log-likelihood of each row, probabilities kept within one in a million of 0 and 1."""
     bounded = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
     return np.asarray(-np.where(event > 0, np.log(bounded), np.log(1 - bounded)))
+
+
+def _auc_low(auc: float, events: int, others: int) -> float:
+    """Lower end of the 95 % interval of an AUC from the numbers of the two classes."""
+    if not events or not others:
+        return float("nan")
+    one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (events - 1) * (one - auc**2) + (others - 1) * (two - auc**2)
+    return float(auc - 1.96 * np.sqrt(variance / (events * others)))
 
 
 def _calibration_line(probability: Array, event: Array) -> tuple[float, float]:

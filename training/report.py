@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from training.evaluate import AccountScore
+from training.evaluate import FEWEST_ACCOUNTS, AccountScore
 from training.tracking import Evidence, Figure, Metric, Table
 
 if TYPE_CHECKING:
@@ -26,20 +26,35 @@ _TOP = 20
 
 
 def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
-    """The finding in words, first of all: whether the model told churn better than the base rate did."""
-    churn = [score for score in scores if score.outcome == "churn"]
-    if not churn:
-        return []
-    skilled = [score for score in churn if score.has_skill]
-    if not skilled:
-        best = max(churn, key=lambda score: score.skill)
-        return [
-            f"NO SKILL FOUND: on accounts as of {since} and later the churn probabilities were no better than the "
-            f"base rate (best skill {best.skill:+.1%} at {best.horizon_months} months, 95 % lower bound "
-            f"{best.skill_low:+.1%}). Do not act on single accounts' probabilities or reasons."
-        ]
-    names = ", ".join(f"{score.horizon_months}" for score in skilled)
-    return [f"Churn probabilities beat the base rate at {names} months ahead, tested out of time from {since}."]
+    """The finding in words, first of all: whether the model tells accounts apart better than the base rate does."""
+    lines = []
+    for outcome in dict.fromkeys(score.outcome for score in scores):
+        found = [score for score in scores if score.outcome == outcome]
+        skilled = ", ".join(str(score.horizon_months) for score in found if score.has_skill)
+        if skilled:
+            lines.append(
+                f"{outcome.capitalize()} probabilities beat the base rate {skilled} months ahead, "
+                f"tested out of time from {since}."
+            )
+        else:
+            lines.append(_no_skill(outcome, found, since))
+    return lines
+
+
+def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
+    most = max(scores, key=lambda score: score.accounts)
+    if most.accounts < FEWEST_ACCOUNTS:
+        why = f"it came to {most.accounts} accounts only, too few to tell"
+    else:
+        best = max(scores, key=lambda score: score.skill_low)
+        why = (
+            f"at best, {best.horizon_months} months ahead, the log-loss was {best.skill:.1%} better than the base "
+            f"rate's (95 % interval from {best.skill_low:+.1%}) and the AUC {best.auc:.2f} (from {best.auc_low:.2f})"
+        )
+    return (
+        f"NO SKILL FOUND for {outcome}, tested out of time from {since}: {why}. "
+        f"Do not act on single accounts' {outcome} probabilities or reasons."
+    )
 
 
 def score_rows(scores: Sequence[AccountScore]) -> list[dict[str, Any]]:
