@@ -1,0 +1,102 @@
+"""A small simulated company and what is learned from it; made once, in a few seconds, for all tests here."""
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import params as settings
+from features.snapshots import build, month_starts
+from features.source import load_tables
+from features.tables import Tables
+from models.outcome import OutcomeModel
+from params import Params
+from training.dataset import Dataset, assemble, settings_of
+from training.evaluate import AccountScore, score_accounts
+from training.fit import TrainingResult, train
+
+SMALL = (
+    "simulated.accounts=120",
+    "simulated.months=30",
+    "model.trees=12",
+    "model.leaves=4",
+    "model.min_churned=5",
+    "forecast.draws=200",
+    "backtest.horizons=[1, 3]",
+    "backtest.origins=2",
+    "threads=1",
+)
+
+
+@pytest.fixture(scope="session")
+def small_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """Settings that make everything small; the tracking store is embedded in their data folder."""
+    return settings.load(None, [f"data_dir={tmp_path_factory.mktemp('company')}", *SMALL])
+
+
+@pytest.fixture(scope="session")
+def company(small_params: Params) -> Tables:
+    return load_tables(small_params).tables
+
+
+@pytest.fixture(scope="session")
+def dataset_of() -> Any:
+    """Datasets of any tables: dataset_of(tables, params)."""
+    return _dataset_of
+
+
+def _dataset_of(tables: Tables, params: Params) -> Dataset:
+    """All snapshots of the tables, with what is known at their end to have become of them."""
+    dates = month_starts(tables, params.snapshots)
+    rules = {"revenue": params.revenue, "settings": params.snapshots}
+    snapshots = build(tables, dates, **rules, threads=params.threads, memory_gb=params.memory_gb)
+    return assemble(tables, snapshots, as_of=dates[-1], params=params)
+
+
+@pytest.fixture(scope="session")
+def dataset(company: Tables, small_params: Params) -> Dataset:
+    return _dataset_of(company, small_params)
+
+
+@pytest.fixture(scope="session")
+def model(dataset: Dataset, small_params: Params) -> OutcomeModel:
+    return OutcomeModel(dataset.inputs, settings_of(small_params)).fit(dataset.frame, dataset.paths)
+
+
+@pytest.fixture(scope="session")
+def trained(company: Tables, small_params: Params) -> TrainingResult:
+    return train(company, params=small_params)
+
+
+@pytest.fixture
+def changed(small_params: Params) -> Any:
+    """The small settings with others laid over them: changed(model={"name": "other"}, seed=8)."""
+
+    def change(**sections: Any) -> Params:
+        values = small_params.model_dump()
+        for name, value in sections.items():
+            values[name] = values[name] | value if isinstance(value, dict) else value
+        return Params.model_validate(values)
+
+    return change
+
+
+@pytest.fixture
+def scored() -> Any:
+    """A score from columns: scored(probability=[...], base=[...], event=[...]), an account a row unless given."""
+
+    def score(
+        outcome: str = "churn", horizon_months: int = 3, *, accounts: Any = None, **columns: list[float]
+    ) -> AccountScore:
+        arrays = {name: pd.Series(values, dtype=float).to_numpy() for name, values in columns.items()}
+        names = accounts or [f"account {number}" for number in range(len(arrays["event"]))]
+        return score_accounts(outcome, horizon_months, account_id=pd.Series(names), **arrays)
+
+    return score
+
+
+@pytest.fixture
+def months() -> Any:
+    """So many month starts in a row."""
+    return lambda number: [day.date() for day in pd.date_range(date(2020, 1, 1), periods=number, freq="MS")]

@@ -1,0 +1,122 @@
+"""Scores of probabilities: against scikit-learn where it has them, else by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+from training import report
+from training.evaluate import log_losses
+
+
+def draw(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities, and events that come with them."""
+    rng = np.random.default_rng(seed)
+    probability = rng.beta(1, 4, rows)
+    return probability, (rng.random(rows) < probability).astype(float)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_log_loss_brier_and_auc_are_those_of_scikit_learn(seed: int, scored: Any) -> None:
+    probability, event = draw(500, seed)
+    base = np.full(500, 0.2)
+    score = scored(probability=probability, base=base, event=event)
+    assert score.log_loss == pytest.approx(log_loss(event, probability))
+    assert score.base_log_loss == pytest.approx(log_loss(event, base))
+    assert score.skill == pytest.approx(1 - log_loss(event, probability) / log_loss(event, base))
+    assert score.brier == pytest.approx(brier_score_loss(event, probability))
+    assert score.auc == pytest.approx(roc_auc_score(event, probability))
+    assert (score.rows, score.events) == (500, event.sum())
+    assert (score.mean_predicted, score.mean_observed) == pytest.approx((probability.mean(), event.mean()))
+
+
+def test_a_certain_mistake_costs_much_but_not_everything() -> None:
+    assert log_losses(np.array([0.0, 1.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0])) == pytest.approx(
+        [-np.log(1e-6), -np.log(1e-6), 1e-6, 1e-6], rel=1e-4
+    )
+
+
+HALF_A_BIT = 0.5**0.5
+"""The probability whose loss is half that of a coin; gains over a coin, in coin losses, are then 1/2 and 0."""
+
+
+@pytest.mark.parametrize(
+    ("accounts", "probability", "skill", "skill_low"),
+    [
+        # gains 1/2, 1/2, 0, 0; less their mean and summed by account: 1/2, -1/4, -1/4;
+        # error sqrt(3/8 x 3/2) / 4 = 3/16
+        (["a", "a", "b", "c"], [HALF_A_BIT, HALF_A_BIT, 0.5, 0.5], 0.25, 0.25 - 1.96 * 3 / 16),
+        # the same gains of four accounts: error sqrt(4/16 x 4/3) / 4
+        (["a", "b", "c", "d"], [HALF_A_BIT, HALF_A_BIT, 0.5, 0.5], 0.25, 0.25 - 1.96 * (1 / 3) ** 0.5 / 4),
+        # of two accounts: sums 1/2, -1/2, error sqrt(1/2 x 2) / 4
+        (["a", "a", "b", "b"], [HALF_A_BIT, HALF_A_BIT, 0.5, 0.5], 0.25, 0.25 - 1.96 / 4),
+        # every row gains the same: no error
+        (["a", "b", "c", "d"], [HALF_A_BIT] * 4, 0.5, 0.5),
+        # a loss of two coins gains -1
+        (["a", "b", "c", "d"], [0.25] * 4, -1.0, -1.0),
+    ],
+)
+def test_the_error_of_skill_counts_accounts_not_rows(
+    accounts: list[str], probability: list[float], skill: float, skill_low: float, scored: Any
+) -> None:
+    score = scored(accounts=accounts, probability=probability, base=[0.5] * 4, event=[1.0] * 4)
+    assert (score.skill, score.skill_low) == pytest.approx((skill, skill_low))
+    assert score.has_skill == (skill_low > 0)
+
+
+def test_the_same_rows_twice_prove_nothing_more(scored: Any) -> None:
+    probability, event = draw(200, 4)
+    once = scored(probability=probability, base=[0.2] * 200, event=event)
+    names = [f"account {number}" for number in range(200)] * 2
+    twice = scored(accounts=names, probability=[*probability] * 2, base=[0.2] * 400, event=[*event] * 2)
+    assert twice.skill_low == pytest.approx(once.skill_low)
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_noise_has_no_skill_and_the_verdict_says_so_first(seed: int, scored: Any, months: Any) -> None:
+    rng = np.random.default_rng(seed)
+    probability, event = rng.beta(2, 8, 600), (rng.random(600) < 0.2).astype(float)
+    score = scored(probability=probability, base=[0.2] * 600, event=event)
+    assert score.skill_low < 0
+    assert not score.has_skill
+    (line,) = report.verdict([score], months(1)[0])
+    assert line.startswith("NO SKILL FOUND: on accounts as of 2020-01-01 and later")
+    assert f"95 % lower bound {score.skill_low:+.1%}" in line
+    assert line.endswith("Do not act on single accounts' probabilities or reasons.")
+
+
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_the_true_probabilities_have_skill(seed: int, scored: Any) -> None:
+    probability, event = draw(600, seed)
+    score = scored(probability=probability, base=np.full(600, probability.mean()), event=event)
+    assert score.has_skill
+    assert score.calibration_slope == pytest.approx(1, abs=0.25)
+
+
+# 100 accounts at 20 % and 100 at 80 %, whose log-odds are -1.386 and 1.386; shares that came in each
+@pytest.mark.parametrize(
+    ("came_low", "came_high", "slope", "intercept", "calibration_error"),
+    [
+        (20, 80, 1.0, 0.0, 0.0),
+        (50, 50, 0.0, 0.0, 0.3),
+        (80, 20, -1.0, 0.0, 0.6),
+        (10, 50, np.log(9) / (2 * np.log(4)), -np.log(9) / 2, 0.2),
+    ],
+)
+def test_calibration_by_hand(
+    came_low: int, came_high: int, slope: float, intercept: float, calibration_error: float, scored: Any
+) -> None:
+    # Interleaved, so that every bin of twenty rows holds its level's share.
+    events = [event for came in (came_low, came_high) for event in np.tile(np.arange(10) < came / 10, 10)]
+    score = scored(probability=[0.2] * 100 + [0.8] * 100, base=[0.5] * 200, event=events)
+    assert (score.calibration_slope, score.calibration_intercept) == pytest.approx((slope, intercept), abs=1e-3)
+    assert score.calibration_error == pytest.approx(calibration_error)
+    assert [cell.rows for cell in score.bins] == [20] * 10
+
+
+@pytest.mark.parametrize("event", [0.0, 1.0])
+def test_where_only_one_thing_came_ranking_and_calibration_are_undefined(event: float, scored: Any) -> None:
+    score = scored(probability=[0.1, 0.3, 0.2], base=[0.2] * 3, event=[event] * 3)
+    assert np.isnan([score.auc, score.calibration_slope, score.calibration_intercept]).all()
+    assert np.isfinite([score.log_loss, score.skill, score.skill_low, score.brier]).all()
