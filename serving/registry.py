@@ -96,9 +96,9 @@ def _champion_version(client: Any, params: Params) -> Any:
 
 
 def _has_skill(metrics: Mapping[str, float]) -> bool | None:
-    """Whether churn skill is above zero beyond chance at any horizon tested."""
-    lowest = [value for name, value in metrics.items() if name.startswith("churn_") and name.endswith("_skill_low")]
-    return any(value > 0 for value in lowest) if lowest else None
+    """Whether skill in telling churn was found at any horizon tested."""
+    found = [value for name, value in metrics.items() if name.startswith("churn_") and name.endswith("_has_skill")]
+    return any(value > 0 for value in found) if found else None
 
 
 def _download(client: Any, params: Params, version: str, folder: str) -> Path:

@@ -44,7 +44,7 @@ def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
 def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
     most = max(scores, key=lambda score: score.accounts)
     if most.accounts < FEWEST_ACCOUNTS:
-        why = f"it came to {most.accounts} accounts only, too few to tell"
+        why = f"it came to {most.accounts} account{'s' * (most.accounts != 1)} only, too few to tell"
     else:
         best = max(scores, key=lambda score: score.skill_low)
         why = (
@@ -99,7 +99,17 @@ def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
     evidence: list[Evidence] = [Table("scores", pd.DataFrame(score_rows(scores)))]
     for score in scores:
         prefix = f"{score.outcome}_{score.horizon_months}m"
-        for name in ("auc", "log_loss", "skill", "brier", "calibration_slope", "calibration_error"):
+        evidence.append(Metric(f"{prefix}_has_skill", float(score.has_skill)))
+        for name in (
+            "auc",
+            "log_loss",
+            "auc_low",
+            "skill",
+            "skill_low",
+            "brier",
+            "calibration_slope",
+            "calibration_error",
+        ):
             evidence.append(Metric(f"{prefix}_{name}", getattr(score, name)))
         bins = pd.DataFrame([asdict(cell) for cell in score.bins])
         evidence.append(Table(f"reliability_{prefix}", bins))

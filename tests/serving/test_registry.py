@@ -77,8 +77,8 @@ def test_the_champion_is_the_model_that_was_registered(params: Params, bundle: d
 @pytest.mark.parametrize(
     ("metrics", "has_skill"),
     [
-        ({"churn_3m_skill_low": -0.1, "churn_12m_skill_low": 0.02}, True),
-        ({"churn_3m_skill_low": -0.1, "expansion_3m_skill_low": 0.3}, False),
+        ({"churn_3m_has_skill": 0.0, "churn_12m_has_skill": 1.0}, True),
+        ({"churn_3m_has_skill": 0.0, "expansion_3m_has_skill": 1.0}, False),
         ({"churn_3m_auc": 0.9}, None),
     ],
 )

@@ -1,0 +1,76 @@
+"""A run killed at any step leaves the last good outputs whole, and can simply be run again."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    "simulated.accounts=120",
+    "simulated.months=30",
+    "model.trees=10",
+    "model.min_churned=3",
+    "forecast.draws=100",
+    "backtest.origins=1",
+    "backtest.horizons=[3]",
+    "threads=1",
+]
+STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
+
+
+def start(data: Path, seed: int) -> "subprocess.Popen[str]":
+    settings = [part for value in (*SMALL, f"data_dir={data}", f"seed={seed}") for part in ("--set", value)]
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "holdfast", "demo", *settings],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"},
+    )
+
+
+def published(data: Path) -> dict[str, str]:
+    """The published files and their digests; hidden folders hold what was replaced, or is not whole yet."""
+    folders = sorted(path for path in (data / "forecasts").iterdir() if not path.name.startswith("."))
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def run_to_the_end(data: Path, seed: int) -> dict[str, str]:
+    process = start(data, seed)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return published(data)
+
+
+def kill_at(step: str, data: Path, seed: int) -> None:
+    """Let the command run until it announces the step, then kill it without warning."""
+    process = start(data, seed)
+    assert process.stderr is not None
+    announced = any(line.startswith(step) for line in process.stderr)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert announced, f"the run ended before the step {step!r}"
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    data = tmp_path_factory.mktemp("killed")
+    return data, run_to_the_end(data, seed=1)
+
+
+def test_killed_at_any_step_the_last_forecast_stays_whole_and_the_next_run_goes_through(
+    good: tuple[Path, dict[str, str]],
+) -> None:
+    data, before = good
+    for step in STEPS:
+        kill_at(step, data, seed=2)
+        assert published(data) == before, f"killed at {step!r}"
+    after = run_to_the_end(data, seed=2)
+    assert set(after) == set(before)
+    assert after != before
