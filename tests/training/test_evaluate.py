@@ -62,7 +62,6 @@ def test_the_error_of_skill_counts_accounts_not_rows(
 ) -> None:
     score = scored(accounts=accounts, probability=probability, base=[0.5] * 4, event=[1.0] * 4)
     assert (score.skill, score.skill_low) == pytest.approx((skill, skill_low))
-    assert score.has_skill == (skill_low > 0)
 
 
 def test_the_same_rows_twice_prove_nothing_more(scored: Any) -> None:
@@ -73,17 +72,57 @@ def test_the_same_rows_twice_prove_nothing_more(scored: Any) -> None:
     assert twice.skill_low == pytest.approx(once.skill_low)
 
 
+def test_the_error_of_the_auc_is_that_of_hanley_and_mcneil(scored: Any) -> None:
+    """Their own example (1982): an area of 0.893 over 51 and 58 cases has a standard error of 0.032."""
+    came, others = [0.5] * 40 + [0.4] * 11, [0.3] * 51 + [0.45] + [0.6] * 6
+    score = scored(probability=came + others, base=[0.5] * 109, event=[1.0] * 51 + [0.0] * 58)
+    assert score.auc == pytest.approx(0.893, abs=5e-4)
+    assert (score.auc - score.auc_low) / 1.96 == pytest.approx(0.0325, abs=5e-5)
+
+
+def test_the_error_of_the_auc_counts_accounts_not_rows(scored: Any) -> None:
+    probability, event = draw(200, 4)
+    names = [f"account {number}" for number in range(200)]
+    once = scored(accounts=names, probability=probability, base=[0.2] * 200, event=event)
+    twice = scored(accounts=names * 2, probability=[*probability] * 2, base=[0.2] * 400, event=[*event] * 2)
+    assert twice.auc_low == pytest.approx(once.auc_low)
+    assert (twice.accounts, twice.events) == (once.accounts, 2 * once.events)
+
+
+@pytest.mark.parametrize(
+    ("came", "high", "low", "has_skill"),
+    [
+        (10, 0.8, 0.2, True),
+        (9, 0.8, 0.2, False),  # too few accounts to which it came
+        (30, 0.2, 0.8, False),  # the wrong way round
+        (30, 0.999, 0.99, False),  # tells them apart, but its log-loss is worse than the base rate's
+    ],
+)
+def test_skill_needs_accounts_ranking_and_a_better_log_loss(
+    came: int, high: float, low: float, has_skill: bool, scored: Any
+) -> None:
+    score = scored(probability=[high] * came + [low] * 40, base=[0.5] * (came + 40), event=[1.0] * came + [0.0] * 40)
+    assert score.has_skill is has_skill
+
+
+def test_a_better_level_alone_is_no_skill(scored: Any) -> None:
+    """The base rate was 10 % and 50 % came: whoever says 50 % of all accounts knows nothing of any of them."""
+    score = scored(probability=[0.5] * 80, base=[0.1] * 80, event=[1.0, 0.0] * 40)
+    assert score.skill_low > 0
+    assert not score.has_skill
+
+
 @pytest.mark.parametrize("seed", [5, 6, 7])
-def test_noise_has_no_skill_and_the_verdict_says_so_first(seed: int, scored: Any, months: Any) -> None:
+def test_noise_has_no_skill_and_the_verdict_says_so(seed: int, scored: Any, months: Any) -> None:
     rng = np.random.default_rng(seed)
     probability, event = rng.beta(2, 8, 600), (rng.random(600) < 0.2).astype(float)
     score = scored(probability=probability, base=[0.2] * 600, event=event)
     assert score.skill_low < 0
     assert not score.has_skill
     (line,) = report.verdict([score], months(1)[0])
-    assert line.startswith("NO SKILL FOUND: on accounts as of 2020-01-01 and later")
-    assert f"95 % lower bound {score.skill_low:+.1%}" in line
-    assert line.endswith("Do not act on single accounts' probabilities or reasons.")
+    assert line.startswith("NO SKILL FOUND for churn, tested out of time from 2020-01-01: at best, 3 months ahead,")
+    assert f"(95 % interval from {score.skill_low:+.1%}) and the AUC {score.auc:.2f}" in line
+    assert line.endswith("Do not act on single accounts' churn probabilities or reasons.")
 
 
 @pytest.mark.parametrize("seed", [5, 6, 7])
@@ -118,5 +157,5 @@ def test_calibration_by_hand(
 @pytest.mark.parametrize("event", [0.0, 1.0])
 def test_where_only_one_thing_came_ranking_and_calibration_are_undefined(event: float, scored: Any) -> None:
     score = scored(probability=[0.1, 0.3, 0.2], base=[0.2] * 3, event=[event] * 3)
-    assert np.isnan([score.auc, score.calibration_slope, score.calibration_intercept]).all()
+    assert np.isnan([score.auc, score.auc_low, score.calibration_slope, score.calibration_intercept]).all()
     assert np.isfinite([score.log_loss, score.skill, score.skill_low, score.brier]).all()

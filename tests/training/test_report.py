@@ -28,29 +28,41 @@ def forecasts(*, horizon_months: int = 12, metric: str = "nrr", **columns: list[
 
 @pytest.fixture
 def skilled(scored: Any) -> Any:
-    return scored(probability=[0.9] * 5 + [0.1] * 5, base=[0.5] * 10, event=[1.0] * 5 + [0.0] * 5)
+    return scored(probability=[0.9] * 15 + [0.1] * 15, base=[0.5] * 30, event=[1.0] * 15 + [0.0] * 15)
 
 
 @pytest.fixture
 def unskilled(scored: Any) -> Any:
-    return scored(probability=[0.1] * 5 + [0.9] * 5, base=[0.5] * 10, event=[1.0] * 5 + [0.0] * 5, horizon_months=6)
+    return scored(probability=[0.1] * 15 + [0.9] * 15, base=[0.5] * 30, event=[1.0] * 15 + [0.0] * 15, horizon_months=6)
 
 
 def test_the_verdict_names_the_horizons_with_skill(skilled: Any, unskilled: Any) -> None:
-    said = ["Churn probabilities beat the base rate at 3 months ahead, tested out of time from 2025-01-01."]
+    said = ["Churn probabilities beat the base rate 3 months ahead, tested out of time from 2025-01-01."]
     assert report.verdict([skilled, unskilled], SINCE) == said
 
 
-def test_the_verdict_without_skill_tells_the_best(unskilled: Any, scored: Any) -> None:
-    worse = scored(probability=[0.01] * 3, base=[0.5] * 3, event=[1.0] * 3)
-    (line,) = report.verdict([worse, unskilled], SINCE)
-    assert "NO SKILL FOUND" in line
-    assert "(best skill -232.2% at 6 months, 95 % lower bound -232.2%)" in line
+def test_the_verdict_without_skill_tells_the_best_and_what_not_to_do(unskilled: Any, scored: Any) -> None:
+    worse = scored(probability=[0.01] * 30, base=[0.5] * 30, event=[1.0] * 30)
+    assert report.verdict([worse, unskilled], SINCE) == [
+        "NO SKILL FOUND for churn, tested out of time from 2025-01-01: at best, 6 months ahead, the log-loss was "
+        "-232.2% better than the base rate's (95 % interval from -232.2%) and the AUC 0.00 (from 0.00). "
+        "Do not act on single accounts' churn probabilities or reasons."
+    ]
 
 
-def test_the_verdict_is_about_churn_alone(scored: Any) -> None:
-    expansion = scored("expansion", probability=[0.9] * 9, base=[0.5] * 9, event=[1.0] * 9)
-    assert report.verdict([expansion], SINCE) == []
+@pytest.mark.parametrize(("came", "said"), [(0, "0 accounts"), (1, "1 account"), (9, "9 accounts")])
+def test_the_verdict_on_too_few_accounts_says_how_few(came: int, said: str, scored: Any) -> None:
+    few = scored(probability=[0.9] * came + [0.1] * 20, base=[0.5] * (came + 20), event=[1.0] * came + [0.0] * 20)
+    (line,) = report.verdict([few], SINCE)
+    assert line.startswith("NO SKILL FOUND for churn")
+    assert f": it came to {said} only, too few to tell. Do not act" in line
+
+
+def test_each_outcome_has_its_verdict(unskilled: Any, scored: Any) -> None:
+    right = {"probability": [0.9] * 15 + [0.1] * 15, "base": [0.5] * 30, "event": [1.0] * 15 + [0.0] * 15}
+    churn, expansion = report.verdict([unskilled, scored("expansion", **right)], SINCE)
+    assert churn.startswith("NO SKILL FOUND for churn")
+    assert expansion.startswith("Expansion probabilities beat the base rate 3 months ahead")
 
 
 def test_scores_as_json_have_no_nan_and_no_bins(scored: Any) -> None:
@@ -69,8 +81,8 @@ def test_score_lines_have_a_line_a_score_under_a_head(skilled: Any, unskilled: A
     head, *lines = report.score_lines([skilled, unskilled])
     assert head.split()[:5] == ["outcome", "months", "rows", "events", "AUC"]
     assert [line.split()[:5] for line in lines] == [
-        ["churn", "3", "10", "5", "1.000"],
-        ["churn", "6", "10", "5", "0.000"],
+        ["churn", "3", "30", "15", "1.000"],
+        ["churn", "6", "30", "15", "0.000"],
     ]
 
 
@@ -140,13 +152,14 @@ def test_evidence_of_scores_is_metrics_a_table_a_score_and_one_figure(skilled: A
     assert metrics["churn_3m_skill"] == skilled.skill
     assert metrics["churn_6m_auc"] == 0
     tables = {item.name: item.frame for item in evidence if isinstance(item, Table)}
-    assert tables["reliability_churn_3m"]["rows"].sum() == 10
+    assert tables["reliability_churn_3m"]["rows"].sum() == 30
     assert [item.name for item in evidence if isinstance(item, Figure)] == ["calibration"]
 
 
-@pytest.mark.xfail(reason="score_evidence does not record skill_low, so no forecast warns", strict=True)
-def test_the_lower_bound_of_skill_is_recorded_since_a_forecast_warns_by_it(skilled: Any) -> None:
-    metrics = {item.name: item.value for item in report.score_evidence([skilled]) if isinstance(item, Metric)}
+def test_what_a_forecast_warns_by_is_recorded(skilled: Any, unskilled: Any) -> None:
+    evidence = report.score_evidence([skilled, unskilled])
+    metrics = {item.name: item.value for item in evidence if isinstance(item, Metric)}
+    assert (metrics["churn_3m_has_skill"], metrics["churn_6m_has_skill"]) == (1, 0)
     assert metrics["churn_3m_skill_low"] == skilled.skill_low
 
 

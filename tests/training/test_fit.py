@@ -1,0 +1,150 @@
+"""Training: what it refuses, what it learns from, and that it can be repeated."""
+
+import dataclasses
+import json
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from features.problems import BadInput
+from features.tables import Tables
+from models.outcome import OutcomeModel
+from params import Params
+from training import fit
+from training.dataset import Dataset, assemble, require_enough, settings_of
+from training.tracking import store_uri
+
+
+def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
+    """Accounts at successive months, of which some left by the last."""
+    days = pd.date_range("2024-01-01", periods=months, freq="MS")
+    rows = [(f"a{number}", day) for day in days for number in range(accounts)]
+    frame = pd.DataFrame(rows, columns=["account_id", "as_of"])
+    paths = np.full((len(rows), 3), 100.0)
+    paths[:, 2] = [0.0 if int(account[1:]) < churned else np.nan for account, _ in rows]
+    return Dataset(days[-1].date(), frame, paths, ())
+
+
+SHORTAGES = {
+    "accounts": "as of 2024-03-01 there are 5 accounts, and at least 60 are needed",
+    "months": "as of 2024-03-01 there are 3 monthly snapshots, and at least 12 are needed",
+    "churned": "as of 2024-03-01 there are 2 accounts known to have churned, and at least 15 are needed",
+}
+HINTS = {name: f"lower model.min_{name} and trust the result less" for name in SHORTAGES}
+
+
+@pytest.mark.parametrize(
+    ("settings", "short"),
+    [
+        ({"min_accounts": 60, "min_months": 12, "min_churned": 15}, ["accounts", "months", "churned"]),
+        ({"min_accounts": 60, "min_months": 3, "min_churned": 15}, ["accounts", "churned"]),
+        ({"min_accounts": 5, "min_months": 12, "min_churned": 2}, ["months"]),
+        ({"min_accounts": 5, "min_months": 3, "min_churned": 15}, ["churned"]),
+    ],
+)
+def test_every_shortage_is_named_with_what_to_do(settings: dict[str, int], short: list[str], changed: Any) -> None:
+    with pytest.raises(BadInput, match=SHORTAGES[short[0]]) as refused:
+        require_enough(small_dataset(5, 3, 2), changed(model=settings).model)
+    named = [name for name in SHORTAGES if SHORTAGES[name] in str(refused.value) and HINTS[name] in str(refused.value)]
+    assert named == short
+    assert str(refused.value).count("at least") == len(short)
+
+
+def test_just_enough_is_enough(changed: Any) -> None:
+    settings = changed(model={"min_accounts": 5, "min_months": 3, "min_churned": 2}).model
+    assert require_enough(small_dataset(5, 3, 2), settings) is None
+
+
+def test_train_refuses_before_anything_is_recorded(company: Tables, changed: Any) -> None:
+    params = changed(model={"min_accounts": 5000, "name": "refused"})
+    with pytest.raises(BadInput, match="at least 5000 are needed"):
+        fit.train(company, params=params)
+    assert MlflowClient(store_uri(params)).search_registered_models("name = 'refused'") == []
+
+
+def test_the_dataset_ends_at_its_date(company: Tables, dataset: Dataset, small_params: Params) -> None:
+    """Earlier snapshots only, and of what came after them only what had come by then."""
+    origin = date(2025, 6, 1)
+    snapshots = type("Made", (), {"frame": dataset.frame, "features": ()})
+    earlier = assemble(company, snapshots, as_of=origin, params=small_params)
+    assert earlier.frame["as_of"].max() == pd.Timestamp(origin)
+    months_known = 12 * (origin.year - earlier.frame["as_of"].dt.year) + origin.month - earlier.frame["as_of"].dt.month
+    ahead = np.arange(earlier.paths.shape[1])
+    np.testing.assert_array_equal(np.isnan(earlier.paths), ahead > months_known.to_numpy()[:, None])
+    assert earlier.paths.shape[1] == 14  # now, twelve months, and the month in which the last grace ends
+
+
+def test_the_models_settings_are_those_of_their_sections(changed: Any) -> None:
+    params = changed(model={"trees": 33, "l2": 4.0}, revenue={"grace_days": 45}, seed=9, threads=2)
+    settings = settings_of(params)
+    assert (settings.trees, settings.l2, settings.grace_days) == (33, 4.0, 45)
+    assert (settings.seed, settings.threads) == (9, 2)
+
+
+def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dataset) -> None:
+    assert (trained.as_of, trained.tested_from) == (date(2026, 1, 1), date(2025, 10, 1))
+    assert trained.snapshots == len(dataset.frame)
+    assert trained.accounts == dataset.frame["account_id"].nunique()
+    assert [(s.outcome, s.horizon_months) for s in trained.scores] == [
+        ("churn", 1), ("churn", 3), ("expansion", 1), ("expansion", 3),
+    ]  # fmt: skip
+    first, second, verdict, *_ = trained.lines()
+    assert first == f"Trained as of 2026-01-01 on {trained.snapshots:,} snapshots of {trained.accounts:,} accounts."
+    assert second == f"Registered as holdfast version {trained.record.version}, alias champion."
+    assert verdict.startswith(("NO SKILL FOUND", "Churn probabilities beat the base rate"))
+
+
+def test_machines_get_the_same(trained: fit.TrainingResult) -> None:
+    content = json.loads(json.dumps(trained.to_json(), allow_nan=False))
+    assert content["tested_from"] == "2025-10-01"
+    assert content["skill_found"] == ("NO SKILL" not in trained.lines()[2])
+    assert [row["skill"] for row in content["scores"]] == [score.skill for score in trained.scores]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "skill_found"), [("NO SKILL FOUND", False), ("Churn probabilities beat the base rate", True)]
+)
+def test_skill_is_that_of_churn(trained: fit.TrainingResult, verdict: str, skill_found: bool, scored: Any) -> None:
+    right = [0.9] * 15 + [0.1] * 15
+    churn = right if skill_found else right[::-1]
+    event = [1.0] * 15 + [0.0] * 15
+    scores = (
+        scored(probability=churn, base=[0.5] * 30, event=event),
+        scored("expansion", probability=right, base=[0.5] * 30, event=event),
+    )
+    result = dataclasses.replace(trained, scores=scores)
+    assert result.lines()[2].startswith(verdict)
+    assert result.to_json()["skill_found"] is skill_found
+
+
+def test_too_little_to_test_on_is_said_and_still_trained(company: Tables, dataset: Dataset, changed: Any) -> None:
+    """As many month starts as are needed to train: none is left to test the recipe."""
+    available = dataset.frame["as_of"].nunique()
+    result = fit.train(company, params=changed(model={"min_months": available, "name": "untested"}))
+    assert result.tested_from is None
+    assert result.scores == ()
+    assert result.lines()[2] == "Too little history to test it on months it had not seen."
+    assert result.to_json()["tested_from"] is None
+    assert result.record.version == "1"
+
+
+def test_the_same_seed_gives_the_same_bundle_whatever_the_threads(
+    company: Tables, trained: fit.TrainingResult, changed: Any
+) -> None:
+    again = fit.train(company, params=changed(model={"name": "again"}, threads=2))
+    client = MlflowClient(trained.record.uri)
+    first, second = (
+        client.get_model_version(record.model_name, record.version).tags["bundle_digest"]
+        for record in (trained.record, again.record)
+    )
+    assert first == second
+    assert again.scores == trained.scores
+
+
+def test_another_recipe_gives_another_bundle(dataset: Dataset, model: OutcomeModel, changed: Any) -> None:
+    other = OutcomeModel(dataset.inputs, settings_of(changed(model={"leaves": 3}))).fit(dataset.frame, dataset.paths)
+    assert other.to_files()["churn.txt"] != model.to_files()["churn.txt"]
