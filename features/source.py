@@ -157,7 +157,6 @@ def _engine(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"SET memory_limit = '{params.memory_gb}GB'")
         connection.execute(f"SET temp_directory = {quoted(spill)}")
         connection.execute("SET preserve_insertion_order = false")
-        connection.execute("SET enable_progress_bar = false")
         # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
         connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
         connection.execute("SET TimeZone = 'UTC'")

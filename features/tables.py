@@ -40,7 +40,6 @@ class Tables:
         connection.execute(f"SET threads = {threads}")
         connection.execute(f"SET memory_limit = '{memory_gb}GB'")
         connection.execute("SET preserve_insertion_order = false")
-        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
         spill = str(self.database.with_suffix(".spill")).replace("'", "''")
         connection.execute(f"SET temp_directory = '{spill}'")
