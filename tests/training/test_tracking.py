@@ -172,7 +172,6 @@ def test_nothing_in_the_model_is_a_pickle(trained: TrainingResult, tmp_path: Pat
 
 LOAD_WITHOUT_PICKLE = """
 import sys, pickle
-import mlflow.pyfunc, pandas as pd
 
 def forbidden(*_, **__):
     raise AssertionError("something was unpickled")
@@ -182,6 +181,8 @@ class Forbidden(pickle._Unpickler):  # a class, since libraries derive theirs fr
 
 pickle.load = pickle.loads = forbidden
 pickle.Unpickler = pickle._Unpickler = Forbidden
+import mlflow.pyfunc, pandas as pd
+
 uri, model, rows, predicted = sys.argv[1:]
 mlflow.set_tracking_uri(uri)
 mlflow.pyfunc.load_model(model).predict(pd.read_parquet(rows)).to_parquet(predicted)
