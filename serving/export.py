@@ -140,39 +140,36 @@ def _definitions_sheet(sheet: Any, forecast: Forecast, header: Any) -> None:
 
 def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapping[Kind, Any], header: Any) -> None:
     shown = frame.head(MOST_SHEET_ROWS)
+    by_metric = [formats[_kind_of(metric)] for metric in shown["metric"]] if "metric" in table.names else None
     for position, column in enumerate(table):
         sheet.write_string(0, position, column.name, header)
         sheet.set_column(position, position, _width(column.name, column.kind), formats[column.kind])
-        _write_column(sheet, position, column.kind, shown[column.name])
-    if "metric" in table.names:
-        _ratios_as_percent(sheet, table, shown, formats)
+        own = by_metric if column.kind is Kind.NUMBER else None
+        _write_column(sheet, position, column.kind, shown[column.name], own)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, max(len(shown), 1), len(table.columns) - 1)
 
 
-def _write_column(sheet: Any, position: int, kind: Kind, values: "pd.Series[Any]") -> None:
-    """Write the known values; missing ones stay empty cells."""
-    write = {
-        Kind.TEXT: sheet.write_string,
-        Kind.DATE: sheet.write_datetime,
-        Kind.TIME: sheet.write_datetime,
-    }.get(kind, sheet.write_number)
-    if kind is Kind.TIME:
-        values = values.dt.tz_localize(None)
-    known = values.notna().to_numpy()
-    for row, (value, here) in enumerate(zip(values.tolist(), known, strict=True), start=1):
-        if here:
-            write(row, position, value)
+def _write_column(sheet: Any, position: int, kind: Kind, values: "pd.Series[Any]", formats: list[Any] | None) -> None:
+    """Write the known values, text as text; missing ones stay empty cells. `formats`: one a row, else the column's."""
+    write = sheet.write_string if kind is Kind.TEXT else sheet.write_number
+    if kind in (Kind.DATE, Kind.TIME):
+        values = _serial(values)
+    known = values.notna().tolist()
+    for row, value in enumerate(values.tolist()):
+        if known[row]:
+            write(row + 1, position, value, formats[row] if formats else None)
 
 
-def _ratios_as_percent(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapping[Kind, Any]) -> None:
-    """Format each row's figures by its metric: ratios as percent, money as money."""
-    figures = [(i, c.name) for i, c in enumerate(table) if c.kind is Kind.NUMBER]
-    kinds = [Kind.MONEY if metric in _MONEY_METRICS else Kind.SHARE for metric in frame["metric"]]
-    for position, name in figures:
-        for row, (value, kind) in enumerate(zip(frame[name].tolist(), kinds, strict=True), start=1):
-            if value == value:
-                sheet.write_number(row, position, value, formats[kind])
+def _serial(times: "pd.Series[Any]") -> "pd.Series[float]":
+    """Dates and times as a spreadsheet counts them: days since 1899-12-30."""
+    since = times.dt.tz_localize(None) - pd.Timestamp("1899-12-30")
+    return pd.Series(since / pd.Timedelta(days=1))
+
+
+def _kind_of(metric: str) -> Kind:
+    """Money for amounts, percent for ratios."""
+    return Kind.MONEY if metric in _MONEY_METRICS else Kind.SHARE
 
 
 def _width(name: str, kind: Kind) -> int:

@@ -239,13 +239,15 @@ def _account_rows(customers: pd.DataFrame, paths: AccountPaths, rules: Rules) ->
     rows = rows.loc[rows.index.repeat(months)].reset_index(drop=True)
     horizon = np.tile(np.arange(1, months + 1), accounts)
     rows = rows.assign(horizon_months=horizon, **{name: values.ravel() for name, values in figures.items()})
-    return rows.assign(definition=rows["horizon_months"].map(rules.account))
+    said = {month: rules.account(month) for month in range(1, months + 1)}
+    return rows.assign(definition=rows["horizon_months"].map(said))
 
 
 def _portfolio_rows(portfolio: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """The roll-up with each row's definition."""
-    pairs = zip(portfolio["metric"], portfolio["horizon_months"], strict=True)
-    return portfolio.assign(definition=[rules.metric(metric, int(horizon)) for metric, horizon in pairs])
+    pairs = pd.MultiIndex.from_frame(portfolio[["metric", "horizon_months"]])
+    said = {pair: rules.metric(*pair) for pair in pairs.unique()}
+    return portfolio.assign(definition=[said[pair] for pair in pairs])
 
 
 def _renewal_rows(renewals: pd.DataFrame, rules: Rules) -> pd.DataFrame:
