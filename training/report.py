@@ -227,10 +227,10 @@ def backtest_figure(portfolio: pd.DataFrame) -> "MatplotlibFigure":
     for place, horizon in enumerate(horizons):
         axes = figure.add_subplot(1, len(horizons), place + 1)
         _draw_origins(axes, nrr[nrr["horizon_months"] == horizon], int(horizon))
-        if place == 0:
-            axes.legend(fontsize=8, loc="best")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="lower center", ncols=len(labels), frameon=False)
     figure.suptitle("NRR forecast at past dates against what came (bars: 50, 80 and 90 % intervals)", fontsize=11)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     return figure
 
 
@@ -243,6 +243,7 @@ def _draw_origins(axes: "Axes", part: pd.DataFrame, horizon: int) -> None:
     for (name, label), marker in zip(NAIVE.items(), ("_", "x", "+"), strict=True):
         axes.plot(place, part[name] * 100, marker, color=_ORANGE, markersize=7, label=label)
     axes.set_xticks(place, [day.strftime("%Y-%m") for day in part["origin"]], rotation=60, fontsize=8)
+    axes.margins(x=0.2)
     axes.set_ylabel("NRR, %")
     axes.set_title(f"{horizon} months ahead", fontsize=10)
     axes.grid(axis="y", alpha=0.25)
