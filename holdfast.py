@@ -66,32 +66,44 @@ class Progress:
         self._said = ("", 0.0)
 
     def __enter__(self) -> Self:
-        """Start the bars, in a terminal."""
-        if self._in_terminal:
-            from rich import progress
-            from rich.console import Console
-
-            columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
-            self._bars = progress.Progress(*columns, console=Console(stderr=True, markup=False), transient=True)
-            self._bars.start()
+        """Nothing is drawn before there is something to tell."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Take the bars away."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the bars away, so that results can be printed; the next call starts new ones."""
         if self._bars is not None:
             self._bars.stop()
+        self._bars, self._tasks = None, {}
 
     def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
         """Say how far the work is."""
-        if self._bars is not None:
+        if self._in_terminal:
             self._draw(what, done, total)
         else:
             self._print(what, done, total)
 
     def _draw(self, what: str, done: int, total: int) -> None:
+        if self._bars is None:
+            self._start()
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total or None)
         self._bars.update(self._tasks[what], completed=done, total=total or None)
+
+    def _start(self) -> None:
+        """Bars on stderr; standard output stays where the user sent it."""
+        from rich import progress
+        from rich.console import Console
+
+        columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+        screen = Console(stderr=True, markup=False)
+        self._bars = progress.Progress(
+            *columns, console=screen, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self._bars.start()
 
     def _print(self, what: str, done: int, total: int) -> None:
         said, at = self._said
@@ -124,6 +136,7 @@ class Run:
 
     def show(self, content: dict[str, Any], readable: Callable[["Console"], None]) -> None:
         """Print a result: as JSON for machines, else as tables."""
+        self.progress.clear()
         if self.as_json:
             print(json.dumps(content, indent=1, default=str, allow_nan=False))
         else:
@@ -306,11 +319,9 @@ def backtest(run: Run) -> None:
 @verb
 def forecast(run: Run, as_of: AsOfDate = None) -> None:
     """Forecast churn, expansion and NRR as of a date, with reasons, and publish the tables."""
-    from serving.terminal import print_forecast
-
     with _only_writer(run.params.data_dir):
         summary = _forecast_and_publish(run, run.load(), as_of)
-    run.show(summary, lambda console: _print_published(console, summary, print_forecast))
+    run.show(summary, lambda console: _print_published(console, summary))
 
 
 @verb
@@ -342,8 +353,6 @@ def explain(
 @verb
 def demo(run: Run) -> None:
     """Run the whole way, by default on a simulated company: check, snapshots, train, backtest, forecast."""
-    from serving.terminal import print_forecast
-
     with _only_writer(run.params.data_dir):
         steps = _Steps(run)
         loaded = steps.do("Checking the input", run.load, lambda made: _report_lines(made)[:1])
@@ -352,7 +361,7 @@ def demo(run: Run) -> None:
             "Forecasting", lambda: _forecast_and_publish(run, loaded, None), lambda made: [f"run {made['run_id']}"]
         )
     content = {"steps": steps.taken, "forecast": summary}
-    run.show(content, lambda console: _print_published(console, summary, print_forecast))
+    run.show(content, lambda console: _print_demo(console, summary, run.params.data_dir))
 
 
 class _Steps:
@@ -376,6 +385,7 @@ class _Steps:
 
     def _say(self, line: str) -> None:
         if not self._run.as_json:
+            self._run.progress.clear()
             self._run.console.print(line, soft_wrap=True)
 
 
@@ -496,11 +506,23 @@ def _print_lines(console: "Console", lines: Sequence[str]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _print_published(
-    console: "Console", summary: dict[str, Any], print_forecast: Callable[["Console", dict[str, Any]], None]
-) -> None:
+def _print_published(console: "Console", summary: dict[str, Any]) -> None:
+    from serving.terminal import print_forecast
+
     print_forecast(console, summary)
-    console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}")
+    console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)
+
+
+def _print_demo(console: "Console", summary: dict[str, Any], data_dir: Path) -> None:
+    """The forecast, and where everything lies."""
+    _print_published(console, summary)
+    worst = summary["at_risk"][0]["account_id"]
+    lines = [
+        f"Checked tables: {data_dir}/tables.duckdb; snapshots: {data_dir}/snapshots",
+        f"Runs, figures and models (MLflow): {data_dir}/mlflow.db and {data_dir}/mlflow-artifacts",
+        f"The reasons behind one account: holdfast explain {worst}",
+    ]
+    _print_lines(console, lines)
 
 
 def main() -> None:

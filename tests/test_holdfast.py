@@ -1,7 +1,12 @@
 """The command line: exit codes and messages, and the whole way on a tiny simulated company."""
 
 import fcntl
+import functools
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +127,31 @@ def test_simulate_writes_the_same_company_twice(tmp_path: Path) -> None:
     assert {path.name for path in files} >= {"accounts.parquet", "contracts.parquet"}
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_progress_in_a_terminal_is_drawn_on_stderr_and_leaves_stdout_alone(tmp_path: Path) -> None:
+    """The command's stderr is a terminal, its stdout a file, as in `holdfast snapshots --json > out.json`."""
+    screen, terminal = pty.openpty()
+    out = tmp_path / "out.json"
+    options = [part for setting in (f"data_dir={tmp_path / 'data'}", *TINY) for part in ("--set", setting)]
+    command = [sys.executable, "-m", "holdfast", "snapshots", "--json", *options]
+    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(holdfast.__file__).parent)}
+    with out.open("w") as file:
+        running = subprocess.Popen(command, stdout=file, stderr=terminal, env=environment)
+        os.close(terminal)
+        drawn = b"".join(iter(functools.partial(_read, screen), b"")).decode()
+    assert running.wait() == 0
+    assert json.loads(out.read_text())["rows"] > 0
+    assert "reading usage" in drawn
+    assert "\x1b[" in drawn, "drawn in place, not line by line"
+
+
+def _read(screen: int) -> bytes:
+    """What is on the screen next; nothing once the process has closed it."""
+    try:
+        return os.read(screen, 4096)
+    except OSError:
+        return b""
 
 
 @pytest.fixture(scope="module")
