@@ -267,10 +267,13 @@ def simulate(
         raise BadRequest("--truth FILE and --as-of DATE go together: the truth is that of a date.")
     company = {**run.params.simulated.model_dump(), "seed": run.params.seed}
     run.progress("simulating a company")
-    write_company(folder, **company)
-    if truth is not None and as_of is not None:
-        run.progress("replaying its futures")
-        _write_truth(truth, company, as_of, run.params)
+    try:
+        write_company(folder, **company)
+        if truth is not None and as_of is not None:
+            run.progress("replaying its futures")
+            _write_truth(truth, company, as_of, run.params)
+    except (ValueError, FileExistsError) as error:  # a size, a date or a folder that cannot be
+        raise BadRequest(str(error)) from None
     written = {"folder": str(folder), "truth": truth and str(truth), **company}
     run.show(written, lambda console: console.print(f"Wrote {folder}" + (f" and {truth}" if truth else "")))
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
+LAST_DAY_OF_EVERY_MONTH = 28
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -54,6 +55,13 @@ class Simulated(Section):
     accounts: Positive
     months: Annotated[int, Field(ge=6)]
     ends_on: date
+
+    @field_validator("ends_on")
+    @classmethod
+    def _in_every_month(cls, day: date) -> date:
+        if day.day > LAST_DAY_OF_EVERY_MONTH:
+            raise ValueError("take a day from 1 to 28, so that every month has it")
+        return day
 
 
 class Revenue(Section):
