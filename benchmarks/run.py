@@ -35,7 +35,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _parts(arguments: argparse.Namespace) -> Iterator[str]:
-    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}."
+    load = f"load {os.getloadavg()[0]:.1f} before"
+    machine = f"{platform.machine()}, {os.cpu_count()} CPUs, {load}, Python {platform.python_version()}."
     with tempfile.TemporaryDirectory() as folder:
         if arguments.only != "truth":
             yield from _pipeline(Path(folder) / "pipeline", Size(arguments.accounts, arguments.months), machine)
