@@ -4,10 +4,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
@@ -112,7 +112,7 @@ class Backtest(Section):
 
     origins: Positive
     every_months: Positive
-    horizons: tuple[Positive, ...]
+    horizons: Annotated[tuple[Positive, ...], Field(min_length=1)]
 
 
 class Tracking(Section):
@@ -137,6 +137,15 @@ class Params(Section):
     forecast: Forecast
     backtest: Backtest
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _horizons_are_modelled(self) -> Self:
+        if max(self.backtest.horizons, default=0) > self.model.horizon_months:
+            raise ValueError(
+                f"backtest.horizons {list(self.backtest.horizons)} reach beyond model.horizon_months "
+                f"{self.model.horizon_months}: shorten the first or lengthen the second"
+            )
+        return self
 
 
 def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
@@ -200,8 +209,10 @@ def _explain(error: ValidationError) -> str:
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {key}: no such setting{_suggest(key)}")
+        elif not key:
+            lines.append(f"  {problem['msg'].removeprefix('Value error, ')}")
         else:
-            lines.append(f"  {key}: {problem['msg']}, got {problem['input']!r}")
+            lines.append(f"  {key}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}")
     return "\n".join(lines)
 
 

@@ -198,7 +198,8 @@ def _words(item: Input, frame: pd.DataFrame, currency: str) -> list[tuple[str, s
 
 def _sentence(item: Input, value: Any, currency: str) -> tuple[str, str]:
     if pd.isna(value):
-        return "", f"not known: {_uncapitalised(re.split('[;:]', item.meaning)[0])}"
+        what, why = re.split("[;:]", item.meaning)[0], re.search("missing if ([^;:]+)", item.meaning)
+        return "", f"not known: {_uncapitalised(what)}" + (f" ({why[1]})" if why else "")
     shown = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
     return shown, item.sentence.replace("{value}", shown)
 

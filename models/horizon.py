@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.inputs import Input
 
 DAYS_A_MONTH = 30.4375
-SIGNAL = "renewal calendar"
+SIGNAL = "renewal"
 
 
 def _input(name: str, unit: str, meaning: str, sentence: str) -> Input:

@@ -100,7 +100,7 @@ def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
     horizons, wanted, step = params.backtest.horizons, params.backtest.origins, params.backtest.every_months
     newest = len(dates) - 1
     anchor = newest - max(horizons)
-    earlier = range(anchor, params.model.min_months - 1, -step)
+    earlier = range(anchor, params.model.min_months - 2, -step)
     later = range(max(anchor, params.model.min_months - 1 - step) + step, newest - min(horizons) + 1, step)
     chosen = sorted([*earlier, *later][:wanted])
     if not chosen:
@@ -255,8 +255,8 @@ def _naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict
 
 
 def _longest_known_window(known: Dataset) -> int:
-    """Twelve months, or as many as there are snapshots before the origin."""
-    return min(12, known.frame["as_of"].nunique() - 1)
+    """Twelve months, or as many as the paths reach or there are snapshots before the origin."""
+    return min(12, known.paths.shape[1] - 1, int(known.frame["as_of"].nunique()) - 1)
 
 
 def _result(tables: Tables, origins: Sequence[date], results: Sequence[OriginResult], params: Params) -> BacktestResult:

@@ -209,7 +209,7 @@ def test_the_points_of_the_text_are_the_effect():
 @pytest.mark.parametrize(
     ("item", "seen", "value", "words"),
     [
-        (describe("n", meaning="Newest use; missing if none"), np.nan, "", "not known: newest use"),
+        (describe("n", meaning="Newest use; missing if none"), np.nan, "", "not known: newest use (none)"),
         (describe("n", meaning="NPS answer, 0 to 10"), None, "", "not known: NPS answer, 0 to 10"),
         (describe("n", meaning="Phase of life: early, late"), np.nan, "", "not known: phase of life"),
         (describe("n", kind="category", sentence="segment {value}"), "small", "small", "segment small"),
