@@ -256,7 +256,8 @@ def _naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict
 
 def _longest_known_window(known: Dataset) -> int:
     """Twelve months, or as many as the paths reach or there are snapshots before the origin."""
-    return min(12, known.paths.shape[1] - 1, int(known.frame["as_of"].nunique()) - 1)
+    reached: int = known.paths.shape[1] - 1
+    return min(12, reached, known.frame["as_of"].nunique() - 1)
 
 
 def _result(tables: Tables, origins: Sequence[date], results: Sequence[OriginResult], params: Params) -> BacktestResult:
