@@ -163,6 +163,15 @@ def test_a_horizon_that_has_not_come_is_left_out(company: Tables, dataset: Datas
     assert late.portfolio["horizon_months"].unique().tolist() == [1]
 
 
+def test_a_model_of_three_months_is_held_against_three_months_of_history(
+    company: Tables, changed: Any, dataset_of: Any
+) -> None:
+    params = changed(model={"horizon_months": 3})
+    short = backtest.test_origin(company, dataset_of(company, params), ORIGIN, params=params)
+    assert sorted(short.accounts["horizon_months"].unique()) == [1, 3]
+    assert short.portfolio.loc[short.portfolio["metric"] == "nrr", "trailing_nrr"].notna().all()
+
+
 def origin_result(day: str, horizon: int, probability: list[float], churned: list[float]) -> backtest.OriginResult:
     accounts = pd.DataFrame(
         {
