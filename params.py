@@ -7,10 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
+
+NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS})
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
+    return names
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -67,7 +86,7 @@ class Simulated(Section):
 class Revenue(Section):
     """Rules of the revenue arithmetic."""
 
-    currency: str
+    currency: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
     grace_days: Annotated[int, Field(ge=0, le=120)]
     reactivation: Literal["exclude", "include"]
 
@@ -96,14 +115,14 @@ class Model(Section):
     min_months: Positive
     min_churned: Positive
     min_change: Share
-    name: str
+    name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 
 
 class Forecast(Section):
     """How predictions are rolled up."""
 
     draws: Annotated[int, Field(ge=100)]
-    cuts: tuple[str, ...]
+    cuts: Annotated[tuple[str, ...], AfterValidator(_different)]
     drivers: Positive
 
 

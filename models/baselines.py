@@ -42,16 +42,3 @@ def segment_nrr(
     rates = rates.where(counts >= FEWEST, overall)
     now = segment_now.map(rates).fillna(overall).to_numpy(dtype=float)
     return float(np.average(now, weights=arr_now))
-
-
-def segment_rate(
-    event: Array, segment: "pd.Series[str]", segment_now: "pd.Series[str]", *, prior_rows: float = 20.0
-) -> Array:
-    """Each account's segment's past share of events, shrunk towards the portfolio's as by 20 more accounts.
-
-    Returns shape (accounts now,).
-    """
-    overall = (event.sum() + 0.5) / (event.size + 1)
-    known = pd.DataFrame({"segment": segment.to_numpy(), "event": event}).groupby("segment")["event"]
-    rates = (known.sum() + prior_rows * overall) / (known.size() + prior_rows)
-    return segment_now.map(rates).fillna(overall).to_numpy(dtype=float)

@@ -90,13 +90,6 @@ def calendar(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np
     return np.stack([np.asarray(columns[item.name], dtype=float) for item in CALENDAR_INPUTS], axis=-1)
 
 
-def term_ends_by_month(frame: pd.DataFrame, *, months: int) -> NDArray[np.bool_]:
-    """Whether the term known at the snapshot ends in each month ahead, shape (rows, months)."""
-    start, end = _month_edges(frame["as_of"], months)
-    term_end = _days_from_as_of(frame)[:, None]
-    return np.asarray((term_end > start) & (term_end <= end))
-
-
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     return frame[name].to_numpy(dtype=float)[:, None]
 

@@ -16,7 +16,7 @@ from models.calibration import Calibrator, fit_calibrator
 from models.hazard import Hazard, LogisticHazard, Rows, TreeHazard
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.inputs import Input, learn_categories, matrix
-from models.shock import MonthlyShock, fit_shock
+from models.shock import MonthlyShock, fit_shock, mean_luck_sd
 
 Array = NDArray[np.float64]
 OUTCOMES = ("churn", "contraction", "expansion")
@@ -363,15 +363,34 @@ class OutcomeModel:
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
 
     def _fit_shock(self, at_risk: _AtRisk) -> MonthlyShock:
-        """Shared monthly luck, from predictions one month ahead, where every account-month is counted once."""
+        """Shared monthly luck, one month ahead, where every account-month is counted once."""
         chosen = np.flatnonzero(at_risk.month == 1)
-        rows = self._gather(at_risk, chosen)
         found = []
         for outcome in OUTCOMES:
             event = at_risk.event(outcome, self.settings.min_change)[chosen].astype(float)
-            sd, persistence = fit_shock(self._probability(outcome, rows), event, at_risk.label_month[chosen])
-            found.append((sd, persistence, self.outcomes_[outcome].calibrator.level_sd))
+            probability = self._out_of_fold(outcome, at_risk, chosen, event)
+            sd, persistence = fit_shock(probability, event, at_risk.label_month[chosen])
+            level = self.outcomes_[outcome].calibrator.level_sd
+            held_out = self.settings.calibration_months
+            found.append((sd, persistence, float(np.hypot(level, mean_luck_sd(sd, persistence, held_out)))))
         return MonthlyShock(*zip(*found, strict=True))
+
+    def _out_of_fold(self, outcome: str, at_risk: _AtRisk, chosen: NDArray[np.int64], event: Array) -> Array:
+        """Probabilities of rows from a hazard that has not seen their accounts.
+
+        A hazard explains part of the luck of the very rows it learned from, and would leave none to be seen as shared.
+        """
+        rows = self._gather(at_risk, chosen)
+        half = at_risk.account[chosen] % 2 == 0
+        probability = np.full(event.size, event.mean())
+        for part in (half, ~half):
+            learned = ~part
+            if min(event[learned].sum(), (1 - event[learned]).sum()) >= FEWEST_EVENTS and part.any():
+                trees = min(self.settings.trees, UNTUNED_TREES)
+                learner = self._learner(OUTCOMES.index(outcome), trees)
+                learner.fit(Rows(rows[learned], event[learned], np.ones(int(learned.sum()))))
+                probability[part] = Calibrator().probability(learner.margin(rows[part]))
+        return probability
 
 
 def _at_risk(frame: pd.DataFrame, paths: Array) -> _AtRisk:

@@ -108,15 +108,30 @@ class RollUp:
 
 
 def expected_arr(prediction: Prediction) -> Array:
-    """Expected ARR by month ahead in closed form, shape (accounts, months); the shared shock has mean zero."""
+    """Expected ARR by month ahead if no month had shared luck, in closed form, shape (accounts, months)."""
     churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
     means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
     growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
     return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
 
 
-def simulate_paths(prediction: Prediction, settings: PathSettings) -> Iterator[tuple[slice, Array]]:
-    """ARR paths in chunks of accounts: the accounts, and their ARR by month ahead, shape (chunk, months, draws)."""
+@dataclass(frozen=True)
+class Paths:
+    """Simulated futures of a chunk of accounts.
+
+    `arr` by month ahead has shape (chunk, months, draws). `left` and `expected_arr`, shape (chunk, months), are the
+    probability of having left and the expected ARR given each draw's shared luck, averaged over the draws: the same
+    futures as `arr` without each account's own luck.
+    """
+
+    rows: slice
+    arr: Array
+    left: Array
+    expected_arr: Array
+
+
+def simulate_paths(prediction: Prediction, settings: PathSettings) -> Iterator[Paths]:
+    """ARR paths in chunks of accounts."""
     months = prediction.hazards.shape[1]
     shock = prediction.shock.draw(months, settings.draws, _generator(settings.seed, 0))
     recentred = np.exp(shock), prediction.shock.variance
@@ -127,7 +142,7 @@ def simulate_paths(prediction: Prediction, settings: PathSettings) -> Iterator[t
     for number, start in enumerate(range(0, len(prediction.arr), CHUNK)):
         rows = slice(start, min(start + CHUNK, len(prediction.arr)))
         generator = _generator(settings.seed, number + 1)
-        yield rows, _chunk_paths(prediction, rows, recentred, (pools, lengths), settings.draws, generator)
+        yield _chunk_paths(prediction, rows, recentred, (pools, lengths), settings.draws, generator)
 
 
 def roll_up(
@@ -160,15 +175,16 @@ def roll_up(
     sums = _Sums(len(groups), horizon_months, settings.draws, due is not None)
     accounts = _empty_accounts(len(prediction.arr), horizon_months)
     settle = prediction.hazards.shape[1] - horizon_months
-    for rows, paths in simulate_paths(prediction, settings):
+    for chunk in simulate_paths(prediction, settings):
+        rows, paths = chunk.rows, chunk.arr
         here = member[:, rows]
         start = prediction.arr[rows]
         sums.add(here, start, paths, None if trailing is None else trailing.cohort_arr[rows])
         if due is not None:
             sums.add_renewals(here, start, paths, due[rows], settle)
         _describe_accounts(accounts, rows, start, paths[:, :horizon_months], settings.min_change)
-    accounts["expected_arr"][:] = expected_arr(prediction)[:, :horizon_months]
-    accounts["churn_probability"][:] = prediction.churn_probability()[:, :horizon_months]
+        accounts["expected_arr"][rows] = chunk.expected_arr[:, :horizon_months]
+        accounts["churn_probability"][rows] = chunk.left[:, :horizon_months]
     draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
     return RollUp(groups, draws, renewals, AccountPaths(**accounts))
@@ -237,17 +253,21 @@ def _chunk_paths(
     pools: tuple[Array, NDArray[np.int64]],
     draws: int,
     generator: np.random.Generator,
-) -> Array:
+) -> Paths:
     hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
     accounts, months, _ = hazards.shape
+    means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
     paths = np.empty((accounts, months, draws))
+    left, expected = np.empty((accounts, months)), np.empty((accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
+    stays, grown = np.ones_like(arr), arr
     for month in range(months):
-        limits = np.cumsum(_shifted(hazards[:, month], recentred[0][month], recentred[1]), axis=1)
-        luck = generator.random((accounts, draws))
-        arr = arr * _multipliers(luck, limits, pool_index[:, month], pools)
-        paths[:, month] = arr
-    return paths
+        shifted = _shifted(hazards[:, month], recentred[0][month], recentred[1])
+        arr = arr * _multipliers(generator.random(arr.shape), np.cumsum(shifted, axis=1), pool_index[:, month], pools)
+        stays = stays * (1 - shifted[:, 0])
+        grown = grown * (1 - shifted[:, 0] + ((means[:, month] - 1)[:, :, None] * shifted[:, 1:]).sum(axis=1))
+        paths[:, month], left[:, month], expected[:, month] = arr, 1 - stays.mean(axis=1), grown.mean(axis=1)
+    return Paths(rows, paths, left, expected)
 
 
 def _shifted(hazard: Array, factor: Array, variance: Array) -> Array:

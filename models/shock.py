@@ -82,3 +82,10 @@ def fit_shock(probability: Array, event: Array, month: NDArray[np.int64]) -> tup
     neighbours = float(np.average(away[1:] * away[:-1], weights=pairs))
     persistence = min(LARGEST_PERSISTENCE, max(0.0, neighbours / variance))
     return float(min(LARGEST_SD, np.sqrt(variance))), persistence
+
+
+def mean_luck_sd(sd: float, persistence: float, months: int) -> float:
+    """Standard deviation of the mean shift of some consecutive months: what a level learned from them is off by."""
+    lags = np.arange(1, months)
+    inflation = 1 + 2 * float(((1 - lags / months) * persistence**lags).sum())
+    return float(sd * np.sqrt(inflation / months))

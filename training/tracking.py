@@ -1,7 +1,8 @@
 """The one edge to MLflow: where runs are stored, what a run holds, and the registry of models.
 
-The store is an SQLite file in the data folder unless `tracking.uri` names another. A run is marked complete last: one
-that died half-way stays RUNNING, holds no registered version, and moves no alias.
+The store is an SQLite file in the data folder unless `tracking.uri` names another. First the artifacts are written,
+then the version is registered, then the alias is moved in one step, and the run is marked complete last: one that died
+half-way stays RUNNING, and the champion is the old one or, whole, the new one.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 ALIAS = "champion"
 BUNDLE = "bundle"
+_NEEDED = ("lightgbm", "numba", "numpy", "pandas", "scikit-learn", "scipy")  # beside this project's own packages
 _PYFUNC = Path(__file__).with_name("pyfunc_model.py")
 
 
@@ -86,7 +89,7 @@ def record_run(
         _log_common(client, run_id, tables, params, as_of)
         _log_evidence(client, run_id, evidence)
         version = _register(client, run_id, model, params)
-    client.set_registered_model_alias(params.model.name, ALIAS, version)
+        client.set_registered_model_alias(params.model.name, ALIAS, version)
     return Record(run_id, params.model.name, version, store_uri(params))
 
 
@@ -191,7 +194,7 @@ def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, params: 
             saved,
             python_model=str(_PYFUNC),
             artifacts={BUNDLE: str(bundle)},
-            pip_requirements=["holdfast"],
+            pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
             signature=False,  # the bundle lists its own inputs, with types and categories
         )
         client.log_artifacts(run_id, str(saved), artifact_path="model")

@@ -24,11 +24,3 @@ def test_segments_are_weighted_by_todays_arr_and_small_ones_take_the_overall_rat
         start, end, segment, np.array([300.0, 100.0, 100.0]), pd.Series(["large", "rare", "new"]), 12
     )
     assert found == pytest.approx((300 * 1.2 + 200 * overall) / 500)
-
-
-def test_segment_rate_is_shrunk_towards_the_portfolio():
-    event = np.r_[np.ones(30), np.zeros(70)]
-    segment = pd.Series(["a"] * 30 + ["b"] * 70)
-    overall = 30.5 / 101
-    found = baselines.segment_rate(event, segment, pd.Series(["a", "b", "c"]))
-    np.testing.assert_allclose(found, [(30 + 20 * overall) / 50, 20 * overall / 90, overall])

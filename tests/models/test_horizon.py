@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.horizon import CALENDAR_INPUTS, calendar, term_ends_by_month
+from models.horizon import CALENDAR_INPUTS, calendar
 
 NAMES = [item.name for item in CALENDAR_INPUTS]
 
@@ -71,9 +71,3 @@ def test_notice_takes_effect_when_its_term_ends():
 
 def test_due_share_shows_in_the_months_of_term_end_and_of_grace_end():
     assert column(snapshot("2025-01-15", due_share=0.4), "due_share_ahead") == [0.4, 0.4, 0, 0]
-
-
-def test_term_ends_by_month_knows_only_the_known_end():
-    assert term_ends_by_month(snapshot("2025-02-15", term_days=31.0), months=4).tolist() == [
-        [False, True, False, False]
-    ]

@@ -44,10 +44,23 @@ def test_a_shared_shock_keeps_the_mean_and_widens_the_interval():
 
 def test_expected_arr_is_the_mean_of_the_draws():
     prediction = predict(300, churn=0.03, contraction=0.05, expansion=0.1)
-    drawn = np.concatenate([paths.mean(axis=2) for _, paths in simulate_paths(prediction, settings())])
+    drawn = np.concatenate([paths.arr.mean(axis=2) for paths in simulate_paths(prediction, settings())])
     factor = 1 - 0.03 + 0.05 * (0.6 - 1) + 0.1 * (1.3 - 1)
     np.testing.assert_allclose(expected_arr(prediction)[0], 100 * factor ** np.arange(1, 5))
     np.testing.assert_allclose(drawn.mean(axis=0), expected_arr(prediction)[0], rtol=0.003)
+
+
+def test_accounts_and_portfolio_tell_the_same_under_persistent_shared_luck():
+    """The mean over shared luck of a product of months is not the product of the months' means."""
+    shock = MonthlyShock((0.6, 0.2, 0.3), (0.9, 0.5, 0.7), (0.25, 0.1, 0.1))
+    prediction = predict(400, churn=0.05, contraction=0.02, expansion=0.06, months=12, shock=shock)
+    rolled = roll_up(prediction, settings(), horizon_months=12)
+    accounts = rolled.accounts
+    np.testing.assert_allclose(accounts.expected_arr.sum(axis=0), rolled.draws["ending_arr"][0].mean(axis=1), rtol=2e-3)
+    np.testing.assert_allclose(
+        1 - accounts.churn_probability.mean(axis=0), rolled.draws["logo_retention"][0].mean(axis=1), atol=2e-3
+    )
+    assert accounts.churn_probability[0, 11] < prediction.churn_probability()[0, 11] - 0.005
 
 
 def test_movements_add_up_in_every_draw():
