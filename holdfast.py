@@ -231,8 +231,14 @@ def _only_writer(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock, so that two runs do not write at once; it goes when the process ends."""
     import fcntl
 
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / ".lock").open("a", encoding="utf-8") as lock:
+    from params import SettingsError
+
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / ".lock").open("a", encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"data_dir {data_dir} cannot be written to: {error.strerror}. Set another one.") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -77,9 +77,18 @@ def month_starts(tables: Tables, settings: SnapshotSettings) -> list[date]:
     They begin at `settings.first` or, where it is null, with the first month start at least 90 days after the
     data begin: after the first contract start and, where anything that happens is recorded, its first event.
     Earlier contracts are those of accounts that lasted, so that churn before the events would look too rare.
+
+    Raises
+    ------
+    BadInput
+        There is no month start between the two.
     """
     first = settings.first or _begin(tables) + timedelta(days=HISTORY_DAYS)
     starts = pd.date_range(first, tables.data_until, freq="MS")
+    if starts.empty:
+        what = f"no month starts between {first}, where snapshots begin, and {tables.data_until}, where the data end"
+        todo = f"Bring more than {HISTORY_DAYS} days of history, or set snapshots.first or source.data_until"
+        raise BadInput([Finding("snapshots", what, todo)])
     return [start.date() for start in starts]
 
 

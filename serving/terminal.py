@@ -17,6 +17,10 @@ AMOUNTS = {
     "contracted_arr": "Contracted ARR",
     "expanded_arr": "Expanded ARR",
 }
+_EXPLAINED = {
+    "churn": "its churn probability",
+    "expansion": "the chance of at least one expansion within the horizon, should it stay",
+}
 MOST_VALUES = 10
 MOST_AT_RISK = 10
 
@@ -73,7 +77,7 @@ def print_explanation(console: Console, explained: Summary) -> None:
         table.add_row(str(row["horizon_months"]), *chances, _money(row["expected_arr"]), interval)
     console.print(table)
     for outcome in ("churn", "expansion"):
-        console.print(f"\nReasons for its {outcome} probability, against the average account:")
+        console.print(f"\nReasons for {_EXPLAINED[outcome]}, against the average account:")
         for row in (row for row in explained["drivers"] if row["outcome"] == outcome):
             console.print(f"  {row['rank']}. {_cell(row['text'])}")
     _print_definition(console, explained["definition"])

@@ -203,7 +203,7 @@ def test_explain_gives_what_was_published(demo_data: tuple[Path, Result]) -> Non
     assert content["horizons"][-1]["churn_probability"] == pytest.approx(worst["churn_probability"])
     assert worst["reason"] in [row["text"] for row in content["drivers"]]
     readable = run("explain", worst["account_id"], data_dir=data_dir)
-    assert "Reasons for its expansion probability" in readable.stdout
+    assert "Reasons for the chance of at least one expansion within the horizon" in readable.stdout
 
 
 def test_an_unknown_account_gets_near_misses(demo_data: tuple[Path, Result]) -> None:
