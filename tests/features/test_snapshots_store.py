@@ -217,7 +217,6 @@ APRIL = date(2024, 4, 1)
         ("null", date(2015, 1, 1), date(2023, 12, 2), [date(2024, 3, 1), APRIL]),
         ("2024-02-02", date(2023, 11, 2), None, [date(2024, 3, 1), APRIL]),
         ("2024-04-01", date(2023, 11, 2), None, [APRIL]),
-        ("2024-04-02", date(2023, 11, 2), None, []),
     ],
 )
 def test_default_dates_are_month_starts_with_three_months_of_history_behind_them(
@@ -232,3 +231,10 @@ def test_default_dates_are_month_starts_with_three_months_of_history_behind_them
         rows["usage"] = [{"account_id": "a", "used_on": used}]
     settings = params.load(overrides=[f"snapshots.first={first}"]).snapshots
     assert month_starts(checked(rows), settings) == expected
+
+
+def test_no_month_start_in_reach_is_said_with_both_days(checked: Callable[..., Any]) -> None:
+    rows = {"accounts": [{"account_id": "a"}], "contracts": [{"contract_id": "1", **LINE}]}
+    settings = params.load(overrides=["snapshots.first=2024-04-02"]).snapshots
+    with pytest.raises(BadInput, match="no month starts between 2024-04-02, where snapshots begin, and 2024-0"):
+        month_starts(checked(rows), settings)
