@@ -123,6 +123,7 @@ class AsOf:
         names = ", ".join(f'"{column}"' for column in columns)
         valid = "valid_from" if self.tables.has("accounts", "valid_from") else "CAST(NULL AS TIMESTAMP)"
         recorded = "recorded_at" if self.tables.has("accounts", "recorded_at") else "CAST(NULL AS TIMESTAMP)"
+        lag = self.tables.lag_days.get("accounts", 0)
         return f"""
             SELECT k, {names} FROM (
                 SELECT c.k, v.*, ROW_NUMBER() OVER (
@@ -130,20 +131,26 @@ class AsOf:
                     ORDER BY v.valid_day DESC, v.known_day DESC, v.valid DESC, v.recorded DESC) AS newest
                 FROM (SELECT {names}, {valid} AS valid, {recorded} AS recorded,
                              COALESCE({day_of(valid)}, -{NEVER}) AS valid_day,
-                             COALESCE({day_of(recorded)}, -{NEVER}) AS known_day FROM raw.accounts) v
+                             COALESCE({day_of(recorded)}, {day_of(valid)} + {lag}, -{NEVER}) AS known_day
+                      FROM raw.accounts) v
                 JOIN cal c ON v.valid_day < c.t AND v.known_day < c.t) ranked
             WHERE newest = 1"""
 
     def rates(self) -> str:
         """SELECT of the exchange rates of each snapshot's month: `k`, `currency`, `rate`.
 
-        A month's rate is set before the month begins, so the month of the snapshot itself counts.
+        A month's rate is set before the month begins, so the month of the snapshot itself counts; a lag moves it, and
+        a rate with a `recorded_at` counts from the snapshot after it.
         """
+        lag = self.tables.lag_days.get("fx_rates", 0)
+        recorded = "TRUE"
+        if self.tables.has("fx_rates", "recorded_at"):
+            recorded = f"(f.recorded_at IS NULL OR {day_of('f.recorded_at')} < c.t)"
         return f"""
             SELECT k, currency, rate FROM (
                 SELECT c.k, f.currency, f.rate,
                        ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC) AS newest
-                FROM raw.fx_rates f JOIN cal c ON {day_of("f.month")} <= c.t) ranked
+                FROM raw.fx_rates f JOIN cal c ON {day_of("f.month")} + {lag} <= c.t AND {recorded}) ranked
             WHERE newest = 1"""
 
     def _known_day(self, table: str, event: str) -> str:

@@ -169,7 +169,9 @@ def rewrite(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, old: str, ne
             AsOf, "_contract_rows", "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)", id="corrections back-dated"
         ),
         pytest.param(AsOf, "attributes", "v.known_day < c.t", "TRUE", id="attributes not yet known"),
-        pytest.param(AsOf, "attributes", "v.valid_day < c.t", "TRUE", id="attributes not yet in force"),
+        pytest.param(
+            AsOf, "attributes", "v.valid_day < c.t AND v.known_day < c.t", "TRUE", id="attributes not yet in force"
+        ),
         pytest.param(AsOf, "rates", "<= c.t", "<= c.t + 999", id="rates of later months"),
     ],
 )

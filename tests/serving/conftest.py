@@ -123,7 +123,13 @@ def small_forecast() -> Forecast:
 
 
 MONTHS = [day.date() for day in pd.date_range("2024-06-01", AS_OF, freq="MS")]
-SMALL = ("model.learner=logistic", "model.horizon_months=6", "forecast.draws=200", "forecast.cuts=[region, csm]")
+SMALL = (
+    "model.learner=logistic",
+    "model.horizon_months=6",
+    "backtest.horizons=[3, 6]",
+    "forecast.draws=200",
+    "forecast.cuts=[region, csm]",
+)
 
 
 def company() -> dict[str, pd.DataFrame]:
