@@ -117,6 +117,27 @@ class AsOf:
                           ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END) r) v
             JOIN cal c ON c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
 
+    def contracts_in_hindsight(self, known_by: date) -> str:
+        """SELECT of the contract lines as they stood at each snapshot, told by what was known before `known_by`.
+
+        What a label is made of: the newest version of each line known before `known_by`, and of it what had happened
+        before each `t`, so that labels live in `[as_of, as_of + horizon)`. A line counts from the first `t` after its
+        start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Same columns as there.
+        """
+        cut = day_number(known_by)
+        lag = self.tables.lag_days.get("contracts", 0)
+        ended = "v.ended < c.t OR v.notice < c.t"
+        return f"""
+            SELECT c.k, c.t, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
+                   v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
+                   CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})
+                        THEN v.ended END AS ended,
+                   CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
+            FROM (SELECT r.*, LEAD(r.known_day) OVER (
+                             PARTITION BY r.contract_id ORDER BY r.known_day, r.version) AS later
+                  FROM ({self._contract_rows()}) r WHERE r.known_day < {cut}) v
+            JOIN cal c ON v.later IS NULL AND (v.starts < c.t OR v.signed < c.t)"""
+
     def attributes(self) -> str:
         """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
         columns = [c for c in self.tables.columns["accounts"] if c not in ("valid_from", "recorded_at")]
@@ -180,7 +201,7 @@ class AsOf:
                    {get["seats"]} AS seats, {get["auto_renew"]} AS auto_renew,
                    {day_of("starts_on")} AS starts, {day_of(get["ends_on"])} AS ends,
                    {day_of(get["ended_on"])} AS ended, {day_of(get["notice_on"])} AS notice,
-                   {get["recorded_at"]} AS version,
+                   {get["recorded_at"]} AS version, {signed} AS signed,
                    COALESCE({day_of(get["recorded_at"])}, {signed} + {lag}) AS known_day
             FROM raw.contracts"""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.asof import EPOCH, AsOf, day_number
-from features.revenue_lines import line_statements
+from features.revenue_lines import WORK_TABLES, line_statements
 from features.tables import Tables
 from params import Revenue
 
@@ -26,7 +26,7 @@ def ledger(
     asof = AsOf(tables, (known_by,))
     with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
         load(connection, asof.frames())
-        for statement in (*line_statements(asof, rules), _COVERAGE):
+        for statement in (*line_statements(asof.contracts(), rules), _COVERAGE):
             connection.execute(statement)
         yield connection
 
@@ -74,6 +74,25 @@ def line_arr(connection: duckdb.DuckDBPyConnection, tables: Tables, instants: pd
     load(connection, {"instants": instants})
     lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
                JOIN instants i ON s.starts <= i.day AND i.day < s.active_until"""
+    return priced(connection, tables, lines, sorted(set(instants["rate_day"])), rules)
+
+
+def line_arr_in_hindsight(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, instants: pd.DataFrame, *, known_by: date, rules: Revenue
+) -> str:
+    """The same as `line_arr`, but each instant by what had happened before it, as known before `known_by`.
+
+    Makes `line_states` anew: a row an instant's day and line.
+    """
+    days = tuple(EPOCH + timedelta(days=int(day)) for day in sorted(set(instants["day"])))
+    asof = AsOf(tables, days)
+    for table in (*WORK_TABLES, "line_states"):
+        connection.execute(f"DROP TABLE {table}")
+    load(connection, {"instants": instants, "cal": asof.frames()["cal"]})
+    for statement in line_statements(asof.contracts_in_hindsight(known_by), rules):
+        connection.execute(statement)
+    lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
+               JOIN instants i ON i.day = s.t AND s.starts <= i.day AND i.day < s.active_until"""
     return priced(connection, tables, lines, sorted(set(instants["rate_day"])), rules)
 
 

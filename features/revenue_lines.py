@@ -20,24 +20,34 @@ def line_states(asof: AsOf, rules: Revenue) -> list[str]:
     rules
         Gives `grace_days`.
     """
-    return [*line_statements(asof, rules), *(f"DROP TABLE {table}" for table in WORK_TABLES)]
+    return [*line_statements(asof.contracts(), rules), *(f"DROP TABLE {table}" for table in WORK_TABLES)]
 
 
-def line_statements(asof: AsOf, rules: Revenue) -> list[str]:
-    """The statements of `line_states`, which leave their work tables behind."""
+def line_statements(contracts: str, rules: Revenue) -> list[str]:
+    """The statements of `line_states` from a SELECT of contract lines; they leave their work tables behind."""
     grace = rules.grace_days
-    selects = (_known_lines(asof, grace), _line_followers(grace), _renewed_lines(grace), _successors(), _states())
+    selects = (_known_lines(contracts, grace), _line_followers(grace), _renewed_lines(grace), _successors(), _states())
     names = (*WORK_TABLES, "line_states")
     return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(names, selects, strict=True)]
 
 
-def _known_lines(asof: AsOf, grace: int) -> str:
-    """Lines as known, with when they stop by themselves and whether silence after that means grace."""
+def _known_lines(contracts: str, grace: int) -> str:
+    """Lines as known, with when they stop by themselves and whether silence after that means grace.
+
+    A line that starts while another of the same product and buying centre runs replaces it: where that was signed
+    ahead, the older line's end follows from it and need not be known by itself. Lines without a product cannot be
+    told apart and replace nothing.
+    """
     return f"""
-        SELECT l.*, COALESCE(l.product, '') AS product_key, COALESCE(l.buying_center, '') AS center_key,
-               COALESCE(l.ended, l.ends, {NEVER}) AS stops, {_bucket("l.starts", grace)} AS bucket,
-               CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts THEN 1 ELSE 0 END AS graced
-        FROM ({asof.contracts()}) l"""
+        SELECT l.*, {_bucket("l.starts", grace)} AS bucket, CASE WHEN l.replaced_on < l.runs_until THEN l.replaced_on
+                    ELSE l.runs_until END AS stops,
+               CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts
+                         AND (l.replaced_on IS NULL OR l.replaced_on >= l.ends) THEN 1 ELSE 0 END AS graced
+        FROM (SELECT c.*, MIN(CASE WHEN c.product IS NOT NULL AND c.runs_until > c.starts THEN c.starts END) OVER (
+                         PARTITION BY c.k, c.account_id, c.product_key, c.center_key
+                         ORDER BY c.starts RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS replaced_on
+              FROM (SELECT k.*, COALESCE(k.product, '') AS product_key, COALESCE(k.buying_center, '') AS center_key,
+                           COALESCE(k.ended, k.ends, {NEVER}) AS runs_until FROM ({contracts}) k) c) l"""
 
 
 def _line_followers(grace: int) -> str:

@@ -1,14 +1,14 @@
 """ARR by account over time: at any instants, and of a cohort month by month."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from features.asof import day_number
-from features.revenue_ledger import instants_frame, ledger, line_arr, load
+from features.revenue_ledger import instants_frame, ledger, line_arr, line_arr_in_hindsight, load
 from features.tables import Tables
 from params import Revenue
 
@@ -29,7 +29,10 @@ def cohort_paths(
     threads: int,
     memory_gb: float,
 ) -> npt.NDArray[np.float64]:
-    """What the ARR of each account of a cohort came to, month by month.
+    """What the ARR of each account of a cohort came to, month by month: what a label is made of.
+
+    Windows are half-open as those of the snapshots: column m holds what happened in `[as_of, as_of + m months)`. A
+    line that ends on the first day after the window still counts, as it does in the snapshot of that day.
 
     Parameters
     ----------
@@ -51,12 +54,14 @@ def cohort_paths(
     -------
     numpy.ndarray
         (len(cohort), months + 1). Column 0 is `arr`; column m is ARR at `as_of` + m months at the rates of the
-        `as_of` month, NaN where that lies after `known_by`.
+        `as_of` month, NaN where what happened before it was not all known before `known_by`: it lies later, or less
+        than the lag of `contracts` before.
     """
     paths = np.full((len(cohort), months + 1), np.nan)
     paths[:, 0] = cohort["arr"].to_numpy(dtype="float64")
     as_of = pd.to_datetime(cohort["as_of"]).dt.date
-    ahead = _months_ahead(sorted(set(as_of)), months, known_by)
+    lag = timedelta(days=tables.lag_days.get("contracts", 0))
+    ahead = _months_ahead(sorted(set(as_of)), months, known_by - lag)
     if ahead.empty:
         return paths
     members = pd.DataFrame({
@@ -65,7 +70,7 @@ def cohort_paths(
         "origin": as_of.map(day_number).to_numpy(dtype="int64"),
     })  # fmt: skip
     with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
-        lines = line_arr(connection, tables, ahead, rules)
+        lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
         load(connection, {"members": members})
         found = connection.execute(_paths(lines, rules)).fetchnumpy()
     reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
@@ -74,13 +79,13 @@ def cohort_paths(
     return paths
 
 
-def _months_ahead(origins: Sequence[date], months: int, known_by: date) -> pd.DataFrame:
-    """The instants ahead of each origin that are no later than `known_by`, as `line_arr` takes them."""
+def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.DataFrame:
+    """The instants ahead of each origin that are no later than `latest`, as `line_arr` takes them."""
     rows = []
     for origin in origins:
         for month in range(1, months + 1):
             instant = add_months(origin, month)
-            if instant <= known_by:
+            if instant <= latest:
                 rows.append((day_number(origin), month, instant, origin))
     return instants_frame([row[2] for row in rows], [row[3] for row in rows]).assign(
         origin=[row[0] for row in rows], month=[row[1] for row in rows]
@@ -90,8 +95,8 @@ def _months_ahead(origins: Sequence[date], months: int, known_by: date) -> pd.Da
 def _paths(lines: str, rules: Revenue) -> str:
     """SELECT of `member`, `month`, `cents` over the accounts of `members`; a missing row is 0."""
     unbroken = """
-        JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin AND m.origin < v.covered_until
-                       AND i.day < v.covered_until"""
+        JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin
+                       AND i.day <= v.covered_until"""
     return f"""
         SELECT m.member, i.month, a.cents
         FROM members m JOIN instants i ON i.origin = m.origin

@@ -86,7 +86,7 @@ def _due_lines(
         raise ValueError(f"start {start}, end {end}: the start must lie before the end")
     lines = f"""
         SELECT *, {day_number(as_of)} AS rate_day FROM line_states
-        WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends
+        WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
           AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
     with ledger(tables, known_by=as_of, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)

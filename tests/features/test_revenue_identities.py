@@ -111,13 +111,43 @@ def known(lines: list[Line], t: int) -> dict[str, list[Line]]:
     return seen
 
 
-def stops(line: Line) -> int:
+def in_hindsight(lines: list[Line], u: int, known_by: int) -> list[Line]:
+    """An account's lines as they stood at day u, told by what is known before day known_by."""
+    seen = []
+    for line in lines:
+        signed = line.starts if line.signed is None else line.signed
+        if signed < known_by and (line.starts < u or signed < u):
+            noticed = line.notice is not None and line.notice < min(u, known_by)
+            ended = line.ended if line.ended is not None and (line.ended < min(u, known_by) or noticed) else None
+            seen.append(line._replace(ended=ended, notice=line.notice if noticed else None))
+    return seen
+
+
+def runs_until(line: Line) -> int:
     return next(end for end in (line.ended, line.ends, 10**6) if end is not None)
 
 
-def runs_on(line: Line) -> bool:
+def replaced_on(line: Line, lines: list[Line]) -> int:
+    """When the same product and buying centre got another line."""
+    starts = [
+        other.starts
+        for other in lines
+        if (other.product, other.center) == (line.product, line.center)
+        and other.starts > line.starts
+        and runs_until(other) > other.starts
+    ]
+    return min(starts, default=10**6) if line.product is not None else 10**6
+
+
+def stops(line: Line, lines: list[Line]) -> int:
+    return min(runs_until(line), replaced_on(line, lines))
+
+
+def runs_on(line: Line, lines: list[Line]) -> bool:
     """Whether silence after its end means grace."""
-    return line.ended is None and line.notice is None and line.ends is not None and line.ends > line.starts
+    if line.ended is not None or line.notice is not None or line.ends is None:
+        return False
+    return line.starts < line.ends <= replaced_on(line, lines)
 
 
 def candidates(line: Line, lines: list[Line], grace: int, same_product: bool) -> list[Line]:
@@ -129,14 +159,14 @@ def candidates(line: Line, lines: list[Line], grace: int, same_product: bool) ->
         and other.center == line.center
         and (other.product == line.product) == same_product
         and line.ends <= other.starts <= line.ends + grace
-        and stops(other) > other.starts
+        and stops(other, lines) > other.starts
     ]
 
 
 def active(line: Line, u: int, lines: list[Line], grace: int, *, switches: bool = True) -> bool:
     """Whether one of an account's `lines` is active on day u."""
-    if u < line.starts or u < stops(line) or not runs_on(line):
-        return line.starts <= u < stops(line)
+    if u < line.starts or u < stops(line, lines) or not runs_on(line, lines):
+        return line.starts <= u < stops(line, lines)
     assert line.ends is not None
     if u >= line.ends + grace:
         return False
@@ -201,11 +231,11 @@ def check_state(line: Line, state: "pd.Series[object]", seen: list[Line], grace:
     for u in days:
         assert (state["starts"] <= u + shift < state["active_until"]) == active(line, u, seen, grace), u
     if line.ended is None and line.ends is None:
-        assert state["active_until"] == NEVER
+        assert (state["active_until"] == NEVER) == (replaced_on(line, seen) == 10**6)
         assert pd.isna(state["term_ends"])
     else:
-        assert state["term_ends"] == stops(line) + shift
-    late = runs_on(line) and line.ends is not None and line.ends <= t and active(line, t, seen, grace)
+        assert state["term_ends"] == runs_until(line) + shift
+    late = runs_on(line, seen) and line.ends is not None and line.ends <= t and active(line, t, seen, grace)
     assert state["overdue"] == late
 
 
@@ -229,20 +259,21 @@ def test_cohort_paths_are_those_of_the_slow_loop(
         rules=rules(grace, reactivation),
         **ENGINE,  # type: ignore[arg-type]
     )
-    seen = known(lines, known_by)
-    expected = [slow_path(seen[account], as_of, grace, reactivation, known_by) for account, as_of in members]
+    own = {account: [line for line in lines if line.account_id == account] for account in accounts_of(lines)}
+    expected = [slow_path(own[account], as_of, grace, reactivation, known_by) for account, as_of in members]
     np.testing.assert_array_equal(paths, np.column_stack([cohort["arr"], np.array(expected)]))
 
 
 def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known_by: int) -> list[float]:
-    path = []
+    path, seen = [], [line for lines in known(own, known_by).values() for line in lines]
     for months in range(1, 6):
         instant = number((pd.Timestamp(as_of) + pd.DateOffset(months=months)).date())
         unbroken = all(
-            any(line.mrr > 0 and active(line, u, own, grace) for line in own) for u in range(number(as_of), instant + 1)
+            any(line.mrr > 0 and active(line, u, seen, grace) for line in seen) for u in range(number(as_of), instant)
         )
         counts = unbroken or reactivation == "include"
-        cents = arr_on(own, instant, grace, rate_on(number(as_of))) if counts else 0
+        then = in_hindsight(own, instant, known_by)
+        cents = arr_on(then, instant, grace, rate_on(number(as_of))) if counts else 0
         path.append(cents / 100 if instant <= known_by else np.nan)
     return path
 

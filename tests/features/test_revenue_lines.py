@@ -1,5 +1,6 @@
 """When a line is active, and the ARR of a cohort, case by case."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ ENGINE: dict[str, Any] = {"threads": 1, "memory_gb": 0.5}
 RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
 NOTICED = {"notice_on": "2025-02-01"}
 OPEN = "open"
+REPLACED = {"starts_on": "2024-06-01", "signed_on": "2024-04-10"}
 
 
 def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
@@ -62,6 +64,14 @@ def day(number: int) -> str:
             [{"ended_on": "2025-02-10"} | NOTICED], "2025-02-02", "2025-02-10", 0, id="early end told by notice"
         ),
         pytest.param([{"ends_on": None}], "2025-01-01", OPEN, 0, id="evergreen"),
+        pytest.param([{}, REPLACED], "2024-05-01", "2024-06-01", 0, id="replaced in mid-term, signed ahead"),
+        pytest.param([{}, REPLACED], "2024-06-01", "2024-06-01", 0, id="replaced on the day"),
+        pytest.param([{}, REPLACED], "2024-04-10", "2025-03-31", 0, id="replacement not yet signed"),
+        pytest.param([{}, REPLACED | {"ended_on": "2024-06-01"}], "2024-07-01", "2025-03-31", 0, id="it never began"),
+        pytest.param([{}, REPLACED | {"product": "q"}], "2024-07-01", "2025-03-31", 0, id="another product"),
+        pytest.param(
+            [{"product": None}, REPLACED | {"product": None}], "2024-07-01", "2025-03-31", 0, id="no product to tell"
+        ),
         pytest.param([{"ends_on": None} | NOTICED], "2025-03-01", OPEN, 0, id="evergreen with notice, end not known"),
         pytest.param([{}, {"starts_on": "2025-03-20"}], "2025-04-01", "2025-03-20", 0, id="late renewal"),
         pytest.param([{}, {"starts_on": "2025-04-01"}], "2025-04-02", "2025-03-31", 0, id="renewed a day too late"),
@@ -149,10 +159,59 @@ def test_a_cohort_is_followed_until_what_is_known_ends(tmp_path: Path) -> None:
 
 
 def test_months_are_calendar_months_and_end_with_short_ones(tmp_path: Path) -> None:
-    tables = store(tmp_path, [{"ended_on": "2025-02-28"}])
+    tables = store(tmp_path, [{"ended_on": "2025-02-27"}])
     assert paths(tables, ["2025-01-31"], "2025-03-31") == [[7, 0, 0, None]]
-    tables = store(tmp_path, [{"ended_on": "2025-03-01"}])
+    tables = store(tmp_path, [{"ended_on": "2025-02-28"}])
     assert paths(tables, ["2025-01-31"], "2025-03-31") == [[7, 1200, 0, None]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "as_of", "known_by", "expected"),
+    [
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-06-01", [7, 1200, 0], id="an end on the edge"),
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-03-01", [7, 1200, None], id="known in time"),
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-03-01", "2024-06-01", [7, 0, 0], id="the same, a month later"),
+        pytest.param(
+            [{"ended_on": "2024-03-01", "notice_on": "2024-02-10"}],
+            "2024-02-01",
+            "2024-03-01",
+            [7, 0, None],
+            id="an end on the edge, told by notice",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-03-01"}, {"starts_on": "2024-03-01", "mrr": 150.0}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 1800],
+            id="replaced on the edge",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-03-01"}, {"starts_on": "2024-03-01", "mrr": 150.0, "signed_on": "2024-02-10"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1800, 1800],
+            id="replaced on the edge, signed before",
+        ),
+        pytest.param(
+            [{"ends_on": "2024-03-01"}, {"starts_on": "2024-03-01", "signed_on": "2024-05-10"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 1200, 1200],
+            id="a renewal booked late was one all along",
+        ),
+    ],
+)
+def test_labels_live_in_half_open_windows(
+    lines: list[dict[str, Any]], as_of: str, known_by: str, expected: list[float], tmp_path: Path
+) -> None:
+    tables = store(tmp_path, lines)
+    assert paths(tables, [as_of], known_by, months=len(expected) - 1) == [expected]
+
+
+def test_labels_wait_for_the_lag_of_the_contracts(tmp_path: Path) -> None:
+    tables = replace(store(tmp_path, [{"ended_on": "2024-02-28"}]), lag_days={"contracts": 3})
+    assert paths(tables, ["2024-02-01"], "2024-03-03", months=1) == [[7, None]]
+    assert paths(tables, ["2024-02-01"], "2024-03-04", months=1) == [[7, 0]]
 
 
 AWAY = [{"ended_on": "2024-03-15"}, {"starts_on": "2024-04-15"}]
