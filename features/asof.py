@@ -6,23 +6,26 @@ first snapshot `k` whose day `t_k` lies after both the day it became known and t
 source overwrites in place (`ended_on`, `notice_on`, `resolved_at`, ...) are gated one by one, each by its own day.
 
 Everything is emitted as portable SQL over integer day numbers (days since 1970-01-01): equi-joins, GROUP BY, CASE
-and window functions only. The calendar of snapshots reaches the database as five small tables, see `AsOf.frames`.
+and window functions only. The calendar of snapshots reaches the database as small tables, see `AsOf.frames`.
 Windows are half-open, `[t - W, t)`. Days between two possible window edges behave alike in every snapshot, so
 events are added up to such segments first and only then spread over the snapshots that still see them.
 """
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 
 from features import contract
 from features.tables import Tables
 
 EPOCH = date(1970, 1, 1)
 NEVER = 2_000_000
+FLAG_DAYS = 60  # days that the bits of one whole number can tell apart
 
 
 def day_number(day: date) -> int:
@@ -32,56 +35,94 @@ def day_number(day: date) -> int:
 
 @dataclass(frozen=True)
 class AsOf:
-    """Snapshots at `dates` (ascending, unique) of `tables`, with windows whose edges lie `edges` days back."""
+    """Snapshots at `dates` (ascending, unique) of `tables`.
+
+    `edges` holds, for each stream of rows that is cut into segments, how many days back its windows begin and end;
+    `longest` how many days back anything looks.
+    """
 
     tables: Tables
     dates: tuple[date, ...]
-    edges: tuple[int, ...] = ()
+    edges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    longest: int = 0
 
     def __post_init__(self) -> None:
         if not self.dates or list(self.dates) != sorted(set(self.dates)):
             raise ValueError("dates must be ascending, without repeats, and at least one")
 
-    def frames(self) -> dict[str, pd.DataFrame]:
+    def frames(self) -> dict[str, pa.Table]:
         """The calendar as tables.
 
-        `cal(k, t)`: the snapshots. `day_first(day, k)`: the first snapshot after a day.
-        `day_segment(day, segment)`: the first day of the segment a day lies in.
-        `segment_span(segment, k, reach)` and `day_span(day, k, reach)`: the snapshots that still see a segment or
-        day within the longest window; `reach` is how many days before the snapshot it begins.
+        `cal(k, t)`: the snapshots. `day_first(day, k, t)`: the first snapshot after a day.
+        `day_segment(stream, day, segment)`: the first day of the segment a day lies in.
+        `segment_span(stream, segment, k, reach)` and `day_span(day, k, reach)`: the snapshots that still see a
+        segment or day within the longest window; `reach` is how many days before the snapshot it begins.
+        `arrival_span(kv, k, shift)`: each snapshot and those less than `FLAG_DAYS` days after it.
         """
         days = self._days
-        edge_days = sorted({t - edge for t in days for edge in (0, *self.edges)})
-        longest = max(self.edges, default=0)
-        covered = range(days[0] - longest, days[-1])
+        firsts = [(d, bisect_right(days, d)) for d in range(days[0] - 1, days[-1])]
+        segments = {stream: self._segments(edges) for stream, edges in self.edges.items()}
+        spans = [(s, *row) for s, starts in segments.items() for row in _span(starts, days, max(self.edges[s]))]
+        near = [
+            (i + 1, j + 1, days[j] - t) for i, t in enumerate(days) for j in range(i, bisect_left(days, t + FLAG_DAYS))
+        ]
         return {
-            "cal": pd.DataFrame({"k": range(1, len(days) + 1), "t": days}),
-            "day_first": _frame(("day", "k"), [(d, bisect_right(days, d) + 1) for d in range(days[0] - 1, days[-1])]),
-            "day_segment": _frame(
-                ("day", "segment"), [(d, edge_days[bisect_right(edge_days, d) - 1]) for d in covered]
+            "cal": _frame(("k", "t"), list(enumerate(days, start=1))),
+            "day_first": _frame(("day", "k", "t"), [(d, place + 1, days[place]) for d, place in firsts]),
+            "day_segment": _frame(("stream", "day", "segment"), list(self._days_of_segments(segments))),
+            "segment_span": _frame(("stream", "segment", "k", "reach"), spans),
+            "day_span": _frame(
+                ("day", "k", "reach"), list(_span(range(days[0] - self.longest, days[-1]), days, self.longest))
             ),
-            "segment_span": _span("segment", [d for d in edge_days if d < days[-1]], days, longest),
-            "day_span": _span("day", list(covered), days, longest),
+            "arrival_span": _frame(("kv", "k", "shift"), near),
         }
+
+    @property
+    def shortest_gap(self) -> int:
+        """Days between the two snapshots that lie closest; very many if there is one only."""
+        return min((later - day for day, later in pairwise(self._days)), default=NEVER)
+
+    def _segments(self, edges: tuple[int, ...]) -> list[int]:
+        """First days of the segments that no window edge divides, none longer than `FLAG_DAYS`."""
+        cuts = sorted({t - edge for t in self._days for edge in (0, *edges)})
+        return [day for cut, end in pairwise(cuts) for day in range(cut, end, FLAG_DAYS)]
+
+    def _days_of_segments(self, segments: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int]]:
+        """Every day of every segment."""
+        for stream, starts in segments.items():
+            for start, end in pairwise([*starts, self._days[-1]]):
+                yield from ((stream, day, start) for day in range(start, end))
 
     @property
     def _days(self) -> list[int]:
         return [day_number(day) for day in self.dates]
 
-    def within(self, window_days: int, *, ending_days_ago: int = 0) -> str:
-        """Condition on `reach`: inside the window of that length, by default the one that ends at the snapshot."""
+    def within(self, window_days: int, *, ending_days_ago: int = 0, stream: str = "") -> str:
+        """Condition on `reach`: inside the window of that length, by default the one that ends at the snapshot.
+
+        With `stream`, `reach` is that of its segments, which the window's edges must not divide.
+        """
         for edge in (window_days + ending_days_ago, ending_days_ago):
-            if edge and edge not in self.edges:
-                raise ValueError(f"a window edge {edge} days back was not announced in edges")
+            if stream and edge and edge not in self.edges[stream]:
+                raise ValueError(f"a window edge {edge} days back was not announced in the edges of {stream}")
         condition = f"reach <= {window_days + ending_days_ago}"
         return f"({condition} AND reach > {ending_days_ago})" if ending_days_ago else f"({condition})"
 
-    def events(self, table: str, columns: Sequence[str] = (), *, day: str | None = None, where: str = "TRUE") -> str:
-        """SELECT of the rows of an event table: `account_id`, `day`, `kv` (first snapshot that may see it), columns.
+    def events(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        day: str | None = None,
+        where: str = "TRUE",
+        since_days: int | None = None,
+    ) -> str:
+        """SELECT of the rows of an event table: `account_id`, `day`, `known_day`, `kv`, `kv_t`, columns.
 
-        `day` names the date column the row happens on, by default the table's own event day; another one (such
-        as `resolved_at`) gates that column by its own day. `columns` are column names or `expression AS name`,
-        which must read nothing that is filled in later than `day`.
+        `kv` is the first snapshot that may see the row, `kv_t` its day. `day` names the date column the row happens
+        on, by default the table's own event day; another one (such as `resolved_at`) gates that column by its own
+        day. `columns` are column names or `expression AS name`, which must read nothing that is filled in later than
+        `day`. `since_days` leaves out what no window of so many days can see.
         """
         declared = contract.TABLES[table]
         event = day or declared.event_day
@@ -89,10 +130,13 @@ class AsOf:
             raise ValueError(f"{table} has no event day")
         shown = "".join(f", {column}" for column in columns)
         first = self._days[0] - 1
+        since = "TRUE"
+        if since_days is not None:
+            since = f"{event} >= DATE '{self.dates[0] - timedelta(days=since_days)}'"
         return f"""
-            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv
+            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv, CASE WHEN a.k > b.k THEN a.t ELSE b.t END AS kv_t
             FROM (SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
-                  FROM raw.{table} WHERE {event} IS NOT NULL AND {where}) e
+                  FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}) e
             JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END
             JOIN day_first b ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END"""
 
@@ -174,6 +218,29 @@ class AsOf:
                 FROM raw.fx_rates f JOIN cal c ON {day_of("f.month")} + {lag} <= c.t AND {recorded}) ranked
             WHERE newest = 1"""
 
+    def counts_from(self, table: str, filled_later: str = "") -> str:
+        """SQL of the day after which a row, or a cell that was filled in later, may count; NULL where it is empty."""
+        declared = contract.TABLES[table]
+        lag = self.tables.lag_days.get(table, 0)
+        if table == "fx_rates":  # a month's rate is set before the month begins
+            day = f"{day_of('month')} + {lag} - 1"
+            return f"COALESCE({day_of('recorded_at')}, {day})" if self.tables.has(table, "recorded_at") else day
+        day = str(declared.event_day or declared.version)
+        day = day if self.tables.has(table, day) else "starts_on" if table == "contracts" else "NULL"
+        if table == "contracts" and day == "signed_on":
+            day = "COALESCE(signed_on, starts_on)"
+        happened = f"COALESCE({day_of(f'CAST({day} AS DATE)')}, -{NEVER})"
+        known = f"{happened} + {lag}"
+        if self.tables.has(table, "recorded_at"):
+            known = f"COALESCE({day_of('recorded_at')}, {known})"
+        row = known if table == "contracts" else f"GREATEST({happened}, {known})"
+        if not filled_later:
+            return row
+        told = day_of(filled_later)
+        if filled_later == "ended_on" and self.tables.has(table, "notice_on"):
+            told = f"LEAST({told}, COALESCE({day_of('notice_on')}, {told}))"
+        return f"CASE WHEN {filled_later} IS NOT NULL THEN GREATEST({row}, {told} + {lag}) END"
+
     def _known_day(self, table: str, event: str) -> str:
         """The day a row became known: its `recorded_at`, else its event day plus the lag."""
         declared = contract.TABLES[table]
@@ -211,15 +278,14 @@ def day_of(column: str) -> str:
     return f"(CAST({column} AS DATE) - DATE '1970-01-01')"
 
 
-def _frame(columns: tuple[str, ...], rows: Sequence[tuple[int, ...]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(columns), dtype="int64")
+def _frame(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    kinds = {name: pa.string() if name == "stream" else pa.int64() for name in columns}
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return pa.table({name: pa.array(own, kinds[name]) for name, own in zip(columns, values, strict=True)})
 
 
-def _span(name: str, starts: Sequence[int], days: Sequence[int], longest: int) -> pd.DataFrame:
-    """Every pair of a start day and a snapshot after it, at most `longest` days later."""
-    rows = []
+def _span(starts: Iterable[int], days: Sequence[int], longest: int) -> Iterator[tuple[int, int, int]]:
+    """Every start day, snapshot after it, at most `longest` days later, and how many days lie between."""
     for start in starts:
-        first = bisect_right(days, start)
-        last = bisect_right(days, start + longest)
-        rows += [(start, index + 1, days[index] - start) for index in range(first, last)]
-    return _frame((name, "k", "reach"), rows)
+        for place in range(bisect_right(days, start), bisect_right(days, start + longest)):
+            yield start, place + 1, days[place] - start

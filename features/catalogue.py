@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from features import contract_history, csm_actions, engagement, usage
-from features.asof import AsOf
 from features.feature import Feature
 from features.tables import Tables
 from params import SettingsError
 
 FAMILIES = (usage, csm_actions, engagement, contract_history)
 FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.FEATURES)
-EDGES: tuple[int, ...] = tuple(sorted({edge for family in FAMILIES for edge in family.EDGES}))
 
 
 @dataclass(frozen=True)
@@ -21,16 +19,6 @@ class Selection:
 
     features: tuple[Feature, ...]
     left_out: Mapping[str, tuple[str, ...]]
-
-
-def tiles(asof: AsOf) -> dict[str, str]:
-    """The work tables of all families, each as its SELECT, in the order to make them."""
-    return {name: select for family in FAMILIES for name, select in family.tiles(asof).items()}
-
-
-def columns(asof: AsOf) -> dict[str, str]:
-    """The temp tables of all families, each as its SELECT of `account_id`, `k` and its columns."""
-    return {name: select for family in FAMILIES for name, select in family.columns(asof).items()}
 
 
 def select(tables: Tables, drop: Sequence[str] = ()) -> Selection:

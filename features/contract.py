@@ -43,7 +43,9 @@ class Column:
     """A column of an input table.
 
     `blank` is what an empty cell stands for, where it stands for something: an unreadable or unknown value of
-    such a column must not be emptied, since that would change what the row says.
+    such a column must not be emptied, since that would change what the row says. `filled_later` says that the source
+    fills the cell in on a row it already holds, so that its value is known only from its own day on. `keyed` columns
+    have so many values on so many rows that the engine works on a whole number for each.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Column:
     required: bool = False
     allowed: tuple[str, ...] = ()
     blank: str = ""
+    filled_later: bool = False
+    keyed: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,9 +142,9 @@ CONTRACTS = _table(
     Column("buying_center", Type.TEXT, "The part of the customer that pays for it"),
     Column("starts_on", Type.DATE, "First day of the line", required=True),
     Column("ends_on", Type.DATE, "Scheduled end of the term, first day not covered; empty = evergreen"),
-    Column("ended_on", Type.DATE, "When it really stopped early; empty = it ran or runs to its term"),
+    Column("ended_on", Type.DATE, "When it really stopped early; empty = it ran or runs to its term", filled_later=True),
     Column("signed_on", Type.DATE, "When it was signed, known from then; empty = starts_on"),
-    Column("notice_on", Type.DATE, "When the customer gave notice of leaving"),
+    Column("notice_on", Type.DATE, "When the customer gave notice of leaving", filled_later=True),
     Column("mrr", Type.MONEY, "Monthly recurring revenue", required=True),
     Column("list_mrr", Type.MONEY, "The same at list price"),
     Column("seats", Type.INTEGER, "Seats or licences sold"),
@@ -157,8 +161,8 @@ USAGE = _table(
     "A row an event, or a day's sum of events",
     _ACCOUNT,
     Column("used_on", Type.DATE, "The day of use", required=True),
-    Column("feature", Type.TEXT, "Which part of the product"),
-    Column("user_id", Type.ID, "Which user"),
+    Column("feature", Type.TEXT, "Which part of the product", keyed=True),
+    Column("user_id", Type.ID, "Which user", keyed=True),
     Column("quantity", Type.NUMBER, "How much; 1 if absent", blank="1"),
     Column("usage_id", Type.ID, "The row's own id; where it is there, a repeated one is left out"),
     Column("contract_id", Type.ID, "The line it was used under; used for the check only"),
@@ -188,7 +192,7 @@ GOALS = _table(
     Column("horizon", Type.TEXT, "Which goal it is", allowed=("first_value", "twelve_month", "other")),
     Column("set_on", Type.DATE, "When it was agreed"),
     Column("due_on", Type.DATE, "When it is due"),
-    Column("achieved_on", Type.DATE, "When it was reached"),
+    Column("achieved_on", Type.DATE, "When it was reached", filled_later=True),
     event_day="set_on",
 )
 
@@ -212,8 +216,8 @@ TICKETS = _table(
     "A row a support ticket",
     _ACCOUNT,
     Column("opened_at", Type.TS, "When it was opened", required=True),
-    Column("first_response_at", Type.TS, "When it was first answered"),
-    Column("resolved_at", Type.TS, "When it was resolved"),
+    Column("first_response_at", Type.TS, "When it was first answered", filled_later=True),
+    Column("resolved_at", Type.TS, "When it was resolved", filled_later=True),
     Column("severity", Type.TEXT, "How severe: 1 (low) to 4 (critical), or low, medium, high, critical or urgent"),
     event_day="opened_at",
 )
@@ -237,7 +241,7 @@ CONTACTS = _table(
     Column("role", Type.TEXT, "champion, executive_sponsor, decision_maker, user or another"),
     Column("side", Type.TEXT, "Whose person it is", allowed=("customer", "vendor")),
     Column("joined_on", Type.DATE, "When the person took the role"),
-    Column("left_on", Type.DATE, "When the person left it"),
+    Column("left_on", Type.DATE, "When the person left it", filled_later=True),
     event_day="joined_on",
 )
 

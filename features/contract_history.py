@@ -6,83 +6,74 @@ they explain the step from the ARR 365 days ago to the ARR now.
 
 from functools import partial
 
-from features.asof import AsOf
 from features.feature import Feature
-from features.tiles import flag, ratio
+from features.kinds import Value, flag, known, level, of_lines, of_steps, rank_among_peers, ratio, value
 
-EDGES = ()
 HONEYMOON_DAYS = 90
 CLIFF_DAYS = 120
+YEAR = 365
 GROWS = "COALESCE(kind, '') IN ('upsell', 'cross_sell')"
 REPRICES = "COALESCE(kind, '') = 'price_change'"
 CONTINUES = "before_until >= starts AND before_priced_in = priced_in"
+RISES = f"({CONTINUES} AND mrr_cents > before_mrr_cents)"
+FALLS = f"({CONTINUES} AND mrr_cents < before_mrr_cents)"
+RECENT = f"starts > t - {YEAR}"
+
+ARR = known("arr_cents")
+SEATS = known("seats", "contracts.seats")
+TENURE = value("t - customer_from")
 
 
-def tiles(asof: AsOf) -> dict[str, str]:
-    """Work tables: none."""
-    del asof
-    return {}
+def _active(name: str, amount: str, condition: str = "TRUE", *needs: str) -> Value:
+    """A number added up over the active lines that fulfil a condition."""
+    return of_lines(name, f"SUM(CASE WHEN active = 1 AND {condition} THEN {amount} ELSE 0 END)", *needs)
 
 
-def columns(asof: AsOf) -> dict[str, str]:
-    """Temp tables of per-snapshot columns, each as its SELECT, from `lines` of the spine."""
-    del asof  # the lines are already as known
-    return {"contract_state": _STATE, "contract_changes": _CHANGES}
+def _before(name: str, amount: str, days: int, *needs: str) -> Value:
+    """A number added up over the lines that were active so many days ago, by what is known now."""
+    then = f"starts <= t - {days} AND t - {days} < active_until"
+    return of_lines(f"{name}_{days}", f"SUM(CASE WHEN {then} THEN {amount} ELSE 0 END)", *needs, window_days=days)
 
 
-def _active(value: str, condition: str = "TRUE") -> str:
-    return f"SUM(CASE WHEN active = 1 AND {condition} THEN {value} ELSE 0 END)"
+def _changed(now: Value, days: int, name: str, amount: str, *needs: str) -> Value:
+    """Change over so many days, as a share of what was there before."""
+    before = _before(name, amount, days, *needs)
+    return ratio(value("({} - {})", now, before), before)
 
 
-def _arr_before(days: int) -> str:
-    """ARR so many days ago, by what is known now and at today's rates."""
-    return f"SUM(CASE WHEN starts <= t - {days} AND t - {days} < active_until THEN arr_cents ELSE 0 END)"
+def _happened(name: str, condition: str, *needs: str, window_days: int | None = None) -> Value:
+    """Lines so far whose start was a change of a kind."""
+    return of_steps(name, f"SUM({flag(condition)})", *needs, window_days=window_days)
 
 
-_STATE = f"""
-    SELECT account_id, k, {_active("1")} AS line_count,
-           COUNT(DISTINCT CASE WHEN active = 1 THEN product END) AS product_count,
-           {_active("arr_cents", "term_ends IS NULL")} AS evergreen_cents,
-           {_active("arr_cents", "auto_renew")} AS auto_renew_cents,
-           {_active("arr_cents", "list_arr_cents > 0")} AS priced_cents,
-           {_active("list_arr_cents", "list_arr_cents > 0")} AS list_cents,
-           {_arr_before(180)} AS arr_180, {_arr_before(365)} AS arr_365
-    FROM lines GROUP BY account_id, k"""
+def _since(name: str, condition: str) -> Value:
+    """Days since the newest line whose start was a change of a kind."""
+    newest = of_steps(name, f"MAX(CASE WHEN {condition} THEN starts END)", "contracts.kind")
+    return value(f"t - NULLIF({newest}, 0)", newest)
 
-_CHANGES = f"""
-    SELECT account_id, k, SUM(CASE WHEN kind = 'renewal' THEN 1 ELSE 0 END) AS renewals,
-           SUM(recent * {flag(f"{GROWS} OR (rises = 1 AND NOT {REPRICES})")}) AS expansions_365,
-           SUM(recent * {flag(f"kind = 'downsell' OR (falls = 1 AND NOT {GROWS})")}) AS contractions_365,
-           SUM(recent * {flag(f"rises = 1 AND {REPRICES}")}) AS price_rises_365
-    FROM (SELECT s.*, {flag(f"{CONTINUES} AND mrr_cents > before_mrr_cents")} AS rises,
-                 {flag(f"{CONTINUES} AND mrr_cents < before_mrr_cents")} AS falls, {flag("starts > t - 365")} AS recent
-          FROM (SELECT l.*,
-                       LAG(mrr_cents) OVER same_product AS before_mrr_cents,
-                       LAG(active_until) OVER same_product AS before_until,
-                       LAG(priced_in) OVER same_product AS before_priced_in
-                FROM lines l WHERE starts <= t
-                WINDOW same_product AS (PARTITION BY k, account_id, product, buying_center
-                                        ORDER BY starts, contract_id)) s) steps
-    GROUP BY account_id, k"""
+
+_list_cents = _active("list", "list_arr_cents", "list_arr_cents > 0", "contracts.list_mrr")
+_priced_cents = _active("priced", "arr_cents", "list_arr_cents > 0", "contracts.list_mrr")
+_renewals = _happened("renewals", "kind = 'renewal'", "contracts.kind")
 
 _PHASE = f"""
     CASE WHEN t - customer_from < {HONEYMOON_DAYS} THEN 'honeymoon'
-         WHEN COALESCE(renewals, 0) = 0 AND term_ends - t <= {CLIFF_DAYS} THEN 'first renewal cliff'
-         WHEN t - customer_from < 365 THEN 'reality trough'
+         WHEN {{}} = 0 AND term_ends - t <= {CLIFF_DAYS} THEN 'first renewal cliff'
+         WHEN t - customer_from < {YEAR} THEN 'reality trough'
          ELSE 'established' END"""
 
-_feature = partial(Feature, family="contract_history", needs=("contracts.starts_on",))
+_feature = partial(Feature, family="contract_history")
 _tenure = partial(_feature, signal="tenure")
 _renewal = partial(_feature, signal="renewal")
-_changes = partial(_feature, needs=("contracts.kind",), signal="past changes", window_days=365, unit="changes")
+_changes = partial(_feature, signal="past changes", unit="changes")
+_price = partial(_feature, signal="price")
 _size = partial(_feature, signal="size")
 
 
 def _attribute(name: str, meaning: str, sentence: str) -> Feature:
     return _feature(
         name=name,
-        needs=(f"accounts.{name}",),
-        expression=f"attribute_{name}",
+        value=known(f"attribute_{name}", f"accounts.{name}"),
         unit="text",
         meaning=meaning,
         sentence=sentence,
@@ -94,8 +85,7 @@ def _attribute(name: str, meaning: str, sentence: str) -> Feature:
 def _fit(name: str, words: str) -> Feature:
     return _feature(
         name=name,
-        needs=(f"accounts.{name}",),
-        expression=f"attribute_{name}",
+        value=known(f"attribute_{name}", f"accounts.{name}"),
         unit="0 to 1",
         meaning=f"How well the account fits, {words}",
         sentence=f"{words} scored {{value}} of 1",
@@ -107,7 +97,7 @@ def _fit(name: str, words: str) -> Feature:
 FEATURES: tuple[Feature, ...] = (
     _tenure(
         name="tenure_days",
-        expression="t - customer_from",
+        value=TENURE,
         unit="days",
         meaning="Days since the account became a customer",
         sentence="a customer for {value} days",
@@ -115,46 +105,60 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _tenure(
         name="tenure_phase",
-        needs=("contracts.kind",),
-        expression=_PHASE,
+        value=value(_PHASE, _renewals),
         unit="text",
         meaning="Phase of the customer's life: honeymoon, reality trough, first renewal cliff, established",
         sentence="in the phase: {value}",
         kind="category",
     ),
+    _tenure(
+        name="renewals_to_date",
+        value=_renewals,
+        unit="renewals",
+        meaning="Renewals so far",
+        sentence="renewed {value} times so far",
+        expected=-1,
+    ),
     _renewal(
         name="term_days",
-        expression="term_days",
+        value=known("term_days"),
         unit="days",
         meaning="Scheduled length of the term that ends first; missing if evergreen",
         sentence="on a term of {value} days",
     ),
     _renewal(
         name="days_to_term_end",
-        expression="term_ends - t",
+        value=known("term_ends - t"),
         unit="days",
         meaning="Days to the first known term end, below 0 if overdue; missing if evergreen",
         sentence="the term ends in {value} days",
     ),
     _renewal(
         name="due_share",
-        expression="CAST(due_cents AS DOUBLE) / arr_cents",
+        value=known("CAST(due_cents AS DOUBLE) / arr_cents"),
         unit="share",
         meaning="Share of ARR on the lines that end first",
         sentence="{value} of ARR is due at the next term end",
     ),
     _renewal(
         name="overdue_days",
-        expression="overdue_days",
+        value=known("overdue_days"),
         unit="days",
         meaning="Days since a term ran out in silence; 0 if none did",
         sentence="the renewal is {value} days overdue",
         expected=1,
     ),
     _renewal(
+        name="late_renewals",
+        value=_happened("late_renewals", f"{CONTINUES} AND before_ends < starts", "contracts.kind"),
+        unit="renewals",
+        meaning="Renewals so far that came after the term had run out",
+        sentence="renewed late {value} times so far",
+        expected=1,
+    ),
+    _renewal(
         name="notice_given",
-        needs=("contracts.notice_on",),
-        expression="notice_given",
+        value=known("notice_given", "contracts.notice_on"),
         unit="0/1",
         meaning="Whether notice of leaving was given on an active line",
         sentence="notice given: {value}",
@@ -162,7 +166,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="presigned",
-        expression="presigned",
+        value=known("presigned"),
         unit="0/1",
         meaning="Whether the line that follows the first term end is already signed",
         sentence="renewal already signed: {value}",
@@ -170,92 +174,135 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="evergreen_share",
-        expression=ratio("evergreen_cents", "arr_cents"),
+        value=ratio(_active("evergreen", "arr_cents", "term_ends IS NULL"), ARR),
         unit="share",
         meaning="Share of ARR without a known end",
         sentence="{value} of ARR has no end date",
     ),
     _renewal(
         name="auto_renew_share",
-        needs=("contracts.auto_renew",),
-        expression=ratio("auto_renew_cents", "arr_cents"),
+        value=ratio(_active("auto_renew", "arr_cents", "auto_renew", "contracts.auto_renew"), ARR),
         unit="share",
         meaning="Share of ARR that renews unless notice is given",
         sentence="{value} of ARR renews by itself",
         expected=-1,
     ),
-    _changes(
-        name="renewals_to_date",
-        window_days=None,
-        expression="COALESCE(renewals, 0)",
-        unit="renewals",
-        meaning="Renewals so far",
-        sentence="renewed {value} times so far",
-        signal="tenure",
-        expected=-1,
+    _renewal(
+        name="due_share_90d",
+        value=ratio(_active("due_90", "arr_cents", "term_ends <= t + 90"), ARR),
+        unit="share",
+        meaning="Share of ARR whose term ends in the next 90 days or is overdue",
+        sentence="{value} of ARR comes up for renewal within 90 days",
     ),
     _changes(
         name="expansions_365d",
-        expression="COALESCE(expansions_365, 0)",
+        value=_happened(
+            "expansions", f"{RECENT} AND ({GROWS} OR ({RISES} AND NOT {REPRICES}))", "contracts.kind", window_days=YEAR
+        ),
         meaning="Upsells, cross-sells and renewals at more in the last 365 days",
         sentence="{value} expansions in the last year",
         expected=-1,
     ),
     _changes(
         name="contractions_365d",
-        expression="COALESCE(contractions_365, 0)",
+        value=_happened(
+            "contractions",
+            f"{RECENT} AND (kind = 'downsell' OR ({FALLS} AND NOT {GROWS}))",
+            "contracts.kind",
+            window_days=YEAR,
+        ),
         meaning="Downsells and renewals at less in the last 365 days",
         sentence="{value} contractions in the last year",
         expected=1,
     ),
     _changes(
+        name="days_since_expansion",
+        value=_since("last_expansion", f"{GROWS} OR ({RISES} AND NOT {REPRICES})"),
+        unit="days",
+        meaning="Days since the last upsell, cross-sell or renewal at more; missing if there was none",
+        sentence="the last expansion was {value} days ago",
+    ),
+    _changes(
+        name="days_since_contraction",
+        value=_since("last_contraction", f"kind = 'downsell' OR ({FALLS} AND NOT {GROWS})"),
+        unit="days",
+        meaning="Days since the last downsell or renewal at less; missing if there was none",
+        sentence="the last contraction was {value} days ago",
+    ),
+    *(
+        _changes(
+            name=f"arr_change_{days}d",
+            value=_changed(ARR, days, "arr", "arr_cents"),
+            unit="share",
+            meaning=f"Change of ARR over {days} days, at constant rates; missing if it had none then",
+            sentence=f"ARR changed by {{value}} in {words}",
+            expected=-1,
+        )
+        for days, words in ((180, "half a year"), (365, "a year"))
+    ),
+    _changes(
+        name="arr_vs_level_365d",
+        value=ratio(ARR, level(YEAR)),
+        unit="ratio",
+        meaning="ARR over its mean of the last 365 days, each amount weighted by the days it was in force",
+        sentence="ARR is {value} times its mean of the last year",
+        expected=-1,
+    ),
+    _changes(
+        name="seats_change_180d",
+        value=_changed(SEATS, 180, "seats", "seats", "contracts.seats"),
+        unit="share",
+        meaning="Change of the seats paid for over 180 days; missing if there were none then",
+        sentence="seats changed by {value} in half a year",
+        expected=-1,
+    ),
+    _price(
         name="price_rises_365d",
-        expression="COALESCE(price_rises_365, 0)",
+        value=_happened("price_rises", f"{RECENT} AND {RISES} AND {REPRICES}", "contracts.kind", window_days=YEAR),
+        unit="changes",
         meaning="Price rises in the last 365 days",
         sentence="{value} price rises in the last year",
-        signal="price",
         expected=1,
     ),
-    _feature(
+    _price(
+        name="days_since_price_rise",
+        value=_since("last_price_rise", f"{RISES} AND {REPRICES}"),
+        unit="days",
+        meaning="Days since the last price rise; missing if there was none",
+        sentence="the last price rise was {value} days ago",
+    ),
+    _price(
         name="discount",
-        needs=("contracts.list_mrr",),
-        expression=f"1 - {ratio('priced_cents', 'list_cents')}",
+        value=value("1 - {}", ratio(_priced_cents, _list_cents)),
         unit="share",
         meaning="Discount from the list price, over the lines that have one",
         sentence="a discount of {value} from list price",
-        signal="price",
+    ),
+    _price(
+        name="arr_per_seat",
+        value=ratio(ARR, SEATS, scale=100),
+        unit="money a year",
+        meaning="ARR per seat paid for",
+        sentence="{value} a seat and year",
     ),
     _size(
         name="arr",
-        expression="CAST(arr_cents AS DOUBLE) / 100",
+        value=known("CAST(arr_cents AS DOUBLE) / 100"),
         unit="money a year",
         meaning="ARR in the reporting currency",
         sentence="an ARR of {value}",
         expected=-1,
     ),
     _size(
-        name="arr_change_180d",
-        window_days=180,
-        expression=f"{ratio('arr_cents - arr_180', 'arr_180')}",
+        name="arr_peer_rank",
+        value=rank_among_peers(known("CAST(arr_cents AS DOUBLE) / 100")),
         unit="share",
-        meaning="Change of ARR over 180 days, at constant rates; missing if it had none then",
-        sentence="ARR changed by {value} in half a year",
-        signal="past changes",
-        expected=-1,
-    ),
-    _size(
-        name="arr_change_365d",
-        window_days=365,
-        expression=f"{ratio('arr_cents - arr_365', 'arr_365')}",
-        unit="share",
-        meaning="Change of ARR over 365 days, at constant rates; missing if it had none then",
-        sentence="ARR changed by {value} in a year",
-        signal="past changes",
-        expected=-1,
+        meaning="Share of the other accounts of the segment with less ARR",
+        sentence="has more ARR than {value} of its segment",
     ),
     _size(
         name="lines",
-        expression="line_count",
+        value=_active("count", "1"),
         unit="lines",
         meaning="Active contract lines",
         sentence="{value} contract lines",
@@ -263,30 +310,29 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _size(
         name="products",
-        needs=("contracts.product",),
-        expression="product_count",
+        value=of_lines("products", "COUNT(DISTINCT CASE WHEN active = 1 THEN product END)", "contracts.product"),
         unit="products",
         meaning="Distinct products in force",
         sentence="{value} products",
         expected=-1,
     ),
     _size(
+        name="buying_centers",
+        value=of_lines(
+            "centers", "COUNT(DISTINCT CASE WHEN active = 1 THEN buying_center END)", "contracts.buying_center"
+        ),
+        unit="buying centres",
+        meaning="Distinct buying centres that pay",
+        sentence="{value} buying centres pay",
+        expected=-1,
+    ),
+    _size(
         name="seats",
-        needs=("contracts.seats",),
-        expression="seats",
+        value=SEATS,
         unit="seats",
         meaning="Seats paid for",
         sentence="{value} seats",
         expected=-1,
-    ),
-    _size(
-        name="arr_per_seat",
-        needs=("contracts.seats",),
-        expression=ratio("arr_cents", "seats", scale="100"),
-        unit="money a year",
-        meaning="ARR per seat paid for",
-        sentence="{value} a seat and year",
-        signal="price",
     ),
     _attribute("segment", "Size or market segment", "segment {value}"),
     _attribute("industry", "Industry", "industry {value}"),

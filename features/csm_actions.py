@@ -2,167 +2,181 @@
 
 from functools import partial
 
-from features.asof import AsOf
 from features.feature import Feature
-from features.tiles import (
-    Sum,
-    changes,
+from features.kinds import (
+    Measure,
+    Stream,
+    Value,
+    balance,
+    before_ratio,
     code,
-    column,
-    distinct_counts,
+    days_since,
+    distinct,
     flag,
+    flag_of,
     later_of,
+    needing,
     ratio,
     running,
-    window_sums,
+    share,
+    value,
+    windowed_sum,
 )
 
-EDGES = (28, 90, 180)
-DONE, MISSED = flag("status = 'done'"), flag("status = 'missed'")
 PROCESSES = ("onboarding", "expansion", "retention", "success_plan", "advocacy")
+YEAR = 365
+
+_STATUS = f"COALESCE({code('status')}, 'done')"
+ACTIONS = Stream(
+    "csm",
+    "csm_actions",
+    needs=("csm_actions.acted_on",),
+    columns=(
+        f"{_STATUS} AS status",
+        f"{code('process')} AS process",
+        f"{code('playbook')} AS playbook",
+        "CAST(acted_on AS DATE) - CAST(planned_on AS DATE) AS days_late",
+    ),
+    active="status = 'done'",
+)
+DONE = Measure(ACTIONS, "done", flag("status = 'done'"))
+MISSED = Measure(ACTIONS, "missed", flag("status = 'missed'"))
+PLANNED = Measure(ACTIONS, "planned", flag("status = 'done' AND days_late IS NOT NULL"))
+LATE = Measure(ACTIONS, "late", "CASE WHEN status = 'done' THEN COALESCE(days_late, 0) ELSE 0 END")
+ON_TIME = Measure(ACTIONS, "on_time", flag("status = 'done' AND days_late <= 0"))
+
+_REACHED = ("goals.achieved_on",)
+REACHED = Stream("goals_reached", "goals", needs=_REACHED, day="achieved_on")
+FIRST_VALUE = Stream(
+    "first_value",
+    "goals",
+    needs=(*_REACHED, "goals.horizon"),
+    day="achieved_on",
+    where="horizon = 'first_value'",
+)
+REACHED_LATE = Stream(
+    "reached_late",
+    "goals",
+    needs=(*_REACHED, "goals.due_on"),
+    day="achieved_on",
+    where="achieved_on > due_on",
+)
+AGREED = Stream("goals_agreed", "goals", needs=("goals.set_on",))
+# A goal turns overdue on its due day, unless reached before, and stops being so on the day it is reached.
+DUE = Stream("goals_due", "goals", needs=("goals.due_on",), day="due_on")
+MADE_UP = Stream(
+    "goals_made_up",
+    "goals",
+    needs=_REACHED,
+    day=later_of("due_on", "achieved_on"),
+    where="due_on IS NOT NULL AND achieved_on IS NOT NULL",
+)
 
 
-def tiles(asof: AsOf) -> dict[str, str]:
-    """Work tables: none."""
-    del asof
-    return {}
+def _by_process(process: str) -> Measure:
+    return Measure(ACTIONS, process, flag(f"status = 'done' AND process = '{process}'"))
 
 
-def columns(asof: AsOf) -> dict[str, str]:
-    """Temp tables of per-snapshot columns, each as its SELECT; none where there are no actions and no goals."""
-    selects = {}
-    if asof.tables.has("csm_actions"):
-        done = asof.events("csm_actions", where=f"{_status(asof)} = 'done'")
-        selects["csm_sums"] = _sums(asof)
-        selects["csm_recency"] = running(done, last_acted=("MAX", "day"))
-    if asof.tables.has("csm_actions", "playbook"):
-        selects["csm_playbooks"] = _playbooks(asof)
-    if asof.tables.has("goals", "achieved_on"):
-        selects["goals_reached"] = running(asof.events("goals", day="achieved_on"), reached=("SUM", "1"))
-    if asof.tables.has("goals", "achieved_on", "horizon"):
-        first_value = asof.events("goals", day="achieved_on", where="horizon = 'first_value'")
-        selects["goals_first_value"] = running(first_value, first_value_day=("MIN", "day"))
-    if asof.tables.has("goals", "achieved_on", "due_on"):
-        selects["goals_overdue"] = running(_overdue(asof), overdue=("SUM", "change"))
-    return selects
-
-
-def _status(asof: AsOf) -> str:
-    return f"COALESCE({code(column(asof, 'csm_actions.status'))}, 'done')"
-
-
-def _sums(asof: AsOf) -> str:
-    process, planned = column(asof, "csm_actions.process"), column(asof, "csm_actions.planned_on")
-    shown = [
-        f"{_status(asof)} AS status",
-        f"{code(process)} AS process",
-        f"CAST(acted_on AS DATE) - CAST({planned} AS DATE) AS days_late",
-    ]
-    by_process = (Sum(f"acted_{process}_180", _done_of(process), 180) for process in PROCESSES)
-    return window_sums(
-        asof,
-        asof.events("csm_actions", shown),
-        Sum("acted_28", DONE, 28),
-        Sum("acted_90", DONE, 90),
-        Sum("missed_90", MISSED, 90),
-        Sum("acted_180", DONE, 180),
-        Sum("missed_180", MISSED, 180),
-        Sum("planned_180", flag("status = 'done' AND days_late IS NOT NULL"), 180),
-        Sum("days_late_180", "CASE WHEN status = 'done' THEN COALESCE(days_late, 0) ELSE 0 END", 180),
-        *by_process,
+def _since_process(process: str) -> Value:
+    stream = Stream(
+        f"csm_{process}",
+        "csm_actions",
+        needs=("csm_actions.acted_on", "csm_actions.process"),
+        where=f"{_STATUS} = 'done' AND {code('process')} = '{process}'",
     )
+    return days_since(stream, YEAR)
 
 
-def _done_of(process: str) -> str:
-    return flag(f"status = 'done' AND process = '{process}'")
-
-
-def _playbooks(asof: AsOf) -> str:
-    shown = [f"{code('playbook')} AS playbook"]
-    done = asof.events("csm_actions", shown, where=f"{_status(asof)} = 'done'")
-    return distinct_counts(asof, done, "playbook", seen={"playbooks_180": 180})
-
-
-def _overdue(asof: AsOf) -> str:
-    """A goal turns overdue on its due day, unless reached before, and stops being so on the day it is reached."""
-    due = asof.events("goals", day="due_on")
-    reached_day = later_of("due_on", "achieved_on")
-    return changes(due, asof.events("goals", day=reached_day, where="due_on IS NOT NULL AND achieved_on IS NOT NULL"))
-
+_first_value_day = running(FIRST_VALUE, "day", "MIN", "day")
+_reached = running(REACHED, "count", "SUM", "1")
 
 _feature = partial(Feature, family="csm_actions")
-_acted = partial(_feature, needs=("csm_actions.acted_on",), signal="CSM actions", unit="actions")
-_cadence = partial(_feature, needs=("csm_actions.status",), signal="CSM cadence")
-_goals = partial(_feature, needs=("goals.achieved_on",), signal="goals", expected=-1)
-_value = partial(_feature, needs=("goals.achieved_on", "goals.horizon"), signal="first value")
-
-
-def _by_process(process: str, words: str) -> Feature:
-    return _acted(
-        name=f"csm_{process}_180d",
-        needs=("csm_actions.process",),
-        window_days=180,
-        expression=f"COALESCE(acted_{process}_180, 0)",
-        meaning=f"Actions done in the {words} process in the last 180 days",
-        sentence=f"{{value}} {words} actions by the CSM in the last 180 days",
-    )
-
+_acted = partial(_feature, signal="CSM actions", unit="actions")
+_cadence = partial(_feature, signal="CSM cadence")
+_goals = partial(_feature, signal="goals", unit="goals")
+_value = partial(_feature, signal="first value")
 
 FEATURES: tuple[Feature, ...] = (
-    _acted(
-        name="csm_actions_28d",
-        window_days=28,
-        expression="COALESCE(acted_28, 0)",
-        meaning="Actions done in the last 28 days",
-        sentence="{value} CSM actions in the last 28 days",
+    *(
+        _acted(
+            name=f"csm_actions_{days}d",
+            value=windowed_sum(DONE, days),
+            meaning=f"Actions done in the last {days} days",
+            sentence=f"{{value}} CSM actions in the last {days} days",
+        )
+        for days in (28, 90, 180)
     ),
     _acted(
-        name="csm_actions_90d",
-        window_days=90,
-        expression="COALESCE(acted_90, 0)",
-        meaning="Actions done in the last 90 days",
-        sentence="{value} CSM actions in the last 90 days",
+        name="csm_actions_ratio_90d",
+        value=before_ratio(DONE, 90),
+        unit="ratio",
+        meaning="Actions done in the last 90 days over those of the 90 days before",
+        sentence="{value} times the CSM actions of the 90 days before",
     ),
     _acted(
         name="days_since_csm_action",
-        expression="t - last_acted",
+        value=days_since(ACTIONS, YEAR),
         unit="days",
-        meaning="Days since the last action done",
+        meaning="Days since the last action done; missing if there was none in a year",
         sentence="the last CSM action was {value} days ago",
     ),
-    *(_by_process(process, process.replace("_", " ")) for process in PROCESSES),
+    *(
+        _acted(
+            name=f"csm_{process}_180d",
+            value=needing(windowed_sum(_by_process(process), 180), "csm_actions.process"),
+            meaning=f"Actions done in the {process.replace('_', ' ')} process in the last 180 days",
+            sentence=f"{{value}} {process.replace('_', ' ')} actions by the CSM in the last 180 days",
+        )
+        for process in PROCESSES
+    ),
+    *(
+        _acted(
+            name=f"days_since_csm_{process}",
+            value=_since_process(process),
+            unit="days",
+            meaning=f"Days since the last action done in the {process.replace('_', ' ')} process; "
+            "missing if there was none in a year",
+            sentence=f"the last {process.replace('_', ' ')} action was {{value}} days ago",
+        )
+        for process in ("retention", "success_plan")
+    ),
     _acted(
         name="csm_playbooks_180d",
-        needs=("csm_actions.playbook",),
-        window_days=180,
-        expression="COALESCE(playbooks_180, 0)",
+        value=distinct(ACTIONS, "playbook", 180),
         unit="playbooks",
         meaning="Distinct playbooks run in the last 180 days",
         sentence="{value} playbooks run in the last 180 days",
     ),
-    _cadence(
-        name="csm_missed_90d",
-        window_days=90,
-        expression="COALESCE(missed_90, 0)",
-        unit="actions",
-        meaning="Actions planned but missed in the last 90 days",
-        sentence="{value} planned CSM actions missed in the last 90 days",
-        expected=1,
+    *(
+        _cadence(
+            name=f"csm_missed_{days}d",
+            value=needing(windowed_sum(MISSED, days), "csm_actions.status"),
+            unit="actions",
+            meaning=f"Actions planned but missed in the last {days} days",
+            sentence=f"{{value}} planned CSM actions missed in the last {days} days",
+            expected=1,
+        )
+        for days in (90, 180)
     ),
     _cadence(
         name="csm_delivered_share_180d",
-        window_days=180,
-        expression=ratio("acted_180", "(acted_180 + missed_180)"),
+        value=needing(share(windowed_sum(DONE, 180), windowed_sum(MISSED, 180)), "csm_actions.status"),
         unit="share",
         meaning="Actions done over those done or missed in the last 180 days",
         sentence="{value} of the planned CSM actions delivered in the last 180 days",
         expected=-1,
     ),
     _cadence(
+        name="csm_on_time_share_180d",
+        value=needing(ratio(windowed_sum(ON_TIME, 180), windowed_sum(PLANNED, 180)), "csm_actions.planned_on"),
+        unit="share",
+        meaning="Actions done by their planned day over those that had one, in the last 180 days",
+        sentence="{value} of the planned CSM actions came on time in the last 180 days",
+        expected=-1,
+    ),
+    _cadence(
         name="csm_days_late_180d",
-        needs=("csm_actions.planned_on",),
-        window_days=180,
-        expression=ratio("days_late_180", "planned_180"),
+        value=needing(ratio(windowed_sum(LATE, 180), windowed_sum(PLANNED, 180)), "csm_actions.planned_on"),
         unit="days",
         meaning="Mean days between the planned day of an action and the day it was done, in the last 180 days",
         sentence="CSM actions came {value} days after their planned day",
@@ -170,7 +184,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _value(
         name="first_value_reached",
-        expression="CASE WHEN first_value_day IS NULL THEN 0 ELSE 1 END",
+        value=flag_of("{} IS NOT NULL", _first_value_day),
         unit="0/1",
         meaning="Whether a first-value goal has been reached",
         sentence="first value reached: {value}",
@@ -178,24 +192,45 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _value(
         name="days_to_first_value",
-        expression="first_value_day - customer_from",
+        value=value("{} - customer_from", _first_value_day),
         unit="days",
         meaning="Time to first value: days from the account's start to its first-value goal reached",
         sentence="first value was reached after {value} days",
         expected=1,
     ),
+    _value(
+        name="days_without_first_value",
+        value=value("CASE WHEN {} IS NULL THEN t - customer_from END", _first_value_day),
+        unit="days",
+        meaning="Days since the account's start without a first-value goal reached; missing if one was reached",
+        sentence="{value} days without first value",
+        expected=1,
+    ),
     _goals(
         name="goals_reached",
-        expression="COALESCE(reached, 0)",
-        unit="goals",
+        value=value("COALESCE({}, 0)", _reached),
         meaning="Goals reached so far",
         sentence="{value} goals reached so far",
+        expected=-1,
+    ),
+    _goals(
+        name="goals_reached_share",
+        value=ratio(value("COALESCE({}, 0)", _reached), running(AGREED, "count", "SUM", "1")),
+        unit="share",
+        meaning="Goals reached over those agreed so far",
+        sentence="{value} of its goals are reached",
+        expected=-1,
+    ),
+    _goals(
+        name="goals_reached_late",
+        value=value("COALESCE({}, 0)", running(REACHED_LATE, "count", "SUM", "1")),
+        meaning="Goals reached after their due day so far",
+        sentence="{value} goals were reached late",
+        expected=1,
     ),
     _goals(
         name="goals_overdue",
-        needs=("goals.achieved_on", "goals.due_on"),
-        expression="COALESCE(overdue, 0)",
-        unit="goals",
+        value=balance(DUE, MADE_UP, "open"),
         meaning="Goals past their due day and not reached",
         sentence="{value} goals are overdue",
         expected=1,

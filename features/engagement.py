@@ -2,24 +2,29 @@
 
 from functools import partial
 
-from features.asof import AsOf
 from features.feature import Feature
-from features.tiles import (
-    Sum,
-    changes,
+from features.kinds import (
+    Measure,
+    Stream,
+    Value,
+    balance,
+    before_ratio,
     code,
-    column,
-    distinct_counts,
+    count,
+    days_since,
+    distinct,
     flag,
     later_of,
+    mean_hours,
+    needing,
     newest,
     one_of,
     ratio,
-    running,
-    window_sums,
+    value,
+    windowed_sum,
 )
 
-EDGES = (28, 90, 180, 365)
+YEAR = 365
 MEETING = one_of("kind", "meeting", "qbr", "call")
 TRAINING = one_of("kind", "training", "webinar")
 COMMUNITY = one_of("kind", "community", "event", "self_help", "referral")
@@ -27,298 +32,301 @@ SEVERE = one_of("severity", "3", "4", "high", "critical", "urgent")
 DECIDES = one_of("respondent_role", "decision_maker", "executive_sponsor", "executive", "sponsor")
 CHAMPION = one_of("role", "champion")
 SPONSOR = one_of("role", "executive_sponsor", "sponsor")
+DECISION_MAKER = one_of("role", "decision_maker")
 CUSTOMER, VENDOR = "side <> 'vendor'", "side = 'vendor'"
 CALLED = (("churn", -2), ("contract", -1), ("renew", 0), ("expand", 1))
 
+_ENGAGED = ("engagement.kind",)
+ENGAGED = Stream("engaged", "engagement", needs=_ENGAGED, columns=("kind", "contact_id"))
+MET = Stream("met", "engagement", needs=_ENGAGED, where=MEETING)
+MEETINGS = Measure(ENGAGED, "met", flag(MEETING))
+TRAININGS = Measure(ENGAGED, "trained", flag(TRAINING))
+GATHERINGS = Measure(ENGAGED, "community", flag(COMMUNITY))
+REFERRALS = Measure(ENGAGED, "referred", flag(one_of("kind", "referral")))
 
-def tiles(asof: AsOf) -> dict[str, str]:
-    """Work tables: none."""
-    del asof
-    return {}
-
-
-def columns(asof: AsOf) -> dict[str, str]:
-    """Temp tables of per-snapshot columns, each as its SELECT; none for the tables that are absent."""
-    return _contacts_made(asof) | _tickets(asof) | _surveys(asof) | _people(asof) | _calls(asof)
-
-
-def _contacts_made(asof: AsOf) -> dict[str, str]:
-    if not asof.tables.has("engagement"):
-        return {}
-    events = asof.events("engagement", ["kind"])
-    meetings = asof.events("engagement", where=MEETING)
-    selects = {
-        "engagement_sums": window_sums(
-            asof,
-            events,
-            Sum("engaged_28", "1", 28),
-            Sum("engaged_90", "1", 90),
-            Sum("engaged_before_90", "1", 90, 90),
-            Sum("met_90", flag(MEETING), 90),
-            Sum("trained_180", flag(TRAINING), 180),
-            Sum("community_180", flag(COMMUNITY), 180),
-        ),
-        "engagement_recency": running(meetings, last_met=("MAX", "day")),
-    }
-    if asof.tables.has("engagement", "contact_id"):
-        people = asof.events("engagement", ["contact_id"])
-        selects["engagement_people"] = distinct_counts(asof, people, "contact_id", seen={"people_90": 90})
-    return selects
+OPENED = Stream("tickets", "tickets", needs=("tickets.opened_at",), columns=(f"{flag(SEVERE)} AS severe",))
+SEVERE_OPENED = Measure(OPENED, "severe", "severe")
 
 
-def _tickets(asof: AsOf) -> dict[str, str]:
-    if not asof.tables.has("tickets"):
-        return {}
-    severe = f"{flag(SEVERE.replace('severity', column(asof, 'tickets.severity')))} AS severe"
-    opened = asof.events("tickets", [severe])
-    counts = (Sum("opened_28", "1", 28), Sum("opened_90", "1", 90), Sum("severe_90", "severe", 90))
-    selects = {"tickets_opened": window_sums(asof, opened, *counts)}
-    if asof.tables.has("tickets", "first_response_at"):
-        selects["tickets_answered"] = _seconds(asof, "first_response_at", "answered", 90)
-    if asof.tables.has("tickets", "resolved_at"):
-        selects["tickets_resolved"] = _seconds(asof, "resolved_at", "resolved", 180)
-        closed = asof.events("tickets", day=later_of("opened_at", "resolved_at"), where="resolved_at IS NOT NULL")
-        selects["tickets_backlog"] = running(changes(opened, closed), backlog=("SUM", "change"))
-    return selects
-
-
-def _seconds(asof: AsOf, until: str, name: str, window_days: int) -> str:
-    """Number of tickets answered or resolved in the window, and the seconds it took: only of those that were."""
+def _answered(name: str, until: str) -> Stream:
+    """Tickets on the day they were answered or resolved, and the seconds it took: only of those that were."""
     seconds = f"CAST(EXTRACT(EPOCH FROM ({until} - opened_at)) AS BIGINT) AS seconds"
-    events = asof.events("tickets", [seconds], day=until, where=f"{until} >= opened_at")
-    return window_sums(
-        asof,
-        events,
-        Sum(f"{name}_{window_days}", "1", window_days),
-        Sum(f"{name}_seconds_{window_days}", "seconds", window_days),
-    )
+    needs = ("tickets.opened_at", f"tickets.{until}")
+    return Stream(name, "tickets", needs, (seconds,), day=until, where=f"{until} >= opened_at")
 
 
-def _surveys(asof: AsOf) -> dict[str, str]:
-    if not asof.tables.has("surveys"):
-        return {}
-    kind = f"{code(column(asof, 'surveys.kind'))} AS kind"
-    shown = [kind, "CAST(ROUND(score * 100) AS BIGINT) AS score"]
-    answers = newest(asof, asof.events("surveys", shown), "score", per="kind", window_days=365)
-    selects = {
-        "surveys_last": f"""
-            SELECT account_id, k, MIN(reach) AS since_survey, {_answer("nps", 1)}, {_answer("nps", 2)},
-                   {_answer("csat", 1)}, {_answer("ces", 1)}
-            FROM ({answers}) a WHERE newest <= 2 GROUP BY account_id, k"""
-    }
-    if asof.tables.has("surveys", "respondent_role"):
-        decided = asof.events("surveys", shown, where=DECIDES)
-        answers = newest(asof, decided, "score", per="kind", window_days=365)
-        selects["surveys_decided"] = f"""
-            SELECT account_id, k, value AS decided_nps FROM ({answers}) a WHERE newest = 1 AND per = 'nps'"""
-    return selects
+ANSWERED = Measure(_answered("answered", "first_response_at"), "seconds", "seconds")
+RESOLVED = Measure(_answered("resolved", "resolved_at"), "seconds", "seconds")
+CLOSED = Stream(
+    "tickets_closed",
+    "tickets",
+    needs=("tickets.resolved_at",),
+    columns=(f"{flag(SEVERE)} AS severe",),
+    day=later_of("opened_at", "resolved_at"),
+    where="resolved_at IS NOT NULL",
+)
+
+_SURVEYED = ("surveys.responded_on", "surveys.score")
+_ANSWER = (f"{code('kind')} AS kind", "CAST(ROUND(score * 100) AS BIGINT) AS score")
+SURVEYED = Stream("surveys", "surveys", needs=_SURVEYED, columns=_ANSWER)
+DECIDED = Stream(
+    "decided", "surveys", needs=(*_SURVEYED, "surveys.respondent_role"), columns=_ANSWER, where=DECIDES
+)
+DETRACTED = Measure(SURVEYED, "detracted", flag("kind = 'nps' AND score <= 600"))
 
 
-def _answer(kind: str, place: int) -> str:
-    return f"MAX(CASE WHEN per = '{kind}' AND newest = {place} THEN value END) AS {kind}_{place}"
+def _answer(kind: str, *, place: int = 1, stream: Stream = SURVEYED) -> Value:
+    """An answer of a kind of survey, newest first, in hundredths of a point."""
+    return needing(newest(stream, "score", "score", YEAR, place=place, per=kind, per_sql="kind"), "surveys.kind")
 
 
-def _people(asof: AsOf) -> dict[str, str]:
-    selects = {}
-    if asof.tables.has("contacts", "left_on"):
-        role = [f"{column(asof, 'contacts.role')} AS role"]
-        selects["people_left"] = window_sums(
-            asof,
-            asof.events("contacts", role, day="left_on"),
-            Sum("champions_left_90", flag(CHAMPION), 90),
-            Sum("champions_left_180", flag(CHAMPION), 180),
-            Sum("sponsors_left_180", flag(SPONSOR), 180),
-        )
-    if asof.tables.has("contacts", "joined_on"):
-        selects["people_present"] = _people_present(asof)
-    return selects
+def _points(answer: Value) -> Value:
+    return ratio(answer, 100)
 
 
-def _people_present(asof: AsOf) -> str:
-    role, side = column(asof, "contacts.role"), column(asof, "contacts.side")
-    shown = [f"{role} AS role", f"COALESCE({code(side)}, 'customer') AS side"]
-    sources = [f"SELECT j.*, 1 AS change FROM ({asof.events('contacts', shown)}) j"]
-    if asof.tables.has("contacts", "left_on"):
-        left = asof.events("contacts", shown, day=later_of("joined_on", "left_on"), where="left_on IS NOT NULL")
-        sources.append(f"SELECT l.*, -1 AS change FROM ({left}) l")
-    return running(
-        " UNION ALL ".join(sources),
-        champions=("SUM", f"change * {flag(CHAMPION)}"),
-        sponsors=("SUM", f"change * {flag(SPONSOR)}"),
-        customer_people=("SUM", f"change * {flag(CUSTOMER)}"),
-        vendor_people=("SUM", f"change * {flag(VENDOR)}"),
-    )
+_role = ("role", f"COALESCE({code('side')}, 'customer') AS side")
+JOINED = Stream("people", "contacts", needs=("contacts.joined_on",), columns=_role)
+GONE = Stream(
+    "people_gone",
+    "contacts",
+    needs=(),
+    columns=_role,
+    day=later_of("joined_on", "left_on"),
+    where="joined_on IS NOT NULL AND left_on IS NOT NULL",
+)
+LEFT = Stream("people_left", "contacts", needs=("contacts.left_on",), columns=_role, day="left_on")
+CHAMPIONS_LEFT = Measure(LEFT, "champions", flag(CHAMPION))
+SPONSORS_LEFT = Measure(LEFT, "sponsors", flag(SPONSOR))
+CUSTOMERS_LEFT = Measure(LEFT, "customers", flag(CUSTOMER))
+
+_CASES = " ".join(f"WHEN '{outcome}' THEN {number}" for outcome, number in CALLED)
+CALLS = Stream(
+    "calls",
+    "calls",
+    needs=("calls.outcome",),
+    columns=(f"CASE {code('outcome')} {_CASES} END AS called",),
+    where="outcome IS NOT NULL",
+)
 
 
-def _calls(asof: AsOf) -> dict[str, str]:
-    if not asof.tables.has("calls", "outcome"):
-        return {}
-    cases = " ".join(f"WHEN '{outcome}' THEN {number}" for outcome, number in CALLED)
-    events = asof.events("calls", [f"CASE {code('outcome')} {cases} END AS called"], where="outcome IS NOT NULL")
-    ranked = newest(asof, events, "called", window_days=365)
-    return {"calls_last": f"SELECT account_id, k, value AS called FROM ({ranked}) a WHERE newest = 1"}
+def _present(name: str, condition: str, *needs: str) -> Value:
+    """People present, of a role or side; who left counts until then where the table says who left."""
+    return needing(balance(JOINED, GONE, name, flag(condition)), *needs)
 
 
-def _capped(people: str) -> str:
-    return f"CASE WHEN {people} > 3 THEN 3 ELSE COALESCE({people}, 0) END"
+def _capped(people: Value) -> Value:
+    return value("CASE WHEN {0} > 3 THEN 3 ELSE {0} END", people)
 
+
+_champions = _present("champions", CHAMPION, "contacts.role")
+_sponsors = _present("sponsors", SPONSOR, "contacts.role")
+_deciders = _present("deciders", DECISION_MAKER, "contacts.role")
+_customers = _present("customers", CUSTOMER, "contacts.side")
+_vendors = _present("vendors", VENDOR, "contacts.side")
 
 _feature = partial(Feature, family="engagement")
-_engaged = partial(_feature, needs=("engagement.kind",), signal="engagement", unit="contacts", expected=-1)
-_ticket = partial(_feature, needs=("tickets.opened_at",), signal="support tickets", unit="tickets", expected=1)
+_engaged = partial(_feature, signal="engagement", unit="contacts", expected=-1)
+_meeting = partial(_feature, signal="meetings", unit="meetings", expected=-1)
+_taught = partial(_feature, signal="training and community", unit="contacts", expected=-1)
+_ticket = partial(_feature, signal="support tickets", unit="tickets", expected=1)
 _speed = partial(_feature, signal="support speed", unit="hours", expected=1)
-_survey = partial(_feature, needs=("surveys.kind",), signal="surveys", unit="points", window_days=365, expected=-1)
-_person = partial(_feature, needs=("contacts.role", "contacts.joined_on"), signal="stakeholders", unit="people")
-_left = partial(_feature, needs=("contacts.role", "contacts.left_on"), signal="stakeholders", unit="people")
-_sides = partial(_feature, needs=("contacts.side", "contacts.joined_on"), signal="contact redundancy", expected=-1)
+_survey = partial(_feature, signal="surveys", unit="points", expected=-1)
+_person = partial(_feature, signal="stakeholders", unit="people", expected=-1)
+_left = partial(_feature, signal="stakeholders", unit="people", expected=1)
 
 FEATURES: tuple[Feature, ...] = (
-    _engaged(
-        name="engagement_28d",
-        window_days=28,
-        expression="COALESCE(engaged_28, 0)",
-        meaning="Contacts of any kind in the last 28 days",
-        sentence="{value} contacts of any kind in the last 28 days",
-    ),
-    _engaged(
-        name="engagement_90d",
-        window_days=90,
-        expression="COALESCE(engaged_90, 0)",
-        meaning="Contacts of any kind in the last 90 days",
-        sentence="{value} contacts of any kind in the last 90 days",
+    *(
+        _engaged(
+            name=f"engagement_{days}d",
+            value=count(ENGAGED, days),
+            meaning=f"Contacts of any kind in the last {days} days",
+            sentence=f"{{value}} contacts of any kind in the last {days} days",
+        )
+        for days in (28, 90)
     ),
     _engaged(
         name="engagement_ratio_90d",
-        window_days=180,
-        expression=ratio("COALESCE(engaged_90, 0)", "engaged_before_90"),
+        value=before_ratio(Measure(ENGAGED, "rows"), 90),
         unit="ratio",
         meaning="Contacts in the last 90 days over those of the 90 days before",
         sentence="{value} times the contacts of the 90 days before",
     ),
     _engaged(
-        name="meetings_90d",
-        window_days=90,
-        expression="COALESCE(met_90, 0)",
-        unit="meetings",
-        meaning="Meetings in the last 90 days",
-        sentence="{value} meetings in the last 90 days",
-        signal="meetings",
-    ),
-    _engaged(
-        name="days_since_meeting",
-        expression="t - last_met",
-        unit="days",
-        meaning="Days since the last meeting",
-        sentence="the last meeting was {value} days ago",
-        signal="meetings",
-        expected=1,
-    ),
-    _engaged(
-        name="trainings_180d",
-        window_days=180,
-        expression="COALESCE(trained_180, 0)",
-        unit="trainings",
-        meaning="Trainings and webinars in the last 180 days",
-        sentence="{value} trainings and webinars in the last 180 days",
-        signal="training and community",
-    ),
-    _engaged(
-        name="community_180d",
-        window_days=180,
-        expression="COALESCE(community_180, 0)",
-        meaning="Community, events, self-help and referrals in the last 180 days",
-        sentence="{value} community, event, self-help and referral contacts in the last 180 days",
-        signal="training and community",
-    ),
-    _engaged(
         name="engaged_people_90d",
-        needs=("engagement.contact_id",),
-        window_days=90,
-        expression="COALESCE(people_90, 0)",
+        value=distinct(ENGAGED, "contact_id", 90),
         unit="people",
         meaning="Distinct people of the customer in contact in the last 90 days",
         sentence="{value} of the customer's people in contact in the last 90 days",
     ),
-    _ticket(
-        name="tickets_28d",
-        window_days=28,
-        expression="COALESCE(opened_28, 0)",
-        meaning="Tickets opened in the last 28 days",
-        sentence="{value} tickets opened in the last 28 days",
+    _engaged(
+        name="days_since_engagement",
+        value=days_since(ENGAGED, YEAR),
+        unit="days",
+        meaning="Days since the last contact of any kind; missing if there was none in a year",
+        sentence="the last contact was {value} days ago",
+        expected=1,
+    ),
+    _meeting(
+        name="meetings_90d",
+        value=windowed_sum(MEETINGS, 90),
+        meaning="Meetings in the last 90 days",
+        sentence="{value} meetings in the last 90 days",
+    ),
+    _meeting(
+        name="meetings_ratio_90d",
+        value=before_ratio(MEETINGS, 90),
+        unit="ratio",
+        meaning="Meetings in the last 90 days over those of the 90 days before",
+        sentence="{value} times the meetings of the 90 days before",
+    ),
+    _meeting(
+        name="days_since_meeting",
+        value=days_since(MET, YEAR),
+        unit="days",
+        meaning="Days since the last meeting; missing if there was none in a year",
+        sentence="the last meeting was {value} days ago",
+        expected=1,
+    ),
+    _taught(
+        name="trainings_180d",
+        value=windowed_sum(TRAININGS, 180),
+        unit="trainings",
+        meaning="Trainings and webinars in the last 180 days",
+        sentence="{value} trainings and webinars in the last 180 days",
+    ),
+    _taught(
+        name="community_180d",
+        value=windowed_sum(GATHERINGS, 180),
+        meaning="Community, events, self-help and referrals in the last 180 days",
+        sentence="{value} community, event, self-help and referral contacts in the last 180 days",
+    ),
+    _taught(
+        name="referrals_365d",
+        value=windowed_sum(REFERRALS, YEAR),
+        unit="referrals",
+        meaning="Referrals in the last 365 days",
+        sentence="{value} referrals in the last year",
+    ),
+    *(
+        _ticket(
+            name=f"tickets_{days}d",
+            value=count(OPENED, days),
+            meaning=f"Tickets opened in the last {days} days",
+            sentence=f"{{value}} tickets opened in the last {days} days",
+        )
+        for days in (28, 90)
     ),
     _ticket(
-        name="tickets_90d",
-        window_days=90,
-        expression="COALESCE(opened_90, 0)",
-        meaning="Tickets opened in the last 90 days",
-        sentence="{value} tickets opened in the last 90 days",
+        name="tickets_ratio_90d",
+        value=before_ratio(Measure(OPENED, "rows"), 90),
+        unit="ratio",
+        meaning="Tickets opened in the last 90 days over those of the 90 days before",
+        sentence="{value} times the tickets of the 90 days before",
     ),
     _ticket(
         name="severe_tickets_90d",
-        needs=("tickets.severity",),
-        window_days=90,
-        expression="COALESCE(severe_90, 0)",
+        value=needing(windowed_sum(SEVERE_OPENED, 90), "tickets.severity"),
         meaning="High or critical tickets opened in the last 90 days",
         sentence="{value} high or critical tickets in the last 90 days",
     ),
     _ticket(
+        name="severe_ticket_share_180d",
+        value=needing(ratio(windowed_sum(SEVERE_OPENED, 180), count(OPENED, 180)), "tickets.severity"),
+        unit="share",
+        meaning="High or critical tickets over all opened in the last 180 days",
+        sentence="{value} of the tickets of the last 180 days were high or critical",
+    ),
+    _ticket(
+        name="days_since_ticket",
+        value=days_since(OPENED, YEAR),
+        unit="days",
+        meaning="Days since the last ticket was opened; missing if none was in a year",
+        sentence="the last ticket was opened {value} days ago",
+        expected=0,
+    ),
+    _ticket(
         name="ticket_backlog",
-        needs=("tickets.resolved_at",),
-        expression="COALESCE(backlog, 0)",
+        value=balance(OPENED, CLOSED, "open"),
         meaning="Tickets opened and not yet resolved",
         sentence="{value} tickets are open",
     ),
+    _ticket(
+        name="severe_ticket_backlog",
+        value=needing(balance(OPENED, CLOSED, "severe_open", "severe"), "tickets.severity"),
+        meaning="High or critical tickets opened and not yet resolved",
+        sentence="{value} high or critical tickets are open",
+    ),
     _speed(
         name="response_hours_90d",
-        needs=("tickets.first_response_at",),
-        window_days=90,
-        expression=ratio("answered_seconds_90", "answered_90", scale="3600"),
+        value=mean_hours(ANSWERED, 90),
         meaning="Mean hours to the first answer of the tickets answered in the last 90 days",
         sentence="support first answered after {value} hours",
     ),
     _speed(
         name="resolution_hours_180d",
-        needs=("tickets.resolved_at",),
-        window_days=180,
-        expression=ratio("resolved_seconds_180", "resolved_180", scale="3600"),
+        value=mean_hours(RESOLVED, 180),
         meaning="Mean hours to the solution of the tickets resolved in the last 180 days",
         sentence="support solved tickets after {value} hours",
     ),
     _survey(
         name="nps_last",
-        expression=ratio("nps_1", "100"),
+        value=_points(_answer("nps")),
         meaning="Newest NPS answer of the last year, 0 to 10",
         sentence="the last NPS answer was {value}",
     ),
     _survey(
         name="nps_change",
-        expression=ratio("(nps_1 - nps_2)", "100"),
+        value=_points(value("({} - {})", _answer("nps"), _answer("nps", place=2))),
         meaning="Newest NPS answer less the one before, both of the last year",
         sentence="the NPS answer changed by {value}",
     ),
     _survey(
         name="nps_decision_maker",
-        needs=("surveys.kind", "surveys.respondent_role"),
-        expression=ratio("decided_nps", "100"),
+        value=_points(_answer("nps", stream=DECIDED)),
         meaning="Newest NPS answer of a decision-maker or sponsor in the last year",
         sentence="the last NPS answer of a decision-maker was {value}",
     ),
     _survey(
-        name="csat_last",
-        expression=ratio("csat_1", "100"),
-        meaning="Newest CSAT answer of the last year, 1 to 5",
-        sentence="the last CSAT answer was {value}",
+        name="nps_decision_maker_change",
+        value=_points(
+            value("({} - {})", _answer("nps", stream=DECIDED), _answer("nps", place=2, stream=DECIDED))
+        ),
+        meaning="Newest NPS answer of a decision-maker or sponsor less the one before, both of the last year",
+        sentence="the NPS answer of decision-makers changed by {value}",
     ),
     _survey(
-        name="ces_last",
-        expression=ratio("ces_1", "100"),
-        meaning="Newest CES answer of the last year, 1 to 7",
-        sentence="the last CES answer was {value}",
+        name="nps_detractors_180d",
+        value=needing(windowed_sum(DETRACTED, 180), "surveys.kind"),
+        unit="answers",
+        meaning="NPS answers of 6 or less in the last 180 days",
+        sentence="{value} NPS answers of 6 or less in the last 180 days",
+        expected=1,
+    ),
+    *(
+        _survey(
+            name=f"{kind}_last",
+            value=_points(_answer(kind)),
+            meaning=f"Newest {kind.upper()} answer of the last year, 1 to {top}",
+            sentence=f"the last {kind.upper()} answer was {{value}}",
+        )
+        for kind, top in (("csat", 5), ("ces", 7))
+    ),
+    _survey(
+        name="csat_change",
+        value=_points(value("({} - {})", _answer("csat"), _answer("csat", place=2))),
+        meaning="Newest CSAT answer less the one before, both of the last year",
+        sentence="the CSAT answer changed by {value}",
+    ),
+    _survey(
+        name="surveys_365d",
+        value=count(SURVEYED, YEAR),
+        unit="answers",
+        meaning="Survey answers in the last 365 days",
+        sentence="{value} survey answers in the last year",
     ),
     _survey(
         name="days_since_survey",
-        needs=("surveys.score",),
-        expression="since_survey",
+        value=days_since(SURVEYED, YEAR),
         unit="days",
         meaning="Days since the newest survey answer of the last year",
         sentence="the last survey answer was {value} days ago",
@@ -326,61 +334,72 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _person(
         name="champions",
-        expression="COALESCE(champions, 0)",
+        value=_champions,
         meaning="Champions present",
         sentence="{value} champions present",
-        expected=-1,
     ),
     _person(
         name="sponsors",
-        expression="COALESCE(sponsors, 0)",
+        value=_sponsors,
         meaning="Executive sponsors present",
         sentence="{value} executive sponsors present",
-        expected=-1,
     ),
-    _left(
-        name="champions_left_90d",
-        window_days=90,
-        expression="COALESCE(champions_left_90, 0)",
-        meaning="Champions who left in the last 90 days",
-        sentence="{value} champions left in the last 90 days",
-        expected=1,
+    _person(
+        name="decision_makers",
+        value=_deciders,
+        meaning="Decision-makers present",
+        sentence="{value} decision-makers present",
     ),
-    _left(
-        name="champions_left_180d",
-        window_days=180,
-        expression="COALESCE(champions_left_180, 0)",
-        meaning="Champions who left in the last 180 days",
-        sentence="{value} champions left in the last 180 days",
-        expected=1,
+    *(
+        _left(
+            name=f"champions_left_{days}d",
+            value=needing(windowed_sum(CHAMPIONS_LEFT, days), "contacts.role"),
+            meaning=f"Champions who left in the last {days} days",
+            sentence=f"{{value}} champions left in the last {days} days",
+        )
+        for days in (90, 180)
     ),
     _left(
         name="sponsors_left_180d",
-        window_days=180,
-        expression="COALESCE(sponsors_left_180, 0)",
+        value=needing(windowed_sum(SPONSORS_LEFT, 180), "contacts.role"),
         meaning="Executive sponsors who left in the last 180 days",
         sentence="{value} executive sponsors left in the last 180 days",
-        expected=1,
     ),
-    _sides(
+    _left(
+        name="people_left_180d",
+        value=needing(windowed_sum(CUSTOMERS_LEFT, 180), "contacts.side"),
+        meaning="The customer's people who left in the last 180 days",
+        sentence="{value} of the customer's people left in the last 180 days",
+    ),
+    _person(
+        name="people_joined_180d",
+        value=needing(windowed_sum(Measure(JOINED, "customers", flag(CUSTOMER)), 180), "contacts.side"),
+        meaning="The customer's people who took a role in the last 180 days",
+        sentence="{value} of the customer's people are new in the last 180 days",
+        expected=0,
+    ),
+    _person(
         name="customer_contacts",
-        expression="COALESCE(customer_people, 0)",
-        unit="people",
+        value=_customers,
         meaning="The customer's people present",
         sentence="{value} of the customer's people are known",
     ),
-    _sides(
+    _person(
+        name="vendor_contacts",
+        value=_vendors,
+        meaning="Our own people on the account",
+        sentence="{value} of our people look after it",
+    ),
+    _person(
         name="contact_redundancy",
-        expression=f"({_capped('customer_people')}) * ({_capped('vendor_people')})",
+        value=value("({}) * ({})", _capped(_customers), _capped(_vendors)),
         unit="pairs",
         meaning="Pairs of people across the two sides, at most 3 x 3",
         sentence="{value} pairs of people connect the two sides, out of 9",
     ),
     _feature(
         name="last_call",
-        needs=("calls.outcome",),
-        window_days=365,
-        expression="called",
+        value=newest(CALLS, "called", "called", YEAR),
         unit="-2 churn to 1 expand",
         meaning="A person's newest forecast of the last year: -2 churn, -1 contract, 0 renew, 1 expand",
         sentence="the team's own last call was {value} (-2 churn to 1 expand)",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from features.kinds import Value
+
 Family = Literal["usage", "csm_actions", "engagement", "contract_history"]
 
 
@@ -16,10 +18,8 @@ class Feature:
         Column name; carries its window, such as `active_users_28d`.
     family
         Which of the four families of signals it belongs to.
-    needs
-        Columns it is made from, as `table.column`; where one is absent the feature is left out.
-    expression
-        SQL over the family's per-snapshot columns and the spine's (`arr_cents`, `seats`, `t`, ...).
+    value
+        What it is, by one of the kinds of `features.kinds`.
     unit
         Unit of the value, such as `users`, `days`, `share`.
     meaning
@@ -28,8 +28,6 @@ class Feature:
         What a CSM reads; `{value}` is replaced by the formatted value.
     signal
         Features of one signal are shown as one reason.
-    window_days
-        How far back it looks; None for a state.
     expected
         Which way more of it is expected to move churn: +1 up, -1 down, 0 unknown. Documentation, not a constraint.
     kind
@@ -38,12 +36,20 @@ class Feature:
 
     name: str
     family: Family
-    needs: tuple[str, ...]
-    expression: str
+    value: Value
     unit: str
     meaning: str
     sentence: str
     signal: str
-    window_days: int | None = None
     expected: Literal[-1, 0, 1] = 0
     kind: Literal["number", "category"] = "number"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Columns it is made from, as `table.column`; where one is absent the feature is left out."""
+        return self.value.needs
+
+    @property
+    def window_days(self) -> int | None:
+        """How far back it looks; None for a state."""
+        return self.value.window_days

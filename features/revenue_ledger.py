@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from features.asof import EPOCH, AsOf, day_number
 from features.revenue_lines import WORK_TABLES, line_statements
@@ -44,8 +45,8 @@ _COVERAGE = """
     GROUP BY account_id, island"""
 
 
-def load(connection: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame]) -> None:
-    """Make temp tables of data frames, in place of any of the same name."""
+def load(connection: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame | pa.Table]) -> None:
+    """Make temp tables of frames, in place of any of the same name."""
     for name, frame in frames.items():
         connection.register("incoming", frame)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")

@@ -1,17 +1,21 @@
 """Snapshots: what was known about each account at each date, made from the checked tables and kept on disk.
 
-A snapshot is made of the spine (accounts with ARR, see `features.spine`) and the columns of each family of
-features, joined on account and snapshot. The store holds one Parquet file a date under a key that stands for the
-data, the rules and the features, so that a date is made once and never mixed with another definition.
+A snapshot is made of the spine (accounts with ARR, see `features.spine`) and the parts of all features, joined on
+account and snapshot; accounts are made a range at a time, so that memory stays flat. The store holds one Parquet file
+a date, in a folder that stands for the features and rules (the definition), under a name that stands for what was
+known before that date. So a new date is made alone, rows that arrive late leave earlier snapshots as they are, and a
+changed definition or a rewritten past gets new files beside the old ones: a file is never rewritten.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -21,18 +25,21 @@ import pyarrow.parquet as pq
 from features import catalogue, contract, spine
 from features.asof import EPOCH, AsOf
 from features.catalogue import Selection
+from features.compiler import Compiled, compile_parts, edge_sets, edges
 from features.feature import Feature
+from features.kinds import columns_of
+from features.knowledge import digest_of, known_before
 from features.problems import BadInput, Finding
 from features.revenue_ledger import load
-from features.tables import Tables
-from features.tiles import tables_of
+from features.sql import named
+from features.tables import KEYS, Tables
 from params import Params, Revenue
 from params import Snapshots as SnapshotSettings
 
-VERSION = 1  # raise it when a change of code alters a snapshot without altering its SQL or its features
+VERSION = 2  # raise it when a change of code alters a snapshot without altering its SQL or its features
 HISTORY_DAYS = 90
 HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls")
-BATCH = 60  # dates made at once: bounds memory, and what a killed run loses
+ROWS_A_GB = 12_000_000  # rows of events whose accounts are made at once, for each GB the engine may use
 
 Progress = Callable[[str, int, int], None]
 
@@ -124,8 +131,55 @@ def build(
         `settings.drop` names a feature that does not exist.
     """
     recipe = _recipe(tables, dates, revenue, settings)
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
-        return _snapshots(recipe, _make(connection, recipe))
+    with tables.connect_keyed(threads=threads, memory_gb=memory_gb) as connection:
+        _assemble(connection, recipe, memory_gb)
+        return _snapshots(recipe, _assembled(connection, recipe))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where the snapshots of some dates lie or will lie, which of them are to be made, and why.
+
+    `files` by date; `missing` the dates to make; `why` one line each for what a user should know.
+    """
+
+    files: Mapping[date, Path]
+    missing: tuple[date, ...]
+    why: tuple[str, ...]
+
+
+def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
+    """What the store in `params.data_dir` holds of these dates, and what is to be made."""
+    recipe = _recipe(tables, dates, params.revenue, params.snapshots)
+    folder = params.data_dir / "snapshots" / recipe.key
+    known = known_before(tables, recipe.asof.dates)
+    files = {day: folder / f"{day.isoformat()}.{digest_of(known[day])}.parquet" for day in recipe.asof.dates}
+    missing = tuple(day for day, file in files.items() if not file.exists())
+    return Stored(files, missing, tuple(_why(recipe, folder, files, known)))
+
+
+def make(
+    tables: Tables, dates: Sequence[date], *, params: Params, progress: Progress = lambda what, done, total: None
+) -> Stored:
+    """Make and keep the snapshots of these dates that the store lacks; gives what was to be made.
+
+    Each file appears under its name only once it is whole, so a run killed anywhere can be run again.
+    """
+    todo = plan(tables, dates, params=params)
+    progress("snapshots", 0, len(todo.missing))
+    if not todo.missing:
+        return todo
+    recipe = _recipe(tables, todo.missing, params.revenue, params.snapshots)
+    known = known_before(tables, todo.missing)
+    next(iter(todo.files.values())).parent.mkdir(parents=True, exist_ok=True)
+    with tables.connect_keyed(threads=params.threads, memory_gb=params.memory_gb) as connection:
+        _assemble(connection, recipe, params.memory_gb)
+        for place, day in enumerate(recipe.asof.dates, start=1):
+            told = json.dumps({"definition": recipe.definition, "known": known[day]})
+            made = _assembled(connection, recipe, place).replace_schema_metadata({METADATA: told})
+            _write(made, todo.files[day])
+            progress("snapshots", place, len(todo.missing))
+    return todo
 
 
 def stored(
@@ -135,24 +189,24 @@ def stored(
     params: Params,
     progress: Progress = lambda what, done, total: None,
 ) -> Snapshots:
-    """Snapshots at any dates from the store in `params.data_dir`; those that are missing are made and kept.
-
-    Each file appears under its name only once it is whole, so a run killed anywhere can be run again.
-    """
+    """Snapshots at any dates from the store in `params.data_dir`; those that are missing are made and kept."""
+    todo = make(tables, dates, params=params, progress=progress)
     recipe = _recipe(tables, dates, params.revenue, params.snapshots)
-    folder = params.data_dir / "snapshots" / recipe.key
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [day for day in recipe.asof.dates if not _file(folder, day).exists()]
-    progress("snapshots", 0, len(missing))
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
-        with tables.connect(threads=params.threads, memory_gb=params.memory_gb) as connection:
-            made = _make(connection, _recipe(tables, batch, params.revenue, params.snapshots))
-        for day in batch:
-            _write(made.filter(pa.compute.equal(made["as_of"], pd.Timestamp(day))), _file(folder, day))
-        progress("snapshots", min(start + BATCH, len(missing)), len(missing))
-    files = [pq.read_table(_file(folder, day)) for day in recipe.asof.dates]
-    return _snapshots(recipe, pa.concat_tables(files))
+    files = [pq.read_table(todo.files[day]) for day in recipe.asof.dates]
+    return _snapshots(recipe, pa.concat_tables(table.replace_schema_metadata(None) for table in files))
+
+
+def of_account(tables: Tables, account_id: str, as_of: date, *, params: Params) -> Snapshots:
+    """The snapshot of one account at any date, for live scoring: no row where it has no ARR then.
+
+    Ranks among peers are those in the stored snapshot of that date, or else of the newest one before it; missing
+    where there is none.
+    """
+    recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
+    with tables.connect_keyed(threads=1, memory_gb=params.memory_gb) as connection:
+        _assemble(connection, recipe, params.memory_gb, account_id=account_id)
+        made = _snapshots(recipe, _assembled(connection, recipe))
+    return _ranked_in_store(made, recipe, as_of, params)
 
 
 @dataclass(frozen=True)
@@ -165,60 +219,210 @@ class _Recipe:
 
     @property
     def key(self) -> str:
-        """Stands for the data, the rules, the features and their SQL, but not for the dates."""
-        anchor = _Recipe(AsOf(self.asof.tables, (EPOCH,), catalogue.EDGES), self.revenue, self.selection)
-        content = [
-            str(VERSION),
-            self.asof.tables.digest,
-            self.revenue.model_dump_json(),
-            *(repr(feature) for feature in self.selection.features),
-            *anchor.statements,
-            anchor.assembly,
-        ]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        """Stands for the rules, the features and their SQL, but not for the dates nor the data."""
+        return hashlib.sha256(json.dumps(self.definition).encode()).hexdigest()[:16]
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """The rules, and a digest of each feature and of the SQL all stand on."""
+        anchor = _recipe_at(self.asof.tables, (EPOCH,), self.revenue, self.selection)
+        common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), anchor.assembly]
+        return {
+            "rules": self.revenue.model_dump(mode="json"),
+            "lag_days": dict(self.asof.tables.lag_days),
+            "features": {
+                feature.name: _short_digest(repr((feature.value, feature.kind)), *_selects_of(feature, anchor.asof))
+                for feature in self.selection.features
+            },
+            "common": _short_digest(*common),
+        }
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The work tables and columns of all features."""
+        return compile_parts(columns_of([feature.value for feature in self.selection.features]), self.asof)
 
     @property
     def statements(self) -> list[str]:
         """What makes the temp tables."""
-        families = catalogue.tiles(self.asof) | catalogue.columns(self.asof)
-        return [*spine.statements(self.asof, self.revenue), *tables_of(families)]
+        made = (f"CREATE TEMP TABLE {name} AS {select}" for name, select in self.compiled.selects.items())
+        return [*spine.statements(self.asof, self.revenue), *made]
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Names of the temp tables that the statements leave."""
+        return ("line_states", "rates", "lines", "attributes", "spine", *self.compiled.selects)
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """Columns of `accounts`, but for those whose name a number of the snapshot has."""
         taken = {"as_of", "term_ends_on", *spine.COLUMNS}
-        taken |= {f.name for f in self.selection.features if f.expression != f"attribute_{f.name}"}
+        taken |= {f.name for f in self.selection.features if f.value.sql != f"attribute_{f.name}"}
         return tuple(name for name in spine.attribute_names(self.asof) if name not in taken)
 
     @property
-    def assembly(self) -> str:
-        """SELECT of the snapshots, with dates still as day numbers."""
+    def columns(self) -> dict[str, str]:
+        """The columns of a snapshot and their SQL, but for ids and dates."""
         columns = {name: f"CAST({sql} AS DOUBLE)" for name, sql in spine.COLUMNS.items()}
         columns |= {name: _attribute(name) for name in self.attributes}
-        columns |= {f.name: _cast(f) for f in self.selection.features if f.name not in columns}
-        shown = "".join(f', {sql} AS "{name}"' for name, sql in columns.items())
-        joins = " ".join(
-            f"LEFT JOIN {name} USING (account_id, k)" for name in ("attributes", *catalogue.columns(self.asof))
-        )
-        return (
-            f"SELECT account_id, t AS as_of, term_ends AS term_ends_on{shown} FROM spine {joins} ORDER BY k, account_id"
-        )
+        return columns | {f.name: _cast(f) for f in self.selection.features if f.name not in columns}
+
+    @property
+    def assembly(self) -> str:
+        """SELECT of the snapshots of some accounts, with dates still as day numbers, before any rank among peers."""
+        shown = "".join(f', {sql} AS "{name}"' for name, sql in self.columns.items())
+        joins = " ".join(f"LEFT JOIN {name} USING (account_id, k)" for name in ("attributes", *self.compiled.joined))
+        return f"SELECT account_id, k, t AS as_of, term_ends AS term_ends_on{shown} FROM spine {joins}"
+
+    @property
+    def ranks(self) -> tuple[str, ...]:
+        """Features that are ranks among peers."""
+        return tuple(f.name for f in self.selection.features if f.value.peers)
+
+    @property
+    def final(self) -> str:
+        """SELECT of the snapshots from the assembled ones of all accounts."""
+        shown = [_rank(name) if name in self.ranks else named(name) for name in self.columns]
+        return f"SELECT account_id, k, as_of, term_ends_on, {', '.join(shown)} FROM assembled"
+
+
+METADATA = b"holdfast"
+
+
+def _rank(name: str) -> str:
+    """The share of the other accounts of a snapshot's segment that have less; missing where the value is, or alone."""
+    peers = f"PARTITION BY k, segment, CASE WHEN {named(name)} IS NULL THEN 0 ELSE 1 END"
+    rank = f"PERCENT_RANK() OVER ({peers} ORDER BY {named(name)})"
+    known = f"{named(name)} IS NOT NULL AND segment IS NOT NULL AND COUNT(*) OVER ({peers}) > 1"
+    return f"CASE WHEN {known} THEN {rank} END AS {named(name)}"
 
 
 def _recipe(tables: Tables, dates: Sequence[date], revenue: Revenue, settings: SnapshotSettings) -> _Recipe:
-    asof = AsOf(tables, tuple(sorted(set(dates))), catalogue.EDGES)
-    return _Recipe(asof, revenue, catalogue.select(tables, settings.drop))
+    return _recipe_at(tables, tuple(sorted(set(dates))), revenue, catalogue.select(tables, settings.drop))
 
 
-def _make(connection: duckdb.DuckDBPyConnection, recipe: _Recipe) -> pa.Table:
+def _recipe_at(tables: Tables, dates: tuple[date, ...], revenue: Revenue, selection: Selection) -> _Recipe:
+    parts = columns_of([feature.value for feature in selection.features])
+    asof = AsOf(tables, dates, edge_sets(parts), max(edges(parts), default=0))
+    return _Recipe(asof, revenue, selection)
+
+
+def _selects_of(feature: Feature, asof: AsOf) -> list[str]:
+    """The SQL of one feature's own parts."""
+    return list(compile_parts(feature.value.parts, asof).selects.values())
+
+
+def _short_digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
+
+
+def _assemble(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, memory_gb: float, account_id: str | None = None) -> None:
+    """Make temp table `assembled`: the snapshots of all accounts, or of one, a range of accounts at a time."""
+    tables = recipe.asof.tables
     load(connection, recipe.asof.frames())
-    for statement in recipe.statements:
-        connection.execute(statement)
-    _require_rates(connection)
-    table: pa.Table = connection.sql(recipe.assembly).to_arrow_table()
+    first, last = tables.account_keys(connection, account_id)
+    size = last - first + 1 if account_id else _range_size(connection, tables, last, memory_gb)
+    for place, low in enumerate(range(first, max(last, first) + 1, max(size, 1))):
+        tables.show_accounts(connection, low, low + max(size, 1) - 1)
+        for statement in recipe.statements:
+            connection.execute(statement)
+        _require_rates(connection)
+        verb = "INSERT INTO assembled" if place else "CREATE TEMP TABLE assembled AS"
+        connection.execute(f"{verb} {recipe.assembly}")
+        for table in recipe.made:
+            connection.execute(f"DROP TABLE {table}")
+
+
+def _range_size(connection: duckdb.DuckDBPyConnection, tables: Tables, accounts: int, memory_gb: float) -> int:
+    """How many accounts to make at once."""
+    counts = " + ".join(f"(SELECT COUNT(*) FROM stored.{name})" for name in tables.columns)
+    row = connection.execute(f"SELECT {counts}").fetchone()
+    ranges = 1 + int((row[0] if row else 0) / (ROWS_A_GB * memory_gb))
+    return -(-accounts // ranges)
+
+
+def _assembled(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, k: int | None = None) -> pa.Table:
+    """The snapshots of all dates, or of the one numbered `k`, by date and account."""
+    chosen = f"WHERE f.k = {k}" if k else ""
+    shown = ", ".join(named(name) for name in recipe.columns)
+    assembled = recipe.final + (f" WHERE k = {k}" if k else "")
+    table: pa.Table = connection.sql(
+        f"SELECT n.account_id, f.as_of, f.term_ends_on, {shown} FROM ({assembled}) f "
+        f"JOIN stored.{KEYS} n ON n.account_key = f.account_id {chosen} ORDER BY f.k, f.account_id"
+    ).to_arrow_table()
     for name in ("as_of", "term_ends_on"):
         table = table.set_column(table.schema.get_field_index(name), name, _timestamps(table[name]))
     return table
+
+
+def _why(recipe: _Recipe, folder: Path, files: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]) -> list[str]:
+    """What is to be made and is not simply new: because the definition changed, or a past was rewritten."""
+    missing = [day for day, file in files.items() if not file.exists()]
+    if not missing:
+        return []
+    if not folder.exists():
+        return _definition_changes(recipe, folder)
+    lines = []
+    for day in missing:
+        others = sorted(folder.glob(f"{day.isoformat()}.*.parquet"), key=lambda file: file.stat().st_mtime)
+        if others:
+            before = _told(others[-1])["known"]
+            changed = sorted(name for name in known[day] if before.get(name) != known[day][name])
+            lines.append(f"{day} is made again: what was known before it has changed in {', '.join(changed)}")
+    return lines
+
+
+def _definition_changes(recipe: _Recipe, folder: Path) -> list[str]:
+    """What differs from the definition that was used last."""
+    files = sorted(folder.parent.glob("*/*.parquet"), key=lambda file: file.stat().st_mtime)
+    if not files:
+        return []
+    before, now = _told(files[-1])["definition"], recipe.definition
+    changes = [f"{key} {before['rules'].get(key)} -> {value}" for key, value in now["rules"].items()
+               if before["rules"].get(key) != value]  # fmt: skip
+    old, new = before["features"], now["features"]
+    named_changes = {
+        "added": [name for name in new if name not in old],
+        "gone": [name for name in old if name not in new],
+        "changed": [name for name in new if name in old and old[name] != new[name]],
+    }
+    changes += [f"{len(names)} features {what} ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
+                for what, names in named_changes.items() if names]  # fmt: skip
+    changes += ["the lags of the tables"] * (before["lag_days"] != now["lag_days"])
+    changes += ["what all features stand on"] * (not changes)
+    return [f"All dates are made: {'; '.join(changes)}"]
+
+
+def _told(file: Path) -> dict[str, Any]:
+    """What a stored snapshot says of itself."""
+    content: dict[str, Any] = json.loads(pq.read_schema(file).metadata[METADATA])
+    return content
+
+
+def _ranked_in_store(made: Snapshots, recipe: _Recipe, as_of: date, params: Params) -> Snapshots:
+    """One account's ranks among the peers of the stored snapshot at `as_of`, else of the newest before it."""
+    folder = params.data_dir / "snapshots" / recipe.key
+    files = sorted(folder.glob("*.parquet"), key=lambda file: (file.name[:10], file.stat().st_mtime))
+    earlier = [file for file in files if file.name[:10] <= as_of.isoformat()]
+    ranked_by = _ranked_by(recipe.selection.features)
+    if made.frame.empty or not ranked_by:
+        return made
+    columns = ["account_id", "segment", *ranked_by.values()]
+    stored_peers = pq.read_table(earlier[-1], columns=columns).to_pandas() if earlier else pd.DataFrame(columns=columns)
+    own = made.frame.iloc[0]
+    others = (stored_peers["account_id"] != own["account_id"]) & (stored_peers["segment"] == own["segment"])
+    ranks = {}
+    for name, base in ranked_by.items():
+        values = stored_peers.loc[others, base].dropna()
+        known = pd.notna(own[base]) and len(values)
+        ranks[name] = float((values < own[base]).mean()) if known else float("nan")
+    return replace(made, frame=made.frame.assign(**ranks))
+
+
+def _ranked_by(features: Sequence[Feature]) -> dict[str, str]:
+    """Of each rank among peers, the feature that is ranked."""
+    values = {f.value.sql: f.name for f in features if not f.value.peers}
+    return {f.name: values[f.value.sql] for f in features if f.value.peers}
 
 
 def _snapshots(recipe: _Recipe, table: pa.Table) -> Snapshots:
@@ -232,7 +436,7 @@ def _timestamps(days: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _cast(feature: Feature) -> str:
-    return f"CAST({feature.expression} AS {'VARCHAR' if feature.kind == 'category' else 'DOUBLE'})"
+    return f"CAST({feature.value} AS {'VARCHAR' if feature.kind == 'category' else 'DOUBLE'})"
 
 
 def _attribute(name: str) -> str:

@@ -1,7 +1,12 @@
-"""Checked tables: one DuckDB file in the contract's names and types, with what is known about them."""
+"""Checked tables: one DuckDB file in the contract's names and types, with what is known about them.
+
+Every table but `fx_rates` also holds `account_key`, the account's place among the sorted ids, and is sorted by it, so
+that a range of accounts is read without the rest. Columns that the contract calls keyed have a whole number beside
+them in the same way (`user_id` has `user_id_key`). The engine works on these numbers; ids come back at the end.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,8 +15,11 @@ import duckdb
 import pandas as pd
 
 from features import contract
+from features.kinds import code
+from features.sql import named, quoted
 
 MANIFEST = "holdfast_manifest"
+KEYS = "holdfast_keys"  # account_id, account_key
 
 
 @dataclass(frozen=True)
@@ -35,16 +43,92 @@ class Tables:
         return table in self.columns and set(columns) <= set(self.columns[table])
 
     def connect(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
-        """An in-memory database with these tables attached, read-only, as schema `raw`."""
+        """An in-memory database with these tables, read-only, as schema `raw`.
+
+        Columns that the contract declares and the source lacks are there as NULLs.
+        """
+        connection = self._attached(threads=threads, memory_gb=memory_gb)
+        for name in self.columns:
+            connection.execute(f"CREATE VIEW raw.{name} AS SELECT {self._shown(name, keyed=False)} FROM stored.{name}")
+        return connection
+
+    def connect_keyed(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
+        """The same for the engine: ids are whole numbers; `show_accounts` must be called before `raw` is read."""
+        return self._attached(threads=threads, memory_gb=memory_gb)
+
+    def show_accounts(self, connection: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
+        """Let `raw` show the accounts with keys from `first` to `last` only."""
+        for name in self.columns:
+            chosen = f"WHERE account_key BETWEEN {first} AND {last}" if name != "fx_rates" else ""
+            connection.execute(
+                f"CREATE OR REPLACE VIEW raw.{name} AS SELECT {self._shown(name, keyed=True)} FROM stored.{name} {chosen}"
+            )
+
+    def account_keys(self, connection: duckdb.DuckDBPyConnection, account_id: str | None = None) -> tuple[int, int]:
+        """First and last key of all accounts, or the key of one twice; (0, -1) where there is none."""
+        chosen = f"WHERE account_id = {quoted(account_id)}" if account_id is not None else ""
+        row = connection.execute(f"SELECT MIN(account_key), MAX(account_key) FROM stored.{KEYS} {chosen}").fetchone()
+        return (row[0], row[1]) if row and row[0] is not None else (0, -1)
+
+    def _attached(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         connection.execute(f"SET threads = {threads}")
         connection.execute(f"SET memory_limit = '{memory_gb}GB'")
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET TimeZone = 'UTC'")
-        spill = str(self.database.with_suffix(".spill")).replace("'", "''")
-        connection.execute(f"SET temp_directory = '{spill}'")
-        connection.execute(f"ATTACH '{str(self.database).replace(chr(39), chr(39) * 2)}' AS raw (READ_ONLY)")
+        connection.execute(f"SET temp_directory = {quoted(str(self.database.with_suffix('.spill')))}")
+        connection.execute(f"ATTACH {quoted(str(self.database))} AS stored (READ_ONLY)")
+        connection.execute("CREATE SCHEMA raw")
         return connection
+
+    def _shown(self, table: str, *, keyed: bool) -> str:
+        """The columns of a table as `raw` shows them."""
+        present = self.columns[table]
+        keys = {"account_id": "account_key"} | {name: key_of(name) for name in keyed_columns(table, present)}
+        absent = {c.name: f"CAST(NULL AS {c.type.sql})" for c in contract.TABLES[table] if c.name not in present}
+        shown = {name: named(name) for name in present} | absent
+        if keyed:
+            shown |= {name: key for name, key in keys.items() if name in present}
+        return ", ".join(f"{sql} AS {named(name)}" for name, sql in shown.items())
+
+
+def keyed_columns(table: str, present: Sequence[str]) -> list[str]:
+    """The columns of a table that have a key beside them."""
+    return [column.name for column in contract.TABLES[table] if column.keyed and column.name in present]
+
+
+def key_of(column: str) -> str:
+    """Name of the key beside a column."""
+    return f"{column}_key"
+
+
+def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str) -> None:
+    """Store the rows of a SELECT of these columns as a checked table of the attached database `made`.
+
+    `accounts` must be the first. Rows are sorted by account and all columns, so that the same rows give the same table.
+    """
+    if "account_id" not in columns:
+        connection.execute(f"CREATE TABLE made.{table} AS {select} ORDER BY ALL")
+        return
+    if table == "accounts":
+        connection.execute(_keys(KEYS, "account_id", "account_key", f"SELECT account_id FROM ({select})"))
+    joins, keys = f"JOIN made.{KEYS} a ON a.account_id = s.account_id", ["a.account_key"]
+    for name in keyed_columns(table, columns):
+        text = code(f"s.{named(name)}") if contract.TABLES[table].column(name).type is contract.Type.TEXT else f"s.{name}"
+        connection.execute(_keys(f"keys_{name}", name, key_of(name), f"SELECT {text} AS {name} FROM ({select}) s"))
+        joins += f" LEFT JOIN made.keys_{name} {name}_keys ON {name}_keys.{name} = {text}"
+        keys.append(f"{name}_keys.{key_of(name)}")
+    connection.execute(
+        f"CREATE TABLE made.{table} AS SELECT {', '.join(keys)}, s.* FROM ({select}) s {joins} ORDER BY ALL"
+    )
+
+
+def _keys(name: str, column: str, key: str, select: str) -> str:
+    """A table of the distinct values of a column, each with its place in order."""
+    return f"""
+        CREATE TABLE made.{name} AS
+        SELECT {column}, CAST(ROW_NUMBER() OVER (ORDER BY {column}) AS INTEGER) AS {key}
+        FROM (SELECT DISTINCT {column} FROM ({select}) t WHERE {column} IS NOT NULL) ORDER BY {column}"""
 
 
 def write_manifest(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
@@ -71,19 +155,6 @@ def open_tables(database: Path) -> Tables:
     )
 
 
-def content_digest(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, tuple[str, ...]]) -> str:
-    """A digest of all rows, whatever their order: the sum of the rows' hashes and their number, per table."""
-    parts = []
-    for table in sorted(columns):
-        row = connection.execute(
-            f'SELECT count(*), coalesce(sum(hash("{table}")::HUGEINT), 0) FROM "{table}"'
-        ).fetchone()
-        parts.append(f"{table}:{','.join(columns[table])}:{row}")
-    digest = connection.execute("SELECT sha256(?)", ["\n".join(parts)]).fetchone()
-    assert digest is not None
-    return str(digest[0])[:16]
-
-
 def tables_from_frames(
     frames: Mapping[str, pd.DataFrame],
     database: Path,
@@ -93,16 +164,25 @@ def tables_from_frames(
 ) -> Tables:
     """Store data frames that already follow the contract, unchecked; `features.source` is the checked way in."""
     database.unlink(missing_ok=True)
-    with duckdb.connect(str(database)) as connection:
-        for name, frame in frames.items():
-            connection.register("frame", frame)
-            connection.execute(f'CREATE TABLE "{name}" AS SELECT {_typed(name, frame)} FROM frame')
+    columns = {name: tuple(frame.columns) for name, frame in frames.items()}
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {quoted(str(database))} AS made")
+        for name in sorted(frames, key=list(contract.TABLES).index):
+            connection.register("frame", frames[name])
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {_typed(name, frames[name])} FROM frame")
             connection.unregister("frame")
-        columns = {name: tuple(frame.columns) for name, frame in frames.items()}
-        tables = Tables(database, columns, dict(lag_days or {}), data_until, "", "")
-        tables = replace(tables, digest=content_digest(connection, columns))
-        write_manifest(connection, tables)
-    return tables
+            write_table(connection, name, columns[name], "SELECT * FROM typed")
+    return finish(Tables(database, columns, dict(lag_days or {}), data_until, "", ""))
+
+
+def finish(tables: Tables) -> Tables:
+    """Store what was known when, and the manifest, in a database whose tables are written; gives the digest too."""
+    from features.knowledge import write_knowledge  # it cuts time, and so needs tables itself
+
+    with duckdb.connect(str(tables.database)) as connection:
+        finished = replace(tables, digest=write_knowledge(connection, tables))
+        write_manifest(connection, finished)
+    return finished
 
 
 def _typed(name: str, frame: pd.DataFrame) -> str:

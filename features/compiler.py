@@ -1,0 +1,330 @@
+"""Compiles the parts of all features together into the portable SQL core: one pass a stream of rows.
+
+Every SELECT that is joined to the spine has a row an `account_id` and snapshot `k`. Events come from `AsOf.events` and
+carry `day` and `kv`, the first snapshot that may see them: a row counts at snapshot `k` if and only if `kv <= k` and
+its day lies in the window, so late rows land where they became known, never earlier.
+
+- Windows: rows are added up to tiles of (account, segment of days, kv), since all days of a segment behave alike; only
+  these few tiles are spread over the snapshots that still see them. A tile keeps which days and which things (parts of
+  the product, say) were active as bits of whole numbers, so that distinct ones come out of the same pass.
+- Many things (users): of each (account, thing) only the newest day known matters. A later arrival closes the earlier
+  state, so that each thing counts once a snapshot, in all windows at once.
+- Running states: a running maximum or sum over the snapshots.
+
+The SQL holds to what DuckDB, PostgreSQL and Spark share: CREATE TABLE AS, equi-joins, GROUP BY, CASE, window functions,
+integers and their bits.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from features.asof import AsOf
+from features.kinds import BITS, WINDOWED, ActiveDays, Balance, Few, LastDay, Line, Many, Newest, Part, State, Step, Sum
+from features.kinds import Stream as Rows
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """SELECTs by the name of the table to make of them, in order, and those of them to join to the spine."""
+
+    selects: dict[str, str]
+    joined: tuple[str, ...]
+
+
+def edges(parts: Sequence[Part]) -> tuple[int, ...]:
+    """All window edges of the parts, in days back, ascending."""
+    found = {0}
+    for part in parts:
+        if isinstance(part, State | Balance | Line | Step):
+            continue
+        ago = getattr(part, "ago_days", 0)
+        found |= {ago, ago + part.window_days, part.window_days + getattr(part, "before_days", 0)}
+    return tuple(sorted(found - {0}))
+
+
+def edge_sets(parts: Sequence[Part]) -> dict[str, tuple[int, ...]]:
+    """The window edges of each stream that is cut into segments."""
+    return {name: edges(own) for name, own in _by_stream(parts, *WINDOWED)}
+
+
+def compile_parts(parts: Sequence[Part], asof: AsOf) -> Compiled:
+    """The work tables and the per-snapshot columns of all parts."""
+    made: dict[str, str] = {}
+    for own in (_windows, _many, _states, _balances, _newest, _lines, _steps):
+        made |= dict(own(parts, asof))
+    return Compiled(made, tuple(name for name in made if not name.endswith(WORK)))
+
+
+WORK = ("_codes", "_tile", "_fresh", "_arrivals")
+
+
+def _by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:
+    """Parts of some kinds, stream by stream, in the order of their columns."""
+    chosen = sorted((part for part in parts if isinstance(part, kinds)), key=lambda part: (part.stream.name, part.column))
+    for name, own in groupby(chosen, key=lambda part: part.stream.name):
+        yield name, list(own)
+
+
+# Windows ------------------------------------------------------------------------------------------------------------
+
+
+def _windows(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    for name, own in _by_stream(parts, *WINDOWED):
+        few = next((part for part in own if isinstance(part, Few)), None)
+        if few is not None:
+            yield f"{name}_codes", _codes(few, asof)
+        yield f"{name}_tile", _tile(own, asof, few)
+        if any(isinstance(part, ActiveDays) for part in own):
+            yield f"{name}_fresh", _fresh(f"{name}_tile")
+        yield f"{name}_windows", _spread(own, asof, few)
+
+
+def _codes(few: Few, asof: AsOf) -> str:
+    """A word and a bit for each distinct thing."""
+    seen = f"SELECT DISTINCT {few.key} AS thing FROM ({_events([few], asof)}) e WHERE {few.key} IS NOT NULL"
+    return f"""
+        SELECT thing, CAST(FLOOR((place - 1) / {BITS}.0) AS INTEGER) AS word,
+               CAST(1 AS BIGINT) << CAST(MOD(place - 1, {BITS}) AS INTEGER) AS bit
+        FROM (SELECT thing, ROW_NUMBER() OVER (ORDER BY thing) AS place FROM ({seen}) s) numbered"""
+
+
+def _events(own: Sequence[Any], asof: AsOf) -> str:
+    """The rows of a stream that some window can still see."""
+    stream = own[0].stream
+    return asof.events(
+        stream.table, stream.columns, day=stream.day, where=stream.where, since_days=max(edges(own), default=None)
+    )
+
+
+def _values(own: Sequence[Any]) -> dict[str, str]:
+    """The distinct measures of a stream's sums: SQL -> column of the tile."""
+    found = dict.fromkeys(part.sql for part in own if isinstance(part, Sum))
+    return {sql: f"v{place}" for place, sql in enumerate(found)}
+
+
+def _tile(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
+    """What happened in each segment of days, by when it became known."""
+    stream: Rows = own[0].stream
+    columns = [f"CAST(SUM({sql}) AS BIGINT) AS {name}" for sql, name in _values(own).items()]
+    if any(isinstance(part, ActiveDays) for part in own):
+        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN {_bit('e.day - d.segment')} ELSE 0 END) AS days")
+    if any(isinstance(part, LastDay) for part in own):
+        columns.append(f"MAX(CASE WHEN {stream.active} THEN e.day END) AS last_day")
+    group, codes = "e.account_id, d.segment, e.kv", ""
+    if few is not None:
+        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN COALESCE(c.bit, 0) ELSE 0 END) AS things")
+        codes = f"LEFT JOIN {stream.name}_codes c ON c.thing = e.{few.key}"
+        group += ", COALESCE(c.word, 0)"
+    return f"""
+        SELECT {group}{" AS word" if few else ""}, {", ".join(columns)}
+        FROM ({_events(own, asof)}) e JOIN day_segment d ON d.stream = '{stream.name}' AND d.day = e.day {codes}
+        GROUP BY {group}"""
+
+
+def _bit(place: str) -> str:
+    return f"CAST(1 AS BIGINT) << CAST({place} AS INTEGER)"
+
+
+def _fresh(tile: str) -> str:
+    """The tiles, with how many active days each adds to those that arrived before: a day counts once."""
+    before = """BIT_OR(days) OVER (PARTITION BY account_id, segment ORDER BY kv
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"""
+    return f"SELECT s.*, BIT_COUNT(days & ~COALESCE({before}, 0)) AS fresh_days FROM {tile} s"
+
+
+def _spread(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
+    """The tiles spread over the snapshots that still see them, and added up there."""
+    name, longest = own[0].stream.name, max(edges(own))
+    source = f"{name}_fresh" if any(isinstance(part, ActiveDays) for part in own) else f"{name}_tile"
+    values = _values(own)
+    word = ", s.word" if few else ""
+    columns = ", ".join(f"{_spread_column(part, values, asof)} AS {part.column}" for part in own)
+    spread = f"""
+        SELECT s.account_id, p.k, {columns}
+        FROM {source} s JOIN segment_span p ON p.stream = '{name}' AND p.segment = s.segment AND p.k >= s.kv
+                                           AND {asof.within(longest, stream=name)}
+        GROUP BY s.account_id, p.k{word}"""
+    if few is None:
+        return spread
+    merged = ", ".join(
+        f"{'MAX' if isinstance(part, LastDay) else 'SUM'}({part.column}) AS {part.column}" for part in own
+    )
+    return f"SELECT account_id, k, {merged} FROM ({spread}) w GROUP BY account_id, k"
+
+
+def _spread_column(part: Any, values: dict[str, str], asof: AsOf) -> str:
+    stream = part.stream.name
+    inside = asof.within(part.window_days, ending_days_ago=getattr(part, "ago_days", 0), stream=stream)
+    if isinstance(part, Sum):
+        return f"CAST(SUM(CASE WHEN {inside} THEN s.{values[part.sql]} ELSE 0 END) AS BIGINT)"
+    if isinstance(part, ActiveDays):
+        return f"CAST(SUM(CASE WHEN {inside} THEN s.fresh_days ELSE 0 END) AS BIGINT)"
+    if isinstance(part, LastDay):
+        return f"MAX(CASE WHEN {inside} THEN s.last_day END)"
+    things = f"BIT_OR(CASE WHEN {inside} THEN s.things ELSE 0 END)"
+    if part.before_days:
+        before = asof.within(part.before_days, ending_days_ago=part.window_days, stream=stream)
+        things = f"{things} & ~BIT_OR(CASE WHEN {before} THEN s.things ELSE 0 END)"
+    return f"BIT_COUNT({things})"
+
+
+# Many things -------------------------------------------------------------------------------------------------------
+
+
+def _many(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    for name, stream_parts in _by_stream(parts, Many):
+        for key, group in groupby(sorted(stream_parts, key=lambda part: part.key), key=lambda part: part.key):
+            own = list(group)
+            yield f"{name}_{key}_arrivals", _arrivals(own, asof)
+            seen = [part for part in own if part.counted == "seen"]
+            if seen:
+                yield f"{name}_{key}_seen", _seen(f"{name}_{key}_arrivals", seen, asof)
+            for window, counted in groupby(
+                sorted((part for part in own if part.counted != "seen"), key=lambda part: part.window_days),
+                key=lambda part: part.window_days,
+            ):
+                yield f"{name}_{key}_days_{window}", _days_of_each(f"{name}_{key}_arrivals", list(counted), asof)
+
+
+def _arrivals(own: Sequence[Many], asof: AsOf) -> str:
+    """Of each thing and arrival: its newest day, and its active days just before that snapshot as bits."""
+    stream, key = own[0].stream, own[0].key
+    windows = sorted({part.window_days for part in own if part.counted != "seen"})
+    bits = "".join(
+        f""", BIT_OR(CASE WHEN e.day >= e.kv_t - {window} THEN {_bit(f"e.day - e.kv_t + {window}")} ELSE 0 END)
+                AS days_{window}"""
+        for window in windows
+    )
+    return f"""
+        SELECT account_id, {key} AS thing, kv, kv_t, MAX(day) AS day{bits} FROM ({_events(own, asof)}) e
+        WHERE {key} IS NOT NULL AND {stream.active} GROUP BY account_id, {key}, kv, kv_t"""
+
+
+def _seen(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
+    """How many things each snapshot saw active in each window."""
+    columns = ", ".join(
+        f"SUM(CASE WHEN {asof.within(part.window_days)} THEN 1 ELSE 0 END) AS {part.column}" for part in own
+    )
+    return f"""
+        SELECT s.account_id, p.k, {columns}
+        FROM (SELECT account_id, kv, MAX(day) OVER known AS day, LEAD(kv) OVER known AS next_kv FROM {arrivals}
+              WINDOW known AS (PARTITION BY account_id, thing ORDER BY kv)) s
+        JOIN day_span p ON p.day = s.day AND p.k >= s.kv AND (s.next_kv IS NULL OR p.k < s.next_kv)
+                       AND {asof.within(max(part.window_days for part in own))}
+        GROUP BY s.account_id, p.k"""
+
+
+def _days_of_each(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
+    """On how many days of the window each thing was active: added up, or how many things were so often enough."""
+    window = own[0].window_days
+    counted = {
+        part.column: "BIT_COUNT(days)"
+        if part.counted == "days"
+        else f"CASE WHEN BIT_COUNT(days) >= {part.often_days} THEN 1 ELSE 0 END"
+        for part in own
+    }
+    columns = ", ".join(f"SUM({sql}) AS {name}" for name, sql in counted.items())
+    shifted = f"a.days_{window} >> CAST(p.shift AS INTEGER)"
+    # Where snapshots lie at least a window apart, no two arrivals of a thing share one.
+    days, group = (shifted, "") if asof.shortest_gap >= window else (f"BIT_OR({shifted})", "GROUP BY a.account_id, a.thing, p.k")
+    return f"""
+        SELECT account_id, k, {columns}
+        FROM (SELECT a.account_id, p.k, {days} AS days FROM {arrivals} a
+              JOIN arrival_span p ON p.kv = a.kv AND p.shift < {window} {group}) each_thing
+        GROUP BY account_id, k"""
+
+
+# Running states and the newest rows --------------------------------------------------------------------------------
+
+
+def _states(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    for name, own in _by_stream(parts, State):
+        stream = own[0].stream
+        events = asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
+        yield f"{name}_states", _running(events, {part.column: (part.aggregate, part.sql) for part in own})
+
+
+def _balances(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    chosen = sorted((p for p in parts if isinstance(p, Balance)), key=lambda p: (p.opened.name, str(p.closed), p.column))
+    for _, group in groupby(chosen, key=lambda part: (part.opened, part.closed)):
+        own = list(group)
+        sources = [f"SELECT o.*, 1 AS change FROM ({_plain(own[0].opened, asof)}) o"]
+        if own[0].closed is not None:
+            sources.append(f"SELECT c.*, -1 AS change FROM ({_plain(own[0].closed, asof)}) c")
+        columns = {part.column: ("SUM", f"change * ({part.sql})") for part in own}
+        yield f"{own[0].opened.name}_balance", _running(" UNION ALL ".join(sources), columns)
+
+
+def _plain(stream: Rows, asof: AsOf) -> str:
+    return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
+
+
+def _running(events: str, columns: dict[str, tuple[str, str]]) -> str:
+    """Running states: the snapshots of the spine are the grid, so that a state holds until something changes it."""
+    arrivals = ", ".join(f"{aggregate}({sql}) AS {name}" for name, (aggregate, sql) in columns.items())
+    nothing = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in columns)
+    merged = ", ".join(f"{aggregate}({name}) AS {name}" for name, (aggregate, _) in columns.items())
+    states = ", ".join(
+        f"{aggregate}({name}) OVER (PARTITION BY account_id ORDER BY k) AS {name}"
+        for name, (aggregate, _) in columns.items()
+    )
+    return f"""
+        SELECT account_id, k, {states}
+        FROM (SELECT account_id, k, {merged}
+              FROM (SELECT account_id, kv AS k, {arrivals} FROM ({events}) e GROUP BY account_id, kv
+                    UNION ALL SELECT account_id, k, {nothing} FROM spine) both_sides
+              GROUP BY account_id, k) grid"""
+
+
+def _newest(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    for name, own in _by_stream(parts, Newest):
+        first: Newest = own[0]
+        columns = ", ".join(f"MAX(CASE WHEN {_placed(part)} THEN {part.name} END) AS {part.column}" for part in own)
+        shown = ", ".join(f"{sql} AS {label}" for label, sql in dict.fromkeys((part.name, part.sql) for part in own))
+        # Of two rows of one day the one that became known later comes first, and then the smaller value.
+        yield f"{name}_newest", f"""
+            SELECT account_id, k, {columns}
+            FROM (SELECT e.account_id, p.k, {first.per_sql} AS per, {shown},
+                         ROW_NUMBER() OVER (PARTITION BY e.account_id, p.k, {first.per_sql}
+                                            ORDER BY p.reach, e.known_day DESC, {first.sql}) AS place
+                  FROM ({_events(own, asof)}) e
+                  JOIN day_span p ON p.day = e.day AND p.k >= e.kv AND {asof.within(first.window_days)}) ranked
+            WHERE place <= {max(part.place for part in own)} GROUP BY account_id, k"""
+
+
+def _placed(part: Newest) -> str:
+    return f"place = {part.place}" + (f" AND per = '{part.per}'" if part.per else "")
+
+
+# Contract lines ----------------------------------------------------------------------------------------------------
+
+
+def _lines(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    del asof  # the lines are already as known
+    columns = ", ".join(f"{part.sql} AS {part.column}" for part in parts if isinstance(part, Line))
+    if columns:
+        yield "line_columns", f"SELECT account_id, k, {columns} FROM lines GROUP BY account_id, k"
+
+
+def _steps(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+    """Lines in force so far, each with what the line of its product and buying centre before it was (`before_`)."""
+    del asof
+    columns = ", ".join(f"{part.sql} AS {part.column}" for part in parts if isinstance(part, Step))
+    before = ", ".join(
+        f"LAG({name}) OVER same_product AS before_{label}"
+        for name, label in (
+            ("mrr_cents", "mrr_cents"),
+            ("active_until", "until"),
+            ("priced_in", "priced_in"),
+            ("ends", "ends"),
+        )
+    )
+    if columns:
+        yield "step_columns", f"""
+            SELECT account_id, k, {columns}
+            FROM (SELECT l.*, {before} FROM lines l WHERE starts <= t
+                  WINDOW same_product AS (PARTITION BY k, account_id, product, buying_center
+                                          ORDER BY starts, contract_id)) steps
+            GROUP BY account_id, k"""

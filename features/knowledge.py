@@ -1,0 +1,69 @@
+"""What was known before each day, as digests: whether a snapshot made earlier still says what was known at its date.
+
+Every row counts from the day a snapshot may see it, and every cell that its source fills in later from its own day.
+Adding up the hashes of all that became known on each day gives, for any date, a digest of what was known before it:
+rows that arrive, late ones too, leave the digests of earlier dates as they were; a past that was rewritten does not.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from itertools import accumulate
+
+import duckdb
+
+from features import contract
+from features.asof import AsOf, day_number
+from features.sql import named
+from features.tables import Tables
+
+KNOWLEDGE = "holdfast_knowledge"  # table_name, day, rows, hashes
+
+
+def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> str:
+    """Store, for each table and day, how many cells became known and the sum of their hashes; gives the whole digest."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
+    connection.execute(f"CREATE OR REPLACE TABLE {KNOWLEDGE} (table_name VARCHAR, day BIGINT, cells BIGINT, hashes HUGEINT)")
+    asof = AsOf(tables, (tables.data_until,))
+    for name, columns in tables.columns.items():
+        for day, hashed in _cells(asof, name, columns):
+            connection.execute(f"""
+                INSERT INTO {KNOWLEDGE}
+                SELECT '{name}', day, COUNT(*), SUM(CAST(hashed AS HUGEINT))
+                FROM (SELECT {day} AS day, hash({hashed}) AS hashed FROM main.{name}) cells
+                WHERE day IS NOT NULL GROUP BY day""")
+    rows = connection.execute(f"SELECT table_name, sum(cells), sum(hashes) FROM {KNOWLEDGE} GROUP BY 1 ORDER BY 1").fetchall()
+    return _digest([*rows, *sorted((name, tuple(columns)) for name, columns in tables.columns.items())])
+
+
+def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, str]]:
+    """Of each date and table, a digest of what was known before it."""
+    with duckdb.connect(str(tables.database), read_only=True) as connection:
+        found = connection.execute(
+            f"SELECT table_name, day, SUM(cells), SUM(hashes) FROM {KNOWLEDGE} GROUP BY ALL ORDER BY 1, 2"
+        ).fetchall()
+    known: dict[date, dict[str, str]] = {day: {} for day in dates}
+    for name in tables.columns:
+        own = [row[1:] for row in found if row[0] == name]
+        sums = list(accumulate(((c, h) for _, c, h in own), lambda a, b: (a[0] + b[0], a[1] + b[1]), initial=(0, 0)))
+        for day in dates:
+            before = sum(became < day_number(day) for became, _, _ in own)
+            known[day][name] = _digest(sums[before])
+    return known
+
+
+def digest_of(known: Mapping[str, str]) -> str:
+    """One digest of those of all tables."""
+    return _digest(sorted(known.items()))
+
+
+def _cells(asof: AsOf, table: str, columns: Sequence[str]) -> list[tuple[str, str]]:
+    """From which day on the row, and each cell filled in later, count; and what is hashed of it."""
+    later = [c.name for c in contract.TABLES[table] if c.filled_later and c.name in columns]
+    keys = [name for name in (*contract.TABLES[table].key, "account_id") if name in columns]
+    whole = [(asof.counts_from(table), ", ".join(named(name) for name in columns if name not in later))]
+    return whole + [(asof.counts_from(table, name), ", ".join(map(named, (*keys, name)))) for name in later]
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
