@@ -85,7 +85,6 @@ def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
     for table in EVENTS:
         if table in tables.columns:
             yield _after_last_end(tables, table, grace_days)
-            yield _after_the_data(tables, table)
     yield from _recorded_before(tables)
     yield from _out_of_order(tables)
     yield from _scores(tables)
@@ -156,17 +155,6 @@ def _after_last_end(tables: Tables, table: str, grace_days: int) -> Contradictio
         "Correct the dates, or add the contract that is missing.",
         rows,
         f"concat(account_id, ': ', {day}, ' after ', last_end)",
-    )
-
-
-def _after_the_data(tables: Tables, table: str) -> Contradiction:
-    rows = f"{table} WHERE {_day(table)} >= DATE '{tables.data_until}'"
-    if tables.has(table, "status"):
-        rows += " AND COALESCE(status, 'done') = 'done'"
-    what = f"on or after {tables.data_until}, where the data end"
-    todo = "No snapshot sees them; correct them or source.data_until."
-    return Contradiction(
-        table, contract.TABLES[table].event_day or "", what, todo, rows, f"CAST({_day(table)} AS VARCHAR)"
     )
 
 
