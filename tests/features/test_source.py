@@ -301,7 +301,7 @@ WHERE = [  # settings of the source, and the problem
     (
         ["source.tables.accounts.columns={segment: segmnt}"],
         "accounts.segment: is mapped to segmnt, which the source lacks. Correct source.tables.accounts.columns.segment."
-        " The columns are account_id, segment. Did you mean segment?",
+        " The columns are account_id, segment, valid_from. Did you mean segment?",
     ),
     (["source.tables.contracts.extra=[x]"], "source.tables.contracts.extra: names x. Extra columns are kept of"),
     (
