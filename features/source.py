@@ -38,6 +38,7 @@ QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
 WORKING = ".checking-"
 STALE_SECONDS = 86_400
+WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
 
 
 @dataclass(frozen=True)
@@ -285,6 +286,8 @@ def _write(
 ) -> Loaded:
     """Write the tables that passed, what is left out of them, the manifest and the report."""
     database = working / DATABASE
+    writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
+    connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     connection.execute(f"ATTACH {quoted(str(database))} AS made")
     for name, staged in passed.staged.items():
         _write_table(connection, staged)
@@ -295,6 +298,8 @@ def _write(
     columns = {name: staged.columns for name, staged in passed.staged.items()}
     lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
     with duckdb.connect(str(database)) as made:
+        made.execute(f"SET threads = {params.threads}")
+        made.execute(f"SET memory_limit = '{params.memory_gb}GB'")
         until = _until(made, columns, params)
         if until is None:
             raise ValueError("the checked contracts hold no start")
