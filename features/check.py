@@ -27,6 +27,7 @@ from features.source_columns import raw
 from features.sql import named, quoted
 from params import Source
 
+TIMES = (Type.DATE, Type.TS)
 STRICT = ("accounts", "contracts", "fx_rates")
 
 KINDS = {
@@ -176,7 +177,7 @@ def _rules(staged: Staged, source: Source, currency: str, present: Collection[st
     row_level = _row_level(staged)
     for column in staged.declared:
         yield from _value_rules(staged, column, row_level)
-        if column.type in (Type.DATE, Type.TS):
+        if column.type in TIMES:
             yield _far(staged, column, source)
     if staged.has(*_key(staged)) and staged.table.key:
         yield _repeated(staged, row_level)
@@ -231,15 +232,26 @@ def _readable(column: Column) -> str:
 
 
 def _far(staged: Staged, column: Column, source: Source) -> Rule:
-    day = f"CAST({named(column.name)} AS DATE)"
     return Rule(
         column.name,
         f"with a date before {source.earliest} or from {source.latest} on",
-        "Correct it, or leave it empty if it stands for an open end; source.earliest and source.latest set the limits.",
-        f"({day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}')",
-        _with_key(staged, column.name, f"CAST({day} AS VARCHAR)"),
+        "Correct it (years have four digits), or leave it empty if it stands for an open end; source.earliest and "
+        "source.latest set the limits.",
+        f"({_is_far(column, source)})",
+        _with_key(staged, column.name, f"CAST(CAST({named(column.name)} AS DATE) AS VARCHAR)"),
         Level.ERROR,
     )
+
+
+def _is_far(column: Column, source: Source) -> str:
+    day = f"CAST({named(column.name)} AS DATE)"
+    return f"{day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}'"
+
+
+def any_far(staged: Staged, source: Source) -> str:
+    """SQL condition of a row with a date outside the limits of the settings."""
+    far = " OR ".join(_is_far(column, source) for column in staged.declared if column.type in TIMES) or "FALSE"
+    return f"COALESCE({far}, FALSE)"
 
 
 def _repeated(staged: Staged, level: Level) -> Rule:

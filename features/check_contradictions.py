@@ -109,6 +109,10 @@ def _accounts(tables: Tables) -> Iterator[Contradiction]:
 
 
 def _contracts(tables: Tables) -> Iterator[Contradiction]:
+    if tables.has("contracts", "mrr"):
+        rows = "contracts WHERE mrr = 0 AND (SELECT max(mrr) FROM contracts) = 0"
+        todo = "No account has revenue, so nothing can be forecast: map the column that holds the monthly amount."
+        yield Contradiction("contracts", "mrr", "with an amount of 0", todo, rows, "contract_id")
     if tables.has("contracts", "notice_on"):
         rows, shown = "lines WHERE notice_on > end_on", "concat(contract_id, ': ', notice_on, ' after ', end_on)"
         todo = "A notice given after the end tells nothing ahead of it."

@@ -201,7 +201,8 @@ def _warnings_beside_problems(
     """All warnings about tables that will not be written, as far as the columns they need are there."""
     whole = {name: staged for name, staged in passed.staged.items() if staged.has(*_required(name))}
     for name, staged in whole.items():
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_kept(staged)}")
+        near = f"NOT {check.any_far(staged, params.source)}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_kept(staged)} AND {near}")
     columns = {name: staged.columns for name, staged in whole.items()}
     until = _until(connection, columns, params) if "contracts" in whole else None
     if until is None or "accounts" not in whole:

@@ -29,6 +29,7 @@ STRAY_SHARE = 0.05  # if its days are at most this share of all the column's day
 HANDFUL = 5  # or a handful
 MANY = 20  # a column of fewer rows has no pace that a silence could break
 GAPS_DAYS = 730  # how far back a column's own gaps are looked at
+FAR_AHEAD_DAYS = 366  # lines that start later than this after the data are looked at
 USUAL_SHARE = 0.75  # a month with this share of the usual starts still belongs to the data
 USUAL_MONTHS = 12
 
@@ -95,9 +96,11 @@ def data_until(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Seque
 def reach_warnings(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until) -> list[Finding]:
     """Warnings of rows that lie beyond where the data end, and of columns that stop long before it."""
     happened = _happened(connection, tables.columns)
-    starts = _paces(connection, tables.columns, (STARTS,)) if until.is_from_starts else []
-    beyond = [_beyond(connection, pace, until) for pace in (*happened, *starts) if pace.days[-1] >= until.day]
-    return beyond + [_short(pace, until) for pace in happened if _stops_short(pace, until.day)]
+    starts = _paces(connection, tables.columns, (STARTS,))
+    reached = (*happened, *starts) if until.is_from_starts else happened
+    beyond = [_beyond(connection, pace, until) for pace in reached if pace.days[-1] >= until.day]
+    short = [_short(pace, until) for pace in happened if _stops_short(pace, until.day)]
+    return beyond + short + ([] if until.is_from_starts else _far_starts(connection, starts, until))
 
 
 def _happened(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequence[str]]) -> list[Pace]:
@@ -244,21 +247,37 @@ def _beyond(connection: duckdb.DuckDBPyConnection, pace: Pace, until: Until) -> 
     todo = "No snapshot sees them. Correct them; if the data do reach that far, set source.data_until."
     if pace.column == "starts_on":
         todo = "They count as signed ahead. If the data do reach that far, set source.data_until, or give signed_on."
+    return _from_day_on(connection, pace, until.day, f"on or after {until.day}, where the data end", todo)
+
+
+def _far_starts(connection: duckdb.DuckDBPyConnection, starts: Sequence[Pace], until: Until) -> list[Finding]:
+    """The warning of lines that start far beyond the data and all other lines; lines signed ahead are as usual."""
+    found = []
+    for pace in starts:
+        from_day = max(until.day + timedelta(days=FAR_AHEAD_DAYS), _bulk_end(pace) + timedelta(days=1))
+        if pace.days[-1] >= from_day:
+            what = f"on or after {from_day}, far beyond where the data and the other lines end"
+            todo = "Correct them if the year is mistyped; until then they have no revenue."
+            found.append(_from_day_on(connection, pace, from_day, what, todo))
+    return found
+
+
+def _from_day_on(connection: duckdb.DuckDBPyConnection, pace: Pace, from_day: date, what: str, todo: str) -> Finding:
+    """A finding of the rows of a column from a day on, the newest as examples."""
     whose = "contract_id" if pace.table == "contracts" else "account_id"
     day = f"CAST({pace.column} AS DATE)"
     examples = connection.execute(
         f"SELECT DISTINCT concat({whose}, ': ', {day}) AS shown, {day} AS day FROM {pace.table} "
-        f"WHERE {day} >= DATE '{until.day}' AND {pace.where} ORDER BY day DESC, shown LIMIT {EXAMPLES}"
+        f"WHERE {day} >= DATE '{from_day}' AND {pace.where} ORDER BY day DESC, shown LIMIT {EXAMPLES}"
     ).fetchall()
-    rows = pace.total - pace.up_to(until.day - timedelta(days=1)).total
-    what = f"on or after {until.day}, where the data end"
+    rows = pace.total - pace.up_to(from_day - timedelta(days=1)).total
     return Finding(pace.table, what, todo, pace.column, rows, pace.total, tuple(str(row[0]) for row in examples))
 
 
 def _stops_short(pace: Pace, until: date) -> bool:
     """Whether a column falls silent before the data end for longer than it ever did in its last two years."""
     inside = pace.up_to(until - timedelta(days=1))
-    if inside.total < MANY or pace.column == "starts_on":
+    if inside.total < MANY:
         return False
     silence = (until - inside.days[-1]).days
     recent = [day for day in inside.days if (inside.days[-1] - day).days <= GAPS_DAYS]

@@ -73,13 +73,14 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,1899-12-31,5 / 2,b,2100-01-01,5"},
         "contracts.starts_on: 2 of 2 rows with a date before 1990-01-01 or from 2100-01-01 on (1: 1899-12-31, "
-        "2: 2100-01-01). Correct it, or leave it empty if it stands for an open end; source.earliest and "
-        "source.latest set the limits.",
+        "2: 2100-01-01). Correct it (years have four digits), or leave it empty if it stands for an open end; "
+        "source.earliest and source.latest set the limits.",
     ),
     (
         {"usage": "account_id,used_on / a,1970-01-01"},
-        "usage.used_on: 1 of 1 row with a date before 1990-01-01 or from 2100-01-01 on (1970-01-01). Correct it, or "
-        "leave it empty if it stands for an open end; source.earliest and source.latest set the limits.",
+        "usage.used_on: 1 of 1 row with a date before 1990-01-01 or from 2100-01-01 on (1970-01-01). Correct it "
+        "(years have four digits), or leave it empty if it stands for an open end; source.earliest and source.latest "
+        "set the limits.",
     ),
     (
         {
@@ -115,6 +116,12 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b"},
         "contracts: 1 of 2 rows not fitting the header, not closed by a quote or not UTF-8 (contracts.csv "
         "line 3). Correct these lines.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,arr / 1,a,2024-01-01,5"},
+        "contracts.mrr: is missing, and the column is required. Add it, or map it: "
+        "source.tables.contracts.columns.mrr: THEIR_NAME. The columns are contract_id, account_id, starts_on, arr. It "
+        "is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query).",
     ),
     (
         {"accounts": "acount_id,segment / a,small / b,large"},
@@ -231,6 +238,14 @@ def test_overlapping_lines_without_a_product_are_a_warning(source: Any, contract
     assert source.rows("SELECT count(*) FROM contracts") == [(lines,)]
 
 
+def test_dates_that_cannot_be_do_not_lead_to_warnings_beside(source: Any) -> None:
+    source.write("usage", "account_id,used_on / a,2024-04-01")
+    source.write("tickets", "account_id,opened_at / " + " / ".join(f"a,0024-05-{day:02}" for day in range(1, 29)))
+    with pytest.raises(BadInput, match=r"years have four digits") as caught:
+        source.load()
+    assert caught.value.warnings == ()
+
+
 def test_versions_of_a_line_count_once_and_a_line_replaced_mid_term_does_not_overlap(source: Any) -> None:
     source.write(
         "contracts",
@@ -304,6 +319,10 @@ def test_an_unknown_value_is_emptied_unless_empty_means_something(source: Any) -
 LINE = "contract_id,account_id,starts_on,mrr"
 ENDED = f"{LINE},ends_on / 1,a,2024-01-01,100,2024-06-01 / 2,b,2024-03-01,50,"
 CONTRADICTIONS = [
+    (
+        {"contracts": f"{LINE} / 1,a,2024-01-01,0 / 2,b,2024-03-01,0"},
+        "contracts.mrr: 2 of 2 rows with an amount of 0 (1, 2)",
+    ),
     (
         {"usage": "account_id,used_on / a,2023-12-31 / a,2024-01-01"},
         "usage.used_on: 1 of 2 rows before the account's first contract starts (a: 2023-12-31 before 2024-01-01)",

@@ -165,6 +165,16 @@ def test_starts_of_lines_do_not_count_where_anything_that_happened_is_recorded(s
     assert report.warnings == ()
 
 
+def test_a_line_that_starts_far_beyond_all_others_is_named(source: Any) -> None:
+    for name, text in lines([*NEW, *AHEAD, ("old", date(2042, 1, 15))]).items():
+        source.write(name, text)
+    source.write("tickets", "account_id,opened_at / old,2024-02-01")
+    assert [str(found) for found in source.load("forecast.cuts=[]").report.warnings] == [
+        "contracts.starts_on: 1 of 43 rows on or after 2026-05-16, far beyond where the data and the other lines end "
+        "(42: 2042-01-15). Correct them if the year is mistyped; until then they have no revenue."
+    ]
+
+
 SHORT = [  # a second table beside daily usage, and whether it is said to stop early
     (tickets(days(FIRST, date(2024, 4, 30), 3)), "stops on 2024-04-28, 61 days before the data end"),
     (tickets(days(FIRST, date(2024, 6, 10), 3)), None),  # not for long
