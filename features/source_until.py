@@ -27,6 +27,7 @@ PACE_DAYS = 91  # the pace before a tail is that of these days
 STRAY_PACE = 0.1  # a tail with less than this share of the days that the pace before would have brought is stray
 STRAY_SHARE = 0.05  # if its days are at most this share of all the column's days,
 HANDFUL = 5  # or a handful
+LEAST_DAYS = 3  # rows on fewer days than these in `PACE_DAYS` have no pace
 MANY = 20  # a column of fewer rows has no pace that a silence could break
 GAPS_DAYS = 730  # how far back a column's own gaps are looked at
 FAR_AHEAD_DAYS = 366  # lines that start later than this after the data are looked at
@@ -163,23 +164,28 @@ def _stray(rows: int) -> str:
 def _bulk_end(pace: Pace) -> date:
     """The newest day of a column, leaving stray tails aside."""
     end = len(pace.days) - 1
-    while (cut := next((i for i in range(end - 1, -1, -1) if _is_stray(pace.days, i, end)), None)) is not None:
+    first = max(0, end - int(max(HANDFUL, STRAY_SHARE * len(pace.days))))
+    while (cut := next((i for i in range(end - 1, first - 1, -1) if _is_stray(pace, i, end)), None)) is not None:
         end = cut
     return pace.days[end]
 
 
-def _is_stray(days: Sequence[date], last: int, end: int) -> bool:
-    """Whether what lies after `days[last]`, up to `days[end]`, is a stray tail.
+def _is_stray(pace: Pace, last: int, end: int) -> bool:
+    """Whether what lies after day number `last`, up to day number `end`, is a stray tail.
 
     It is one if it reaches far and holds rows on far fewer days than the pace before would have brought. Days are
-    counted and not rows, so that neither a big import nor a quiet season decides.
+    counted and not rows, so that neither a big import nor a quiet season decides; but for a handful of rows, which is
+    stray too where many were to be expected, so that monthly sums, which have few days, are judged as well.
     """
-    length = (days[end] - days[last]).days
-    tail = len(days) - 1 - last
-    if length < LONG_DAYS or tail > max(HANDFUL, STRAY_SHARE * len(days)):
+    length = (pace.days[end] - pace.days[last]).days
+    if length < LONG_DAYS:
         return False
-    window = bisect_left(days, days[last] - timedelta(days=PACE_DAYS - 1))
-    return tail < STRAY_PACE * length * (last + 1 - window) / PACE_DAYS
+    window = bisect_left(pace.days, pace.days[last] - timedelta(days=PACE_DAYS - 1))
+    days_before, rows_before = last + 1 - window, pace.rows[window : last + 1]
+    days, rows = len(pace.days) - 1 - last, sum(pace.rows[last + 1 :])
+    too_few = STRAY_PACE * length / PACE_DAYS
+    few_rows = rows <= HANDFUL and days_before >= LEAST_DAYS and rows < too_few * days_before * median(rows_before)
+    return days < too_few * days_before or few_rows
 
 
 def _lonely(paces: Sequence[Pace]) -> tuple[int, date] | None:

@@ -39,8 +39,21 @@ EVENTS = [  # what is there, the day after the last one that counts, the columns
         ["usage.used_on"],
         0,
     ),
+    # monthly sums fall on few days
+    (
+        {"usage": usage([*(days(FIRST, LAST, 30) * 40), date(2024, 12, 1)])},
+        days(FIRST, LAST, 30)[-1],
+        ["usage.used_on"],
+        1,
+    ),
     # a batch of three days' rows with the wrong year
     ({"usage": usage([*(DAILY * 20), *days(date(2034, 6, 1), date(2034, 6, 3), 1) * 20])}, LAST, ["usage.used_on"], 60),
+    (
+        {"usage": usage([*[FIRST] * 900, *days(FIRST, FIRST + timedelta(60), 15)])},
+        FIRST + timedelta(60),
+        ["usage.used_on"],
+        0,
+    ),
     # a big first import does not make all that follows stray
     ({"usage": usage([*[FIRST] * 9_000, *WEEKLY])}, WEEKLY[-1], ["usage.used_on"], 0),
     # few rows a year have no pace of their own: others tell
