@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +27,23 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made")
 
+
+class _Verbs(TyperGroup):
+    """The verbs; options that cannot be read are told as JSON too where `--json` is among them."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the verb that is named."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except TyperException as error:
+            if as_json:
+                _print_json(_error_json(error.exit_code, "bad_usage", error.format_message()))
+            raise
+
+
 app = typer.Typer(
+    cls=_Verbs,
     help="Forecasts churn, expansion and Net Revenue Retention, with intervals and reasons.",
     no_args_is_help=True,
     add_completion=False,
@@ -138,9 +156,13 @@ class Run:
         """Print a result: as JSON for machines, else as tables."""
         self.progress.clear()
         if self.as_json:
-            print(json.dumps(content, indent=1, default=str, allow_nan=False))
+            _print_json(content)
         else:
             readable(self.console)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, indent=1, default=str, allow_nan=False))
 
 
 ParamsFile = Annotated[
@@ -178,7 +200,9 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             if debug or isinstance(error, typer.Exit | typer.Abort):
                 raise
-            code, message = _explain(error)
+            code, kind, message = _explain(error)
+            if as_json:
+                _print_json(_error_json(code, kind, message, error))
             print(message, file=sys.stderr)
             raise typer.Exit(code) from None
 
@@ -212,18 +236,28 @@ def _load_params(file: Path | None, overrides: list[str] | None) -> "Params":
     return load(file or (beside if beside.exists() else None), overrides or ())
 
 
-def _explain(error: Exception) -> tuple[int, str]:
-    """Exit code and message of an error."""
+def _explain(error: Exception) -> tuple[int, str, str]:
+    """Exit code, kind and message of an error."""
     from features.problems import BadInput
     from params import SettingsError
     from serving.problems import BadRequest, NoModel
 
+    kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
+    kind = next((kind for known, kind in kinds.items() if isinstance(error, known)), "failed")
     if isinstance(error, SettingsError | BadInput | BadRequest):
-        return BAD_INPUT, str(error)
+        return BAD_INPUT, kind, str(error)
     if isinstance(error, Failure | NoModel):
-        return FAILED, str(error)
+        return FAILED, kind, str(error)
     first = next(iter(str(error).splitlines()), "")
-    return FAILED, f"Failed: {type(error).__name__}: {first} (--debug shows where)"
+    return FAILED, kind, f"Failed: {type(error).__name__}: {first} (--debug shows where)"
+
+
+def _error_json(code: int, kind: str, message: str, error: Exception | None = None) -> dict[str, Any]:
+    """An error for machines; `problems` and `warnings` are filled where the input is what is wrong."""
+    from dataclasses import asdict
+
+    found = {name: [asdict(finding) for finding in getattr(error, name, ())] for name in ("problems", "warnings")}
+    return {"error": kind, "exit_code": code, "message": message, **found}
 
 
 @contextmanager
@@ -476,9 +510,14 @@ def _report_lines(loaded: "Loaded") -> list[str]:
     report = loaded.report
     read, left_out = (sum(getattr(t, name) for t in report.tables) for name in ("rows_read", "rows_quarantined"))
     head = (
-        f"{read:,} rows in {len(report.tables)} tables, {left_out:,} left out; the data end before {report.data_until}."
+        f"{_counted(read, 'row')} in {_counted(len(report.tables), 'table')}, {left_out:,} left out; "
+        f"the data end before {report.data_until}: {report.data_until_why}."
     )
     return [head, *(f"Warning: {warning}" for warning in report.warnings)]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _print_report(console: "Console", loaded: "Loaded") -> None:
@@ -492,7 +531,7 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
     console.print(table)
     for place, features in loaded.report.lost(_needs()).items():
         shown = ", ".join(features[:LOST_SHOWN]) + (", ..." if len(features) > LOST_SHOWN else "")
-        console.print(f"Without {place}: {len(features)} features less ({shown})")
+        console.print(f"Without {place}: {_counted(len(features), 'feature')} less ({shown})", soft_wrap=True)
     _print_lines(console, _report_lines(loaded))
 
 

@@ -10,6 +10,8 @@ row
     `source.max_bad_share` of their table, they are errors instead.
 value
     The value is emptied, with a warning.
+kept
+    Nothing, but for the warning.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -25,6 +27,7 @@ from features.source_columns import raw
 from features.sql import named, quoted
 from params import Source
 
+TIMES = (Type.DATE, Type.TS)
 STRICT = ("accounts", "contracts", "fx_rates")
 
 KINDS = {
@@ -48,6 +51,7 @@ class Level(StrEnum):
     ERROR = "error"
     ROW = "row"
     VALUE = "value"
+    KEPT = "kept"
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,19 @@ class Staged:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the rules found in one table; rows left out are in `bad_<table>` with their `reason`."""
+    """What the rules found in one table; rows left out are in `bad_<table>` with their `reason`.
+
+    `lived_with` holds what is no error, each with what becomes of its rows.
+    """
 
     rows: int
     left_out: int
     errors: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
+    lived_with: tuple[tuple[Level, Finding], ...]
+
+    def warnings(self, *, written: bool) -> list[Finding]:
+        """What can be lived with, in words; where rows are left out, and where they are if the tables are written."""
+        return [_left_out(found, written) if level is Level.ROW else found for level, found in self.lived_with]
 
 
 def check_table(
@@ -135,16 +146,18 @@ def check_table(
 def _judged(table: Table, findings: Sequence[tuple[Level, Finding]], rows: int, left_out: int, limit: float) -> Checked:
     """Which findings are errors, and which can be lived with."""
     errors = [finding for level, finding in findings if level is Level.ERROR]
-    warnings = [_left_out(finding) if level is Level.ROW else finding for level, finding in findings]
+    lived_with = [(level, finding) for level, finding in findings if level is not Level.ERROR]
     if not rows:
         errors.append(_empty(table))
     elif left_out > limit * rows:
-        errors += [_too_many(finding, left_out, rows, limit) for level, finding in findings if level is Level.ROW]
-    return Checked(rows, left_out, tuple(errors), tuple(warnings))
+        errors += [_too_many(finding, left_out, rows, limit) for level, finding in lived_with if level is Level.ROW]
+        lived_with = [(level, finding) for level, finding in lived_with if level is not Level.ROW]
+    return Checked(rows, left_out, tuple(errors), tuple(lived_with))
 
 
-def _left_out(finding: Finding) -> Finding:
-    return replace(finding, todo=f"Left out, see quarantine/{finding.table}.parquet. {finding.todo}")
+def _left_out(finding: Finding, written: bool) -> Finding:
+    left_out = f"Left out, see quarantine/{finding.table}.parquet." if written else "Such rows are left out."
+    return replace(finding, todo=f"{left_out} {finding.todo}")
 
 
 def _row_level(staged: Staged) -> Level:
@@ -164,7 +177,7 @@ def _rules(staged: Staged, source: Source, currency: str, present: Collection[st
     row_level = _row_level(staged)
     for column in staged.declared:
         yield from _value_rules(staged, column, row_level)
-        if column.type in (Type.DATE, Type.TS):
+        if column.type in TIMES:
             yield _far(staged, column, source)
     if staged.has(*_key(staged)) and staged.table.key:
         yield _repeated(staged, row_level)
@@ -219,15 +232,26 @@ def _readable(column: Column) -> str:
 
 
 def _far(staged: Staged, column: Column, source: Source) -> Rule:
-    day = f"CAST({named(column.name)} AS DATE)"
     return Rule(
         column.name,
         f"with a date before {source.earliest} or from {source.latest} on",
-        "Correct it, or leave it empty if it stands for an open end; source.earliest and source.latest set the limits.",
-        f"({day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}')",
-        _with_key(staged, column.name, f"CAST({day} AS VARCHAR)"),
+        "Correct it (years have four digits), or leave it empty if it stands for an open end; source.earliest and "
+        "source.latest set the limits.",
+        f"({_is_far(column, source)})",
+        _with_key(staged, column.name, f"CAST(CAST({named(column.name)} AS DATE) AS VARCHAR)"),
         Level.ERROR,
     )
+
+
+def _is_far(column: Column, source: Source) -> str:
+    day = f"CAST({named(column.name)} AS DATE)"
+    return f"{day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}'"
+
+
+def any_far(staged: Staged, source: Source) -> str:
+    """SQL condition of a row with a date outside the limits of the settings."""
+    far = " OR ".join(_is_far(column, source) for column in staged.declared if column.type in TIMES) or "FALSE"
+    return f"COALESCE({far}, FALSE)"
 
 
 def _repeated(staged: Staged, level: Level) -> Rule:
@@ -260,6 +284,7 @@ def _contract_rules(staged: Staged, currency: str, present: Collection[str]) -> 
             yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", shown, Level.ERROR)
     if _is_lines(staged):
         yield _overlap(staged)
+        yield _unnamed_overlap(staged)
     if staged.has("currency"):
         yield _no_rate(currency, present)
 
@@ -270,9 +295,21 @@ def _overlap(staged: Staged) -> Rule:
         "starts_on",
         f"overlapping an earlier line of the same {', '.join(parts)}",
         "Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
-        "rowid IN (SELECT overlap FROM overlapping)",
+        "rowid IN (SELECT overlap FROM overlapping WHERE has_product)",
         _with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
         Level.ERROR,
+    )
+
+
+def _unnamed_overlap(staged: Staged) -> Rule:
+    """Lines that name no product cannot be told apart, so that it is not known whether they may overlap."""
+    return Rule(
+        "product",
+        "overlapping an earlier line of the account, and naming no product to tell them apart by",
+        "Their revenue adds up; give product to have overlaps checked.",
+        "rowid IN (SELECT overlap FROM overlapping WHERE NOT has_product)",
+        _with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
+        Level.KEPT,
     )
 
 
@@ -334,7 +371,10 @@ def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None
 
 
 def _mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
-    """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only."""
+    """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only.
+
+    Lines without a product are compared with each other, and marked as such.
+    """
     get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
     end = f"COALESCE({get['ended_on']}, {get['ends_on']}, DATE '9999-12-31')"
     newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
@@ -345,7 +385,7 @@ def _mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged) -> Non
                    {get["buying_center"]} AS buying_center, starts_on, {end} AS end_on
             FROM {staged.name}
             QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1)
-        SELECT line AS overlap FROM newest
+        SELECT line AS overlap, product IS NOT NULL AS has_product FROM newest
         WHERE starts_on < end_on
         QUALIFY starts_on < max(end_on) OVER (
             PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id

@@ -85,7 +85,6 @@ def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
     for table in EVENTS:
         if table in tables.columns:
             yield _after_last_end(tables, table, grace_days)
-            yield _after_the_data(tables, table)
     yield from _recorded_before(tables)
     yield from _out_of_order(tables)
     yield from _scores(tables)
@@ -110,6 +109,10 @@ def _accounts(tables: Tables) -> Iterator[Contradiction]:
 
 
 def _contracts(tables: Tables) -> Iterator[Contradiction]:
+    if tables.has("contracts", "mrr"):
+        rows = "contracts WHERE mrr = 0 AND (SELECT max(mrr) FROM contracts) = 0"
+        todo = "No account has revenue, so nothing can be forecast: map the column that holds the monthly amount."
+        yield Contradiction("contracts", "mrr", "with an amount of 0", todo, rows, "contract_id")
     if tables.has("contracts", "notice_on"):
         rows, shown = "lines WHERE notice_on > end_on", "concat(contract_id, ': ', notice_on, ' after ', end_on)"
         todo = "A notice given after the end tells nothing ahead of it."
@@ -156,17 +159,6 @@ def _after_last_end(tables: Tables, table: str, grace_days: int) -> Contradictio
         "Correct the dates, or add the contract that is missing.",
         rows,
         f"concat(account_id, ': ', {day}, ' after ', last_end)",
-    )
-
-
-def _after_the_data(tables: Tables, table: str) -> Contradiction:
-    rows = f"{table} WHERE {_day(table)} >= DATE '{tables.data_until}'"
-    if tables.has(table, "status"):
-        rows += " AND COALESCE(status, 'done') = 'done'"
-    what = f"on or after {tables.data_until}, where the data end"
-    todo = "No snapshot sees them; correct them or source.data_until."
-    return Contradiction(
-        table, contract.TABLES[table].event_day or "", what, todo, rows, f"CAST({_day(table)} AS VARCHAR)"
     )
 
 

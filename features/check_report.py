@@ -31,12 +31,18 @@ class TableReport:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The outcome of a check that found no problem: per table, absent optional tables, and warnings."""
+    """The outcome of a check that found no problem: per table, absent optional tables, and warnings.
+
+    `data_until` is the first day that the data do not cover, `data_until_from` the setting or the columns that
+    decided it, and `data_until_why` the reason in words.
+    """
 
     tables: tuple[TableReport, ...]
     absent_tables: tuple[str, ...]
     warnings: tuple[Finding, ...]
     data_until: date
+    data_until_from: tuple[str, ...]
+    data_until_why: str
 
     def lost(self, needs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """What is lost for want of each absent table or column.
@@ -75,6 +81,8 @@ class CheckReport:
                 Finding(**finding | {"examples": tuple(finding["examples"])}) for finding in content["warnings"]
             ),
             data_until=date.fromisoformat(content["data_until"]),
+            data_until_from=tuple(content["data_until_from"]),
+            data_until_why=content["data_until_why"],
         )
 
 

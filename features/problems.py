@@ -38,14 +38,25 @@ class BadInput(Exception):
     ----------
     problems
         All problems of all tables.
+    warnings
+        What else was found, and could be lived with.
     """
 
-    def __init__(self, problems: Sequence[Finding]) -> None:
+    def __init__(self, problems: Sequence[Finding], warnings: Sequence[Finding] = ()) -> None:
         self.problems = tuple(problems)
-        number = len(self.problems)
-        head = f"The input has {number} problem{'s' if number != 1 else ''}. Nothing was written."
-        lines = [f"  {index}. {problem}" for index, problem in enumerate(self.problems, start=1)]
-        super().__init__("\n".join([head, *lines]))
+        self.warnings = tuple(warnings)
+        lines = [f"The input has {_counted(self.problems, 'problem')}. Nothing was written.", *_numbered(self.problems)]
+        if self.warnings:
+            lines += [f"And {_counted(self.warnings, 'warning')}:", *_numbered(self.warnings)]
+        super().__init__("\n".join(lines))
+
+
+def _counted(findings: Sequence[Finding], what: str) -> str:
+    return f"{len(findings)} {what}{'s' if len(findings) != 1 else ''}"
+
+
+def _numbered(findings: Sequence[Finding]) -> list[str]:
+    return [f"  {index}. {finding}" for index, finding in enumerate(findings, start=1)]
 
 
 class CannotOpen(Exception):

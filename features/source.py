@@ -11,10 +11,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -22,21 +21,24 @@ import duckdb
 from features import check, contract
 from features.check import Checked, Staged
 from features.check_contradictions import contradictions
+from features.check_history import without_history
 from features.check_report import CheckReport, TableReport, absent_tables
 from features.problems import BadInput, Finding
 from features.source_columns import map_columns, raw, staged_select
 from features.source_csv import rejected
 from features.source_open import Opened, files_of, open_source, unreadable
+from features.source_until import Until, data_until, reach_warnings
 from features.sql import named, quoted
 from features.tables import Tables, content_digest, open_tables, write_manifest
 from params import Params, Source, TableSource
 
-VERSION = 1  # raised when the same input would be read in another way
+VERSION = 2  # raised when the same input would be read in another way
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
 WORKING = ".checking-"
 STALE_SECONDS = 86_400
+WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,7 @@ def _simulated(params: Params, progress: Callable[[str], None]) -> Source:
         params.data_dir.mkdir(parents=True, exist_ok=True)
         simulation.write_company(folder, **params.simulated.model_dump(), seed=params.seed)
         _write_text(made_by, json.dumps(settings))
-    until = params.source.data_until or params.simulated.ends_on
-    return params.source.model_copy(update={"kind": "files", "path": folder, "data_until": until})
+    return params.source.model_copy(update={"kind": "files", "path": folder})
 
 
 def _write_text(file: Path, text: str) -> None:
@@ -109,10 +110,12 @@ def _fingerprint(params: Params, source: Source) -> str:
     """A digest of the settings and of the name, size and time of every file the tables may be read from."""
     settings = source.model_dump(mode="json") | {
         "version": VERSION,
+        "set_until": repr(_set_until(params)),
         "contract": repr(contract.TABLES),
         "currency": params.revenue.currency,
         "grace_days": params.revenue.grace_days,
         "cuts": params.forecast.cuts,
+        "drop": params.snapshots.drop,
     }
     content = json.dumps([settings, sorted(_file_stamps(source))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -181,13 +184,63 @@ def _staged_and_checked(
         progress(f"checking {name}")
         checked[name] = check.check_table(connection, stage, source, params.revenue.currency, present)
         problems += checked[name].errors
+    passed = Passed(staged, checked)
     if problems:
-        raise BadInput(sorted(problems, key=_by_table))
-    return Passed(staged, checked)
+        progress("checking the tables together")
+        raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
+    return passed
 
 
 def _has(staged: Mapping[str, Staged], table: str, column: str) -> bool:
     return table in staged and staged[table].has(column)
+
+
+def _warnings_beside_problems(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params
+) -> tuple[Finding, ...]:
+    """All warnings about tables that will not be written, as far as the columns they need are there."""
+    whole = {name: staged for name, staged in passed.staged.items() if staged.has(*_required(name))}
+    for name, staged in whole.items():
+        near = f"NOT {check.any_far(staged, params.source)}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_kept(staged)} AND {near}")
+    columns = {name: staged.columns for name, staged in whole.items()}
+    until = _until(connection, columns, params) if "contracts" in whole else None
+    if until is None or "accounts" not in whole:
+        return _warnings(passed, [], written=False)
+    tables = Tables(params.data_dir, columns, {}, until.day, "", "")
+    return _warnings(passed, _cross_checks(connection, tables, until, params), written=False)
+
+
+def _required(table: str) -> tuple[str, ...]:
+    """The columns without which a table cannot be held against the others."""
+    return tuple(name for name in contract.TABLES[table].required_names if name != "mrr")
+
+
+def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tuple[Finding, ...]:
+    found = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
+    return tuple(sorted([*found, *more], key=_by_table))
+
+
+def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
+    """What the tables say together that deserves a warning."""
+    return [
+        *without_history(connection, tables, drop=params.snapshots.drop, cuts=params.forecast.cuts),
+        *reach_warnings(connection, tables, until),
+        *contradictions(connection, tables, grace_days=params.revenue.grace_days),
+    ]
+
+
+def _set_until(params: Params) -> Until | None:
+    """Where the data end by the settings; None if these leave it to the data."""
+    if params.source.data_until is not None:
+        return Until(params.source.data_until, ("source.data_until",), "source.data_until says so")
+    if params.source.kind == "simulated":
+        return Until(params.simulated.ends_on, ("simulated.ends_on",), "simulated.ends_on says so")
+    return None
+
+
+def _until(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Sequence[str]], params: Params) -> Until | None:
+    return _set_until(params) or data_until(connection, columns)
 
 
 def _by_table(problem: Finding) -> int:
@@ -234,18 +287,25 @@ def _write(
 ) -> Loaded:
     """Write the tables that passed, what is left out of them, the manifest and the report."""
     database = working / DATABASE
+    writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
+    connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     connection.execute(f"ATTACH {quoted(str(database))} AS made")
     for name, staged in passed.staged.items():
         _write_table(connection, staged)
         if passed.checked[name].left_out:
             _write_quarantine(connection, staged, working / QUARANTINE)
+        connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
     connection.execute("DETACH made")
     columns = {name: staged.columns for name, staged in passed.staged.items()}
     lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
     with duckdb.connect(str(database)) as made:
-        until = source.data_until or _data_until(made, passed.staged)
-        tables = Tables(database, columns, lags, until, content_digest(made, columns), fingerprint)
-        report = _report(made, passed, tables, params.revenue.grace_days)
+        made.execute(f"SET threads = {params.threads}")
+        made.execute(f"SET memory_limit = '{params.memory_gb}GB'")
+        until = _until(made, columns, params)
+        if until is None:
+            raise ValueError("the checked contracts hold no start")
+        tables = Tables(database, columns, lags, until.day, content_digest(made, columns), fingerprint)
+        report = _report(made, passed, tables, until, params)
         write_manifest(made, tables)
         made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
         made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
@@ -254,11 +314,13 @@ def _write(
 
 def _write_table(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
     """Store the rows that are kept, ordered by all their columns, so that the same input gives the same table."""
+    connection.execute(f"CREATE TABLE made.{staged.table.name} AS {_kept(staged)} ORDER BY ALL")
+
+
+def _kept(staged: Staged) -> str:
+    """SELECT of the rows that are not left out."""
     columns = ", ".join(named(column) for column in staged.columns)
-    kept = f"rowid NOT IN (SELECT bad FROM bad_{staged.table.name})"
-    connection.execute(
-        f"CREATE TABLE made.{staged.table.name} AS SELECT {columns} FROM {staged.name} WHERE {kept} ORDER BY ALL"
-    )
+    return f"SELECT {columns} FROM {staged.name} WHERE rowid NOT IN (SELECT bad FROM bad_{staged.table.name})"
 
 
 def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, folder: Path) -> None:
@@ -284,44 +346,12 @@ def _put_in_place(working: Path, data_dir: Path) -> None:
     (working / DATABASE).replace(data_dir / DATABASE)
 
 
-def _data_until(connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]) -> date:
-    """The day after the newest thing that has happened.
-
-    What is scheduled (terms, starts of lines signed ahead, planned actions) does not count. A line's start counts
-    only where nothing else tells how far the data reach.
-    """
-    happened = [
-        ("usage", "used_on", "TRUE"),
-        (
-            "csm_actions",
-            "acted_on",
-            "COALESCE(status, 'done') = 'done'" if _has(staged, "csm_actions", "status") else "TRUE",
-        ),
-        ("engagement", "happened_on", "TRUE"),
-        ("tickets", "opened_at", "TRUE"),
-        ("surveys", "responded_on", "TRUE"),
-        ("contracts", "signed_on", "TRUE"),
-    ]
-    selects = [
-        f"SELECT max(CAST({column} AS DATE)) AS day FROM {table} WHERE {where}"
-        for table, column, where in happened
-        if _has(staged, table, column)
-    ]
-    newest = " UNION ALL ".join(selects) or "SELECT NULL AS day"
-    row = connection.execute(
-        f"SELECT COALESCE((SELECT max(day) FROM ({newest})), (SELECT max(starts_on) FROM contracts)) + 1"
-    ).fetchone()
-    day = row[0] if row else None
-    if not isinstance(day, date):
-        raise ValueError("the checked contracts hold no start")
-    return day
-
-
-def _report(connection: duckdb.DuckDBPyConnection, passed: Passed, tables: Tables, grace_days: int) -> CheckReport:
+def _report(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, tables: Tables, until: Until, params: Params
+) -> CheckReport:
     reports = tuple(_table_report(connection, passed.staged[name], passed.checked[name]) for name in passed.staged)
-    warnings = [warning for checked in passed.checked.values() for warning in checked.warnings]
-    warnings += contradictions(connection, tables, grace_days=grace_days)
-    return CheckReport(reports, absent_tables(passed.staged), tuple(sorted(warnings, key=_by_table)), tables.data_until)
+    warnings = _warnings(passed, _cross_checks(connection, tables, until, params), written=True)
+    return CheckReport(reports, absent_tables(passed.staged), warnings, until.day, until.decided_by, until.why)
 
 
 def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked: Checked) -> TableReport:

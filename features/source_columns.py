@@ -28,6 +28,9 @@ MONTH_FIRST = ("%m-%d-%Y", "%m/%d/%Y")
 TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
+YEARLY = " It is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query)."
+
+
 @dataclass(frozen=True)
 class Mapped:
     """The columns of one table: ours to theirs, and the extra ones that are kept as text."""
@@ -190,7 +193,8 @@ def _not_there(table: Table, name: str, wanted: str, theirs: Sequence[str]) -> F
 
 
 def _missing(table: Table, name: str, theirs: Sequence[str], *, is_extra: bool) -> Finding:
-    there = f"The columns are {listed(theirs)}.{near(name, theirs)}"
+    hint = YEARLY if name == "mrr" else near(name, theirs)  # the nearest name may be that of a yearly amount
+    there = f"The columns are {listed(theirs)}.{hint}"
     if is_extra:
         what = "is named in forecast.cuts or source.tables.accounts.extra, and the source lacks it"
         return Finding(table.name, what, f"Correct the name, or remove it. {there}", column=name)

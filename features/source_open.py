@@ -202,12 +202,11 @@ def _no_path(source: Source) -> Finding:
 
 
 def _missing(name: str, present: Sequence[str]) -> Finding:
-    stems = [file.split(".")[0] for file in present]
+    stems = [stem for stem in (file.split(".")[0] for file in present) if stem.lower() not in contract.TABLES]
     there = f"There are: {listed(present)}." if present else "Nothing is there."
-    todo = (
-        f"Add {name}.parquet, {name}.csv or a folder {name}/, or map it in source.tables.{name}."
-        f" {there}{near(name, stems)}"
-    )
+    other = next((file for file in present if file.lower().startswith(f"{name}.")), None)
+    kind = f" {other} is not read: export it as Parquet or CSV." if other else near(name, stems)
+    todo = f"Add {name}.parquet, {name}.csv or a folder {name}/, or map it in source.tables.{name}. {there}{kind}"
     return Finding(name, "is missing, and the table is required", todo)
 
 

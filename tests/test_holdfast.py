@@ -82,6 +82,79 @@ def test_bad_input_and_settings_exit_2_with_a_message_and_no_traceback(arguments
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        (["check", "--set", "sed=1"], "bad_settings", "sed: no such setting; did you mean seed?"),
+        (["train", "--params", "absent.yaml"], "bad_settings", "No settings file absent.yaml."),
+        (["forecast", "--as-of", "2026-13-01"], "bad_usage", "'2026-13-01' is no date; write it as YYYY-MM-DD"),
+        (["explain"], "bad_usage", "Missing argument 'ACCOUNT'"),
+        (["forecst"], "bad_usage", "No such command 'forecst'"),
+        (["simulate", "there", "--truth", "t.json"], "bad_request", "--truth FILE and --as-of DATE go together"),
+    ],
+)
+def test_errors_for_machines(arguments: list[str], kind: str, message: str) -> None:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 2
+    content = json.loads(result.stdout)
+    assert message in content.pop("message")
+    assert content == {"error": kind, "exit_code": 2, "problems": [], "warnings": []}
+    assert message in result.stderr
+
+
+def test_a_failure_for_machines(tmp_path: Path) -> None:
+    result = run("forecast", "--json", data_dir=tmp_path / "data")
+    content = json.loads(result.stdout)
+    assert (result.exit_code, content["exit_code"], content["error"]) == (1, 1, "no_model")
+    assert content["message"] in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "snapshots", "train", "backtest", "forecast", "explain", "demo"])
+def test_bad_input_for_machines(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id,fit\na,good\n")
+    (tmp_path / "contracts.csv").write_text(
+        "contract_id,account_id,starts_on,mrr\n1,a,2024-01-01,-5\n2,a,2024-01-01,5\n"
+    )
+    options = ["--set", "source.kind=files", "--set", f"source.path={tmp_path}", "--set", f"data_dir={tmp_path / 'd'}"]
+    result = run(verb, *(["a"] if verb == "explain" else []), "--json", *options)
+    assert result.exit_code == 2
+    content = json.loads(result.stdout)
+    assert (content["error"], content["exit_code"]) == ("bad_input", 2)
+    assert content["problems"] == [
+        {
+            "table": "contracts",
+            "column": "mrr",
+            "what": "with a negative amount",
+            "rows": 1,
+            "of": 2,
+            "examples": ["1: -5.00"],
+            "todo": "Recurring revenue cannot be negative: correct it, and leave credits and refunds out.",
+        }
+    ]
+    assert [(found["table"], found["column"], found["rows"]) for found in content["warnings"]] == [
+        ("accounts", "valid_from", 0),
+        ("contracts", "product", 1),
+    ]
+    assert "contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00)." in result.stderr
+    assert "And 2 warnings:" in result.stderr
+    assert not (tmp_path / "d" / "tables.duckdb").exists()
+
+
+def test_check_says_what_decided_where_the_data_end(tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id\na\n")
+    (tmp_path / "contracts.csv").write_text(
+        "contract_id,account_id,starts_on,signed_on,mrr\n1,a,2024-01-01,2023-12-01,5\n"
+    )
+    options = ["--set", "source.kind=files", "--set", f"source.path={tmp_path}", "--set", "forecast.cuts=[]"]
+    result = run("check", *options)
+    assert "2 rows in 2 tables, 0 left out; the data end before 2023-12-02: contracts.signed_on reaches to " in (
+        result.stdout
+    )
+    content = json.loads(run("check", "--json", *options).stdout)
+    assert (content["data_until"], content["data_until_from"]) == ("2023-12-02", ["contracts.signed_on"])
+    assert content["data_until_why"] == "contracts.signed_on reaches to 2023-12-01"
+
+
 def test_params_yaml_beside_is_used(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("nonsense: 1\n")
     result = run("check")

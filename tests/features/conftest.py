@@ -231,7 +231,7 @@ class Source:
     def __init__(self, home: Path) -> None:
         self.folder, self.data_dir = home / "in", home / "out"
         self.folder.mkdir()
-        self.write("accounts", "account_id,segment / a,small / b,large")
+        self.write("accounts", "account_id,segment,valid_from / a,small,2023-01-01 / b,large,2023-01-01")
         self.write(
             "contracts",
             "contract_id,account_id,starts_on,ends_on,mrr / 1,a,2024-01-01,2025-01-01,100 / 2,b,2024-03-01,,50",

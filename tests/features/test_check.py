@@ -73,13 +73,14 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,1899-12-31,5 / 2,b,2100-01-01,5"},
         "contracts.starts_on: 2 of 2 rows with a date before 1990-01-01 or from 2100-01-01 on (1: 1899-12-31, "
-        "2: 2100-01-01). Correct it, or leave it empty if it stands for an open end; source.earliest and "
-        "source.latest set the limits.",
+        "2: 2100-01-01). Correct it (years have four digits), or leave it empty if it stands for an open end; "
+        "source.earliest and source.latest set the limits.",
     ),
     (
         {"usage": "account_id,used_on / a,1970-01-01"},
-        "usage.used_on: 1 of 1 row with a date before 1990-01-01 or from 2100-01-01 on (1970-01-01). Correct it, or "
-        "leave it empty if it stands for an open end; source.earliest and source.latest set the limits.",
+        "usage.used_on: 1 of 1 row with a date before 1990-01-01 or from 2100-01-01 on (1970-01-01). Correct it "
+        "(years have four digits), or leave it empty if it stands for an open end; source.earliest and source.latest "
+        "set the limits.",
     ),
     (
         {
@@ -115,6 +116,12 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b"},
         "contracts: 1 of 2 rows not fitting the header, not closed by a quote or not UTF-8 (contracts.csv "
         "line 3). Correct these lines.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,arr / 1,a,2024-01-01,5"},
+        "contracts.mrr: is missing, and the column is required. Add it, or map it: "
+        "source.tables.contracts.columns.mrr: THEIR_NAME. The columns are contract_id, account_id, starts_on, arr. It "
+        "is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query).",
     ),
     (
         {"accounts": "acount_id,segment / a,small / b,large"},
@@ -157,6 +164,86 @@ def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(sou
         "put the files there.",
     ]
     assert not source.data_dir.exists()
+
+
+def test_warnings_are_listed_after_the_problems(source: Any) -> None:
+    """Those of the tables that are whole, of tables beside, and of rows that would be left out."""
+    source.write("accounts", "account_id,fit / a,good / b,bad")
+    source.write("contracts", "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-01-01,-5,gift / 2,b,2024-01-01,5,")
+    source.write("usage", f"{GOOD_USAGE} / zz,2024-04-01,1,x / a,2023-12-31,1,y")
+    source.write("tickets", "account_id,opened_at / zz,2024-04-01 / a,2024-04-01")
+    with pytest.raises(BadInput) as caught:
+        source.load()
+    assert str(caught.value).splitlines() == [
+        "The input has 2 problems. Nothing was written.",
+        "  1. contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00). Recurring revenue cannot be negative: "
+        "correct it, and leave credits and refunds out.",
+        "  2. tickets.account_id: 1 of 2 rows of an account that accounts lacks (zz). 1 of 2 rows of tickets are bad, "
+        "over the limit of 5.0%: correct them, or raise source.max_bad_share. Add the account, or remove them.",
+        "And 4 warnings:",
+        f"  1. {HISTORY.format('fit')}",
+        "  2. contracts.kind: 1 of 2 rows with a value that is not allowed (1: gift). Allowed are new, renewal, "
+        "upsell, cross_sell, downsell, price_change; it is read as empty.",
+        "  3. usage.account_id: 1 of 99 rows of an account that accounts lacks (zz). Such rows are left out. Add the "
+        "account, or remove them.",
+        "  4. usage.used_on: 1 of 98 rows before the account's first contract starts (a: 2023-12-31 before "
+        "2024-01-01). Correct the dates or the account; such usage counts as seen before the contract.",
+    ]
+    assert not source.data_dir.exists()
+
+
+HISTORY = (
+    "accounts.valid_from: is absent or empty, so every past date sees today's {}. One that is changed after the fact, "
+    "such as a fit re-rated once a customer struggles, leaks the future into training: give its history with "
+    "valid_from, or leave it out (snapshots.drop, forecast.cuts)."
+)
+NO_HISTORY = [  # accounts, settings, the attributes that are named
+    ("account_id,name,segment,csm,fit / a,x,s,c,good / b,x,s,c,bad", [], "segment, csm, fit"),
+    ("account_id,fit,valid_from / a,good, / b,bad,", [], "fit"),
+    ("account_id,segment,fit / a,s,good / b,s,bad", ["snapshots.drop=[fit,segment]", "forecast.cuts=[tier]"], "tier"),
+    ("account_id,name,seller / a,x,y / b,x,y", [], None),  # neither a feature nor a cut
+    ("account_id,fit / a,good / b,bad", ["snapshots.drop=[fit]"], None),
+    ("account_id,fit,valid_from / a,good,2024-01-01 / b,bad,", [], None),
+    ("account_id,fit,recorded_at / a,good,2024-01-01 / a,bad,2024-03-01 / b,bad,", [], None),
+]
+
+
+@pytest.mark.parametrize(("accounts", "settings", "named"), NO_HISTORY)
+def test_attributes_without_a_history_are_named_once(
+    source: Any, accounts: str, settings: list[str], named: str | None
+) -> None:
+    if named == "tier":
+        accounts = accounts.replace("account_id", "account_id,tier").replace(" a,", " a,1,").replace(" b,", " b,1,")
+    source.write("accounts", accounts)
+    found = [str(warning) for warning in source.load(*settings).report.warnings]
+    assert found == ([HISTORY.format(named)] if named else [])
+
+
+NO_PRODUCT = [  # contracts whose lines overlap, and the warning
+    "contract_id,account_id,starts_on,ends_on,mrr / 1,a,2024-01-01,2025-01-01,5 / 2,a,2024-06-01,2025-06-01,5",
+    "contract_id,account_id,product,starts_on,ends_on,mrr / 1,a,,2024-01-01,2025-01-01,5 / 2,a,,2024-06-01,,5 / "
+    "3,a,x,2024-06-01,,5",
+]
+
+
+@pytest.mark.parametrize("contracts", NO_PRODUCT)
+def test_overlapping_lines_without_a_product_are_a_warning(source: Any, contracts: str) -> None:
+    source.write("contracts", contracts)
+    report = source.load().report
+    lines = len(contracts.split(" / ")) - 1
+    assert [str(warning) for warning in report.warnings if warning.column == "product"] == [
+        f"contracts.product: 1 of {lines} rows overlapping an earlier line of the account, and naming no product to "
+        "tell them apart by (2: 2024-06-01). Their revenue adds up; give product to have overlaps checked."
+    ]
+    assert source.rows("SELECT count(*) FROM contracts") == [(lines,)]
+
+
+def test_dates_that_cannot_be_do_not_lead_to_warnings_beside(source: Any) -> None:
+    source.write("usage", "account_id,used_on / a,2024-04-01")
+    source.write("tickets", "account_id,opened_at / " + " / ".join(f"a,0024-05-{day:02}" for day in range(1, 29)))
+    with pytest.raises(BadInput, match=r"years have four digits") as caught:
+        source.load()
+    assert caught.value.warnings == ()
 
 
 def test_versions_of_a_line_count_once_and_a_line_replaced_mid_term_does_not_overlap(source: Any) -> None:
@@ -232,6 +319,10 @@ def test_an_unknown_value_is_emptied_unless_empty_means_something(source: Any) -
 LINE = "contract_id,account_id,starts_on,mrr"
 ENDED = f"{LINE},ends_on / 1,a,2024-01-01,100,2024-06-01 / 2,b,2024-03-01,50,"
 CONTRADICTIONS = [
+    (
+        {"contracts": f"{LINE} / 1,a,2024-01-01,0 / 2,b,2024-03-01,0"},
+        "contracts.mrr: 2 of 2 rows with an amount of 0 (1, 2)",
+    ),
     (
         {"usage": "account_id,used_on / a,2023-12-31 / a,2024-01-01"},
         "usage.used_on: 1 of 2 rows before the account's first contract starts (a: 2023-12-31 before 2024-01-01)",
@@ -320,7 +411,7 @@ def test_what_happens_after_the_data_end_is_named(source: Any) -> None:
     source.write("usage", "account_id,used_on / a,2024-04-01 / a,2024-05-01")
     report = source.load("source.data_until=2024-05-01").report
     assert [str(warning).split(". ")[0] for warning in report.warnings] == [
-        "usage.used_on: 1 of 2 rows on or after 2024-05-01, where the data end (2024-05-01)"
+        "usage.used_on: 1 of 2 rows on or after 2024-05-01, where the data end (a: 2024-05-01)",
     ]
 
 

@@ -301,7 +301,7 @@ WHERE = [  # settings of the source, and the problem
     (
         ["source.tables.accounts.columns={segment: segmnt}"],
         "accounts.segment: is mapped to segmnt, which the source lacks. Correct source.tables.accounts.columns.segment."
-        " The columns are account_id, segment. Did you mean segment?",
+        " The columns are account_id, segment, valid_from. Did you mean segment?",
     ),
     (["source.tables.contracts.extra=[x]"], "source.tables.contracts.extra: names x. Extra columns are kept of"),
     (
@@ -354,6 +354,16 @@ def test_a_missing_table_is_named_with_what_is_there(source: Any) -> None:
         "contracts/, or map it in source.tables.contracts. There are: accounts.csv, contract.csv. "
         "Did you mean contract?"
     ]
+
+
+def test_a_missing_table_in_another_form_is_named(source: Any) -> None:
+    (source.folder / "contracts.csv").rename(source.folder / "contracts.xlsx")
+    (source.folder / "contacts.csv").write_text("contact_id,account_id\n1,a\n")
+    with pytest.raises(
+        BadInput, match=r"contacts.csv, contracts.xlsx\. contracts.xlsx is not read: export it as"
+    ) as bad:
+        source.load()
+    assert "Did you mean" not in str(bad.value)
 
 
 def test_a_table_that_is_there_twice_or_in_two_kinds_is_named(source: Any) -> None:
