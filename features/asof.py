@@ -54,7 +54,7 @@ class AsOf:
         """The calendar as tables.
 
         `cal(k, t)`: the snapshots. `day_first(day, k, t)`: the first snapshot after a day.
-        `day_segment(stream, day, segment)`: the first day of the segment a day lies in.
+        `day_segment(stream, on_day, segment)`: the first day of the segment a day lies in.
         `segment_span(stream, segment, k, reach)` and `day_span(day, k, reach)`: the snapshots that still see a
         segment or day within the longest window; `reach` is how many days before the snapshot it begins.
         `arrival_span(kv, k, shift)`: each snapshot and those less than `FLAG_DAYS` days after it.
@@ -69,7 +69,7 @@ class AsOf:
         return {
             "cal": _frame(("k", "t"), list(enumerate(days, start=1))),
             "day_first": _frame(("day", "k", "t"), [(d, place + 1, days[place]) for d, place in firsts]),
-            "day_segment": _frame(("stream", "day", "segment"), list(self._days_of_segments(segments))),
+            "day_segment": _frame(("stream", "on_day", "segment"), list(self._days_of_segments(segments))),
             "segment_span": _frame(("stream", "segment", "k", "reach"), spans),
             "day_span": _frame(
                 ("day", "k", "reach"), list(_span(range(days[0] - self.longest, days[-1]), days, self.longest))

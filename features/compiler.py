@@ -74,16 +74,16 @@ def _windows(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
     for name, own in _by_stream(parts, *WINDOWED):
         few = next((part for part in own if isinstance(part, Few)), None)
         if few is not None:
-            yield f"{name}_codes", _codes(few, asof)
+            yield f"{name}_codes", _codes(own, few, asof)
         yield f"{name}_tile", _tile(own, asof, few)
         if any(isinstance(part, ActiveDays) for part in own):
             yield f"{name}_fresh", _fresh(f"{name}_tile")
         yield f"{name}_windows", _spread(own, asof, few)
 
 
-def _codes(few: Few, asof: AsOf) -> str:
+def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
     """A word and a bit for each distinct thing."""
-    seen = f"SELECT DISTINCT {few.key} AS thing FROM ({_events([few], asof)}) e WHERE {few.key} IS NOT NULL"
+    seen = f"SELECT DISTINCT {few.key} AS thing FROM ({_events(own, asof)}) e WHERE {few.key} IS NOT NULL"
     return f"""
         SELECT thing, CAST(FLOOR((place - 1) / {BITS}.0) AS INTEGER) AS word,
                CAST(1 AS BIGINT) << CAST(MOD(place - 1, {BITS}) AS INTEGER) AS bit
@@ -119,7 +119,7 @@ def _tile(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
         group += ", COALESCE(c.word, 0)"
     return f"""
         SELECT {group}{" AS word" if few else ""}, {", ".join(columns)}
-        FROM ({_events(own, asof)}) e JOIN day_segment d ON d.stream = '{stream.name}' AND d.day = e.day {codes}
+        FROM ({_events(own, asof)}) e JOIN day_segment d ON d.stream = '{stream.name}' AND d.on_day = e.day {codes}
         GROUP BY {group}"""
 
 

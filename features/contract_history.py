@@ -188,7 +188,7 @@ FEATURES: tuple[Feature, ...] = (
         expected=-1,
     ),
     _renewal(
-        name="due_share_90d",
+        name="due_soon_share",
         value=ratio(_active("due_90", "arr_cents", "term_ends <= t + 90"), ARR),
         unit="share",
         meaning="Share of ARR whose term ends in the next 90 days or is overdue",

@@ -29,7 +29,7 @@ from features.source_csv import rejected
 from features.source_open import Opened, files_of, open_source, unreadable
 from features.source_until import Until, data_until, reach_warnings
 from features.sql import named, quoted
-from features.tables import Tables, content_digest, open_tables, write_manifest
+from features.tables import Tables, finish, open_tables, write_table
 from params import Params, Source, TableSource
 
 VERSION = 2  # raised when the same input would be read in another way
@@ -291,7 +291,7 @@ def _write(
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     connection.execute(f"ATTACH {quoted(str(database))} AS made")
     for name, staged in passed.staged.items():
-        _write_table(connection, staged)
+        write_table(connection, name, staged.columns, _kept(staged))
         if passed.checked[name].left_out:
             _write_quarantine(connection, staged, working / QUARANTINE)
         connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
@@ -304,17 +304,11 @@ def _write(
         until = _until(made, columns, params)
         if until is None:
             raise ValueError("the checked contracts hold no start")
-        tables = Tables(database, columns, lags, until.day, content_digest(made, columns), fingerprint)
+        tables = finish(made, Tables(database, columns, lags, until.day, "", fingerprint))
         report = _report(made, passed, tables, until, params)
-        write_manifest(made, tables)
         made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
         made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)
-
-
-def _write_table(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
-    """Store the rows that are kept, ordered by all their columns, so that the same input gives the same table."""
-    connection.execute(f"CREATE TABLE made.{staged.table.name} AS {_kept(staged)} ORDER BY ALL")
 
 
 def _kept(staged: Staged) -> str:

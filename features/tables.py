@@ -172,16 +172,16 @@ def tables_from_frames(
             connection.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {_typed(name, frames[name])} FROM frame")
             connection.unregister("frame")
             write_table(connection, name, columns[name], "SELECT * FROM typed")
-    return finish(Tables(database, columns, dict(lag_days or {}), data_until, "", ""))
+    with duckdb.connect(str(database)) as connection:
+        return finish(connection, Tables(database, columns, dict(lag_days or {}), data_until, "", ""))
 
 
-def finish(tables: Tables) -> Tables:
-    """Store what was known when, and the manifest, in a database whose tables are written; gives the digest too."""
+def finish(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:
+    """Store what was known when, and the manifest, in the database of the tables; gives them with their digest."""
     from features.knowledge import write_knowledge  # it cuts time, and so needs tables itself
 
-    with duckdb.connect(str(tables.database)) as connection:
-        finished = replace(tables, digest=write_knowledge(connection, tables))
-        write_manifest(connection, finished)
+    finished = replace(tables, digest=write_knowledge(connection, tables))
+    write_manifest(connection, finished)
     return finished
 
 

@@ -54,7 +54,8 @@ class Account:
         return [r for r in found if all(r[name] in options for name, options in equal.items())]
 
     def since(self, table: str, **equal: Any) -> float:
-        return min((self.ago(r[EVENT_DAY[table]]) for r in self.events(table, **equal)), default=np.nan)
+        found = self.events(table, window=365, **equal)
+        return min((self.ago(r[EVENT_DAY[table]]) for r in found), default=np.nan)
 
     # contracts -------------------------------------------------------------------------------------------------
     def known_lines(self, contracts: list[Row]) -> list[Row]:
@@ -151,8 +152,8 @@ def usage(a: Account) -> dict[str, Any]:
         "active_users_28d": len(active("user_id", 28)),
         "lapsed_users_28d": len(active("user_id", 90) - active("user_id", 28)),
         "features_used_90d": len(active("feature", 90)),
-        "new_features_90d": len(active("feature", 90) - active("feature", 10**6, 90)),
-        "days_since_usage": min((a.ago(used_on) for used_on in active("used_on", 10**6)), default=np.nan),
+        "new_features_90d": len(active("feature", 90) - active("feature", 90, 90)),
+        "days_since_usage": min((a.ago(used_on) for used_on in active("used_on", 180)), default=np.nan),
         "seat_utilisation_28d": over(len(active("user_id", 28)), seats),
         "usage_per_user_28d": over(used(28), len(active("user_id", 28))) if a.events("usage", 28) else np.nan,
     }
