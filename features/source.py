@@ -296,18 +296,30 @@ def _write(
             _write_quarantine(connection, staged, working / QUARANTINE)
         connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
     connection.execute("DETACH made")
-    columns = {name: staged.columns for name, staged in passed.staged.items()}
-    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
     with duckdb.connect(str(database)) as made:
         made.execute(f"SET threads = {params.threads}")
         made.execute(f"SET memory_limit = '{params.memory_gb}GB'")
-        until = _until(made, columns, params)
-        if until is None:
-            raise ValueError("the checked contracts hold no start")
-        tables = finish(made, Tables(database, columns, lags, until.day, "", fingerprint))
-        report = _report(made, passed, tables, until, params)
-        made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
-        made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
+        return _describe(made, passed, params, source, database, fingerprint)
+
+
+def _describe(
+    made: duckdb.DuckDBPyConnection,
+    passed: Passed,
+    params: Params,
+    source: Source,
+    database: Path,
+    fingerprint: str,
+) -> Loaded:
+    """Store what is known about the tables that were written, and what the check tells of them."""
+    columns = {name: staged.columns for name, staged in passed.staged.items()}
+    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
+    until = _until(made, columns, params)
+    if until is None:
+        raise ValueError("the checked contracts hold no start")
+    tables = finish(made, Tables(database, columns, lags, until.day, "", fingerprint))
+    report = _report(made, passed, tables, until, params)
+    made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
+    made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)
 
 

@@ -218,7 +218,7 @@ def _from_lines(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequ
     if last >= told.day:
         why = f"no signatures or events tell; up to {last} {name} goes on at its usual pace"
         return Until(last + timedelta(days=1), (name,), why, is_from_starts=True)
-    what = "line of a new account starts" if told is newest else "notice was given"
+    what = "first line of an account starts" if told is newest else "notice was given"
     why = f"no signatures or events tell; the newest {what} on {told.day - timedelta(days=1)} ({told.decided_by[0]})"
     return Until(told.day, told.decided_by, why, is_from_starts=True)
 
