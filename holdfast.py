@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from features.feature import Feature
     from features.source import Loaded
     from params import Params
+    from serving.forecast import Forecast
+    from serving.registry import Champion
 
 Made = TypeVar("Made")
 
@@ -55,6 +57,8 @@ FAILED, BAD_INPUT = 1, 2
 WIDTH_IN_FILES = 120
 PLAIN_EVERY_SECONDS = 5.0
 DEMO_ORIGINS = 2
+LOCK_POLL_SECONDS = 0.2
+EXPLAIN_WAITS_SECONDS = 300.0
 LOST_SHOWN = 4
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -62,6 +66,10 @@ ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    # MLflow's own patience with a server that does not answer is minutes: 7 retries of 120 seconds each.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     # Threads that wait must not spin: on a busy machine that made training ten times slower.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
@@ -69,6 +77,10 @@ ENVIRONMENT = {
 
 class Failure(Exception):
     """Ends a command with one message and without a traceback."""
+
+
+class _MustWork(Exception):
+    """Stops a look at what is stored where it would begin to make it."""
 
 
 class Progress:
@@ -239,14 +251,14 @@ def _load_params(file: Path | None, overrides: list[str] | None) -> "Params":
 def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.problems import BadInput
-    from params import SettingsError
+    from params import SettingsError, StoreUnreachable
     from serving.problems import BadRequest, NoModel
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for known, kind in kinds.items() if isinstance(error, known)), "failed")
     if isinstance(error, SettingsError | BadInput | BadRequest):
         return BAD_INPUT, kind, str(error)
-    if isinstance(error, Failure | NoModel):
+    if isinstance(error, Failure | NoModel | StoreUnreachable):
         return FAILED, kind, str(error)
     first = next(iter(str(error).splitlines()), "")
     return FAILED, kind, f"Failed: {type(error).__name__}: {first} (--debug shows where)"
@@ -261,10 +273,11 @@ def _error_json(code: int, kind: str, message: str, error: Exception | None = No
 
 
 @contextmanager
-def _only_writer(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder's lock, so that two runs do not write at once; it goes when the process ends."""
-    import fcntl
+def _only_writer(data_dir: Path, wait_seconds: float = 0.0, progress: Progress | None = None) -> Iterator[None]:
+    """Hold the data folder's lock, so that two runs do not write at once; it goes when the process ends.
 
+    `wait_seconds` says how long to wait for another run, which `progress` is told.
+    """
     from params import SettingsError
 
     try:
@@ -273,13 +286,27 @@ def _only_writer(data_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise SettingsError(f"data_dir {data_dir} cannot be written to: {error.strerror}. Set another one.") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure(
-                f"Another run is writing to {data_dir}. Wait for it, or give this one --set data_dir=ANOTHER."
-            ) from None
+        deadline = time.monotonic() + wait_seconds
+        while not _locked(lock):
+            if time.monotonic() >= deadline:
+                raise Failure(
+                    f"Another run is writing to {data_dir}. Wait for it, or give this one --set data_dir=ANOTHER."
+                )
+            if progress is not None:
+                progress(f"another run is writing to {data_dir}; waiting for it, at most {wait_seconds:.0f} seconds")
+            time.sleep(LOCK_POLL_SECONDS)
         yield
+
+
+def _locked(file: TextIO) -> bool:
+    """Try to lock a file, without waiting."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @verb
@@ -342,6 +369,7 @@ def snapshots(run: Run) -> None:
 @verb
 def train(run: Run) -> None:
     """Fit the outcome models, test them out of time, record them, and name them champion."""
+    _require_store(run.params)
     from training.fit import train as fit
 
     with _only_writer(run.params.data_dir):
@@ -352,6 +380,7 @@ def train(run: Run) -> None:
 @verb
 def backtest(run: Run) -> None:
     """Forecast from past dates and compare with what came, and with naive forecasts."""
+    _require_store(run.params)
     from training.backtest import backtest as rolling
 
     with _only_writer(run.params.data_dir):
@@ -362,8 +391,9 @@ def backtest(run: Run) -> None:
 @verb
 def forecast(run: Run, as_of: AsOfDate = None) -> None:
     """Forecast churn, expansion and NRR as of a date, with reasons, and publish the tables."""
+    champion = _champion(run.params)
     with _only_writer(run.params.data_dir):
-        summary = _forecast_and_publish(run, run.load(), as_of)
+        summary = _forecast_and_publish(run, run.load(), champion, as_of)
     run.show(summary, lambda console: _print_published(console, summary))
 
 
@@ -374,34 +404,83 @@ def explain(
     as_of: AsOfDate = None,
 ) -> None:
     """Show one account's probabilities and the reasons behind them."""
-    from serving.explain import account_forecast
-    from serving.registry import load_champion
     from serving.terminal import explanation, print_explanation
 
-    with _only_writer(run.params.data_dir):
+    champion = _champion(run.params)
+    made = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
+    explained = explanation(made, account)
+    run.show(explained, lambda console: print_explanation(console, explained))
+
+
+def _published(params: "Params", champion: "Champion", account: str, as_of: date | None) -> "Forecast | None":
+    """The published forecast, if it and the stored tables are those of today's input; nothing is written."""
+    from features.source import load_tables
+    from serving.explain import published_forecast
+
+    try:
+        tables = load_tables(params, progress=_must_not_work).tables
+    except _MustWork:
+        return None
+    return published_forecast(tables, champion, account, as_of=as_of or tables.data_until, params=params)
+
+
+def _must_not_work(*_: object) -> None:
+    """A progress that ends the work it is told of: what is not stored yet is then not made."""
+    raise _MustWork
+
+
+def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) -> "Forecast":
+    """A forecast made for one account; what it needs is stored, so it waits for a run that writes."""
+    from serving.explain import account_forecast
+
+    with _only_writer(run.params.data_dir, EXPLAIN_WAITS_SECONDS, run.progress):
         tables = run.load().tables
-        made = account_forecast(
+        return account_forecast(
             tables,
-            load_champion(run.params),
+            champion,
             account,
             as_of=as_of or tables.data_until,
             params=run.params,
             made_at=_made_at(),
             progress=run.progress,
         )
-    explained = explanation(made, account)
-    run.show(explained, lambda console: print_explanation(console, explained))
+
+
+def _require_store(params: "Params") -> None:
+    """Ask the tracking store whether it is there, before work that is lost if it is not."""
+    from params import require_answer
+
+    require_answer(params)  # before the imports, which take longer
+    from training.tracking import require_store
+
+    require_store(params)
+
+
+def _champion(params: "Params") -> "Champion":
+    """The model in charge; one of other rules is refused before anything is read."""
+    from params import require_answer
+
+    require_answer(params)  # before the imports, which take longer
+    from serving.forecast import require_same_rules
+    from serving.registry import load_champion
+
+    champion = load_champion(params)
+    require_same_rules(champion, params)
+    return champion
 
 
 @verb
 def demo(run: Run) -> None:
     """Run the whole way, by default on a simulated company: check, snapshots, train, backtest, forecast."""
+    _require_store(run.params)
     with _only_writer(run.params.data_dir):
         steps = _Steps(run)
         loaded = steps.do("Checking the input", run.load, lambda made: _report_lines(made)[:1])
         _demo_training(run, steps, loaded)
         summary = steps.do(
-            "Forecasting", lambda: _forecast_and_publish(run, loaded, None), lambda made: [f"run {made['run_id']}"]
+            "Forecasting",
+            lambda: _forecast_and_publish(run, loaded, _champion(run.params), None),
+            lambda made: [f"run {made['run_id']}"],
         )
     content = {"steps": steps.taken, "forecast": summary}
     run.show(content, lambda console: _print_demo(console, summary, run.params.data_dir))
@@ -435,6 +514,7 @@ class _Steps:
 def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     """Snapshots, training and a small backtest."""
     from features.snapshots import month_starts, stored
+    from models.words import counted
     from training.backtest import backtest
     from training.fit import train
 
@@ -442,7 +522,7 @@ def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     steps.do(
         "Snapshots: what was known about every account at each month start",
         lambda: stored(tables, month_starts(tables, params.snapshots), params=params, progress=run.progress),
-        lambda made: [f"{len(made.frame):,} rows, {len(made.features)} features"],
+        lambda made: [f"{counted(len(made.frame), 'row')}, {counted(len(made.features), 'feature')}"],
     )
     steps.do(
         "Training",
@@ -459,16 +539,15 @@ def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     )
 
 
-def _forecast_and_publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
+def _forecast_and_publish(run: Run, loaded: "Loaded", champion: "Champion", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write it out, and sum it up."""
     from serving.export import publish
     from serving.forecast import forecast as make
-    from serving.registry import load_champion
     from serving.terminal import summarise
 
     made = make(
         loaded.tables,
-        load_champion(run.params),
+        champion,
         as_of=as_of or loaded.tables.data_until,
         params=run.params,
         made_at=_made_at(),
@@ -538,9 +617,12 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
 def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequence["Feature"]) -> None:
     from rich.table import Table
 
+    from models.words import counted
+
     console.print(
-        f"{content['rows']:,} rows: {content['accounts']:,} accounts at {content['dates']} dates, "
-        f"{content['first']} to {content['last']}; {len(features)} features"
+        f"{counted(content['rows'], 'row')}: {counted(content['accounts'], 'account')} at "
+        f"{counted(content['dates'], 'date')}, {content['first']} to {content['last']}; "
+        f"{counted(len(features), 'feature')}"
     )
     table = Table("feature", "family", "unit", "meaning")
     for feature in features:

@@ -1,10 +1,15 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import yaml
 from pydantic import (
@@ -20,6 +25,8 @@ from pydantic import (
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
+CONNECT_SECONDS = 5.0
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
 
@@ -32,11 +39,16 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
 class SettingsError(Exception):
     """A settings file or `--set` that cannot be used; the message says which key and what to do."""
+
+
+class StoreUnreachable(Exception):
+    """The tracking store that `tracking.uri` names does not answer; the message says which and what to do."""
 
 
 class Section(BaseModel):
@@ -109,8 +121,16 @@ class Model(Section):
     min_rows_per_leaf: Positive
     l2: Annotated[float, Field(ge=0)]
     logistic_l2: Annotated[float, Field(gt=0)]
+    feature_fraction: PositiveShare
+    bagging_fraction: PositiveShare
+    category_smoothing: Annotated[float, Field(ge=0)]
+    category_l2: Annotated[float, Field(ge=0)]
+    max_bins: Annotated[int, Field(ge=2)]
+    patience: Positive
+    min_trees: Positive
     max_rows: Annotated[int, Field(ge=1000)]
     calibration_months: Positive
+    calibration_prior_sd: Annotated[float, Field(gt=0)]
     min_accounts: Positive
     min_months: Positive
     min_churned: Positive
@@ -166,6 +186,38 @@ class Params(Section):
             )
         return self
 
+    @property
+    def embedded_store(self) -> Path:
+        """The file of the tracking store in the data folder."""
+        return (self.data_dir / "mlflow.db").resolve()
+
+    @property
+    def store_uri(self) -> str:
+        """Where runs and models are recorded: `tracking.uri`, else the embedded store."""
+        return self.tracking.uri or f"sqlite:///{self.embedded_store}"
+
+    @property
+    def store_name(self) -> str:
+        """The store's address as it may be printed: without the user and the password."""
+        return re.sub(r"//[^/@]*@", "//", self.store_uri)
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """The settings that say what is forecast: a model that learned by others forecasts something else."""
+        return {
+            "revenue.currency": self.revenue.currency,
+            "revenue.grace_days": str(self.revenue.grace_days),
+            "revenue.reactivation": self.revenue.reactivation,
+            "model.min_change": str(self.model.min_change),
+        }
+
+    @property
+    def source_name(self) -> str:
+        """Where the data come from; newer data in the same place have the same name."""
+        if self.source.kind == "simulated":
+            return f"a simulated company of {self.simulated.accounts} accounts, seed {self.seed}"
+        return f"{self.source.kind} {self.source.path.resolve() if self.source.path else ''}".strip()
+
 
 def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
     """Read the settings: the defaults, `file` over them, then each `key.path=value` of `overrides`.
@@ -184,6 +236,66 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         return Params.model_validate(settings)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+
+
+@contextmanager
+def reaching_store(params: Params) -> Iterator[None]:
+    """Work with the tracking store, and say in words if it does not answer, at the start or later.
+
+    Raises
+    ------
+    StoreUnreachable
+        Which address, and why.
+    """
+    require_answer(params)
+    try:
+        yield
+    except Exception as error:
+        if params.tracking.uri and _is_of_connection(error):
+            raise _unreachable(params, "the connection broke or timed out") from error
+        if params.tracking.uri and str(error).startswith("API request to "):  # what no server of MLflow's has said
+            raise _unreachable(params, f"it is no MLflow server ({str(error).splitlines()[0]})") from error
+        raise
+
+
+def require_answer(params: Params) -> None:
+    """Open and close a connection to the store's host; a store without one, or behind a proxy, is not asked.
+
+    Raises
+    ------
+    StoreUnreachable
+        Which address, and why.
+    """
+    if params.tracking.uri is None:
+        return
+    try:
+        address = urlsplit(params.tracking.uri)
+        if not address.hostname:
+            return
+        scheme = address.scheme.partition("+")[0]
+        port = address.port or _PORTS.get(scheme)
+        if port is None or (scheme in getproxies() and not proxy_bypass(address.hostname)):
+            return
+        socket.create_connection((address.hostname, port), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:  # ValueError: a port that is no port
+        raise _unreachable(params, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _is_of_connection(error: BaseException | None) -> bool:
+    """Whether a connection over HTTP that failed or timed out is among the causes of an error."""
+    while error is not None:
+        kinds = {(kind.__module__, kind.__name__) for kind in type(error).__mro__}
+        if kinds & {("requests.exceptions", "ConnectionError"), ("requests.exceptions", "Timeout")}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _unreachable(params: Params, why: str) -> StoreUnreachable:
+    return StoreUnreachable(
+        f"The tracking store {params.store_name} of tracking.uri does not answer: {why}. Start it, or correct "
+        "tracking.uri, or set it to null to use the store in data_dir."
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -62,8 +62,9 @@ WORK = ("_codes", "_tile", "_fresh", "_arrivals")
 
 def _by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:
     """Parts of some kinds, stream by stream, in the order of their columns."""
-    chosen = sorted((part for part in parts if isinstance(part, kinds)), key=lambda part: (part.stream.name, part.column))
-    for name, own in groupby(chosen, key=lambda part: part.stream.name):
+    chosen: list[Any] = [part for part in parts if isinstance(part, kinds)]
+    chosen.sort(key=lambda part: (part.stream.name, part.column))
+    for name, own in groupby(chosen, key=lambda part: str(part.stream.name)):
         yield name, list(own)
 
 

@@ -42,3 +42,34 @@ def segment_nrr(
     rates = rates.where(counts >= FEWEST, overall)
     now = segment_now.map(rates).fillna(overall).to_numpy(dtype=float)
     return float(np.average(now, weights=arr_now))
+
+
+def segment_term_rates(
+    event: Array, cell: pd.DataFrame, cell_now: pd.DataFrame, *, horizon_months: int, window_months: int
+) -> Array:
+    """Probability of an event by segment and by whether a term ends in the window, shrunk to the overall rate.
+
+    Each cell counts as if it held 10 more accounts with the overall rate. Where the past window is shorter than the
+    horizon, an account whose term ends has one such window ahead of it, and else windows without a term end.
+
+    Parameters
+    ----------
+    event
+        0/1 what came within the past window, shape (rows,).
+    cell, cell_now
+        `segment` and `due` (a term ends within the window, or the horizon) of those rows and of today's accounts.
+
+    Returns
+    -------
+    ndarray of shape (accounts today,)
+    """
+    overall = float(event.mean())
+    known = cell.assign(event=event).groupby(["segment", "due"])["event"]
+    rates = (known.sum() + FEWEST * overall) / (known.size() + FEWEST)
+
+    def of(ends: bool) -> Array:
+        place = pd.MultiIndex.from_arrays([cell_now["segment"], np.full(len(cell_now), ends)])
+        return rates.reindex(place).fillna(overall).to_numpy(dtype=float)
+
+    first = np.where(cell_now["due"], of(True), of(False))
+    return np.asarray(1 - (1 - first) * (1 - of(False)) ** (horizon_months / window_months - 1))

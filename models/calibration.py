@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 Array = NDArray[np.float64]
-PRIOR_SD = 0.25
 _STEPS = 50
 
 
@@ -21,7 +20,7 @@ class Calibrator:
 
     slope: float = 1.0
     intercept: float = 0.0
-    level_sd: float = PRIOR_SD
+    level_sd: float = 0.0
 
     def probability(self, margin: Array) -> Array:
         """Calibrated probabilities of margins, of the same shape."""
@@ -29,7 +28,7 @@ class Calibrator:
         return calibrated
 
 
-def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: float = PRIOR_SD) -> Calibrator:
+def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: float) -> Calibrator:
     """Fit slope and intercept by penalised maximum likelihood.
 
     Parameters

@@ -26,6 +26,7 @@ from scipy.special import expit
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 from models.outcome import Contributions, Outcome
+from models.words import counted, of_one
 
 Array = NDArray[np.float64]
 
@@ -201,7 +202,9 @@ def _sentence(item: Input, value: Any, currency: str) -> tuple[str, str]:
         what, why = re.split("[;:]", item.meaning)[0], re.search("missing if ([^;:]+)", item.meaning)
         return "", f"not known: {_uncapitalised(what)}" + (f" ({why[1]})" if why else "")
     shown = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
-    return shown, item.sentence.replace("{value}", shown)
+    before, slot, after = item.sentence.partition("{value}")
+    said = shown if slot else ""
+    return shown, before + said + (of_one(after) if said in ("1", "-1") else after)
 
 
 def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presigned: float) -> tuple[str, str]:
@@ -209,9 +212,9 @@ def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presi
     if pd.isna(ends):
         return "evergreen", "the contract has no end date"
     days = (ends - as_of).days
-    when = f"the term ends in {days:,} days, on {ends:%Y-%m-%d}"
+    when = f"the term ends in {counted(days, 'day')}, on {ends:%Y-%m-%d}"
     if days < 0:
-        when = f"the renewal is {-days:,} days overdue, since {ends:%Y-%m-%d}"
+        when = f"the renewal is {counted(-days, 'day')} overdue, since {ends:%Y-%m-%d}"
     if notice_given == 1:
         when = f"notice was given and {when}"
     elif presigned == 1:

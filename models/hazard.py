@@ -20,8 +20,24 @@ from models.inputs import Input
 from models.tree_shap import TreeShap
 
 Array = NDArray[np.float64]
-_PATIENCE = 25
-_FEWEST_TREES = 20
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What only fitting needs, of the `model` section of params.yaml; a fitted model's files do not hold it.
+
+    LightGBM's feature_fraction, bagging_fraction, cat_smooth, cat_l2 and max_bin; when boosting stops early; how far
+    the calibration may move.
+    """
+
+    feature_fraction: float
+    bagging_fraction: float
+    category_smoothing: float
+    category_l2: float
+    max_bins: int
+    patience: int
+    min_trees: int
+    calibration_prior_sd: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,8 @@ class TreeHazard:
         LightGBM's num_boost_round, num_leaves, learning_rate, min_data_in_leaf, lambda_l2.
     seed, threads
         The result depends on the seed only.
+    tuning
+        The finer settings; None in a model that was read from text, which only predicts.
     """
 
     def __init__(
@@ -77,6 +95,7 @@ class TreeHazard:
         l2: float,
         seed: int,
         threads: int,
+        tuning: Tuning | None = None,
     ) -> None:
         self.inputs = tuple(inputs)
         self.trees = trees
@@ -86,19 +105,27 @@ class TreeHazard:
         self.l2 = l2
         self.seed = seed
         self.threads = threads
+        self.tuning = tuning
 
     def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
-        """Boost; with `newest`, as many trees as serve its log-loss best, at least 20."""
-        train = self._dataset(rows)
-        valid = [] if newest is None else [self._dataset(newest, train)]
+        """Boost; with `newest`, as many trees as serve its log-loss best, at least `tuning.min_trees`.
+
+        Raises
+        ------
+        ValueError
+            There is no `tuning`.
+        """
+        tuning = required(self.tuning)
+        train = self._dataset(rows, tuning)
+        valid = [] if newest is None else [self._dataset(newest, tuning, train)]
         stop: list[Callable[..., Any]] = []
         if newest is not None:
-            stop.append(lightgbm.early_stopping(_PATIENCE, verbose=False))
+            stop.append(lightgbm.early_stopping(tuning.patience, verbose=False))
         self.booster_ = lightgbm.train(
-            self._parameters(), train, num_boost_round=self.trees, valid_sets=valid, callbacks=stop
+            self._parameters(tuning), train, num_boost_round=self.trees, valid_sets=valid, callbacks=stop
         )
         best = self.booster_.best_iteration if newest is not None else self.trees
-        self.trees_ = max(min(_FEWEST_TREES, self.trees), best)
+        self.trees_ = max(min(tuning.min_trees, self.trees), best)
         return self
 
     def margin(self, inputs: Array) -> Array:
@@ -125,7 +152,7 @@ class TreeHazard:
         model.trees_ = model.booster_.num_trees()
         return model
 
-    def _dataset(self, rows: Rows, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+    def _dataset(self, rows: Rows, tuning: Tuning, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
         categories = [position for position, item in enumerate(self.inputs) if item.kind == "category"]
         return lightgbm.Dataset(
             rows.inputs,
@@ -134,22 +161,22 @@ class TreeHazard:
             reference=reference,
             feature_name=[item.name for item in self.inputs],
             categorical_feature=categories,
-            params={"verbosity": -1, "max_bin": 127},
+            params={"verbosity": -1, "max_bin": tuning.max_bins},
         )
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, tuning: Tuning) -> dict[str, Any]:
         return {
             "objective": "binary",
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.min_rows_per_leaf,
             "lambda_l2": self.l2,
-            "cat_smooth": 50.0,
-            "cat_l2": 50.0,
-            "feature_fraction": 0.5,
-            "bagging_fraction": 0.7,
+            "cat_smooth": tuning.category_smoothing,
+            "cat_l2": tuning.category_l2,
+            "feature_fraction": tuning.feature_fraction,
+            "bagging_fraction": tuning.bagging_fraction,
             "bagging_freq": 1,
-            "max_bin": 127,
+            "max_bin": tuning.max_bins,
             "deterministic": True,
             "force_row_wise": True,
             "use_quantized_grad": False,
@@ -157,6 +184,19 @@ class TreeHazard:
             "num_threads": self.threads,
             "verbosity": -1,
         }
+
+
+def required(tuning: Tuning | None) -> Tuning:
+    """The finer settings of a fit.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
+    if tuning is None:
+        raise ValueError("tuning is None: a model read from its files predicts; to fit one, give it a Tuning")
+    return tuning
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.words import counted
+
 MAX_CATEGORIES = 50
 
 
@@ -63,8 +65,8 @@ def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:
     absent = [item.name for item in inputs if item.name not in frame.columns]
     if absent:
         raise ValueError(
-            f"The snapshots lack {len(absent)} inputs the model was trained on: {', '.join(absent[:5])}. "
-            "Provide the tables they are made from, or train again."
+            f"The snapshots lack {counted(len(absent), 'input')} the model was trained on: {', '.join(absent[:5])}. "
+            "Provide the tables and columns that make them, or train again."
         )
     columns = np.empty((len(frame), len(inputs)))
     for position, item in enumerate(inputs):

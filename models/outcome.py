@@ -1,5 +1,6 @@
 """What becomes of an account: monthly hazards of churn, contraction and expansion, calibrated, with amounts."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.amounts import ChangePools, Changes
 from models.calibration import Calibrator, fit_calibrator
-from models.hazard import Hazard, LogisticHazard, Rows, TreeHazard
+from models.hazard import Hazard, LogisticHazard, Rows, TreeHazard, Tuning, required
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.inputs import Input, learn_categories, matrix
 from models.shock import MonthlyShock, fit_shock, mean_luck_sd
@@ -23,6 +24,7 @@ OUTCOMES = ("churn", "contraction", "expansion")
 Outcome = Literal["churn", "contraction", "expansion"]
 FEWEST_EVENTS = 10
 UNTUNED_TREES = 60
+_NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
 _RENEWAL_INPUTS = [
     i for i, item in enumerate(CALENDAR_INPUTS) if item.name in ("term_ends_in_month", "grace_ends_in_month")
 ]
@@ -34,7 +36,10 @@ _LEARNERS: dict[str, type[TreeHazard] | type[LogisticHazard]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How an outcome model is fitted; the fields are those of the `model` section of params.yaml."""
+    """How an outcome model is fitted; the fields are those of the `model` section of params.yaml.
+
+    `tuning` is None in a model that was read from its files, which only predicts.
+    """
 
     horizon_months: int
     grace_days: int
@@ -50,6 +55,7 @@ class Settings:
     calibration_months: int
     seed: int
     threads: int
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +197,7 @@ class OutcomeModel:
         Raises
         ------
         ValueError
-            `paths` does not fit the frame and the months ahead.
+            `paths` does not fit the frame and the months ahead, or the settings lack `tuning`.
         """
         if paths.shape != (len(frame), self.months + 1):
             raise ValueError(f"paths has shape {paths.shape}, expected {(len(frame), self.months + 1)}")
@@ -246,7 +252,7 @@ class OutcomeModel:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
         content: dict[str, Any] = {
             "format": 1,
-            "settings": {key: value for key, value in asdict(self.settings).items() if key != "threads"},
+            "settings": {key: value for key, value in asdict(self.settings).items() if key not in _NOT_KEPT},
             "inputs": [asdict(item) for item in self.inputs],
             "pools": self.pools_.to_dict(),
             "shock": asdict(self.shock_),
@@ -299,6 +305,7 @@ class OutcomeModel:
             l2=settings.l2,
             seed=settings.seed + number,
             threads=1,
+            tuning=settings.tuning,
         )
 
     def _fit_outcome(self, outcome: str, at_risk: _AtRisk) -> FittedOutcome:
@@ -310,7 +317,8 @@ class OutcomeModel:
             level = Calibrator(1.0, float(np.log(rate / (1 - rate))), (events + 1) ** -0.5)
             return FittedOutcome(None, level, events, rows)
         newest = at_risk.label_month > at_risk.label_month.max() - self.settings.calibration_months
-        calibrator, trees = Calibrator(), min(self.settings.trees, UNTUNED_TREES)
+        calibrator = Calibrator(level_sd=required(self.settings.tuning).calibration_prior_sd)
+        trees = min(self.settings.trees, UNTUNED_TREES)
         if min(event[newest].sum(), event[~newest].sum()) >= FEWEST_EVENTS:
             calibrator, trees = self._hold_out(number, at_risk, event, newest)
         sampled = self._sample(at_risk, event, np.ones_like(newest), number)
@@ -324,7 +332,8 @@ class OutcomeModel:
         new = self._sample(at_risk, event, newest, number)
         learner = self._learner(number, self.settings.trees).fit(old, new)
         weight = new.weight / at_risk.copies(newest)
-        calibrator = fit_calibrator(learner.margin(new.inputs), new.event, weight)
+        prior_sd = required(self.settings.tuning).calibration_prior_sd
+        calibrator = fit_calibrator(learner.margin(new.inputs), new.event, weight, prior_sd=prior_sd)
         return calibrator, getattr(learner, "trees_", self.settings.trees)
 
     def _sample(self, at_risk: _AtRisk, event: NDArray[np.bool_], part: NDArray[np.bool_], number: int) -> Rows:
@@ -391,6 +400,11 @@ class OutcomeModel:
                 learner.fit(Rows(rows[learned], event[learned], np.ones(int(learned.sum()))))
                 probability[part] = Calibrator().probability(learner.margin(rows[part]))
         return probability
+
+
+def bundle_digest(files: Mapping[str, str]) -> str:
+    """A digest of what `OutcomeModel.to_files` gives: the same model, the same digest."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _at_risk(frame: pd.DataFrame, paths: Array) -> _AtRisk:

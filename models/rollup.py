@@ -169,10 +169,11 @@ def roll_up(
     trailing
         What reported NRR needs; None leaves it out.
     due
-        ARR of each account whose term ends in each month ahead, shape (accounts, horizon); None leaves renewals out.
+        ARR of each account whose term ends in each calendar month ahead, from the month of the snapshot to that in
+        which the horizon ends, shape (accounts, horizon or horizon + 1); None leaves renewals out.
     """
     groups, member = _groups(prediction.arr, cuts or {})
-    sums = _Sums(len(groups), horizon_months, settings.draws, due is not None)
+    sums = _Sums(len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
     accounts = _empty_accounts(len(prediction.arr), horizon_months)
     settle = prediction.hazards.shape[1] - horizon_months
     for chunk in simulate_paths(prediction, settings):
@@ -193,10 +194,10 @@ def roll_up(
 class _Sums:
     """Sums over accounts by group, month and draw, filled chunk by chunk."""
 
-    def __init__(self, groups: int, months: int, draws: int, renewals: bool) -> None:
+    def __init__(self, groups: int, months: int, draws: int, renewal_months: int) -> None:
         shape = (groups, months, draws)
         self.end, self.capped, self.kept, self.alive, self.cohort_end = (np.zeros(shape) for _ in range(5))
-        self.renewed = np.zeros(shape if renewals else (0, 0, 0))
+        self.renewed = np.zeros((groups, renewal_months, draws))
 
     def add(self, member: sparse.csr_matrix, start: Array, paths: Array, cohort_arr: Array | None) -> None:
         """Add a chunk: ARR at the end, ARR capped at the start's, start ARR of those still there, their number."""
@@ -214,12 +215,16 @@ class _Sums:
     def add_renewals(
         self, member: sparse.csr_matrix, start: Array, paths: Array, due: Array, settle_months: int
     ) -> None:
-        """Add what of the ARR due in each month is still there once the grace has run out, at most all of it."""
+        """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
+
+        Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
+        """
         for month in range(due.shape[1]):
+            settled = min(month, self.end.shape[1] - 1) + settle_months
             chosen = np.flatnonzero(due[:, month] > 0)
             if chosen.size:
                 rest = (start[chosen] - due[chosen, month])[:, None]
-                renewed = np.clip(paths[chosen, month + settle_months] - rest, 0, due[chosen, month, None])
+                renewed = np.clip(paths[chosen, settled] - rest, 0, due[chosen, month, None])
                 self.renewed[:, month] += member[:, chosen] @ renewed
 
     def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:

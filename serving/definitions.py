@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from features.revenue import add_months
+from models.words import counted
 
 TRAILING_MONTHS = 12
 _METRICS = {
@@ -66,17 +67,18 @@ class Rules:
             f"effect of an action. {self._common()}"
         )
 
-    def renewal(self) -> str:
-        """Definition of a row of renewal_forecast."""
+    def renewal(self, start: date, end: date) -> str:
+        """Definition of a row of renewal_forecast, which holds the term ends in `[start, end)`."""
+        part = "" if end == add_months(start.replace(day=1), 1) and start.day == 1 else ", a part of the month"
         return (
-            f"Available to renew: ARR at {self.as_of} on lines whose term, as known then, ends in the month; renewed: "
-            "what is left of it when the grace after the month has run out. Renewal rate = renewed / available to "
-            f"renew; it is not NRR. {self._common()}"
+            f"Available to renew: ARR at {self.as_of} on lines whose term, as known then, ends in [{start}, {end})"
+            f"{part}; renewed: what is left of it when the grace after the month has run out. Renewal rate = renewed / "
+            f"available to renew; it is not NRR. {self._common()}"
         )
 
     def _common(self) -> str:
         return (
             f"Cohort of {self.as_of}; new accounts never count; {_REACTIVATION[self.reactivation]}; "
             f"{self.currency} a year at the rates of {self.as_of:%Y-%m}; "
-            f"a term that ran out in silence stays active {self.grace_days} days."
+            f"a term that ran out in silence stays active {counted(self.grace_days, 'day')}."
         )

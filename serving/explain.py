@@ -7,7 +7,7 @@ from pathlib import Path
 from features.tables import Tables
 from params import Params
 from serving.export import read_published
-from serving.forecast import Forecast, Progress, forecast, run_id
+from serving.forecast import Forecast, Progress, forecast, require_usable, run_id
 from serving.portfolio import Engine, labels_in_force
 from serving.problems import BadRequest
 from serving.registry import Champion
@@ -30,15 +30,37 @@ def account_forecast(
     Raises
     ------
     BadRequest
-        No such account, or it has no ARR at `as_of`.
+        No such account, or it has no ARR at `as_of`; or what `serving.forecast.forecast` refuses.
     """
-    _require_known(tables, account_id, as_of, params)
-    found = _published(params.data_dir / "forecasts", as_of, run_id(tables, champion, as_of, params))
+    found = published_forecast(tables, champion, account_id, as_of=as_of, params=params)
     if found is None:
         found = forecast(tables, champion, as_of=as_of, params=params, made_at=made_at, progress=progress)
-    if account_id not in set(found.account_forecast["account_id"]):
-        raise BadRequest(f"Account {account_id!r} has no ARR on {as_of}, as known then; only customers are forecast.")
+        _require_customer(found, account_id)
     return found
+
+
+def published_forecast(
+    tables: Tables, champion: Champion, account_id: str, *, as_of: date, params: Params
+) -> Forecast | None:
+    """The published forecast of a date, if it is what would be forecast now; None if not. Nothing is written.
+
+    Raises
+    ------
+    BadRequest
+        As `account_forecast`.
+    """
+    require_usable(tables, champion, as_of, params)
+    _require_known(tables, account_id, as_of, params)
+    found = _published(params.data_dir / "forecasts", as_of, run_id(tables, champion, as_of, params))
+    if found is not None:
+        _require_customer(found, account_id)
+    return found
+
+
+def _require_customer(found: Forecast, account_id: str) -> None:
+    if account_id not in set(found.account_forecast["account_id"]):
+        day = found.as_of
+        raise BadRequest(f"Account {account_id!r} has no ARR on {day}, as known then; only customers are forecast.")
 
 
 def _published(forecasts: Path, as_of: date, wanted: str) -> Forecast | None:

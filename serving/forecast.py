@@ -16,6 +16,7 @@ from features.tables import Tables
 from models.drivers import drivers
 from models.outcome import Outcome, Prediction
 from models.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
+from models.words import counted
 from params import Params
 from serving.definitions import Rules
 from serving.portfolio import Engine, due_by_month, group_labels, labels_in_force, realised, usable_cuts
@@ -25,6 +26,7 @@ from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEW
 
 Progress = Callable[[str, int, int], None]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
+_UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,13 @@ def forecast(
         currency=rules.currency,
         definition=rules.portfolio(),
         red_flag=_red_flag(portfolio, rules),
-        notes=(*cut_notes, *_notes(champion, as_of, params)),
+        notes=(*_notes(tables, champion, as_of, params), *cut_notes, *_skewed(portfolio)),
         account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, rolled.accounts, rules)),
         account_driver=stamp.shape(ACCOUNT_DRIVER, reasons),
         nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
-        renewal_forecast=stamp.shape(RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules)),
+        renewal_forecast=stamp.shape(
+            RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules, champion.model.horizon_months)
+        ),
     )
 
 
@@ -143,6 +147,7 @@ def run_id(tables: Tables, champion: Champion, as_of: date, params: Params) -> s
         "data": [tables.digest, tables.data_until.isoformat(), dict(tables.lag_days)],
         "as_of": as_of.isoformat(),
         "settings": params.model_dump(mode="json", include={"seed", "revenue", "snapshots", "forecast", "model"}),
+        "elsewhere": _elsewhere(tables, champion, params),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -160,12 +165,28 @@ def require_usable(tables: Tables, champion: Champion, as_of: date, params: Para
             f"The data end before {tables.data_until}, so nothing is known about the days up to {as_of}. "
             f"Forecast as of {tables.data_until} or earlier, or bring newer data."
         )
-    trained = champion.model.settings.grace_days
-    if trained != params.revenue.grace_days:
-        raise BadRequest(
-            f"revenue.grace_days is {params.revenue.grace_days}, but the champion learned from {trained}: "
-            "set it back, or run `holdfast train`."
-        )
+    require_same_rules(champion, params)
+
+
+def require_same_rules(champion: Champion, params: Params) -> None:
+    """Refuse a champion that was trained under other rules of the revenue arithmetic.
+
+    Raises
+    ------
+    BadRequest
+        Which rules, what they were and are, and what to do.
+    """
+    bundled = champion.model.settings
+    learned = {"revenue.grace_days": str(bundled.grace_days), "model.min_change": str(bundled.min_change)}
+    learned |= champion.rules
+    other = [
+        f"The champion was trained with {name} {learned[name]}, and now it is {now}: run `holdfast train`, "
+        f"or set {name}={learned[name]}."
+        for name, now in params.rules.items()
+        if learned.get(name, now) != now
+    ]
+    if other:
+        raise BadRequest("\n".join(other))
 
 
 def _customers(tables: Tables, as_of: date, params: Params, progress: Progress) -> pd.DataFrame:
@@ -250,11 +271,19 @@ def _portfolio_rows(portfolio: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     return portfolio.assign(definition=[said[pair] for pair in pairs])
 
 
-def _renewal_rows(renewals: pd.DataFrame, rules: Rules) -> pd.DataFrame:
-    """Renewals by calendar month."""
-    first = rules.as_of.replace(day=1)
-    months = [add_months(first, int(ahead) - 1) for ahead in renewals["month_ahead"]]
-    return renewals.assign(month=pd.to_datetime(pd.Series(months, dtype="object")), definition=rules.renewal())
+def _renewal_rows(renewals: pd.DataFrame, rules: Rules, months: int) -> pd.DataFrame:
+    """Renewals by calendar month, the first and the last only as far as the window reaches."""
+    first, end = rules.as_of.replace(day=1), add_months(rules.as_of, months)
+    starts = [add_months(first, int(ahead) - 1) for ahead in renewals["month_ahead"]]
+    days = {
+        "month": starts,
+        "from_day": [max(start, rules.as_of) for start in starts],
+        "until_day": [min(add_months(start, 1), end) for start in starts],
+    }
+    said = {day: rules.renewal(*day) for day in zip(days["from_day"], days["until_day"], strict=True)}
+    texts = [said[day] for day in zip(days["from_day"], days["until_day"], strict=True)]
+    dates = {name: pd.to_datetime(pd.Series(column, dtype="object")) for name, column in days.items()}
+    return renewals.assign(**dates, definition=texts)
 
 
 def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
@@ -273,14 +302,18 @@ def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
     return red_flag(figures) or ""
 
 
-def _notes(champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:
+def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:
     """What a reader would otherwise take wrongly."""
-    notes = []
-    if champion.has_skill is False:
-        notes.append(
-            "NO SKILL FOUND when the champion was tested out of time: its churn probabilities were no better than "
-            "the base rate. Do not act on single accounts' probabilities or reasons."
-        )
+    skill = {"churn": champion.has_skill, "expansion": champion.has_expansion_skill}
+    notes = [
+        f"NO SKILL FOUND for {outcome} when the champion was tested out of time: its {outcome} probabilities were no "
+        f"better than the base rate. Do not act on single accounts' {outcome} probabilities or reasons."
+        for outcome, found in skill.items()
+        if found is False
+    ]
+    elsewhere = _elsewhere(tables, champion, params)
+    if elsewhere:
+        notes.append(elsewhere)
     if as_of < champion.trained_as_of:
         notes.append(
             f"The model learned from data up to {champion.trained_as_of}, after {as_of}: "
@@ -288,7 +321,33 @@ def _notes(champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:
         )
     if champion.model.horizon_months != params.model.horizon_months:
         notes.append(
-            f"The champion looks {champion.model.horizon_months} months ahead, not the "
+            f"The champion looks {counted(champion.model.horizon_months, 'month')} ahead, not the "
             f"{params.model.horizon_months} of model.horizon_months: train again to change it."
         )
     return tuple(notes)
+
+
+def _elsewhere(tables: Tables, champion: Champion, params: Params) -> str:
+    """A note where the data are from another place than those the champion learned from; newer ones of one are not."""
+    if champion.source in ("", params.source_name) or champion.data_digest == tables.digest:
+        return ""
+    return (
+        f"The champion was trained on the data of {champion.source}, and this forecast is of those of "
+        f"{params.source_name}: if that is another company, run `holdfast train`."
+    )
+
+
+def _skewed(portfolio: pd.DataFrame) -> tuple[str, ...]:
+    """A note on the figures of the total whose mean lies outside their 80 % interval."""
+    inside = portfolio["mean"].between(portfolio["p10"] * (1 - _UNSEEN), portfolio["p90"] * (1 + _UNSEEN))
+    total = portfolio[(portfolio["cut"] == TOTAL) & ~inside]
+    if total.empty:
+        return ()
+    found = [
+        f"{metric} ({', '.join(str(month) for month in sorted(rows['horizon_months']))})"
+        for metric, rows in total.groupby("metric", sort=False)
+    ]
+    return (
+        f"The mean lies outside the 80 % interval for {', '.join(found)}, in brackets the months ahead: a few futures "
+        "with large changes draw the mean away from where most futures lie.",
+    )

@@ -102,19 +102,22 @@ def _by_customer(past: pd.DataFrame, customers: pd.DataFrame, months: int) -> Ar
 def due_by_month(
     tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, engine: Engine
 ) -> Array:
-    """ARR whose known term ends in each calendar month from `as_of` on, shape (accounts, months).
+    """ARR whose known term ends in each calendar month of `[as_of, as_of + months)`, shape (accounts, calendar months).
 
-    Column 0 is the month of `as_of`, from that day on. Only terms known at `as_of` count: what a monthly contract will
-    renew after its present term is not available to renew yet. No more than the account's ARR is due in a month.
+    Column 0 is the month of `as_of`, from that day on; the last ends where the window does, so that there is one
+    column more than `months` unless `as_of` is the first of a month. Only terms known at `as_of` count: what a monthly
+    contract will renew after its present term is not available to renew yet. No more than the account's ARR is due in
+    a month.
     """
     first = as_of.replace(day=1)
     spent: dict[str, Any] = {"rules": rules, "threads": engine.threads, "memory_gb": engine.memory_gb}
-    found = available_to_renew(tables, start=as_of, end=add_months(first, months), as_of=as_of, **spent)
+    end = add_months(as_of, months)
+    found = available_to_renew(tables, start=as_of, end=end, as_of=as_of, **spent)
     row = pd.Index(customers["account_id"]).get_indexer(found["account_id"])
     month = (found["month"].dt.year * 12 + found["month"].dt.month - (first.year * 12 + first.month)).to_numpy(
         dtype=int
     )
-    due = np.zeros((len(customers), months))
+    due = np.zeros((len(customers), months + (end.day > 1)))
     due[row[row >= 0], month[row >= 0]] = found["available_to_renew"][row >= 0]
     return np.asarray(np.minimum(due, customers["arr"].to_numpy(dtype=float)[:, None]))
 

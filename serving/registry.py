@@ -1,16 +1,14 @@
 """The model in charge: loaded from the model registry by its alias, from text and JSON only."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from models.outcome import OutcomeModel
-from params import Params
+from models.outcome import OutcomeModel, bundle_digest
+from params import Params, reaching_store
 from serving.problems import NoModel
 
 ALIAS = "champion"
@@ -23,7 +21,9 @@ class Champion:
     """The registered model version that is in charge, the run that made it, and up to when it saw data.
 
     `digest` identifies the content of its bundle: the same model has the same one, whatever its version.
-    `has_skill` says whether its churn probabilities beat the base rate out of time; None if that was not tested.
+    `has_skill` and `has_expansion_skill` say whether its probabilities of churn and of expansion beat the base rate out
+    of time; None if that was not tested. `rules`, `source` and `data_digest` are the rules of the revenue arithmetic
+    and the data it was trained on; empty where a version does not say.
     """
 
     model: OutcomeModel
@@ -32,11 +32,10 @@ class Champion:
     trained_as_of: date
     digest: str
     has_skill: bool | None = None
-
-
-def tracking_uri(params: Params) -> str:
-    """Where runs and models are recorded: `tracking.uri`, or the embedded store in `data_dir`."""
-    return params.tracking.uri or f"sqlite:///{_embedded_store(params)}"
+    has_expansion_skill: bool | None = None
+    rules: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    data_digest: str = ""
 
 
 def load_champion(params: Params) -> Champion:
@@ -46,10 +45,16 @@ def load_champion(params: Params) -> Champion:
     ------
     NoModel
         Nothing is registered yet, or what is registered is not a bundle this version reads.
+    StoreUnreachable
+        The tracking store does not answer.
     """
-    if params.tracking.uri is None and not _embedded_store(params).exists():
+    if params.tracking.uri is None and not params.embedded_store.exists():
         raise _none_yet(params)
-    client = _client(params)
+    with reaching_store(params):
+        return _champion(_client(params), params)
+
+
+def _champion(client: Any, params: Params) -> Champion:
     version = _champion_version(client, params)
     run = client.get_run(version.run_id).data
     trained = run.tags.get(TRAINED_AS_OF)
@@ -62,26 +67,25 @@ def load_champion(params: Params) -> Champion:
         version=str(version.version),
         run_id=str(version.run_id),
         trained_as_of=date.fromisoformat(trained),
-        digest=hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16],
-        has_skill=_has_skill(run.metrics),
+        digest=bundle_digest(files),
+        has_skill=_has_skill(run.metrics, "churn"),
+        has_expansion_skill=_has_skill(run.metrics, "expansion"),
+        rules={name: version.tags[name] for name in params.rules if name in version.tags},
+        source=version.tags.get("source", ""),
+        data_digest=version.tags.get("data_digest", ""),
     )
-
-
-def _embedded_store(params: Params) -> Path:
-    return (params.data_dir / "mlflow.db").resolve()
 
 
 def _none_yet(params: Params) -> NoModel:
     return NoModel(
-        f"There is no champion of the model {params.model.name} in {tracking_uri(params)} yet: run `holdfast train`."
+        f"There is no champion of the model {params.model.name} in {params.store_name} yet: run `holdfast train`."
     )
 
 
 def _client(params: Params) -> Any:
     from mlflow import MlflowClient
 
-    uri = tracking_uri(params)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return MlflowClient(tracking_uri=params.store_uri, registry_uri=params.store_uri)
 
 
 def _champion_version(client: Any, params: Params) -> Any:
@@ -95,9 +99,9 @@ def _champion_version(client: Any, params: Params) -> Any:
         raise
 
 
-def _has_skill(metrics: Mapping[str, float]) -> bool | None:
-    """Whether skill in telling churn was found at any horizon tested."""
-    found = [value for name, value in metrics.items() if name.startswith("churn_") and name.endswith("_has_skill")]
+def _has_skill(metrics: Mapping[str, float], outcome: str) -> bool | None:
+    """Whether skill in telling an outcome was found at any horizon tested."""
+    found = [value for name, value in metrics.items() if name.startswith(f"{outcome}_") and name.endswith("_has_skill")]
     return any(value > 0 for value in found) if found else None
 
 
@@ -106,7 +110,7 @@ def _download(client: Any, params: Params, version: str, folder: str) -> Path:
     import mlflow.artifacts
 
     place = client.get_model_version_download_uri(params.model.name, version)
-    return Path(mlflow.artifacts.download_artifacts(place, dst_path=folder, tracking_uri=tracking_uri(params)))
+    return Path(mlflow.artifacts.download_artifacts(place, dst_path=folder, tracking_uri=params.store_uri))
 
 
 def _bundle(folder: Path) -> dict[str, str]:

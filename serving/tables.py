@@ -169,13 +169,17 @@ RENEWAL_FORECAST = _table(
     ("cut", "value", "month"),
     _CUT,
     _VALUE,
-    OutColumn("month", Kind.DATE, "date", "First day of the month ahead, [month, month + 1 month)"),
-    OutColumn("available_to_renew", Kind.MONEY, "currency a year", "ARR whose known term ends in the month"),
+    OutColumn("month", Kind.DATE, "date", "First day of the calendar month"),
+    OutColumn("from_day", Kind.DATE, "date", "First day counted: that of the month, or as_of in the month of as_of"),
+    OutColumn("until_day", Kind.DATE, "date", "First day not counted: that of the next month, or the horizon's end"),
+    OutColumn(
+        "available_to_renew", Kind.MONEY, "currency a year", "ARR whose known term ends in [from_day, until_day)"
+    ),
     OutColumn("expected_renewed", Kind.MONEY, "currency a year", "Mean of what is kept of it after the grace"),
     OutColumn("renewal_rate", Kind.SHARE, "share", "expected_renewed / available_to_renew; not NRR"),
     OutColumn("p10", Kind.MONEY, "currency a year", "10th percentile of the renewed ARR"),
     OutColumn("p90", Kind.MONEY, "currency a year", "90th percentile of the renewed ARR"),
-    OutColumn("accounts_due", Kind.INTEGER, "accounts", "Accounts with a term that ends in the month"),
+    OutColumn("accounts_due", Kind.INTEGER, "accounts", "Accounts with a term that ends in [from_day, until_day)"),
 )
 
 TABLES: dict[str, OutTable] = {

@@ -183,6 +183,47 @@ def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
     assert f"Another run is writing to {data_dir}" in result.stderr
 
 
+def test_waiting_for_another_run_is_told_and_ends(tmp_path: Path) -> None:
+    told: list[str] = []
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with (
+            pytest.raises(holdfast.Failure, match="Another run is writing to"),
+            holdfast._only_writer(tmp_path, 0.5, told.append),
+        ):
+            pass
+    assert set(told) == {f"another run is writing to {tmp_path}; waiting for it, at most 0 seconds"}
+
+
+def test_who_waits_goes_on_when_the_other_run_ends(tmp_path: Path) -> None:
+    lock = (tmp_path / ".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with holdfast._only_writer(tmp_path, 60.0, lambda _: lock.close()):
+        assert lock.closed
+
+
+@pytest.mark.parametrize("verb", ["train", "backtest", "demo", "forecast", "explain"])
+def test_a_store_that_does_not_answer_is_named_at_once(verb: str, tmp_path: Path) -> None:
+    """Before anything is read, within seconds, and nothing is written."""
+    account = ["A-1"] if verb == "explain" else []
+    result = run(verb, *account, "--set", "tracking.uri=http://127.0.0.1:9", data_dir=tmp_path / "data")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "The tracking store http://127.0.0.1:9 of tracking.uri does not answer: Connection refused. Start it, or "
+        "correct tracking.uri, or set it to null to use the store in data_dir.\n"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_mlflow_does_not_wait_for_minutes() -> None:
+    """By default it tries a request 8 times, of 120 seconds each."""
+    from mlflow import environment_variables as mlflow_settings
+
+    seconds = mlflow_settings.MLFLOW_HTTP_REQUEST_TIMEOUT.get()
+    tries = 1 + mlflow_settings.MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()
+    assert seconds * tries <= 60
+
+
 def test_a_forecast_before_any_training_says_what_to_do(tmp_path: Path) -> None:
     result = run("forecast", data_dir=tmp_path / "data")
     assert result.exit_code == 1
@@ -274,9 +315,49 @@ def test_explain_gives_what_was_published(demo_data: tuple[Path, Result]) -> Non
     assert explained.exit_code == 0, explained.stderr
     content = json.loads(explained.stdout)
     assert content["horizons"][-1]["churn_probability"] == pytest.approx(worst["churn_probability"])
-    assert worst["reason"] in [row["text"] for row in content["drivers"]]
+    raising = [row["text"] for row in content["drivers"] if row["outcome"] == "churn" and row["effect"] > 0]
+    assert worst["reason"] == (raising[0] if raising else None)
     readable = run("explain", worst["account_id"], data_dir=data_dir)
     assert "Reasons for the chance of at least one expansion within the horizon" in readable.stdout
+
+
+def test_explain_answers_while_another_run_writes(demo_data: tuple[Path, Result]) -> None:
+    """What is published needs no lock, and the notes of the forecast come with it."""
+    data_dir, result = demo_data
+    forecast = json.loads(result.stdout)["forecast"]
+    with (data_dir / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        explained = run("explain", forecast["at_risk"][0]["account_id"], "--json", data_dir=data_dir)
+    assert explained.exit_code == 0, explained.stderr
+    content = json.loads(explained.stdout)
+    assert content["model_version"] == forecast["model_version"]
+    assert forecast["notes"]
+    assert content["notes"][: len(forecast["notes"])] == forecast["notes"]
+
+
+def test_explain_of_what_is_not_published_waits_for_the_run_that_writes(
+    demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir, result = demo_data
+    monkeypatch.setattr(holdfast, "EXPLAIN_WAITS_SECONDS", 0.3)
+    account = json.loads(result.stdout)["forecast"]["at_risk"][0]["account_id"]
+    with (data_dir / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        explained = run("explain", account, "--as-of", "2025-11-01", data_dir=data_dir)
+    assert explained.exit_code == 1
+    assert "waiting for it, at most 0 seconds" in explained.stderr
+    assert "Another run is writing to" in explained.stderr
+
+
+@pytest.mark.parametrize("verb", ["forecast", "explain"])
+def test_rules_that_the_champion_did_not_learn_exit_2(demo_data: tuple[Path, Result], verb: str) -> None:
+    account = ["A-1"] if verb == "explain" else []
+    result = run(verb, *account, "--set", "revenue.reactivation=include", data_dir=demo_data[0])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "The champion was trained with revenue.reactivation exclude, and now it is include: run `holdfast train`, "
+        "or set revenue.reactivation=exclude.\n"
+    )
 
 
 def test_an_unknown_account_gets_near_misses(demo_data: tuple[Path, Result]) -> None:

@@ -19,7 +19,7 @@ from params import Params
 from training import report
 from training.dataset import Dataset, Progress, assemble, paths_of, require_enough, settings_of
 from training.evaluate import AccountScore, score_accounts
-from training.tracking import Evidence, Record, record_evaluation
+from training.tracking import Evidence, Record, record_evaluation, require_store
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,8 @@ class OriginResult:
     """One origin's forecasts beside what came.
 
     `accounts` has a row an account and horizon: account_id, origin, horizon_months, churn_probability,
-    expansion_probability, their base rates known at the origin, and churned, expanded (0/1, at the horizon).
+    expansion_probability, their base rates and rates by segment and term end known at the origin, and churned, expanded
+    (0/1, at the horizon).
     `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, and the naive forecasts of NRR.
     """
 
@@ -75,7 +76,10 @@ def backtest(tables: Tables, *, params: Params, progress: Progress = lambda *_: 
     ------
     BadInput
         Too little history for a single origin.
+    StoreUnreachable
+        The tracking store does not answer; asked before anything is fitted.
     """
+    require_store(params)
     dates = month_starts(tables, params.snapshots)
     origins = choose_origins(dates, params)
     snapshots = stored(tables, dates, params=params, progress=progress)
@@ -144,6 +148,7 @@ def scores(results: Sequence[OriginResult], horizons: Sequence[int]) -> tuple[Ac
                         account_id=part["account_id"],
                         probability=part[f"{outcome}_probability"].to_numpy(float),
                         base=part[f"{outcome}_base"].to_numpy(float),
+                        segments=part[f"{outcome}_segments"].to_numpy(float),
                         event=part[event].to_numpy(float),
                     )
                 )
@@ -164,7 +169,7 @@ def _account_rows(
     """Probabilities and what came, a row an account and horizon."""
     parts = []
     for horizon in horizons:
-        churn_base, expansion_base = _past_rates(known, horizon, min_change)
+        naive = _past_rates(known, cohort, horizon, min_change)
         parts.append(
             pd.DataFrame(
                 {
@@ -172,10 +177,12 @@ def _account_rows(
                     "origin": pd.Timestamp(known.as_of),
                     "horizon_months": horizon,
                     "churn_probability": rolled.accounts.churn_probability[:, horizon - 1],
-                    "churn_base": churn_base,
+                    "churn_base": naive["churn"].overall,
+                    "churn_segments": naive["churn"].by_segment,
                     "churned": (came[:, horizon] == 0).astype(float),
                     "expansion_probability": rolled.accounts.expansion_probability[:, horizon - 1],
-                    "expansion_base": expansion_base,
+                    "expansion_base": naive["expansion"].overall,
+                    "expansion_segments": naive["expansion"].by_segment,
                     "expanded": _grew(came[:, 0], came[:, horizon], min_change),
                 }
             )
@@ -188,20 +195,53 @@ def _grew(before: Array, after: Array, min_change: float) -> Array:
     return np.asarray(after > before * (1 + min_change), dtype=float)
 
 
-def _past_rates(known: Dataset, horizon: int, min_change: float) -> tuple[float, float]:
-    """Shares that had churned and grown by the horizon, in the newest cohort for which that is known.
+@dataclass(frozen=True)
+class _Rates:
+    """Chances of an event within the horizon that need no model: of all accounts alike, and of each account's cell."""
+
+    overall: float
+    by_segment: Array
+
+
+def _past_rates(known: Dataset, cohort: pd.DataFrame, horizon: int, min_change: float) -> dict[str, _Rates]:
+    """Rates of churn and expansion by the horizon, in the newest cohort for which that is known.
 
     With less history than the horizon: the monthly rates so far, compounded.
     """
+    chosen, months = _past_window(known, horizon)
+    past, paths = known.frame[chosen], known.paths[chosen]
+    cell, cell_now = _cells(past, months), _cells(cohort, horizon)
+    events = {
+        "churn": np.asarray(paths[:, months] == 0, dtype=float),
+        "expansion": _grew(paths[:, 0], paths[:, months], min_change),
+    }
+    return {
+        outcome: _Rates(
+            float(1 - (1 - event.mean()) ** (horizon / months)),
+            baselines.segment_term_rates(event, cell, cell_now, horizon_months=horizon, window_months=months),
+        )
+        for outcome, event in events.items()
+    }
+
+
+def _past_window(known: Dataset, horizon: int) -> tuple[NDArray[np.bool_], int]:
+    """Which past rows show what comes within how many months: the newest cohort of the horizon, else all of a month."""
     complete = ~np.isnan(known.paths[:, horizon])
-    months = horizon if complete.any() else 1
-    complete = ~np.isnan(known.paths[:, months])
-    newest = known.frame["as_of"][complete].max() if months == horizon else None
-    chosen = complete & (known.frame["as_of"] == newest).to_numpy() if newest is not None else complete
-    paths = known.paths[chosen]
-    shares = np.array([(paths[:, months] == 0).mean(), _grew(paths[:, 0], paths[:, months], min_change).mean()])
-    churned, grown = 1 - (1 - shares) ** (horizon / months)
-    return float(churned), float(grown)
+    if not complete.any():
+        return ~np.isnan(known.paths[:, 1]), 1
+    newest = known.frame["as_of"][complete].max()
+    return complete & (known.frame["as_of"] == newest).to_numpy(), horizon
+
+
+def _cells(frame: pd.DataFrame, months: int) -> pd.DataFrame:
+    """The segment of snapshot rows, and whether a term ends (or has run out) within so many months."""
+    ahead = frame["as_of"] + pd.DateOffset(months=months)
+    return pd.DataFrame({"segment": _segment(frame), "due": frame["term_ends_on"] < ahead})
+
+
+def _segment(frame: pd.DataFrame) -> "pd.Series[str]":
+    """The segment of snapshot rows; one for all where `accounts` has no such column."""
+    return frame["segment"].fillna("") if "segment" in frame.columns else pd.Series("", index=frame.index)
 
 
 def _portfolio_rows(
@@ -241,15 +281,12 @@ def _naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict
     start_of_window = known.frame["as_of"].max() - pd.DateOffset(months=window)
     rows = (known.frame["as_of"] == start_of_window).to_numpy()
     past, start, end = known.frame[rows], known.paths[rows, 0], known.paths[rows, window]
-    cut = "segment" if "segment" in cohort.columns else None
-    segment = past[cut].fillna("") if cut else pd.Series("", index=past.index)
-    segment_now = cohort[cut].fillna("") if cut else pd.Series("", index=cohort.index)
     arr_now = cohort["arr"].to_numpy(float)
     return {
         "everything_renews": baselines.everything_renews(horizon),
         "trailing_nrr": baselines.trailing_nrr(start, end, horizon, window_months=window),
         "segment_rates": baselines.segment_nrr(
-            start, end, segment, arr_now, segment_now, horizon, window_months=window
+            start, end, _segment(past), arr_now, _segment(cohort), horizon, window_months=window
         ),
     }
 

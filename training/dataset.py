@@ -13,6 +13,7 @@ from features.problems import BadInput, Finding
 from features.revenue import cohort_paths
 from features.snapshots import Snapshots
 from features.tables import Tables
+from models.hazard import Tuning
 from models.inputs import Input
 from models.outcome import OutcomeModel, Settings
 from params import Model, Params
@@ -42,7 +43,9 @@ class Dataset:
 def settings_of(params: Params) -> Settings:
     """The model's settings, from the sections that hold them."""
     chosen = params.model.model_dump(include=set(Settings.__dataclass_fields__))
-    return Settings(**chosen, grace_days=params.revenue.grace_days, seed=params.seed, threads=params.threads)
+    tuning = Tuning(**params.model.model_dump(include=set(Tuning.__dataclass_fields__)))
+    grace_days = params.revenue.grace_days
+    return Settings(**chosen, grace_days=grace_days, seed=params.seed, threads=params.threads, tuning=tuning)
 
 
 def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Params) -> Dataset:

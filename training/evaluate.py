@@ -29,8 +29,12 @@ class AccountScore:
         once); NaN where only one class came.
     log_loss, base_log_loss
         Mean negative log-likelihood, nats a row, of the model and of the base rate known at the origin.
+    segment_log_loss
+        That of the past rates by segment and by whether a term ends within the horizon.
     skill, skill_low
         1 - log_loss / base_log_loss, and the lower end of its 95 % interval, accounts taken as the units of chance.
+    segment_skill, segment_skill_low
+        The same against those rates.
     calibration_slope, calibration_intercept
         Of a logistic regression of what came on the predicted log-odds; 1 and 0 are perfect.
     calibration_error
@@ -48,8 +52,11 @@ class AccountScore:
     auc_low: float
     log_loss: float
     base_log_loss: float
+    segment_log_loss: float
     skill: float
     skill_low: float
+    segment_skill: float
+    segment_skill_low: float
     brier: float
     calibration_slope: float
     calibration_intercept: float
@@ -61,6 +68,11 @@ class AccountScore:
         """Whether, beyond chance, the probabilities both tell accounts apart and beat the base rate."""
         return self.accounts >= FEWEST_ACCOUNTS and self.skill_low > 0 and self.auc_low > 0.5
 
+    @property
+    def beats_segments(self) -> bool:
+        """Whether, beyond chance, the probabilities beat the rates by segment and term end."""
+        return self.segment_skill_low > 0
+
 
 def score_accounts(
     outcome: str,
@@ -69,6 +81,7 @@ def score_accounts(
     account_id: "pd.Series[str]",
     probability: Array,
     base: Array,
+    segments: Array,
     event: Array,
 ) -> AccountScore:
     """Score probabilities against what came.
@@ -77,10 +90,11 @@ def score_accounts(
     ----------
     account_id
         Account of each row; rows of one account are not independent.
-    probability, base, event
-        The model's probability, the base rate known at the origin, and 0/1 what came; shape (rows,).
+    probability, base, segments, event
+        The model's probability, the base rate and the rate by segment and term end known at the origin, and 0/1 what
+        came; shape (rows,).
     """
-    loss, base_loss = log_losses(probability, event), log_losses(base, event)
+    loss, base_loss, segment_loss = (log_losses(chance, event) for chance in (probability, base, segments))
     accounts, others = account_id[event > 0].nunique(), account_id[event == 0].nunique()
     auc = float(roc_auc_score(event, probability)) if accounts and others else float("nan")
     line = _calibration_line(probability, event)
@@ -97,8 +111,11 @@ def score_accounts(
         auc_low=_auc_low(auc, accounts, others),
         log_loss=float(loss.mean()),
         base_log_loss=float(base_loss.mean()),
+        segment_log_loss=float(segment_loss.mean()),
         skill=float(1 - loss.mean() / base_loss.mean()),
         skill_low=_skill_low(loss, base_loss, account_id),
+        segment_skill=float(1 - loss.mean() / segment_loss.mean()),
+        segment_skill_low=_skill_low(loss, segment_loss, account_id),
         brier=float(np.mean((probability - event) ** 2)),
         calibration_slope=line[0],
         calibration_intercept=line[1],

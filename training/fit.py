@@ -11,12 +11,13 @@ from features.snapshots import month_starts, stored
 from features.tables import Tables
 from models.hazard import importance
 from models.outcome import OutcomeModel
+from models.words import counted
 from params import Params
 from training import report
 from training.backtest import OriginResult, scores, test_origin
 from training.dataset import Dataset, Progress, assemble, require_enough, settings_of
 from training.evaluate import AccountScore
-from training.tracking import Evidence, Figure, Metric, Record, Table, record_run
+from training.tracking import Evidence, Figure, Metric, Record, Table, record_run, require_store
 
 EXPLAINED_ROWS = 4000
 
@@ -35,7 +36,8 @@ class TrainingResult:
     def lines(self) -> list[str]:
         """A summary to print."""
         head = [
-            f"Trained as of {self.as_of} on {self.snapshots:,} snapshots of {self.accounts:,} accounts.",
+            f"Trained as of {self.as_of} on {counted(self.snapshots, 'snapshot')} of "
+            f"{counted(self.accounts, 'account')}.",
             f"Registered as {self.record.model_name} version {self.record.version}, alias champion.",
         ]
         if self.tested_from is None:
@@ -66,7 +68,10 @@ def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: Non
     ------
     BadInput
         Too few accounts, months or churned accounts.
+    StoreUnreachable
+        The tracking store does not answer; asked before anything is fitted.
     """
+    require_store(params)
     dates = month_starts(tables, params.snapshots)
     snapshots = stored(tables, dates, params=params, progress=progress)
     progress("assembling the training data", 0, 1)
@@ -94,7 +99,7 @@ def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: 
     dates = sorted(dataset.frame["as_of"].dt.date.unique())
     for months in sorted(params.backtest.horizons, reverse=True):
         if len(dates) - months >= params.model.min_months:
-            progress(f"testing the recipe on the last {months} months", 0, 1)
+            progress(f"testing the recipe on the last {counted(months, 'month')}", 0, 1)
             return test_origin(tables, dataset, dates[-1 - months], params=params)
     return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from models.words import counted
 from training.evaluate import FEWEST_ACCOUNTS, AccountScore
 from training.tracking import Evidence, Figure, Metric, Table
 
@@ -23,38 +24,63 @@ NAIVE = {
 }
 _BLUE, _GREY, _ORANGE = "#2c5d8f", "#8a8f98", "#c8641b"
 _TOP = 20
+ENOUGH_WINDOWS = 6
 
 
 def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
-    """The finding in words, first of all: whether the model tells accounts apart better than the base rate does."""
+    """The finding in words, first of all: whether the model tells accounts apart better than rates without a model."""
     lines = []
     for outcome in dict.fromkeys(score.outcome for score in scores):
         found = [score for score in scores if score.outcome == outcome]
-        skilled = ", ".join(str(score.horizon_months) for score in found if score.has_skill)
-        if skilled:
-            lines.append(
-                f"{outcome.capitalize()} probabilities beat the base rate {skilled} months ahead, "
-                f"tested out of time from {since}."
-            )
-        else:
-            lines.append(_no_skill(outcome, found, since))
+        skilled = [score for score in found if score.has_skill]
+        lines.append(_skill(outcome, skilled, since) if skilled else _no_skill(outcome, found, since))
     return lines
 
 
+def _skill(outcome: str, skilled: Sequence[AccountScore], since: date) -> str:
+    """At which horizons the base rate is beaten and, of those, the rates by segment and term end."""
+    better = [score for score in skilled if score.beats_segments]
+    equal = [score for score in skilled if not score.beats_segments]
+    said = [
+        f"{outcome.capitalize()} probabilities beat the base rate {_ahead(skilled)}, tested out of time from {since}."
+    ]
+    if better:
+        said.append(f"They also beat the past rates by segment and term end {_ahead(better)}.")
+    if equal:
+        said.append(f"They are not better, beyond chance, than the past rates by segment and term end {_ahead(equal)}.")
+    return " ".join(said)
+
+
+def _ahead(scores: Sequence[AccountScore]) -> str:
+    """`3, 6 months ahead`."""
+    months = [score.horizon_months for score in scores]
+    return f"{', '.join(str(number) for number in months)} {'month' if months == [1] else 'months'} ahead"
+
+
 def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
-    most = max(scores, key=lambda score: score.accounts)
-    if most.accounts < FEWEST_ACCOUNTS:
-        why = f"it came to {most.accounts} account{'s' * (most.accounts != 1)} only, too few to tell"
-    else:
-        best = max(scores, key=lambda score: score.skill_low)
-        why = (
-            f"at best, {best.horizon_months} months ahead, the log-loss was {best.skill:.1%} better than the base "
-            f"rate's (95 % interval from {best.skill_low:+.1%}) and the AUC {best.auc:.2f} (from {best.auc_low:.2f})"
-        )
+    """What decided it, horizon by horizon."""
+    why = "; ".join(f"{_ahead([score])}, {_lacking(outcome, score)}" for score in scores)
     return (
         f"NO SKILL FOUND for {outcome}, tested out of time from {since}: {why}. "
         f"Do not act on single accounts' {outcome} probabilities or reasons."
     )
+
+
+def _lacking(outcome: str, score: AccountScore) -> str:
+    """Which of the conditions of `AccountScore.has_skill` a score fails."""
+    if score.accounts < FEWEST_ACCOUNTS:
+        return f"{outcome} came to {counted(score.accounts, 'account')}, too few to tell ({FEWEST_ACCOUNTS} are needed)"
+    failed = []
+    if not score.skill_low > 0:
+        better = f"{abs(score.skill):.1%} {'better' if score.skill > 0 else 'worse'}"
+        failed.append(f"the log-loss was {better} than the base rate's (95 % interval from {score.skill_low:+.1%})")
+    if np.isnan(score.auc):
+        failed.append(f"{outcome} came to all, so that nothing tells them apart")
+    elif not score.auc_low > 0.5:
+        failed.append(
+            f"the AUC {score.auc:.2f} (95 % interval from {score.auc_low:.2f}) is not above 0.5 beyond chance"
+        )
+    return " and ".join(failed)
 
 
 def score_rows(scores: Sequence[AccountScore]) -> list[dict[str, Any]]:
@@ -81,15 +107,23 @@ def _plain(value: Any) -> Any:
 
 def score_lines(scores: Sequence[AccountScore]) -> list[str]:
     """Scores as a text table."""
-    head = "outcome    months   rows  events   AUC   log-loss  (base)   skill (95 % low)   slope  intercept  cal. error"
+    head = (
+        "outcome    months    rows events   AUC  log-loss    base skill (95 % low)  segments skill (95 % low)   "
+        "slope intercept cal. error"
+    )
     lines = [head]
     for s in scores:
         lines.append(
-            f"{s.outcome:<10} {s.horizon_months:>5} {s.rows:>7} {s.events:>6} {s.auc:>6.3f} {s.log_loss:>9.4f} "
-            f"({s.base_log_loss:.4f}) {s.skill:>7.1%} ({s.skill_low:+.1%}) {s.calibration_slope:>9.2f} "
+            f"{s.outcome:<10} {s.horizon_months:>6} {s.rows:>7} {s.events:>6} {s.auc:>5.3f} {s.log_loss:>9.4f} "
+            f"{s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} {s.segment_log_loss:>9.4f} "
+            f"{_with_low(s.segment_skill, s.segment_skill_low):>16} {s.calibration_slope:>7.2f} "
             f"{s.calibration_intercept:>9.2f} {s.calibration_error:>10.3f}"
         )
     return lines
+
+
+def _with_low(skill: float, low: float) -> str:
+    return f"{skill:.1%} ({low:+.1%})"
 
 
 def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
@@ -106,6 +140,8 @@ def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
             "auc_low",
             "skill",
             "skill_low",
+            "segment_skill",
+            "segment_skill_low",
             "brier",
             "calibration_slope",
             "calibration_error",
@@ -159,12 +195,14 @@ def importance_figure(importance: "pd.Series[float]", outcome: str) -> "Matplotl
 def portfolio_table(portfolio: pd.DataFrame) -> pd.DataFrame:
     """Errors of the NRR and GRR forecasts over the origins, in points, and how often the intervals held.
 
-    A row a metric and horizon: origins, mean absolute error of the model and of each naive forecast, bias, and the
-    shares of origins whose actual lay inside the 50, 80 and 90 % intervals.
+    A row a metric and horizon: origins, how many of their windows fit beside each other, mean absolute
+    error of the model and of each naive forecast, bias, and the shares of origins whose actual lay inside the 50, 80
+    and 90 % intervals.
     """
     rows = []
     for (metric, horizon), part in portfolio.groupby(["metric", "horizon_months"], sort=False):
         row: dict[str, Any] = {"metric": metric, "horizon_months": horizon, "origins": len(part)}
+        row["windows_apart"] = windows_apart(part["origin"].tolist(), int(str(horizon)))
         row["model_error"] = (part["mean"] - part["actual"]).abs().mean() * 100
         row["model_bias"] = (part["mean"] - part["actual"]).mean() * 100
         for name in NAIVE:
@@ -178,20 +216,35 @@ def portfolio_table(portfolio: pd.DataFrame) -> pd.DataFrame:
 def portfolio_verdict(portfolio: pd.DataFrame) -> list[str]:
     """Which naive forecasts of NRR the model did and did not beat, at the longest horizon."""
     table = portfolio_table(portfolio)
-    nrr = table[table["metric"] == "nrr"]
-    row = nrr.sort_values("horizon_months").iloc[-1]
+    row = table[table["metric"] == "nrr"].sort_values("horizon_months").iloc[-1]
     better = [label for name, label in NAIVE.items() if row["model_error"] < row[f"{name}_error"]]
     worse = [label for label in NAIVE.values() if label not in better]
+    horizon, origins, apart = (int(row[name]) for name in ("horizon_months", "origins", "windows_apart"))
     lines = [
-        f"NRR {row['horizon_months']} months ahead was off by {row['model_error']:.1f} points on average over "
-        f"{row['origins']} origins; "
+        f"NRR {counted(horizon, 'month')} ahead was off by {row['model_error']:.1f} points on average over "
+        f"{counted(origins, 'origin')}; "
         + ("better than " + ", ".join(better) + "." if better else "no better than any naive forecast.")
     ]
     if better and worse:
         lines.append(f"It was no better than: {', '.join(worse)}.")
-    if row["origins"] < 6:
-        lines.append(f"With {row['origins']} origins this says little: read it as a trace, not as a proof.")
+    if apart < origins:
+        lines.append(
+            f"The windows of {counted(horizon, 'month')} overlap: only {apart} of the {origins} fit beside each other, "
+            "the rest repeat what these show."
+        )
+    if apart < ENOUGH_WINDOWS:
+        what = ("origin", "origins") if apart == origins else ("window of its own", "windows of their own")
+        lines.append(f"With {counted(apart, *what)} this says little: read it as a trace, not as a proof.")
     return lines
+
+
+def windows_apart(origins: Sequence[pd.Timestamp], horizon_months: int) -> int:
+    """How many of the windows of so many months that begin at the origins fit beside each other without overlap."""
+    count, free = 0, pd.Timestamp.min
+    for origin in sorted(origins):
+        if origin >= free:
+            count, free = count + 1, origin + pd.DateOffset(months=horizon_months)
+    return count
 
 
 def portfolio_lines(portfolio: pd.DataFrame) -> list[str]:

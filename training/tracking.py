@@ -5,13 +5,11 @@ then the version is registered, then the alias is moved in one step, and the run
 half-way stays RUNNING, and the champion is the old one or, whole, the new one.
 """
 
-import hashlib
-import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -21,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from features.tables import Tables
-from models.outcome import OutcomeModel
-from params import Params
+from models.outcome import OutcomeModel, bundle_digest
+from params import Params, reaching_store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -71,11 +69,19 @@ class Record:
     uri: str
 
 
-def store_uri(params: Params) -> str:
-    """The tracking store: `tracking.uri`, else an SQLite file in the data folder."""
+def require_store(params: Params) -> None:
+    """Ask the tracking store for the experiment, before long work whose outcome it is to hold.
+
+    The embedded store is not asked: it is a file that is made when it is needed.
+
+    Raises
+    ------
+    StoreUnreachable
+        It does not answer.
+    """
     if params.tracking.uri:
-        return params.tracking.uri
-    return f"sqlite:///{(params.data_dir / 'mlflow.db').resolve()}"
+        with reaching_store(params):
+            _client(params).get_experiment_by_name(params.tracking.experiment)
 
 
 def record_run(
@@ -88,9 +94,9 @@ def record_run(
     with _run(params, f"train {as_of}") as (client, run_id):
         _log_common(client, run_id, tables, params, as_of)
         _log_evidence(client, run_id, evidence)
-        version = _register(client, run_id, model, params)
+        version = _register(client, run_id, model, tables, params)
         client.set_registered_model_alias(params.model.name, ALIAS, version)
-    return Record(run_id, params.model.name, version, store_uri(params))
+    return Record(run_id, params.model.name, version, params.store_uri)
 
 
 def record_evaluation(evidence: Sequence[Evidence], *, tables: Tables, params: Params) -> Record:
@@ -98,25 +104,31 @@ def record_evaluation(evidence: Sequence[Evidence], *, tables: Tables, params: P
     with _run(params, "backtest") as (client, run_id):
         _log_common(client, run_id, tables, params, None)
         _log_evidence(client, run_id, evidence)
-    return Record(run_id, params.model.name, "", store_uri(params))
+    return Record(run_id, params.model.name, "", params.store_uri)
 
 
 @contextmanager
 def _run(params: Params, name: str) -> Iterator[tuple["MlflowClient", str]]:
     """A run that ends FINISHED if its body does, and FAILED if not."""
+    params.data_dir.mkdir(parents=True, exist_ok=True)
+    with reaching_store(params):
+        client = _client(params)
+        run_id = client.create_run(_experiment(client, params), run_name=name).info.run_id
+        try:
+            yield client, run_id
+        except BaseException:
+            with suppress(Exception):  # a store that is gone cannot be told; the first error is the one to see
+                client.set_terminated(run_id, status="FAILED")
+            raise
+        client.set_terminated(run_id, status="FINISHED")
+
+
+def _client(params: Params) -> "MlflowClient":
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.tracking import MlflowClient
 
-    params.data_dir.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri=store_uri(params))
-    run_id = client.create_run(_experiment(client, params), run_name=name).info.run_id
-    try:
-        yield client, run_id
-    except BaseException:
-        client.set_terminated(run_id, status="FAILED")
-        raise
-    client.set_terminated(run_id, status="FINISHED")
+    return MlflowClient(tracking_uri=params.store_uri)
 
 
 def _experiment(client: "MlflowClient", params: Params) -> str:
@@ -131,6 +143,8 @@ def _experiment(client: "MlflowClient", params: Params) -> str:
 def _log_common(client: "MlflowClient", run_id: str, tables: Tables, params: Params, as_of: date | None) -> None:
     """Settings, commit, data: what the run can be repeated from."""
     settings = params.model_dump(mode="json")
+    if params.tracking.uri:
+        settings["tracking"]["uri"] = params.store_name
     client.log_dict(run_id, settings, "settings.json")
     for key, value in _flat(settings):
         client.log_param(run_id, key, str(value)[:500])
@@ -180,8 +194,8 @@ def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Eviden
             client.log_text(run_id, item.frame.to_csv(index=False), f"tables/{item.name}.csv")
 
 
-def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, params: Params) -> str:
-    """Log the bundle as a models-from-code pyfunc and register it; returns the version."""
+def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, tables: Tables, params: Params) -> str:
+    """Log the bundle as a models-from-code pyfunc and register it with what it was trained on; returns the version."""
     from mlflow.pyfunc import save_model
 
     files, name = model.to_files(), params.model.name
@@ -201,10 +215,10 @@ def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, params: 
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     source = f"{client.get_run(run_id).info.artifact_uri}/model"
-    tags = {"bundle_digest": bundle_digest(files)}
+    tags = {
+        "bundle_digest": bundle_digest(files),
+        **params.rules,
+        "source": params.source_name,
+        "data_digest": tables.digest,
+    }
     return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)
-
-
-def bundle_digest(files: dict[str, str]) -> str:
-    """A digest of a bundle's files: the same model, the same digest."""
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]

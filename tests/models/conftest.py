@@ -6,10 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.hazard import Tuning
 from models.inputs import Input
 from models.outcome import OutcomeModel, Settings
 
 MONTHS_AHEAD = 7
+TUNING = Tuning(
+    feature_fraction=0.5,
+    bagging_fraction=0.7,
+    category_smoothing=50.0,
+    category_l2=50.0,
+    max_bins=127,
+    patience=25,
+    min_trees=20,
+    calibration_prior_sd=0.25,
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ def make_settings(**changes: object) -> Settings:
         "calibration_months": 3,
         "seed": 3,
         "threads": 2,
+        "tuning": TUNING,
     }
     return Settings(**(values | changes))  # type: ignore[arg-type]
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.calibration import PRIOR_SD, Calibrator, fit_calibrator, reliability, wilson
+from models.calibration import Calibrator, fit_calibrator, reliability, wilson
+
+PRIOR_SD = 0.25
 
 
 def draw(slope, intercept, rows, seed=0):
@@ -14,26 +16,26 @@ def draw(slope, intercept, rows, seed=0):
 
 def test_many_rows_recover_slope_and_intercept():
     margin, event = draw(0.7, 0.4, 200_000)
-    line = fit_calibrator(margin, event, np.ones_like(event))
+    line = fit_calibrator(margin, event, np.ones_like(event), prior_sd=PRIOR_SD)
     assert line.slope == pytest.approx(0.7, abs=0.02)
     assert line.intercept == pytest.approx(0.4, abs=0.03)
 
 
 def test_no_rows_leave_the_margin_as_it_is():
     empty = np.empty(0)
-    assert fit_calibrator(empty, empty, empty) == Calibrator(1.0, 0.0, PRIOR_SD)
+    assert fit_calibrator(empty, empty, empty, prior_sd=PRIOR_SD) == Calibrator(1.0, 0.0, PRIOR_SD)
 
 
 def test_few_events_bend_it_little():
     margin, event = np.full(20, -3.0), np.r_[np.ones(4), np.zeros(16)]
-    line = fit_calibrator(margin, event, np.ones(20))
+    line = fit_calibrator(margin, event, np.ones(20), prior_sd=PRIOR_SD)
     assert 0 < line.intercept < 0.3, "20 rows would ask for more than 1.6"
 
 
 def test_a_weight_of_two_is_a_row_twice():
     margin, event = draw(1.2, -0.2, 500)
-    twice = fit_calibrator(np.r_[margin, margin], np.r_[event, event], np.ones(1000))
-    weighted = fit_calibrator(margin, event, np.full(500, 2.0))
+    twice = fit_calibrator(np.r_[margin, margin], np.r_[event, event], np.ones(1000), prior_sd=PRIOR_SD)
+    weighted = fit_calibrator(margin, event, np.full(500, 2.0), prior_sd=PRIOR_SD)
     assert weighted.slope == pytest.approx(twice.slope)
     assert weighted.intercept == pytest.approx(twice.intercept)
 

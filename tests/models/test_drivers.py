@@ -216,6 +216,11 @@ def test_the_points_of_the_text_are_the_effect():
         (describe("n", kind="category", sentence="segment {value}"), "never seen", "never seen", "segment never seen"),
         (describe("n", kind="category", meaning="Segment"), None, "", "not known: segment"),
         (describe("n", unit="share", sentence="{value} of seats used"), 0.456, "45.6%", "45.6% of seats used"),
+        (describe("n", sentence="{value} tickets are open"), 1.0, "1", "1 ticket is open"),
+        (describe("n", sentence="{value} tickets are open"), 0.0, "0", "0 tickets are open"),
+        (describe("n", sentence="last used {value} days ago"), 1.0, "1", "last used 1 day ago"),
+        (describe("n", sentence="used on {value} of the last 90 days"), 1.0, "1", "used on 1 of the last 90 days"),
+        (describe("n", sentence="{value} times its own average"), 1.0, "1", "1 times its own average"),
     ],
 )
 def test_values_are_said_in_words(item, seen, value, words):
@@ -230,6 +235,12 @@ def test_values_are_said_in_words(item, seen, value, words):
         ({"notice_given": [1]}, "2025-02-15", "notice was given and the term ends in 45 days, on 2025-02-15"),
         ({"presigned": [1]}, "2025-02-15", "the next renewal is signed and the term ends in 45 days, on 2025-02-15"),
         ({"term_ends_on": [pd.NaT]}, "evergreen", "the contract has no end date"),
+        ({"term_ends_on": [pd.Timestamp("2025-01-02")]}, "2025-01-02", "the term ends in 1 day, on 2025-01-02"),
+        (
+            {"term_ends_on": [pd.Timestamp("2024-12-31")]},
+            "2024-12-31",
+            "the renewal is 1 day overdue, since 2024-12-31",
+        ),
         (
             {"term_ends_on": [pd.Timestamp("2024-12-20")]},
             "2024-12-20",

@@ -114,7 +114,7 @@ def test_an_outcome_that_never_came_is_a_small_constant(world, inputs, settings)
 
 
 def test_a_missing_input_is_named(fitted, world):
-    with pytest.raises(ValueError, match="lack 1 inputs the model was trained on: noise"):
+    with pytest.raises(ValueError, match="lack 1 input the model was trained on: noise"):
         fitted.predict(newest(world).drop(columns="noise"))
 
 

@@ -139,6 +139,15 @@ def test_renewed_is_what_of_the_due_arr_is_there_once_the_grace_is_over():
     assert row["p90"] == 160.0
 
 
+def test_a_horizon_that_ends_within_a_month_has_a_row_for_that_part_of_it():
+    """Two months from the middle of one reach into a third calendar month; what is due there is settled by the end."""
+    due = np.array([[10.0, 60.0, 30.0], [0.0, 0.0, 100.0]])
+    rolled = roll_up(predict(2, churn=0.1, months=3), settings(20_000), horizon_months=2, due=due)
+    table = rolled.renewals.set_index("month_ahead")
+    assert table["available_to_renew"].to_dict() == {1: 10.0, 2: 60.0, 3: 130.0}
+    assert table["renewal_rate"].tolist() == pytest.approx([0.9**2, 0.9**3, 0.9**3], abs=0.01)
+
+
 def test_the_table_has_a_row_for_each_group_horizon_and_metric():
     table = roll_up(predict(5, churn=0.1), settings(100), horizon_months=2).table()
     assert len(table) == 2 * 7

@@ -89,6 +89,8 @@ def renewal_rows() -> list[dict[str, object]]:
             "cut": "total",
             "value": "total",
             "month": pd.Timestamp(month),
+            "from_day": pd.Timestamp(month),
+            "until_day": pd.Timestamp(month) + pd.DateOffset(months=1),
             "available_to_renew": due,
             "expected_renewed": due * 0.9,
             "renewal_rate": 0.9 if due else float("nan"),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.revenue import retention
+from features.revenue import available_to_renew, retention
 from features.tables import tables_from_frames
 from serving.forecast import Forecast, run_id
 from serving.problems import BadRequest
@@ -111,10 +111,35 @@ def test_a_forecast_of_the_past_says_that_the_model_knew_more(world: Any) -> Non
     assert any("The model learned from data up to 2026-01-01, after 2025-06-01" in note for note in notes)
 
 
-def test_a_champion_without_skill_is_named_as_such(world: Any, made: Forecast) -> None:
-    unskilled = dataclasses.replace(world, champion=dataclasses.replace(world.champion, has_skill=False))
-    assert unskilled.forecast().notes[-1].startswith("NO SKILL FOUND")
-    assert not [note for note in made.notes if "NO SKILL" in note]
+@pytest.mark.parametrize(
+    ("skill", "named"),
+    [
+        ({"has_skill": False}, ["churn"]),
+        ({"has_expansion_skill": False}, ["expansion"]),
+        ({"has_skill": False, "has_expansion_skill": False}, ["churn", "expansion"]),
+        ({"has_skill": True, "has_expansion_skill": True}, []),
+        ({}, []),
+    ],
+)
+def test_a_champion_without_skill_is_named_as_such_first_and_for_what(
+    world: Any, skill: dict[str, bool], named: list[str]
+) -> None:
+    notes = dataclasses.replace(world, champion=dataclasses.replace(world.champion, **skill)).forecast().notes
+    found = [note for note in notes if note.startswith("NO SKILL FOUND")]
+    assert [note.split()[4] for note in found] == named
+    assert list(notes[: len(found)]) == found
+    for outcome, note in zip(named, found, strict=True):
+        assert note.endswith(f"Do not act on single accounts' {outcome} probabilities or reasons.")
+
+
+def test_a_mean_outside_its_interval_is_told_in_the_notes(made: Forecast) -> None:
+    """Hardly an account shrinks in this company: nine in ten futures hold no contraction, and the mean holds some."""
+    total = made.nrr_forecast[made.nrr_forecast["cut"] == "total"].set_index(["metric", "horizon_months"])
+    (note,) = [note for note in made.notes if "outside the 80 % interval" in note]
+    outside = total[(total["mean"] < total["p10"] * 0.9995) | (total["mean"] > total["p90"] * 1.0005)]
+    assert ("contracted_arr", 6) in outside.index
+    for metric, rows in outside.reset_index().groupby("metric"):
+        assert f"{metric} ({', '.join(str(month) for month in rows['horizon_months'])})" in note
 
 
 def test_a_date_that_the_data_do_not_reach_is_refused(world: Any) -> None:
@@ -127,10 +152,76 @@ def test_a_date_without_customers_is_refused(world: Any) -> None:
         world.forecast(as_of=date(2020, 1, 1))
 
 
-def test_rules_that_the_champion_did_not_learn_are_refused(world: Any) -> None:
-    rules = world.params.revenue.model_copy(update={"grace_days": 10})
-    with pytest.raises(BadRequest, match="grace_days is 10, but the champion learned from 30"):
-        world.forecast(revenue=rules)
+@pytest.mark.parametrize(
+    ("section", "change", "trained", "now"),
+    [
+        ("revenue", {"grace_days": 10}, "30", "10"),
+        ("model", {"min_change": 0.1}, "0.001", "0.1"),
+        ("revenue", {"currency": "EUR"}, "USD", "EUR"),
+        ("revenue", {"reactivation": "include"}, "exclude", "include"),
+    ],
+)
+def test_rules_that_the_champion_did_not_learn_are_refused(
+    world: Any, section: str, change: dict[str, Any], trained: str, now: str
+) -> None:
+    ruled = dataclasses.replace(world, champion=dataclasses.replace(world.champion, rules=world.params.rules))
+    (name,) = (f"{section}.{key}" for key in change)
+    told = f"trained with {name} {trained}, and now it is {now}: run `holdfast train`, or set {name}={trained}."
+    with pytest.raises(BadRequest, match=told):
+        ruled.forecast(**{section: getattr(world.params, section).model_copy(update=change)})
+
+
+def test_all_other_rules_are_named_at_once(world: Any) -> None:
+    other = {"revenue.currency": "EUR", "revenue.reactivation": "include"}
+    ruled = dataclasses.replace(world, champion=dataclasses.replace(world.champion, rules=other))
+    with pytest.raises(BadRequest, match=r"(?s)currency EUR, and now it is USD.*reactivation include, and now it is"):
+        ruled.forecast()
+
+
+@pytest.mark.parametrize(
+    ("source", "data_digest", "noted"),
+    [
+        ("the same", "older", False),  # a nightly refresh
+        ("files exports", "older", True),
+        ("files exports", "the same", False),  # the very data, moved
+        ("", "", False),  # a version that does not say
+    ],
+)
+def test_data_from_another_place_are_noted_and_newer_ones_are_not(
+    world: Any, made: Forecast, source: str, data_digest: str, noted: bool
+) -> None:
+    source = world.params.source_name if source == "the same" else source
+    data_digest = world.tables.digest if data_digest == "the same" else data_digest
+    champion = dataclasses.replace(world.champion, source=source, data_digest=data_digest)
+    found = dataclasses.replace(world, champion=champion).forecast()
+    notes = [note for note in found.notes if "was trained on the data of files exports, and this forecast" in note]
+    assert bool(notes) is noted
+    assert (found.run_id != made.run_id) is noted, "the note is a part of what is published"
+
+
+@pytest.mark.parametrize(
+    ("as_of", "first", "last"),
+    [
+        (date(2026, 1, 1), ("2026-01-01", "2026-02-01"), ("2026-06-01", "2026-07-01")),
+        (date(2025, 12, 20), ("2026-01-01", "2026-02-01"), ("2026-06-01", "2026-06-20")),  # none ends in December
+    ],
+)
+def test_renewals_cover_the_whole_window_and_say_which_part_of_a_month(
+    world: Any, as_of: date, first: tuple[str, str], last: tuple[str, str]
+) -> None:
+    """All ARR whose term ends in [as_of, as_of + 6 months) is in the rows, and each says where it begins and ends."""
+    spent = {"rules": world.params.revenue, "threads": 1, "memory_gb": 1.0}
+    end = (pd.Timestamp(as_of) + pd.DateOffset(months=6)).date()
+    due = available_to_renew(world.tables, start=as_of, end=end, as_of=as_of, **spent)
+    rows = world.forecast(as_of=as_of).renewal_forecast
+    rows = rows[rows["cut"] == "total"]
+    assert rows["available_to_renew"].sum() == pytest.approx(due["available_to_renew"].sum())
+    days = rows[["from_day", "until_day"]].apply(lambda column: column.dt.strftime("%Y-%m-%d"))
+    assert (tuple(days.iloc[0]), tuple(days.iloc[-1])) == (first, last)
+    for row in rows.itertuples():
+        part = row.from_day.day > 1 or row.until_day.day > 1
+        assert f"ends in [{row.from_day:%Y-%m-%d}, {row.until_day:%Y-%m-%d})" in row.definition
+        assert ("a part of the month" in row.definition) is part
 
 
 def test_inputs_that_the_data_lack_are_named(world: Any) -> None:
@@ -139,5 +230,5 @@ def test_inputs_that_the_data_lack_are_named(world: Any) -> None:
     bare = {"accounts": frames["accounts"][["account_id"]], "contracts": frames["contracts"]}
     file = world.params.data_dir / "bare.duckdb"
     tables = tables_from_frames(bare, file, data_until=AS_OF)
-    with pytest.raises(BadRequest, match="The snapshots lack 1 inputs the model was trained on: region"):
+    with pytest.raises(BadRequest, match="The snapshots lack 1 input the model was trained on: region"):
         dataclasses.replace(world, tables=tables).forecast()

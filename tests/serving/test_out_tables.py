@@ -17,7 +17,8 @@ CONTRACT = {
         "cut, value, horizon_months, metric, mean, p05, p10, p25, p50, p75, p90, p95, starting_arr, accounts"
     ),
     "renewal_forecast": (
-        "cut, value, month, available_to_renew, expected_renewed, renewal_rate, p10, p90, accounts_due"
+        "cut, value, month, from_day, until_day, available_to_renew, expected_renewed, renewal_rate, p10, p90, "
+        "accounts_due"
     ),
 }
 

@@ -109,6 +109,8 @@ def test_months_beyond_twelve_have_nothing_realised(tables: Tables, months: int)
         (date(2026, 1, 1), {("stays", 3): 1800.0, ("back", 8): 600.0}),
         (date(2026, 4, 1), {("stays", 0): 1800.0, ("back", 5): 600.0}),
         (date(2026, 4, 2), {("back", 5): 600.0}),
+        (date(2025, 4, 10), {("stays", 12): 1800.0}),  # the last part of a month, up to 2026-04-10
+        (date(2025, 3, 31), {("stays", 1): 1200.0}),  # ends 2026-03-31
     ],
 )
 def test_arr_is_due_in_the_month_its_term_ends(

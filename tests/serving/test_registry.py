@@ -7,19 +7,26 @@ from typing import Any
 import pytest
 
 from models.outcome import OutcomeModel
-from params import Params, load
+from params import Params, StoreUnreachable, load
 from serving.problems import NoModel
-from serving.registry import load_champion, tracking_uri
+from serving.registry import load_champion
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 
 
-def register(params: Params, files: dict[str, str], *, tags: dict[str, str], metrics: dict[str, float]) -> Any:
+def register(
+    params: Params,
+    files: dict[str, str],
+    *,
+    tags: dict[str, str],
+    metrics: dict[str, float],
+    version_tags: dict[str, str] | None = None,
+) -> Any:
     """A run with these files as its bundle, registered as a version without an alias."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = MlflowClient(tracking_uri=tracking_uri(params), registry_uri=tracking_uri(params))
+    client = MlflowClient(tracking_uri=params.store_uri, registry_uri=params.store_uri)
     place = (params.data_dir / "artifacts").as_uri()
     found = client.get_experiment_by_name("test")
     experiment = found.experiment_id if found else client.create_experiment("test", artifact_location=place)
@@ -31,7 +38,7 @@ def register(params: Params, files: dict[str, str], *, tags: dict[str, str], met
     with contextlib.suppress(MlflowException):
         client.create_registered_model(params.model.name)
     source = f"{run.info.artifact_uri}/model"
-    version = client.create_model_version(params.model.name, source, run.info.run_id)
+    version = client.create_model_version(params.model.name, source, run.info.run_id, tags=version_tags)
     return client, str(version.version)
 
 
@@ -75,18 +82,49 @@ def test_the_champion_is_the_model_that_was_registered(params: Params, bundle: d
 
 
 @pytest.mark.parametrize(
-    ("metrics", "has_skill"),
+    ("metrics", "churn", "expansion"),
     [
-        ({"churn_3m_has_skill": 0.0, "churn_12m_has_skill": 1.0}, True),
-        ({"churn_3m_has_skill": 0.0, "expansion_3m_has_skill": 1.0}, False),
-        ({"churn_3m_auc": 0.9}, None),
+        ({"churn_3m_has_skill": 0.0, "churn_12m_has_skill": 1.0}, True, None),
+        ({"churn_3m_has_skill": 0.0, "expansion_3m_has_skill": 1.0}, False, True),
+        ({"churn_3m_has_skill": 1.0, "expansion_3m_has_skill": 0.0}, True, False),
+        ({"churn_3m_auc": 0.9}, None, None),
     ],
 )
 def test_whether_it_had_skill_comes_from_its_run(
-    params: Params, bundle: dict[str, str], metrics: dict[str, float], has_skill: bool | None
+    params: Params, bundle: dict[str, str], metrics: dict[str, float], churn: bool | None, expansion: bool | None
 ) -> None:
     name_champion(params, bundle, metrics=metrics)
-    assert load_champion(params).has_skill is has_skill
+    champion = load_champion(params)
+    assert (champion.has_skill, champion.has_expansion_skill) == (churn, expansion)
+
+
+@pytest.mark.parametrize(
+    ("tags", "rules", "source", "data_digest"),
+    [
+        (
+            {"revenue.currency": "EUR", "source": "files exports", "data_digest": "abc", "other": "x"},
+            {"revenue.currency": "EUR"},
+            "files exports",
+            "abc",
+        ),
+        ({}, {}, "", ""),
+    ],
+)
+def test_what_it_was_trained_on_comes_from_its_version(
+    params: Params, bundle: dict[str, str], tags: dict[str, str], rules: dict[str, str], source: str, data_digest: str
+) -> None:
+    name_champion(params, bundle, version_tags=tags)
+    champion = load_champion(params)
+    assert (champion.rules, champion.source, champion.data_digest) == (rules, source, data_digest)
+
+
+def test_a_store_that_is_not_there_is_named_with_its_setting_and_without_its_password() -> None:
+    params = load(overrides=["tracking.uri=http://me:secret@127.0.0.1:9/store"])
+    told = (
+        r"^The tracking store http://127.0.0.1:9/store of tracking.uri does not answer: Connection refused\. Start it"
+    )
+    with pytest.raises(StoreUnreachable, match=told):
+        load_champion(params)
 
 
 @pytest.mark.parametrize(

@@ -84,11 +84,15 @@ def changed(small_params: Params) -> Any:
 
 @pytest.fixture
 def scored() -> Any:
-    """A score from columns: scored(probability=[...], base=[...], event=[...]), an account a row unless given."""
+    """A score from columns: scored(probability=[...], base=[...], event=[...]), an account a row unless given.
+
+    The rates by segment and term end are the base rate unless given as `segments`.
+    """
 
     def score(
         outcome: str = "churn", horizon_months: int = 3, *, accounts: Any = None, **columns: list[float]
     ) -> AccountScore:
+        columns = {"segments": columns["base"]} | columns
         arrays = {name: pd.Series(values, dtype=float).to_numpy() for name, values in columns.items()}
         names = accounts or [f"account {number}" for number in range(len(arrays["event"]))]
         return score_accounts(outcome, horizon_months, account_id=pd.Series(names), **arrays)

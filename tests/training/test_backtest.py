@@ -180,9 +180,11 @@ def origin_result(day: str, horizon: int, probability: list[float], churned: lis
             "horizon_months": horizon,
             "churn_probability": probability,
             "churn_base": 0.5,
+            "churn_segments": 0.25,
             "churned": churned,
             "expansion_probability": [0.5, 0.5],
             "expansion_base": 0.5,
+            "expansion_segments": 0.5,
             "expanded": [0.0, 1.0],
         }
     )
@@ -201,6 +203,7 @@ def test_scores_take_all_origins_together_and_pass_over_horizons_that_have_not_c
     ]  # fmt: skip
     assert found[0].log_loss == pytest.approx(-np.log([0.9, 0.8, 0.1, 0.8]).mean())
     assert found[0].base_log_loss == pytest.approx(np.log(2))
+    assert found[0].segment_log_loss == pytest.approx(-np.log([0.25, 0.75, 0.75, 0.75]).mean())
 
 
 @pytest.fixture(scope="module")

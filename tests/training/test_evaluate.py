@@ -120,8 +120,8 @@ def test_noise_has_no_skill_and_the_verdict_says_so(seed: int, scored: Any, mont
     assert score.skill_low < 0
     assert not score.has_skill
     (line,) = report.verdict([score], months(1)[0])
-    assert line.startswith("NO SKILL FOUND for churn, tested out of time from 2020-01-01: at best, 3 months ahead,")
-    assert f"(95 % interval from {score.skill_low:+.1%}) and the AUC {score.auc:.2f}" in line
+    assert line.startswith("NO SKILL FOUND for churn, tested out of time from 2020-01-01: 3 months ahead, the log-loss")
+    assert f"worse than the base rate's (95 % interval from {score.skill_low:+.1%})" in line
     assert line.endswith("Do not act on single accounts' churn probabilities or reasons.")
 
 
@@ -159,3 +159,22 @@ def test_where_only_one_thing_came_ranking_and_calibration_are_undefined(event: 
     score = scored(probability=[0.1, 0.3, 0.2], base=[0.2] * 3, event=[event] * 3)
     assert np.isnan([score.auc, score.auc_low, score.calibration_slope, score.calibration_intercept]).all()
     assert np.isfinite([score.log_loss, score.skill, score.skill_low, score.brier]).all()
+
+
+@pytest.mark.parametrize(
+    ("segments", "beats"),
+    [
+        ([0.5] * 80, True),
+        ([0.9] * 40 + [0.1] * 40, False),  # as good as the model
+        ([0.95] * 40 + [0.05] * 40, False),  # better
+    ],
+)
+def test_better_than_the_base_rate_is_not_better_than_rates_by_segment(
+    segments: list[float], beats: bool, scored: Any
+) -> None:
+    chance, event = [0.9] * 40 + [0.1] * 40, [1.0] * 40 + [0.0] * 40
+    score = scored(probability=chance, base=[0.5] * 80, segments=segments, event=event)
+    assert score.has_skill
+    assert score.beats_segments is beats
+    assert score.segment_log_loss == pytest.approx(log_loss(event, segments))
+    assert score.segment_skill == pytest.approx(1 - log_loss(event, chance) / log_loss(event, segments))

@@ -16,7 +16,6 @@ from models.outcome import OutcomeModel
 from params import Params
 from training import fit
 from training.dataset import Dataset, assemble, require_enough, settings_of
-from training.tracking import store_uri
 
 
 def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
@@ -63,7 +62,7 @@ def test_train_refuses_before_anything_is_recorded(company: Tables, changed: Any
     params = changed(model={"min_accounts": 5000, "name": "refused"})
     with pytest.raises(BadInput, match="at least 5000 are needed"):
         fit.train(company, params=params)
-    assert MlflowClient(store_uri(params)).search_registered_models("name = 'refused'") == []
+    assert MlflowClient(params.store_uri).search_registered_models("name = 'refused'") == []
 
 
 def test_the_dataset_ends_at_its_date(company: Tables, dataset: Dataset, small_params: Params) -> None:
@@ -83,6 +82,23 @@ def test_the_models_settings_are_those_of_their_sections(changed: Any) -> None:
     settings = settings_of(params)
     assert (settings.trees, settings.l2, settings.grace_days) == (33, 4.0, 45)
     assert (settings.seed, settings.threads) == (9, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("feature_fraction", 0.9),
+        ("bagging_fraction", 0.4),
+        ("category_smoothing", 3.0),
+        ("category_l2", 4.0),
+        ("max_bins", 31),
+        ("patience", 7),
+        ("min_trees", 5),
+        ("calibration_prior_sd", 0.5),
+    ],
+)
+def test_the_finer_settings_are_those_of_the_model_section(name: str, value: float, changed: Any) -> None:
+    assert getattr(settings_of(changed(model={name: value})).tuning, name) == value
 
 
 def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dataset) -> None:

@@ -36,18 +36,37 @@ def unskilled(scored: Any) -> Any:
     return scored(probability=[0.1] * 15 + [0.9] * 15, base=[0.5] * 30, event=[1.0] * 15 + [0.0] * 15, horizon_months=6)
 
 
-def test_the_verdict_names_the_horizons_with_skill(skilled: Any, unskilled: Any) -> None:
-    said = ["Churn probabilities beat the base rate 3 months ahead, tested out of time from 2025-01-01."]
-    assert report.verdict([skilled, unskilled], SINCE) == said
+RIGHT = {"probability": [0.9] * 15 + [0.1] * 15, "base": [0.5] * 30, "event": [1.0] * 15 + [0.0] * 15}
 
 
-def test_the_verdict_without_skill_tells_the_best_and_what_not_to_do(unskilled: Any, scored: Any) -> None:
-    worse = scored(probability=[0.01] * 30, base=[0.5] * 30, event=[1.0] * 30)
-    assert report.verdict([worse, unskilled], SINCE) == [
-        "NO SKILL FOUND for churn, tested out of time from 2025-01-01: at best, 6 months ahead, the log-loss was "
-        "-232.2% better than the base rate's (95 % interval from -232.2%) and the AUC 0.00 (from 0.00). "
+def test_the_verdict_names_the_horizons_with_skill(scored: Any, unskilled: Any) -> None:
+    said = (
+        "Churn probabilities beat the base rate 1, 3 months ahead, tested out of time from 2025-01-01. They also beat "
+        "the past rates by segment and term end 3 months ahead. They are not better, beyond chance, than the past "
+        "rates by segment and term end 1 month ahead."
+    )
+    better, equal = scored(**RIGHT), scored(**RIGHT, segments=RIGHT["probability"], horizon_months=1)
+    assert report.verdict([equal, better, unskilled], SINCE) == [said]
+
+
+def test_the_verdict_without_skill_quotes_what_decided_it_at_each_horizon(unskilled: Any, scored: Any) -> None:
+    """A log-loss 20 % better and a high AUC at one horizon, of 5 accounts, are not the reason: the 5 are."""
+    few = scored(probability=[0.6] * 5 + [0.1] * 20, base=[0.5] * 25, event=[1.0] * 5 + [0.0] * 20, horizon_months=1)
+    level = scored(probability=[0.5] * 80, base=[0.1] * 80, event=[1.0, 0.0] * 40)
+    assert few.skill > 0.2
+    assert report.verdict([few, level, unskilled], SINCE) == [
+        "NO SKILL FOUND for churn, tested out of time from 2025-01-01: "
+        "1 month ahead, churn came to 5 accounts, too few to tell (10 are needed); "
+        "3 months ahead, the AUC 0.50 (95 % interval from 0.37) is not above 0.5 beyond chance; "
+        "6 months ahead, the log-loss was 232.2% worse than the base rate's (95 % interval from -232.2%) and "
+        "the AUC 0.00 (95 % interval from 0.00) is not above 0.5 beyond chance. "
         "Do not act on single accounts' churn probabilities or reasons."
     ]
+
+
+def test_the_verdict_where_all_left_says_so(scored: Any) -> None:
+    (line,) = report.verdict([scored(probability=[0.01] * 30, base=[0.5] * 30, event=[1.0] * 30)], SINCE)
+    assert " and churn came to all, so that nothing tells them apart. Do not act" in line
 
 
 @pytest.mark.parametrize(("came", "said"), [(0, "0 accounts"), (1, "1 account"), (9, "9 accounts")])
@@ -55,7 +74,7 @@ def test_the_verdict_on_too_few_accounts_says_how_few(came: int, said: str, scor
     few = scored(probability=[0.9] * came + [0.1] * 20, base=[0.5] * (came + 20), event=[1.0] * came + [0.0] * 20)
     (line,) = report.verdict([few], SINCE)
     assert line.startswith("NO SKILL FOUND for churn")
-    assert f": it came to {said} only, too few to tell. Do not act" in line
+    assert f" churn came to {said}, too few to tell (10 are needed). Do not act" in line
 
 
 def test_each_outcome_has_its_verdict(unskilled: Any, scored: Any) -> None:
@@ -101,6 +120,7 @@ def test_errors_bias_and_coverage_by_hand() -> None:
             "metric": "nrr",
             "horizon_months": 12,
             "origins": 3,
+            "windows_apart": 1,
             "model_error": (0.5 + 1.5 + 10) / 3,
             "model_bias": (-0.5 + 1.5 - 10) / 3,
             "everything_renews_error": (0.5 + 3.5 + 20) / 3,
@@ -119,11 +139,11 @@ def test_errors_bias_and_coverage_by_hand() -> None:
         (
             1.10,
             [
-                "was off by 0.0 points on average over 1 origins; better than everything renews, trailing NRR.",
+                "was off by 0.0 points on average over 1 origin; better than everything renews, trailing NRR.",
                 "It was no better than: segment rates.",
             ],
         ),
-        (1.00, ["was off by 10.0 points on average over 1 origins; no better than any naive forecast."]),
+        (1.00, ["was off by 10.0 points on average over 1 origin; no better than any naive forecast."]),
     ],
 )
 def test_the_portfolio_verdict_names_whom_the_model_beat(actual: float, said: list[str]) -> None:
@@ -132,11 +152,36 @@ def test_the_portfolio_verdict_names_whom_the_model_beat(actual: float, said: li
     long = forecasts(mean=[1.10], actual=[actual], trailing_nrr=[1.0], segment_rates=[actual])
     first, *rest = report.portfolio_verdict(pd.concat([short, grr, long]))
     assert first == f"NRR 12 months ahead {said[0]}"
-    assert rest == [*said[1:], "With 1 origins this says little: read it as a trace, not as a proof."]
+    assert rest == [*said[1:], "With 1 origin this says little: read it as a trace, not as a proof."]
 
 
-def test_six_origins_are_no_mere_trace() -> None:
-    assert len(report.portfolio_verdict(forecasts(mean=[1.1] * 6, actual=[1.1] * 6))) == 1
+def test_six_origins_a_year_apart_are_no_mere_trace() -> None:
+    yearly = forecasts(mean=[1.1] * 6, actual=[1.1] * 6)
+    yearly["origin"] = pd.date_range("2018-01-01", periods=6, freq="YS")
+    assert len(report.portfolio_verdict(yearly)) == 1
+
+
+def test_origins_whose_windows_overlap_are_counted_as_what_they_are() -> None:
+    assert report.portfolio_verdict(forecasts(mean=[1.1] * 14, actual=[1.1] * 14))[1:] == [
+        "The windows of 12 months overlap: only 2 of the 14 fit beside each other, the rest repeat what these show.",
+        "With 2 windows of their own this says little: read it as a trace, not as a proof.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("months", "horizon", "apart"),
+    [
+        ([0], 12, 1),
+        ([0, 2, 4], 12, 1),
+        ([0, 6, 12], 12, 2),
+        ([12, 0, 24], 12, 3),
+        ([0, 2, 4, 6], 3, 2),
+        ([0, 1, 2], 1, 3),
+    ],
+)
+def test_windows_beside_each_other(months: list[int], horizon: int, apart: int) -> None:
+    origins = [pd.Timestamp("2024-01-01") + pd.DateOffset(months=number) for number in months]
+    assert report.windows_apart(origins, horizon) == apart
 
 
 def test_portfolio_lines_show_a_dash_where_there_is_no_naive_forecast() -> None:

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,9 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from features.tables import Tables
-from models.outcome import OutcomeModel
-from params import Params
-from training import tracking
+from models.outcome import OutcomeModel, bundle_digest
+from params import Params, StoreUnreachable
+from training import backtest, fit, tracking
 from training.dataset import Dataset
 from training.fit import TrainingResult
 from training.tracking import Evidence, Metric, Record, Table
@@ -49,7 +51,7 @@ def names_in(record: Record, folder: str) -> set[str]:
 def test_the_store_is_in_the_data_folder_unless_another_is_named(
     uri: str | None, expected: str, changed: Any, small_params: Params
 ) -> None:
-    assert tracking.store_uri(changed(tracking={"uri": uri})) == expected.format(data_dir=small_params.data_dir)
+    assert changed(tracking={"uri": uri}).store_uri == expected.format(data_dir=small_params.data_dir)
 
 
 def test_the_run_holds_the_resolved_settings(trained: TrainingResult, small_params: Params) -> None:
@@ -131,6 +133,89 @@ def test_champion_is_the_newest_version(record: Any) -> None:
     assert (str(champion.version), champion.run_id) == ("2", made[1].run_id)
 
 
+def test_the_version_says_by_what_rules_and_on_what_data_it_was_trained(
+    record: Any, company: Tables, small_params: Params
+) -> None:
+    made = record("ruled")
+    tags = client_of(made).get_model_version("ruled", made.version).tags
+    assert {name: tags.get(name) for name in ("revenue.currency", "revenue.grace_days", "revenue.reactivation")} == {
+        "revenue.currency": "USD",
+        "revenue.grace_days": "30",
+        "revenue.reactivation": "exclude",
+    }
+    assert tags["model.min_change"] == "0.001"
+    assert (tags["source"], tags["data_digest"]) == (small_params.source_name, company.digest)
+
+
+class _Silent(BaseHTTPRequestHandler):
+    """Answers the first requests as a store without the experiment would, then hangs up."""
+
+    left = 0
+
+    def do_GET(self) -> None:
+        if type(self).left:
+            type(self).left -= 1
+            self.send_response(404)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}')
+        else:
+            self.connection.close()
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to tell."""
+
+
+@pytest.fixture
+def breaking_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A store that breaks off after so many answers: breaking_store(1) -> its address."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Silent)
+    running = threading.Thread(target=server.serve_forever)
+    running.start()
+
+    def start(answers: int) -> str:
+        _Silent.left = answers
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    server.shutdown()
+    running.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "postgresql://127.0.0.1:9/runs"])
+def test_training_asks_the_store_before_it_fits_anything(uri: str, company: Tables, changed: Any) -> None:
+    """Nothing listens there. Even too little data, which is seen before any fitting, is not found first."""
+    params = changed(tracking={"uri": uri}, model={"min_accounts": 5000})
+    for work in (fit.train, backtest.backtest):
+        with pytest.raises(StoreUnreachable, match=rf"{uri} of tracking.uri does not answer: Connection refused"):
+            work(company, params=params)
+
+
+def test_a_store_that_hangs_up_is_found_before_the_fit(company: Tables, changed: Any, breaking_store: Any) -> None:
+    params = changed(tracking={"uri": breaking_store(0)}, model={"min_accounts": 5000})
+    with pytest.raises(StoreUnreachable, match=r"127.0.0.1:\d+ of tracking.uri does not answer: the connection broke"):
+        fit.train(company, params=params)
+
+
+def test_a_store_that_goes_away_while_a_run_is_recorded_is_named(
+    changed: Any, breaking_store: Any, record: Any
+) -> None:
+    other = changed(tracking={"uri": breaking_store(1)})
+    with pytest.raises(StoreUnreachable, match=r"tracking.uri does not answer: the connection broke or timed out"):
+        record("gone", other=other)
+
+
+def test_what_is_no_mlflow_server_is_named(changed: Any, breaking_store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Silent, "do_GET", lambda self: self.send_error(404))
+    params = changed(tracking={"uri": breaking_store(1)})
+    with pytest.raises(StoreUnreachable, match=r"does not answer: it is no MLflow server \(API request to .* 404"):
+        tracking.require_store(params)
+
+
 def test_an_evaluation_registers_no_model(company: Tables, changed: Any) -> None:
     params = changed(model={"name": "evaluated"})
     made = tracking.record_evaluation([Table("portfolio", pd.DataFrame({"a": [1]}))], tables=company, params=params)
@@ -158,7 +243,7 @@ def test_the_bundle_is_text_that_gives_the_same_model(
     restored = OutcomeModel.from_files(files).predict(cohort)
     np.testing.assert_array_equal(restored.hazards, model.predict(cohort).hazards)
     version = client_of(trained.record).get_model_version(trained.record.model_name, trained.record.version)
-    assert version.tags["bundle_digest"] == tracking.bundle_digest(files)
+    assert version.tags["bundle_digest"] == bundle_digest(files)
 
 
 def test_nothing_in_the_model_is_a_pickle(trained: TrainingResult, tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""One day, two days."""
+
+import pytest
+
+from models.words import counted, of_one
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "plural", "text"),
+    [
+        (1, "day", "", "1 day"),
+        (0, "day", "", "0 days"),
+        (2, "day", "", "2 days"),
+        (1234, "account", "", "1,234 accounts"),
+        (1, "window of its own", "windows of their own", "1 window of its own"),
+        (2, "window of its own", "windows of their own", "2 windows of their own"),
+    ],
+)
+def test_a_count_and_its_noun_agree(number: int, noun: str, plural: str, text: str) -> None:
+    assert counted(number, noun, plural) == text
+
+
+@pytest.mark.parametrize(
+    ("rest", "one"),
+    [
+        (" active users in the last 28 days", " active user in the last 28 days"),
+        (" tickets are open", " ticket is open"),
+        (" users went quiet in the last 28 days", " user went quiet in the last 28 days"),
+        (" trainings and webinars in the last 180 days", " training or webinar in the last 180 days"),
+        (
+            " self-help and referral contacts in the last 180 days",
+            " self-help and referral contact in the last 180 days",
+        ),
+        (" pairs of people connect the two sides", " pair of people connects the two sides"),
+        (" of the customer's people are known", " of the customer's people is known"),
+        (" uses per seat paid for", " use per seat paid for"),
+        (" times so far", " time so far"),
+        (" times the use of the 90 days before", " times the use of the 90 days before"),
+        (" CSM actions in the last 28 days", " CSM action in the last 28 days"),
+        (" of the last 90 days", " of the last 90 days"),
+        ("", ""),
+    ],
+)
+def test_what_follows_a_value_of_one_agrees_with_it(rest: str, one: str) -> None:
+    assert of_one(rest) == one
