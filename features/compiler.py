@@ -229,7 +229,9 @@ def _days_of_each(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
     columns = ", ".join(f"SUM({sql}) AS {name}" for name, sql in counted.items())
     shifted = f"a.days_{window} >> CAST(p.shift AS INTEGER)"
     # Where snapshots lie at least a window apart, no two arrivals of a thing share one.
-    days, group = (shifted, "") if asof.shortest_gap >= window else (f"BIT_OR({shifted})", "GROUP BY a.account_id, a.thing, p.k")
+    days, group = (
+        (shifted, "") if asof.shortest_gap >= window else (f"BIT_OR({shifted})", "GROUP BY a.account_id, a.thing, p.k")
+    )
     return f"""
         SELECT account_id, k, {columns}
         FROM (SELECT a.account_id, p.k, {days} AS days FROM {arrivals} a
@@ -248,7 +250,9 @@ def _states(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
 
 
 def _balances(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
-    chosen = sorted((p for p in parts if isinstance(p, Balance)), key=lambda p: (p.opened.name, str(p.closed), p.column))
+    chosen = sorted(
+        (p for p in parts if isinstance(p, Balance)), key=lambda p: (p.opened.name, str(p.closed), p.column)
+    )
     for _, group in groupby(chosen, key=lambda part: (part.opened, part.closed)):
         own = list(group)
         sources = [f"SELECT o.*, 1 AS change FROM ({_plain(own[0].opened, asof)}) o"]
@@ -285,14 +289,17 @@ def _newest(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
         columns = ", ".join(f"MAX(CASE WHEN {_placed(part)} THEN {part.name} END) AS {part.column}" for part in own)
         shown = ", ".join(f"{sql} AS {label}" for label, sql in dict.fromkeys((part.name, part.sql) for part in own))
         # Of two rows of one day the one that became known later comes first, and then the smaller value.
-        yield f"{name}_newest", f"""
+        yield (
+            f"{name}_newest",
+            f"""
             SELECT account_id, k, {columns}
             FROM (SELECT e.account_id, p.k, {first.per_sql} AS per, {shown},
                          ROW_NUMBER() OVER (PARTITION BY e.account_id, p.k, {first.per_sql}
                                             ORDER BY p.reach, e.known_day DESC, {first.sql}) AS place
                   FROM ({_events(own, asof)}) e
                   JOIN day_span p ON p.day = e.day AND p.k >= e.kv AND {asof.within(first.window_days)}) ranked
-            WHERE place <= {max(part.place for part in own)} GROUP BY account_id, k"""
+            WHERE place <= {max(part.place for part in own)} GROUP BY account_id, k""",
+        )
 
 
 def _placed(part: Newest) -> str:
@@ -323,9 +330,12 @@ def _steps(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
         )
     )
     if columns:
-        yield "step_columns", f"""
+        yield (
+            "step_columns",
+            f"""
             SELECT account_id, k, {columns}
             FROM (SELECT l.*, {before} FROM lines l WHERE starts <= t
                   WINDOW same_product AS (PARTITION BY k, account_id, product, buying_center
                                           ORDER BY starts, contract_id)) steps
-            GROUP BY account_id, k"""
+            GROUP BY account_id, k""",
+        )

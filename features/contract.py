@@ -142,7 +142,9 @@ CONTRACTS = _table(
     Column("buying_center", Type.TEXT, "The part of the customer that pays for it"),
     Column("starts_on", Type.DATE, "First day of the line", required=True),
     Column("ends_on", Type.DATE, "Scheduled end of the term, first day not covered; empty = evergreen"),
-    Column("ended_on", Type.DATE, "When it really stopped early; empty = it ran or runs to its term", filled_later=True),
+    Column(
+        "ended_on", Type.DATE, "When it really stopped early; empty = it ran or runs to its term", filled_later=True
+    ),
     Column("signed_on", Type.DATE, "When it was signed, known from then; empty = starts_on"),
     Column("notice_on", Type.DATE, "When the customer gave notice of leaving", filled_later=True),
     Column("mrr", Type.MONEY, "Monthly recurring revenue", required=True),

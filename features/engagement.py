@@ -69,9 +69,7 @@ CLOSED = Stream(
 _SURVEYED = ("surveys.responded_on", "surveys.score")
 _ANSWER = (f"{code('kind')} AS kind", "CAST(ROUND(score * 100) AS BIGINT) AS score")
 SURVEYED = Stream("surveys", "surveys", needs=_SURVEYED, columns=_ANSWER)
-DECIDED = Stream(
-    "decided", "surveys", needs=(*_SURVEYED, "surveys.respondent_role"), columns=_ANSWER, where=DECIDES
-)
+DECIDED = Stream("decided", "surveys", needs=(*_SURVEYED, "surveys.respondent_role"), columns=_ANSWER, where=DECIDES)
 DETRACTED = Measure(SURVEYED, "detracted", flag("kind = 'nps' AND score <= 600"))
 
 
@@ -288,9 +286,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _survey(
         name="nps_decision_maker_change",
-        value=_points(
-            value("({} - {})", _answer("nps", stream=DECIDED), _answer("nps", place=2, stream=DECIDED))
-        ),
+        value=_points(value("({} - {})", _answer("nps", stream=DECIDED), _answer("nps", place=2, stream=DECIDED))),
         meaning="Newest NPS answer of a decision-maker or sponsor less the one before, both of the last year",
         sentence="the NPS answer of decision-makers changed by {value}",
     ),

@@ -117,7 +117,9 @@ class Few:
     @property
     def column(self) -> str:
         """Its column."""
-        return f"{self.stream.name}_{self.key}_{self.window_days}" + (f"_new_{self.before_days}" * bool(self.before_days))
+        return f"{self.stream.name}_{self.key}_{self.window_days}" + (
+            f"_new_{self.before_days}" * bool(self.before_days)
+        )
 
 
 @dataclass(frozen=True)

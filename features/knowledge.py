@@ -23,7 +23,9 @@ KNOWLEDGE = "holdfast_knowledge"  # table_name, day, rows, hashes
 def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> str:
     """Store, for each table and day, how many cells became known and the sum of their hashes; gives the whole digest."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
-    connection.execute(f"CREATE OR REPLACE TABLE {KNOWLEDGE} (table_name VARCHAR, day BIGINT, cells BIGINT, hashes HUGEINT)")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {KNOWLEDGE} (table_name VARCHAR, day BIGINT, cells BIGINT, hashes HUGEINT)"
+    )
     asof = AsOf(tables, (tables.data_until,))
     for name, columns in tables.columns.items():
         for day, hashed in _cells(asof, name, columns):
@@ -32,7 +34,9 @@ def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> st
                 SELECT '{name}', day, COUNT(*), SUM(CAST(hashed AS HUGEINT))
                 FROM (SELECT {day} AS day, hash({hashed}) AS hashed FROM main.{name}) cells
                 WHERE day IS NOT NULL GROUP BY day""")
-    rows = connection.execute(f"SELECT table_name, sum(cells), sum(hashes) FROM {KNOWLEDGE} GROUP BY 1 ORDER BY 1").fetchall()
+    rows = connection.execute(
+        f"SELECT table_name, sum(cells), sum(hashes) FROM {KNOWLEDGE} GROUP BY 1 ORDER BY 1"
+    ).fetchall()
     return _digest([*rows, *sorted((name, tuple(columns)) for name, columns in tables.columns.items())])
 
 

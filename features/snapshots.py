@@ -316,7 +316,9 @@ def _short_digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
-def _assemble(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, memory_gb: float, account_id: str | None = None) -> None:
+def _assemble(
+    connection: duckdb.DuckDBPyConnection, recipe: _Recipe, memory_gb: float, account_id: str | None = None
+) -> None:
     """Make temp table `assembled`: the snapshots of all accounts, or of one, a range of accounts at a time."""
     tables = recipe.asof.tables
     load(connection, recipe.asof.frames())
@@ -355,7 +357,9 @@ def _assembled(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, k: int | 
     return table
 
 
-def _why(recipe: _Recipe, folder: Path, files: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]) -> list[str]:
+def _why(
+    recipe: _Recipe, folder: Path, files: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]
+) -> list[str]:
     """What is to be made and is not simply new: because the definition changed, or a past was rewritten."""
     missing = [day for day, file in files.items() if not file.exists()]
     if not missing:

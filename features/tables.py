@@ -114,7 +114,9 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequ
         connection.execute(_keys(KEYS, "account_id", "account_key", f"SELECT account_id FROM ({select})"))
     joins, keys = f"JOIN made.{KEYS} a ON a.account_id = s.account_id", ["a.account_key"]
     for name in keyed_columns(table, columns):
-        text = code(f"s.{named(name)}") if contract.TABLES[table].column(name).type is contract.Type.TEXT else f"s.{name}"
+        text = (
+            code(f"s.{named(name)}") if contract.TABLES[table].column(name).type is contract.Type.TEXT else f"s.{name}"
+        )
         connection.execute(_keys(f"keys_{name}", name, key_of(name), f"SELECT {text} AS {name} FROM ({select}) s"))
         joins += f" LEFT JOIN made.keys_{name} {name}_keys ON {name}_keys.{name} = {text}"
         keys.append(f"{name}_keys.{key_of(name)}")
