@@ -348,18 +348,21 @@ def simulate(
 @verb
 def snapshots(run: Run) -> None:
     """Make the snapshots that training reads: every account at every month start."""
-    from features.snapshots import month_starts, stored
+    from features.snapshots import make, month_starts
 
     with _only_writer(run.params.data_dir):
         tables = run.load().tables
         dates = month_starts(tables, run.params.snapshots)
-        made = stored(tables, dates, params=run.params, progress=run.progress)
+        made = make(tables, dates, params=run.params, progress=run.progress)
+    rows, accounts = made.totals()
     content = {
-        "rows": len(made.frame),
-        "accounts": int(made.frame["account_id"].nunique()),
+        "rows": rows,
+        "accounts": accounts,
         "dates": len(dates),
         "first": dates[0].isoformat(),
         "last": dates[-1].isoformat(),
+        "made": [day.isoformat() for day in made.missing],
+        "why": list(made.why),
         "features": [feature.name for feature in made.features],
         "folder": str(run.params.data_dir / "snapshots"),
     }
@@ -628,7 +631,10 @@ def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequ
     for feature in features:
         table.add_row(feature.name, feature.family, feature.unit, feature.meaning)
     console.print(table)
-    console.print(f"Stored in {content['folder']}")
+    for line in content["why"]:
+        console.print(line, soft_wrap=True)
+    made = counted(len(content["made"]), "date")
+    console.print(f"{made} made now, the rest was there. Stored in {content['folder']}", soft_wrap=True)
 
 
 def _print_lines(console: "Console", lines: Sequence[str]) -> None:

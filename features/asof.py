@@ -134,7 +134,8 @@ class AsOf:
         if since_days is not None:
             since = f"{event} >= DATE '{self.dates[0] - timedelta(days=since_days)}'"
         return f"""
-            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv, CASE WHEN a.k > b.k THEN a.t ELSE b.t END AS kv_t
+            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv,
+                   CASE WHEN a.k > b.k THEN a.t ELSE b.t END AS kv_t
             FROM (SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
                   FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}) e
             JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END

@@ -222,13 +222,6 @@ FEATURES: tuple[Feature, ...] = (
         meaning="Days since the last upsell, cross-sell or renewal at more; missing if there was none",
         sentence="the last expansion was {value} days ago",
     ),
-    _changes(
-        name="days_since_contraction",
-        value=_since("last_contraction", f"kind = 'downsell' OR ({FALLS} AND NOT {GROWS})"),
-        unit="days",
-        meaning="Days since the last downsell or renewal at less; missing if there was none",
-        sentence="the last contraction was {value} days ago",
-    ),
     *(
         _changes(
             name=f"arr_change_{days}d",
@@ -314,16 +307,6 @@ FEATURES: tuple[Feature, ...] = (
         unit="products",
         meaning="Distinct products in force",
         sentence="{value} products",
-        expected=-1,
-    ),
-    _size(
-        name="buying_centers",
-        value=of_lines(
-            "centers", "COUNT(DISTINCT CASE WHEN active = 1 THEN buying_center END)", "contracts.buying_center"
-        ),
-        unit="buying centres",
-        meaning="Distinct buying centres that pay",
-        sentence="{value} buying centres pay",
         expected=-1,
     ),
     _size(

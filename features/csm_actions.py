@@ -8,7 +8,6 @@ from features.kinds import (
     Stream,
     Value,
     balance,
-    before_ratio,
     code,
     days_since,
     distinct,
@@ -104,14 +103,7 @@ FEATURES: tuple[Feature, ...] = (
             meaning=f"Actions done in the last {days} days",
             sentence=f"{{value}} CSM actions in the last {days} days",
         )
-        for days in (28, 90, 180)
-    ),
-    _acted(
-        name="csm_actions_ratio_90d",
-        value=before_ratio(DONE, 90),
-        unit="ratio",
-        meaning="Actions done in the last 90 days over those of the 90 days before",
-        sentence="{value} times the CSM actions of the 90 days before",
+        for days in (28, 90)
     ),
     _acted(
         name="days_since_csm_action",
@@ -147,16 +139,13 @@ FEATURES: tuple[Feature, ...] = (
         meaning="Distinct playbooks run in the last 180 days",
         sentence="{value} playbooks run in the last 180 days",
     ),
-    *(
-        _cadence(
-            name=f"csm_missed_{days}d",
-            value=needing(windowed_sum(MISSED, days), "csm_actions.status"),
-            unit="actions",
-            meaning=f"Actions planned but missed in the last {days} days",
-            sentence=f"{{value}} planned CSM actions missed in the last {days} days",
-            expected=1,
-        )
-        for days in (90, 180)
+    _cadence(
+        name="csm_missed_90d",
+        value=needing(windowed_sum(MISSED, 90), "csm_actions.status"),
+        unit="actions",
+        meaning="Actions planned but missed in the last 90 days",
+        sentence="{value} planned CSM actions missed in the last 90 days",
+        expected=1,
     ),
     _cadence(
         name="csm_delivered_share_180d",

@@ -156,26 +156,11 @@ FEATURES: tuple[Feature, ...] = (
         meaning="Distinct people of the customer in contact in the last 90 days",
         sentence="{value} of the customer's people in contact in the last 90 days",
     ),
-    _engaged(
-        name="days_since_engagement",
-        value=days_since(ENGAGED, YEAR),
-        unit="days",
-        meaning="Days since the last contact of any kind; missing if there was none in a year",
-        sentence="the last contact was {value} days ago",
-        expected=1,
-    ),
     _meeting(
         name="meetings_90d",
         value=windowed_sum(MEETINGS, 90),
         meaning="Meetings in the last 90 days",
         sentence="{value} meetings in the last 90 days",
-    ),
-    _meeting(
-        name="meetings_ratio_90d",
-        value=before_ratio(MEETINGS, 90),
-        unit="ratio",
-        meaning="Meetings in the last 90 days over those of the 90 days before",
-        sentence="{value} times the meetings of the 90 days before",
     ),
     _meeting(
         name="days_since_meeting",
@@ -228,21 +213,6 @@ FEATURES: tuple[Feature, ...] = (
         sentence="{value} high or critical tickets in the last 90 days",
     ),
     _ticket(
-        name="severe_ticket_share_180d",
-        value=needing(ratio(windowed_sum(SEVERE_OPENED, 180), count(OPENED, 180)), "tickets.severity"),
-        unit="share",
-        meaning="High or critical tickets over all opened in the last 180 days",
-        sentence="{value} of the tickets of the last 180 days were high or critical",
-    ),
-    _ticket(
-        name="days_since_ticket",
-        value=days_since(OPENED, YEAR),
-        unit="days",
-        meaning="Days since the last ticket was opened; missing if none was in a year",
-        sentence="the last ticket was opened {value} days ago",
-        expected=0,
-    ),
-    _ticket(
         name="ticket_backlog",
         value=balance(OPENED, CLOSED, "open"),
         meaning="Tickets opened and not yet resolved",
@@ -285,12 +255,6 @@ FEATURES: tuple[Feature, ...] = (
         sentence="the last NPS answer of a decision-maker was {value}",
     ),
     _survey(
-        name="nps_decision_maker_change",
-        value=_points(value("({} - {})", _answer("nps", stream=DECIDED), _answer("nps", place=2, stream=DECIDED))),
-        meaning="Newest NPS answer of a decision-maker or sponsor less the one before, both of the last year",
-        sentence="the NPS answer of decision-makers changed by {value}",
-    ),
-    _survey(
         name="nps_detractors_180d",
         value=needing(windowed_sum(DETRACTED, 180), "surveys.kind"),
         unit="answers",
@@ -312,13 +276,6 @@ FEATURES: tuple[Feature, ...] = (
         value=_points(value("({} - {})", _answer("csat"), _answer("csat", place=2))),
         meaning="Newest CSAT answer less the one before, both of the last year",
         sentence="the CSAT answer changed by {value}",
-    ),
-    _survey(
-        name="surveys_365d",
-        value=count(SURVEYED, YEAR),
-        unit="answers",
-        meaning="Survey answers in the last 365 days",
-        sentence="{value} survey answers in the last year",
     ),
     _survey(
         name="days_since_survey",
@@ -366,13 +323,6 @@ FEATURES: tuple[Feature, ...] = (
         value=needing(windowed_sum(CUSTOMERS_LEFT, 180), "contacts.side"),
         meaning="The customer's people who left in the last 180 days",
         sentence="{value} of the customer's people left in the last 180 days",
-    ),
-    _person(
-        name="people_joined_180d",
-        value=needing(windowed_sum(Measure(JOINED, "customers", flag(CUSTOMER)), 180), "contacts.side"),
-        meaning="The customer's people who took a role in the last 180 days",
-        sentence="{value} of the customer's people are new in the last 180 days",
-        expected=0,
     ),
     _person(
         name="customer_contacts",

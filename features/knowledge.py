@@ -21,8 +21,7 @@ KNOWLEDGE = "holdfast_knowledge"  # table_name, day, rows, hashes
 
 
 def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> str:
-    """Store, for each table and day, how many cells became known and the sum of their hashes; gives the whole digest."""
-    connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
+    """Store, for each table and day, how many cells became known and the sum of their hashes; the digest of all."""
     connection.execute(
         f"CREATE OR REPLACE TABLE {KNOWLEDGE} (table_name VARCHAR, day BIGINT, cells BIGINT, hashes HUGEINT)"
     )

@@ -140,12 +140,19 @@ def build(
 class Stored:
     """Where the snapshots of some dates lie or will lie, which of them are to be made, and why.
 
-    `files` by date; `missing` the dates to make; `why` one line each for what a user should know.
+    `files` by date; `missing` the dates to make; `why` a line for each that is not simply new; `features` as in
+    `Snapshots`.
     """
 
     files: Mapping[date, Path]
     missing: tuple[date, ...]
     why: tuple[str, ...]
+    features: tuple[Feature, ...]
+
+    def totals(self) -> tuple[int, int]:
+        """How many rows and distinct accounts the files hold, once they are made."""
+        ids = pa.concat_tables(pq.read_table(file, columns=["account_id"]) for file in self.files.values())
+        return ids.num_rows, len(pa.compute.unique(ids["account_id"]))
 
 
 def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
@@ -155,7 +162,7 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     known = known_before(tables, recipe.asof.dates)
     files = {day: folder / f"{day.isoformat()}.{digest_of(known[day])}.parquet" for day in recipe.asof.dates}
     missing = tuple(day for day, file in files.items() if not file.exists())
-    return Stored(files, missing, tuple(_why(recipe, folder, files, known)))
+    return Stored(files, missing, tuple(_why(recipe, folder, files, known)), recipe.selection.features)
 
 
 def make(

@@ -59,10 +59,10 @@ class Tables:
     def show_accounts(self, connection: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
         """Let `raw` show the accounts with keys from `first` to `last` only."""
         for name in self.columns:
-            chosen = f"WHERE account_key BETWEEN {first} AND {last}" if name != "fx_rates" else ""
-            connection.execute(
-                f"CREATE OR REPLACE VIEW raw.{name} AS SELECT {self._shown(name, keyed=True)} FROM stored.{name} {chosen}"
-            )
+            select = f"SELECT {self._shown(name, keyed=True)} FROM stored.{name}"
+            if self.has(name, "account_id"):
+                select += f" WHERE account_key BETWEEN {first} AND {last}"
+            connection.execute(f"CREATE OR REPLACE VIEW raw.{name} AS {select}")
 
     def account_keys(self, connection: duckdb.DuckDBPyConnection, account_id: str | None = None) -> tuple[int, int]:
         """First and last key of all accounts, or the key of one twice; (0, -1) where there is none."""

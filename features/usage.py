@@ -56,7 +56,7 @@ FEATURES: tuple[Feature, ...] = (
             meaning=f"Amount of use in the last {days} days",
             sentence=f"{{value}} uses in the last {days} days",
         )
-        for days in (7, 28, 90, 180)
+        for days in (7, 28, 90)
     ),
     *(
         _days(
@@ -89,7 +89,7 @@ FEATURES: tuple[Feature, ...] = (
             meaning=f"Distinct users active in the last {days} days",
             sentence=f"{{value}} active users in the last {days} days",
         )
-        for days in (7, 28, 90)
+        for days in (28, 90)
     ),
     _users(
         name="lapsed_users_28d",
@@ -136,13 +136,6 @@ FEATURES: tuple[Feature, ...] = (
         sentence="{value} uses per active user in the last 28 days",
     ),
     _depth(
-        name="usage_per_active_day_28d",
-        value=ratio(windowed_sum(USED, 28), active_days(USE, 28), scale=100),
-        unit="events a day",
-        meaning="Amount of use per active day in the last 28 days",
-        sentence="{value} uses per active day in the last 28 days",
-    ),
-    _depth(
         name="usage_per_seat_28d",
         value=ratio(windowed_sum(USED, 28), SEATS, scale=100),
         unit="events a seat",
@@ -163,7 +156,7 @@ FEATURES: tuple[Feature, ...] = (
             meaning=f"Distinct product features used in the last {days} days",
             sentence=f"{{value}} product features used in the last {days} days",
         )
-        for days in (7, 28, 90)
+        for days in (28, 90)
     ),
     _breadth(
         name="features_kept_share",
@@ -178,12 +171,6 @@ FEATURES: tuple[Feature, ...] = (
         meaning="Product features used in the last 90 days but not in the 90 days before (newly adopted)",
         sentence="{value} product features newly adopted in the last 90 days",
     ),
-    _breadth(
-        name="new_features_28d",
-        value=adopted(USE, "feature", 28, before=90),
-        meaning="Product features used in the last 28 days but not in the 90 days before (newly adopted)",
-        sentence="{value} product features newly adopted in the last 28 days",
-    ),
     *(
         _trend(
             name=f"usage_ratio_{days}d",
@@ -191,7 +178,7 @@ FEATURES: tuple[Feature, ...] = (
             meaning=f"Use in the last {days} days over that of the {days} days before",
             sentence=f"{{value}} times the use of the {days} days before",
         )
-        for days in (7, 28, 90)
+        for days in (28, 90)
     ),
     _trend(
         name="usage_vs_baseline_28d",
@@ -206,7 +193,7 @@ FEATURES: tuple[Feature, ...] = (
             meaning=f"Change along the straight line through {days} days of daily use, over their mean",
             sentence=f"a usage trend of {{value}} times its mean over {days} days",
         )
-        for days in (28, 90, 180)
+        for days in (28, 90)
     ),
     _trend(
         name="usage_volatility_28d",
@@ -215,14 +202,11 @@ FEATURES: tuple[Feature, ...] = (
         sentence="weekly use varies by {value} times its mean",
         expected=1,
     ),
-    *(
-        _seats(
-            name=f"seat_utilisation_{days}d",
-            value=ratio(distinct_many(USE, "user_id", days), SEATS),
-            meaning=f"Active users of the last {days} days over the seats paid for",
-            sentence=f"{{value}} of the seats paid for were used in the last {days} days",
-        )
-        for days in (28, 90)
+    _seats(
+        name="seat_utilisation_28d",
+        value=ratio(distinct_many(USE, "user_id", 28), SEATS),
+        meaning="Active users of the last 28 days over the seats paid for",
+        sentence="{value} of the seats paid for were used in the last 28 days",
     ),
     _seats(
         name="seat_utilisation_peer_rank_28d",
