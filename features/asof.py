@@ -124,22 +124,34 @@ class AsOf:
         day. `columns` are column names or `expression AS name`, which must read nothing that is filled in later than
         `day`. `since_days` leaves out what no window of so many days can see.
         """
-        declared = contract.TABLES[table]
-        event = day or declared.event_day
+        first = self._days[0] - 1
+        return f"""
+            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv,
+                   CASE WHEN a.k > b.k THEN a.t ELSE b.t END AS kv_t
+            FROM ({self.rows(table, columns, day=day, where=where, since_days=since_days)}) e
+            JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END
+            JOIN day_first b ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END"""
+
+    def rows(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        day: str | None = None,
+        where: str = "TRUE",
+        since_days: int | None = None,
+    ) -> str:
+        """SELECT of the same rows whether or not a snapshot may see them yet: `account_id`, `day`, `known_day`."""
+        event = day or contract.TABLES[table].event_day
         if event is None:
             raise ValueError(f"{table} has no event day")
         shown = "".join(f", {column}" for column in columns)
-        first = self._days[0] - 1
         since = "TRUE"
         if since_days is not None:
             since = f"{event} >= DATE '{self.dates[0] - timedelta(days=since_days)}'"
         return f"""
-            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv,
-                   CASE WHEN a.k > b.k THEN a.t ELSE b.t END AS kv_t
-            FROM (SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
-                  FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}) e
-            JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END
-            JOIN day_first b ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END"""
+            SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
+            FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}"""
 
     def contracts(self) -> str:
         """SELECT of the contract lines as each snapshot knew them: a row a snapshot `k` and line.
@@ -147,6 +159,7 @@ class AsOf:
         Of several versions of a line the newest known one counts. `starts`, `ends` (scheduled; NULL = evergreen),
         `ended` (only once passed, or once notice is known) and `notice` (only once given) are day numbers;
         `mrr_cents` and `list_mrr_cents` are integers in the line's `currency` (NULL = the reporting one).
+        `product_line` and `center_line` number the account's buying centres and their products.
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
@@ -154,6 +167,7 @@ class AsOf:
         return f"""
             SELECT c.k, c.t, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
                    v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
+                   v.product_line, v.center_line,
                    CASE WHEN {known_ended} THEN v.ended END AS ended,
                    CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice
             FROM (SELECT r.*, LEAD(r.kv) OVER (PARTITION BY r.contract_id ORDER BY r.known_day, r.version) AS next_kv
@@ -175,6 +189,7 @@ class AsOf:
         return f"""
             SELECT c.k, c.t, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
                    v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
+                   v.product_line, v.center_line,
                    CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})
                         THEN v.ended END AS ended,
                    CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
@@ -269,6 +284,9 @@ class AsOf:
                    {get["seats"]} AS seats, {get["auto_renew"]} AS auto_renew,
                    {day_of("starts_on")} AS starts, {day_of(get["ends_on"])} AS ends,
                    {day_of(get["ended_on"])} AS ended, {day_of(get["notice_on"])} AS notice,
+                   DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, ''),
+                                               COALESCE({get["product"]}, '')) AS product_line,
+                   DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
                    {get["recorded_at"]} AS version, {signed} AS signed,
                    COALESCE({day_of(get["recorded_at"])}, {signed} + {lag}) AS known_day
             FROM raw.contracts"""

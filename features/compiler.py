@@ -84,11 +84,14 @@ def _windows(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
 
 def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
     """A word and a bit for each distinct thing."""
-    seen = f"SELECT DISTINCT {few.key} AS thing FROM ({_events(own, asof)}) e WHERE {few.key} IS NOT NULL"
+    stream = few.stream
+    shown = next(column for column in stream.columns if column.split(" AS ")[-1] == few.key)
+    seen = asof.rows(stream.table, [shown], day=stream.day, where=stream.where, since_days=max(edges(own)))
     return f"""
         SELECT thing, CAST(FLOOR((place - 1) / {BITS}.0) AS INTEGER) AS word,
                CAST(1 AS BIGINT) << CAST(MOD(place - 1, {BITS}) AS INTEGER) AS bit
-        FROM (SELECT thing, ROW_NUMBER() OVER (ORDER BY thing) AS place FROM ({seen}) s) numbered"""
+        FROM (SELECT thing, ROW_NUMBER() OVER (ORDER BY thing) AS place
+              FROM (SELECT DISTINCT {few.key} AS thing FROM ({seen}) s WHERE {few.key} IS NOT NULL) d) numbered"""
 
 
 def _events(own: Sequence[Any], asof: AsOf) -> str:
@@ -105,14 +108,19 @@ def _values(own: Sequence[Any]) -> dict[str, str]:
     return {sql: f"v{place}" for place, sql in enumerate(found)}
 
 
+def _lasts(own: Sequence[Any]) -> dict[str, str]:
+    """The distinct conditions of a stream's last days: SQL -> column of the tile."""
+    found = dict.fromkeys(part.where for part in own if isinstance(part, LastDay))
+    return {where: f"last{place}" for place, where in enumerate(found)}
+
+
 def _tile(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     """What happened in each segment of days, by when it became known."""
     stream: Rows = own[0].stream
     columns = [f"CAST(SUM({sql}) AS BIGINT) AS {name}" for sql, name in _values(own).items()]
     if any(isinstance(part, ActiveDays) for part in own):
         columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN {_bit('e.day - d.segment')} ELSE 0 END) AS days")
-    if any(isinstance(part, LastDay) for part in own):
-        columns.append(f"MAX(CASE WHEN {stream.active} THEN e.day END) AS last_day")
+    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {name}" for where, name in _lasts(own).items()]
     group, codes = "e.account_id, d.segment, e.kv", ""
     if few is not None:
         columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN COALESCE(c.bit, 0) ELSE 0 END) AS things")
@@ -139,7 +147,7 @@ def _spread(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     """The tiles spread over the snapshots that still see them, and added up there."""
     name, longest = own[0].stream.name, max(edges(own))
     source = f"{name}_fresh" if any(isinstance(part, ActiveDays) for part in own) else f"{name}_tile"
-    values = _values(own)
+    values = _values(own) | _lasts(own)
     word = ", s.word" if few else ""
     columns = ", ".join(f"{_spread_column(part, values, asof)} AS {part.column}" for part in own)
     spread = f"""
@@ -163,7 +171,7 @@ def _spread_column(part: Any, values: dict[str, str], asof: AsOf) -> str:
     if isinstance(part, ActiveDays):
         return f"CAST(SUM(CASE WHEN {inside} THEN s.fresh_days ELSE 0 END) AS BIGINT)"
     if isinstance(part, LastDay):
-        return f"MAX(CASE WHEN {inside} THEN s.last_day END)"
+        return f"MAX(CASE WHEN {inside} THEN s.{values[part.where]} END)"
     things = f"BIT_OR(CASE WHEN {inside} THEN s.things ELSE 0 END)"
     if part.before_days:
         before = asof.within(part.before_days, ending_days_ago=part.window_days, stream=stream)
@@ -199,8 +207,8 @@ def _arrivals(own: Sequence[Many], asof: AsOf) -> str:
         for window in windows
     )
     return f"""
-        SELECT account_id, {key} AS thing, kv, kv_t, MAX(day) AS day{bits} FROM ({_events(own, asof)}) e
-        WHERE {key} IS NOT NULL AND {stream.active} GROUP BY account_id, {key}, kv, kv_t"""
+        SELECT account_id, {key} AS thing, kv, MAX(day) AS day{bits} FROM ({_events(own, asof)}) e
+        WHERE {key} IS NOT NULL AND {stream.active} GROUP BY account_id, {key}, kv"""
 
 
 def _seen(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
@@ -335,7 +343,7 @@ def _steps(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
             f"""
             SELECT account_id, k, {columns}
             FROM (SELECT l.*, {before} FROM lines l WHERE starts <= t
-                  WINDOW same_product AS (PARTITION BY k, account_id, product, buying_center
+                  WINDOW same_product AS (PARTITION BY k, product_line
                                           ORDER BY starts, contract_id)) steps
             GROUP BY account_id, k""",
         )

@@ -44,21 +44,12 @@ PLANNED = Measure(ACTIONS, "planned", flag("status = 'done' AND days_late IS NOT
 LATE = Measure(ACTIONS, "late", "CASE WHEN status = 'done' THEN COALESCE(days_late, 0) ELSE 0 END")
 ON_TIME = Measure(ACTIONS, "on_time", flag("status = 'done' AND days_late <= 0"))
 
-_REACHED = ("goals.achieved_on",)
-REACHED = Stream("goals_reached", "goals", needs=_REACHED, day="achieved_on")
-FIRST_VALUE = Stream(
-    "first_value",
+REACHED = Stream(
+    "goals_reached",
     "goals",
-    needs=(*_REACHED, "goals.horizon"),
+    needs=("goals.achieved_on",),
+    columns=("horizon", "due_on", "achieved_on"),
     day="achieved_on",
-    where="horizon = 'first_value'",
-)
-REACHED_LATE = Stream(
-    "reached_late",
-    "goals",
-    needs=(*_REACHED, "goals.due_on"),
-    day="achieved_on",
-    where="achieved_on > due_on",
 )
 AGREED = Stream("goals_agreed", "goals", needs=("goals.set_on",))
 # A goal turns overdue on its due day, unless reached before, and stops being so on the day it is reached.
@@ -66,7 +57,7 @@ DUE = Stream("goals_due", "goals", needs=("goals.due_on",), day="due_on")
 MADE_UP = Stream(
     "goals_made_up",
     "goals",
-    needs=_REACHED,
+    needs=("goals.achieved_on",),
     day=later_of("due_on", "achieved_on"),
     where="due_on IS NOT NULL AND achieved_on IS NOT NULL",
 )
@@ -77,16 +68,14 @@ def _by_process(process: str) -> Measure:
 
 
 def _since_process(process: str) -> Value:
-    stream = Stream(
-        f"csm_{process}",
-        "csm_actions",
-        needs=("csm_actions.acted_on", "csm_actions.process"),
-        where=f"{_STATUS} = 'done' AND {code('process')} = '{process}'",
-    )
-    return days_since(stream, YEAR)
+    where = f"status = 'done' AND process = '{process}'"
+    return needing(days_since(ACTIONS, YEAR, name=process, where=where), "csm_actions.process")
 
 
-_first_value_day = running(FIRST_VALUE, "day", "MIN", "day")
+_first_value_day = needing(
+    running(REACHED, "first_value", "MIN", "CASE WHEN horizon = 'first_value' THEN day END"), "goals.horizon"
+)
+_late = needing(running(REACHED, "late", "SUM", flag("achieved_on > due_on")), "goals.due_on")
 _reached = running(REACHED, "count", "SUM", "1")
 
 _feature = partial(Feature, family="csm_actions")
@@ -212,7 +201,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _goals(
         name="goals_reached_late",
-        value=value("COALESCE({}, 0)", running(REACHED_LATE, "count", "SUM", "1")),
+        value=value("COALESCE({}, 0)", _late),
         meaning="Goals reached after their due day so far",
         sentence="{value} goals were reached late",
         expected=1,

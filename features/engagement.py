@@ -38,7 +38,6 @@ CALLED = (("churn", -2), ("contract", -1), ("renew", 0), ("expand", 1))
 
 _ENGAGED = ("engagement.kind",)
 ENGAGED = Stream("engaged", "engagement", needs=_ENGAGED, columns=("kind", "contact_id"))
-MET = Stream("met", "engagement", needs=_ENGAGED, where=MEETING)
 MEETINGS = Measure(ENGAGED, "met", flag(MEETING))
 TRAININGS = Measure(ENGAGED, "trained", flag(TRAINING))
 GATHERINGS = Measure(ENGAGED, "community", flag(COMMUNITY))
@@ -164,7 +163,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _meeting(
         name="days_since_meeting",
-        value=days_since(MET, YEAR),
+        value=days_since(ENGAGED, YEAR, name="met", where=MEETING),
         unit="days",
         meaning="Days since the last meeting; missing if there was none in a year",
         sentence="the last meeting was {value} days ago",

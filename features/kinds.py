@@ -91,15 +91,17 @@ class ActiveDays:
 
 @dataclass(frozen=True)
 class LastDay:
-    """The newest active day of a window, as a day number."""
+    """The newest day of a window with a row that fulfils a condition, as a day number."""
 
     stream: Stream
     window_days: int
+    name: str
+    where: str
 
     @property
     def column(self) -> str:
         """Its column."""
-        return f"{self.stream.name}_last_{self.window_days}"
+        return f"{self.stream.name}_last_{self.name}_{self.window_days}"
 
 
 @dataclass(frozen=True)
@@ -283,9 +285,9 @@ def active_days(stream: Stream, days: int, *, ago: int = 0) -> Value:
     return _counted(ActiveDays(stream, days, ago), stream.needs, days + ago)
 
 
-def days_since(stream: Stream, days: int) -> Value:
-    """Days since the newest active row; missing if none in the window."""
-    return value("t - {}", _of(LastDay(stream, days), stream.needs, days))
+def days_since(stream: Stream, days: int, *, name: str = "active", where: str = "") -> Value:
+    """Days since the newest active row, or the newest that fulfils a condition; missing if none in the window."""
+    return value("t - {}", _of(LastDay(stream, days, name, where or stream.active), stream.needs, days))
 
 
 def distinct(stream: Stream, key: str, days: int) -> Value:

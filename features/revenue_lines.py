@@ -44,10 +44,9 @@ def _known_lines(contracts: str, grace: int) -> str:
                CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts
                          AND (l.replaced_on IS NULL OR l.replaced_on >= l.ends) THEN 1 ELSE 0 END AS graced
         FROM (SELECT c.*, MIN(CASE WHEN c.product IS NOT NULL AND c.runs_until > c.starts THEN c.starts END) OVER (
-                         PARTITION BY c.k, c.account_id, c.product_key, c.center_key
+                         PARTITION BY c.k, c.product_line
                          ORDER BY c.starts RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS replaced_on
-              FROM (SELECT k.*, COALESCE(k.product, '') AS product_key, COALESCE(k.buying_center, '') AS center_key,
-                           COALESCE(k.ended, k.ends, {NEVER}) AS runs_until FROM ({contracts}) k) c) l"""
+              FROM (SELECT k.*, COALESCE(k.ended, k.ends, {NEVER}) AS runs_until FROM ({contracts}) k) c) l"""
 
 
 def _line_followers(grace: int) -> str:
@@ -56,26 +55,25 @@ def _line_followers(grace: int) -> str:
     Start days are cut into buckets as long as the grace, so that each line meets only the lines of two buckets.
     """
     last_bucket = _bucket(f"(ends + {grace})", grace)
-    columns = "k, account_id, contract_id, product_key, center_key, ends"
+    columns = "k, contract_id, product_line, center_line, ends"
     return f"""
         SELECT l.k, l.contract_id, s.contract_id AS next_id, s.starts AS next_starts,
-               CASE WHEN s.product_key = l.product_key THEN 1 ELSE 0 END AS same_product
+               CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS same_product
         FROM (SELECT {columns}, {_bucket("ends", grace)} AS bucket FROM known_lines WHERE ends IS NOT NULL
               UNION ALL
               SELECT {columns}, {last_bucket} AS bucket FROM known_lines
               WHERE ends IS NOT NULL AND {last_bucket} <> {_bucket("ends", grace)}) l
-        JOIN known_lines s ON s.k = l.k AND s.account_id = l.account_id
-                          AND s.center_key = l.center_key AND s.bucket = l.bucket
+        JOIN known_lines s ON s.k = l.k AND s.center_line = l.center_line AND s.bucket = l.bucket
         WHERE s.contract_id <> l.contract_id AND s.starts >= l.ends AND s.starts <= l.ends + {grace}
           AND s.stops > s.starts
-          AND (s.product_key = l.product_key OR s.kind IS NULL OR s.kind NOT IN ('upsell', 'cross_sell'))"""
+          AND (s.product_line = l.product_line OR s.kind IS NULL OR s.kind NOT IN ('upsell', 'cross_sell'))"""
 
 
 def _renewed_lines(grace: int) -> str:
     """Lines with grace and renewals of the same product applied, and until when the product ran before each."""
     return f"""
         SELECT r.*, MAX(r.until) OVER (
-                   PARTITION BY r.k, r.account_id, r.product_key, r.center_key
+                   PARTITION BY r.k, r.product_line
                    ORDER BY r.starts RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS product_until
         FROM (SELECT l.*, CASE WHEN f.next_starts IS NULL THEN 0 ELSE 1 END AS renewed,
                      CASE WHEN l.graced = 0 THEN l.stops
@@ -101,8 +99,8 @@ def _states() -> str:
     """The lines with replacements by another product applied too."""
     until = "CASE WHEN l.graced = 1 THEN COALESCE(s.next_starts, l.until) ELSE l.until END"
     return f"""
-        SELECT l.k, l.t, l.account_id, l.contract_id, l.product, l.buying_center, l.currency, l.kind, l.mrr_cents,
-               l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends, COALESCE(l.ended, l.ends) AS term_ends,
+        SELECT l.k, l.t, l.account_id, l.contract_id, l.product_line, l.product, l.buying_center, l.currency,
+               l.kind, l.mrr_cents, l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends, COALESCE(l.ended, l.ends) AS term_ends,
                {until} AS active_until,
                CASE WHEN l.graced = 1 AND l.ends <= l.t AND l.t < {until} THEN 1 ELSE 0 END AS overdue, l.notice
         FROM renewed_lines l

@@ -10,12 +10,13 @@ changed definition or a rewritten past gets new files beside the old ones: a fil
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
@@ -203,17 +204,65 @@ def stored(
     return _snapshots(recipe, pa.concat_tables(table.replace_schema_metadata(None) for table in files))
 
 
-def of_account(tables: Tables, account_id: str, as_of: date, *, params: Params) -> Snapshots:
-    """The snapshot of one account at any date, for live scoring: no row where it has no ARR then.
+class LiveSnapshots:
+    """Snapshots of one account after another at one date, for live scoring: all is set up once.
 
-    Ranks among peers are those in the stored snapshot of that date, or else of the newest one before it; missing
-    where there is none.
+    Use it as a context; one thread at a time. Ranks among peers are those in the stored snapshot of that date, or else
+    of the newest one before it; missing where there is none.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    as_of
+        The date of the snapshots.
+    params
+        Rules and features, and where the store is.
     """
-    recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
-    with tables.connect_keyed(threads=1, memory_gb=params.memory_gb) as connection:
-        _assemble(connection, recipe, params.memory_gb, account_id=account_id)
-        made = _snapshots(recipe, _assembled(connection, recipe))
-    return _ranked_in_store(made, recipe, as_of, params)
+
+    def __init__(self, tables: Tables, as_of: date, *, params: Params) -> None:
+        self._tables = tables
+        self._recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
+        self._peers = _Peers(self._recipe, as_of, params)
+        self._made = {**_select_of_each(self._recipe.statements), "assembled": self._recipe.assembly}
+        self._connection = tables.connect_keyed(threads=1, memory_gb=params.memory_gb)
+        load(self._connection, self._recipe.asof.frames())
+        tables.prepare_copies(self._connection)
+        for name, select in self._made.items():
+            self._connection.execute(f"CREATE TEMP TABLE {name} AS {select}")  # all empty yet
+        for name, select in self._made.items():
+            self._connection.execute(f"PREPARE make_{name} AS INSERT INTO {name} {select}")
+
+    def __enter__(self) -> Self:
+        """The context is the object itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def of(self, account_id: str) -> Snapshots:
+        """The snapshot of one account: no row where there is no such account, or it has no ARR then.
+
+        Raises
+        ------
+        BadInput
+            A currency in force has no rate.
+        """
+        key, _ = self._tables.account_keys(self._connection, account_id)
+        self._tables.copy_account(self._connection, key)
+        self._connection.execute("PRAGMA disable_optimizer")  # a few rows: planning well costs more than it saves
+        for name in self._made:
+            self._connection.execute(f"TRUNCATE {name}; EXECUTE make_{name}")
+        self._connection.execute("PRAGMA enable_optimizer")
+        _require_rates(self._connection)
+        return self._peers.ranked(_snapshots(self._recipe, _assembled(self._connection, self._recipe, ranked=False)))
+
+
+def of_account(tables: Tables, account_id: str, as_of: date, *, params: Params) -> Snapshots:
+    """The snapshot of one account at any date; `LiveSnapshots` where there are several."""
+    with LiveSnapshots(tables, as_of, params=params) as live:
+        return live.of(account_id)
 
 
 @dataclass(frozen=True)
@@ -287,10 +336,16 @@ class _Recipe:
         return tuple(f.name for f in self.selection.features if f.value.peers)
 
     @property
+    def ranking(self) -> str:
+        """SELECT of the ranks among peers, from the assembled snapshots of all accounts; empty where there are none."""
+        return f"SELECT account_id, k, {', '.join(map(_rank, self.ranks))} FROM assembled" if self.ranks else ""
+
+    @property
     def final(self) -> str:
-        """SELECT of the snapshots from the assembled ones of all accounts."""
-        shown = [_rank(name) if name in self.ranks else named(name) for name in self.columns]
-        return f"SELECT account_id, k, as_of, term_ends_on, {', '.join(shown)} FROM assembled"
+        """SELECT of the snapshots from the assembled ones and the table `ranks`."""
+        shown = [f"{'r' if name in self.ranks else 'f'}.{named(name)}" for name in self.columns]
+        joined = "JOIN ranks r ON r.account_id = f.account_id AND r.k = f.k" if self.ranks else ""
+        return f"SELECT f.account_id, f.k, f.as_of, f.term_ends_on, {', '.join(shown)} FROM assembled f {joined}"
 
 
 METADATA = b"holdfast"
@@ -323,16 +378,14 @@ def _short_digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
-def _assemble(
-    connection: duckdb.DuckDBPyConnection, recipe: _Recipe, memory_gb: float, account_id: str | None = None
-) -> None:
-    """Make temp table `assembled`: the snapshots of all accounts, or of one, a range of accounts at a time."""
+def _assemble(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, memory_gb: float) -> None:
+    """Make temp tables `assembled`, the snapshots of all accounts, a range of accounts at a time, and `ranks`."""
     tables = recipe.asof.tables
     load(connection, recipe.asof.frames())
-    first, last = tables.account_keys(connection, account_id)
-    size = last - first + 1 if account_id else _range_size(connection, tables, last, memory_gb)
-    for place, low in enumerate(range(first, max(last, first) + 1, max(size, 1))):
-        tables.show_accounts(connection, low, low + max(size, 1) - 1)
+    _, accounts = tables.account_keys(connection)
+    size = _range_size(connection, tables, accounts, memory_gb)
+    for place, first in enumerate(range(1, max(accounts, 1) + 1, size)):
+        tables.show_accounts(connection, first, first + size - 1)
         for statement in recipe.statements:
             connection.execute(statement)
         _require_rates(connection)
@@ -340,6 +393,8 @@ def _assemble(
         connection.execute(f"{verb} {recipe.assembly}")
         for table in recipe.made:
             connection.execute(f"DROP TABLE {table}")
+    if recipe.ranks:
+        connection.execute(f"CREATE TEMP TABLE ranks AS {recipe.ranking}")
 
 
 def _range_size(connection: duckdb.DuckDBPyConnection, tables: Tables, accounts: int, memory_gb: float) -> int:
@@ -347,17 +402,19 @@ def _range_size(connection: duckdb.DuckDBPyConnection, tables: Tables, accounts:
     counts = " + ".join(f"(SELECT COUNT(*) FROM stored.{name})" for name in tables.columns)
     row = connection.execute(f"SELECT {counts}").fetchone()
     ranges = 1 + int((row[0] if row else 0) / (ROWS_A_GB * memory_gb))
-    return -(-accounts // ranges)
+    return max(1, -(-accounts // ranges))
 
 
-def _assembled(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, k: int | None = None) -> pa.Table:
+def _assembled(
+    connection: duckdb.DuckDBPyConnection, recipe: _Recipe, k: int | None = None, *, ranked: bool = True
+) -> pa.Table:
     """The snapshots of all dates, or of the one numbered `k`, by date and account."""
     chosen = f"WHERE f.k = {k}" if k else ""
-    shown = ", ".join(named(name) for name in recipe.columns)
-    assembled = recipe.final + (f" WHERE k = {k}" if k else "")
+    final = recipe.final if ranked else "SELECT * FROM assembled f"
+    shown = ", ".join(f"f.{named(name)}" for name in recipe.columns)
     table: pa.Table = connection.sql(
-        f"SELECT n.account_id, f.as_of, f.term_ends_on, {shown} FROM ({assembled}) f "
-        f"JOIN stored.{KEYS} n ON n.account_key = f.account_id {chosen} ORDER BY f.k, f.account_id"
+        f"SELECT n.account_id, f.as_of, f.term_ends_on, {shown} FROM ({final} {chosen}) f "
+        f"JOIN stored.{KEYS} n ON n.account_key = f.account_id ORDER BY f.k, f.account_id"
     ).to_arrow_table()
     for name in ("as_of", "term_ends_on"):
         table = table.set_column(table.schema.get_field_index(name), name, _timestamps(table[name]))
@@ -410,30 +467,45 @@ def _told(file: Path) -> dict[str, Any]:
     return content
 
 
-def _ranked_in_store(made: Snapshots, recipe: _Recipe, as_of: date, params: Params) -> Snapshots:
-    """One account's ranks among the peers of the stored snapshot at `as_of`, else of the newest before it."""
-    folder = params.data_dir / "snapshots" / recipe.key
-    files = sorted(folder.glob("*.parquet"), key=lambda file: (file.name[:10], file.stat().st_mtime))
-    earlier = [file for file in files if file.name[:10] <= as_of.isoformat()]
-    ranked_by = _ranked_by(recipe.selection.features)
-    if made.frame.empty or not ranked_by:
-        return made
-    columns = ["account_id", "segment", *ranked_by.values()]
-    stored_peers = pq.read_table(earlier[-1], columns=columns).to_pandas() if earlier else pd.DataFrame(columns=columns)
-    own = made.frame.iloc[0]
-    others = (stored_peers["account_id"] != own["account_id"]) & (stored_peers["segment"] == own["segment"])
-    ranks = {}
-    for name, base in ranked_by.items():
-        values = stored_peers.loc[others, base].dropna()
-        known = pd.notna(own[base]) and len(values)
-        ranks[name] = float((values < own[base]).mean()) if known else float("nan")
-    return replace(made, frame=made.frame.assign(**ranks))
+class _Peers:
+    """What the features ranked among peers were for all accounts of a stored snapshot."""
+
+    def __init__(self, recipe: _Recipe, as_of: date, params: Params) -> None:
+        self._ranked_by = _ranked_by(recipe.selection.features)
+        folder = params.data_dir / "snapshots" / recipe.key
+        files = sorted(folder.glob("*.parquet"), key=lambda file: (file.name[:10], file.stat().st_mtime))
+        earlier = [file for file in files if file.name[:10] <= as_of.isoformat()]
+        columns = ["account_id", "segment", *self._ranked_by.values()]
+        if self._ranked_by and earlier:
+            self._frame = pq.read_table(earlier[-1], columns=columns).to_pandas()
+        else:
+            self._frame = pd.DataFrame(columns=columns)
+
+    def ranked(self, made: Snapshots) -> Snapshots:
+        """One account's snapshot with its ranks among the others of its segment."""
+        if made.frame.empty:
+            return made
+        own = made.frame.iloc[0]
+        return replace(
+            made, frame=made.frame.assign(**{name: self._rank(own, by) for name, by in self._ranked_by.items()})
+        )
+
+    def _rank(self, own: "pd.Series[Any]", by: str) -> float:
+        others = (self._frame["account_id"] != own["account_id"]) & (self._frame["segment"] == own["segment"])
+        values = self._frame.loc[others, by].dropna()
+        return float((values < own[by]).mean()) if pd.notna(own[by]) and len(values) else float("nan")
 
 
 def _ranked_by(features: Sequence[Feature]) -> dict[str, str]:
     """Of each rank among peers, the feature that is ranked."""
     values = {f.value.sql: f.name for f in features if not f.value.peers}
     return {f.name: values[f.value.sql] for f in features if f.value.peers}
+
+
+def _select_of_each(statements: Sequence[str]) -> dict[str, str]:
+    """The SELECT of each temp table that the statements make."""
+    found = (re.match(r"CREATE TEMP TABLE (\w+) AS (.*)", statement, re.DOTALL) for statement in statements)
+    return {match[1]: match[2] for match in found if match}
 
 
 def _snapshots(recipe: _Recipe, table: pa.Table) -> Snapshots:
