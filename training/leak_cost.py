@@ -89,13 +89,13 @@ def leak_cost(tables: Tables, *, params: Params, progress: Progress = lambda *_:
     The snapshots are cut as ever. What differs is a copy of the contracts on which each line that stopped early had
     its end scheduled from the first day on, as where a source overwrites the row; labels are the same for both.
     """
-    cohort = _cohort(tables, params, progress)
-    if isinstance(cohort, NotMeasured):
-        return cohort
     with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
         copy = with_ends_let_through(tables, Path(folder) / "ends_let_through.duckdb")
         if copy is None:
             return NotMeasured("no line has an ended_on")
+        cohort = _cohort(tables, params, progress)
+        if isinstance(cohort, NotMeasured):
+            return cohort
         progress("measuring what end dates let through would do", 0, 0)
         naive = _with_columns_of(cohort, _built(copy, cohort.dates, params))
     honest_margin, naive_margin = (_out_of_fold(frame, cohort, params) for frame in (cohort.frame, naive))

@@ -99,8 +99,9 @@ def _late(table: str, delay: Delay) -> Leak:
         grade="cut",
         table=table,
         column="recorded_at",
-        what=f"were recorded in a later month than they happened in, {delay.median:g} days after it at the median and "
-        f"{delay.p90:g} at the 90th percentile; 99 in 100 of all rows arrive within {delay.p99:g} days"
+        what="were recorded in a later month than they happened in, "
+        f"{delay.median:.0f} days after it at the median and {delay.p90:.0f} at the 90th percentile; "
+        f"99 in 100 of all rows arrive within {delay.p99:.0f} days"
         + (f"; {untold:,} do not say when" if untold else ""),
         backtest=f"A cut by {contract.TABLES[table].event_day} would show them {delay.early:,} times at a month start "
         "that did not know them yet.",
@@ -152,7 +153,9 @@ def _silent(tables: Tables, delays: Mapping[str, Delay]) -> Iterator[Leak]:
     if not silent:
         return
     late = max(delays.items(), key=lambda item: item[1].p99, default=None)
-    neighbours = f"; {late[0]}, which has, is {late[1].p99:g} days late or more in one row of a hundred" if late else ""
+    neighbours = (
+        f"; {late[0]}, which has, is {late[1].p99:.0f} days late or more in one row of a hundred" if late else ""
+    )
     yield Leak(
         kind="not said when recorded",
         grade="risk",

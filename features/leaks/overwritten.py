@@ -67,7 +67,7 @@ def _filled_in(connection: duckdb.DuckDBPyConnection, tables: Tables, later: Lat
         grade="cut",
         table=later.table,
         column=later.column,
-        what=f"were there before they got {later.effect}: {median:g} days at the median, {p90:g} at the 90th "
+        what=f"were there before they got {later.effect}: {median:.0f} days at the median, {p90:.0f} at the 90th "
         "percentile",
         backtest=f"A cut by the row's own day would show {later.effect} {views:,.0f} times at a month start before it "
         "happened.",
