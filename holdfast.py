@@ -44,7 +44,7 @@ LOST_SHOWN = 4
 LEAK_HEADS: "dict[Grade, str]" = {
     "leak": "Leaks: here the past shows what came later, and no cut by date can help",
     "risk": "Risks: the data do not say, or contradict, when this was known",
-    "cut": "Known later than it happened. Snapshots deal with it; a cut by event date would not:",
+    "cut": "Known later than it happened. Snapshots deal with it; a cut by event date would show it early:",
 }
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -484,7 +484,8 @@ def _search_for_leaks(run: Run, loaded: "Loaded") -> "tuple[Leaks, LeakCost | No
     from training.leak_cost import leak_cost
 
     found = find_leaks(loaded.tables, loaded.report.warnings, params=run.params, progress=run.progress)
-    return found, leak_cost(loaded.tables, params=run.params, progress=run.progress)
+    leaking = found.leaking_features
+    return found, leak_cost(loaded.tables, params=run.params, without=leaking, progress=run.progress)
 
 
 def _needs() -> dict[str, tuple[str, ...]]:
@@ -536,7 +537,7 @@ def _print_leaks(console: "Console", found: "Leaks", cost: "LeakCost | NotMeasur
 def _known_later(found: "Sequence[Leak]") -> "RichTable":
     from rich.table import Table
 
-    table = Table("column", "rows known later", "of", "too early at month starts", "by days: median", "9 in 10 within")
+    table = Table("column", "rows known later", "of", "times too early", "days later: median", "9 in 10")
     for leak in found:
         days = (f"{leak.figures[name]:,.0f}" for name in ("median_days", "p90_days"))
         table.add_row(leak.place, f"{leak.rows:,}", f"{leak.of:,}", f"{leak.figures['early_views']:,.0f}", *days)

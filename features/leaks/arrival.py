@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 import duckdb
+import numpy as np
+import pandas as pd
 
 from features import contract
 from features.leaks.finding import Leak
@@ -29,20 +31,24 @@ class Delay:
     told: int
     late: int
     early: int
-    median: float
-    p90: float
-    p99: float
+    median: int
+    p90: int
+    p99: int
     longest: int
 
 
 def arrivals(connection: duckdb.DuckDBPyConnection, tables: Tables, settings: Settings, first: date) -> Iterator[Leak]:
     """All that the times of recording tell; `first` is the first snapshot."""
     delays = {table: _delay(connection, tables, table, first) for table in _timed(tables) if _tells(tables, table)}
+    usual = dict(delays)
     for table, delay in delays.items():
         if delay.late:
             yield _late(table, delay)
-        yield from _bulk(connection, tables, table, settings)
-    yield from _silent(tables, delays)
+        for leak in _bulk(connection, tables, table, settings):
+            usual.pop(table, None)  # how late a bulk load was says nothing of how late rows are
+            yield leak
+    yield from _silent(tables, delays, usual)
+    yield from _late_attributes(connection, tables, settings, first)
     if _tells(tables, "contracts"):
         yield from _hindsight(connection, tables, settings)
 
@@ -80,16 +86,31 @@ def month_starts_between(earlier: str, later: str, first: date) -> str:
 
 
 def _delay(connection: duckdb.DuckDBPyConnection, tables: Tables, table: str, first: date) -> Delay:
-    months = month_starts_between("happened", "recorded", first)
-    row = connection.execute(f"""
-        SELECT count(*), count(recorded), count(*) FILTER (months > 0), sum(months),
-               quantile_cont(days, 0.5) FILTER (months > 0), quantile_cont(days, 0.9) FILTER (months > 0),
-               quantile_cont(days, 0.99), max(days)
-        FROM (SELECT recorded, recorded - happened AS days, {months} AS months
-              FROM ({_rows(tables, table)}) WHERE happened IS NOT NULL)""").fetchone()
-    rows, told, late, early, *days = (float(number or 0) for number in row or (0,) * 8)
-    median, p90, p99, longest = days
-    return Delay(int(rows), int(told), int(late), int(early), median, p90, p99, int(longest))
+    """Counted by length of the delay first, so that a large table is scanned and not held."""
+    found = connection.execute(f"""
+        SELECT recorded - happened AS days, {month_starts_between("happened", "recorded", first)} AS months,
+               count(*) AS rows
+        FROM ({_rows(tables, table)}) WHERE happened IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2""").df()
+    told = found[found["days"].notna()]
+    late = told[told["months"] > 0]
+    return Delay(
+        rows=int(found["rows"].sum()),
+        told=int(told["rows"].sum()),
+        late=int(late["rows"].sum()),
+        early=int((late["rows"] * late["months"]).sum()),
+        median=_quantile(late, 0.5),
+        p90=_quantile(late, 0.9),
+        p99=_quantile(told, 0.99),
+        longest=int(told["days"].max()) if len(told) else 0,
+    )
+
+
+def _quantile(delays: pd.DataFrame, share: float) -> int:
+    """The shortest delay that so large a share of the rows does not exceed; 0 of none."""
+    if delays.empty:
+        return 0
+    counted = delays["rows"].cumsum().to_numpy()
+    return int(delays["days"].to_numpy()[np.searchsorted(counted, share * counted[-1])])
 
 
 def _late(table: str, delay: Delay) -> Leak:
@@ -100,9 +121,8 @@ def _late(table: str, delay: Delay) -> Leak:
         table=table,
         column="recorded_at",
         what="were recorded in a later month than they happened in, "
-        f"{delay.median:.0f} days after it at the median and {delay.p90:.0f} at the 90th percentile; "
-        f"99 in 100 of all rows arrive within {delay.p99:.0f} days"
-        + (f"; {untold:,} do not say when" if untold else ""),
+        f"{delay.median:,} days after it at the median and {delay.p90:,} at the 90th percentile; "
+        f"99 in 100 of all rows arrive within {delay.p99:,} days" + (f"; {untold:,} do not say when" if untold else ""),
         backtest=f"A cut by {contract.TABLES[table].event_day} would show them {delay.early:,} times at a month start "
         "that did not know them yet.",
         todo="Nothing: snapshots count them from recorded_at on.",
@@ -147,12 +167,12 @@ def _bulk_leak(table: str, day: date, rows: int, of: int, span: tuple[date, date
     )
 
 
-def _silent(tables: Tables, delays: Mapping[str, Delay]) -> Iterator[Leak]:
-    """Tables that do not say when their rows became known, all in one."""
+def _silent(tables: Tables, delays: Mapping[str, Delay], usual: Mapping[str, Delay]) -> Iterator[Leak]:
+    """Tables that do not say when their rows became known, all in one; `usual` tells how late others' rows are."""
     silent = [table for table in _timed(tables) if table not in delays and not tables.lag_days.get(table, 0)]
     if not silent:
         return
-    late = max(delays.items(), key=lambda item: item[1].p99, default=None)
+    late = max(usual.items(), key=lambda item: item[1].p99, default=None)
     neighbours = (
         f"; {late[0]}, which has, is {late[1].p99:.0f} days late or more in one row of a hundred" if late else ""
     )
@@ -165,6 +185,41 @@ def _silent(tables: Tables, delays: Mapping[str, Delay]) -> Iterator[Leak]:
         "sees, and nothing in the data can show how much that is.",
         todo="Bring recorded_at (when the row was created in its system), or set source.tables.TABLE.lag_days to how "
         "late rows usually are.",
+    )
+
+
+def _late_attributes(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, settings: Settings, first: date
+) -> Iterator[Leak]:
+    """Accounts whose attributes are known only from long after they became customers."""
+    times = [name for name in ("recorded_at", "valid_from") if tables.has("accounts", name)]
+    if not times:
+        return
+    known = (
+        f"(SELECT account_id, min(CAST(COALESCE({', '.join(times)}) AS DATE)) AS known FROM raw.accounts GROUP BY 1)"
+    )
+    starts = "(SELECT account_id, min(starts_on) AS starts FROM raw.contracts GROUP BY 1)"
+    late = f"known - greatest(starts, DATE '{first}') > {settings.late_days}"
+    row = connection.execute(f"""
+        SELECT count(*) FILTER ({late}), count(*), mode(known) FILTER ({late})
+        FROM {known} JOIN {starts} USING (account_id)""").fetchone()
+    rows, of, day = row or (0, 0, None)
+    if rows < BULK_ROWS or rows < settings.bulk_share * of:
+        return
+    yield Leak(
+        kind="bulk load",
+        grade="risk",
+        table="accounts",
+        column=times[-1],
+        what=f"have attributes only from more than {settings.late_days} days after their first contract started, most "
+        f"often from {day}",
+        backtest="Until then snapshots see empty attributes, so that being empty tells how old a snapshot is.",
+        todo=f"Let the first row of an account hold from its start on ({times[-1]}) where its attributes have not "
+        "changed since; where that is not known, leave the column out.",
+        rows=rows,
+        of=of,
+        unit="accounts",
+        figures={"share": rows / of},
     )
 
 

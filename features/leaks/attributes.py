@@ -182,5 +182,6 @@ def _leak(column: str, values: list[Value], best: tuple[str, Separation | None],
         todo=f"Bring the history of {column} (a row of accounts each time it changed, with valid_from), or leave it "
         "out of the mapping.",
         examples=tuple(str(value) for value in values),
+        feature=column,
         figures=figures | {"left": gone, "accounts": of},
     )

@@ -42,6 +42,8 @@ class Leak:
         How many of how many `unit`s show it.
     examples
         Up to five.
+    feature
+        The feature that carries it, where it is one.
     figures
         The measured numbers behind it.
     """
@@ -57,6 +59,7 @@ class Leak:
     of: int = 0
     unit: str = "rows"
     examples: tuple[str, ...] = ()
+    feature: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -115,6 +118,11 @@ class Leaks:
     def of_grade(self, grade: Grade) -> tuple[Leak, ...]:
         """The findings of one grade."""
         return tuple(leak for leak in self.found if leak.grade == grade)
+
+    @property
+    def leaking_features(self) -> tuple[str, ...]:
+        """The features that carry a leak."""
+        return tuple(leak.feature for leak in self.of_grade("leak") if leak.feature)
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""

@@ -79,6 +79,7 @@ def _leak(item: Tried, cohort: Cohort) -> Leak:
         todo=f"See when {sources} is written. Give it a recorded_at or lag_days that is true, or leave the feature "
         f"out: snapshots.drop: [{feature.name}].",
         examples=_examples(item, cohort),
+        feature=feature.name,
         figures={"auc": found.auc, "auc_low": found.low, "auc_high": found.high, "lift": found.lift},
     )
 

@@ -100,6 +100,11 @@ def loaded_at_once(frames: Frames) -> Frames:
     return frames | {"surveys": surveys.assign(recorded_at=surveys["recorded_at"].clip(lower=load))}
 
 
+def attributes_from_today(frames: Frames) -> Frames:
+    """The attributes are said to hold from the day of the export on."""
+    return frames | {"accounts": frames["accounts"].assign(valid_from=pd.Timestamp("2025-11-01"))}
+
+
 def recorded_in_hindsight(frames: Frames) -> Frames:
     """A line's time of recording is that of its last change, long after its end."""
     lines = last_lines(frames)
@@ -135,6 +140,7 @@ SEEDS = [  # what is done to the clean company, and what must be found: kind, pl
     (end_as_term, "scheduled end filled in later", "contracts.ends_on", "written when the customer left"),
     (odd_last_terms, "scheduled end filled in later", "contracts.ends_on", "do not end a whole number of months"),
     (loaded_at_once, "bulk load", "surveys.recorded_at", "were all recorded on 2025-07-01"),
+    (attributes_from_today, "bulk load", "accounts.valid_from", "most often from 2025-11-01"),
     (recorded_in_hindsight, "recorded in hindsight", "contracts.ended_on", "more than 31 days after they had ended"),
 ]
 
@@ -162,7 +168,9 @@ def test_a_clean_company_has_no_leak(look: Callable[..., Leaks], seed: int) -> N
 
 def test_one_seed_is_one_leak(clean: Frames, look: Callable[..., Leaks]) -> None:
     """What copies the outcome is named, and nothing honest along with it."""
-    assert [leak.place for leak in look(outcome_called(clean)).of_grade("leak")] == ["calls.outcome"]
+    found = look(outcome_called(clean))
+    assert [leak.place for leak in found.of_grade("leak")] == ["calls.outcome"]
+    assert found.leaking_features == ("last_call",)
 
 
 def test_notice_is_a_known_fact_and_no_leak(clean: Frames, look: Callable[..., Leaks]) -> None:
@@ -202,8 +210,8 @@ COUNTED = [  # a table, and the finding about it: all counts can be seen by eye
     (
         {"surveys": "account_id,responded_on,score,recorded_at / a,2024-04-30,5,2024-05-01 / "
          "a,2024-04-30,5,2024-04-30 / a,2024-04-01,5,2024-07-02"},
-        "surveys.recorded_at: 2 of 3 rows were recorded in a later month than they happened in, 46 days after it at "
-        "the median and 83 at the 90th percentile; 99 in 100 of all rows arrive within 90 days.",
+        "surveys.recorded_at: 2 of 3 rows were recorded in a later month than they happened in, 1 days after it at "
+        "the median and 92 at the 90th percentile; 99 in 100 of all rows arrive within 92 days.",
         {"early_views": 4},
     ),
     (

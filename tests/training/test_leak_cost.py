@@ -23,7 +23,7 @@ ACCOUNTS = 240
 def made(tmp_path: Path) -> Callable[..., Tables]:
     """Open lines that stop on a random day, for half of the accounts, and nothing that foretells it."""
 
-    def tables(**lines: Any) -> Tables:
+    def tables(*, accounts: dict[str, Any] | None = None, **lines: Any) -> Tables:
         rng = np.random.default_rng(4)
         names = [f"account {number:03}" for number in range(ACCOUNTS)]
         starts = pd.Timestamp("2021-01-01") + pd.to_timedelta(rng.integers(0, 300, ACCOUNTS), unit="D")
@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> Callable[..., Tables]:
         contracts = pd.DataFrame(
             {"contract_id": names, "account_id": names, "starts_on": starts, "ended_on": ended, "mrr": 100}
         )
-        frames = {"accounts": pd.DataFrame({"account_id": names})}
+        frames = {"accounts": pd.DataFrame({"account_id": names, **(accounts or {})})}
         frames["contracts"] = contracts.assign(**lines).dropna(axis="columns", how="all")
         return tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=UNTIL)
 
@@ -57,6 +57,23 @@ def test_an_end_that_tells_all_lifts_chance_to_certainty(
     assert 0.3 < cost.low < cost.rise < cost.high
     assert f"from {cost.honest_auc:.2f} to {cost.naive_auc:.2f}" in str(cost)
     assert measure(made(), "threads=2") == cost
+
+
+def test_what_leaks_already_is_left_out(made: Callable[..., Tables], tmp_path: Path) -> None:
+    """With the outcome among the features there is nothing left to gain; without it there is."""
+    tables = made()
+    with tables.connect(threads=1, memory_gb=0.5) as connection:
+        ended = connection.execute("SELECT account_id, ended_on FROM raw.contracts ORDER BY 1").df()["ended_on"]
+    months = ((ended - pd.Timestamp("2021-01-01")).dt.days // 30).fillna(99)
+    copied = {"segment": months.astype(int).map("month {:02}".format).to_numpy()}
+    settings = params.load(None, [f"data_dir={tmp_path / 'data'}", "threads=1"])
+    costs = {}
+    for without in ((), ("segment",)):
+        found = leak_cost(made(accounts=copied), params=settings, without=without)
+        assert isinstance(found, LeakCost)
+        costs[without] = found
+    assert costs[()].honest_auc > costs["segment",].honest_auc + 0.1
+    assert costs["segment",].rise > costs[()].rise
 
 
 @pytest.mark.parametrize(
