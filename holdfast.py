@@ -523,7 +523,8 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
 def _print_leaks(console: "Console", found: "Leaks", cost: "LeakCost | NotMeasured") -> None:
     """What the search for leaks found: the worst first, what is dealt with as a table."""
     for grade in ("leak", "risk"):
-        _print_lines(console, ["", LEAK_HEADS[grade] if found.of_grade(grade) else f"No {grade} found."])
+        none = f"No {grade} found{', as far as could be told' if found.not_told else ''}."
+        _print_lines(console, ["", LEAK_HEADS[grade] if found.of_grade(grade) else none])
         for number, leak in enumerate(found.of_grade(grade), start=1):
             _print_lines(
                 console, [f"  {number}. {leak}", f"     In a backtest: {leak.backtest}", f"     Do: {leak.todo}"]

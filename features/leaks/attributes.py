@@ -48,8 +48,11 @@ class Value:
         return f"{self.value}: {self.left:,} of {self.rows:,} left"
 
 
-def load_fates(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params) -> None:
-    """Make temp table `fates(account_id, gone)`: who ever had revenue, and whether it is gone where the data end."""
+def load_fates(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params) -> tuple[int, int]:
+    """Make temp table `fates(account_id, gone)`: who ever had revenue, and whether it is gone where the data end.
+
+    Returns how many are gone and how many are there.
+    """
     still = arr_by_account(
         tables,
         [tables.data_until],
@@ -64,6 +67,8 @@ def load_fates(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Pa
         SELECT account_id, account_id NOT IN (SELECT account_id FROM still) AS gone
         FROM (SELECT DISTINCT account_id FROM raw.contracts WHERE mrr > 0 AND starts_on < DATE '{tables.data_until}')
         ORDER BY account_id""")
+    row = connection.execute("SELECT count(*) FILTER (gone), count(*) FILTER (NOT gone) FROM fates").fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
 def telling_attributes(connection: duckdb.DuckDBPyConnection, tables: Tables, settings: Settings) -> Iterator[Leak]:
@@ -73,8 +78,6 @@ def telling_attributes(connection: duckdb.DuckDBPyConnection, tables: Tables, se
         return
     frame = _today(connection, tables, columns)
     gone = frame["gone"].to_numpy(dtype=bool)
-    if gone.sum() < settings.min_churned or (~gone).sum() < settings.min_churned:
-        return
     for column in columns:
         leak = _tried(frame, column, gone, settings)
         if leak is not None:

@@ -18,6 +18,7 @@ from features.tables import Tables
 from params import Params
 
 PREDICTS = "whether a column predicts too well"
+MARKS = "whether attributes or scheduled ends were set when customers left"
 GRADES = ("leak", "risk", "cut")
 
 
@@ -48,7 +49,7 @@ def find_leaks(
     """
     cohort, not_told = _cohort(tables, params, progress)
     progress("looking for leaks", 0, 0)
-    found = list(_in_tables(tables, warnings, params))
+    found = list(_in_tables(tables, warnings, params, not_told))
     known: tuple[Known, ...] = ()
     best: tuple[Strongest, ...] = ()
     if cohort is not None:
@@ -75,14 +76,19 @@ def _cohort(tables: Tables, params: Params, progress: Progress) -> tuple[Cohort 
     return cohort, []
 
 
-def _in_tables(tables: Tables, warnings: Sequence[Finding], params: Params) -> Iterator[Leak]:
-    """What the tables themselves show."""
+def _in_tables(tables: Tables, warnings: Sequence[Finding], params: Params, not_told: list[str]) -> Iterator[Leak]:
+    """What the tables themselves show; what they cannot is added to `not_told`."""
+    fewest = params.leaks.min_churned
     with tables.connect(threads=params.threads, memory_gb=params.memory_gb) as connection:
         _prepare(connection)
-        load_fates(connection, tables, params)
+        gone, stayed = load_fates(connection, tables, params)
         first = _first_snapshot(tables, params)
-        yield from telling_attributes(connection, tables, params.leaks)
-        yield from odd_ends(connection, tables, params.leaks)
+        if min(gone, stayed) >= fewest:
+            yield from telling_attributes(connection, tables, params.leaks)
+            yield from odd_ends(connection, tables, params.leaks)
+        else:
+            reason = f"{gone:,} accounts have left and {stayed:,} have not, and leaks.min_churned is {fewest}"
+            not_told.append(f"{MARKS}: {reason}")
         yield from arrivals(connection, tables, params.leaks, first)
         yield from outside([*warnings, *before_the_start(connection, tables)])
         yield from overwritten(connection, tables, first)
