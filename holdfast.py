@@ -20,12 +20,15 @@ from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from features.feature import Feature
+    from features.leaks import Grade, Leak, Leaks
     from features.source import Loaded
     from params import Params
     from serving.forecast import Forecast
     from serving.registry import Champion
+    from training.leak_cost import LeakCost, NotMeasured
 
 Made = TypeVar("Made")
 
@@ -60,6 +63,11 @@ DEMO_ORIGINS = 2
 LOCK_POLL_SECONDS = 0.2
 EXPLAIN_WAITS_SECONDS = 300.0
 LOST_SHOWN = 4
+LEAK_HEADS: "dict[Grade, str]" = {
+    "leak": "Leaks: here the past shows what came later, and no cut by date can help",
+    "risk": "Risks: the data do not say, or contradict, when this was known",
+    "cut": "Known later than it happened. Snapshots deal with it; a cut by event date would show it early:",
+}
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "true",
@@ -310,11 +318,18 @@ def _locked(file: TextIO) -> bool:
 
 
 @verb
-def check(run: Run) -> None:
+def check(
+    run: Run,
+    leaks: Annotated[bool, typer.Option("--leaks", help="Also look for what the past could not have known")] = False,
+) -> None:
     """Read the input, check it, and store the checked tables."""
     with _only_writer(run.params.data_dir):
         loaded = run.load()
-    run.show(_report_json(loaded), lambda console: _print_report(console, loaded))
+        search = _search_for_leaks(run, loaded) if leaks else None
+    found = {"leaks": {**search[0].to_json(), "cost": search[1].to_json()}} if search else {}
+    run.show(_report_json(loaded) | found, lambda console: _print_report(console, loaded))
+    if search and not run.as_json:
+        _print_leaks(run.console, *search)
 
 
 @verb
@@ -580,6 +595,15 @@ def _report_json(loaded: "Loaded") -> dict[str, Any]:
     return content | {"lost": loaded.report.lost(_needs()), "digest": loaded.tables.digest}
 
 
+def _search_for_leaks(run: Run, loaded: "Loaded") -> "tuple[Leaks, LeakCost | NotMeasured]":
+    from features.leaks import find_leaks
+    from training.leak_cost import leak_cost
+
+    found = find_leaks(loaded.tables, loaded.report.warnings, params=run.params, progress=run.progress)
+    leaking = found.leaking_features
+    return found, leak_cost(loaded.tables, params=run.params, without=leaking, progress=run.progress)
+
+
 def _needs() -> dict[str, tuple[str, ...]]:
     """For each feature, the columns it is made from."""
     from features.catalogue import FEATURES
@@ -615,6 +639,41 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
         shown = ", ".join(features[:LOST_SHOWN]) + (", ..." if len(features) > LOST_SHOWN else "")
         console.print(f"Without {place}: {_counted(len(features), 'feature')} less ({shown})", soft_wrap=True)
     _print_lines(console, _report_lines(loaded))
+
+
+def _print_leaks(console: "Console", found: "Leaks", cost: "LeakCost | NotMeasured") -> None:
+    """What the search for leaks found: the worst first, what is dealt with as a table."""
+    for grade in ("leak", "risk"):
+        none = f"No {grade} found{', as far as could be told' if found.not_told else ''}."
+        _print_lines(console, ["", LEAK_HEADS[grade] if found.of_grade(grade) else none])
+        for number, leak in enumerate(found.of_grade(grade), start=1):
+            _print_lines(
+                console, [f"  {number}. {leak}", f"     In a backtest: {leak.backtest}", f"     Do: {leak.todo}"]
+            )
+    if found.of_grade("cut"):
+        _print_lines(console, ["", LEAK_HEADS["cut"]])
+        console.print(_known_later(found.of_grade("cut")))
+    _print_lines(console, [str(cost), *_tried_lines(found)])
+
+
+def _known_later(found: "Sequence[Leak]") -> "RichTable":
+    from rich.table import Table
+
+    table = Table("column", "rows known later", "of", "times too early", "days later: median", "9 in 10")
+    for leak in found:
+        days = (f"{leak.figures[name]:,.0f}" for name in ("median_days", "p90_days"))
+        table.add_row(leak.place, f"{leak.rows:,}", f"{leak.of:,}", f"{leak.figures['early_views']:,.0f}", *days)
+    return table
+
+
+def _tried_lines(found: "Leaks") -> list[str]:
+    """What single columns were tried on, and the honest ones that tell most."""
+    lines = [f"Each column alone was tried on {found.looked_at}."] if found.looked_at else []
+    if found.strongest:
+        lines.append(f"Strongest that is no leak (AUC): {'; '.join(map(str, found.strongest))}.")
+    if found.known:
+        lines.append(f"Known facts of the renewal calendar, no leaks: {'; '.join(map(str, found.known))}.")
+    return [*lines, *(f"Not told: {reason}." for reason in found.not_told)]
 
 
 def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequence["Feature"]) -> None:

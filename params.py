@@ -110,6 +110,20 @@ class Snapshots(Section):
     drop: tuple[str, ...]
 
 
+class Leaks(Section):
+    """What `check --leaks` takes for a leak."""
+
+    snapshots: Positive
+    within_months: Annotated[int, Field(ge=1, le=12)]
+    min_churned: Annotated[int, Field(ge=5)]
+    max_auc: Annotated[float, Field(gt=0.5, lt=1)]
+    left_share: Annotated[float, Field(gt=0, lt=1)]
+    times_faster: Annotated[float, Field(gt=1)]
+    late_days: Positive
+    bulk_share: Annotated[float, Field(gt=0, le=1)]
+    cost_months: Annotated[int, Field(ge=1, le=24)]
+
+
 class Model(Section):
     """How the outcome models are fitted."""
 
@@ -172,6 +186,7 @@ class Params(Section):
     simulated: Simulated
     revenue: Revenue
     snapshots: Snapshots
+    leaks: Leaks
     model: Model
     forecast: Forecast
     backtest: Backtest

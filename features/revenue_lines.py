@@ -100,7 +100,8 @@ def _states() -> str:
     until = "CASE WHEN l.graced = 1 THEN COALESCE(s.next_starts, l.until) ELSE l.until END"
     return f"""
         SELECT l.k, l.t, l.account_id, l.contract_id, l.product_line, l.product, l.buying_center, l.currency,
-               l.kind, l.mrr_cents, l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends, COALESCE(l.ended, l.ends) AS term_ends,
+               l.kind, l.mrr_cents, l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends,
+               COALESCE(l.ended, l.ends) AS term_ends,
                {until} AS active_until,
                CASE WHEN l.graced = 1 AND l.ends <= l.t AND l.t < {until} THEN 1 ELSE 0 END AS overdue, l.notice
         FROM renewed_lines l

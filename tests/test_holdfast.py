@@ -231,6 +231,18 @@ def test_a_forecast_before_any_training_says_what_to_do(tmp_path: Path) -> None:
     assert "run `holdfast train`" in result.stderr
 
 
+def test_check_looks_for_leaks_when_asked(tmp_path: Path) -> None:
+    result = run("check", "--leaks", data_dir=tmp_path / "data")
+    assert result.exit_code == 0, result.stderr
+    for words in ("No leak found.", "Risks:", "contracts.ended_on", "Each column alone was tried on", "Known facts"):
+        assert words in result.stdout
+    found = run("check", "--leaks", "--json", data_dir=tmp_path / "data")
+    leaks = json.loads(found.stdout)["leaks"]
+    assert {leak["grade"] for leak in leaks["found"]} == {"risk", "cut"}
+    assert {"honest_auc", "naive_auc", "rise"} <= set(leaks["cost"])
+    assert "leaks" not in json.loads(run("check", "--json", data_dir=tmp_path / "data").stdout)
+
+
 def test_simulate_writes_the_same_company_twice(tmp_path: Path) -> None:
     options = [part for setting in TINY for part in ("--set", setting)]
     for folder in ("a", "b"):

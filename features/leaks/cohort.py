@@ -1,0 +1,73 @@
+"""The past that a column is tried on: snapshots that do not overlap, and who left within the months after each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.feature import Feature
+from features.revenue import add_months, cohort_paths
+from features.snapshots import Progress, month_starts, stored
+from features.tables import Tables
+from params import Params
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Snapshot rows at `dates`, and which of them `left` within `months`."""
+
+    dates: tuple[date, ...]
+    months: int
+    frame: pd.DataFrame
+    features: tuple[Feature, ...]
+    attributes: tuple[str, ...]
+    left: NDArray[np.bool_]
+
+    @property
+    def accounts(self) -> "pd.Series[str]":
+        """The account of each row."""
+        return self.frame["account_id"]
+
+    @property
+    def accounts_left(self) -> int:
+        """How many different accounts left."""
+        return int(self.accounts[self.left].nunique())
+
+    def __str__(self) -> str:
+        """What the cohort is, in one line."""
+        return (
+            f"{len(self.frame):,} rows of {self.accounts.nunique():,} accounts at {len(self.dates)} dates, "
+            f"{self.dates[0]} to {self.dates[-1]}; {self.accounts_left:,} left within {self.months} months"
+        )
+
+
+def past_dates(tables: Tables, *, months: int, every_months: int, most: int, params: Params) -> list[date]:
+    """The newest month starts whose next `months` are known, `every_months` apart; empty if there is none.
+
+    Raises
+    ------
+    BadInput
+        There is no month start at all.
+    """
+    starts = month_starts(tables, params.snapshots)
+    known_until = tables.data_until - timedelta(days=tables.lag_days.get("contracts", 0))
+    told = [day for day in starts if add_months(day, months) <= known_until]
+    return told[::-1][::every_months][:most][::-1]
+
+
+def past_cohort(tables: Tables, dates: Sequence[date], *, months: int, params: Params, progress: Progress) -> Cohort:
+    """The snapshots at `dates` and who left within `months`, by all that is known now."""
+    made = stored(tables, dates, params=params, progress=progress)
+    paths = cohort_paths(
+        tables,
+        made.frame[["account_id", "as_of", "arr"]],
+        months=months,
+        known_by=tables.data_until,
+        rules=params.revenue,
+        threads=params.threads,
+        memory_gb=params.memory_gb,
+    )
+    return Cohort(tuple(dates), months, made.frame, made.features, made.attributes, paths[:, months] == 0)
