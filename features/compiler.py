@@ -16,21 +16,12 @@ integers and their bits.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from features.asof import AsOf
 from features.kinds import BITS, WINDOWED, ActiveDays, Balance, Few, LastDay, Line, Many, Newest, Part, State, Step, Sum
 from features.kinds import Stream as Rows
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """SELECTs by the name of the table to make of them, in order, and those of them to join to the spine."""
-
-    selects: dict[str, str]
-    joined: tuple[str, ...]
 
 
 def edges(parts: Sequence[Part]) -> tuple[int, ...]:
@@ -49,15 +40,25 @@ def edge_sets(parts: Sequence[Part]) -> dict[str, tuple[int, ...]]:
     return {name: edges(own) for name, own in _by_stream(parts, *WINDOWED)}
 
 
-def compile_parts(parts: Sequence[Part], asof: AsOf) -> Compiled:
-    """The work tables and the per-snapshot columns of all parts."""
+def compile_parts(parts: Sequence[Part], asof: AsOf) -> dict[str, str]:
+    """The work tables and the per-snapshot columns of all parts: SELECTs by name, in the order to make them."""
     made: dict[str, str] = {}
     for own in (_windows, _many, _states, _balances, _newest, _lines, _steps):
         made |= dict(own(parts, asof))
-    return Compiled(made, tuple(name for name in made if not name.endswith(WORK)))
+    return made
 
 
-WORK = ("_codes", "_tile", "_fresh", "_arrivals")
+def table_of(part: Part) -> str:
+    """The table, among those of `compile_parts`, that holds the column of a part."""
+    if isinstance(part, Line | Step):
+        return "line_columns" if isinstance(part, Line) else "step_columns"
+    if isinstance(part, Balance):
+        return f"{part.opened.name}_balance"
+    if isinstance(part, Many):
+        kind = "seen" if part.counted == "seen" else f"days_{part.window_days}"
+        return f"{part.stream.name}_{part.key}_{kind}"
+    kinds = {State: "states", Newest: "newest"}
+    return f"{part.stream.name}_{kinds.get(type(part), 'windows')}"
 
 
 def _by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from features import catalogue, contract, spine
 from features.asof import EPOCH, AsOf
 from features.catalogue import Selection
-from features.compiler import Compiled, compile_parts, edge_sets, edges
+from features.compiler import compile_parts, edge_sets, edges, table_of
 from features.feature import Feature
 from features.kinds import columns_of
 from features.knowledge import digest_of, known_before
@@ -294,20 +294,43 @@ class _Recipe:
         }
 
     @cached_property
-    def compiled(self) -> Compiled:
-        """The work tables and columns of all features."""
-        return compile_parts(columns_of([feature.value for feature in self.selection.features]), self.asof)
+    def selects(self) -> dict[str, str]:
+        """The work tables of all features, and the features of each family as a table of its own."""
+        parts = columns_of([feature.value for feature in self.selection.features])
+        families = {f"family_{family}": self._of_family(family) for family in self._families}
+        return compile_parts(parts, self.asof) | families
+
+    @property
+    def _families(self) -> dict[str, list[Feature]]:
+        """The features that are to be computed, by family."""
+        return {
+            family: [f for f in self.selection.features if f.family == family and f.name not in self._ready]
+            for family in dict.fromkeys(f.family for f in self.selection.features)
+        }
+
+    @property
+    def _ready(self) -> set[str]:
+        """Columns that the spine and the attributes give."""
+        return {*spine.COLUMNS, *self.attributes}
+
+    def _of_family(self, family: str) -> str:
+        """SELECT of a family's features. The tables are joined by family, since a row that grows join by join costs."""
+        features = self._families[family]
+        tables = dict.fromkeys(table_of(part) for part in columns_of([feature.value for feature in features]))
+        shown = "".join(f', {_cast(feature)} AS "{feature.name}"' for feature in features)
+        joined = _left_joins("attributes", *tables)
+        return f"SELECT spine.account_id, spine.k{shown} FROM spine {joined}"
 
     @property
     def statements(self) -> list[str]:
         """What makes the temp tables."""
-        made = (f"CREATE TEMP TABLE {name} AS {select}" for name, select in self.compiled.selects.items())
+        made = (f"CREATE TEMP TABLE {name} AS {select}" for name, select in self.selects.items())
         return [*spine.statements(self.asof, self.revenue), *made]
 
     @property
     def made(self) -> tuple[str, ...]:
         """Names of the temp tables that the statements leave."""
-        return ("line_states", "rates", "lines", "attributes", "spine", *self.compiled.selects)
+        return ("line_states", "rates", "lines", "attributes", "spine", *self.selects)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -321,14 +344,15 @@ class _Recipe:
         """The columns of a snapshot and their SQL, but for ids and dates."""
         columns = {name: f"CAST({sql} AS DOUBLE)" for name, sql in spine.COLUMNS.items()}
         columns |= {name: _attribute(name) for name in self.attributes}
-        return columns | {f.name: _cast(f) for f in self.selection.features if f.name not in columns}
+        return columns | {f.name: f'family_{f.family}."{f.name}"' for own in self._families.values() for f in own}
 
     @property
     def assembly(self) -> str:
         """SELECT of the snapshots of some accounts, with dates still as day numbers, before any rank among peers."""
         shown = "".join(f', {sql} AS "{name}"' for name, sql in self.columns.items())
-        joins = " ".join(f"LEFT JOIN {name} USING (account_id, k)" for name in ("attributes", *self.compiled.joined))
-        return f"SELECT account_id, k, t AS as_of, term_ends AS term_ends_on{shown} FROM spine {joins}"
+        key = "spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on"
+        joined = _left_joins("attributes", *(f"family_{family}" for family in self._families))
+        return f"SELECT {key}{shown} FROM spine {joined}"
 
     @property
     def ranks(self) -> tuple[str, ...]:
@@ -351,6 +375,12 @@ class _Recipe:
 METADATA = b"holdfast"
 
 
+def _left_joins(*tables: str) -> str:
+    return " ".join(
+        f"LEFT JOIN {name} ON {name}.account_id = spine.account_id AND {name}.k = spine.k" for name in tables
+    )
+
+
 def _rank(name: str) -> str:
     """The share of the other accounts of a snapshot's segment that have less; missing where the value is, or alone."""
     peers = f"PARTITION BY k, segment, CASE WHEN {named(name)} IS NULL THEN 0 ELSE 1 END"
@@ -371,7 +401,7 @@ def _recipe_at(tables: Tables, dates: tuple[date, ...], revenue: Revenue, select
 
 def _selects_of(feature: Feature, asof: AsOf) -> list[str]:
     """The SQL of one feature's own parts."""
-    return list(compile_parts(feature.value.parts, asof).selects.values())
+    return list(compile_parts(feature.value.parts, asof).values())
 
 
 def _short_digest(*texts: str) -> str:
