@@ -126,11 +126,9 @@ class AsOf:
         """
         first = self._days[0] - 1
         return f"""
-            SELECT e.*, CASE WHEN a.k > b.k THEN a.k ELSE b.k END AS kv,
-                   CASE WHEN a.k > b.k THEN a.t ELSE b.t END AS kv_t
+            SELECT e.*, s.k AS kv, s.t AS kv_t
             FROM ({self.rows(table, columns, day=day, where=where, since_days=since_days)}) e
-            JOIN day_first a ON a.day = CASE WHEN e.day < {first} THEN {first} ELSE e.day END
-            JOIN day_first b ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END"""
+            JOIN day_first s ON s.day = GREATEST(e.day, e.known_day, {first})"""
 
     def rows(
         self,

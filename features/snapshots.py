@@ -352,7 +352,7 @@ class _Recipe:
         shown = "".join(f', {sql} AS "{name}"' for name, sql in self.columns.items())
         key = "spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on"
         joined = _left_joins("attributes", *(f"family_{family}" for family in self._families))
-        return f"SELECT {key}{shown} FROM spine {joined}"
+        return f"SELECT {key}{shown} FROM spine {joined} ORDER BY spine.k"
 
     @property
     def ranks(self) -> tuple[str, ...]:
