@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +20,10 @@ import pyarrow.parquet as pq
 from features import catalogue, contract, spine
 from features.asof import EPOCH, AsOf
 from features.catalogue import Selection
+from features.engines.chosen import engine_of
+from features.engines.engine import Engine
 from features.feature import Feature
 from features.problems import BadInput, Finding
-from features.revenue_ledger import load
 from features.tables import Tables
 from features.tiles import tables_of
 from params import Params, Revenue
@@ -124,8 +124,8 @@ def build(
         `settings.drop` names a feature that does not exist.
     """
     recipe = _recipe(tables, dates, revenue, settings)
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
-        return _snapshots(recipe, _make(connection, recipe))
+    with engine_of(tables, threads=threads, memory_gb=memory_gb) as engine:
+        return _snapshots(recipe, _make(engine, recipe))
 
 
 def stored(
@@ -146,8 +146,8 @@ def stored(
     progress("snapshots", 0, len(missing))
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
-        with tables.connect(threads=params.threads, memory_gb=params.memory_gb) as connection:
-            made = _make(connection, _recipe(tables, batch, params.revenue, params.snapshots))
+        with engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine:
+            made = _make(engine, _recipe(tables, batch, params.revenue, params.snapshots))
         for day in batch:
             _write(made.filter(pa.compute.equal(made["as_of"], pd.Timestamp(day))), _file(folder, day))
         progress("snapshots", min(start + BATCH, len(missing)), len(missing))
@@ -210,12 +210,11 @@ def _recipe(tables: Tables, dates: Sequence[date], revenue: Revenue, settings: S
     return _Recipe(asof, revenue, catalogue.select(tables, settings.drop))
 
 
-def _make(connection: duckdb.DuckDBPyConnection, recipe: _Recipe) -> pa.Table:
-    load(connection, recipe.asof.frames())
-    for statement in recipe.statements:
-        connection.execute(statement)
-    _require_rates(connection)
-    table: pa.Table = connection.sql(recipe.assembly).to_arrow_table()
+def _make(engine: Engine, recipe: _Recipe) -> pa.Table:
+    engine.load(recipe.asof.frames())
+    engine.make(recipe.statements)
+    _require_rates(engine)
+    table = engine.fetch(recipe.assembly)
     for name in ("as_of", "term_ends_on"):
         table = table.set_column(table.schema.get_field_index(name), name, _timestamps(table[name]))
     return table
@@ -248,24 +247,30 @@ def _attribute(name: str) -> str:
     return f'CAST("attribute_{name}" AS {kinds.get(declared, "VARCHAR")})'
 
 
-def _require_rates(connection: duckdb.DuckDBPyConnection) -> None:
-    missing = connection.execute(spine.lines_without_rate()).fetchall()
+def _require_rates(engine: Engine) -> None:
+    missing = engine.fetch(spine.lines_without_rate()).to_pylist()
     if missing:
         raise BadInput([
             Finding(
                 "fx_rates",
-                f"no rate for {currency} in the month of {EPOCH + timedelta(days=day)} or before, "
-                f"but {lines:,} contract lines are in {currency}",
+                f"no rate for {row['currency']} in the month of {EPOCH + timedelta(days=row['first_day'])} or before, "
+                f"but {row['lines']:,} contract lines are in {row['currency']}",
                 "Add a row for that month or an earlier one.",
             )
-            for currency, lines, day in missing
+            for row in missing
         ])  # fmt: skip
 
 
 def _begin(tables: Tables) -> date:
     """The later of the first contract start and the first thing that happened, whatever it was."""
     happened = {name: str(contract.TABLES[name].event_day) for name in HAPPENINGS if tables.has(name)}
-    firsts = [f"SELECT MIN(CAST({day} AS DATE)) AS day FROM raw.{name}" for name, day in happened.items()]
+    there = tables.warehouse.first_days if tables.warehouse else {}
+    firsts = [
+        f"SELECT DATE '{there[name]}' AS day"
+        if name in there
+        else f"SELECT MIN(CAST({day} AS DATE)) AS day FROM raw.{name}"
+        for name, day in happened.items()
+    ]
     starts = "SELECT MIN(starts_on) AS day FROM raw.contracts"
     happening = f"SELECT MIN(day) AS day FROM ({' UNION ALL '.join(firsts or [starts])})"
     with tables.connect(threads=1, memory_gb=1) as connection:

@@ -1,0 +1,46 @@
+"""The engine that a set of checked tables needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from features.engines.embedded import Embedded
+from features.engines.engine import Engine
+from features.engines.postgres import Postgres
+from features.engines.spark import Spark
+from features.tables import Tables, Warehouse
+
+
+@contextmanager
+def engine_of(tables: Tables, *, threads: int, memory_gb: float) -> Iterator[Engine]:
+    """A session of the engine where the tables live, ready to run the snapshots' statements.
+
+    The checked tables that are kept here (accounts, contracts, rates) are lent to a warehouse for the session.
+    """
+    if tables.warehouse is None:
+        with Embedded(tables, threads=threads, memory_gb=memory_gb) as embedded:
+            yield embedded
+        return
+    kept = [name for name in tables.columns if name not in tables.warehouse.selects]
+    raw = {name: lent(name) for name in kept} | dict(tables.warehouse.selects)
+    with warehouse_engine(tables.warehouse, raw, threads=threads, memory_gb=memory_gb) as engine:
+        engine.load({lent(name): table for name, table in _kept(tables, kept).items()})
+        yield engine
+
+
+def warehouse_engine(place: Warehouse, raw: dict[str, str], *, threads: int, memory_gb: float) -> Postgres | Spark:
+    """An engine where raw tables live."""
+    if place.engine == "postgres":
+        return Postgres(place.url, raw=raw, memory_gb=memory_gb)
+    return Spark(place.url, raw=raw, threads=threads, memory_gb=memory_gb)
+
+
+def lent(name: str) -> str:
+    """What a table that is kept here is called in the warehouse."""
+    return f"raw_{name}"
+
+
+def _kept(tables: Tables, names: list[str]) -> dict[str, pa.Table]:
+    with tables.connect(threads=1, memory_gb=1) as connection:
+        return {name: connection.sql(f'SELECT * FROM raw."{name}"').to_arrow_table() for name in names}

@@ -1,0 +1,166 @@
+"""Apache Spark, where the raw tables live: work tables are views of the session, and only the result comes back."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from features import dialects
+from features.engines.engine import Frames, as_arrow, driver, plain
+from features.problems import BadInput, Finding
+
+DIALECT = "spark"
+LOOPBACK = "127.0.0.1"
+LOG = """
+rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %p %c{1}: %m%n
+"""
+
+
+class Spark:
+    """A session of Spark with views of its own, on a running Spark of this process or one it starts.
+
+    Every work table is computed once and kept until it is dropped or the session ends: one plan over all of them
+    takes the optimiser longer than the work itself.
+
+    Parameters
+    ----------
+    master
+        Such as `local[2]` or `spark://host:7077`; not used where this process already runs Spark.
+    raw
+        For each raw table what stands for it: the name of a loaded table, or a SELECT of typed columns.
+    threads, memory_gb
+        For a Spark that is started here.
+    """
+
+    def __init__(self, master: str, *, raw: Mapping[str, str], threads: int, memory_gb: float) -> None:
+        self._raw = raw
+        self._settings = _settings(master, threads, memory_gb)
+
+    def __enter__(self) -> Self:
+        sql = driver("pyspark.sql", extra="spark")
+        self._error = driver("pyspark.errors", extra="spark").PySparkException
+        running = sql.SparkSession.getActiveSession()
+        self._own = running is None
+        try:
+            self._session = running.newSession() if running is not None else _start(sql, self._settings)
+        except Exception as error:  # the gateway's errors have no common base
+            raise BadInput([_cannot_start(error)]) from None
+        for name, value in _session_settings(self._settings).items():
+            self._session.conf.set(name, value)
+        self._kept: dict[str, Any] = {}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for name in list(self._kept):
+            self._drop(name)
+        if self._own:
+            self._session.stop()
+
+    def load(self, frames: Frames) -> None:
+        """Make views of small tables, in place of any of the same name."""
+        for name, frame in frames.items():
+            self._keep(name, self._session.createDataFrame(plain(as_arrow(frame))))
+
+    def make(self, statements: Sequence[str]) -> None:
+        """Make and drop views of computed rows."""
+        for text in statements:
+            statement = dialects.parse(text)
+            if statement.select is None:
+                self._drop(statement.drops)
+                continue
+            select = dialects.translate(statement.select, DIALECT, self._raw)
+            self._keep(statement.makes, self._run(select, statement.makes).localCheckpoint())
+
+    def fetch(self, select: str) -> pa.Table:
+        """The rows of a SELECT of the core."""
+        return self.rows(dialects.translate(select, DIALECT, self._raw))
+
+    def rows(self, select: str) -> pa.Table:
+        """The rows of a SELECT in Spark's own SQL."""
+        return plain(self._run(select, "the result").toArrow())
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Names and types of the columns of a table or of a query in parentheses."""
+        return dict(self._run(f"SELECT * FROM {relation}", relation).dtypes)
+
+    def find(self, name: str, path: Path | None) -> str | None:
+        """What to select a table of that name from: Parquet in a folder, else a table of the catalogue."""
+        if path is None:
+            return name if self._session.catalog.tableExists(name) else None
+        place = next((place for place in (path / name, path / f"{name}.parquet") if place.exists()), None)
+        return None if place is None else f"parquet.`{place.resolve()}`"
+
+    def _run(self, select: str, what: str) -> Any:
+        """Plan a SELECT; an error tells what failed and Spark's name for it, never a value."""
+        try:
+            return self._session.sql(select)
+        except self._error as error:
+            raise RuntimeError(f"Spark could not make {what}: {error.getCondition() or type(error).__name__}") from None
+
+    def _keep(self, name: str, frame: Any) -> None:
+        frame.createOrReplaceTempView(name)
+        self._kept[name] = frame
+
+    def _drop(self, name: str) -> None:
+        self._session.catalog.dropTempView(name)
+        del self._kept[name]
+
+
+def _settings(master: str, threads: int, memory_gb: float) -> dict[str, str]:
+    """How a Spark that is started here runs: quietly, and on this machine reachable from this machine only."""
+    settings = {
+        "spark.master": master,
+        "spark.app.name": "holdfast",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.driver.memory": f"{max(int(memory_gb * 1024), 512)}m",
+        "spark.sql.shuffle.partitions": str(2 * threads if master.startswith("local") else 200),
+    }
+    if master.startswith("local"):
+        settings |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
+    return settings
+
+
+def _session_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings of this session alone, whoever started Spark; what overflows is an error, never another number."""
+    return {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.shuffle.partitions": settings["spark.sql.shuffle.partitions"],
+    }
+
+
+def _start(sql: Any, settings: Mapping[str, str]) -> Any:
+    """Start Spark; its own log is kept to errors from its first line on."""
+    logging.getLogger("py4j").setLevel(logging.ERROR)
+    builder = sql.SparkSession.builder
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    with tempfile.NamedTemporaryFile("w", suffix=".properties") as file:
+        file.write(LOG)
+        file.flush()
+        own = {"LOG4J_CONFIGURATION_FILE": file.name} if "LOG4J_CONFIGURATION_FILE" not in os.environ else {}
+        os.environ.update(own)
+        try:
+            return builder.getOrCreate()
+        finally:
+            for name in own:
+                del os.environ[name]
+
+
+def _cannot_start(error: Exception) -> Finding:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    todo = "Install Java 17 or later (Debian: default-jre-headless) and correct source.url, such as local[2]."
+    return Finding("source.url", f"Spark cannot be started: {reason}", todo)
