@@ -1,6 +1,7 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -60,6 +61,8 @@ class Source(Section):
 
     kind: Literal["simulated", "files", "duckdb"]
     path: Path | None
+    engine: Literal["duckdb", "postgres", "spark"]
+    url: str | None
     data_until: date | None
     max_bad_share: Share
     day_first: bool
@@ -180,10 +183,22 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         settings = _overlay(settings, _read(file))
     for override in overrides:
         settings = _overlay(settings, _parse_override(override))
+    _require_no_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+
+
+def _require_no_password(settings: Mapping[str, Any]) -> None:
+    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
+    source = settings.get("source")
+    url = str(source.get("url") or "") if isinstance(source, Mapping) else ""
+    if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
+        raise SettingsError(
+            "source.url holds a password, and settings are recorded with every run: leave it out of the URL and give "
+            "it in the environment, as PGPASSWORD or a password file."
+        )
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ the shims below are what would else give another value. A construct that is not 
 an error, so that a new kind of feature cannot be right on one engine and wrong on the next.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlglot
@@ -41,11 +41,6 @@ class Statement:
     makes: str = ""
     drops: str = ""
 
-    @property
-    def reads(self) -> list[str]:
-        """The tables it reads, each as often as it does; `raw.x` for a table of the source."""
-        return [] if self.select is None else [_name(table) for table in self.select.find_all(exp.Table)]
-
 
 def parse(sql: str) -> Statement:
     """Take a statement of the core apart.
@@ -65,7 +60,7 @@ def parse(sql: str) -> Statement:
     return Statement(select, makes)
 
 
-def translate(select: exp.Expr | str, dialect: str, raw: Mapping[str, str] | None = None) -> str:
+def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str:
     """A SELECT of the core in another dialect.
 
     Parameters
@@ -75,7 +70,7 @@ def translate(select: exp.Expr | str, dialect: str, raw: Mapping[str, str] | Non
     dialect
         One of `EMITTED`.
     raw
-        For each table of the source what stands for `raw.<table>`: a name, or a SELECT in that dialect.
+        What stands before the name of a table of the source in place of `raw.`.
 
     Raises
     ------
@@ -85,9 +80,8 @@ def translate(select: exp.Expr | str, dialect: str, raw: Mapping[str, str] | Non
     tree = parse(select).select if isinstance(select, str) else select.copy()
     if tree is None:
         raise NotPortable("A DROP is no SELECT.")
-    sources = {f"raw.{name}": text for name, text in (raw or {}).items()}
     for node in reversed(list(tree.walk())):  # what is inside first
-        shimmed = _shimmed(node, dialect, sources)
+        shimmed = _source(node, raw) if isinstance(node, exp.Table) else _shimmed(node, dialect)
         if shimmed is not node:
             node.replace(shimmed)
     # BigQuery cannot say where NULLs go in the order of a running sum; the keys of those are never NULL
@@ -108,23 +102,16 @@ def _require_portable(tree: exp.Expr) -> None:
             raise NotPortable(f"{node.sql(dialect=CORE)[:80]}: not known to give the same value on every engine.")
 
 
-def _shimmed(node: exp.Expr, dialect: str, sources: Mapping[str, str]) -> exp.Expr:
-    if isinstance(node, exp.Table) and _name(node) in sources:
-        return _source(node, sources[_name(node)], dialect)
+def _shimmed(node: exp.Expr, dialect: str) -> exp.Expr:
     shim = next((shim for kind, shim in SHIMS.items() if isinstance(node, kind)), None)
     return shim(node, dialect) if shim else node
 
 
-def _name(table: exp.Table) -> str:
-    return f"{table.db}.{table.name}" if table.db else table.name
-
-
-def _source(table: exp.Table, stands_for: str, dialect: str) -> exp.Expr:
-    """What stands for a table of the source, under the alias the statement gives it, else under the table's name."""
-    is_name = " " not in stands_for
-    source = sqlglot.parse_one(f"SELECT * FROM {stands_for}" if is_name else stands_for, read=dialect)
-    replaced = next(source.find_all(exp.Table)) if is_name else exp.Subquery(this=source)
-    return exp.alias_(replaced, table.alias or table.name, table=True)
+def _source(table: exp.Table, prefix: str) -> exp.Expr:
+    """A table of the source by the name it has there, under the alias the statement gives it."""
+    if table.db != "raw":
+        return table
+    return exp.alias_(exp.to_table(prefix + table.name), table.alias or table.name, table=True)
 
 
 def _difference(node: exp.Expr, dialect: str) -> exp.Expr:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from features.engines.embedded import Embedded
-from features.engines.engine import Engine
+from features.engines.engine import Engine, WarehouseEngine
 from features.engines.postgres import Postgres
 from features.engines.spark import Spark
 from features.tables import Tables, Warehouse
@@ -23,17 +23,18 @@ def engine_of(tables: Tables, *, threads: int, memory_gb: float) -> Iterator[Eng
             yield embedded
         return
     kept = [name for name in tables.columns if name not in tables.warehouse.selects]
-    raw = {name: lent(name) for name in kept} | dict(tables.warehouse.selects)
-    with warehouse_engine(tables.warehouse, raw, threads=threads, memory_gb=memory_gb) as engine:
+    with warehouse_engine(tables.warehouse, threads=threads, memory_gb=memory_gb) as engine:
         engine.load({lent(name): table for name, table in _kept(tables, kept).items()})
+        for name, select in tables.warehouse.selects.items():
+            engine.view(lent(name), select)
         yield engine
 
 
-def warehouse_engine(place: Warehouse, raw: dict[str, str], *, threads: int, memory_gb: float) -> Postgres | Spark:
+def warehouse_engine(place: Warehouse, *, threads: int, memory_gb: float) -> WarehouseEngine:
     """An engine where raw tables live."""
     if place.engine == "postgres":
-        return Postgres(place.url, raw=raw, memory_gb=memory_gb)
-    return Spark(place.url, raw=raw, threads=threads, memory_gb=memory_gb)
+        return Postgres(place.url, memory_gb=memory_gb)
+    return Spark(place.url, threads=threads, memory_gb=memory_gb)
 
 
 def lent(name: str) -> str:

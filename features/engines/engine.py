@@ -3,6 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Protocol, Self
 
@@ -35,6 +36,24 @@ class Engine(Protocol):
 
     def fetch(self, select: str) -> pa.Table:
         """The rows of a SELECT: whole numbers as int64, text as string, the rest as DuckDB hands it over."""
+
+
+class WarehouseEngine(Engine, Protocol):
+    """An engine over raw tables that are not in the store: it can look for them, and see them as views."""
+
+    dialect: str
+
+    def view(self, name: str, select: str) -> None:
+        """Make a temporary view of a SELECT in the engine's own SQL."""
+
+    def find(self, name: str, path: Path | None) -> str | None:
+        """What to select the raw table of that name from; None if there is none."""
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Names and types of the columns of what `find` gave, or of a query in parentheses."""
+
+    def rows(self, select: str, *, as_text: bool = False) -> pa.Table:
+        """The rows of a SELECT in the engine's own SQL; `as_text` leaves values that have no plain type as text."""
 
 
 def driver(name: str, *, extra: str) -> ModuleType:

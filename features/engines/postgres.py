@@ -13,7 +13,6 @@ from features.engines.engine import Frames, as_arrow, driver, plain
 from features.problems import BadInput, Finding
 from features.sql import named, quoted
 
-DIALECT = "postgres"
 SHARE_OF_MEMORY = 8  # one sort or hash may take this part of memory_gb: a query holds several
 TYPES = {16: pa.bool_(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(), 701: pa.float64(),
          1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"), 1700: pa.int64()}  # fmt: skip
@@ -27,14 +26,13 @@ class Postgres:
     url
         Of the database, such as `postgresql://reader@host/crm`. The password comes from the environment
         (`PGPASSWORD`, `PGPASSFILE`), never from the URL.
-    raw
-        For each raw table what stands for it: the name of a loaded table, or a SELECT of typed columns.
     memory_gb
         What the session may use.
     """
 
-    def __init__(self, url: str, *, raw: Mapping[str, str], memory_gb: float) -> None:
-        self._raw = raw
+    dialect = "postgres"
+
+    def __init__(self, url: str, *, memory_gb: float) -> None:
         self._url = url
         self._memory_mb = max(int(memory_gb * 1024 / SHARE_OF_MEMORY), 4)
 
@@ -83,18 +81,24 @@ class Postgres:
             if statement.select is None:
                 self._execute(f"DROP TABLE {statement.drops}", statement.drops)
                 continue
-            select = dialects.translate(statement.select, DIALECT, self._raw)
+            select = dialects.translate(statement.select, self.dialect)
             self._execute(f"CREATE TEMP TABLE {statement.makes} AS {select}", statement.makes)
             self._execute(f"ANALYZE {statement.makes}", statement.makes)  # else plans go by guesses
 
     def fetch(self, select: str) -> pa.Table:
         """The rows of a SELECT of the core."""
-        return self.rows(dialects.translate(select, DIALECT, self._raw))
+        return self.rows(dialects.translate(select, self.dialect))
 
-    def rows(self, select: str) -> pa.Table:
-        """The rows of a SELECT in PostgreSQL's own SQL."""
+    def view(self, name: str, select: str) -> None:
+        """Make a temporary view of a SELECT in PostgreSQL's own SQL."""
+        self._execute(f"CREATE TEMP VIEW {named(name)} AS {select}", name)
+
+    def rows(self, select: str, *, as_text: bool = False) -> pa.Table:
+        """The rows of a SELECT in PostgreSQL's own SQL; `as_text` as it writes them out."""
         described = self._execute(f"SELECT * FROM ({select}) described LIMIT 0", "the result").description or ()
-        types = {column.name: TYPES.get(column.type_code, pa.string()) for column in described}
+        types = {
+            column.name: pa.string() if as_text else TYPES.get(column.type_code, pa.string()) for column in described
+        }
         with self._connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT csv)") as copy:
             content = b"".join(copy)
         return plain(_read(content, types))

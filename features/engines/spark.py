@@ -14,7 +14,6 @@ from features import dialects
 from features.engines.engine import Frames, as_arrow, driver, plain
 from features.problems import BadInput, Finding
 
-DIALECT = "spark"
 LOOPBACK = "127.0.0.1"
 LOG = """
 rootLogger.level = error
@@ -37,14 +36,13 @@ class Spark:
     ----------
     master
         Such as `local[2]` or `spark://host:7077`; not used where this process already runs Spark.
-    raw
-        For each raw table what stands for it: the name of a loaded table, or a SELECT of typed columns.
     threads, memory_gb
         For a Spark that is started here.
     """
 
-    def __init__(self, master: str, *, raw: Mapping[str, str], threads: int, memory_gb: float) -> None:
-        self._raw = raw
+    dialect = "spark"
+
+    def __init__(self, master: str, *, threads: int, memory_gb: float) -> None:
         self._settings = _settings(master, threads, memory_gb)
 
     def __enter__(self) -> Self:
@@ -79,15 +77,20 @@ class Spark:
             if statement.select is None:
                 self._drop(statement.drops)
                 continue
-            select = dialects.translate(statement.select, DIALECT, self._raw)
+            select = dialects.translate(statement.select, self.dialect)
             self._keep(statement.makes, self._run(select, statement.makes).localCheckpoint())
 
     def fetch(self, select: str) -> pa.Table:
         """The rows of a SELECT of the core."""
-        return self.rows(dialects.translate(select, DIALECT, self._raw))
+        return self.rows(dialects.translate(select, self.dialect))
 
-    def rows(self, select: str) -> pa.Table:
-        """The rows of a SELECT in Spark's own SQL."""
+    def view(self, name: str, select: str) -> None:
+        """Make a view of a SELECT in Spark's own SQL."""
+        self._keep(name, self._run(select, name))
+
+    def rows(self, select: str, *, as_text: bool = False) -> pa.Table:
+        """The rows of a SELECT in Spark's own SQL; all its plain types are Arrow's."""
+        del as_text
         return plain(self._run(select, "the result").toArrow())
 
     def types(self, relation: str) -> dict[str, str]:
