@@ -60,13 +60,18 @@ def parse(sql: str) -> Statement:
     return Statement(select, makes)
 
 
+def own(sql: str) -> exp.Expr:
+    """A SELECT that holds what is meant for one engine only, such as a collation: not looked at, as `parse` does."""
+    return sqlglot.parse_one(sql, read=CORE)
+
+
 def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str:
     """A SELECT of the core in another dialect.
 
     Parameters
     ----------
     select
-        As text, or as `parse` took it.
+        As text, or as `parse` or `own` took it.
     dialect
         One of `EMITTED`.
     raw

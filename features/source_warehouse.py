@@ -286,7 +286,7 @@ def _totals(table: Table, typed: Mapping[str, str], looked_at: str, rules: int) 
 
 def _placed(engine: WarehouseEngine, relation: str, table: Table, core: str) -> str:
     """SQL of the core in the engine's dialect, with the place of the raw table filled in as it stands."""
-    text = dialects.translate(core, engine.dialect, raw=PLACE)
+    text = dialects.translate(dialects.own(core), engine.dialect, raw=PLACE)
     return text.replace(f"{PLACE}{table.name}", relation)
 
 
