@@ -18,6 +18,7 @@ EMITTED = ("postgres", "spark", "snowflake", "bigquery", "databricks")
 # What DuckDB's TRIM strips (the Unicode space separators), and the two letters whose small form it tells otherwise.
 SPACES = "\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 SMALL_LETTERS = {"\u03a3": "\u03c3", "\u0130": "i"}
+SHORT_INTEGERS = ("spark", "databricks", "bigquery")  # their sums and products of integers have 64 bits
 
 PORTABLE = (
     exp.Sum, exp.Min, exp.Max, exp.Count, exp.BitwiseOrAgg, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lead, exp.Lag,
@@ -128,11 +129,11 @@ def _difference(node: exp.Expr, dialect: str) -> exp.Expr:
     return exp.cast(exp.paren(days) if dialect == "postgres" else days, "BIGINT")
 
 
-def _to_integer(node: exp.Expr, dialect: str) -> exp.Expr:
-    """Whole seconds between two moments, a half to the even one as DuckDB does; and integers of any length."""
+def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Products of whole numbers of 38 digits; seconds between two moments, a half to the even one as DuckDB does."""
     kind = node.args["to"]
-    if kind.is_type("hugeint", "int128"):
-        return exp.cast(node.this, "DECIMAL(38, 0)")
+    if kind.is_type("double") and dialect in SHORT_INTEGERS and node.find(exp.Mul):
+        return exp.cast(node.this.transform(_long), "DOUBLE")
     if not (kind.is_type("bigint") and isinstance(node.this, exp.Extract)):
         return node
     later, earlier = _ends(node.this)
@@ -140,6 +141,11 @@ def _to_integer(node: exp.Expr, dialect: str) -> exp.Expr:
     whole, rest = f"CAST(FLOOR({micros} / 1000000.0) AS BIGINT)", f"MOD({micros}, 1000000)"
     text = f"{whole} + CASE WHEN {rest} > 500000 OR ({rest} = 500000 AND MOD({whole}, 2) = 1) THEN 1 ELSE 0 END"
     return exp.paren(sqlglot.parse_one(text, read=dialect))
+
+
+def _long(node: exp.Expr) -> exp.Expr:
+    """What is multiplied before a last division is whole, and may outgrow 64 bits."""
+    return exp.cast(node, "DECIMAL(38, 0)") if isinstance(node, exp.Column) else node
 
 
 def _ends(seconds: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
@@ -210,7 +216,7 @@ def _trim(node: exp.Expr, dialect: str) -> exp.Expr:
 
 SHIMS: dict[type[exp.Expr], Shim] = {
     exp.Sub: _difference,
-    exp.Cast: _to_integer,
+    exp.Cast: _cast,
     exp.Round: _round,
     exp.BitwiseLeftShift: _shift,
     exp.BitwiseRightShift: _shift,

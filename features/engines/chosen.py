@@ -7,8 +7,6 @@ import pyarrow as pa
 
 from features.engines.embedded import Embedded
 from features.engines.engine import Engine, WarehouseEngine
-from features.engines.postgres import Postgres
-from features.engines.spark import Spark
 from features.tables import Tables, Warehouse
 
 
@@ -31,9 +29,13 @@ def engine_of(tables: Tables, *, threads: int, memory_gb: float) -> Iterator[Eng
 
 
 def warehouse_engine(place: Warehouse, *, threads: int, memory_gb: float) -> WarehouseEngine:
-    """An engine where raw tables live."""
+    """An engine where raw tables live; what it needs is imported only here."""
     if place.engine == "postgres":
+        from features.engines.postgres import Postgres
+
         return Postgres(place.url, memory_gb=memory_gb)
+    from features.engines.spark import Spark
+
     return Spark(place.url, threads=threads, memory_gb=memory_gb)
 
 

@@ -3,7 +3,8 @@
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,7 @@ from features.problems import BadInput, Finding
 
 LOOPBACK = "127.0.0.1"
 LOG = """
-rootLogger.level = error
+rootLogger.level = fatal
 rootLogger.appenderRef.stderr.ref = console
 appender.console.type = Console
 appender.console.name = console
@@ -78,7 +79,8 @@ class Spark:
                 self._drop(statement.drops)
                 continue
             select = dialects.translate(statement.select, self.dialect)
-            self._keep(statement.makes, self._run(select, statement.makes).localCheckpoint())
+            with self._failing(statement.makes):
+                self._keep(statement.makes, self._session.sql(select).localCheckpoint())
 
     def fetch(self, select: str) -> pa.Table:
         """The rows of a SELECT of the core."""
@@ -86,16 +88,19 @@ class Spark:
 
     def view(self, name: str, select: str) -> None:
         """Make a view of a SELECT in Spark's own SQL."""
-        self._keep(name, self._run(select, name))
+        with self._failing(name):
+            self._keep(name, self._session.sql(select))
 
     def rows(self, select: str, *, as_text: bool = False) -> pa.Table:
         """The rows of a SELECT in Spark's own SQL; all its plain types are Arrow's."""
         del as_text
-        return plain(self._run(select, "the result").toArrow())
+        with self._failing("the result"):
+            return plain(self._session.sql(select).toArrow())
 
     def types(self, relation: str) -> dict[str, str]:
         """Names and types of the columns of a table or of a query in parentheses."""
-        return dict(self._run(f"SELECT * FROM {relation}", relation).dtypes)
+        with self._failing(relation):
+            return dict(self._session.sql(f"SELECT * FROM {relation}").dtypes)
 
     def find(self, name: str, path: Path | None) -> str | None:
         """What to select a table of that name from: Parquet in a folder, else a table of the catalogue."""
@@ -104,10 +109,11 @@ class Spark:
         place = next((place for place in (path / name, path / f"{name}.parquet") if place.exists()), None)
         return None if place is None else f"parquet.`{place.resolve()}`"
 
-    def _run(self, select: str, what: str) -> Any:
-        """Plan a SELECT; an error tells what failed and Spark's name for it, never a value."""
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """Tell what failed and Spark's name for why, never a value."""
         try:
-            return self._session.sql(select)
+            yield
         except self._error as error:
             raise RuntimeError(f"Spark could not make {what}: {error.getCondition() or type(error).__name__}") from None
 
@@ -127,7 +133,7 @@ def _settings(master: str, threads: int, memory_gb: float) -> dict[str, str]:
         "spark.app.name": "holdfast",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "FATAL",
         "spark.driver.memory": f"{max(int(memory_gb * 1024), 512)}m",
         "spark.sql.shuffle.partitions": str(2 * threads if master.startswith("local") else 200),
     }
@@ -146,8 +152,9 @@ def _session_settings(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _start(sql: Any, settings: Mapping[str, str]) -> Any:
-    """Start Spark; its own log is kept to errors from its first line on."""
-    logging.getLogger("py4j").setLevel(logging.ERROR)
+    """Start Spark without its log, from the first line on: it would show values; what fails is raised."""
+    for name in ("py4j", "SQLQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     builder = sql.SparkSession.builder
     for name, value in settings.items():
         builder = builder.config(name, value)
