@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from features.feature import Feature
     from features.source import Loaded
+    from features.tables import Tables
     from params import Params
 
 Made = TypeVar("Made")
@@ -38,6 +39,7 @@ WIDTH_IN_FILES = 120
 PLAIN_EVERY_SECONDS = 5.0
 DEMO_ORIGINS = 2
 LOST_SHOWN = 4
+DIALECTS = ("postgres", "spark", "snowflake", "bigquery", "databricks")
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "true",
@@ -285,13 +287,22 @@ def simulate(
 
 
 @verb
-def snapshots(run: Run) -> None:
+def snapshots(
+    run: Run,
+    dialect: Annotated[
+        str | None, typer.Option("--sql", metavar="DIALECT", help=f"Print the SQL instead, in {', '.join(DIALECTS)}")
+    ] = None,
+) -> None:
     """Make the snapshots that training reads: every account at every month start."""
     from features.snapshots import month_starts, stored
 
+    _require_dialect(dialect)
     with _only_writer(run.params.data_dir):
         tables = run.load().tables
         dates = month_starts(tables, run.params.snapshots)
+        if dialect is not None:
+            _print_sql(run, tables, dates, dialect)
+            return
         made = stored(tables, dates, params=run.params, progress=run.progress)
     content = {
         "rows": len(made.frame),
@@ -494,6 +505,22 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
         shown = ", ".join(features[:LOST_SHOWN]) + (", ..." if len(features) > LOST_SHOWN else "")
         console.print(f"Without {place}: {len(features)} features less ({shown})")
     _print_lines(console, _report_lines(loaded))
+
+
+def _require_dialect(dialect: str | None) -> None:
+    from params import SettingsError
+
+    if dialect not in (None, *DIALECTS):
+        raise SettingsError(f"--sql {dialect}: there is no such dialect. Give one of {', '.join(DIALECTS)}.")
+
+
+def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) -> None:
+    from features.snapshots import script
+
+    settings = {"revenue": run.params.revenue, "settings": run.params.snapshots}
+    statements = list(script(tables, dates, dialect, **settings))
+    text = "".join(f"{statement};\n\n" for statement in statements)
+    run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))
 
 
 def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequence["Feature"]) -> None:

@@ -8,7 +8,7 @@ data, the rules and the features, so that a date is made once and never mixed wi
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from features import catalogue, contract, spine
 from features.asof import EPOCH, AsOf
 from features.catalogue import Selection
+from features.engines import emitted
 from features.engines.chosen import engine_of
 from features.engines.engine import Engine
 from features.feature import Feature
@@ -126,6 +127,16 @@ def build(
     recipe = _recipe(tables, dates, revenue, settings)
     with engine_of(tables, threads=threads, memory_gb=memory_gb) as engine:
         return _snapshots(recipe, _make(engine, recipe))
+
+
+def script(
+    tables: Tables, dates: Sequence[date], dialect: str, *, revenue: Revenue, settings: SnapshotSettings
+) -> Iterator[str]:
+    """The statements that make the snapshots, in a dialect of `features.dialects.EMITTED`; `as_of` and
+    `term_ends_on` of the last one are days since 1970-01-01.
+    """
+    recipe = _recipe(tables, dates, revenue, settings)
+    return emitted.script(dialect, frames=recipe.asof.frames(), statements=recipe.statements, assembly=recipe.assembly)
 
 
 def stored(
