@@ -8,7 +8,7 @@ export BENTOML_DO_NOT_TRACK := true
 export OMP_WAIT_POLICY := PASSIVE
 export UV_PYTHON_PREFERENCE := only-system
 
-.PHONY: demo test setup lock docs lint bench clean
+.PHONY: demo test setup spark lock docs lint bench clean
 
 demo: setup
 	$(BIN)/holdfast demo
@@ -31,8 +31,13 @@ $(VENV)/.done: requirements.lock pyproject.toml
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
+# Spark is large (450 MB): its tests run where it is there, and it takes Java 17 or later.
+spark: setup
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-spark.lock
+
 lock: setup
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev pyproject.toml requirements-build.in -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev --extra postgres pyproject.toml requirements-build.in -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-spark.in -o requirements-spark.lock
 
 docs: setup
 	$(BIN)/python -m docs.build

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from features.feature import Feature
     from features.leaks import Grade, Leak, Leaks
     from features.source import Loaded
+    from features.tables import Tables
     from params import Params
     from serving.forecast import Forecast
     from serving.registry import Champion
@@ -68,6 +69,7 @@ LEAK_HEADS: "dict[Grade, str]" = {
     "risk": "Risks: the data do not say, or contradict, when this was known",
     "cut": "Known later than it happened. Snapshots deal with it; a cut by event date would show it early:",
 }
+DIALECTS = ("postgres", "spark", "snowflake", "bigquery", "databricks")
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "true",
@@ -361,13 +363,22 @@ def simulate(
 
 
 @verb
-def snapshots(run: Run) -> None:
+def snapshots(
+    run: Run,
+    dialect: Annotated[
+        str | None, typer.Option("--sql", metavar="DIALECT", help=f"Print the SQL instead, in {', '.join(DIALECTS)}")
+    ] = None,
+) -> None:
     """Make the snapshots that training reads: every account at every month start."""
     from features.snapshots import make, month_starts
 
+    _require_dialect(dialect)
     with _only_writer(run.params.data_dir):
         tables = run.load().tables
         dates = month_starts(tables, run.params.snapshots)
+        if dialect is not None:
+            _print_sql(run, tables, dates, dialect)
+            return
         made = make(tables, dates, params=run.params, progress=run.progress)
     rows, accounts = made.totals()
     content = {
@@ -674,6 +685,22 @@ def _tried_lines(found: "Leaks") -> list[str]:
     if found.known:
         lines.append(f"Known facts of the renewal calendar, no leaks: {'; '.join(map(str, found.known))}.")
     return [*lines, *(f"Not told: {reason}." for reason in found.not_told)]
+
+
+def _require_dialect(dialect: str | None) -> None:
+    from params import SettingsError
+
+    if dialect not in (None, *DIALECTS):
+        raise SettingsError(f"--sql {dialect}: there is no such dialect. Give one of {', '.join(DIALECTS)}.")
+
+
+def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) -> None:
+    from features.snapshots import script
+
+    settings = {"revenue": run.params.revenue, "settings": run.params.snapshots}
+    statements = list(script(tables, dates, dialect, **settings))
+    text = "".join(f"{statement};\n\n" for statement in statements)
+    run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))
 
 
 def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequence["Feature"]) -> None:

@@ -72,6 +72,8 @@ class Source(Section):
 
     kind: Literal["simulated", "files", "duckdb"]
     path: Path | None
+    engine: Literal["duckdb", "postgres", "spark"]
+    url: str | None
     data_until: date | None
     max_bad_share: Share
     day_first: bool
@@ -247,6 +249,7 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         settings = _overlay(settings, _read(file))
     for override in overrides:
         settings = _overlay(settings, _parse_override(override))
+    _require_no_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:
@@ -311,6 +314,17 @@ def _unreachable(params: Params, why: str) -> StoreUnreachable:
         f"The tracking store {params.store_name} of tracking.uri does not answer: {why}. Start it, or correct "
         "tracking.uri, or set it to null to use the store in data_dir."
     )
+
+
+def _require_no_password(settings: Mapping[str, Any]) -> None:
+    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
+    source = settings.get("source")
+    url = str(source.get("url") or "") if isinstance(source, Mapping) else ""
+    if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
+        raise SettingsError(
+            "source.url holds a password, and settings are recorded with every run: leave it out of the URL and give "
+            "it in the environment, as PGPASSWORD or a password file."
+        )
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def _tables(size: Size) -> dict[str, str]:
     days = f"""SELECT c.*, CAST(d.day AS DATE) AS day, CAST(d.day AS DATE) - DATE '{FIRST}' AS dn
                FROM company c, (SELECT unnest(range(DATE '{FIRST}', {until}, INTERVAL 1 DAY)) AS day) d
                WHERE d.day >= c.first_day AND d.day < c.last_day"""
-    late = "CAST(day AS TIMESTAMP) + to_hours(20 + CAST(random_of({0}, i, dn, 1) * random_of({0}, i, dn, 2) * 100 AS INTEGER))"
+    hours = "20 + CAST(random_of({0}, i, dn, 1) * random_of({0}, i, dn, 2) * 100 AS INTEGER)"
+    late = f"CAST(day AS TIMESTAMP) + to_hours({hours})"
     at = "CAST(day AS TIMESTAMP) + to_minutes(CAST(random_of({0}, i, dn, 3) * 1400 AS INTEGER))"
     return {
         "accounts": f"""
@@ -116,7 +117,8 @@ def _tables(size: Size) -> dict[str, str]:
                         THEN first_day + CAST(30 + random_of(71, i, n, 0) * 700 AS INTEGER) END AS left_on
             FROM company, (SELECT unnest(range(1, 7)) AS n)""",
         "goals": """
-            SELECT account_id, 'goal ' || n AS goal, CASE WHEN n = 1 THEN 'first_value' ELSE 'twelve_month' END AS horizon,
+            SELECT account_id, 'goal ' || n AS goal,
+                   CASE WHEN n = 1 THEN 'first_value' ELSE 'twelve_month' END AS horizon,
                    first_day + 10 * n AS set_on, first_day + 80 * n AS due_on,
                    CASE WHEN random_of(80, i, n, 0) < 0.7
                         THEN first_day + CAST(20 + random_of(81, i, n, 0) * 120 * n AS INTEGER) END AS achieved_on
@@ -129,7 +131,8 @@ def _contracts(until: str) -> str:
     return f"""
         SELECT contract_id || part AS contract_id, account_id, product,
                CASE WHEN part = 'b' THEN 'upsell' WHEN nth = 0 THEN 'new' ELSE 'renewal' END AS kind,
-               CASE WHEN part = 'b' THEN starts_on + changed ELSE starts_on END AS starts_on, starts_on + term AS ends_on,
+               CASE WHEN part = 'b' THEN starts_on + changed ELSE starts_on END AS starts_on,
+               starts_on + term AS ends_on,
                CASE WHEN part = 'a' AND changed IS NOT NULL THEN starts_on + changed
                     WHEN starts_on + term > last_day THEN last_day END AS ended_on,
                CASE WHEN part = 'b' THEN starts_on + changed ELSE starts_on END
@@ -138,11 +141,13 @@ def _contracts(until: str) -> str:
                CAST((50 + 20 * users) / p * CASE WHEN part = 'b' THEN 1.25 ELSE 1 END AS DECIMAL(18, 2)) AS mrr,
                CAST((50 + 20 * users) / p * 1.2 AS DECIMAL(18, 2)) AS list_mrr,
                CAST(users * CASE WHEN part = 'b' THEN 1.25 ELSE 1 END AS INTEGER) AS seats, nth % 2 = 0 AS auto_renew
-        FROM (SELECT c.*, p, nth, 'product ' || p AS product, format('{{}}-{{}}-{{}}-', account_id, p, nth) AS contract_id,
+        FROM (SELECT c.*, p, nth, 'product ' || p AS product,
+                     format('{{}}-{{}}-{{}}-', account_id, p, nth) AS contract_id,
                      first_day + nth * term AS starts_on,
                      CASE WHEN random_of(90, i, nth, p) < 0.3 AND first_day + nth * term + term // 2 < last_day
                           THEN term // 2 END AS changed
-              FROM company c, (SELECT CAST(unnest(range(1, 4)) AS INTEGER) AS p), (SELECT CAST(unnest(range(0, 12)) AS INTEGER) AS nth)
+              FROM company c, (SELECT CAST(unnest(range(1, 4)) AS INTEGER) AS p),
+                   (SELECT CAST(unnest(range(0, 12)) AS INTEGER) AS nth)
               WHERE p <= 1 + random_of(92, i, 0, 0) * 2.5 AND first_day + nth * term < least(last_day, {until})) lines,
              (SELECT unnest(['a', 'b']) AS part)
         WHERE part = 'a' OR changed IS NOT NULL"""
@@ -156,12 +161,14 @@ def _usage(month: int, size: Size) -> str:
                     ELSE 20 + CAST(random_of(19, i, u, dn) * 100 AS INTEGER) END"""
     return f"""
         SELECT account_id, day AS used_on, format('{{}}-{{:03d}}', account_id, u) AS user_id,
-               'feature_' || CAST(random_of(14, i, u * 7 + j, dn % 11) * random_of(15, i, 0, 0) * 24 AS INTEGER) AS feature,
+               'feature_' || CAST(random_of(14, i, u * 7 + j, dn % 11) * random_of(15, i, 0, 0) * 24 AS INTEGER)
+                   AS feature,
                round(exp(3 * random_of(16, i, u, dn * 5 + j)) * 5, 2) AS quantity,
                CAST(day AS TIMESTAMP) + INTERVAL 1 DAY + to_seconds(CAST(random_of(17, i, u, dn) * 21600 AS BIGINT))
                    + to_days({delay}) AS recorded_at
         FROM (SELECT *, unnest(range(1 + CAST(random_of(13, i, u, dn) * 3 AS INTEGER))) AS j
-              FROM (SELECT c.i, c.account_id, u.u, CAST(d.day AS DATE) AS day, CAST(d.day AS DATE) - DATE '{FIRST}' AS dn
+              FROM (SELECT c.i, c.account_id, u.u, CAST(d.day AS DATE) AS day,
+                           CAST(d.day AS DATE) - DATE '{FIRST}' AS dn
                     FROM company c JOIN (SELECT unnest(range(400)) AS u) u ON u.u < c.users,
                          (SELECT unnest({days}) AS day) d
                     WHERE d.day >= c.first_day AND d.day < c.last_day)

@@ -168,7 +168,7 @@ def _spread_column(part: Any, values: dict[str, str], asof: AsOf) -> str:
     stream = part.stream.name
     inside = asof.within(part.window_days, ending_days_ago=getattr(part, "ago_days", 0), stream=stream)
     if isinstance(part, Sum):
-        return f"CAST(SUM(CASE WHEN {inside} THEN s.{values[part.sql]} ELSE 0 END) AS BIGINT)"
+        return f"SUM(CASE WHEN {inside} THEN s.{values[part.sql]} ELSE 0 END)"
     if isinstance(part, ActiveDays):
         return f"CAST(SUM(CASE WHEN {inside} THEN s.fresh_days ELSE 0 END) AS BIGINT)"
     if isinstance(part, LastDay):

@@ -26,7 +26,7 @@ def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> st
         f"CREATE OR REPLACE TABLE {KNOWLEDGE} (table_name VARCHAR, day BIGINT, cells BIGINT, hashes HUGEINT)"
     )
     asof = AsOf(tables, (tables.data_until,))
-    for name, columns in tables.columns.items():
+    for name, columns in _kept(tables).items():
         for day, hashed in _cells(asof, name, columns):
             connection.execute(f"""
                 INSERT INTO {KNOWLEDGE}
@@ -36,7 +36,8 @@ def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> st
     rows = connection.execute(
         f"SELECT table_name, sum(cells), sum(hashes) FROM {KNOWLEDGE} GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    return _digest([*rows, *sorted((name, tuple(columns)) for name, columns in tables.columns.items())])
+    columns_of = sorted((name, tuple(columns)) for name, columns in tables.columns.items())
+    return _digest([tables.digest, *rows, *columns_of])
 
 
 def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, str]]:
@@ -46,13 +47,19 @@ def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, 
             f"SELECT table_name, day, SUM(cells), SUM(hashes) FROM {KNOWLEDGE} GROUP BY ALL ORDER BY 1, 2"
         ).fetchall()
     known: dict[date, dict[str, str]] = {day: {} for day in dates}
-    for name in tables.columns:
+    for name in _kept(tables):
         own = [row[1:] for row in found if row[0] == name]
         sums = list(accumulate(((c, h) for _, c, h in own), lambda a, b: (a[0] + b[0], a[1] + b[1]), initial=(0, 0)))
         for day in dates:
             before = sum(became < day_number(day) for became, _, _ in own)
             known[day][name] = _digest(sums[before])
     return known
+
+
+def _kept(tables: Tables) -> dict[str, tuple[str, ...]]:
+    """The tables that are not in a warehouse: what was known of those when is not told here."""
+    away = tables.warehouse.selects if tables.warehouse else {}
+    return {name: tuple(columns) for name, columns in tables.columns.items() if name not in away}
 
 
 def digest_of(known: Mapping[str, str]) -> str:

@@ -11,14 +11,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,20 +26,22 @@ from features import catalogue, contract, spine
 from features.asof import EPOCH, AsOf
 from features.catalogue import Selection
 from features.compiler import compile_parts, edge_sets, edges, table_of
+from features.engines import emitted
+from features.engines.chosen import engine_of
+from features.engines.embedded import Embedded
+from features.engines.engine import Engine
 from features.feature import Feature
 from features.kinds import columns_of
 from features.knowledge import digest_of, known_before
 from features.problems import BadInput, Finding
-from features.revenue_ledger import load
 from features.sql import named
-from features.tables import KEYS, Tables
+from features.tables import Tables
 from params import Params, Revenue
 from params import Snapshots as SnapshotSettings
 
 VERSION = 2  # raise it when a change of code alters a snapshot without altering its SQL or its features
 HISTORY_DAYS = 90
 HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls")
-ROWS_A_GB = 12_000_000  # rows of events whose accounts are made at once, for each GB the engine may use
 
 Progress = Callable[[str, int, int], None]
 
@@ -132,9 +133,20 @@ def build(
         `settings.drop` names a feature that does not exist.
     """
     recipe = _recipe(tables, dates, revenue, settings)
-    with tables.connect_keyed(threads=threads, memory_gb=memory_gb) as connection:
-        _assemble(connection, recipe, memory_gb)
-        return _snapshots(recipe, _assembled(connection, recipe))
+    with engine_of(tables, threads=threads, memory_gb=memory_gb) as engine:
+        _assemble(engine, recipe)
+        return _snapshots(recipe, _assembled(engine, recipe))
+
+
+def script(
+    tables: Tables, dates: Sequence[date], dialect: str, *, revenue: Revenue, settings: SnapshotSettings
+) -> Iterator[str]:
+    """The statements that make the snapshots, in a dialect of `features.dialects.EMITTED`; `as_of` and
+    `term_ends_on` of the last one are days since 1970-01-01.
+    """
+    recipe = _recipe(tables, dates, revenue, settings)
+    made = [*recipe.statements, *recipe.assembling]
+    return emitted.script(dialect, frames=recipe.asof.frames(), statements=made, assembly=recipe.final)
 
 
 @dataclass(frozen=True)
@@ -180,11 +192,11 @@ def make(
     recipe = _recipe(tables, todo.missing, params.revenue, params.snapshots)
     known = known_before(tables, todo.missing)
     next(iter(todo.files.values())).parent.mkdir(parents=True, exist_ok=True)
-    with tables.connect_keyed(threads=params.threads, memory_gb=params.memory_gb) as connection:
-        _assemble(connection, recipe, params.memory_gb)
+    with engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine:
+        _assemble(engine, recipe)
         for place, day in enumerate(recipe.asof.dates, start=1):
             told = json.dumps({"definition": recipe.definition, "known": known[day]})
-            made = _assembled(connection, recipe, place).replace_schema_metadata({METADATA: told})
+            made = _assembled(engine, recipe, place).replace_schema_metadata({METADATA: told})
             _write(made, todo.files[day])
             progress("snapshots", place, len(todo.missing))
     return todo
@@ -225,8 +237,9 @@ class LiveSnapshots:
         self._recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
         self._peers = _Peers(self._recipe, as_of, params)
         self._made = {**_select_of_each(self._recipe.statements), "assembled": self._recipe.assembly}
-        self._connection = tables.connect_keyed(threads=1, memory_gb=params.memory_gb)
-        load(self._connection, self._recipe.asof.frames())
+        self._engine = Embedded(tables, threads=1, memory_gb=params.memory_gb)
+        self._engine.load(self._recipe.asof.frames())
+        self._connection = self._engine.connection
         tables.prepare_copies(self._connection)
         for name, select in self._made.items():
             self._connection.execute(f"CREATE TEMP TABLE {name} AS {select}")  # all empty yet
@@ -255,8 +268,9 @@ class LiveSnapshots:
         for name in self._made:
             self._connection.execute(f"TRUNCATE {name}; EXECUTE make_{name}")
         self._connection.execute("PRAGMA enable_optimizer")
-        _require_rates(self._connection)
-        return self._peers.ranked(_snapshots(self._recipe, _assembled(self._connection, self._recipe, ranked=False)))
+        _require_rates(self._engine)
+        made = _dated(self._engine.snapshots("SELECT * FROM assembled"))
+        return self._peers.ranked(_snapshots(self._recipe, made))
 
 
 def of_account(tables: Tables, account_id: str, as_of: date, *, params: Params) -> Snapshots:
@@ -360,9 +374,11 @@ class _Recipe:
         return tuple(f.name for f in self.selection.features if f.value.peers)
 
     @property
-    def ranking(self) -> str:
-        """SELECT of the ranks among peers, from the assembled snapshots of all accounts; empty where there are none."""
-        return f"SELECT account_id, k, {', '.join(map(_rank, self.ranks))} FROM assembled" if self.ranks else ""
+    def assembling(self) -> list[str]:
+        """What makes `assembled` of the family tables and, where there are ranks among peers, `ranks` of it."""
+        ranked = f"SELECT account_id, k, {', '.join(map(_rank, self.ranks))} FROM assembled"
+        assembled = f"CREATE TEMP TABLE assembled AS {self.assembly}"
+        return [assembled, f"CREATE TEMP TABLE ranks AS {ranked}"] if self.ranks else [assembled]
 
     @property
     def final(self) -> str:
@@ -408,44 +424,26 @@ def _short_digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
-def _assemble(connection: duckdb.DuckDBPyConnection, recipe: _Recipe, memory_gb: float) -> None:
+def _assemble(engine: Engine, recipe: _Recipe) -> None:
     """Make temp tables `assembled`, the snapshots of all accounts, a range of accounts at a time, and `ranks`."""
-    tables = recipe.asof.tables
-    load(connection, recipe.asof.frames())
-    _, accounts = tables.account_keys(connection)
-    size = _range_size(connection, tables, accounts, memory_gb)
-    for place, first in enumerate(range(1, max(accounts, 1) + 1, size)):
-        tables.show_accounts(connection, first, first + size - 1)
-        for statement in recipe.statements:
-            connection.execute(statement)
-        _require_rates(connection)
-        verb = "INSERT INTO assembled" if place else "CREATE TEMP TABLE assembled AS"
-        connection.execute(f"{verb} {recipe.assembly}")
-        for table in recipe.made:
-            connection.execute(f"DROP TABLE {table}")
-    if recipe.ranks:
-        connection.execute(f"CREATE TEMP TABLE ranks AS {recipe.ranking}")
+    engine.load(recipe.asof.frames())
+    assembled, *ranks = recipe.assembling
+    for place, _ in enumerate(engine.ranges()):
+        engine.make(recipe.statements)
+        _require_rates(engine)
+        engine.make([assembled if not place else f"INSERT INTO assembled {recipe.assembly}"])
+        engine.make([f"DROP TABLE {table}" for table in recipe.made])
+    engine.make(ranks)
 
 
-def _range_size(connection: duckdb.DuckDBPyConnection, tables: Tables, accounts: int, memory_gb: float) -> int:
-    """How many accounts to make at once."""
-    counts = " + ".join(f"(SELECT COUNT(*) FROM stored.{name})" for name in tables.columns)
-    row = connection.execute(f"SELECT {counts}").fetchone()
-    ranges = 1 + int((row[0] if row else 0) / (ROWS_A_GB * memory_gb))
-    return max(1, -(-accounts // ranges))
-
-
-def _assembled(
-    connection: duckdb.DuckDBPyConnection, recipe: _Recipe, k: int | None = None, *, ranked: bool = True
-) -> pa.Table:
+def _assembled(engine: Engine, recipe: _Recipe, k: int | None = None) -> pa.Table:
     """The snapshots of all dates, or of the one numbered `k`, by date and account."""
-    chosen = f"WHERE f.k = {k}" if k else ""
-    final = recipe.final if ranked else "SELECT * FROM assembled f"
-    shown = ", ".join(f"f.{named(name)}" for name in recipe.columns)
-    table: pa.Table = connection.sql(
-        f"SELECT n.account_id, f.as_of, f.term_ends_on, {shown} FROM ({final} {chosen}) f "
-        f"JOIN stored.{KEYS} n ON n.account_key = f.account_id ORDER BY f.k, f.account_id"
-    ).to_arrow_table()
+    return _dated(engine.snapshots(f"{recipe.final} WHERE f.k = {k}" if k else recipe.final))
+
+
+def _dated(table: pa.Table) -> pa.Table:
+    """Day numbers as dates, and without the snapshot's number."""
+    table = table.drop_columns(["k"])
     for name in ("as_of", "term_ends_on"):
         table = table.set_column(table.schema.get_field_index(name), name, _timestamps(table[name]))
     return table
@@ -565,24 +563,30 @@ def _attribute(name: str) -> str:
     return f'CAST("attribute_{name}" AS {kinds.get(declared, "VARCHAR")})'
 
 
-def _require_rates(connection: duckdb.DuckDBPyConnection) -> None:
-    missing = connection.execute(spine.lines_without_rate()).fetchall()
+def _require_rates(engine: Engine) -> None:
+    missing = engine.fetch(spine.lines_without_rate()).to_pylist()
     if missing:
         raise BadInput([
             Finding(
                 "fx_rates",
-                f"no rate for {currency} in the month of {EPOCH + timedelta(days=day)} or before, "
-                f"but {lines:,} contract lines are in {currency}",
+                f"no rate for {row['currency']} in the month of {EPOCH + timedelta(days=row['first_day'])} or before, "
+                f"but {row['lines']:,} contract lines are in {row['currency']}",
                 "Add a row for that month or an earlier one.",
             )
-            for currency, lines, day in missing
+            for row in missing
         ])  # fmt: skip
 
 
 def _begin(tables: Tables) -> date:
     """The later of the first contract start and the first thing that happened, whatever it was."""
     happened = {name: str(contract.TABLES[name].event_day) for name in HAPPENINGS if tables.has(name)}
-    firsts = [f"SELECT MIN(CAST({day} AS DATE)) AS day FROM raw.{name}" for name, day in happened.items()]
+    there = tables.warehouse.first_days if tables.warehouse else {}
+    firsts = [
+        f"SELECT DATE '{there[name]}' AS day"
+        if name in there
+        else f"SELECT MIN(CAST({day} AS DATE)) AS day FROM raw.{name}"
+        for name, day in happened.items()
+    ]
     starts = "SELECT MIN(starts_on) AS day FROM raw.contracts"
     happening = f"SELECT MIN(day) AS day FROM ({' UNION ALL '.join(firsts or [starts])})"
     with tables.connect(threads=1, memory_gb=1) as connection:

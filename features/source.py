@@ -23,11 +23,13 @@ from features.check import Checked, Staged
 from features.check_contradictions import contradictions
 from features.check_history import without_history
 from features.check_report import CheckReport, TableReport, absent_tables
+from features.engines.engine import WarehouseEngine
 from features.problems import BadInput, Finding
 from features.source_columns import map_columns, raw, staged_select
 from features.source_csv import rejected
 from features.source_open import Opened, files_of, open_source, unreadable
 from features.source_until import Until, data_until, reach_warnings
+from features.source_warehouse import Remote, look, open_kept, warehouse, with_remotes
 from features.sql import named, quoted
 from features.tables import Tables, finish, open_tables, write_table
 from params import Params, Source, TableSource
@@ -51,10 +53,11 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Passed:
-    """Staged tables that passed the check, with what it found in each."""
+    """Staged tables that passed the check, with what it found in each, and those that stay in the warehouse."""
 
     staged: Mapping[str, Staged]
     checked: Mapping[str, Checked]
+    remotes: Mapping[str, Remote]
 
 
 def load_tables(params: Params, *, progress: Callable[[str], None] = lambda what: None) -> Loaded:
@@ -70,19 +73,30 @@ def load_tables(params: Params, *, progress: Callable[[str], None] = lambda what
     BadInput
         The input cannot be used; every problem is named, and nothing was written.
     """
+    if params.source.engine != "duckdb":
+        with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
+            return _load(params, params.source, _fingerprint(params, params.source), progress, engine)
     source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
     fingerprint = _fingerprint(params, source)
-    database = params.data_dir / DATABASE
-    stored = _stored(database, fingerprint)
-    if stored is not None:
-        return stored
+    stored = _stored(params.data_dir / DATABASE, fingerprint)
+    return _load(params, source, fingerprint, progress, None) if stored is None else stored
+
+
+def _load(
+    params: Params,
+    source: Source,
+    fingerprint: str,
+    progress: Callable[[str], None],
+    engine: WarehouseEngine | None,
+) -> Loaded:
+    """Read and check the tables anew, and put them in place of those that are stored."""
     with _engine(params) as connection:
-        passed = _staged_and_checked(connection, params, source, progress)
+        passed = _staged_and_checked(connection, params, source, progress, engine)
         with _working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
             _put_in_place(working, params.data_dir)
-    return replace(loaded, tables=replace(loaded.tables, database=database))
+    return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
 
 
 def _simulated(params: Params, progress: Callable[[str], None]) -> Source:
@@ -167,10 +181,14 @@ def _engine(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _staged_and_checked(
-    connection: duckdb.DuckDBPyConnection, params: Params, source: Source, progress: Callable[[str], None]
+    connection: duckdb.DuckDBPyConnection,
+    params: Params,
+    source: Source,
+    progress: Callable[[str], None],
+    engine: WarehouseEngine | None,
 ) -> Passed:
     """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
-    opened, problems = open_source(connection, source)
+    opened, problems = open_source(connection, source) if engine is None else open_kept(connection, engine, source)
     staged = {}
     for name, table in opened.items():
         progress(f"reading {name}")
@@ -184,7 +202,9 @@ def _staged_and_checked(
         progress(f"checking {name}")
         checked[name] = check.check_table(connection, stage, source, params.revenue.currency, present)
         problems += checked[name].errors
-    passed = Passed(staged, checked)
+    remotes, found = ({}, []) if engine is None else look(engine, source, progress)
+    problems += found
+    passed = Passed(staged, checked, remotes)
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
@@ -316,8 +336,11 @@ def _describe(
     until = _until(made, columns, params)
     if until is None:
         raise ValueError("the checked contracts hold no start")
-    tables = finish(made, Tables(database, columns, lags, until.day, "", fingerprint))
+    tables = Tables(database, columns, lags, until.day, "", fingerprint)
     report = _report(made, passed, tables, until, params)
+    if source.engine != "duckdb":
+        tables, report = with_remotes(tables, report, passed.remotes, source)
+    tables = finish(made, tables)
     made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
     made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)

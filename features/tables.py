@@ -23,12 +23,27 @@ KEYS = "holdfast_keys"  # account_id, account_key
 
 
 @dataclass(frozen=True)
+class Warehouse:
+    """Where the tables are that are not kept here.
+
+    `engine` and `url` say how to reach them; `selects` gives for each such table the SELECT, in that engine's SQL, of
+    the contract's columns in the contract's types; `first_days` the first day (ISO) that something happened in it.
+    """
+
+    engine: str
+    url: str
+    selects: Mapping[str, str]
+    first_days: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Tables:
     """Input tables that passed the check.
 
     `columns` lists, for each table that is there, the columns that are there; `lag_days` how long after its
     event a row without `recorded_at` became known; `data_until` the first day the data do not cover;
-    `digest` identifies the content; `fingerprint` identifies the files and settings it was read from.
+    `digest` identifies the content; `fingerprint` identifies the files and settings it was read from;
+    `warehouse` tells where the tables are that are not in `database`, if some are not.
     """
 
     database: Path
@@ -37,10 +52,16 @@ class Tables:
     data_until: date
     digest: str
     fingerprint: str
+    warehouse: Warehouse | None = None
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether the table is there with all these columns."""
         return table in self.columns and set(columns) <= set(self.columns[table])
+
+    @property
+    def kept(self) -> list[str]:
+        """The tables that are in `database`."""
+        return [name for name in self.columns if self.warehouse is None or name not in self.warehouse.selects]
 
     def connect(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
         """An in-memory database with these tables, read-only, as schema `raw`.
@@ -48,7 +69,7 @@ class Tables:
         Columns that the contract declares and the source lacks are there as NULLs.
         """
         connection = self._attached(threads=threads, memory_gb=memory_gb)
-        for name in self.columns:
+        for name in self.kept:
             connection.execute(f"CREATE VIEW raw.{name} AS SELECT {self._shown(name, keyed=False)} FROM stored.{name}")
         return connection
 
@@ -174,6 +195,7 @@ def open_tables(database: Path) -> Tables:
         data_until=date.fromisoformat(content["data_until"]),
         digest=content["digest"],
         fingerprint=content["fingerprint"],
+        warehouse=Warehouse(**content["warehouse"]) if content.get("warehouse") else None,
     )
 
 

@@ -1,0 +1,63 @@
+"""The engine that a set of checked tables needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from features import contract, dialects
+from features.engines.embedded import Embedded
+from features.engines.engine import Engine, WarehouseEngine
+from features.kinds import code
+from features.tables import Tables, Warehouse
+
+
+@contextmanager
+def engine_of(tables: Tables, *, threads: int, memory_gb: float) -> Iterator[Engine]:
+    """A session of the engine where the tables live, ready to run the snapshots' statements.
+
+    The checked tables that are kept here (accounts, contracts, rates) are lent to a warehouse for the session.
+    """
+    if tables.warehouse is None:
+        with Embedded(tables, threads=threads, memory_gb=memory_gb) as embedded:
+            yield embedded
+        return
+    kept = [name for name in tables.columns if name not in tables.warehouse.selects]
+    with warehouse_engine(tables.warehouse, threads=threads, memory_gb=memory_gb) as engine:
+        engine.load({lent(name): table for name, table in _kept(tables, kept).items()})
+        for name, select in tables.warehouse.selects.items():
+            engine.view(lent(f"typed_{name}"), select)
+            engine.view(lent(name), dialects.translate(_whole(tables, name), engine.dialect))
+        yield engine
+
+
+def warehouse_engine(place: Warehouse, *, threads: int, memory_gb: float) -> WarehouseEngine:
+    """An engine where raw tables live; what it needs is imported only here."""
+    if place.engine == "postgres":
+        from features.engines.postgres import Postgres
+
+        return Postgres(place.url, memory_gb=memory_gb)
+    from features.engines.spark import Spark
+
+    return Spark(place.url, threads=threads, memory_gb=memory_gb)
+
+
+def lent(name: str) -> str:
+    """What a table that is kept here is called in the warehouse."""
+    return f"raw_{name}"
+
+
+def _whole(tables: Tables, name: str) -> str:
+    """SELECT of a table with all columns of the contract: NULL where the source lacks one, codes of keyed texts."""
+    shown = []
+    for column in contract.TABLES[name]:
+        present = tables.has(name, column.name)
+        sql = column.name if present else f"CAST(NULL AS {column.type.sql})"
+        coded = present and column.keyed and column.type is contract.Type.TEXT
+        shown.append(f"{code(sql) if coded else sql} AS {column.name}")
+    return f"SELECT {', '.join(shown)} FROM raw.typed_{name}"
+
+
+def _kept(tables: Tables, names: list[str]) -> dict[str, pa.Table]:
+    with tables.connect(threads=1, memory_gb=1) as connection:
+        return {name: connection.sql(f'SELECT * FROM raw."{name}"').to_arrow_table() for name in names}

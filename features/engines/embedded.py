@@ -1,0 +1,64 @@
+"""DuckDB inside the process, over the checked tables in the store: the default."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from features.engines.engine import Frames
+from features.tables import KEYS, Tables
+
+ROWS_A_GB = 12_000_000  # rows of events whose accounts are made at once, for each GB the engine may use
+
+
+class Embedded:
+    """A session of DuckDB with the checked tables as schema `raw`, accounts and users told by whole numbers."""
+
+    def __init__(self, tables: Tables, *, threads: int, memory_gb: float) -> None:
+        self._tables = tables
+        self._memory_gb = memory_gb
+        self.connection: duckdb.DuckDBPyConnection = tables.connect_keyed(threads=threads, memory_gb=memory_gb)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.connection.close()
+
+    def load(self, frames: Frames) -> None:
+        """Make temporary tables of small tables, in place of any of the same name."""
+        for name, frame in frames.items():
+            self.connection.register("incoming", frame)
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
+            self.connection.unregister("incoming")
+
+    def ranges(self) -> Iterator[None]:
+        """Show one range of accounts after another, so that memory stays flat and hash tables small."""
+        _, accounts = self._tables.account_keys(self.connection)
+        rows = sum(self._count(name) for name in self._tables.kept)
+        ranges = 1 + int(rows / (ROWS_A_GB * self._memory_gb))
+        size = max(1, -(-accounts // ranges))
+        for first in range(1, max(accounts, 1) + 1, size):
+            self._tables.show_accounts(self.connection, first, first + size - 1)
+            yield
+
+    def make(self, statements: Sequence[str]) -> None:
+        """Run statements that make and drop temporary tables."""
+        for statement in statements:
+            self.connection.execute(statement)
+
+    def fetch(self, select: str) -> pa.Table:
+        """The rows of a SELECT."""
+        return self.connection.sql(select).to_arrow_table()
+
+    def snapshots(self, select: str) -> pa.Table:
+        """The rows of a SELECT with accounts by their ids, sorted; keys are in the order of the ids."""
+        return self.fetch(f"""
+            SELECT n.account_id, f.* EXCLUDE (account_id) FROM ({select}) f
+            JOIN stored.{KEYS} n ON n.account_key = f.account_id ORDER BY f.k, f.account_id""")
+
+    def _count(self, table: str) -> int:
+        row = self.connection.execute(f"SELECT COUNT(*) FROM stored.{table}").fetchone()
+        return int(row[0]) if row else 0

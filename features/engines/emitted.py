@@ -1,0 +1,54 @@
+"""The snapshots' SQL as a script in the dialect of any warehouse, to be read or run by hand."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from features import dialects
+from features.engines.engine import Frames, as_arrow
+
+HEADS = {
+    "postgres": "CREATE TEMPORARY TABLE {name} AS",
+    "snowflake": "CREATE TEMPORARY TABLE {name} AS",
+    "bigquery": "CREATE TEMP TABLE {name} AS",
+    "spark": "CREATE OR REPLACE TEMPORARY VIEW {name} AS",
+    "databricks": "CREATE OR REPLACE TEMPORARY VIEW {name} AS",
+}
+DROPS = {"spark": "DROP VIEW {name}", "databricks": "DROP VIEW {name}"}
+
+
+def script(dialect: str, *, frames: Frames, statements: Sequence[str], assembly: str) -> Iterator[str]:
+    """The statements that make the snapshots in a dialect, in their order; the last one is the SELECT of the rows.
+
+    The raw tables are read under the contract's names and columns, with text trimmed and moments in UTC.
+
+    Parameters
+    ----------
+    dialect
+        One of `features.dialects.EMITTED`.
+    frames
+        The calendar, which becomes the first statements.
+    statements, assembly
+        What the snapshots are compiled to.
+    """
+    for name, frame in frames.items():
+        yield _head(dialect, name) + dialects.translate(dialects.own(_values(name, frame)), dialect)
+    for text in statements:
+        statement = dialects.parse(text)
+        if statement.select is None:
+            yield DROPS.get(dialect, "DROP TABLE {name}").format(name=statement.drops)
+        else:
+            yield _head(dialect, statement.makes) + dialects.translate(statement.select, dialect, raw="")
+    yield dialects.translate(assembly, dialect, raw="")
+
+
+def _head(dialect: str, name: str) -> str:
+    return HEADS[dialect].format(name=name) + "\n"
+
+
+def _values(name: str, frame: "pd.DataFrame") -> str:
+    """A SELECT of the frame's rows of whole numbers."""
+    table = as_arrow(frame)
+    rows = ", ".join(f"({', '.join(str(value) for value in row.values())})" for row in table.to_pylist())
+    columns = ", ".join(table.schema.names)
+    return f"SELECT {columns} FROM (VALUES {rows}) AS {name}_rows({columns})"
