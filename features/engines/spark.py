@@ -179,6 +179,6 @@ def _start(sql: Any, settings: Mapping[str, str]) -> Any:
 
 
 def _cannot_start(error: Exception) -> Finding:
-    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
     todo = "Install Java 17 or later (Debian: default-jre-headless) and correct source.url, such as local[2]."
     return Finding("source.url", f"Spark cannot be started: {reason}", todo)
