@@ -6,6 +6,7 @@ import pandas as pd
 
 from features import dialects
 from features.engines.engine import Frames, as_arrow
+from features.sql import quoted
 
 HEADS = {
     "postgres": "CREATE TEMPORARY TABLE {name} AS",
@@ -47,8 +48,12 @@ def _head(dialect: str, name: str) -> str:
 
 
 def _values(name: str, frame: "pd.DataFrame") -> str:
-    """A SELECT of the frame's rows of whole numbers."""
+    """A SELECT of the frame's rows of whole numbers and names."""
     table = as_arrow(frame)
-    rows = ", ".join(f"({', '.join(str(value) for value in row.values())})" for row in table.to_pylist())
+    rows = ", ".join(f"({', '.join(map(_literal, row.values()))})" for row in table.to_pylist())
     columns = ", ".join(table.schema.names)
     return f"SELECT {columns} FROM (VALUES {rows}) AS {name}_rows({columns})"
+
+
+def _literal(value: int | str) -> str:
+    return quoted(value) if isinstance(value, str) else str(value)

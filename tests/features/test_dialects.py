@@ -74,7 +74,7 @@ def test_every_statement_parses_in_its_dialect(dialect: str, company: Rows, chec
     defaults = params.load()
     rules = {"revenue": defaults.revenue, "settings": defaults.snapshots}
     made = list(script(checked(company), [date(2023, 5, 1), date(2024, 2, 29)], dialect, **rules))
-    assert made[-1].startswith("SELECT account_id, t AS as_of")
+    assert made[-1].startswith("SELECT f.account_id, f.k, f.as_of")
     assert sum(statement.startswith("CREATE") for statement in made) == len(
         [statement for statement in made if not statement.startswith(("DROP", "SELECT"))]
     )
