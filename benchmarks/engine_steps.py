@@ -1,0 +1,174 @@
+"""One step of `benchmarks.engine`, in a process of its own: `python -m benchmarks.engine_steps STEP SIZE`."""
+
+import json
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+import params as settings
+from benchmarks import company
+from benchmarks.peers import usage_by_loop
+from features import contract
+from features.revenue import add_months
+from features.snapshots import LiveSnapshots, make, month_starts
+from features.tables import Tables, finish, open_tables, write_table
+from params import Params
+
+OUT = Path(__file__).with_name("out")
+MEMORY_GB = {"S": 0.4, "M": 0.4, "L": 1.6}
+LIVE_ACCOUNTS = 40
+SCAN = """
+    SELECT sum(hash(account_id)), sum(hash(used_on)), sum(hash(feature)), sum(hash(user_id)), sum(quantity),
+        sum(hash(recorded_at)) FROM {relation}"""
+Told = dict[str, Any]
+
+
+def prepare(size: str) -> Told:
+    """Make the raw files and the checked tables of a size, once."""
+    home = _home(size)
+    if not (home / "tables.duckdb").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        company.write(home / "raw", company.SIZES[size])
+        _store(home, size)
+    return {}
+
+
+def scan_raw(size: str) -> Told:
+    """Scan the six columns of the raw usage files: the least that any engine must do."""
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 2")
+        return _cheapest(lambda: connection.execute(SCAN.format(relation=_files(_home(size), "usage"))).fetchall())
+
+
+def scan_checked(size: str) -> Told:
+    """Scan the checked usage table."""
+    with _tables(size).connect(threads=2, memory_gb=1) as connection:
+        return _cheapest(lambda: connection.execute(SCAN.format(relation="raw.usage")).fetchall())
+
+
+def snapshots(size: str) -> Told:
+    """Make and store the snapshots of all month starts."""
+    tables, params = _tables(size), _params(size)
+    shutil.rmtree(params.data_dir, ignore_errors=True)
+    dates = month_starts(tables, params.snapshots)
+    spent, made = _timed(lambda: make(tables, dates, params=params))
+    rows, accounts = made.totals()
+    return {**spent, "rows": rows, "accounts": accounts, "dates": len(dates), "features": len(made.features)}
+
+
+def one_month(size: str) -> Told:
+    """Make the newest date of a store that lacks only that."""
+    tables, params = _tables(size), _params(size)
+    dates = month_starts(tables, params.snapshots)
+    for file in (params.data_dir / "snapshots").glob(f"*/{dates[-1]}*"):
+        file.unlink()
+    return _timed(lambda: make(tables, dates, params=params))[0]
+
+
+def live(size: str) -> Told:
+    """Snapshots of single accounts, one after another; the median."""
+    with LiveSnapshots(_tables(size), _until(size), params=_params(size)) as session:
+        spent = [_timed(lambda number=n: session.of(f"A-{number:06d}"))[0] for n in range(LIVE_ACCOUNTS)]
+    return {name: statistics.median(one[name] for one in spent) for name in ("cpu_s", "wall_s")}
+
+
+def pandas(size: str) -> Told:
+    """Five features of the usage by a loop in pandas."""
+    tables = _tables(size)
+    dates = month_starts(tables, _params(size).snapshots)
+    return _timed(lambda: usage_by_loop(tables, dates, {"threads": 2, "memory_gb": 8}))[0]
+
+
+def spark(size: str) -> Told:
+    """The same snapshots by Spark, over the same raw files; the CPU is that of its own process, the JVM."""
+    home = _home(size)
+    source = ["source.engine=spark", "source.url=local[2]", "source.kind=files", f"source.path={home / 'raw'}"]
+    params = settings.load(None, [*source, f"data_dir={home / 'spark'}", "memory_gb=6"])
+    from features.source import load_tables
+
+    shutil.rmtree(params.data_dir, ignore_errors=True)
+    tables = load_tables(params).tables
+    dates = month_starts(tables, params.snapshots)
+    before = _children_cpu()
+    spent, _ = _timed(lambda: make(tables, dates, params=params))
+    return {**spent, "cpu_s": spent["cpu_s"] + _children_cpu() - before}
+
+
+def _children_cpu() -> float:
+    """CPU seconds of the processes that this one started and that still run."""
+    total, ticks = 0.0, 100.0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, fields = stat.read_text().rsplit(")", 1)
+        except OSError:
+            continue
+        if "(java" in name:
+            total += sum(int(field) for field in fields.split()[11:13]) / ticks
+    return total
+
+
+def _store(home: Path, size: str) -> None:
+    """The checked tables, as `features.source` writes them but for the rules."""
+    part = home / "part.duckdb"
+    columns: dict[str, tuple[str, ...]] = {}
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 2; SET memory_limit = '4GB'; SET preserve_insertion_order = false")
+        connection.execute(f"ATTACH '{part}' AS made")
+        for name, table in contract.TABLES.items():
+            if not ((home / "raw" / name).is_dir() or (home / "raw" / f"{name}.parquet").exists()):
+                continue
+            files = _files(home, name)
+            there = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()]
+            columns[name] = tuple(column.name for column in table if column.name in there)
+            typed = ", ".join(f"CAST({c} AS {table.column(c).type.sql}) AS {c}" for c in columns[name])
+            write_table(connection, name, columns[name], f"SELECT {typed} FROM {files}")
+    with duckdb.connect(str(part)) as connection:
+        finish(connection, Tables(part, columns, {}, _until(size), "", ""))
+    part.rename(home / "tables.duckdb")
+
+
+def _files(home: Path, table: str) -> str:
+    folder = home / "raw" / table
+    return f"'{folder}/*.parquet'" if folder.is_dir() else f"'{folder}.parquet'"
+
+
+def _home(size: str) -> Path:
+    return OUT / f"engine-{size}"
+
+
+def _tables(size: str) -> Tables:
+    return open_tables(_home(size) / "tables.duckdb")
+
+
+def _params(size: str) -> Params:
+    return settings.load(None, [f"data_dir={_home(size) / 'data'}", f"memory_gb={MEMORY_GB[size]}"])
+
+
+def _until(size: str) -> date:
+    return add_months(company.FIRST, company.SIZES[size].months)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Told, Any]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    made = work()
+    return {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}, made
+
+
+def _cheapest(work: Callable[[], Any], repeats: int = 3) -> Told:
+    return min((_timed(work)[0] for _ in range(repeats)), key=lambda spent: spent["cpu_s"])
+
+
+STEPS: dict[str, Callable[[str], Told]] = {
+    made.__name__: made for made in (prepare, scan_raw, scan_checked, snapshots, one_month, live, pandas, spark)
+}
+
+if __name__ == "__main__":
+    print(json.dumps(STEPS[sys.argv[1]](sys.argv[2])))
