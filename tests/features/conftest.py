@@ -236,6 +236,12 @@ def store_rows(rows: Rows, file: Path, **more: Any) -> Tables:
 
 
 @pytest.fixture(scope="session")
+def store() -> Callable[..., Tables]:
+    """Stores rows as checked tables in a file."""
+    return store_rows
+
+
+@pytest.fixture(scope="session")
 def company_tables(company: Rows, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """The company as checked tables, stored once; nobody writes to them."""
     return store_rows(company, tmp_path_factory.mktemp("company") / "tables.duckdb")
