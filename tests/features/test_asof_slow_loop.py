@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 import params
-from features import catalogue
+from features import catalogue, compiler
+from features.asof import AsOf
 from features.snapshots import build
 
 DATES = [
@@ -465,20 +466,85 @@ def slow(company: dict[str, list[Row]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@pytest.fixture(scope="module")
-def fast(company_tables: Any) -> Any:
+def snapshots(tables: Any) -> pd.DataFrame:
     defaults = params.load()
     settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
-    return build(company_tables, DATES, **settings, threads=2, memory_gb=0.5)
+    return build(tables, DATES, **settings, threads=2, memory_gb=0.5).frame
+
+
+@pytest.fixture(scope="module")
+def fast(company_tables: Any) -> pd.DataFrame:
+    return snapshots(company_tables)
+
+
+def differs(feature: Any, slow: pd.DataFrame, fast: pd.DataFrame) -> str:
+    """In what a feature of the engine is not that of the slow loop; empty if in nothing."""
+    keys, name = ["account_id", "as_of"], feature.name
+    expected = slow[[*keys, name]].astype({name: "object" if feature.kind == "category" else "float64"})
+    found = fast[[*keys, name]].astype({name: expected[name].dtype})
+    try:
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-9)
+    except AssertionError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("feature", catalogue.FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_equals_the_slow_loop(feature: Any, slow: pd.DataFrame, fast: Any) -> None:
-    keys, name = ["account_id", "as_of"], feature.name
-    assert slow[name].nunique(dropna=False) > 1, "it never varies, so the comparison shows nothing"
-    expected = slow[[*keys, name]].astype({name: "object" if feature.kind == "category" else "float64"})
-    found = fast.frame[[*keys, name]].astype({name: expected[name].dtype})
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-9)
+def test_a_feature_equals_the_slow_loop(feature: Any, slow: pd.DataFrame, fast: pd.DataFrame) -> None:
+    assert slow[feature.name].nunique(dropna=False) > 1, "it never varies, so the comparison shows nothing"
+    assert not differs(feature, slow, fast)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "old", "new", "spoilt"),
+    [
+        pytest.param(compiler, "_seen", "MAX(day) OVER known AS day", "day", "active_users_28d", id="arrival order"),
+        pytest.param(
+            compiler, "_seen", "(s.next_kv IS NULL OR p.k < s.next_kv)", "TRUE", "active_users_28d", id="never closed"
+        ),
+        pytest.param(
+            compiler, "_fresh", "BIT_COUNT(days & ~", "BIT_COUNT(days | 0 * ~", "active_days_28d", id="days count twice"
+        ),
+        pytest.param(compiler, "_days_of_each", ">> CAST(p.shift", ">> CAST(0 * p.shift", "days_per_user_28d",
+                     id="days not shifted"),
+        pytest.param(compiler, "_days_of_each", "BIT_OR(a.days_28 >>", "MAX(a.days_28 >>", "days_per_user_28d",
+                     id="days of one arrival only"),
+        pytest.param(AsOf, "events", "ELSE b.t END AS kv_t", "ELSE a.t END AS kv_t", "days_per_user_28d",
+                     id="days counted from when they happened"),
+        pytest.param(compiler, "_codes", "FLOOR((place - 1)", "FLOOR(0 * (place - 1)", "features_used_90d",
+                     id="one word for all bits"),
+        pytest.param(compiler, "_tile", "COALESCE(c.word, 0)", "0 * COALESCE(c.word, 0)", "features_used_90d", id="words thrown together"),
+    ],
+)  # fmt: skip
+def test_a_wrong_engine_differs_from_the_slow_loop(
+    monkeypatch: pytest.MonkeyPatch,
+    company_tables: Any,
+    slow: pd.DataFrame,
+    owner: Any,
+    name: str,
+    old: str,
+    new: str,
+    spoilt: str,
+) -> None:
+    sound, found = getattr(owner, name), []
+
+    def wrong(*args: Any, **kwargs: Any) -> str:
+        sql: str = sound(*args, **kwargs)
+        found.extend([sql] * (old in sql))
+        return sql.replace(old, new)
+
+    monkeypatch.setattr(owner, name, wrong)
+    feature = next(feature for feature in catalogue.FEATURES if feature.name == spoilt)
+    assert differs(feature, slow, snapshots(company_tables))
+    assert found, f"{name} no longer emits {old!r}: rewrite the mutant"
+
+
+def test_the_shortcut_for_snapshots_far_apart_differs_where_they_lie_close(
+    monkeypatch: pytest.MonkeyPatch, company_tables: Any, slow: pd.DataFrame
+) -> None:
+    monkeypatch.setattr(AsOf, "shortest_gap", 28)
+    feature = next(feature for feature in catalogue.FEATURES if feature.name == "power_users_28d")
+    assert differs(feature, slow, snapshots(company_tables))
 
 
 def test_the_rows_that_make_it_hard_are_there(company: dict[str, list[Row]], slow: pd.DataFrame) -> None:
