@@ -141,7 +141,9 @@ class Many:
     @property
     def column(self) -> str:
         """Its column."""
-        return f"{self.stream.name}_{self.key}_{self.counted}_{self.window_days}"
+        return f"{self.stream.name}_{self.key}_{self.counted}_{self.window_days}" + (
+            f"_{self.often_days}" * (self.counted == "often")
+        )
 
 
 @dataclass(frozen=True)

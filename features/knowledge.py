@@ -70,9 +70,9 @@ def digest_of(known: Mapping[str, str]) -> str:
 def _cells(asof: AsOf, table: str, columns: Sequence[str]) -> list[tuple[str, str]]:
     """From which day on the row, and each cell filled in later, count; and what is hashed of it."""
     later = [c.name for c in contract.TABLES[table] if c.filled_later and c.name in columns]
-    keys = [name for name in (*contract.TABLES[table].key, "account_id") if name in columns]
-    whole = [(asof.counts_from(table), ", ".join(named(name) for name in columns if name not in later))]
-    return whole + [(asof.counts_from(table, name), ", ".join(map(named, (*keys, name)))) for name in later]
+    at_once = [name for name in columns if name not in later]  # tells the row that a cell belongs to
+    whole = [(asof.counts_from(table), ", ".join(map(named, at_once)))]
+    return whole + [(asof.counts_from(table, name), ", ".join(map(named, (*at_once, name)))) for name in later]
 
 
 def _digest(content: object) -> str:

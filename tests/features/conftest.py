@@ -19,6 +19,8 @@ from features.tables import Tables, tables_from_frames
 Rows = dict[str, list[dict[str, Any]]]
 KINDS = ("renewal", "upsell", "downsell", "price_change", "price_change")
 FIRST, UNTIL = date(2022, 1, 1), date(2024, 4, 1)
+AUTUMN = date(2023, 9, 1)
+PARTS = tuple(f"Part {number}" for number in range(80))  # more than the bits of one whole number
 
 
 class Company:
@@ -52,6 +54,7 @@ class Company:
                 row.pop("row")
                 if name == "contacts":
                     row["contact_id"] = f"contact {number}"
+        rows["usage"] += [row for account in self.accounts for row in self.busy_autumn(account)]
         rows["accounts"] = [row for account in self.accounts for row in self.account(account)]
         rows["contracts"] = [row for account in self.accounts for row in self.contracts(account)]
         rows["fx_rates"] = [
@@ -78,17 +81,32 @@ class Company:
     def usage(self) -> dict[str, Any]:
         return {
             "used_on": self.day(),
-            "feature": self.pick("Search", "export", "api", None),
-            "user_id": self.pick("ann", "bob", "cy", "dee", None),
+            "feature": self.pick("Search", " search", "export", *PARTS, None),
+            "user_id": self.pick("ann", "bob", "cy", "dee", "eve", None),
             "quantity": self.pick(0, 0.25, 1.5, 3, None),
         }
+
+    def busy_autumn(self, account: str) -> list[dict[str, Any]]:
+        """Two users on many days of one autumn; a few of the days became known later, some of them together."""
+        days = [AUTUMN + timedelta(days=int(day)) for day in self.rng.choice(70, 56, replace=False)]
+        return [
+            {
+                "account_id": account,
+                "used_on": day,
+                "recorded_at": self.pick(None, None, None, self.later(day, 40), date(2023, 10, 20), date(2023, 11, 3)),
+                "feature": self.pick("export", *PARTS),
+                "user_id": self.pick("ann", "bob"),
+                "quantity": self.pick(0, 0.5, 2, None),
+            }
+            for day in days
+        ]
 
     def csm_action(self) -> dict[str, Any]:
         acted = self.day()
         return {
             "acted_on": acted,
             "action": "call",
-            "process": self.pick("onboarding", "Success Plan", "retention", None),
+            "process": self.pick("onboarding", "Success Plan", "retention", "expansion", "advocacy", None),
             "playbook": self.pick("one", "two", None),
             "status": self.pick("done", "done", "missed", "planned", None),
             "planned_on": self.pick(acted - timedelta(days=int(self.rng.integers(20))), None),
@@ -105,8 +123,10 @@ class Company:
         }
 
     def engagement(self) -> dict[str, Any]:
-        kind = self.pick("meeting", "training", "community", "email")
-        return {"happened_on": self.day(), "kind": kind, "contact_id": self.pick("x", "y", None)}
+        kind = self.pick(
+            "meeting", "QBR", "training", "webinar", "community", "event", "self-help", "referral", "email"
+        )
+        return {"happened_on": self.day(), "kind": kind, "contact_id": self.pick("x", "y", "z", None)}
 
     def ticket(self) -> dict[str, Any]:
         opened = self.day()
@@ -117,22 +137,22 @@ class Company:
             "opened_at": pd.Timestamp(opened),
             "first_response_at": answered,
             "resolved_at": resolved,
-            "severity": self.pick("1", "4", "high", "low", None),
+            "severity": self.pick("1", "4", "High", "low", "urgent", None),
         }
 
     def survey(self) -> dict[str, Any]:
         return {
             "responded_on": self.day(),
-            "kind": self.pick("nps", "nps", "csat", "ces"),
-            "score": float(self.rng.integers(1, 6)),
-            "respondent_role": self.pick("decision_maker", "user", None),
+            "kind": self.pick("nps", "nps", "nps", "csat", "csat", "ces"),
+            "score": float(self.rng.integers(1, 10)),
+            "respondent_role": self.pick("Decision maker", "sponsor", "user", None),
         }
 
     def contact(self) -> dict[str, Any]:
         joined = self.day(last=date(2023, 6, 1))
         return {
             "joined_on": joined,
-            "role": self.pick("champion", "executive_sponsor", "user"),
+            "role": self.pick("champion", "executive_sponsor", "decision maker", "user"),
             "side": self.pick("customer", "vendor", None),
             "left_on": self.pick(self.later(joined, 500), None),
         }
@@ -143,11 +163,21 @@ class Company:
     def account(self, account: str) -> list[dict[str, Any]]:
         """Attributes and a change of them, one of which became known late."""
         changed = self.day(date(2023, 3, 1))
-        base = {"account_id": account, "segment": self.pick("small", "large"), "technical_fit": 0.25, "name": account}
+        base = {
+            "account_id": account,
+            "segment": self.pick("small", "large"),
+            "name": account,
+            "industry": self.pick("banks", "shops"),
+            "region": self.pick("north", "south", None),
+            "touch_model": self.pick("high", "tech"),
+            "fit": self.pick("good", "bad"),
+            "technical_fit": 0.25,
+        } | {f"{name}_fit": self.pick(0.5, 0.75, None) for name in ("functional", "experience", "support", "buy_in")}
         return [
             base | {"valid_from": date(2021, 12, 1), "recorded_at": None, "customer_since": self.pick(FIRST, None)},
-            base | {"valid_from": changed, "recorded_at": self.pick(None, self.later(changed, 60)), "segment": "moved",
-                    "technical_fit": 0.75, "customer_since": None},
+            base | {"valid_from": changed, "recorded_at": self.pick(None, self.later(changed, 60)),
+                    "segment": self.pick("moved", "large", None), "technical_fit": 0.75, "customer_since": None,
+                    "fit": "stretch", "region": "moved"},
         ]  # fmt: skip
 
     def contracts(self, account: str) -> list[dict[str, Any]]:
@@ -197,7 +227,24 @@ class Company:
 
 @pytest.fixture(scope="session")
 def company() -> Rows:
-    return Company(seed=11, accounts=14).rows()
+    return Company(seed=14, accounts=14).rows()
+
+
+def store_rows(rows: Rows, file: Path, **more: Any) -> Tables:
+    frames = {name: pd.DataFrame(table, dtype=object) for name, table in rows.items()}
+    return tables_from_frames(frames, file, data_until=UNTIL, **more)
+
+
+@pytest.fixture(scope="session")
+def store() -> Callable[..., Tables]:
+    """Stores rows as checked tables in a file."""
+    return store_rows
+
+
+@pytest.fixture(scope="session")
+def company_tables(company: Rows, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """The company as checked tables, stored once; nobody writes to them."""
+    return store_rows(company, tmp_path_factory.mktemp("company") / "tables.duckdb")
 
 
 @pytest.fixture
@@ -207,8 +254,7 @@ def checked(tmp_path: Path) -> Callable[[Rows], Tables]:
 
     def store(rows: Rows, **more: Any) -> Tables:
         made.append(0)
-        frames = {name: pd.DataFrame(table, dtype=object) for name, table in rows.items()}
-        return tables_from_frames(frames, tmp_path / f"{len(made)}.duckdb", data_until=UNTIL, **more)
+        return store_rows(rows, tmp_path / f"{len(made)}.duckdb", **more)
 
     return store
 

@@ -35,7 +35,8 @@ def test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(
     back = [(t - timedelta(days=days), None) for days in (0, 1, 28, 29, 90, 91, 180, 181)]
     row = used(back, [t]).iloc[0]
     counted = {
-        "usage_28d": 2, "usage_90d": 4, "active_days_28d": 2, "active_days_90d": 4, "days_since_usage": 1,
+        "usage_28d": 2, "usage_90d": 4, "usage_180d": 6, "active_days_28d": 2, "active_days_90d": 4,
+        "days_since_usage": 1,
         "usage_ratio_28d": 2 / 1, "usage_ratio_90d": 4 / 2, "usage_vs_baseline_28d": 2 / 28 * 180 / 6,
     }  # fmt: skip
     assert row[list(counted)].to_dict() == pytest.approx(counted)
@@ -56,6 +57,21 @@ def test_a_window_closed_at_its_far_edge_is_caught(
     monkeypatch.setattr(AsOf, "within", lambda self, *a, **k: sound(self, *a, **k).replace("reach <= 28", "reach < 28"))
     with pytest.raises(AssertionError):
         test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(used, DAYS[0])
+
+
+def test_rows_left_out_a_day_too_early_are_caught(
+    used: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, shortened = AsOf.events, []
+
+    def short(self: AsOf, *args: Any, since_days: int | None = None, **more: Any) -> str:
+        shortened.extend([since_days] * (since_days is not None))
+        return sound(self, *args, since_days=since_days - 1 if since_days else since_days, **more)
+
+    monkeypatch.setattr(AsOf, "events", short)
+    with pytest.raises(AssertionError):
+        test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(used, DAYS[0])
+    assert shortened
 
 
 @pytest.mark.parametrize(
@@ -84,10 +100,9 @@ def test_a_late_row_counts_from_when_it_became_known_and_only_while_in_the_windo
 
 
 def test_a_snapshot_does_not_depend_on_those_made_with_it(
-    company: Any, checked: Callable[..., Any], snapshots_of: Callable[..., Any]
+    company_tables: Any, snapshots_of: Callable[..., Any]
 ) -> None:
-    tables = checked(company)
-    dates = [date(2022, 5, 31), date(2023, 2, 28), date(2023, 3, 1), date(2024, 2, 29), date(2024, 3, 31)]
-    together = snapshots_of(tables, dates).frame
-    apart = pd.concat([snapshots_of(tables, [day]).frame for day in dates], ignore_index=True)
+    dates = [date(2022, 5, 31), date(2023, 10, 14), date(2023, 10, 15), date(2024, 2, 29)]
+    together = snapshots_of(company_tables, dates).frame
+    apart = pd.concat([snapshots_of(company_tables, [day]).frame for day in dates], ignore_index=True)
     pd.testing.assert_frame_equal(together, apart, check_exact=True)
