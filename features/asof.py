@@ -267,7 +267,9 @@ class AsOf:
             fallback = f"COALESCE({fallback}, {day_of(event)} + {lag})"
         if not self.tables.has(table, "recorded_at"):
             return fallback
-        return f"COALESCE({day_of('recorded_at')}, {fallback})"
+        known = f"COALESCE({day_of('recorded_at')}, {fallback})"
+        # the row's own record says nothing of a cell filled in later: that waits for the lag from its own day on
+        return f"GREATEST({known}, {day_of(event)} + {lag})" if event != own and lag else known
 
     def _contract_rows(self) -> str:
         lag = self.tables.lag_days.get("contracts", 0)

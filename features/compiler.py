@@ -54,11 +54,14 @@ def table_of(part: Part) -> str:
         return "line_columns" if isinstance(part, Line) else "step_columns"
     if isinstance(part, Balance):
         return f"{part.opened.name}_balance"
+    name = part.stream.name
     if isinstance(part, Many):
         kind = "seen" if part.counted == "seen" else f"days_{part.window_days}"
-        return f"{part.stream.name}_{part.key}_{kind}"
-    kinds = {State: "states", Newest: "newest"}
-    return f"{part.stream.name}_{kinds.get(type(part), 'windows')}"
+        return f"{name}_{part.key}_{kind}"
+    if isinstance(part, Newest):
+        apart = "_each" if part.per else ""
+        return f"{name}_{part.name}_{part.window_days}{apart}_newest"
+    return f"{name}_states" if isinstance(part, State) else f"{_tiled(part, name)}_windows"
 
 
 def _by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:
@@ -73,14 +76,28 @@ def _by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[
 
 
 def _windows(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
-    for name, own in _by_stream(parts, *WINDOWED):
-        few = next((part for part in own if isinstance(part, Few)), None)
-        if few is not None:
-            yield f"{name}_codes", _codes(own, few, asof)
-        yield f"{name}_tile", _tile(own, asof, few)
-        if any(isinstance(part, ActiveDays) for part in own):
-            yield f"{name}_fresh", _fresh(f"{name}_tile")
-        yield f"{name}_windows", _spread(own, asof, few)
+    for stream, all_parts in _by_stream(parts, *WINDOWED):
+        chosen = sorted(all_parts, key=lambda part: _tiled(part, stream))
+        for name, group in groupby(chosen, key=lambda part: _tiled(part, stream)):
+            yield from _window(name, list(group), asof)
+
+
+def _tiled(part: Any, stream: str) -> str:
+    """Which tiles hold a part: those of its stream or, for things beside the stream's own few, some of their own."""
+    apart = isinstance(part, Few) and part.key != part.stream.few
+    return f"{stream}_{part.key}" if apart else stream
+
+
+def _window(name: str, own: list[Any], asof: AsOf) -> Iterator[tuple[str, str]]:
+    few = next((part for part in own if isinstance(part, Few)), None)
+    if few is not None:
+        yield f"{name}_codes", _codes(own, few, asof)
+    yield f"{name}_tile", _tile(name, own, asof, few)
+    source = f"{name}_tile"
+    if any(isinstance(part, ActiveDays) for part in own):
+        source = f"{name}_fresh"
+        yield source, _fresh(f"{name}_tile")
+    yield f"{name}_windows", _spread(source, own, asof, few)
 
 
 def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
@@ -115,17 +132,17 @@ def _lasts(own: Sequence[Any]) -> dict[str, str]:
     return {where: f"last{place}" for place, where in enumerate(found)}
 
 
-def _tile(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
+def _tile(name: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     """What happened in each segment of days, by when it became known."""
     stream: Rows = own[0].stream
-    columns = [f"CAST(SUM({sql}) AS BIGINT) AS {name}" for sql, name in _values(own).items()]
+    columns = [f"CAST(SUM({sql}) AS BIGINT) AS {sum_}" for sql, sum_ in _values(own).items()]
     if any(isinstance(part, ActiveDays) for part in own):
         columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN {_bit('e.day - d.segment')} ELSE 0 END) AS days")
-    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {name}" for where, name in _lasts(own).items()]
+    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {last}" for where, last in _lasts(own).items()]
     group, codes = "e.account_id, d.segment, e.kv", ""
     if few is not None:
         columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN COALESCE(c.bit, 0) ELSE 0 END) AS things")
-        codes = f"LEFT JOIN {stream.name}_codes c ON c.thing = e.{few.key}"
+        codes = f"LEFT JOIN {name}_codes c ON c.thing = e.{few.key}"
         group += ", COALESCE(c.word, 0)"
     return f"""
         SELECT {group}{" AS word" if few else ""}, {", ".join(columns)}
@@ -144,10 +161,9 @@ def _fresh(tile: str) -> str:
     return f"SELECT s.*, BIT_COUNT(days & ~COALESCE({before}, 0)) AS fresh_days FROM {tile} s"
 
 
-def _spread(own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
+def _spread(source: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     """The tiles spread over the snapshots that still see them, and added up there."""
     name, longest = own[0].stream.name, max(edges(own))
-    source = f"{name}_fresh" if any(isinstance(part, ActiveDays) for part in own) else f"{name}_tile"
     values = _values(own) | _lasts(own)
     word = ", s.word" if few else ""
     columns = ", ".join(f"{_spread_column(part, values, asof)} AS {part.column}" for part in own)
@@ -293,22 +309,24 @@ def _running(events: str, columns: dict[str, tuple[str, str]]) -> str:
 
 
 def _newest(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
-    for name, own in _by_stream(parts, Newest):
-        first: Newest = own[0]
-        columns = ", ".join(f"MAX(CASE WHEN {_placed(part)} THEN {part.name} END) AS {part.column}" for part in own)
-        shown = ", ".join(f"{sql} AS {label}" for label, sql in dict.fromkeys((part.name, part.sql) for part in own))
-        # Of two rows of one day the one that became known later comes first, and then the smaller value.
-        yield (
-            f"{name}_newest",
-            f"""
-            SELECT account_id, k, {columns}
-            FROM (SELECT e.account_id, p.k, {first.per_sql} AS per, {shown},
-                         ROW_NUMBER() OVER (PARTITION BY e.account_id, p.k, {first.per_sql}
-                                            ORDER BY p.reach, e.known_day DESC, {first.sql}) AS place
-                  FROM ({_events(own, asof)}) e
-                  JOIN day_span p ON p.day = e.day AND p.k >= e.kv AND {asof.within(first.window_days)}) ranked
-            WHERE place <= {max(part.place for part in own)} GROUP BY account_id, k""",
-        )
+    for name, stream_parts in _by_stream(parts, Newest):
+        del name
+        for table, group in groupby(sorted(stream_parts, key=table_of), key=table_of):
+            yield table, _newest_of(list(group), asof)
+
+
+def _newest_of(own: Sequence[Newest], asof: AsOf) -> str:
+    """Of two rows of one day the one that became known later comes first, and then the smaller value."""
+    first = own[0]
+    columns = ", ".join(f"MAX(CASE WHEN {_placed(part)} THEN {part.name} END) AS {part.column}" for part in own)
+    return f"""
+        SELECT account_id, k, {columns}
+        FROM (SELECT e.account_id, p.k, {first.per_sql} AS per, {first.sql} AS {first.name},
+                     ROW_NUMBER() OVER (PARTITION BY e.account_id, p.k, {first.per_sql}
+                                        ORDER BY p.reach, e.known_day DESC, {first.sql}) AS place
+              FROM ({_events(own, asof)}) e
+              JOIN day_span p ON p.day = e.day AND p.k >= e.kv AND {asof.within(first.window_days)}) ranked
+        WHERE place <= {max(part.place for part in own)} GROUP BY account_id, k"""
 
 
 def _placed(part: Newest) -> str:

@@ -107,7 +107,8 @@ FEATURES: tuple[Feature, ...] = (
         name="tenure_phase",
         value=value(_PHASE, _renewals),
         unit="text",
-        meaning="Phase of the customer's life: honeymoon, reality trough, first renewal cliff, established",
+        meaning=f"Phase of the customer's life: honeymoon (first {HONEYMOON_DAYS} days), first renewal cliff (not yet "
+        f"renewed and at most {CLIFF_DAYS} days to the term's end), reality trough (first {YEAR} days), established",
         sentence="in the phase: {value}",
         kind="category",
     ),
@@ -152,7 +153,7 @@ FEATURES: tuple[Feature, ...] = (
         name="late_renewals",
         value=_happened("late_renewals", f"{CONTINUES} AND before_ends < starts", "contracts.kind"),
         unit="renewals",
-        meaning="Renewals so far that came after the term had run out",
+        meaning="Lines so far that continued one of the same product after its term had run out",
         sentence="renewed late {value} times so far",
         expected=1,
     ),
@@ -191,7 +192,7 @@ FEATURES: tuple[Feature, ...] = (
         name="due_soon_share",
         value=ratio(_active("due_90", "arr_cents", "term_ends <= t + 90"), ARR),
         unit="share",
-        meaning="Share of ARR whose term ends in the next 90 days or is overdue",
+        meaning="Share of ARR whose term ends within 90 days, the 90th included, or is overdue",
         sentence="{value} of ARR comes up for renewal within 90 days",
     ),
     _changes(
@@ -237,7 +238,8 @@ FEATURES: tuple[Feature, ...] = (
         name="arr_vs_level_365d",
         value=ratio(ARR, level(YEAR)),
         unit="ratio",
-        meaning="ARR over its mean of the last 365 days, each amount weighted by the days it was in force",
+        meaning="ARR over its mean of the last 365 days, each amount weighted by the days it was in force; "
+        "days before the first line count 0",
         sentence="ARR is {value} times its mean of the last year",
         expected=-1,
     ),

@@ -37,6 +37,7 @@ ACTIONS = Stream(
         "CAST(acted_on AS DATE) - CAST(planned_on AS DATE) AS days_late",
     ),
     active="status = 'done'",
+    few="playbook",
 )
 DONE = Measure(ACTIONS, "done", flag("status = 'done'"))
 MISSED = Measure(ACTIONS, "missed", flag("status = 'missed'"))

@@ -37,7 +37,7 @@ CUSTOMER, VENDOR = "side <> 'vendor'", "side = 'vendor'"
 CALLED = (("churn", -2), ("contract", -1), ("renew", 0), ("expand", 1))
 
 _ENGAGED = ("engagement.kind",)
-ENGAGED = Stream("engaged", "engagement", needs=_ENGAGED, columns=("kind", "contact_id"))
+ENGAGED = Stream("engaged", "engagement", needs=_ENGAGED, columns=("kind", "contact_id"), few="contact_id")
 MEETINGS = Measure(ENGAGED, "met", flag(MEETING))
 TRAININGS = Measure(ENGAGED, "trained", flag(TRAINING))
 GATHERINGS = Measure(ENGAGED, "community", flag(COMMUNITY))

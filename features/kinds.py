@@ -38,6 +38,8 @@ class Stream:
         Condition on a row.
     active
         Condition on a row under which its day, user or feature counts as active.
+    few
+        The column with few distinct values, if any, that is counted in the same pass as the sums.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Stream:
     day: str | None = None
     where: str = "TRUE"
     active: str = "TRUE"
+    few: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,7 @@ class Newest:
     @property
     def column(self) -> str:
         """Its column."""
-        return f"{self.stream.name}_{self.per or self.name}_{self.place}"
+        return f"{self.stream.name}_{self.name}_{self.per or 'any'}_{self.window_days}_{self.place}"
 
 
 @dataclass(frozen=True)
@@ -309,13 +312,20 @@ def distinct_many(stream: Stream, key: str, days: int) -> Value:
 
 def days_of_each(stream: Stream, key: str, days: int) -> Value:
     """Active days of each distinct value, added up over all values."""
+    _require_flags(days)
     return _counted(Many(stream, key, days, "days"), (*stream.needs, f"{stream.table}.{key}"), days)
 
 
 def often(stream: Stream, key: str, days: int, *, on_days: int) -> Value:
     """Distinct values that were active on at least so many days of a window."""
+    _require_flags(days)
     part = Many(stream, key, days, "often", on_days)
     return _counted(part, (*stream.needs, f"{stream.table}.{key}"), days)
+
+
+def _require_flags(days: int) -> None:
+    if days > BITS:
+        raise ValueError(f"a window of {days} days is too long to tell its days apart: {BITS} at most")
 
 
 def running(stream: Stream, name: str, aggregate: Literal["MAX", "MIN", "SUM"], sql: str) -> Value:

@@ -173,7 +173,7 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     recipe = _recipe(tables, dates, params.revenue, params.snapshots)
     folder = params.data_dir / "snapshots" / recipe.key
     known = known_before(tables, recipe.asof.dates)
-    files = {day: folder / f"{day.isoformat()}.{digest_of(known[day])}.parquet" for day in recipe.asof.dates}
+    files = {day: _file(folder, day, known[day]) for day in recipe.asof.dates}
     missing = tuple(day for day, file in files.items() if not file.exists())
     return Stored(files, missing, tuple(_why(recipe, folder, files, known)), recipe.selection.features)
 
@@ -191,7 +191,10 @@ def make(
         return todo
     recipe = _recipe(tables, todo.missing, params.revenue, params.snapshots)
     known = known_before(tables, todo.missing)
-    next(iter(todo.files.values())).parent.mkdir(parents=True, exist_ok=True)
+    folder = next(iter(todo.files.values())).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("*.partial"):  # of runs that were killed
+        left.unlink(missing_ok=True)
     with engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine:
         _assemble(engine, recipe)
         for place, day in enumerate(recipe.asof.dates, start=1):
@@ -384,6 +387,7 @@ class _Recipe:
     def final(self) -> str:
         """SELECT of the snapshots from the assembled ones and the table `ranks`."""
         shown = [f"{'r' if name in self.ranks else 'f'}.{named(name)}" for name in self.columns]
+        shown += [f"f.{named(name)} AS {named(_ranked(name))}" for name in self.ranks]
         joined = "JOIN ranks r ON r.account_id = f.account_id AND r.k = f.k" if self.ranks else ""
         return f"SELECT f.account_id, f.k, f.as_of, f.term_ends_on, {', '.join(shown)} FROM assembled f {joined}"
 
@@ -496,38 +500,39 @@ def _told(file: Path) -> dict[str, Any]:
 
 
 class _Peers:
-    """What the features ranked among peers were for all accounts of a stored snapshot."""
+    """What the values ranked among peers were for all accounts of a stored snapshot."""
 
     def __init__(self, recipe: _Recipe, as_of: date, params: Params) -> None:
-        self._ranked_by = _ranked_by(recipe.selection.features)
-        folder = params.data_dir / "snapshots" / recipe.key
-        files = sorted(folder.glob("*.parquet"), key=lambda file: (file.name[:10], file.stat().st_mtime))
-        earlier = [file for file in files if file.name[:10] <= as_of.isoformat()]
-        columns = ["account_id", "segment", *self._ranked_by.values()]
-        if self._ranked_by and earlier:
-            self._frame = pq.read_table(earlier[-1], columns=columns).to_pandas()
-        else:
-            self._frame = pd.DataFrame(columns=columns)
+        self._names = recipe.ranks
+        columns = ["account_id", "segment", *map(_ranked, self._names)]
+        file = _newest_stored(recipe, as_of, params) if self._names else None
+        self._frame = pq.read_table(file, columns=columns).to_pandas() if file else pd.DataFrame(columns=columns)
 
     def ranked(self, made: Snapshots) -> Snapshots:
-        """One account's snapshot with its ranks among the others of its segment."""
+        """One account's snapshot, which holds the values, with its ranks among the others of its segment."""
         if made.frame.empty:
             return made
         own = made.frame.iloc[0]
-        return replace(
-            made, frame=made.frame.assign(**{name: self._rank(own, by) for name, by in self._ranked_by.items()})
-        )
+        return replace(made, frame=made.frame.assign(**{name: self._rank(own, name) for name in self._names}))
 
-    def _rank(self, own: "pd.Series[Any]", by: str) -> float:
+    def _rank(self, own: "pd.Series[Any]", name: str) -> float:
         others = (self._frame["account_id"] != own["account_id"]) & (self._frame["segment"] == own["segment"])
-        values = self._frame.loc[others, by].dropna()
-        return float((values < own[by]).mean()) if pd.notna(own[by]) and len(values) else float("nan")
+        values = self._frame.loc[others, _ranked(name)].dropna()
+        return float((values < own[name]).mean()) if pd.notna(own[name]) and len(values) else float("nan")
 
 
-def _ranked_by(features: Sequence[Feature]) -> dict[str, str]:
-    """Of each rank among peers, the feature that is ranked."""
-    values = {f.value.sql: f.name for f in features if not f.value.peers}
-    return {f.name: values[f.value.sql] for f in features if f.value.peers}
+def _ranked(name: str) -> str:
+    """Name of the stored column with the value that a rank among peers is of."""
+    return f"of:{name}"
+
+
+def _newest_stored(recipe: _Recipe, as_of: date, params: Params) -> Path | None:
+    """The stored snapshot of a date, else of the newest one before it, of what is known now to have been known then."""
+    folder = params.data_dir / "snapshots" / recipe.key
+    days = sorted({date.fromisoformat(file.name[:10]) for file in folder.glob("*.parquet")}, reverse=True)
+    known = known_before(recipe.asof.tables, [day for day in days if day <= as_of])
+    files = (_file(folder, day, known[day]) for day in known)
+    return next((file for file in files if file.exists()), None)
 
 
 def _select_of_each(statements: Sequence[str]) -> dict[str, str]:
@@ -537,7 +542,8 @@ def _select_of_each(statements: Sequence[str]) -> dict[str, str]:
 
 
 def _snapshots(recipe: _Recipe, table: pa.Table) -> Snapshots:
-    frame = table.to_pandas()
+    shown = [name for name in table.column_names if not name.startswith(_ranked(""))]
+    frame = table.select(shown).to_pandas()
     return Snapshots(frame, recipe.selection.features, recipe.attributes, recipe.selection.left_out)
 
 
@@ -594,8 +600,9 @@ def _begin(tables: Tables) -> date:
     return row[0] if row and row[0] else tables.data_until
 
 
-def _file(folder: Path, day: date) -> Path:
-    return folder / f"{day.isoformat()}.parquet"
+def _file(folder: Path, day: date, known: Mapping[str, str]) -> Path:
+    """Where the snapshot of a date lies, by the digests of what was known before it."""
+    return folder / f"{day.isoformat()}.{digest_of(known)}.parquet"
 
 
 def _write(table: pa.Table, file: Path) -> None:

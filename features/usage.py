@@ -34,6 +34,7 @@ USE = Stream(
     needs=("usage.used_on",),
     columns=("CAST(ROUND(COALESCE(quantity, 1) * 100) AS BIGINT) AS quantity", "feature", "user_id"),
     active="quantity > 0",
+    few="feature",
 )
 USED = Measure(USE, "used", "quantity", scale=100)
 SEATS = known("seats", "contracts.seats")

@@ -13,6 +13,7 @@ import pytest
 
 import params
 from features import catalogue, snapshots
+from features.engines import embedded
 from features.problems import BadInput
 from features.revenue import arr_by_account
 from features.snapshots import build, make, month_starts, of_account, plan, stored
@@ -73,9 +74,9 @@ def test_same_bytes_whatever_the_threads_and_however_many_ranges_of_accounts(
 
     monkeypatch.setattr(Tables, "show_accounts", counted)
     hashes = []
-    for threads, rows_a_gb in ((1, snapshots.ROWS_A_GB), (2, 2_000), (4, 400)):
+    for threads, rows_a_gb in ((1, embedded.ROWS_A_GB), (2, 2_000), (4, 400)):
         shown.append(0)
-        monkeypatch.setattr(snapshots, "ROWS_A_GB", rows_a_gb)
+        monkeypatch.setattr(embedded, "ROWS_A_GB", rows_a_gb)
         folder = tmp_path / f"threads {threads}"
         stored(company_tables, DATES, params=settings(f"threads={threads}", f"data_dir={folder}"))
         hashes.append(files(folder))

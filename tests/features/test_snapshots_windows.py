@@ -35,7 +35,7 @@ def test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(
     back = [(t - timedelta(days=days), None) for days in (0, 1, 28, 29, 90, 91, 180, 181)]
     row = used(back, [t]).iloc[0]
     counted = {
-        "usage_28d": 2, "usage_90d": 4, "usage_180d": 6, "active_days_28d": 2, "active_days_90d": 4,
+        "usage_28d": 2, "usage_90d": 4, "active_days_28d": 2, "active_days_90d": 4,
         "days_since_usage": 1,
         "usage_ratio_28d": 2 / 1, "usage_ratio_90d": 4 / 2, "usage_vs_baseline_28d": 2 / 28 * 180 / 6,
     }  # fmt: skip
