@@ -216,11 +216,11 @@ def _explain(error: Exception) -> tuple[int, str]:
     """Exit code and message of an error."""
     from features.problems import BadInput
     from params import SettingsError
-    from serving.problems import BadRequest, NoModel
+    from serving.problems import BadRequest, NoModel, NoPublication
 
     if isinstance(error, SettingsError | BadInput | BadRequest):
         return BAD_INPUT, str(error)
-    if isinstance(error, Failure | NoModel):
+    if isinstance(error, Failure | NoModel | NoPublication):
         return FAILED, str(error)
     first = next(iter(str(error).splitlines()), "")
     return FAILED, f"Failed: {type(error).__name__}: {first} (--debug shows where)"
@@ -334,6 +334,14 @@ def forecast(run: Run, as_of: AsOfDate = None) -> None:
 
 
 @verb
+def publish(run: Run, as_of: AsOfDate = None) -> None:
+    """Forecast, and publish what the service answers from: the job to run every night."""
+    with _only_writer(run.params.data_dir):
+        summary = _publish(run, run.load(), as_of)
+    run.show(summary, lambda console: _print_service(console, summary))
+
+
+@verb
 def explain(
     run: Run,
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id")],
@@ -443,6 +451,35 @@ def _forecast_and_publish(run: Run, loaded: "Loaded", as_of: date | None) -> dic
     run.progress("writing the tables")
     folder = publish(made, run.params.data_dir / "forecasts")
     return {**summarise(made), "folder": str(folder)}
+
+
+def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
+    """Make a forecast, write its tables, and publish the store that the service answers from."""
+    from serving import export, publication, store
+    from serving.forecast import forecast as make
+    from serving.record import model_card
+    from serving.registry import load_champion
+
+    params, champion = run.params, load_champion(run.params)
+    day = as_of or loaded.tables.data_until
+    shared: dict[str, Any] = {"params": params, "progress": run.progress}
+    made = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
+    folder = export.publish(made, params.data_dir / "forecasts")
+    card = model_card(params, champion)
+    file = store.write(publication.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir))
+    counts = {"accounts": int(made.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
+    return {**made.describe(), **counts, "folder": str(folder), "file": str(file)}
+
+
+def _print_service(console: "Console", summary: dict[str, Any]) -> None:
+    lines = [
+        f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
+        f"{summary['model_version']}, run {summary['run_id']}",
+        f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)",
+        f"Tables as Parquet, CSV and XLSX: {summary['folder']}",
+        *(f"Note: {note}" for note in summary["notes"]),
+    ]
+    _print_lines(console, lines)
 
 
 def _made_at() -> datetime:

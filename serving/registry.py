@@ -67,6 +67,23 @@ def load_champion(params: Params) -> Champion:
     )
 
 
+def champion_version(params: Params) -> str:
+    """Which version carries the alias `champion` now; empty if none does. Nothing is loaded.
+
+    Raises
+    ------
+    Exception
+        Whatever the registry raises when it cannot be asked.
+    """
+    if params.tracking.uri is None and not _embedded_store(params).exists():
+        return ""
+    try:
+        version = _champion_version(_client(params), params)
+    except NoModel:
+        return ""
+    return f"{version.version}@{version.run_id}"
+
+
 def _embedded_store(params: Params) -> Path:
     return (params.data_dir / "mlflow.db").resolve()
 
