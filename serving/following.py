@@ -78,6 +78,7 @@ class Following:
         self._try("publication", self._look_for_publication)
         self._try("champion", self._look_for_champion)
         if self.state is not before:
+            gc.unfreeze()
             gc.collect()
             gc.freeze()
 

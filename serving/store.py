@@ -206,6 +206,7 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
     _insert(connection, "account", rows)
     _insert(connection, "horizon", horizons)
     history = publication.history.drop_duplicates(list(_HISTORY[:4]), keep="last")
+    history = history.assign(churn_probability=history["churn_probability"].round(6))
     _insert(connection, "history", history[list(_HISTORY)].itertuples(index=False, name=None))
 
 
