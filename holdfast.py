@@ -342,6 +342,38 @@ def publish(run: Run, as_of: AsOfDate = None) -> None:
 
 
 @verb
+def serve(
+    run: Run,
+    host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="In place of serving.host")] = None,
+    port: Annotated[int | None, typer.Option("--port", metavar="NUMBER", help="In place of serving.port; 0 = any")] = None,
+) -> None:
+    """Answer from what is published: pages, API and downloads, until it is stopped (Ctrl+C)."""
+    from serving.start import prepare, replace_process
+
+    chosen = {"host": host, "port": port}
+    start = prepare(run.params, {name: value for name, value in chosen.items() if value is not None})
+    run.show(start.to_json(), lambda console: _print_lines(console, start.lines()))
+    sys.stdout.flush()
+    replace_process(start)
+
+
+@verb
+def tokens(
+    run: Run,
+    action: Annotated[str, typer.Argument(metavar="issue|list|revoke", help="What to do")],
+    name: Annotated[str, typer.Argument(metavar="[NAME|ID]", help="For whom to issue, or which id to revoke")] = "",
+    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="admin or revops (all), or csm (own book)")] = "revops",
+    csm: Annotated[str | None, typer.Option("--csm", metavar="CSM", help="The book, as the column csm names it")] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, metavar="DAYS", help="How long it is valid")] = None,
+) -> None:
+    """Issue, list or revoke the tokens that the service asks for."""
+    from serving.token_desk import work
+
+    content, lines = work(run.params, action, name, role=role, csm=csm, days=days)
+    run.show(content, lambda console: _print_lines(console, lines))
+
+
+@verb
 def explain(
     run: Run,
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id")],
