@@ -345,7 +345,9 @@ def publish(run: Run, as_of: AsOfDate = None) -> None:
 def serve(
     run: Run,
     host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="In place of serving.host")] = None,
-    port: Annotated[int | None, typer.Option("--port", metavar="NUMBER", help="In place of serving.port; 0 = any")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="NUMBER", help="In place of serving.port; 0 = any")
+    ] = None,
 ) -> None:
     """Answer from what is published: pages, API and downloads, until it is stopped (Ctrl+C)."""
     from serving.start import prepare, replace_process
@@ -362,8 +364,12 @@ def tokens(
     run: Run,
     action: Annotated[str, typer.Argument(metavar="issue|list|revoke", help="What to do")],
     name: Annotated[str, typer.Argument(metavar="[NAME|ID]", help="For whom to issue, or which id to revoke")] = "",
-    role: Annotated[str, typer.Option("--role", metavar="ROLE", help="admin or revops (all), or csm (own book)")] = "revops",
-    csm: Annotated[str | None, typer.Option("--csm", metavar="CSM", help="The book, as the column csm names it")] = None,
+    role: Annotated[
+        str, typer.Option("--role", metavar="ROLE", help="admin or revops (all), or csm (own book)")
+    ] = "revops",
+    csm: Annotated[
+        str | None, typer.Option("--csm", metavar="CSM", help="The book, as the column csm names it")
+    ] = None,
     days: Annotated[int | None, typer.Option("--days", min=1, metavar="DAYS", help="How long it is valid")] = None,
 ) -> None:
     """Issue, list or revoke the tokens that the service asks for."""
@@ -498,7 +504,9 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     made = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
     folder = export.publish(made, params.data_dir / "forecasts")
     card = model_card(params, champion)
-    file = store.write(publication.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir))
+    file = store.write(
+        publication.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir)
+    )
     counts = {"accounts": int(made.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
     return {**made.describe(), **counts, "folder": str(folder), "file": str(file)}
 

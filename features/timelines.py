@@ -67,7 +67,8 @@ def contract_events(tables: Tables, *, as_of: date, threads: int, memory_gb: flo
     moments = {"starts": "starts", "ended early": "ended", "notice given": "notice"}
     moments["ends"] = "CASE WHEN ended IS NULL THEN ends END"
     parts = [
-        f"""SELECT account_id, {_date(day)} AS day, '{event}' AS event, product, kind, mrr_cents / 100.0 AS mrr, currency
+        f"""SELECT account_id, {_date(day)} AS day, '{event}' AS event, product, kind, currency,
+                   mrr_cents / 100.0 AS mrr
             FROM ({asof.contracts()}) c WHERE k = 1 AND {day} IS NOT NULL"""
         for event, day in moments.items()
     ]

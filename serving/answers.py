@@ -50,7 +50,9 @@ def error(
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Plain data as JSON; a number that is none is a mistake of ours, not an answer."""
-    return raw(json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(), status, headers)
+    return raw(
+        json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(), status, headers
+    )
 
 
 def raw(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -16,7 +16,7 @@ from serving.desk import Desk
 from serving.downloads import TYPES, render
 from serving.pages.problem import problem
 from serving.pages.routes import router as pages
-from serving.published import Published
+from serving.published import AccountFilter, Published
 from serving.record import describe
 from serving.schemas import ErrorBody, LiveRequest, ScoreRequest
 from serving.scoring import require_published
@@ -24,9 +24,9 @@ from serving.visit import LIVE, SCORE, caller_of, visit_of
 
 FileKind = Literal["csv", "xlsx"]
 DESCRIPTION = """\
-Churn, expansion and NRR of a subscription business, as published by `holdfast publish` and scored live by the champion
-model. Every answer says as of when it is, by which model version and run, and what its figures mean. Dates are half-open
-windows; money is ARR, a year, in the reporting currency. Errors all have the same body, with a stable `code`.
+Churn, expansion and NRR of a subscription business, as published by `holdfast publish` and scored live by the
+champion model. Every answer says as of when it is, by which model version and run, and what its figures mean. Dates are
+half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
 _SAID = {
     401: "No token, or one that is unknown, revoked or expired",
@@ -48,7 +48,10 @@ def _errors(said: Mapping[int, str]) -> Responses:
 
 ERRORS = _errors(_SAID)
 BODY_ERRORS = _errors(_SAID | _BODY)
-FILES: Responses = {**ERRORS, 200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"}}
+FILES: Responses = {
+    **ERRORS,
+    200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
+}
 router = APIRouter(responses=ERRORS)
 
 
@@ -71,7 +74,7 @@ def about(request: Request) -> Response:
     names = ("accounts", "horizon_months", "cuts", "definition", "red_flag", "notes")
     content = {**_head(published), **{name: published.about[name] for name in names}}
     if caller.csm is not None:
-        own = published.accounts(queries.AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
+        own = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
         content |= {"accounts": own, "cuts": {"csm": [caller.csm]}, "red_flag": ""}
     return answer(content)
 
@@ -280,7 +283,9 @@ def _file(request: Request, name: str, kind: FileKind, rows: Callable[[], list[d
     said = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
     said |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
     disposition = f'attachment; filename="holdfast-{name}-{published.about["as_of"]}.{kind}"'
-    return Response(render(name, found, kind, said), media_type=TYPES[kind], headers={"content-disposition": disposition})
+    return Response(
+        render(name, found, kind, said), media_type=TYPES[kind], headers={"content-disposition": disposition}
+    )
 
 
 _DEFINITIONS = {
@@ -311,4 +316,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
     refused = Refused(error.status_code, said.get(error.status_code, "This cannot be answered."))
     refused.headers = dict(error.headers or {})
     return problem(request.scope, refused)
-

@@ -14,7 +14,10 @@ _ACCOUNT = OutColumn("account_id", Kind.TEXT, "", "The account")
 _CSM = OutColumn("csm", Kind.TEXT, "", "The CSM whose book it is in")
 _HORIZON = OutColumn("horizon_months", Kind.INTEGER, "months", "The window is [as_of, as_of + this many months)")
 _YEARLY = "currency a year"
-_SCOPE = (OutColumn("cut", Kind.TEXT, "", "total, or a column of accounts"), OutColumn("value", Kind.TEXT, "", "Its value"))
+_SCOPE = (
+    OutColumn("cut", Kind.TEXT, "", "total, or a column of accounts"),
+    OutColumn("value", Kind.TEXT, "", "Its value"),
+)
 
 ACCOUNTS = OutTable(
     "accounts",
@@ -78,7 +81,12 @@ MOVEMENTS = OutTable(
     (
         _ACCOUNT,
         _CSM,
-        OutColumn("movement", Kind.TEXT, "", "new, reactivation, upsell, cross_sell, price_change, currency, contraction, churn"),
+        OutColumn(
+            "movement",
+            Kind.TEXT,
+            "",
+            "new, reactivation, upsell, cross_sell, price_change, currency, contraction, churn",
+        ),
         OutColumn("product", Kind.TEXT, "", "The product, where lines name one"),
         OutColumn("amount", Kind.MONEY, _YEARLY, "Change of ARR"),
     ),

@@ -73,8 +73,8 @@ class Guard:
         except Exception as error:
             log_failure(error, f"{scope['method']} {_route(scope)}")
             if not visit.started:
-                refused = Refused(500, "Something went wrong here; the server's log says where.")
-                await problem(scope, refused)(scope, receive, send)
+                failed = Refused(500, "Something went wrong here; the server's log says where.")
+                await problem(scope, failed)(scope, receive, send)
         finally:
             self._remember(scope, visit, time.perf_counter() - begun)
 
@@ -118,7 +118,9 @@ class Guard:
             return None
         caller = self.desk.tokens.named(name)
         if caller is None:
-            raise Refused(403, "You are signed in, but have no role here: ask for `holdfast tokens issue NAME --role ...`.")
+            raise Refused(
+                403, "You are signed in, but have no role here: ask for `holdfast tokens issue NAME --role ...`."
+            )
         return caller
 
     def _count_failure(self, scope: Scope) -> None:
@@ -196,7 +198,9 @@ def _require_valid(path: str, body: bytes, headers: Headers, visit: Visit, desk:
         visit.accounts = [account.account_id for account in found.accounts]
     most = desk.params.serving.max_accounts
     if len(visit.accounts) > most:
-        raise Refused(422, f"A request may ask for {most:,} accounts (serving.max_accounts), got {len(visit.accounts):,}.")
+        raise Refused(
+            422, f"A request may ask for {most:,} accounts (serving.max_accounts), got {len(visit.accounts):,}."
+        )
 
 
 def _token(headers: Headers) -> tuple[str, bool]:

@@ -139,7 +139,9 @@ def as_scores(
 
 
 def _by_account(reasons: pd.DataFrame) -> dict[str, dict[str, list[Score]]]:
-    columns = [reasons[name].tolist() for name in ("account_id", "outcome", "rank", "feature", "value", "effect", "text")]
+    columns = [
+        reasons[name].tolist() for name in ("account_id", "outcome", "rank", "feature", "value", "effect", "text")
+    ]
     said: dict[str, dict[str, list[Score]]] = {}
     for account, outcome, rank, feature, value, effect, text in zip(*columns, strict=True):
         here = said.setdefault(account, {name: [] for name in EXPLAINED})

@@ -28,7 +28,10 @@ EVENTS = Counter(
     registry=REGISTRY,
 )
 MODEL_VERSION = Gauge(
-    "holdfast_worker_model_version", "Model version each worker scores with", registry=REGISTRY, multiprocess_mode="liveall"
+    "holdfast_worker_model_version",
+    "Model version each worker scores with",
+    registry=REGISTRY,
+    multiprocess_mode="liveall",
 )
 AS_OF = Gauge(
     "holdfast_worker_as_of_timestamp_seconds",
@@ -71,7 +74,9 @@ class _Ages(Collector):
         if state.published is not None:
             about = state.published.about
             made = datetime.fromisoformat(about["made_at"]).timestamp()
-            yield GaugeMetricFamily("holdfast_data_age_seconds", "Since the first day not known", now - _seconds(about["as_of"]))
+            yield GaugeMetricFamily(
+                "holdfast_data_age_seconds", "Since the first day not known", now - _seconds(about["as_of"])
+            )
             yield GaugeMetricFamily("holdfast_publication_age_seconds", "Since the forecast was made", now - made)
             yield GaugeMetricFamily("holdfast_accounts", "Accounts published", about["accounts"])
         if state.champion is not None:
@@ -79,7 +84,9 @@ class _Ages(Collector):
             info.add_metric([state.champion.version, state.champion.digest], 1)
             yield info
             trained = _seconds(state.champion.trained_as_of.isoformat())
-            yield GaugeMetricFamily("holdfast_model_age_seconds", "Since the first day the model did not see", now - trained)
+            yield GaugeMetricFamily(
+                "holdfast_model_age_seconds", "Since the first day the model did not see", now - trained
+            )
 
 
 def _seconds(day: str) -> float:

@@ -104,7 +104,7 @@ def gather(
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(made)
-    spent = {"threads": params.threads, "memory_gb": params.memory_gb}
+    spent: dict[str, Any] = {"threads": params.threads, "memory_gb": params.memory_gb}
     return Publication(
         about=_about(made, champion, tables, params, card),
         accounts=_accounts(customers, labels, scores, history),
@@ -146,9 +146,9 @@ def _about(made: Forecast, champion: Champion, tables: Tables, params: Params, c
 def _movement_definition(as_of: date, params: Params) -> str:
     start = add_months(as_of, -BRIDGE_MONTHS)
     return (
-        f"Movements of ARR from {start} to {as_of}, as known before {as_of}, account by account; each account is valued "
-        f"at the rates of {start:%Y-%m}, what the rates did is the movement currency, and all movements add up to the "
-        f"change of ARR. New accounts count here and never in NRR. {params.revenue.currency} a year."
+        f"Movements of ARR from {start} to {as_of}, as known before {as_of}, account by account; each account is "
+        f"valued at the rates of {start:%Y-%m}, what the rates did is the movement currency, and all of them add up to "
+        f"the change of ARR. New accounts count here and never in NRR. {params.revenue.currency} a year."
     )
 
 
@@ -198,8 +198,10 @@ def _trend(history: pd.DataFrame) -> "pd.Series[float]":
     dates = sorted(history["as_of"].unique())
     if len(dates) < 2:
         return pd.Series(dtype=float)
-    now, before = (history[history["as_of"] == day].set_index("account_id")["churn_probability"] for day in dates[:-3:-1])
-    return now - before
+    now, before = (
+        history[history["as_of"] == day].set_index("account_id")["churn_probability"] for day in dates[:-3:-1]
+    )
+    return pd.Series(now - before)
 
 
 def _top_reason(score: Score) -> str:
@@ -228,7 +230,8 @@ def _known(history: pd.DataFrame, made: Forecast) -> pd.DataFrame:
     longest = made.account_forecast["horizon_months"].max()
     own = made.account_forecast[made.account_forecast["horizon_months"] == longest]
     own = own[["account_id", "arr", "churn_probability", "model_version"]]
-    return pd.concat([history, own.assign(as_of=made.as_of.isoformat(), kind=PUBLISHED)], ignore_index=True)
+    own = own.assign(as_of=made.as_of.isoformat(), kind=PUBLISHED)
+    return pd.DataFrame(pd.concat([history, own], ignore_index=True))
 
 
 def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, list[float]]]]:
@@ -263,13 +266,16 @@ def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) ->
     spent: dict[str, Any] = {"rules": params.revenue, "threads": params.threads, "memory_gb": params.memory_gb}
     moved = movements(tables, start=start, end=as_of, known_by=as_of, **spent)
     ends = [
-        arr_by_account(tables, [day], known_by=as_of, **spent).assign(movement=name, product=None, amount=lambda f: f["arr"])
+        arr_by_account(tables, [day], known_by=as_of, **spent).assign(
+            movement=name, product=None, amount=lambda f: f["arr"]
+        )
         for day, name in ((start, START), (as_of, END))
     ]
     columns = ["account_id", "movement", "product", "amount"]
     moves = pd.concat([part[columns].astype({"product": object}) for part in (ends[0], moved, ends[1])])
     here = labels.reindex(moves["account_id"]).fillna(NO_LABEL).drop(columns="name", errors="ignore")
-    return moves.assign(labels=here.to_dict(orient="records")).reset_index(drop=True)
+    labelled: pd.Series[Any] = pd.Series(here.to_dict(orient="records"), index=moves.index, dtype=object)
+    return moves.assign(labels=labelled).reset_index(drop=True)
 
 
 def _flags(made: Forecast) -> pd.DataFrame:

@@ -182,7 +182,9 @@ class Published:
         if account_id is not None:
             where, values = [*where, "account_id = ?"], [*values, account_id]
         source = f"FROM movement WHERE {' AND '.join(where)}"
-        query = f"SELECT account_id, csm, movement, product, amount {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
+        query = (
+            f"SELECT account_id, csm, movement, product, amount {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
+        )
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -223,7 +225,8 @@ def reference_of(published: Published) -> dict[Any, NDArray[np.float64]]:
 
 
 def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
-    where, values = ["h.horizon_months = ?"], [wanted.horizon_months]
+    where: list[str] = ["h.horizon_months = ?"]
+    values: list[Any] = [wanted.horizon_months]
     simple = {
         "a.csm = ?": wanted.csm,
         "a.renews_on >= ?": wanted.renews_from,
@@ -251,7 +254,7 @@ def _equal(wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 def _path(cut: str) -> str:
     """A label's place in the JSON of labels."""
-    return '$."' + cut.replace('"', '') + '"'
+    return '$."' + cut.replace('"', "") + '"'
 
 
 def _limit(limit: int | None) -> int:

@@ -29,7 +29,9 @@ class AccountQuery(Paged):
     segment: Annotated[Label | None, Field(description="Only this segment")] = None
     region: Annotated[Text | None, Field(description="Only this region", examples=["EMEA"])] = None
     csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
-    cut: Annotated[Text | None, Field(description="Any other column of accounts to filter by", examples=["industry"])] = None
+    cut: Annotated[
+        Text | None, Field(description="Any other column of accounts to filter by", examples=["industry"])
+    ] = None
     value: Annotated[Text | None, Field(description="What it must be", examples=["Education"])] = None
     renews_from: Annotated[date | None, Field(description="Term ends on this day or later")] = None
     renews_before: Annotated[date | None, Field(description="Term ends before this day")] = None
@@ -42,7 +44,10 @@ class AccountQuery(Paged):
 class NrrQuery(Wire):
     """Which figures of the portfolio."""
 
-    cut: Annotated[Text | None, Field(description="total, or a cut; without one, what the caller sees as a whole", examples=["total"])] = None
+    cut: Annotated[
+        Text | None,
+        Field(description="total, or a cut; without one, what the caller sees as a whole", examples=["total"]),
+    ] = None
     value: Annotated[Text | None, Field(description="Only this value of the cut")] = None
     horizon_months: Annotated[Month | None, Field(description="Months ahead; all if absent")] = None
     metric: Annotated[Metric | None, Field(description="All if absent", examples=["nrr"])] = None
@@ -51,7 +56,10 @@ class NrrQuery(Wire):
 class RenewalQuery(Wire):
     """Whose renewals."""
 
-    cut: Annotated[Text | None, Field(description="total, or a cut; without one, what the caller sees as a whole", examples=["total"])] = None
+    cut: Annotated[
+        Text | None,
+        Field(description="total, or a cut; without one, what the caller sees as a whole", examples=["total"]),
+    ] = None
     value: Annotated[Text | None, Field(description="Only this value of the cut")] = None
 
 
@@ -103,8 +111,8 @@ def account_filter(published: Published, query: AccountQuery, caller: Caller) ->
         horizon_months=require_horizon(published, query.horizon_months),
         csm=require_book(caller, query.csm),
         cuts={cut: value for cut, value in cuts.items() if cut is not None and value is not None},
-        renews_from=query.renews_from and query.renews_from.isoformat(),
-        renews_before=query.renews_before and query.renews_before.isoformat(),
+        renews_from=query.renews_from.isoformat() if query.renews_from else None,
+        renews_before=query.renews_before.isoformat() if query.renews_before else None,
         least_at_risk=query.min_arr_at_risk,
         search=query.search or None,
         sort=query.sort,

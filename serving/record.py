@@ -32,7 +32,9 @@ def model_card(params: Params, champion: Champion) -> dict[str, Any]:
         "commit": run.data.tags.get("commit", ""),
         "settings": {key: run.data.params[key] for key in SETTINGS_SHOWN if key in run.data.params},
         "events": {o: int(run.data.metrics.get(f"{o}_events", 0)) for o in ("churn", "contraction", "expansion")},
-        "importance": {o: _table(client, champion.run_id, f"importance_{o}", TOP_INPUTS) for o in ("churn", "expansion")},
+        "importance": {
+            o: _table(client, champion.run_id, f"importance_{o}", TOP_INPUTS) for o in ("churn", "expansion")
+        },
         "test": _scores(client, champion.run_id),
         "backtest": _backtest(client, run.info.experiment_id),
     }

@@ -47,7 +47,7 @@ class ScoreRequest(Wire):
     """Ask for the published scores of accounts."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"account_ids": ["A-002a87"], "horizons": [3, 12], "drivers": 5}]}
+        json_schema_extra={"example": {"account_ids": ["A-002a87"], "horizons": [3, 12], "drivers": 5}}
     )
 
     account_ids: Annotated[list[AccountId], Field(min_length=1, max_length=MOST_IDS)]
@@ -75,9 +75,7 @@ class LiveRequest(Wire):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {"accounts": [{"account_id": "A-002a87", "changes": {"active_users_28d": 40, "term_days": 730}}]}
-            ]
+            "example": {"accounts": [{"account_id": "A-002a87", "changes": {"active_users_28d": 40, "term_days": 730}}]}
         }
     )
 

@@ -20,7 +20,13 @@ from serving.schemas import ChangedAccount, LiveRequest, ScoreRequest
 LARGEST = 1e12
 SMALLEST_ARR = 0.01
 NEAR_MISSES = 3
-_STATE = {"arr": "currency a year", "term_days": "days", "due_share": "0 to 1", "notice_given": "0/1", "presigned": "0/1"}
+_STATE = {
+    "arr": "currency a year",
+    "term_days": "days",
+    "due_share": "0 to 1",
+    "notice_given": "0/1",
+    "presigned": "0/1",
+}
 _TERM_END = "term_ends_on"
 _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2100, 1, 1)
 _BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -99,11 +105,21 @@ def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
     """What `changes` may name: the model's inputs and the account's state."""
     model = scorer.champion.model
     found = [
-        {"name": item.name, "kind": item.kind, "unit": item.unit, "meaning": item.meaning, "categories": list(item.categories)}
+        {
+            "name": item.name,
+            "kind": item.kind,
+            "unit": item.unit,
+            "meaning": item.meaning,
+            "categories": list(item.categories),
+        }
         for item in model.inputs
     ]
     known = {item["name"] for item in found}
-    state = [{"name": n, "kind": "number", "unit": u, "meaning": "", "categories": []} for n, u in _STATE.items() if n not in known]
+    state = [
+        {"name": n, "kind": "number", "unit": u, "meaning": "", "categories": []}
+        for n, u in _STATE.items()
+        if n not in known
+    ]
     return [*found, *state, {"name": _TERM_END, "kind": "date", "unit": "date", "meaning": "", "categories": []}]
 
 
@@ -124,7 +140,9 @@ def changed_rows(
         for name, value in account.changes.items():
             changes.setdefault(name, {})[row] = _value(name, value, kinds, f"accounts.{row}.changes")
     for name, values in changes.items():
-        column = frame[name].astype(object) if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+        column = (
+            frame[name].astype(object) if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
+        )
         column.iloc[list(values)] = list(values.values())
         frame[name] = _typed(column, kinds[name]["kind"])
     return frame

@@ -48,17 +48,17 @@ class Holdfast:
         self._worker = worker()
         self._worker.start()
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """Stop following the champion and the publications."""
         self._worker.stop()
 
-    @bentoml.api(route=SCORE, output_spec=Scores)
+    @bentoml.api(route=SCORE, output_spec=Scores)  # type: ignore[untyped-decorator]
     async def score(self, wanted: ScoreRequest, /, ctx: bentoml.Context) -> Any:
         """Score accounts by id: probabilities by horizon, expected ARR with quantiles, and the strongest reasons."""
         return _kept(ctx, self._worker.score(wanted, ctx.request.scope))
 
-    @bentoml.api(route=LIVE, output_spec=Scores)
+    @bentoml.api(route=LIVE, output_spec=Scores)  # type: ignore[untyped-decorator]
     def live(self, wanted: LiveRequest, /, ctx: bentoml.Context) -> Any:
         """Score accounts now by the champion, with inputs changed or for accounts that do not exist yet."""
         return _kept(ctx, self._worker.live(wanted, ctx.request.scope))
@@ -74,7 +74,8 @@ class Door:
     """The guard, as middleware that is there before the worker is."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app, self._guard = app, None
+        self._app = app
+        self._guard: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the guard answer."""
@@ -92,5 +93,6 @@ async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
     await worker()(scope, receive, send)
 
 
-Holdfast.add_asgi_middleware(Door)
-Holdfast.mount_asgi_app(mounted, path="/", name="pages")
+service: Any = Holdfast  # the decorator makes a service of the class
+service.add_asgi_middleware(Door)
+service.mount_asgi_app(mounted, path="/", name="pages")

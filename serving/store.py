@@ -12,7 +12,6 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +152,9 @@ def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
     row = connection.execute("SELECT value FROM about WHERE key = 'about'").fetchone()
     about: dict[str, Any] = json.loads(row[0])
     if about.get("format") != FORMAT:
-        raise NoPublication(f"The publication is of format {about.get('format')}, not {FORMAT}: run `holdfast publish`.")
+        raise NoPublication(
+            f"The publication is of format {about.get('format')}, not {FORMAT}: run `holdfast publish`."
+        )
     return about
 
 
@@ -201,7 +202,9 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
         detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
         shown = [account[name] for name in ("arr", "renews_on", "trend", "top_reason")]
         csm = labels.get("csm", NO_LABEL)
-        rows.append((account_id, account["name"], csm, _json(labels).decode(), *map(_null, shown), _json(score), _json(detail)))
+        rows.append(
+            (account_id, account["name"], csm, _json(labels).decode(), *map(_null, shown), _json(score), _json(detail))
+        )
         horizons += [(h["horizon_months"], account_id, *list(h.values())[1:]) for h in score["horizons"]]
     _insert(connection, "account", rows)
     _insert(connection, "horizon", horizons)
@@ -261,7 +264,10 @@ class _closing:
 
 
 def _insert(
-    connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]] | Iterator[tuple[Any, ...]], how: str = "INSERT"
+    connection: sqlite3.Connection,
+    table: str,
+    rows: Sequence[tuple[Any, ...]] | Iterator[tuple[Any, ...]],
+    how: str = "INSERT",
 ) -> None:
     rows = list(rows)
     if rows:

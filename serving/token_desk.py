@@ -2,7 +2,7 @@
 
 import difflib
 import getpass
-from typing import Any, cast
+from typing import Any
 
 from params import Params
 from serving import store
@@ -26,16 +26,22 @@ def work(params: Params, action: str, name: str, *, role: str, csm: str | None, 
     tokens, audit = Tokens(folder), Audit(folder)
     if action not in ACTIONS:
         near = difflib.get_close_matches(action, ACTIONS, n=1)
-        raise BadRequest(f"tokens {action}: there is issue, list and revoke{f'; did you mean {near[0]}?' if near else '.'}")
+        raise BadRequest(
+            f"tokens {action}: there is issue, list and revoke{f'; did you mean {near[0]}?' if near else '.'}"
+        )
     if action == "list":
         return _list(tokens)
     if not name:
-        raise BadRequest("tokens issue NAME: for whom?" if action == "issue" else "tokens revoke ID: which? `holdfast tokens list` shows them.")
+        raise BadRequest(
+            "tokens issue NAME: for whom?"
+            if action == "issue"
+            else "tokens revoke ID: which? `holdfast tokens list` shows them."
+        )
     if action == "revoke":
         return _revoke(tokens, audit, name)
     if role not in ROLES:
         raise BadRequest(f"--role {role}: there is {', '.join(ROLES)}.")
-    return _issue(tokens, audit, name, cast(Role, role), csm, days)
+    return _issue(tokens, audit, name, role, csm, days)
 
 
 def _issue(tokens: Tokens, audit: Audit, name: str, role: Role, csm: str | None, days: int | None) -> Result:

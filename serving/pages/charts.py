@@ -65,7 +65,9 @@ def months(amounts: Sequence[float], names: Sequence[str], *, title: str, css: s
     x, y = _scale(0, len(amounts), LEFT, WIDTH - RIGHT), _scale(0, top, height - 20, 8)
     wide = max(1.0, (x(1) - x(0)) * 0.78)
     parts = [_text(LEFT - 5, 14, short(top), "end"), _text(LEFT - 5, height - 17, "0", "end")]
-    parts.append(Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, height - 20))
+    parts.append(
+        Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, height - 20)
+    )
     for number, amount in enumerate(amounts):
         if amount > 0:
             parts.append(_rect(x(number), y(amount), wide, height - 20 - y(amount), css))
@@ -103,7 +105,9 @@ def origins(rows: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
     for number, row in enumerate(rows):
         for lower, upper, css in (("p05", "p95", "i90"), ("p10", "p90", "i80"), ("p25", "p75", "i50")):
             parts.append(_vertical(x(number), y(row[lower]), y(row[upper]), f"interval {css}"))
-        parts.append(Markup('<circle class="dot came" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(x(number), y(row["actual"])))
+        parts.append(
+            Markup('<circle class="dot came" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(x(number), y(row["actual"]))
+        )
         if len(rows) <= 8 or number % 2 == 0:
             parts.append(_text(x(number), HEIGHT - 8, str(row["origin"])[:7], "middle"))
     return _svg(parts, title)
@@ -111,9 +115,9 @@ def origins(rows: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
 
 def step(start: float, end: float, low: float, high: float, css: str) -> Markup:
     """A bar from one value to another on a scale that several rows share, as in a bridge."""
-    x = _scale(min(low, 0), high or 1.0, 0, BAR)
-    left, right = sorted((x(start), x(end)))
-    return _bar([_rect(left, 3, max(1.0, right - left), 12, css)])
+    x = _scale(low, high if high > low else low + 1.0, 0, BAR)
+    left, right = sorted((max(0.0, x(start)), max(0.0, x(end))))
+    return _bar([_rect(left, 3, max(1.5, right - left), 12, css)])
 
 
 def share_bar(value: float, top: float, css: str = "s1") -> Markup:
@@ -121,11 +125,19 @@ def share_bar(value: float, top: float, css: str = "s1") -> Markup:
     return _bar([_rect(0, 3, max(0.0, min(1.0, value / (top or 1.0))) * BAR, 12, css)])
 
 
-def diverging(value: float, top: float) -> Markup:
+def diverging(value: float, top: float, *, raising_is_good: bool) -> Markup:
     """A bar to the right for more, to the left for less."""
     half = BAR / 2
     size = min(1.0, abs(value) / (top or 1.0)) * half
-    parts = [_rect(half if value > 0 else half - size, 3, max(1.0, size), 12, "worse" if value > 0 else "better")]
+    parts = [
+        _rect(
+            half if value > 0 else half - size,
+            3,
+            max(1.0, size),
+            12,
+            "better" if (value > 0) == raising_is_good else "worse",
+        )
+    ]
     parts.append(_vertical(half, 0, 18, "grid"))
     return _bar(parts)
 
@@ -142,7 +154,9 @@ def interval(low: float, mean: float, high: float, least: float, most: float) ->
 def _bar(parts: Sequence[Markup]) -> Markup:
     """A small chart inside a table row: the row's own cells say the figures."""
     inner = Markup("").join(parts)
-    return Markup('<svg class="bar" viewBox="0 0 {:.0f} 18" aria-hidden="true" focusable="false">{}</svg>').format(BAR, inner)
+    return Markup('<svg class="bar" viewBox="0 0 {:.0f} 18" aria-hidden="true" focusable="false">{}</svg>').format(
+        BAR, inner
+    )
 
 
 def _svg(parts: Sequence[Markup], title: str, width: float = WIDTH, height: float = HEIGHT) -> Markup:
@@ -165,7 +179,9 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(number * size, 6) for number in range(first, max(last, first + 1) + 1)]
 
 
-def _grid(ticks: Sequence[float], y: Callable[[float], float], show: Callable[[float], str], width: float = WIDTH) -> Markup:
+def _grid(
+    ticks: Sequence[float], y: Callable[[float], float], show: Callable[[float], str], width: float = WIDTH
+) -> Markup:
     parts = []
     for tick in ticks:
         line = Markup('<line class="grid" x1="{0:.1f}" x2="{1:.1f}" y1="{2:.1f}" y2="{2:.1f}"/>')
@@ -180,7 +196,9 @@ def _ends(days: Sequence[str], x: Callable[[float], float]) -> list[Markup]:
 
 
 def _text(x: float, y: float, words: str, anchor: str, css: str = "") -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(css, x, y, anchor, escape(words))
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+        css, x, y, anchor, escape(words)
+    )
 
 
 def _rect(x: float, y: float, width: float, height: float, css: str) -> Markup:

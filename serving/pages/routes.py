@@ -11,10 +11,9 @@ from serving.answers import Refused, invalid
 from serving.desk import Desk
 from serving.pages import views
 from serving.pages.render import ICON, STYLE, page
-from serving.published import Published
+from serving.published import Published, scope
 from serving.queries import AccountQuery
 from serving.record import describe
-from serving.registry import tracking_uri
 from serving.scoring import require_published
 from serving.visit import COOKIE, caller_of, visit_of
 
@@ -26,9 +25,13 @@ KEPT_SECONDS = 31_536_000
 def portfolio(request: Request, horizon: str = "") -> Response:
     """The portfolio, or a CSM's book of it."""
     published, caller = _published(request), _caller(request)
-    chosen = int(horizon) if horizon.isdigit() and int(horizon) in views.horizons(published) else published.horizon_months
-    if not published.nrr(**views.scope(caller.csm), horizon_months=chosen):
-        raise Refused(404, "No figures are published for your book: it holds no account, or csm is not in forecast.cuts.")
+    chosen = (
+        int(horizon) if horizon.isdigit() and int(horizon) in views.horizons(published) else published.horizon_months
+    )
+    if not published.nrr(**scope(caller.csm), horizon_months=chosen):
+        raise Refused(
+            404, "No figures are published for your book: it holds no account, or csm is not in forecast.cuts."
+        )
     content = views.portfolio(published, caller, chosen)
     _seen(request, [row["account_id"] for row in content["at_risk"]])
     return page("portfolio.html", caller, here="portfolio", **content)
@@ -66,8 +69,8 @@ def model(request: Request) -> Response:
     published, desk = _published(request), _desk(request)
     state, serving = desk.following.state, desk.params.serving
     live = describe(state.champion) if state.champion else None
-    place = "" if desk.params.tracking.uri else tracking_uri(desk.params).rsplit("/", 1)[-1]
-    content = views.model(published, live, serving.mlflow_url, f"mlflow ui --backend-store-uri sqlite:///.../{place}" if place else "")
+    command = "" if desk.params.tracking.uri else "mlflow ui --backend-store-uri sqlite:///DATA_DIR/mlflow.db"
+    content = views.model(published, live, serving.mlflow_url, command)
     return page("model.html", _caller(request), here="model", **content)
 
 

@@ -72,7 +72,11 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
 
 def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, str]]:
     said = [(row["metric"], row["definition"]) for row in cards if row["metric"] in RATIOS]
-    return [*said, ("renewals", published.about["renewal_definition"]), ("movements", published.about["movement_definition"])]
+    return [
+        *said,
+        ("renewals", published.about["renewal_definition"]),
+        ("movements", published.about["movement_definition"]),
+    ]
 
 
 def _cuts(published: Published, horizon: int) -> dict[str, Row]:
@@ -83,7 +87,12 @@ def _cuts(published: Published, horizon: int) -> dict[str, Row]:
             rows = _wide(published.nrr(cut=cut, horizon_months=horizon))[:MOST_VALUES]
             low = min((row["p10"] for row in rows), default=0.0)
             high = max((row["p90"] for row in rows), default=1.0)
-            found[cut] = {"rows": rows, "low": min(low, 0.98), "high": max(high, 1.02), "values": len(published.cuts[cut])}
+            found[cut] = {
+                "rows": rows,
+                "low": min(low, 0.98),
+                "high": max(high, 1.02),
+                "values": len(published.cuts[cut]),
+            }
     return found
 
 
@@ -112,7 +121,16 @@ def _bridge(rows: Sequence[Row]) -> Row:
             start, level = level, level + row["amount"]
             css = "better" if row["amount"] >= 0 else "worse"
         steps.append({**row, "start": start, "end": level, "css": css})
-    return {"steps": steps, "high": max((max(s["start"], s["end"]) for s in steps), default=1.0)}
+    levels = [step["end"] for step in steps]
+    return {"steps": steps, "low": _below(min(levels)), "high": max(levels)}
+
+
+def _below(amount: float) -> float:
+    """Where a scale begins that shows steps between large amounts: a round number well below the smallest."""
+    if amount <= 0:
+        return 0.0
+    size = 10.0 ** (len(f"{amount:.0f}") - 1)
+    return float((0.8 * amount) // size * size)
 
 
 def accounts(published: Published, caller: Caller, query: AccountQuery, asked: Mapping[str, str]) -> Row:

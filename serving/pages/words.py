@@ -49,7 +49,14 @@ def until(day: str | None, as_of: str) -> str:
 
 def label(name: str) -> str:
     """A name from the data or the code as a heading: `logo_retention` -> `Logo retention`."""
-    special = {"nrr": "NRR", "grr": "GRR", "reported_nrr": "Reported NRR", "csm": "CSM", "arr": "ARR", "ending_arr": "Ending ARR"}
+    special = {
+        "nrr": "NRR",
+        "grr": "GRR",
+        "reported_nrr": "Reported NRR",
+        "csm": "CSM",
+        "arr": "ARR",
+        "arr_at_risk": "ARR at risk",
+    }
     if name in special:
         return special[name]
     text = name.replace("_arr", " ARR").replace("_", " ")
