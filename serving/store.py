@@ -91,7 +91,7 @@ def write(publication: Publication, folder: Path) -> Path:
     finally:
         fresh.unlink(missing_ok=True)
     _point(folder, file.name)
-    _clear(folder, keep={file.name, before.name if before else ""})
+    _clear(folder, file)
     return file
 
 
@@ -309,17 +309,22 @@ def _point(folder: Path, name: str) -> None:
     fresh.replace(folder / CURRENT)
 
 
+def _youngest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+
+
 def _newest_whole(folder: Path) -> Path | None:
     """The publication named current, else the youngest that is whole."""
-    others = sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    others = _youngest_first(folder)
     pointed = _pointed(folder)
     named = [folder / pointed] if pointed and pointed == Path(pointed).name else []
     return next((file for file in [*named, *others] if is_whole(file)), None)
 
 
-def _clear(folder: Path, *, keep: set[str]) -> None:
-    """Remove what earlier and killed runs left, but for the youngest whole ones and those to keep."""
+def _clear(folder: Path, current: Path) -> None:
+    """Remove what earlier and killed runs left, but for the current publication and the whole one before it."""
+    before = next((file for file in _youngest_first(folder) if file != current and is_whole(file)), None)
     for entry in folder.iterdir():
         stale = entry.name.startswith(".new-") or entry.name.endswith(SUFFIX)
-        if stale and entry.name not in keep:
+        if stale and entry not in (current, before):
             entry.unlink(missing_ok=True)
