@@ -82,6 +82,11 @@ def _why(problem: Mapping[str, Any]) -> str:
     return str(problem["msg"]).removeprefix("Value error, ")
 
 
+def failure() -> Refused:
+    """A failure of ours, of which nothing is told."""
+    return Refused(500, "Something went wrong here; the server's log says where.")
+
+
 def log_failure(error: BaseException, what: str) -> None:
     """Log where something failed and its kind, but not the message: it may hold customers' values."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]

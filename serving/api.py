@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serving import metrics, queries, schemas, scoring
-from serving.answers import Refused, answer, invalid, raw
+from serving.answers import Refused, answer, failure, invalid, raw
 from serving.desk import Desk
 from serving.downloads import TYPES, render
 from serving.pages.problem import problem
@@ -64,6 +64,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(Exception, _failed)
     return app
 
 
@@ -308,6 +309,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _not_valid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return problem(request.scope, invalid(error.errors()))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The answer to a failure of ours; it is raised on, and the guard logs it."""
+    return problem(request.scope, failure())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

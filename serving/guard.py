@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import audit, metrics
 from serving.access import LOCAL, Caller, is_loopback
-from serving.answers import Refused, invalid, log_failure
+from serving.answers import Refused, failure, invalid, log_failure
 from serving.desk import Desk
 from serving.pages.problem import problem
 from serving.schemas import LiveRequest, ScoreRequest
@@ -73,8 +73,7 @@ class Guard:
         except Exception as error:
             log_failure(error, f"{scope['method']} {_route(scope)}")
             if not visit.started:
-                failed = Refused(500, "Something went wrong here; the server's log says where.")
-                await problem(scope, failed)(scope, receive, send)
+                await problem(scope, failure())(scope, receive, send)
         finally:
             self._remember(scope, visit, time.perf_counter() - begun)
 
@@ -84,7 +83,6 @@ class Guard:
         _require_host(scope, headers, self.desk)
         path = scope["path"]
         if visit.caller is None and not path.startswith(OPEN):
-            self._count_failure(scope)
             raise Refused(401, "This needs a token: send it as `Authorization: Bearer hf_...`, or sign in at /sign-in.",
                           www_authenticate="Bearer")  # fmt: skip
         self._require_rate(_who(scope, visit), 1.0)

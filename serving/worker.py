@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import metrics, scoring
 from serving.access import Caller
-from serving.answers import Refused, log_failure, raw
+from serving.answers import Refused, failure, log_failure, raw
 from serving.api import create_app
 from serving.desk import Desk
 from serving.guard import Guard
@@ -68,7 +68,7 @@ def _answered(scope: Scope, work: Callable[[Caller], bytes]) -> Response:
         return problem(scope, refused)
     except Exception as error:
         log_failure(error, f"POST {scope['path']}")
-        return problem(scope, Refused(500, "Something went wrong here; the server's log says where."))
+        return problem(scope, failure())
 
 
 class NoValues(logging.Filter):

@@ -129,7 +129,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 class Client:
     """Asks an application as a browser or a tool would, without a socket."""
 
-    def __init__(self, app: Any, *, client: str = "127.0.0.1", base: str = "http://127.0.0.1:3000", **headers: str) -> None:
+    def __init__(
+        self, app: Any, *, client: str = "127.0.0.1", base: str = "http://127.0.0.1:3000", **headers: str
+    ) -> None:
         self._app, self._client, self._base, self._headers = app, client, base, headers
 
     def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:

@@ -82,7 +82,9 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
         Published(file)
 
 
-def test_publishing_again_keeps_the_one_before_and_clears_what_a_killed_run_left(place: Any, tmp_path: Path) -> None:
+def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_what_was_said(
+    place: Any, tmp_path: Path
+) -> None:
     params = place.params.model_copy(update={"data_dir": tmp_path})
     (tmp_path / "mlflow.db").write_bytes((place.params.data_dir / "mlflow.db").read_bytes())
     other = type(place)(params, place.tables, place.model)
@@ -94,14 +96,7 @@ def test_publishing_again_keeps_the_one_before_and_clears_what_a_killed_run_left
     again = other.publish()
     assert again.name == names[1], "the same data, settings and seed give the same bytes"
     assert sorted(file.name for file in here.iterdir()) == sorted([store.CURRENT, *names])
-
-
-def test_what_was_published_stays_on_record(place: Any, tmp_path: Path) -> None:
-    params = place.params.model_copy(update={"data_dir": tmp_path})
-    (tmp_path / "mlflow.db").write_bytes((place.params.data_dir / "mlflow.db").read_bytes())
-    other = type(place)(params, place.tables, place.model)
-    other.publish(place.tables.data_until.replace(year=2025, month=11))
-    published = Published(other.publish())
+    published = Published(again)
     said = [row["as_of"] for row in published.history("a01") if row["kind"] == "published"]
     assert said == ["2025-11-01", "2026-01-01"]
     ledger = published.said(cut="total", metric="nrr", horizon_months=6)
@@ -114,7 +109,9 @@ def test_lists_are_filtered_sorted_and_paged(place: Any) -> None:
     assert total == len(rows) == published.about["accounts"]
     risks = [row["arr_at_risk"] for row in rows]
     assert risks == sorted(risks, reverse=True)
-    pages = [row for offset in range(0, total, 7) for row in published.accounts(AccountFilter(6, limit=7, offset=offset))[1]]
+    pages = [
+        row for offset in range(0, total, 7) for row in published.accounts(AccountFilter(6, limit=7, offset=offset))[1]
+    ]
     assert pages == rows
     book = published.accounts(AccountFilter(6, csm="Ada A.", limit=None))[1]
     assert {row["csm"] for row in book} == {"Ada A."}
