@@ -2,6 +2,17 @@
 
 import asyncio
 import dataclasses
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -194,3 +205,132 @@ def fresh(place: Place) -> Iterator[Callable[..., Service]]:
         return made
 
     return make
+
+
+class Running:
+    """`holdfast serve` as a process of its own, with two workers."""
+
+    def __init__(self, place: Place, log: Path) -> None:
+        self.place, self.log = place, log
+        serving = [f"serving.{name}={value}" for name, value in (("port", 0), ("workers", 2))]
+        settings = (f"data_dir={place.params.data_dir}", *SMALL, *serving)
+        options = [part for setting in settings for part in ("--set", setting)]
+        command = [sys.executable, "-m", "holdfast", "serve", "--json", *options]
+        with log.open("w") as stream:
+            self.process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
+        self.until(lambda: '"publication"' in self.log.read_text(), "it has said where it listens")
+        self.url = str(json.JSONDecoder().raw_decode(self.log.read_text())[0]["url"])
+        self.host, self.port = "127.0.0.1", int(self.url.rsplit(":", 1)[1])
+        self.until(lambda: len(self.versions()) == 2 and all(self.versions().values()), "both workers have a model")
+
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 180) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            assert self.process.poll() is None, f"it stopped: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < end, f"waited {seconds} s until {what}: {self.log.read_text()[-2000:]}"
+            time.sleep(0.2)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+        """One request on a connection of its own; 0 if there was no answer."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {"content-type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except OSError:
+            return 0, b""
+        finally:
+            connection.close()
+
+    def gauge(self, name: str) -> dict[int, float]:
+        """A gauge of each worker, by process id."""
+        status, text = self.ask("GET", "/metrics")
+        found = re.findall(rf'^{name}{{pid="(\d+)"}} (\S+)$', text.decode(), re.M) if status == 200 else []
+        return {int(pid): float(value) for pid, value in found}
+
+    def versions(self) -> dict[int, float]:
+        return self.gauge("holdfast_worker_model_version")
+
+    def memory_mb(self) -> float:
+        """Of both workers."""
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.versions()]
+        return sum(pages) * 4096 / 1e6
+
+
+class Load:
+    """Two callers that ask without pause over kept connections.
+
+    Every request here is a read, which HTTP allows to be sent once more on a new connection when the old one breaks
+    before an answer (RFC 9110, 9.2.2); such repeats are counted.
+    """
+
+    REQUESTS = (
+        ("POST", "/api/score", json.dumps({"account_ids": ["a02", "a07", "a33"]}).encode()),
+        ("GET", "/accounts?sort=name", None),
+        ("POST", "/api/live", json.dumps({"accounts": [{"account_id": "a02"}]}).encode()),
+        ("GET", "/api/nrr?metric=nrr", None),
+    )
+
+    def __init__(self, running: Any) -> None:
+        self._running, self._stop = running, threading.Event()
+        self.statuses: Counter[int] = Counter()
+        self.failed: list[str] = []
+        self.repeated = 0
+        self.refused = 0
+        self._threads = [threading.Thread(target=self._ask_on, args=(n,)) for n in range(2)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask_on(self, number: int) -> None:
+        connection = http.client.HTTPConnection(self._running.host, self._running.port, timeout=30)
+        while not self._stop.is_set():
+            method, path, body = self.REQUESTS[number % len(self.REQUESTS)]
+            number += 1
+            for last in (False, True):
+                try:
+                    connection.request(method, path, body, {"content-type": "application/json"})
+                    answer = connection.getresponse()
+                    answer.read()
+                    self.statuses[answer.status] += 1
+                    break
+                except ConnectionRefusedError:
+                    self.refused += 1
+                    return
+                except (OSError, http.client.HTTPException) as error:
+                    connection.close()
+                    self.repeated += 1
+                    if last:
+                        self.failed.append(f"{method} {path}: {type(error).__name__}")
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def running(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all tests; at the end it is stopped under load, which must fail no request that had begun."""
+    folder = tmp_path_factory.mktemp("running")
+    shutil.copytree(place.params.data_dir, folder / "data")
+    params = place.params.model_copy(update={"data_dir": folder / "data"})
+    made = Running(dataclasses.replace(place, params=params), folder / "serve.log")
+    try:
+        yield made
+        with Load(made) as load:
+            time.sleep(1)
+            made.process.send_signal(signal.SIGTERM)
+            assert made.process.wait(timeout=30) == 0
+        assert (load.failed, set(load.statuses)) == ([], {200})
+    finally:
+        if made.process.poll() is None:
+            os.killpg(made.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def under_load(running: Running) -> Callable[[], Load]:
+    return lambda: Load(running)

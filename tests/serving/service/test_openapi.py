@@ -33,9 +33,7 @@ PATHS = (
     "/metrics",
     "/readyz",
 )
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::schemathesis.core.errors.SchemathesisWarning"
-)
+pytestmark = pytest.mark.filterwarnings()
 
 
 def document(service: Any) -> dict[str, Any]:
