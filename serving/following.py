@@ -62,7 +62,9 @@ class Following:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to follow, in a thread of its own."""
+        """Look once, so that a worker takes no request before it can answer, then follow in a thread of its own."""
+        gc.set_threshold(*GC_THRESHOLDS)
+        self.look()
         self._thread = threading.Thread(target=self._follow, name="following", daemon=True)
         self._thread.start()
 
@@ -83,10 +85,8 @@ class Following:
             gc.freeze()
 
     def _follow(self) -> None:
-        gc.set_threshold(*GC_THRESHOLDS)
-        while not self._stopped.is_set():
+        while not self._stopped.wait(self.params.serving.poll_seconds):
             self.look()
-            self._stopped.wait(self.params.serving.poll_seconds)
 
     def _try(self, what: str, look: Callable[[], None]) -> None:
         """Keep what was there if looking fails; say so once."""
