@@ -249,10 +249,10 @@ def mlflow(data: Path, folder: Path) -> Iterator[Server]:
     run_id = model_card(params, load_champion(params))["run_id"]
     model, port = folder / "model", _port()
     shutil.copytree(data / "mlflow-artifacts" / run_id / "artifacts" / "model", model)
-    script = (
-        model / "pyfunc_model.py"
-    )  # dates come as text over MLflow's protocol, so its copy of the script reads them
-    read = "self.model.predict(model_input.assign(**{n: pd.to_datetime(model_input[n]) for n in ('as_of', 'term_ends_on')}))"
+    # Dates come as text over MLflow's protocol, so this copy of the model's script reads them.
+    script, names = model / "pyfunc_model.py", "('as_of', 'term_ends_on')"
+    dates = f"{{n: pd.to_datetime(model_input[n]) for n in {names}}}"
+    read = f"self.model.predict(model_input.assign(**{dates}))"
     script.write_text(script.read_text().replace("self.model.predict(model_input)", read))
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
