@@ -206,10 +206,12 @@ def enlarge(data: Path, folder: Path) -> Path:
     with sqlite3.connect(fresh) as db:
         (count,) = db.execute("SELECT COUNT(*) FROM account").fetchone()
         for copy in range(1, PAGE_ACCOUNTS // count + 1):
-            for table in ("account", "horizon", "movement"):
+            changed = {"account_id": f"account_id || '-{copy}'", "number": f"number + {copy * count}"}
+            for table in ("account", "said", "horizon", "movement"):
                 names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-                shown = ", ".join(f"account_id || '-{copy}'" if name == "account_id" else name for name in names)
-                db.execute(f"INSERT INTO {table} SELECT {shown} FROM {table} WHERE account_id NOT LIKE '%-%-%'")
+                shown = ", ".join(changed.get(name, name) for name in names)
+                first = f"number < {count}" if "number" in names else "account_id NOT LIKE '%-%-%'"
+                db.execute(f"INSERT INTO {table} SELECT {shown} FROM {table} WHERE {first}")
     db.close()
     file = here / f"large.{store.digest_of(fresh)}{store.SUFFIX}"
     fresh.rename(file)

@@ -4,6 +4,7 @@ Tokens hold 256 random bits, so that a plain SHA-256 of them cannot be searched;
 """
 
 import fcntl
+import functools
 import hashlib
 import ipaddress
 import json
@@ -141,6 +142,7 @@ class Tokens:
             Path(name).replace(self.file)
 
 
+@functools.lru_cache(maxsize=1024)
 def is_loopback(address: str) -> bool:
     """Whether an address is this machine's own."""
     try:

@@ -10,7 +10,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import audit, metrics
@@ -36,6 +36,7 @@ SECURITY = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
 BODY_SECONDS = 20.0
 MOST_DRAINED = 128 << 20
 BYTES_A_REQUEST = 20_000  # of a body weigh as much as one more request
@@ -206,6 +207,8 @@ def _token(headers: Headers) -> tuple[str, bool]:
     kind, _, token = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and token.strip():
         return token.strip(), True
+    if "cookie" not in headers:
+        return "", False
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
@@ -244,12 +247,9 @@ def _marked(send: Send, visit: Visit, scope: Scope) -> Send:
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":
             visit.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            del headers["server"]
-            for name, value in SECURITY.items():
-                headers.setdefault(name, value)
-            if not scope["path"].startswith("/static/"):
-                headers["cache-control"] = "no-store"
+            kept = [pair for pair in message["headers"] if pair[0] != b"server"]
+            stored = [] if scope["path"].startswith("/static/") else [(b"cache-control", b"no-store")]
+            message = {**message, "headers": [*kept, *_SECURITY, *stored]}
         await send(message)
 
     return marked

@@ -29,15 +29,16 @@ SORTS: Mapping[str, str] = {
     "renews_on": "a.renews_on",
     "name": "a.name COLLATE NOCASE",
     "account_id": "a.account_id",
-    "segment": "json_extract(a.labels, '$.segment')",
+    "segment": "a.segment",
     "csm": "a.csm",
 }
 _LIST = """
-    a.account_id, a.name, a.csm, json_extract(a.labels, '$.segment') AS segment,
-    json_extract(a.labels, '$.region') AS region, a.arr, a.renews_on, a.trend, a.top_reason, h.horizon_months,
+    a.account_id, a.name, a.csm, a.segment, a.region, a.arr, a.renews_on, a.trend, a.top_reason, h.horizon_months,
     h.churn_probability, h.contraction_probability, h.expansion_probability, h.expected_arr, h.arr_p10, h.arr_p50,
     h.arr_p90, h.arr_at_risk"""
 _NONE_AMOUNT = 0.0
+_JOINED = "FROM horizon h JOIN account a USING (number)"
+COLUMNS = {"segment": "a.segment", "region": "a.region", "csm": "a.csm"}  # the cuts with a column of their own
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Published:
         frame, self.reference = store.read_snapshot(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
+        self._labels: dict[tuple[str, str | None], list[str]] = {}
 
     def _head(self) -> bytes:
         """What every answer with scores begins with, up to the scores."""
@@ -89,12 +91,13 @@ class Published:
 
     def score(self, account_id: str, csm: str | None) -> bytes | None:
         """An account's score as JSON; None if it is not there or not in the book."""
-        row = self._lookup.execute("SELECT score, csm FROM account WHERE account_id = ?", (account_id,)).fetchone()
+        row = self._lookup.execute("SELECT score, csm FROM said WHERE account_id = ?", (account_id,)).fetchone()
         return None if row is None or (csm is not None and row[1] != csm) else bytes(row[0])
 
     def account(self, account_id: str, csm: str | None) -> Row | None:
         """All that is known of an account: its score, labels, activity, contract events and past scores."""
-        query = "SELECT * FROM account WHERE account_id = ?"
+        query = """SELECT a.name, a.csm, a.trend, a.top_reason, a.labels, s.score, s.detail
+                   FROM account a JOIN said s USING (account_id) WHERE account_id = ?"""
         row = self._lookup.execute(query, (account_id,)).fetchone()
         if row is None or (csm is not None and row["csm"] != csm):
             return None
@@ -117,28 +120,36 @@ class Published:
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
     def accounts(self, wanted: AccountFilter) -> tuple[int, list[Row]]:
-        """A page of accounts, and how many there are in all.
+        """A page of accounts, and how many there are in all."""
+        where, values = _conditions(wanted)
+        count = self._count(f"{_JOINED} WHERE {' AND '.join(where)}", values)
+        return count, self.rows(wanted)
+
+    def rows(self, wanted: AccountFilter) -> list[Row]:
+        """A page of accounts.
 
         Ties are in the order of the account ids; what is not known comes last.
         """
         where, values = _conditions(wanted)
-        source = f"FROM horizon h JOIN account a USING (account_id) WHERE {' AND '.join(where)}"
         key, way = SORTS[wanted.sort], "DESC" if wanted.descending else "ASC"
-        query = f"SELECT {_LIST} {source} ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"
-        return self._count(source, values), self._rows(query, [*values, _limit(wanted.limit), wanted.offset])
+        query = f"""SELECT {_LIST} {_JOINED} WHERE {" AND ".join(where)}
+                    ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"""
+        return self._rows(query, [*values, _limit(wanted.limit), wanted.offset])
 
     def totals(self, wanted: AccountFilter) -> Row:
         """Of all accounts that a filter lets through: number, ARR, ARR at risk."""
         where, values = _conditions(wanted)
         query = f"""SELECT COUNT(*) AS accounts, TOTAL(a.arr) AS arr, TOTAL(h.arr_at_risk) AS arr_at_risk
-                    FROM horizon h JOIN account a USING (account_id) WHERE {" AND ".join(where)}"""
+                    FROM horizon h JOIN account a USING (number) WHERE {" AND ".join(where)}"""
         return self._rows(query, values)[0]
 
     def labels(self, cut: str, csm: str | None) -> list[str]:
-        """The values of a cut that occur among the accounts."""
-        where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
-        query = f"SELECT DISTINCT json_extract(labels, ?) AS value FROM account {where} ORDER BY 1"
-        return [row["value"] for row in self._rows(query, [_path(cut), *values]) if row["value"] is not None]
+        """The values of a cut (segment, region or csm) that occur among the accounts."""
+        if (cut, csm) not in self._labels:
+            where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
+            found = self._rows(f"SELECT DISTINCT {COLUMNS[cut]} AS value FROM account a {where} ORDER BY 1", values)
+            self._labels[cut, csm] = [row["value"] for row in found]
+        return self._labels[cut, csm]
 
     def nrr(self, **wanted: Any) -> list[Row]:
         """Rows of the NRR forecast: any of `cut, value, horizon_months, metric`; None asks for all."""
@@ -237,7 +248,10 @@ def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
         if value is not None:
             where, values = [*where, condition], [*values, value]
     for cut, label in wanted.cuts.items():
-        where, values = [*where, "json_extract(a.labels, ?) = ?"], [*values, _path(cut), label]
+        if cut in COLUMNS:
+            where, values = [*where, f"{COLUMNS[cut]} = ?"], [*values, label]
+        else:
+            where, values = [*where, "json_extract(a.labels, ?) = ?"], [*values, _path(cut), label]
     if wanted.search:
         pattern = "%" + "".join("\\" + c if c in "%_\\" else c for c in wanted.search) + "%"
         where = [*where, "(a.name LIKE ? ESCAPE '\\' OR a.account_id LIKE ? ESCAPE '\\')"]

@@ -31,12 +31,13 @@ _READ_BYTES = 1 << 20
 _TABLES = """
     CREATE TABLE about (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
     CREATE TABLE account (
-        account_id TEXT PRIMARY KEY, name TEXT, csm TEXT, labels TEXT, arr REAL, renews_on TEXT, trend REAL,
-        top_reason TEXT, score BLOB, detail BLOB);
+        number INTEGER PRIMARY KEY, account_id TEXT UNIQUE, name TEXT, csm TEXT, segment TEXT, region TEXT, labels TEXT,
+        arr REAL, renews_on TEXT, trend REAL, top_reason TEXT);
+    CREATE TABLE said (account_id TEXT PRIMARY KEY, csm TEXT, score BLOB, detail BLOB);
     CREATE TABLE horizon (
-        horizon_months INTEGER, account_id TEXT, churn_probability REAL, contraction_probability REAL,
+        horizon_months INTEGER, number INTEGER, churn_probability REAL, contraction_probability REAL,
         expansion_probability REAL, expected_arr REAL, arr_p10 REAL, arr_p50 REAL, arr_p90 REAL, arr_at_risk REAL,
-        PRIMARY KEY (horizon_months, account_id)) WITHOUT ROWID;
+        PRIMARY KEY (horizon_months, number)) WITHOUT ROWID;
     CREATE TABLE history (
         account_id TEXT, as_of TEXT, kind TEXT, model_version TEXT, churn_probability REAL, arr REAL,
         PRIMARY KEY (account_id, as_of, kind, model_version)) WITHOUT ROWID;
@@ -196,17 +197,19 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
     activity = publication.activity[1]
-    rows, horizons = [], []
-    for account, score in zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True):
+    rows, said, horizons = [], [], []
+    both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)
+    for number, (account, score) in enumerate(both):
         account_id, labels = account["account_id"], account["labels"]
         detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
         shown = [account[name] for name in ("arr", "renews_on", "trend", "top_reason")]
-        csm = labels.get("csm", NO_LABEL)
-        rows.append(
-            (account_id, account["name"], csm, _json(labels).decode(), *map(_null, shown), _json(score), _json(detail))
-        )
-        horizons += [(h["horizon_months"], account_id, *list(h.values())[1:]) for h in score["horizons"]]
+        csm, *cuts = (labels.get(name, NO_LABEL) for name in ("csm", "segment", "region"))
+        labelled = (csm, *cuts, _json(labels).decode())
+        rows.append((number, account_id, account["name"], *labelled, *map(_null, shown)))
+        said.append((account_id, csm, _json(score), _json(detail)))
+        horizons += [(h["horizon_months"], number, *list(h.values())[1:]) for h in score["horizons"]]
     _insert(connection, "account", rows)
+    _insert(connection, "said", said)
     _insert(connection, "horizon", horizons)
     history = publication.history.drop_duplicates(list(_HISTORY[:4]), keep="last")
     history = history.assign(churn_probability=history["churn_probability"].round(6))

@@ -44,7 +44,19 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-VERBS = ("check", "simulate", "snapshots", "train", "backtest", "forecast", "publish", "serve", "tokens", "explain", "demo")
+VERBS = (
+    "check",
+    "simulate",
+    "snapshots",
+    "train",
+    "backtest",
+    "forecast",
+    "publish",
+    "serve",
+    "tokens",
+    "explain",
+    "demo",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

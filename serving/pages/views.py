@@ -64,7 +64,7 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
         "bridge": _bridge(published.bridge(caller.csm)),
         "renewals": published.renewals(**own),
         "flags": published.flags(**({} if caller.csm is None else own)),
-        "at_risk": published.accounts(AccountFilter(horizon, csm=caller.csm, limit=5))[1],
+        "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
         "notes": published.about["notes"],
         "definitions": _definitions(published, cards),
     }
@@ -136,14 +136,15 @@ def _below(amount: float) -> float:
 def accounts(published: Published, caller: Caller, query: AccountQuery, asked: Mapping[str, str]) -> Row:
     """A page of a book."""
     wanted = account_filter(published, query, caller)
-    total, rows = published.accounts(wanted)
+    totals, rows = published.totals(wanted), published.rows(wanted)
+    total = totals["accounts"]
     pages = max(1, -(-total // query.limit))
     return {
         **head(published),
         "title": "Accounts",
         "rows": rows,
         "total": total,
-        "totals": published.totals(wanted),
+        "totals": totals,
         "query": query,
         "horizon": wanted.horizon_months,
         "horizons": horizons(published),

@@ -294,7 +294,7 @@ def test_a_failure_is_a_plain_500_and_the_log_says_where_but_not_what(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret of a customer")
 
-    monkeypatch.setattr(made.desk.following.state.published, "accounts", fail)
+    monkeypatch.setattr(made.desk.following.state.published, "rows", fail)
     with caplog.at_level(logging.INFO):
         answer = made.client().get("/api/accounts")
         page = made.client(accept="text/html").get("/accounts")
