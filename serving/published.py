@@ -37,6 +37,7 @@ _LIST = """
     h.churn_probability, h.contraction_probability, h.expansion_probability, h.expected_arr, h.arr_p10, h.arr_p50,
     h.arr_p90, h.arr_at_risk"""
 _NONE_AMOUNT = 0.0
+MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
 COLUMNS = {"segment": "a.segment", "region": "a.region", "csm": "a.csm"}  # the cuts with a column of their own
 
@@ -76,6 +77,7 @@ class Published:
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
+        self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
 
     def _head(self) -> bytes:
         """What every answer with scores begins with, up to the scores."""
@@ -173,6 +175,12 @@ class Published:
 
     def bridge(self, csm: str | None, cut: str | None = None, value: str | None = None) -> list[Row]:
         """Movements summed up: `movement, accounts, amount`; the first and last row are the ARR at both ends."""
+        asked = (csm, cut, value)
+        if asked not in self._bridges and len(self._bridges) < MOST_BRIDGES:
+            self._bridges[asked] = self._bridge(*asked)
+        return self._bridges.get(asked) or self._bridge(*asked)
+
+    def _bridge(self, csm: str | None, cut: str | None, value: str | None) -> list[Row]:
         where, values = [], []
         if csm is not None:
             where, values = ["csm = ?"], [csm]

@@ -15,6 +15,7 @@ from serving.api import create_app
 from serving.desk import Desk
 from serving.guard import Guard
 from serving.pages.problem import problem
+from serving.pages.render import environment
 from serving.schemas import LiveRequest, ScoreRequest
 from serving.settings import settings
 from serving.visit import caller_of
@@ -30,6 +31,7 @@ class Worker:
     def start(self) -> None:
         """Begin to follow the champion and the publications."""
         hide_values()
+        environment()
         self.desk.following.start()
 
     def stop(self) -> None:

@@ -39,6 +39,8 @@ def environment() -> Environment:
     for filter_ in (words.percent, words.points, words.money, words.short, words.month, words.until, words.label):
         made.filters[filter_.__name__] = filter_
     made.globals["charts"] = charts
+    for name in made.list_templates():  # compiled now rather than for the first reader
+        made.get_template(name)
     return made
 
 
