@@ -44,6 +44,7 @@ docs: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.run
+	@echo "Of the service, with data that holdfast publish has published: $(BIN)/python -m benchmarks.serving"
 
 clean:
 	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache

@@ -262,13 +262,13 @@ def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.problems import BadInput
     from params import SettingsError, StoreUnreachable
-    from serving.problems import BadRequest, NoModel
+    from serving.problems import BadRequest, NoModel, NoPublication
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for known, kind in kinds.items() if isinstance(error, known)), "failed")
     if isinstance(error, SettingsError | BadInput | BadRequest):
         return BAD_INPUT, kind, str(error)
-    if isinstance(error, Failure | NoModel | StoreUnreachable):
+    if isinstance(error, Failure | NoModel | NoPublication | StoreUnreachable):
         return FAILED, kind, str(error)
     first = next(iter(str(error).splitlines()), "")
     return FAILED, kind, f"Failed: {type(error).__name__}: {first} (--debug shows where)"
@@ -424,6 +424,52 @@ def forecast(run: Run, as_of: AsOfDate = None) -> None:
     with _only_writer(run.params.data_dir):
         summary = _forecast_and_publish(run, run.load(), champion, as_of)
     run.show(summary, lambda console: _print_published(console, summary))
+
+
+@verb
+def publish(run: Run, as_of: AsOfDate = None) -> None:
+    """Forecast, and publish what the service answers from: the job to run every night."""
+    with _only_writer(run.params.data_dir):
+        summary = _publish(run, run.load(), as_of)
+    run.show(summary, lambda console: _print_service(console, summary))
+
+
+@verb
+def serve(
+    run: Run,
+    host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="In place of serving.host")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="NUMBER", help="In place of serving.port; 0 = any")
+    ] = None,
+) -> None:
+    """Answer from what is published: pages, API and downloads, until it is stopped (Ctrl+C)."""
+    from serving.start import prepare, replace_process
+
+    chosen = {"host": host, "port": port}
+    start = prepare(run.params, {name: value for name, value in chosen.items() if value is not None})
+    run.show(start.to_json(), lambda console: _print_lines(console, start.lines()))
+    sys.stdout.flush()
+    replace_process(start)
+
+
+@verb
+def tokens(
+    run: Run,
+    action: Annotated[str, typer.Argument(metavar="issue|list|revoke", help="What to do")],
+    name: Annotated[str, typer.Argument(metavar="[NAME|ID]", help="For whom to issue, or which id to revoke")] = "",
+    role: Annotated[
+        str, typer.Option("--role", metavar="ROLE", help="admin or revops (all), or csm (own book)")
+    ] = "revops",
+    csm: Annotated[
+        str | None, typer.Option("--csm", metavar="CSM", help="The book, as the column csm names it")
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, metavar="DAYS", help="How long it is valid")] = None,
+) -> None:
+    """Issue, list or revoke the tokens that the service asks for."""
+    from serving.token_desk import work
+
+    content, lines = work(run.params, action, name, role=role, csm=csm, days=days)
+    run.show(content, lambda console: _print_lines(console, lines))
 
 
 @verb
@@ -585,6 +631,37 @@ def _forecast_and_publish(run: Run, loaded: "Loaded", champion: "Champion", as_o
     run.progress("writing the tables")
     folder = publish(made, run.params.data_dir / "forecasts")
     return {**summarise(made), "folder": str(folder)}
+
+
+def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
+    """Make a forecast, write its tables, and publish the store that the service answers from."""
+    from serving import export, publication, store
+    from serving.forecast import forecast as make
+    from serving.record import model_card
+    from serving.registry import load_champion
+
+    params, champion = run.params, load_champion(run.params)
+    day = as_of or loaded.tables.data_until
+    shared: dict[str, Any] = {"params": params, "progress": run.progress}
+    made = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
+    folder = export.publish(made, params.data_dir / "forecasts")
+    card = model_card(params, champion)
+    file = store.write(
+        publication.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir)
+    )
+    counts = {"accounts": int(made.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
+    return {**made.describe(), **counts, "folder": str(folder), "file": str(file)}
+
+
+def _print_service(console: "Console", summary: dict[str, Any]) -> None:
+    lines = [
+        f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
+        f"{summary['model_version']}, run {summary['run_id']}",
+        f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)",
+        f"Tables as Parquet, CSV and XLSX: {summary['folder']}",
+        *(f"Note: {note}" for note in summary["notes"]),
+    ]
+    _print_lines(console, lines)
 
 
 def _made_at() -> datetime:

@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -177,6 +178,31 @@ class Tracking(Section):
     experiment: str
 
 
+class Serving(Section):
+    """How forecasts are published and answered from."""
+
+    host: IPvAnyAddress
+    port: Annotated[int, Field(ge=0, le=65535)]
+    workers: Annotated[int, Field(ge=1, le=64)]
+    access: Literal["auto", "required"]
+    hosts: tuple[str, ...]
+    proxies: tuple[IPvAnyAddress, ...]
+    proxy_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None
+    poll_seconds: Annotated[float, Field(ge=0.1, le=3600)]
+    requests_per_minute: Positive
+    max_body_kb: Annotated[int, Field(ge=16)]
+    max_accounts: Annotated[int, Field(ge=1, le=10_000)]
+    history_months: Annotated[int, Field(ge=1, le=120)]
+    rescored_months: Annotated[int, Field(ge=0, le=60)]
+    mlflow_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None
+
+    @model_validator(mode="after")
+    def _proxies_name_users(self) -> Self:
+        if bool(self.proxies) != bool(self.proxy_header):
+            raise ValueError("proxies and proxy_header go together: which proxies to trust, and in which header")
+        return self
+
+
 class Params(Section):
     """All settings."""
 
@@ -193,6 +219,7 @@ class Params(Section):
     forecast: Forecast
     backtest: Backtest
     tracking: Tracking
+    serving: Serving
 
     @model_validator(mode="after")
     def _horizons_are_modelled(self) -> Self:

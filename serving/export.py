@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -82,7 +82,7 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
     return Forecast(**content)
 
 
-def write_csv(table: OutTable, frame: pd.DataFrame, file: Path) -> None:
+def write_csv(table: OutTable, frame: pd.DataFrame, file: Path | IO[str]) -> None:
     """Write one table as CSV, its text guarded against being run as a formula."""
     shown = frame.copy()
     for column in table:
@@ -122,6 +122,20 @@ def write_workbook(forecast: Forecast, file: Path) -> None:
             _table_sheet(workbook.add_worksheet(name), TABLES[name], frame, formats, header)
 
 
+def write_table(table: OutTable, frame: pd.DataFrame, file: IO[bytes], about: Mapping[str, str]) -> None:
+    """Write one table as an XLSX workbook, with a sheet of what it is and what its columns mean first."""
+    import xlsxwriter
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(file, options) as workbook:
+        formats = {kind: workbook.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
+        header = workbook.add_format({"bold": True, "bottom": 1})
+        rows = [(table.name, key, value) for key, value in about.items()]
+        rows += [(table.name, c.name, f"{c.meaning}{f' ({c.unit})' if c.unit else ''}") for c in table]
+        _rows_sheet(workbook.add_worksheet("definitions"), rows, header)
+        _table_sheet(workbook.add_worksheet(table.name), table, frame, formats, header)
+
+
 def _definitions_sheet(sheet: Any, forecast: Forecast, header: Any) -> None:
     rows = [("forecast", key, str(value)) for key, value in forecast.describe().items() if isinstance(value, str)]
     rows += [("forecast", "note", note) for note in forecast.notes]
@@ -129,6 +143,10 @@ def _definitions_sheet(sheet: Any, forecast: Forecast, header: Any) -> None:
         if len(frame) > MOST_SHEET_ROWS:
             rows.append((name, "rows", f"only the first {MOST_SHEET_ROWS:,} of {len(frame):,}; the CSV holds all"))
         rows += [(name, c.name, f"{c.meaning}{f' ({c.unit})' if c.unit else ''}") for c in TABLES[name]]
+    _rows_sheet(sheet, rows, header)
+
+
+def _rows_sheet(sheet: Any, rows: list[tuple[str, str, str]], header: Any) -> None:
     for column, (title, width) in enumerate((("table", 20), ("figure", 26), ("definition", 110))):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, title, header)

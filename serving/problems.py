@@ -7,3 +7,7 @@ class BadRequest(Exception):
 
 class NoModel(Exception):
     """No usable champion in the model registry."""
+
+
+class NoPublication(Exception):
+    """Nothing to answer from is published."""

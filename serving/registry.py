@@ -76,6 +76,27 @@ def _champion(client: Any, params: Params) -> Champion:
     )
 
 
+def champion_version(params: Params) -> str:
+    """Which version carries the alias `champion` now; empty if none does. Nothing is loaded.
+
+    Raises
+    ------
+    Exception
+        Whatever the registry raises when it cannot be asked.
+    """
+    if params.tracking.uri is None and not _embedded_store(params).exists():
+        return ""
+    try:
+        version = _champion_version(_client(params), params)
+    except NoModel:
+        return ""
+    return f"{version.version}@{version.run_id}"
+
+
+def _embedded_store(params: Params) -> Path:
+    return (params.data_dir / "mlflow.db").resolve()
+
+
 def _none_yet(params: Params) -> NoModel:
     return NoModel(
         f"There is no champion of the model {params.model.name} in {params.store_name} yet: run `holdfast train`."

@@ -44,7 +44,19 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-VERBS = ("check", "simulate", "snapshots", "train", "backtest", "forecast", "explain", "demo")
+VERBS = (
+    "check",
+    "simulate",
+    "snapshots",
+    "train",
+    "backtest",
+    "forecast",
+    "publish",
+    "serve",
+    "tokens",
+    "explain",
+    "demo",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -70,6 +82,9 @@ def test_help_lists_every_verb() -> None:
         (["explain"], "Missing argument 'ACCOUNT'"),
         (["forecst"], "No such command 'forecst'"),
         (["check", "--fast"], "No such option: --fast"),
+        (["tokens", "isue"], "there is issue, list and revoke; did you mean issue?"),
+        (["tokens", "issue", "ada", "--role", "csm"], "A token of role csm names its book"),
+        (["serve", "--host", "0.0.0.0"], "nobody has a token: `holdfast tokens issue NAME --role admin` first"),
         (["simulate", "there", "--truth", "t.json"], "--truth FILE and --as-of DATE go together"),
         (["check", "--set", "source.kind=files", "--set", "source.path=nowhere"], "nowhere"),
     ],
@@ -370,6 +385,16 @@ def test_rules_that_the_champion_did_not_learn_exit_2(demo_data: tuple[Path, Res
         "The champion was trained with revenue.reactivation exclude, and now it is include: run `holdfast train`, "
         "or set revenue.reactivation=exclude.\n"
     )
+
+
+def test_publish_writes_what_the_service_answers_from(demo_data: tuple[Path, Result]) -> None:
+    data_dir, _ = demo_data
+    result = run("publish", "--json", data_dir=data_dir)
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert Path(content["file"]).parent == data_dir / "serving"
+    assert (data_dir / "serving" / "current").read_text().strip() == Path(content["file"]).name
+    assert content["accounts"] > 0
 
 
 def test_an_unknown_account_gets_near_misses(demo_data: tuple[Path, Result]) -> None:

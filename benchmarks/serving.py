@@ -1,0 +1,301 @@
+"""What an answer costs over HTTP, against the same work in process, a plain FastAPI app and `mlflow models serve`.
+
+    python -m benchmarks.serving --data data
+
+`data` holds a champion and a publication, as `holdfast demo` and `holdfast publish` leave them. All servers run on
+loopback with one worker, are asked by one caller over one kept connection, and take turns within the same run.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import markdown
+
+OUT = Path(__file__).with_name("out") / "serving.md"
+ROUNDS, ASKED_A_ROUND = 6, 400
+MLFLOW_ASKED = 60
+LIVE_ACCOUNTS, LIVE_ROUNDS = 1000, 3
+PAGE_ACCOUNTS, PAGE_ASKED = 20_000, 15
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "BENTOML_DO_NOT_TRACK": "true",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # where MLflow looks for uvicorn
+}
+
+
+class Server:
+    """A server of its own process, asked over one connection."""
+
+    def __init__(self, command: Sequence[str], port: int, ready: str, log: Path, **environment: str) -> None:
+        self._log = log.open("w")
+        self.process = subprocess.Popen(
+            command, stdout=self._log, stderr=subprocess.STDOUT, env={**os.environ, **ENVIRONMENT, **environment},
+            start_new_session=True,
+        )  # fmt: skip
+        self.port = port
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        end = time.monotonic() + 300
+        while self._status(ready) != 200:
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{command[:4]} did not come up:\n{log.read_text()[-3000:]}")
+            time.sleep(0.3)
+
+    def _status(self, path: str) -> int:
+        try:
+            return self.ask("GET", path)[0]
+        except OSError:
+            self._connection.close()
+            return 0
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        self._connection.request(method, path, body, {"content-type": "application/json"})
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+    def times(self, asked: int, method: str, path: str, body: bytes | None = None) -> list[float]:
+        """Milliseconds of each request, after one on a new connection: an idle one may have been closed."""
+        self._connection.close()
+        self.ask(method, path, body)
+        taken = []
+        for _ in range(asked):
+            start = time.perf_counter()
+            status, _ = self.ask(method, path, body)
+            taken.append(1000 * (time.perf_counter() - start))
+            if status != 200:
+                raise RuntimeError(f"{method} {path}: {status}")
+        return taken
+
+    def stop(self) -> None:
+        self._connection.close()
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self._log.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    data = parser.parse_args().data.resolve()
+    os.environ.update(ENVIRONMENT)
+    parts = []
+    with tempfile.TemporaryDirectory() as name:
+        for part in (lookup(data, Path(name)), live(data, Path(name)), pages(data, Path(name))):
+            print(part, flush=True)
+            parts.append(part)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text("\n".join(["# Benchmarks of the service\n", _machine(), "", *parts]), encoding="utf-8")
+    print(f"Written to {OUT}")
+
+
+def lookup(data: Path, folder: Path) -> str:
+    """One account with its top 5 drivers by id, 20 accounts in turn."""
+    file = current(data)
+    ids = [row[0] for row in sqlite3.connect(file).execute("SELECT account_id FROM account LIMIT 20")]
+    taken: dict[str, list[float]] = {"holdfast serve": [], "plain FastAPI": [], "mlflow models serve (no drivers)": []}
+    with holdfast(data, folder) as ours, plain(file, folder) as theirs, mlflow(data, folder) as scoring:
+        row = _mlflow_body(file)
+        for number in range(ROUNDS):
+            body = json.dumps({"account_ids": [ids[number % len(ids)]]}).encode()
+            ours.times(50, "POST", "/api/score", body)
+            theirs.times(50, "POST", "/api/score", body)
+            taken["holdfast serve"] += ours.times(ASKED_A_ROUND, "POST", "/api/score", body)
+            taken["plain FastAPI"] += theirs.times(ASKED_A_ROUND, "POST", "/api/score", body)
+            taken["mlflow models serve (no drivers)"] += scoring.times(
+                MLFLOW_ASKED // ROUNDS, "POST", "/invocations", row
+            )
+    ours_mean = statistics.mean(taken["holdfast serve"])
+    rows = [
+        {"server": name, "requests": len(ms), "p50 ms": statistics.median(ms), "p99 ms": _p99(ms),
+         "p99 / p50": _p99(ms) / statistics.median(ms), "throughput of ours / its": statistics.mean(ms) / ours_mean}
+        for name, ms in taken.items()
+    ]  # fmt: skip
+    return markdown("One account with its top 5 drivers by id", rows, "One connection, one request at a time.")
+
+
+def live(data: Path, folder: Path) -> str:
+    """Live scores with drivers of 1,000 accounts: over HTTP, in process, and by LightGBM's own contributions."""
+    from params import load
+    from serving.following import Following
+
+    params = load(overrides=[f"data_dir={data}"])
+    following = Following(params)
+    following.look()
+    state = following.state
+    assert state.published is not None
+    assert state.scorer is not None
+    frame = state.published.snapshot.reset_index(drop=True)
+    frame = frame.iloc[[n % len(frame) for n in range(LIVE_ACCOUNTS)]].reset_index(drop=True)
+    body = json.dumps({"accounts": [{"account_id": account} for account in frame["account_id"]]}).encode()
+    taken: dict[str, list[float]] = {"over HTTP": [], "in process": [], "bare pred_contrib": []}
+    with holdfast(data, folder) as ours:
+        ours.times(1, "POST", "/api/live", body)
+        for _ in range(LIVE_ROUNDS):
+            taken["over HTTP"] += ours.times(1, "POST", "/api/live", body)
+            taken["in process"].append(_milliseconds(lambda: state.scorer.score(frame)))  # type: ignore[union-attr]
+            taken["bare pred_contrib"].append(_milliseconds(lambda: _bare(state.champion.model, frame)))  # type: ignore[union-attr]
+    http_ms = statistics.median(taken["over HTTP"])
+    rows = [
+        {"way": name, "median s": statistics.median(ms) / 1000, "over HTTP / this": http_ms / statistics.median(ms)}
+        for name, ms in taken.items()
+    ]
+    return markdown("Live score and drivers of 1,000 accounts", rows, f"{LIVE_ROUNDS} rounds in turn.")
+
+
+def _bare(model: Any, frame: Any) -> None:
+    """What LightGBM offers: contributions of every month ahead by `pred_contrib`, no simulation, no sentences."""
+    from models.horizon import calendar
+
+    ahead = calendar(frame, months=model.months, grace_days=model.settings.grace_days)[:, : model.horizon_months]
+    rows = model._rows_ahead(frame, ahead)
+    for outcome in ("churn", "expansion"):
+        model.outcomes_[outcome].hazard.booster_.predict(rows, pred_contrib=True, num_threads=2)
+
+
+def pages(data: Path, folder: Path) -> str:
+    """Pages and lists over 20,000 accounts."""
+    large = enlarge(data, folder / "large")
+    asked = {
+        "portfolio page": "/",
+        "accounts page, filtered and sorted": "/accounts?segment=mid&sort=churn_probability&order=desc",
+        "accounts page, searched": "/accounts?search=path&sort=name&order=asc",
+        "account page": None,
+        "API, accounts filtered and sorted": "/api/accounts?segment=mid&sort=trend&limit=100",
+    }
+    rows = []
+    with holdfast(large, folder) as ours:
+        found = json.loads(ours.ask("GET", "/api/accounts?limit=1")[1])
+        for name, path in asked.items():
+            ms = ours.times(PAGE_ASKED, "GET", path or f"/accounts/{found['rows'][0]['account_id']}")
+            rows.append({"page": name, "first ms": ms[0], "median ms": statistics.median(ms), "slowest ms": max(ms)})
+    return markdown(
+        f"Pages with {found['total']:,} accounts", rows, "Whole answers; the first byte comes with the last."
+    )
+
+
+def enlarge(data: Path, folder: Path) -> Path:
+    """A data folder whose publication holds the accounts many times over, under ids of their own."""
+    from serving import store
+
+    here = store.folder_of(folder)
+    here.mkdir(parents=True)
+    shutil.copy(data / "mlflow.db", folder / "mlflow.db")
+    fresh = here / "fresh"
+    shutil.copy(current(data), fresh)
+    with sqlite3.connect(fresh) as db:
+        (count,) = db.execute("SELECT COUNT(*) FROM account").fetchone()
+        for copy in range(1, PAGE_ACCOUNTS // count + 1):
+            changed = {"account_id": f"account_id || '-{copy}'", "number": f"number + {copy * count}"}
+            for table in ("account", "said", "horizon", "movement"):
+                names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+                shown = ", ".join(changed.get(name, name) for name in names)
+                first = f"number < {count}" if "number" in names else "account_id NOT LIKE '%-%-%'"
+                db.execute(f"INSERT INTO {table} SELECT {shown} FROM {table} WHERE {first}")
+    db.close()
+    file = here / f"large.{store.digest_of(fresh)}{store.SUFFIX}"
+    fresh.rename(file)
+    (here / store.CURRENT).write_text(file.name + "\n")
+    return folder
+
+
+def current(data: Path) -> Path:
+    from serving import store
+
+    return store.newest(store.folder_of(data))
+
+
+@contextmanager
+def holdfast(data: Path, folder: Path) -> Iterator[Server]:
+    port = _port()
+    settings = (f"data_dir={data}", "serving.workers=1", "serving.requests_per_minute=10000000")
+    options = [part for setting in settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "holdfast", "serve", "--port", str(port), *options]
+    yield from _served(command, port, "/readyz", folder / "holdfast.log")
+
+
+@contextmanager
+def plain(file: Path, folder: Path) -> Iterator[Server]:
+    port = _port()
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.plain_app:app", "--port", str(port), "--no-access-log"]
+    yield from _served(command, port, "/openapi.json", folder / "plain.log", HOLDFAST_BENCH_FILE=str(file))
+
+
+@contextmanager
+def mlflow(data: Path, folder: Path) -> Iterator[Server]:
+    from params import load
+    from serving.record import model_card
+    from serving.registry import load_champion
+
+    params = load(overrides=[f"data_dir={data}"])
+    run_id = model_card(params, load_champion(params))["run_id"]
+    model, port = folder / "model", _port()
+    shutil.copytree(data / "mlflow-artifacts" / run_id / "artifacts" / "model", model)
+    # Dates come as text over MLflow's protocol, so this copy of the model's script reads them.
+    script, names = model / "pyfunc_model.py", "('as_of', 'term_ends_on')"
+    dates = f"{{n: pd.to_datetime(model_input[n]) for n in {names}}}"
+    read = f"self.model.predict(model_input.assign(**{dates}))"
+    script.write_text(script.read_text().replace("self.model.predict(model_input)", read))
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    yield from _served(command, port, "/ping", folder / "mlflow.log")
+
+
+def _served(command: list[str], port: int, ready: str, log: Path, **environment: str) -> Iterator[Server]:
+    server = Server(command, port, ready, log, **environment)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _mlflow_body(file: Path) -> bytes:
+    from serving.published import Published
+
+    frame = Published(file).snapshot.head(1).reset_index(drop=True)
+    return json.dumps({"dataframe_split": json.loads(frame.to_json(orient="split", date_format="iso"))}).encode()
+
+
+def _milliseconds(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)
+
+
+def _p99(ms: list[float]) -> float:
+    return statistics.quantiles(ms, n=100)[98]
+
+
+def _port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _machine() -> str:
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
+    return f"{platform.machine()}, {os.cpu_count()} CPUs, {load}, Python {platform.python_version()}."
+
+
+if __name__ == "__main__":
+    main()

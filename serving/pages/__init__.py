@@ -1,0 +1,1 @@
+"""Pages for people: HTML made here with inline SVG, no script, nothing from any other host."""

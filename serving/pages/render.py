@@ -1,0 +1,50 @@
+"""Templates, and what all pages share."""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from serving.access import Caller
+from serving.pages import charts, words
+
+HERE = Path(__file__).parent
+STYLE = HERE / "static" / "style.css"
+ICON = HERE / "static" / "icon.svg"
+
+
+def page(
+    name: str, caller: Caller | None, *, status: int = 200, headers: Mapping[str, str] | None = None, **content: Any
+) -> HTMLResponse:
+    """A page from its template; text from the data is escaped."""
+    html = environment().get_template(name).render(caller=caller, style=style_version(), **content)
+    return HTMLResponse(html, status, headers)
+
+
+@functools.cache
+def environment() -> Environment:
+    """The templates with their filters, read once."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    for filter_ in (words.percent, words.points, words.money, words.short, words.month, words.until, words.label):
+        made.filters[filter_.__name__] = filter_
+    made.globals["charts"] = charts
+    for name in made.list_templates():  # compiled now rather than for the first reader
+        made.get_template(name)
+    return made
+
+
+@functools.cache
+def style_version() -> str:
+    """Changes when the style sheet does, so that browsers may keep it."""
+    return hashlib.sha256(STYLE.read_bytes()).hexdigest()[:12]

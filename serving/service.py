@@ -1,0 +1,98 @@
+"""The BentoML service: scores as BentoML's own endpoints, everything else mounted beside them, one guard before all."""
+
+import os
+from typing import Any
+
+# BentoML reads these when it is imported or starts; its value for "do not send anything" is `true` alone.
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import bentoml
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.schemas import LiveRequest, ScoreRequest, Scores
+from serving.settings import settings
+from serving.visit import LIVE, SCORE
+
+SERVING = settings().serving
+NO_PROXY = "none"  # uvicorn must not believe who says whom it asks for; the guard decides that
+SECONDS = 60
+ENVIRONMENT = {
+    "BENTOML_DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "FORWARDED_ALLOW_IPS": NO_PROXY,
+}
+
+
+@bentoml.service(
+    name="holdfast",
+    workers=SERVING.workers,
+    threads=1,
+    traffic={"timeout": SECONDS},
+    metrics={"enabled": False},  # its middleware costs more than the lookup; see serving.metrics
+    logging={"access": {"enabled": False}},  # the audit log says who asked for what
+    tracing={"excluded_urls": ".*"},
+    monitoring={"enabled": False},
+    http={"host": str(SERVING.host), "port": SERVING.port or 3000},
+    envs=[{"name": name, "value": value} for name, value in ENVIRONMENT.items()],
+)
+class Holdfast:
+    """Churn, expansion and NRR, as published and scored live."""
+
+    def __init__(self) -> None:
+        from serving.worker import worker
+
+        self._worker = worker()
+        self._worker.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """Stop following the champion and the publications."""
+        self._worker.stop()
+
+    @bentoml.api(route=SCORE, output_spec=Scores)  # type: ignore[untyped-decorator]
+    async def score(self, wanted: ScoreRequest, /, ctx: bentoml.Context) -> Any:
+        """Score accounts by id: probabilities by horizon, expected ARR with quantiles, and the strongest reasons."""
+        return _kept(ctx, self._worker.score(wanted, ctx.request.scope))
+
+    @bentoml.api(route=LIVE, output_spec=Scores)  # type: ignore[untyped-decorator]
+    def live(self, wanted: LiveRequest, /, ctx: bentoml.Context) -> Any:
+        """Score accounts now by the champion, with inputs changed or for accounts that do not exist yet."""
+        return _kept(ctx, self._worker.live(wanted, ctx.request.scope))
+
+
+def _kept(ctx: bentoml.Context, answer: Any) -> Any:
+    """An answer whose status BentoML does not set back."""
+    ctx.response.status_code = answer.status_code
+    return answer
+
+
+class Door:
+    """The guard, as middleware that is there before the worker is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._guard: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the guard answer."""
+        if self._guard is None:
+            from serving.worker import worker
+
+            self._guard = worker().guard(self._app)
+        await self._guard(scope, receive, send)
+
+
+async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+    """API and pages. A bare function, so that BentoML passes on every path that is not its own."""
+    from serving.worker import worker
+
+    await worker()(scope, receive, send)
+
+
+service: Any = Holdfast  # the decorator makes a service of the class
+service.add_asgi_middleware(Door)
+service.mount_asgi_app(mounted, path="/", name="pages")

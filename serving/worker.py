@@ -1,0 +1,94 @@
+"""What a worker process holds: made once it serves, so that the process that starts workers need not load it all."""
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving import metrics, scoring
+from serving.access import Caller
+from serving.answers import Refused, failure, log_failure, raw
+from serving.api import create_app
+from serving.desk import Desk
+from serving.guard import Guard
+from serving.pages.problem import problem
+from serving.pages.render import environment
+from serving.schemas import LiveRequest, ScoreRequest
+from serving.settings import settings
+from serving.visit import caller_of
+
+
+class Worker:
+    """One worker: its desk, its application, and what stands before it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.app = create_app(desk)
+
+    def start(self) -> None:
+        """Begin to follow the champion and the publications."""
+        hide_values()
+        environment()
+        self.desk.following.start()
+
+    def stop(self) -> None:
+        """Stop following."""
+        self.desk.following.stop()
+
+    def guard(self, app: ASGIApp) -> Guard:
+        """What every request to `app` passes first."""
+        return Guard(app, self.desk, self.app)
+
+    def score(self, wanted: ScoreRequest, scope: Scope) -> Response:
+        """Published scores."""
+        return _answered(scope, lambda caller: scoring.by_id(self.desk.following.state, wanted, caller))
+
+    def live(self, wanted: LiveRequest, scope: Scope) -> Response:
+        """Scores made now."""
+        metrics.LIVE_ACCOUNTS.inc(len(wanted.accounts))
+        return _answered(scope, lambda caller: scoring.now(self.desk.following.state, wanted, caller))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """API and pages."""
+        await self.app(scope, receive, send)
+
+
+@functools.cache
+def worker() -> Worker:
+    """This process's worker."""
+    return Worker(Desk(settings()))
+
+
+def _answered(scope: Scope, work: Callable[[Caller], bytes]) -> Response:
+    """The answer, or the error as every part of the service answers it."""
+    try:
+        return raw(work(caller_of(scope)))
+    except Refused as refused:
+        return problem(scope, refused)
+    except Exception as error:
+        log_failure(error, f"POST {scope['path']}")
+        return problem(scope, failure())
+
+
+class NoValues(logging.Filter):
+    """Tracebacks without messages and arguments: those may hold customers' values."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a record pass, its traceback replaced by where it was raised."""
+        if record.exc_info and record.exc_info[0] is not None:
+            frames = traceback.extract_tb(record.exc_info[2])[-3:]
+            where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))
+            record.msg = f"{record.getMessage()}: {record.exc_info[0].__name__} at {where}"
+            record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+
+def hide_values() -> None:
+    """No log of this process quotes what came."""
+    loggers = [logging.getLogger(name) for name in ("", "bentoml", "uvicorn", "uvicorn.error", "starlette")]
+    for handler in {handler for logger in loggers for handler in logger.handlers}:
+        handler.addFilter(NoValues())
+    logging.getLogger("holdfast").setLevel(logging.INFO)

@@ -1,0 +1,340 @@
+"""A small company with awkward names, published in a real store with a real registry, and ways to ask the service."""
+
+import asyncio
+import dataclasses
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from features.snapshots import stored
+from features.tables import Tables, tables_from_frames
+from models.outcome import OutcomeModel
+from params import Params, load
+from serving import publication, store
+from serving.api import create_app
+from serving.desk import Desk
+from serving.forecast import forecast
+from serving.guard import Guard
+from serving.record import model_card
+from serving.registry import load_champion
+from training.dataset import assemble, settings_of
+from training.tracking import Metric, Table, record_run
+
+AS_OF = date(2026, 1, 1)
+MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+MONTHS = [day.date() for day in pd.date_range("2024-06-01", AS_OF, freq="MS")]
+SMALL = (
+    "model.learner=logistic",
+    "model.horizon_months=6",
+    "backtest.horizons=[3, 6]",
+    "forecast.draws=100",
+    "forecast.cuts=[segment, region, csm]",
+    "serving.rescored_months=3",
+    "serving.poll_seconds=0.3",
+    "serving.requests_per_minute=1000000",
+)
+AWKWARD = {
+    1: "<script>alert(1)</script>",
+    2: "Robert'); DROP TABLE account;--",
+    3: '=HYPERLINK("http://x","y")',
+    4: "Zürich & Søn 東京",
+}
+BOOKS = ("Ada A.", "Ben <b>B</b>", "Chloé C.")
+
+
+def company() -> dict[str, pd.DataFrame]:
+    """Account i starts in month i % 12 of 2023 and renews yearly; every fifth leaves at its second renewal."""
+    numbers = range(1, 61)
+    accounts = [
+        {
+            "account_id": f"a{i:02d}" if i != 6 else "a/06 é?#%",
+            "name": AWKWARD.get(i, f"Company {i}"),
+            "segment": ("small", "large")[i % 2],
+            "region": ("North", "South", None)[i % 3],
+            "csm": BOOKS[i % 3],
+        }
+        for i in numbers
+    ]
+    lines, usage, tickets = [], [], []
+    for i, account in zip(numbers, accounts, strict=True):
+        first = pd.Timestamp(2023, 1 + i % 12, 1)
+        for year in range(2 if i % 5 == 0 else 4):
+            starts = first + pd.DateOffset(years=year)
+            lines.append(
+                {
+                    "contract_id": f"c{i:02d}-{year}",
+                    "account_id": account["account_id"],
+                    "product": "Core",
+                    "starts_on": starts,
+                    "ends_on": starts + pd.DateOffset(years=1),
+                    "signed_on": starts - pd.Timedelta(days=10),
+                    "mrr": 100.0 + i + (10 * year if i % 2 else 0),
+                }
+            )
+        for day in pd.date_range("2024-01-05", "2025-12-28", freq="17D"):
+            usage.append({"account_id": account["account_id"], "used_on": day, "user_id": f"u{i % 4}", "quantity": i})
+        tickets.append({"account_id": account["account_id"], "opened_at": pd.Timestamp(2025, 1 + i % 12, 3)})
+    contracts = pd.DataFrame(lines)
+    known = contracts[contracts["signed_on"] < pd.Timestamp(AS_OF)]
+    frames = {"accounts": pd.DataFrame(accounts), "contracts": known}
+    return {**frames, "usage": pd.DataFrame(usage), "tickets": pd.DataFrame(tickets)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A data folder with tables, a champion and a publication."""
+
+    params: Params
+    tables: Tables
+    model: OutcomeModel
+
+    def record(self) -> str:
+        """Register the model once more, as the new champion; returns the version."""
+        evidence = [
+            Metric("churn_3m_has_skill", 1.0),
+            Table("importance_churn", pd.DataFrame({"index": ["arr"], "mean_abs_log_odds": [0.5]})),
+        ]
+        return record_run(self.model, evidence, tables=self.tables, as_of=AS_OF, params=self.params).version
+
+    def publish(self, as_of: date = AS_OF) -> Path:
+        """Publish a forecast by the champion."""
+        champion = load_champion(self.params)
+        made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
+        card = model_card(self.params, champion)
+        gathered = publication.gather(self.tables, champion, made, params=self.params, card=card)
+        return store.write(gathered, store.folder_of(self.params.data_dir))
+
+
+def make_place(folder: Path) -> Place:
+    params = load(overrides=[f"data_dir={folder}", *SMALL])
+    tables = tables_from_frames(company(), folder / "tables.duckdb", data_until=AS_OF)
+    dataset = assemble(tables, stored(tables, MONTHS, params=params), as_of=AS_OF, params=params)
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    place = Place(params, tables, model)
+    place.record()
+    place.publish()
+    return place
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return make_place(tmp_path_factory.mktemp("place"))
+
+
+class Client:
+    """Asks an application as a browser or a tool would, without a socket."""
+
+    def __init__(
+        self, app: Any, *, client: str = "127.0.0.1", base: str = "http://127.0.0.1:3000", **headers: str
+    ) -> None:
+        self._app, self._client, self._base, self._headers = app, client, base, headers
+
+    def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return asyncio.run(self._ask(method, path, more))
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self("POST", path, **more)
+
+    async def _ask(self, method: str, path: str, more: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self._app, client=(self._client, 50000))
+        headers = {**self._headers, **more.pop("headers", {})}
+        async with httpx.AsyncClient(transport=transport, base_url=self._base) as asking:
+            return await asking.request(method, path, headers=headers, **more)
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """One worker's application behind its guard."""
+
+    desk: Desk
+    guarded: Guard
+
+    def client(self, token: str | None = None, **more: Any) -> Client:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return Client(self.guarded, **headers, **more)
+
+    def remote(self, token: str | None = None, **headers: str) -> Client:
+        """From another machine."""
+        return self.client(token, client="10.0.0.9", base="http://holdfast.example:3000", **headers)
+
+    def token(self, role: str, csm: str | None = None) -> str:
+        return self.desk.tokens.issue(f"{role} {csm or ''}".strip(), role, csm)[1]  # type: ignore[arg-type]
+
+
+def make_service(params: Params, **changes: Any) -> Service:
+    serving = params.serving.model_validate({**params.serving.model_dump(), **changes})
+    desk = Desk(params.model_copy(update={"serving": serving}))
+    app = create_app(desk)
+    return Service(desk, Guard(app, desk, app))
+
+
+@pytest.fixture(scope="session")
+def service(place: Place) -> Service:
+    made = make_service(place.params)
+    made.desk.following.look()
+    assert made.desk.following.state.scorer is not None
+    return made
+
+
+@pytest.fixture
+def fresh(place: Place) -> Iterator[Callable[..., Service]]:
+    """Makes services with other settings, that answer from the same publication."""
+
+    def make(**changes: Any) -> Service:
+        made = make_service(place.params, **changes)
+        made.desk.following.look()
+        return made
+
+    return make
+
+
+class Running:
+    """`holdfast serve` as a process of its own, with two workers."""
+
+    def __init__(self, place: Place, log: Path) -> None:
+        self.place, self.log = place, log
+        serving = [f"serving.{name}={value}" for name, value in (("port", 0), ("workers", 2))]
+        settings = (f"data_dir={place.params.data_dir}", *SMALL, *serving)
+        options = [part for setting in settings for part in ("--set", setting)]
+        command = [sys.executable, "-m", "holdfast", "serve", "--json", *options]
+        with log.open("w") as stream:
+            self.process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
+        self.until(lambda: '"publication"' in self.log.read_text(), "it has said where it listens")
+        self.url = str(json.JSONDecoder().raw_decode(self.log.read_text())[0]["url"])
+        self.host, self.port = "127.0.0.1", int(self.url.rsplit(":", 1)[1])
+        self.until(lambda: len(self.versions()) == 2 and all(self.versions().values()), "both workers have a model")
+
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 180) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            assert self.process.poll() is None, f"it stopped: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < end, f"waited {seconds} s until {what}: {self.log.read_text()[-2000:]}"
+            time.sleep(0.2)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+        """One request on a connection of its own; 0 if there was no answer."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        try:
+            connection.request(method, path, body, {"content-type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except OSError:
+            return 0, b""
+        finally:
+            connection.close()
+
+    def gauge(self, name: str) -> dict[int, float]:
+        """A gauge of each worker, by process id."""
+        status, text = self.ask("GET", "/metrics")
+        found = re.findall(rf'^{name}{{pid="(\d+)"}} (\S+)$', text.decode(), re.M) if status == 200 else []
+        return {int(pid): float(value) for pid, value in found}
+
+    def versions(self) -> dict[int, float]:
+        return self.gauge("holdfast_worker_model_version")
+
+    def memory_mb(self) -> float:
+        """Of both workers."""
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.versions()]
+        return sum(pages) * 4096 / 1e6
+
+
+class Load:
+    """Two callers that ask without pause over kept connections.
+
+    Every request here is a read, which HTTP allows to be sent once more on a new connection when the old one breaks
+    before an answer (RFC 9110, 9.2.2); such repeats are counted.
+    """
+
+    REQUESTS = (
+        ("POST", "/api/score", json.dumps({"account_ids": ["a02", "a07", "a33"]}).encode()),
+        ("GET", "/accounts?sort=name", None),
+        ("POST", "/api/live", json.dumps({"accounts": [{"account_id": "a02"}]}).encode()),
+        ("GET", "/api/nrr?metric=nrr", None),
+    )
+
+    def __init__(self, running: Any) -> None:
+        self._running, self._stop = running, threading.Event()
+        self.statuses: Counter[int] = Counter()
+        self.failed: list[str] = []
+        self.repeated = 0
+        self.refused = 0
+        self._threads = [threading.Thread(target=self._ask_on, args=(n,)) for n in range(2)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask_on(self, number: int) -> None:
+        connection = http.client.HTTPConnection(self._running.host, self._running.port, timeout=30)
+        while not self._stop.is_set():
+            method, path, body = self.REQUESTS[number % len(self.REQUESTS)]
+            number += 1
+            for last in (False, True):
+                try:
+                    connection.request(method, path, body, {"content-type": "application/json"})
+                    answer = connection.getresponse()
+                    answer.read()
+                    self.statuses[answer.status] += 1
+                    break
+                except ConnectionRefusedError:
+                    self.refused += 1
+                    return
+                except (OSError, http.client.HTTPException) as error:
+                    connection.close()
+                    self.repeated += 1
+                    if last:
+                        self.failed.append(f"{method} {path}: {type(error).__name__}")
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def running(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all tests; at the end it is stopped while it works, and must finish what it has begun."""
+    folder = tmp_path_factory.mktemp("running")
+    shutil.copytree(place.params.data_dir, folder / "data")
+    params = place.params.model_copy(update={"data_dir": folder / "data"})
+    made = Running(dataclasses.replace(place, params=params), folder / "serve.log")
+    try:
+        yield made
+        many = {"accounts": [{"account_id": "a02"}] * 300}
+        with ThreadPoolExecutor() as pool:
+            slow = pool.submit(made.ask, "POST", "/api/live", json.dumps(many).encode())
+            time.sleep(0.1)
+            assert not slow.done()
+            made.process.send_signal(signal.SIGTERM)
+            assert slow.result()[0] == 200
+        assert made.process.wait(timeout=30) == 0
+    finally:
+        if made.process.poll() is None:
+            os.killpg(made.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def under_load(running: Running) -> Callable[[], Load]:
+    return lambda: Load(running)

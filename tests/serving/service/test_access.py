@@ -1,0 +1,341 @@
+"""Tokens, the audit log and the rate limit, each by itself; then who gets in, and what a CSM sees."""
+
+import io
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import openpyxl
+import pytest
+
+from params import Params, SettingsError, load
+from serving.access import Caller, Tokens
+from serving.audit import Audit
+from serving.limits import RateLimit
+from serving.problems import BadRequest
+from serving.start import prepare
+from serving.token_desk import work
+
+
+def test_a_token_is_stored_as_a_digest_and_works_until_revoked(tmp_path: Path) -> None:
+    tokens, elsewhere = Tokens(tmp_path), Tokens(tmp_path)
+    token, secret = tokens.issue("ada", "csm", "Ada A.")
+    assert elsewhere.caller(secret) == Caller("ada", "csm", "Ada A.")
+    assert secret not in tokens.file.read_text()
+    assert stat.S_IMODE(tokens.file.stat().st_mode) == 0o600
+    elsewhere.revoke(token.id)
+    assert tokens.caller(secret) is None
+    assert tokens.caller("hf_guess") is None
+
+
+def test_a_token_expires(tmp_path: Path) -> None:
+    token, _ = Tokens(tmp_path).issue("bot", "revops", days=1)
+    now = datetime.now(tz=UTC)
+    assert token.caller(now) == Caller("bot", "revops")
+    assert token.caller(now + timedelta(days=2)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "csm", "message"),
+    [
+        ("", "admin", None, "1 to 100 printable characters, got ''"),
+        ("a\nb", "admin", None, "printable characters"),
+        ("ada", "csm", None, "A token of role csm names its book"),
+        ("ada", "revops", "Ada A.", "the other roles see all books"),
+    ],
+)
+def test_tokens_that_make_no_sense_are_refused(tmp_path: Path, name: str, role: Any, csm: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        Tokens(tmp_path).issue(name, role, csm)
+    assert not (tmp_path / "tokens.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "role", "message"),
+    [
+        ("isue", "ada", "admin", "did you mean issue"),
+        ("issue", "", "admin", "for whom"),
+        ("issue", "ada", "root", "--role root: there is admin, revops, csm"),
+        ("revoke", "", "admin", "which"),
+        ("revoke", "beef", "admin", "There is no token 'beef'. `holdfast tokens list` shows their ids"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path: Path, action: str, name: str, role: str, message: str) -> None:
+    params = load(overrides=[f"data_dir={tmp_path}"])
+    with pytest.raises(BadRequest, match=message):
+        work(params, action, name, role=role, csm=None, days=None)
+
+
+def test_the_command_issues_lists_and_revokes_and_all_of_it_is_on_record(tmp_path: Path) -> None:
+    params = load(overrides=[f"data_dir={tmp_path}"])
+    issued, lines = work(params, "issue", "ada", role="csm", csm="Ada A.", days=30)
+    assert issued["token"] in lines
+    listed, _ = work(params, "list", "", role="revops", csm=None, days=None)
+    assert [token["name"] for token in listed["tokens"]] == ["ada"]
+    assert issued["token"] not in json.dumps(listed)
+    revoked, lines = work(params, "revoke", issued["id"], role="revops", csm=None, days=None)
+    assert revoked["revoked_at"]
+    log = "".join(file.read_text() for file in (tmp_path / "serving" / "audit").iterdir())
+    assert [json.loads(line)["what"] for line in log.splitlines()] == ["token issued", "token revoked"]
+    assert issued["token"] not in log
+
+
+def test_the_audit_log_is_only_appended_to(tmp_path: Path) -> None:
+    first, second = Audit(tmp_path), Audit(tmp_path)
+    first.write("ada", "GET /a\nb", note="é")
+    second.write("ben", "GET /b")
+    first.write("ada", "GET /c")
+    (file,) = (tmp_path / "audit").iterdir()
+    assert [json.loads(line)["what"] for line in file.read_text().splitlines()] == ["GET /a\nb", "GET /b", "GET /c"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_rate_limit_refills_evenly() -> None:
+    now = [0.0]
+    limit = RateLimit(600, lambda: now[0])
+    assert [limit.wait_seconds("a") for _ in range(60)] == [0.0] * 60
+    assert limit.wait_seconds("a") == pytest.approx(0.1)
+    assert limit.wait_seconds("b") == 0.0, "another caller has a bucket of its own"
+    now[0] = 1.0
+    assert [limit.wait_seconds("a") for _ in range(10)] == [0.0] * 10
+    assert limit.wait_seconds("a") > 0
+
+
+EVERYWHERE = (
+    "/",
+    "/accounts",
+    "/accounts/a01",
+    "/model",
+    "/api",
+    "/api/accounts",
+    "/api/accounts.csv",
+    "/api/accounts/a01",
+    "/api/nrr",
+    "/api/renewals",
+    "/api/movements",
+    "/api/history.xlsx",
+    "/api/forecasts",
+    "/api/model",
+    "/openapi.json",
+    "/docs.json",
+    "/schema.json",
+    "/metrics",
+    "/nothing",
+)
+
+
+@pytest.mark.parametrize("path", EVERYWHERE)
+def test_from_elsewhere_everything_needs_a_token(service: Any, path: str) -> None:
+    answer = service.remote().get(path)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert b"a01" not in answer.content
+
+
+@pytest.mark.parametrize("path", ["/api/score", "/api/live"])
+def test_scores_need_a_token_too(service: Any, path: str) -> None:
+    answer = service.remote().post(path, json={"account_ids": ["a01"]})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/sign-in", "/static/style.css"])
+def test_what_holds_no_data_needs_none(service: Any, path: str) -> None:
+    assert service.remote().get(path).status_code in (200, 404)
+
+
+@pytest.mark.parametrize(
+    ("headers", "client", "base", "status"),
+    [
+        ({}, "127.0.0.1", "http://127.0.0.1:3000", 200),
+        ({}, "::1", "http://[::1]:3000", 200),
+        ({}, "127.0.0.1", "http://localhost:3000", 401),  # the test's address of the server is no loopback address
+        ({"host": "evil.example"}, "127.0.0.1", "http://127.0.0.1:3000", 421),
+        ({"x-forwarded-for": "127.0.0.1"}, "127.0.0.1", "http://127.0.0.1:3000", 401),
+        ({}, "10.0.0.9", "http://127.0.0.1:3000", 401),
+        ({}, "127.0.0.1", "http://10.0.0.1:3000", 401),
+        ({"authorization": "Bearer hf_wrong"}, "127.0.0.1", "http://127.0.0.1:3000", 401),
+    ],
+)
+def test_open_to_this_machine_alone(service: Any, headers: dict[str, str], client: str, base: str, status: int) -> None:
+    assert service.client(client=client, base=base).get("/api", headers=headers).status_code == status
+
+
+def test_access_can_be_required_of_this_machine_too(fresh: Any) -> None:
+    service = fresh(access="required")
+    assert service.client().get("/api").status_code == 401
+    assert service.client(service.token("admin")).get("/api").status_code == 200
+
+
+def test_a_trusted_proxy_names_the_caller(fresh: Any) -> None:
+    service = fresh(proxies=["10.0.0.9"], proxy_header="X-Forwarded-User")
+    service.token("csm", "Ada A.")
+    known = service.remote(**{"x-forwarded-user": "csm Ada A."}).get("/api").json()
+    assert known["cuts"] == {"csm": ["Ada A."]}
+    assert service.remote(**{"x-forwarded-user": "stranger"}).get("/api").status_code == 403
+    assert service.remote().get("/api").status_code == 401
+    other = service.client(client="10.0.0.7", base="http://h:1", **{"x-forwarded-user": "csm Ada A."})
+    assert other.get("/api").status_code == 401, "another machine's word is not trusted"
+    assert service.client().get("/api").status_code == 401, "behind a proxy nobody is local"
+
+
+def test_names_it_may_be_called_by_can_be_set(fresh: Any) -> None:
+    service = fresh(hosts=["holdfast.example"])
+    token = service.token("revops")
+    assert service.remote(token).get("/api").status_code == 200
+    assert service.remote(token, host="other.example").get("/api").status_code == 421
+
+
+def test_failed_tokens_are_slowed_down(fresh: Any) -> None:
+    client = fresh().remote("hf_wrong")
+    statuses = [client.get("/api").status_code for _ in range(14)]
+    assert (statuses[0], statuses[-1]) == (401, 429)
+
+
+def test_too_many_requests_are_refused_with_when_to_go_on(fresh: Any) -> None:
+    client = fresh(requests_per_minute=60).client()
+    answers = [client.get("/api") for _ in range(12)]
+    assert [answer.status_code for answer in answers[:10]] == [200] * 10
+    assert (answers[-1].status_code, answers[-1].json()["error"]["code"]) == (429, "too_many_requests")
+    assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+def test_a_page_asks_to_sign_in_and_the_cookie_lets_in(service: Any) -> None:
+    client = service.remote(accept="text/html")
+    page = client.get("/accounts")
+    assert (page.status_code, "Paste the token" in page.text) == (401, True)
+    wrong = client.post("/sign-in", data={"token": "hf_wrong"})
+    assert (wrong.status_code, "unknown, revoked or expired" in wrong.text) == (401, True)
+    right = client.post("/sign-in", data={"token": service.token("revops")})
+    assert (right.status_code, right.headers["location"]) == (303, "/")
+    cookie = right.headers["set-cookie"]
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/"))
+    assert service.remote(accept="text/html", cookie=cookie.split(";")[0]).get("/accounts").status_code == 200
+    out = client.post("/sign-out", headers={"cookie": cookie.split(";")[0]})
+    assert 'holdfast_token=""' in out.headers["set-cookie"]
+
+
+def books(service: Any) -> dict[str, set[str]]:
+    rows = service.client().get("/api/accounts?limit=1000").json()["rows"]
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["csm"], set()).add(row["account_id"])
+    return found
+
+
+def words_of(answer: Any) -> str:
+    """All text of an answer, workbooks too."""
+    if "spreadsheet" not in answer.headers.get("content-type", ""):
+        return str(answer.text)
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    return " ".join(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
+
+
+ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "history", "forecasts")
+
+
+@pytest.mark.parametrize("path", [
+    "/", "/accounts", "/accounts?search=a", "/model", "/api", "/api/accounts?limit=1000", "/api/model",
+    *(f"/api/{name}?limit=1000" if name in ("movements", "history") else f"/api/{name}" for name in ALL_LISTS[1:]),
+    *(f"/api/{name}.{kind}" for name in ALL_LISTS for kind in ("csv", "xlsx")),
+])  # fmt: skip
+def test_a_csm_sees_nothing_of_another_book_anywhere(service: Any, path: str) -> None:
+    mine, others = books(service)["Ada A."], books(service)
+    client = service.remote(service.token("csm", "Ada A."), accept="text/html,*/*")
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    text = words_of(answer)
+    theirs = {account for csm, accounts in others.items() if csm != "Ada A." for account in accounts}
+    assert not [
+        account for account in theirs if f">{account}<" in text or f'"{account}"' in text or f"{account}," in text
+    ]
+    assert "Chloé" not in text
+    assert "Ben <b>" not in text
+    whole = service.client().get("/api").json()
+    if path in ("/", "/api"):
+        assert f"{len(mine)}" in text
+        assert f"{whole['accounts']} accounts" not in text
+
+
+@pytest.mark.parametrize("path", [
+    "/api/accounts?csm={other}", "/api/nrr?cut=total", "/api/nrr?cut=csm&value={other}", "/api/nrr?cut=segment",
+    "/api/renewals?cut=total", "/api/movements?csm={other}", "/api/history?csm={other}", "/api/nrr.csv?cut=total",
+    "/api/forecasts?cut=total", "/metrics",
+])  # fmt: skip
+def test_a_csm_is_told_no(service: Any, path: str) -> None:
+    client = service.remote(service.token("csm", "Ada A."))
+    answer = client.get(path.format(other=quote("Chloé C.")))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+
+def test_another_book_s_account_is_as_if_it_were_not_there(service: Any) -> None:
+    other = sorted(books(service)["Chloé C."])[0]
+    client = service.remote(service.token("csm", "Ada A."))
+    for answer in (
+        client.get(f"/api/accounts/{other}"),
+        client.post("/api/score", json={"account_ids": [other]}),
+        client.post("/api/live", json={"accounts": [{"account_id": other}]}),
+        client.get(f"/accounts/{other}", headers={"accept": "text/html"}),
+        client.get("/api/accounts/never"),
+    ):
+        assert answer.status_code == 404
+    new = client.post("/api/live", json={"accounts": [{"account_id": "n", "new": True, "changes": {"arr": 1}}]})
+    assert new.status_code == 403
+
+
+def test_a_csm_s_figures_are_those_of_the_book(service: Any) -> None:
+    whole = service.client().get("/api/nrr?cut=csm&value=Ada%20A.&metric=nrr&horizon_months=6").json()["rows"]
+    own = service.remote(service.token("csm", "Ada A.")).get("/api/nrr?metric=nrr&horizon_months=6").json()["rows"]
+    assert own == whole
+    bridge = service.remote(service.token("csm", "Ada A.")).get("/api/movements").json()["bridge"]
+    total = service.client().get("/api/movements?csm=Ada%20A.").json()["bridge"]
+    assert bridge == total
+
+
+def test_who_saw_whom_is_on_record(fresh: Any, place: Any) -> None:
+    service = fresh()
+    token = service.token("csm", "Ada A.")
+    mine = sorted(books(service)["Ada A."])[:2]
+    service.remote(token).post("/api/score", json={"account_ids": mine})
+    service.remote(token).get("/accounts", headers={"accept": "text/html"})
+    service.remote("hf_wrong").get("/api")
+    log = [json.loads(line) for file in service.desk.audit.folder.iterdir() for line in file.read_text().splitlines()]
+    scored, listed, failed = log[-3:]
+    assert (scored["who"], scored["what"], scored["account_ids"]) == ("csm Ada A.", "POST /api/score", mine)
+    assert (scored["from"], scored["status"], scored["role"]) == ("10.0.0.9", 200, "csm")
+    assert listed["accounts"] == len(books(service)["Ada A."])
+    assert (failed["who"], failed["status"]) == ("", 401)
+    assert token not in json.dumps(log)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"host": "0.0.0.0"}, "0.0.0.0 can be reached from other machines, and nobody has a token"),
+        ({"access": "required"}, "serving.access is required, and nobody has a token"),
+        ({"host": "nowhere"}, "serving.host: value is not a valid IPv4 or IPv6 address, got 'nowhere'"),
+        ({"port": 70000}, "serving.port: Input should be less than or equal to 65535, got 70000"),
+    ],
+)
+def test_starting_is_refused_where_it_would_be_open_or_cannot_be(
+    tmp_path: Path, chosen: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadRequest, match=message):
+        prepare(load(overrides=[f"data_dir={tmp_path}"]), chosen)
+
+
+def test_proxies_and_their_header_go_together() -> None:
+    with pytest.raises(SettingsError, match="proxies and proxy_header go together"):
+        load(overrides=["serving.proxies=[10.0.0.1]"])
+
+
+def test_what_is_started_is_said(tmp_path: Path) -> None:
+    params: Params = load(overrides=[f"data_dir={tmp_path}"])
+    start = prepare(params, {"port": 0})
+    assert start.url.startswith("http://127.0.0.1:")
+    assert start.access == "open to this machine alone"
+    assert "run `holdfast publish`" in start.publication
+    Tokens(tmp_path / "serving").issue("ada", "admin")
+    assert prepare(params, {"host": "0.0.0.0", "port": 0}).access == "by token"

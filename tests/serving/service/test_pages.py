@@ -1,0 +1,149 @@
+"""The pages in headless Chromium: without script, by keyboard, on a phone, in the dark, and what axe-core finds."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PAGES = ("/", "/accounts", "/accounts/a02", "/model", "/accounts/nobody", "/sign-in")
+VIEWS = {
+    "desk, light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "phone, dark": {"viewport": {"width": 375, "height": 800}, "color_scheme": "dark"},
+}
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, running: Any) -> Iterator[Any]:
+    """A page without script that remembers which hosts it asked."""
+    context = browser.new_context(base_url=running.url, java_script_enabled=False, accept_downloads=True)
+    opened = context.new_page()
+    opened.asked = []
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    yield opened
+    assert {url.split("/")[2] for url in opened.asked} == {f"127.0.0.1:{running.port}"}, "no other host is asked"
+    context.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_accessibility_violation_and_nothing_wider_than_the_screen(browser: Any, running: Any, view: str) -> None:
+    from axe_core_python.sync_playwright import Axe
+
+    axe, context = Axe(), browser.new_context(base_url=running.url, bypass_csp=True, **VIEWS[view])
+    opened = context.new_page()
+    for path in PAGES:
+        opened.goto(path)
+        found = axe.run(opened)["violations"]
+        assert [(path, rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
+        assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
+    context.close()
+
+
+def test_from_the_portfolio_to_an_account_and_back(page: Any) -> None:
+    page.goto("/")
+    assert page.title() == "Portfolio – Holdfast"
+    cards = page.locator(".cards li").all_inner_texts()
+    assert [card.split("\n")[0] for card in cards[:3]] == ["NRR", "GRR", "Logo retention"]
+    assert "as of 2026-01-01" in page.locator(".sub").inner_text()
+    page.get_by_role("link", name="3 months").click()
+    assert page.get_by_role("link", name="3 months").get_attribute("aria-current") == "true"
+    row = page.get_by_role("region", name="Accounts with the most ARR at risk").get_by_role("link").first
+    name = row.inner_text()
+    row.click()
+    assert page.get_by_role("heading", level=1).inner_text() == name
+    assert page.get_by_role("heading", name="Why it may leave or stay").is_visible()
+    assert page.get_by_role("img", name="Active users by month").is_visible()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Accounts").click()
+    assert page.url.endswith("/accounts")
+
+
+def test_filter_sort_and_page_through_the_book(page: Any) -> None:
+    page.goto("/accounts")
+    page.get_by_label("Segment").select_option("large")
+    page.get_by_label("Horizon, months").select_option("3")
+    page.get_by_role("button", name="Show").click()
+    table = page.locator("table.book")
+    assert set(table.locator("td[data-name=Segment]").all_inner_texts()) == {"large"}
+    page.get_by_role("link", name="ARR", exact=True).click()
+    amounts = [float(text.replace(",", "")) for text in table.locator("td[data-name=ARR]").all_inner_texts()]
+    assert amounts == sorted(amounts, reverse=True)
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    page.get_by_role("link", name="ARR", exact=True).click()
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    assert set(table.locator("td[data-name=Segment]").all_inner_texts()) == {"large"}, "the filter stays"
+    page.get_by_label("Name or id").fill("no such name")
+    page.get_by_role("button", name="Show").click()
+    assert "No account matches" in page.get_by_role("status").inner_text()
+
+
+def test_an_awkward_id_can_be_opened(page: Any) -> None:
+    page.goto("/accounts?search=%C3%A9")
+    page.locator("table.book a").nth(8).click()
+    assert page.locator(".sub").inner_text().startswith("a/06 é?#%")
+
+
+@pytest.mark.parametrize(("kind", "start"), [("CSV", b"account_id,"), ("XLSX", b"PK")])
+def test_what_is_filtered_is_downloaded(page: Any, kind: str, start: bytes) -> None:
+    page.goto("/accounts?segment=small")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=f"These accounts as {kind}").click()
+    content = waiting.value.path().read_bytes()
+    assert waiting.value.suggested_filename == f"holdfast-accounts-2026-01-01.{kind.lower()}"
+    assert content.startswith(start)
+    if kind == "CSV":
+        assert b",large," not in content
+        assert b",small," in content
+
+
+def test_by_keyboard(page: Any) -> None:
+    page.goto("/accounts")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main"), "the first stop skips to the content"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.locator("table.book tbody a:focus").count():
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/accounts/*")
+
+
+def test_the_model_page_says_how_good_it_is(page: Any) -> None:
+    page.goto("/model")
+    assert "learned from what was known before 2026-01-01" in page.locator(".sub").inner_text()
+    assert "No backtest is recorded: run holdfast backtest" in page.locator("main").inner_text()
+
+
+def test_signing_in_and_out_with_a_csm_s_token(browser: Any, running: Any) -> None:
+    from serving import store
+    from serving.access import Tokens
+
+    _, secret = Tokens(store.folder_of(running.place.params.data_dir)).issue("ada", "csm", "Ada A.")
+    context = browser.new_context(base_url=running.url, java_script_enabled=False)
+    opened = context.new_page()
+    opened.goto("/sign-in")
+    opened.get_by_label("Token").fill(secret)
+    opened.get_by_role("button", name="Sign in").click()
+    assert opened.get_by_role("heading", level=1).inner_text() == "The book of Ada A."
+    opened.goto("/accounts")
+    assert set(opened.locator("td[data-name=CSM]").all_inner_texts()) == {"Ada A."}
+    assert opened.get_by_label("CSM").count() == 0
+    opened.get_by_role("button", name="Sign out").click()
+    assert opened.get_by_role("heading", level=1).inner_text() == "Sign in"
+    context.close()

@@ -1,0 +1,130 @@
+"""The published store: whole or not at all, the last good one kept, what was said carried on."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import store
+from serving.problems import NoPublication
+from serving.published import AccountFilter, Published
+
+
+@pytest.fixture
+def folder(place: Any, tmp_path: Path) -> Path:
+    """A copy of the published store."""
+    source = store.newest(store.folder_of(place.params.data_dir))
+    (tmp_path / source.name).write_bytes(source.read_bytes())
+    (tmp_path / store.CURRENT).write_text(source.name + "\n")
+    return tmp_path
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def second(folder: Path) -> Path:
+    """A second, younger publication, made current: the same content with one more row."""
+    first = store.newest(folder)
+    fresh = folder / "fresh"
+    fresh.write_bytes(first.read_bytes())
+    with sqlite3.connect(fresh) as connection:
+        connection.execute("INSERT INTO flag VALUES ('total', 'total', 'second')")
+    connection.close()
+    file = folder / f"2026-01-01.second.{store.digest_of(fresh)}{store.SUFFIX}"
+    fresh.rename(file)
+    (folder / store.CURRENT).write_text(file.name + "\n")
+    return file
+
+
+@pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
+def test_a_damaged_publication_is_refused_and_the_last_good_one_taken(
+    folder: Path, damage: Callable[[Path], None]
+) -> None:
+    first, file = store.newest(folder), second(folder)
+    assert store.newest(folder) == file
+    damage(file)
+    assert store.newest(folder) == first
+
+
+@pytest.mark.parametrize("pointer", ["", "nonsense\n", "../../etc/passwd\n", "\udcff"])
+def test_a_damaged_pointer_leads_to_the_youngest_whole_publication(folder: Path, pointer: str) -> None:
+    first = store.newest(folder)
+    (folder / store.CURRENT).write_bytes(pointer.encode("utf-8", "surrogateescape"))
+    assert store.newest(folder) == first
+
+
+def test_with_nothing_whole_the_message_says_what_to_do(folder: Path) -> None:
+    flip(store.newest(folder))
+    with pytest.raises(NoPublication, match=r"Nothing is published in .* yet: run `holdfast publish`"):
+        store.newest(folder)
+
+
+def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
+    file = store.newest(folder)
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
+    connection.close()
+    with pytest.raises(NoPublication, match="format 99, not 1: run `holdfast publish`"):
+        Published(file)
+
+
+def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_what_was_said(
+    place: Any, tmp_path: Path
+) -> None:
+    params = place.params.model_copy(update={"data_dir": tmp_path})
+    (tmp_path / "mlflow.db").write_bytes((place.params.data_dir / "mlflow.db").read_bytes())
+    other = type(place)(params, place.tables, place.model)
+    here = store.folder_of(tmp_path)
+    names = []
+    for day in (place.tables.data_until.replace(year=2025, month=11), place.tables.data_until):
+        names.append(other.publish(day).name)
+        (here / ".new-killed.tmp").write_bytes(b"half")
+    again = other.publish()
+    assert again.name == names[1], "the same data, settings and seed give the same bytes"
+    assert sorted(file.name for file in here.iterdir()) == sorted([store.CURRENT, *names])
+    published = Published(again)
+    said = [row["as_of"] for row in published.history("a01") if row["kind"] == "published"]
+    assert said == ["2025-11-01", "2026-01-01"]
+    ledger = published.said(cut="total", metric="nrr", horizon_months=6)
+    assert [row["as_of"] for row in ledger] == ["2025-11-01", "2026-01-01"]
+
+
+def test_lists_are_filtered_sorted_and_paged(place: Any) -> None:
+    published = Published(store.newest(store.folder_of(place.params.data_dir)))
+    total, rows = published.accounts(AccountFilter(6, limit=None))
+    assert total == len(rows) == published.about["accounts"]
+    risks = [row["arr_at_risk"] for row in rows]
+    assert risks == sorted(risks, reverse=True)
+    pages = [
+        row for offset in range(0, total, 7) for row in published.accounts(AccountFilter(6, limit=7, offset=offset))[1]
+    ]
+    assert pages == rows
+    book = published.accounts(AccountFilter(6, csm="Ada A.", limit=None))[1]
+    assert {row["csm"] for row in book} == {"Ada A."}
+    assert published.totals(AccountFilter(6))["arr"] == pytest.approx(sum(row["arr"] for row in rows))
+    found = published.accounts(AccountFilter(6, search="%"))[1]
+    assert [row["account_id"] for row in found] == ["a/06 é?#%"], "a percent sign is only itself"
+
+
+def test_the_bridge_adds_up_in_total_and_by_book(place: Any) -> None:
+    published = Published(store.newest(store.folder_of(place.params.data_dir)))
+    for csm in (None, *published.cuts["csm"]):
+        *steps, end = published.bridge(csm)
+        assert sum(step["amount"] for step in steps) == pytest.approx(end["amount"], abs=0.01)
+    whole, parts = published.bridge(None), [published.bridge(csm) for csm in published.cuts["csm"]]
+    for place_, step in enumerate(whole):
+        assert sum(part[place_]["amount"] for part in parts) == pytest.approx(step["amount"], abs=0.01)
