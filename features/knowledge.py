@@ -41,12 +41,13 @@ def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> st
 
 
 def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, str]]:
-    """Of each date and table, a digest of what was known before it."""
+    """Of each date and table, a digest of what was known before it; of a table in a warehouse, of all that it holds."""
     with duckdb.connect(str(tables.database), read_only=True) as connection:
         found = connection.execute(
             f"SELECT table_name, day, SUM(cells), SUM(hashes) FROM {KNOWLEDGE} GROUP BY ALL ORDER BY 1, 2"
         ).fetchall()
-    known: dict[date, dict[str, str]] = {day: {} for day in dates}
+    away = dict(tables.warehouse.digests) if tables.warehouse else {}
+    known: dict[date, dict[str, str]] = {day: dict(away) for day in dates}
     for name in _kept(tables):
         own = [row[1:] for row in found if row[0] == name]
         sums = list(accumulate(((c, h) for _, c, h in own), lambda a, b: (a[0] + b[0], a[1] + b[1]), initial=(0, 0)))

@@ -91,7 +91,7 @@ def warehouse(params: Params) -> Iterator[WarehouseEngine]:
     if not source.url:
         todo = "Give the database, such as postgresql://reader@host/crm, or Spark's master, such as local[2]."
         raise BadInput([Finding("source.url", f"is not set, and source.engine is {source.engine}", todo)])
-    place = Warehouse(source.engine, source.url, {}, {})
+    place = Warehouse(source.engine, source.url, {}, {}, {})
     with warehouse_engine(place, threads=params.threads, memory_gb=params.memory_gb) as engine:
         yield engine
 
@@ -122,13 +122,16 @@ def with_remotes(
     why = "the newest day in the warehouse says so" if newest and not source.data_until else report.data_until_why
     digests = [tables.digest, *(f"{name}:{remote.digest}" for name, remote in sorted(remotes.items()))]
     selects = {name: remote.select for name, remote in remotes.items()}
+    contents = {name: remote.digest for name, remote in remotes.items()}
     first_days = {name: remote.first_day.isoformat() for name, remote in remotes.items() if remote.first_day}
     more = replace(
         tables,
         columns={**tables.columns, **{name: remote.columns for name, remote in remotes.items()}},
         data_until=until,
         digest=hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16],
-        warehouse=Warehouse(source.engine, str(source.url), selects, first_days),
+        warehouse=Warehouse(
+            source.engine, str(source.url), selects, first_days, {n: r.digest for n, r in remotes.items()}
+        ),
     )
     told = replace(
         report,

@@ -27,13 +27,15 @@ class Warehouse:
     """Where the tables are that are not kept here.
 
     `engine` and `url` say how to reach them; `selects` gives for each such table the SELECT, in that engine's SQL, of
-    the contract's columns in the contract's types; `first_days` the first day (ISO) that something happened in it.
+    the contract's columns in the contract's types; `first_days` the first day (ISO) that something happened in it;
+    `digests` a digest of its content.
     """
 
     engine: str
     url: str
     selects: Mapping[str, str]
     first_days: Mapping[str, str]
+    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class HoldfastModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Churn and expansion probability by each month ahead: columns `churn_3m`, `expansion_3m`, ..."""
-        prediction = self.model.predict(model_input)
+        dates = {name: pd.to_datetime(model_input[name]) for name in ("as_of", "term_ends_on")}  # text from a request
+        prediction = self.model.predict(model_input.assign(**dates))
         churn, expansion = prediction.churn_probability(), prediction.event_probability("expansion")
         columns = {}
         for month in range(1, self.model.horizon_months + 1):
