@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any
 
 from serving import store
-from serving.registry import tracking_uri
 
 SWAPS = 10
 
