@@ -129,9 +129,7 @@ def with_remotes(
         columns={**tables.columns, **{name: remote.columns for name, remote in remotes.items()}},
         data_until=until,
         digest=hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16],
-        warehouse=Warehouse(
-            source.engine, str(source.url), selects, first_days, {n: r.digest for n, r in remotes.items()}
-        ),
+        warehouse=Warehouse(source.engine, str(source.url), selects, first_days, contents),
     )
     told = replace(
         report,

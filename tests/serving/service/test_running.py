@@ -18,7 +18,7 @@ def test_ten_swaps_and_a_killed_worker_under_load_fail_no_request(running: Any, 
     from mlflow import MlflowClient
 
     place = running.place
-    client = MlflowClient(tracking_uri=tracking_uri(place.params))
+    client = MlflowClient(tracking_uri=place.params.store_uri)
     versions = ["1", place.record()]
     running.until(lambda: set(running.versions().values()) == {float(versions[1])}, "both have the new champion")
     with under_load() as load:
