@@ -88,6 +88,8 @@ def rows(company: Rows) -> Rows:
     made["usage"] += [usage | {"feature": text, "user_id": text, "quantity": 0.125 * n} for n, text in enumerate(odd)]
     halves = (0.005, 0.015, 0.025, 0.125, 1.005, 2.675, 1e6 + 0.005, 123456789012.345)
     made["usage"] += [usage | {"feature": "half", "quantity": half} for half in halves]
+    often = (usage | {"used_on": date(2024, 2, day), "user_id": "often", "feature": "x"} for day in range(10, 22))
+    made["usage"] += [row | {"quantity": 1.0} for row in often]
     done = {"account_id": account, "acted_on": date(2024, 2, 28), "action": "call", "playbook": None, "status": None}
     done |= {"planned_on": None, "recorded_at": None}
     made["csm_actions"] += [done | {"process": process} for process in ("\u2003Expansion", "advocacy")]
@@ -356,7 +358,7 @@ def test_a_changed_event_changes_the_digest(load: Load, database: str) -> None:
         ("source.tables.usage.query=SELECT * FROM crm.usage LIMIT 0", r"usage: is empty"),
         (
             "source.latest=2024-03-01",
-            r"usage.used_on: \d+ of \d+ rows with a date before 1990-01-01 or from 2024-03-01",
+            r"usage.used_on: \d+ of [\d,]+ rows with a date before 1990-01-01 or from 2024-03-01",
         ),
         ("source.url=postgresql://nobody@127.0.0.1:1/none", r"source.url: PostgreSQL cannot be opened"),
         ("source.url=null", r"source.url: is not set, and source.engine is postgres"),
