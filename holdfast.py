@@ -270,8 +270,14 @@ def _explain(error: Exception) -> tuple[int, str, str]:
         return BAD_INPUT, kind, str(error)
     if isinstance(error, Failure | NoModel | NoPublication | StoreUnreachable):
         return FAILED, kind, str(error)
-    first = next(iter(str(error).splitlines()), "")
-    return FAILED, kind, f"Failed: {type(error).__name__}: {first} (--debug shows where)"
+    return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
+
+
+def _harmless(error: Exception) -> str:
+    """The first line of an error, but of a database's: those quote the customers' values."""
+    if type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb", "psycopg", "sqlite3"):
+        return " in the database"
+    return f": {next(iter(str(error).splitlines()), '')}"
 
 
 def _error_json(code: int, kind: str, message: str, error: Exception | None = None) -> dict[str, Any]:

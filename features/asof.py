@@ -168,7 +168,8 @@ class AsOf:
                    v.product_line, v.center_line,
                    CASE WHEN {known_ended} THEN v.ended END AS ended,
                    CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice
-            FROM (SELECT r.*, LEAD(r.kv) OVER (PARTITION BY r.contract_id ORDER BY r.known_day, r.version) AS next_kv
+            FROM (SELECT r.*, LEAD(r.kv) OVER (
+                             PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_kv
                   FROM (SELECT e.*, b.k AS kv FROM ({self._contract_rows()}) e
                         JOIN day_first b
                           ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END) r) v
@@ -192,7 +193,7 @@ class AsOf:
                         THEN v.ended END AS ended,
                    CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
             FROM (SELECT r.*, LEAD(r.known_day) OVER (
-                             PARTITION BY r.contract_id ORDER BY r.known_day, r.version) AS later
+                             PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
                   FROM ({self._contract_rows()}) r WHERE r.known_day < {cut}) v
             JOIN cal c ON v.later IS NULL AND (v.starts < c.t OR v.signed < c.t)"""
 
@@ -207,13 +208,13 @@ class AsOf:
             SELECT k, {names} FROM (
                 SELECT c.k, v.*, ROW_NUMBER() OVER (
                     PARTITION BY c.k, v.account_id
-                    ORDER BY v.valid_day DESC, v.known_day DESC, v.valid DESC, v.recorded DESC) AS newest
-                FROM (SELECT {names}, {valid} AS valid, {recorded} AS recorded,
-                             COALESCE({day_of(valid)}, -{NEVER}) AS valid_day,
-                             COALESCE({day_of(recorded)}, {day_of(valid)} + {lag}, -{NEVER}) AS known_day
+                    ORDER BY v.hf_valid_day DESC, v.hf_known_day DESC, v.hf_valid DESC, v.hf_recorded DESC) AS hf_newest
+                FROM (SELECT {names}, {valid} AS hf_valid, {recorded} AS hf_recorded,
+                             COALESCE({day_of(valid)}, -{NEVER}) AS hf_valid_day,
+                             COALESCE({day_of(recorded)}, {day_of(valid)} + {lag}, -{NEVER}) AS hf_known_day
                       FROM raw.accounts) v
-                JOIN cal c ON v.valid_day < c.t AND v.known_day < c.t) ranked
-            WHERE newest = 1"""
+                JOIN cal c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) ranked
+            WHERE hf_newest = 1"""
 
     def rates(self) -> str:
         """SELECT of the exchange rates of each snapshot's month: `k`, `currency`, `rate`.
@@ -246,7 +247,12 @@ class AsOf:
         happened = f"COALESCE({day_of(f'CAST({day} AS DATE)')}, -{NEVER})"
         known = f"{happened} + {lag}"
         if self.tables.has(table, "recorded_at"):
-            known = f"COALESCE({day_of('recorded_at')}, {known})"
+            signed = "signed_on" if self.tables.has(table, "signed_on") else "CAST(NULL AS DATE)"
+            known = (
+                _signed_and_recorded("recorded_at", signed, known)
+                if table == "contracts"
+                else f"COALESCE({day_of('recorded_at')}, {known})"
+            )
         row = known if table == "contracts" else f"GREATEST({happened}, {known})"
         if not filled_later:
             return row
@@ -257,19 +263,18 @@ class AsOf:
 
     def _known_day(self, table: str, event: str) -> str:
         """The day a row became known: its `recorded_at`, else its event day plus the lag."""
-        declared = contract.TABLES[table]
-        own = str(declared.event_day)
-        own = own if self.tables.has(table, own) else event
+        declared = str(contract.TABLES[table].event_day)
+        late = event != declared  # a column filled in later is known from its own day on, never before the row
         lag = self.tables.lag_days.get(table, 0)
-        fallback = f"{day_of(own)} + {lag}"
-        if event != own:  # a column filled in later is known from its own day on, never before the row
-            fallback = f"CASE WHEN {day_of(event)} > {day_of(own)} THEN {day_of(event)} ELSE {day_of(own)} END + {lag}"
-            fallback = f"COALESCE({fallback}, {day_of(event)} + {lag})"
+        fallback = f"{day_of(event)} + {lag}"
+        if late and self.tables.has(table, declared):
+            both = f"CASE WHEN {day_of(event)} > {day_of(declared)} THEN {day_of(event)} ELSE {day_of(declared)} END"
+            fallback = f"COALESCE({both} + {lag}, {fallback})"
         if not self.tables.has(table, "recorded_at"):
             return fallback
         known = f"COALESCE({day_of('recorded_at')}, {fallback})"
         # the row's own record says nothing of a cell filled in later: that waits for the lag from its own day on
-        return f"GREATEST({known}, {day_of(event)} + {lag})" if event != own and lag else known
+        return f"GREATEST({known}, {day_of(event)} + {lag})" if late and lag else known
 
     def _contract_rows(self) -> str:
         lag = self.tables.lag_days.get("contracts", 0)
@@ -277,6 +282,7 @@ class AsOf:
         kinds = {column.name: column.type.sql for column in contract.CONTRACTS}
         get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
         signed = f"COALESCE({day_of(get['signed_on'])}, {day_of('starts_on')})"
+        known = _signed_and_recorded(get["recorded_at"], get["signed_on"], f"{signed} + {lag}")
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
                    {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
@@ -288,8 +294,13 @@ class AsOf:
                                                COALESCE({get["product"]}, '')) AS product_line,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
                    {get["recorded_at"]} AS version, {signed} AS signed,
-                   COALESCE({day_of(get["recorded_at"])}, {signed} + {lag}) AS known_day
+                   {known} AS known_day
             FROM raw.contracts"""
+
+
+def _signed_and_recorded(recorded: str, signed: str, else_on: str) -> str:
+    """SQL of the day a contract became known: its record, but never before it was signed; without one, `else_on`."""
+    return f"COALESCE(GREATEST({day_of(recorded)}, COALESCE({day_of(signed)}, {day_of(recorded)})), {else_on})"
 
 
 def day_of(column: str) -> str:

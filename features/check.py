@@ -28,6 +28,7 @@ from features.sql import named, quoted
 from params import Source
 
 TIMES = (Type.DATE, Type.TS)
+LARGEST = 1_000_000_000
 STRICT = ("accounts", "contracts", "fx_rates")
 
 KINDS = {
@@ -212,6 +213,10 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
     else:
         what = f"with a value that is no {KINDS[column.type]}"
         yield Rule(column.name, what, _readable(column), unread, shown, row_level)
+    if column.type is Type.NUMBER:
+        what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
+        large = _with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
+        yield Rule(column.name, what, "Give it in a larger unit.", f"abs({name}) > {LARGEST}", large, row_level)
 
 
 def _may_be_unread(column: Column) -> bool:

@@ -15,7 +15,6 @@ from itertools import chain
 from typing import Literal
 
 BITS = 60  # a BIGINT holds as many flags with room to spare
-A_DAY = 86_400
 
 
 @dataclass(frozen=True)

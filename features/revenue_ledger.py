@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from features.asof import EPOCH, AsOf, day_number
 from features.revenue_lines import WORK_TABLES, line_statements
+from features.sql import quoted
 from features.tables import Tables
 from params import Revenue
 
@@ -27,12 +28,14 @@ def ledger(
     asof = AsOf(tables, (known_by,))
     with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
         load(connection, asof.frames())
-        for statement in (*line_statements(asof.contracts(), rules), _COVERAGE):
+        for statement in (*line_statements(asof.contracts(), rules), _coverage("line_states")):
             connection.execute(statement)
         yield connection
 
 
-_COVERAGE = """
+def _coverage(lines: str) -> str:
+    """The statement that makes `coverage` of lines with `starts` and `active_until`."""
+    return f"""
     CREATE TEMP TABLE coverage AS
     SELECT account_id, MIN(starts) AS covered_from, MAX(active_until) AS covered_until
     FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.account_id ORDER BY s.starts, s.contract_id
@@ -41,8 +44,17 @@ _COVERAGE = """
                        CASE WHEN starts <= MAX(active_until) OVER (
                            PARTITION BY account_id ORDER BY starts, contract_id
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS apart
-                FROM line_states WHERE mrr_cents > 0 AND starts < active_until) s) spells
+                FROM {lines} WHERE mrr_cents > 0 AND starts < active_until) s) spells
     GROUP BY account_id, island"""
+
+
+def _told_late(grace_days: int) -> str:
+    """The lines, but that one whose notice came in the grace after its term ran on until then."""
+    late = f"notice >= ends AND term_ends = ends AND active_until = ends AND notice < ends + {grace_days}"
+    return f"""(
+        SELECT account_id, contract_id, starts, mrr_cents,
+               CASE WHEN {late} THEN notice ELSE active_until END AS active_until
+        FROM line_states) told"""
 
 
 def load(connection: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame | pa.Table]) -> None:
@@ -83,13 +95,16 @@ def line_arr_in_hindsight(
 ) -> str:
     """The same as `line_arr`, but each instant by what had happened before it, as known before `known_by`.
 
-    Makes `line_states` anew: a row an instant's day and line.
+    Makes `line_states` anew, a row an instant's day and line, and `coverage`: until notice given within the grace came,
+    the line ran on.
     """
     days = tuple(EPOCH + timedelta(days=int(day)) for day in sorted(set(instants["day"])))
     asof = AsOf(tables, days)
+    load(connection, {"instants": instants, "cal": asof.frames()["cal"]})
+    connection.execute("DROP TABLE coverage")
+    connection.execute(_coverage(_told_late(rules.grace_days)))
     for table in (*WORK_TABLES, "line_states"):
         connection.execute(f"DROP TABLE {table}")
-    load(connection, {"instants": instants, "cal": asof.frames()["cal"]})
     for statement in line_statements(asof.contracts_in_hindsight(known_by), rules):
         connection.execute(statement)
     lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
@@ -110,7 +125,7 @@ def priced(
     load(connection, {"rates": _rates(connection, tables, rate_days, rules)})
     select = f"""
         SELECT l.*, r.rate, CAST(ROUND(12 * l.mrr_cents * r.rate) AS BIGINT) AS cents FROM ({lines}) l
-        LEFT JOIN rates r ON r.rate_day = l.rate_day AND r.currency = COALESCE(l.currency, {_quoted(rules.currency)})"""
+        LEFT JOIN rates r ON r.rate_day = l.rate_day AND r.currency = COALESCE(l.currency, {quoted(rules.currency)})"""
     _require_rates(connection, len(rate_days), select)
     return select
 
@@ -146,7 +161,3 @@ def _require_rates(connection: duckdb.DuckDBPyConnection, days: int, select: str
             f"fx_rates has no rate for {currency} on {when}, but {lines} contract lines are in {currency}. "
             "Add a row for that month or an earlier one."
         )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -236,6 +236,9 @@ class LiveSnapshots:
     """
 
     def __init__(self, tables: Tables, as_of: date, *, params: Params) -> None:
+        if tables.warehouse is not None:
+            what = f"is {tables.warehouse.engine}, where the rows of a single account are not looked up"
+            raise BadInput([Finding("source.engine", what, "Make the snapshots of the date: `holdfast snapshots`.")])
         self._tables = tables
         self._recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
         self._peers = _Peers(self._recipe, as_of, params)
@@ -299,7 +302,9 @@ class _Recipe:
     def definition(self) -> dict[str, Any]:
         """The rules, and a digest of each feature and of the SQL all stand on."""
         anchor = _recipe_at(self.asof.tables, (EPOCH,), self.revenue, self.selection)
-        common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), anchor.assembly]
+        families = (anchor.selects[f"family_{family}"] for family in anchor._families)
+        made = [*families, *anchor.assembling, anchor.final]
+        common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), *made]
         return {
             "rules": self.revenue.model_dump(mode="json"),
             "lag_days": dict(self.asof.tables.lag_days),
@@ -352,9 +357,9 @@ class _Recipe:
     @property
     def attributes(self) -> tuple[str, ...]:
         """Columns of `accounts`, but for those whose name a number of the snapshot has."""
-        taken = {"as_of", "term_ends_on", *spine.COLUMNS}
+        taken = {"as_of", "term_ends_on", "k", *spine.COLUMNS}
         taken |= {f.name for f in self.selection.features if f.value.sql != f"attribute_{f.name}"}
-        return tuple(name for name in spine.attribute_names(self.asof) if name not in taken)
+        return tuple(name for name in spine.attribute_names(self.asof) if name.lower() not in taken)
 
     @property
     def columns(self) -> dict[str, str]:
@@ -465,8 +470,9 @@ def _why(
     lines = []
     for day in missing:
         others = sorted(folder.glob(f"{day.isoformat()}.*.parquet"), key=lambda file: file.stat().st_mtime)
-        if others:
-            before = _told(others[-1])["known"]
+        told = _told(others[-1]) if others else None
+        if told:
+            before = told["known"]
             changed = sorted(name for name in known[day] if before.get(name) != known[day][name])
             lines.append(f"{day} is made again: what was known before it has changed in {', '.join(changed)}")
     return lines
@@ -475,9 +481,10 @@ def _why(
 def _definition_changes(recipe: _Recipe, folder: Path) -> list[str]:
     """What differs from the definition that was used last."""
     files = sorted(folder.parent.glob("*/*.parquet"), key=lambda file: file.stat().st_mtime)
-    if not files:
+    told = _told(files[-1]) if files else None
+    if told is None:
         return []
-    before, now = _told(files[-1])["definition"], recipe.definition
+    before, now = told["definition"], recipe.definition
     changes = [f"{key} {before['rules'].get(key)} -> {value}" for key, value in now["rules"].items()
                if before["rules"].get(key) != value]  # fmt: skip
     old, new = before["features"], now["features"]
@@ -493,9 +500,12 @@ def _definition_changes(recipe: _Recipe, folder: Path) -> list[str]:
     return [f"All dates are made: {'; '.join(changes)}"]
 
 
-def _told(file: Path) -> dict[str, Any]:
-    """What a stored snapshot says of itself."""
-    content: dict[str, Any] = json.loads(pq.read_schema(file).metadata[METADATA])
+def _told(file: Path) -> dict[str, Any] | None:
+    """What a stored snapshot says of itself; None if it cannot be read."""
+    try:
+        content: dict[str, Any] = json.loads((pq.read_schema(file).metadata or {})[METADATA])
+    except (OSError, pa.ArrowInvalid, KeyError):  # not ours, or damaged
+        return None
     return content
 
 
@@ -609,4 +619,6 @@ def _write(table: pa.Table, file: Path) -> None:
     """Write under a name of this process's own, then rename: nobody ever sees half a file."""
     partial = file.with_suffix(f".{os.getpid()}.partial")
     pq.write_table(table.combine_chunks(), partial, compression="zstd")
+    with partial.open("rb+") as written:
+        os.fsync(written.fileno())  # else the name could outlive the content in a power cut
     partial.replace(file)

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from features import contract, dialects
-from features.check import STRICT
+from features.check import LARGEST, STRICT
 from features.check_report import CheckReport, TableReport
 from features.contract import Column, Table, Type
 from features.engines.chosen import warehouse_engine
@@ -234,6 +234,9 @@ def _rules(
     """What is held against every row: the rules of the check that such columns can break."""
     for name, theirs in mapped.columns.items():
         column, value = table.column(name), named(theirs)
+        if column.type is Type.NUMBER:
+            what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
+            yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}")
         if column.required:
             todo = "Every row needs one."
             yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL")

@@ -75,7 +75,7 @@ def contract_events(tables: Tables, *, as_of: date, threads: int, memory_gb: flo
     with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
-        return connection.execute(f"SELECT * FROM ({union}) ORDER BY account_id, day, event, product").df()
+        return connection.execute(f"SELECT * FROM ({union}) ORDER BY ALL").df()
 
 
 _MONTH = "CAST(date_trunc('month', DATE '1970-01-01' + CAST(day AS INTEGER)) AS TIMESTAMP)"
@@ -90,7 +90,8 @@ def _signals(asof: AsOf) -> dict[str, tuple[str, str]]:
     tables, selects = asof.tables, {}
     if tables.has("usage"):
         quantity = "COALESCE(quantity, 1)" if tables.has("usage", "quantity") else "1"
-        selects["usage"] = (asof.events("usage", [f"{quantity} AS quantity"]), "SUM(quantity)")
+        scaled = f"CAST(ROUND({quantity} * 100) AS BIGINT) AS quantity"  # whole, so that no order of rows matters
+        selects["usage"] = (asof.events("usage", [scaled]), "SUM(quantity) / 100")
     if tables.has("usage", "user_id"):
         selects["users"] = (asof.events("usage", ["user_id"]), "COUNT(DISTINCT user_id)")
     if tables.has("tickets"):

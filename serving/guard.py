@@ -22,10 +22,10 @@ from serving.schemas import LiveRequest, ScoreRequest
 from serving.visit import COOKIE, LIVE, SCORE, VISIT, Visit, visit_of
 
 BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest}
-OPEN = ("/livez", "/healthz", "/readyz", "/sign-in", "/static/")
+OPEN = ("/livez", "/healthz", "/readyz", "/sign-in")
 OWN = ("/readyz", "/schema.json")  # BentoML answers these itself unless it is not let
 UNLOGGED = ("/livez", "/healthz", "/readyz", "/static/", "/metrics")
-FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 SECURITY = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -83,7 +83,7 @@ class Guard:
         visit.caller = self._caller(scope, headers)
         _require_host(scope, headers, self.desk)
         path = scope["path"]
-        if visit.caller is None and not path.startswith(OPEN):
+        if visit.caller is None and path not in OPEN and not path.startswith("/static/"):
             raise Refused(401, "This needs a token: send it as `Authorization: Bearer hf_...`, or sign in at /sign-in.",
                           www_authenticate="Bearer")  # fmt: skip
         self._require_rate(_who(scope, visit), 1.0)
@@ -109,7 +109,8 @@ class Guard:
         if serving.proxy_header and client in {str(proxy) for proxy in serving.proxies}:
             return self._vouched_for(headers.get(serving.proxy_header, ""))
         here = is_loopback(client) and is_loopback((scope.get("server") or ("", 0))[0])
-        forwarded = any(name in headers for name in FORWARDED)
+        # proxies that say nothing of themselves mostly speak HTTP/1.0 to what is behind them
+        forwarded = scope.get("http_version") == "1.0" or any(name in headers for name in FORWARDED)
         return LOCAL if here and not forwarded and serving.access == "auto" and not serving.proxies else None
 
     def _vouched_for(self, name: str) -> Caller | None:

@@ -40,10 +40,15 @@ class Dataset:
         return np.asarray(self.frame["as_of"] == pd.Timestamp(as_of))
 
 
+def tuning_of(params: Params) -> Tuning:
+    """What only fitting needs, from the section that holds it."""
+    return Tuning(**params.model.model_dump(include=set(Tuning.__dataclass_fields__)))
+
+
 def settings_of(params: Params) -> Settings:
     """The model's settings, from the sections that hold them."""
     chosen = params.model.model_dump(include=set(Settings.__dataclass_fields__))
-    tuning = Tuning(**params.model.model_dump(include=set(Tuning.__dataclass_fields__)))
+    tuning = tuning_of(params)
     grace_days = params.revenue.grace_days
     return Settings(**chosen, grace_days=grace_days, seed=params.seed, threads=params.threads, tuning=tuning)
 

@@ -21,7 +21,7 @@ from features.tables import Tables
 from models.hazard import Rows, TreeHazard
 from models.inputs import learn_categories, matrix
 from params import Params
-from training.dataset import Progress, inputs_of
+from training.dataset import Progress, inputs_of, tuning_of
 
 Array = NDArray[np.float64]
 FAMILY = "contract_history"  # the features that read the end of a line
@@ -177,6 +177,7 @@ def _out_of_fold(frame: pd.DataFrame, cohort: Cohort, params: Params) -> Array:
             l2=L2,
             seed=params.seed,
             threads=1,  # so few rows are done sooner by one
+            tuning=tuning_of(params),
         )
         margin[own] = model.fit(rows).margin(values[own])
     return margin

@@ -1,6 +1,7 @@
 """PostgreSQL, where the raw tables live: work tables are temporary, and only the result comes back."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -68,6 +69,7 @@ class Postgres:
             sink = pa.BufferOutputStream()
             csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
             with (
+                self._failing(name),
                 self._connection.cursor() as cursor,
                 cursor.copy(f"COPY {named(name)} FROM STDIN (FORMAT csv)") as copy,
             ):
@@ -107,7 +109,11 @@ class Postgres:
         types = {
             column.name: pa.string() if as_text else TYPES.get(column.type_code, pa.string()) for column in described
         }
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT csv)") as copy:
+        with (
+            self._failing("the result"),
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT csv)") as copy,
+        ):
             content = b"".join(copy)
         return plain(_read(content, types))
 
@@ -124,9 +130,15 @@ class Postgres:
         return None if row is None or row[0] is None else str(row[0])
 
     def _execute(self, sql: str, what: str) -> Any:
-        """Run one statement; an error tells what failed and PostgreSQL's code for it, never a value."""
-        try:
+        """Run one statement."""
+        with self._failing(what):
             return self._connection.execute(sql)
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """Tell what failed and PostgreSQL's code for it, never a value."""
+        try:
+            yield
         except self._error as error:
             raise RuntimeError(f"PostgreSQL could not make {what}: {type(error).__name__} ({error.sqlstate})") from None
 

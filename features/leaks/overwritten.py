@@ -11,8 +11,8 @@ from features.leaks.arrival import happened, month_starts_between
 from features.leaks.finding import Leak
 from features.leaks.rank import share_low
 from features.problems import EXAMPLES
-from features.sql import quoted
-from features.tables import Tables
+from features.sql import named, quoted
+from features.tables import Tables, write_table
 from params import Leaks as Settings
 
 COPIED = ("accounts", "contracts", "fx_rates")
@@ -106,18 +106,18 @@ def with_ends_let_through(tables: Tables, database: Path) -> Tables | None:
         stopped = connection.execute("SELECT count(*) FROM raw.contracts WHERE ended_on IS NOT NULL").fetchone()
         if not stopped or not stopped[0]:
             return None
-        connection.execute(f"ATTACH {quoted(str(database))} AS copied")
+        connection.execute(f"ATTACH {quoted(str(database))} AS made")
         for name in columns:
-            connection.execute(f"CREATE TABLE copied.{name} AS SELECT {_copied(tables, name)} FROM raw.{name}")
+            shown = ", ".join(_copied(tables, name, column) for column in columns[name])
+            write_table(connection, name, columns[name], f"SELECT {shown} FROM raw.{name}")
     return replace(tables, database=database, columns=columns, digest=f"{tables.digest}-ends-let-through")
 
 
-def _copied(tables: Tables, name: str) -> str:
-    if name != "contracts":
-        return "*"
+def _copied(tables: Tables, table: str, column: str) -> str:
+    if (table, column) != ("contracts", "ends_on"):
+        return named(column)
     ends = "COALESCE(ended_on, ends_on)" if tables.has("contracts", "ends_on") else "ended_on"
-    without = "ended_on, ends_on" if tables.has("contracts", "ends_on") else "ended_on"
-    return f"* EXCLUDE ({without}), {ends} AS ends_on"
+    return f"{ends} AS ends_on"
 
 
 def odd_ends(connection: duckdb.DuckDBPyConnection, tables: Tables, settings: Settings) -> Iterator[Leak]:

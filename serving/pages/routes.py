@@ -91,7 +91,9 @@ async def signed_in(request: Request) -> Response:
             raise Refused(429, "Too many failed sign-ins: wait a minute.", retry_after=str(int(wait) + 1))
         return page("sign_in.html", None, status=401, title="Sign in", said="The token is unknown, revoked or expired.")
     answer = RedirectResponse("/", 303)
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https", path="/")
+    # a proxy's word for the scheme is not believed; where one is trusted, it is there to speak TLS
+    secure = request.url.scheme == "https" or bool(_desk(request).params.serving.proxies)
+    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, path="/")
     return answer
 
 

@@ -200,7 +200,11 @@ HISTORY = (
 NO_HISTORY = [  # accounts, settings, the attributes that are named
     ("account_id,name,segment,csm,fit / a,x,s,c,good / b,x,s,c,bad", [], "segment, csm, fit"),
     ("account_id,fit,valid_from / a,good, / b,bad,", [], "fit"),
-    ("account_id,segment,fit / a,s,good / b,s,bad", ["snapshots.drop=[fit,segment]", "forecast.cuts=[tier]"], "tier"),
+    (
+        "account_id,segment,fit / a,s,good / b,s,bad",
+        ["snapshots.drop=[fit,segment]", "forecast.cuts=[tier]"],
+        "segment, tier",
+    ),
     ("account_id,name,seller / a,x,y / b,x,y", [], None),  # neither a feature nor a cut
     ("account_id,fit / a,good / b,bad", ["snapshots.drop=[fit]"], None),
     ("account_id,fit,valid_from / a,good,2024-01-01 / b,bad,", [], None),
@@ -212,7 +216,7 @@ NO_HISTORY = [  # accounts, settings, the attributes that are named
 def test_attributes_without_a_history_are_named_once(
     source: Any, accounts: str, settings: list[str], named: str | None
 ) -> None:
-    if named == "tier":
+    if named == "segment, tier":
         accounts = accounts.replace("account_id", "account_id,tier").replace(" a,", " a,1,").replace(" b,", " b,1,")
     source.write("accounts", accounts)
     found = [str(warning) for warning in source.load(*settings).report.warnings]

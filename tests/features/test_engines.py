@@ -86,7 +86,7 @@ def rows(company: Rows) -> Rows:
         "a-b c",
     )
     made["usage"] += [usage | {"feature": text, "user_id": text, "quantity": 0.125 * n} for n, text in enumerate(odd)]
-    halves = (0.005, 0.015, 0.025, 0.125, 1.005, 2.675, 1e6 + 0.005, 123456789012.345)
+    halves = (0.005, 0.015, 0.025, 0.125, 1.005, 2.675, 1e6 + 0.005, 987654321.345)
     made["usage"] += [usage | {"feature": "half", "quantity": half} for half in halves]
     often = (usage | {"used_on": date(2024, 2, day), "user_id": "often", "feature": "x"} for day in range(10, 22))
     made["usage"] += [row | {"quantity": 1.0} for row in often]

@@ -264,12 +264,20 @@ def test_cohort_paths_are_those_of_the_slow_loop(
     np.testing.assert_array_equal(paths, np.column_stack([cohort["arr"], np.array(expected)]))
 
 
+def told_late(line: Line, u: int, lines: list[Line], grace: int) -> bool:
+    """Whether a line ran on in its grace until notice of leaving came."""
+    if line.ends is None or line.ended is not None or line.notice is None or line.ends > replaced_on(line, lines):
+        return False
+    return line.starts < line.ends <= u < line.notice < line.ends + grace
+
+
 def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known_by: int) -> list[float]:
     path, seen = [], [line for lines in known(own, known_by).values() for line in lines]
     for months in range(1, 6):
         instant = number((pd.Timestamp(as_of) + pd.DateOffset(months=months)).date())
         unbroken = all(
-            any(line.mrr > 0 and active(line, u, seen, grace) for line in seen) for u in range(number(as_of), instant)
+            any(line.mrr > 0 and (active(line, u, seen, grace) or told_late(line, u, seen, grace)) for line in seen)
+            for u in range(number(as_of), instant)
         )
         counts = unbroken or reactivation == "include"
         then = in_hindsight(own, instant, known_by)

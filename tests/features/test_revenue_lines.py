@@ -193,6 +193,13 @@ def test_months_are_calendar_months_and_end_with_short_ones(tmp_path: Path) -> N
             id="replaced on the edge, signed before",
         ),
         pytest.param(
+            [{"ends_on": "2024-02-15", "notice_on": "2024-03-07"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 0],
+            id="notice given in the grace is not known before",
+        ),
+        pytest.param(
             [{"ends_on": "2024-03-01"}, {"starts_on": "2024-03-01", "signed_on": "2024-05-10"}],
             "2024-02-01",
             "2024-06-01",
