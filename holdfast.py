@@ -426,7 +426,7 @@ def backtest(run: Run) -> None:
 @verb
 def forecast(run: Run, as_of: AsOfDate = None) -> None:
     """Forecast churn, expansion and NRR as of a date, with reasons, and publish the tables."""
-    champion = _champion(run.params)
+    champion = _champion(run)
     with _only_writer(run.params.data_dir):
         summary = _forecast_and_publish(run, run.load(), champion, as_of)
     run.show(summary, lambda console: _print_published(console, summary))
@@ -487,7 +487,7 @@ def explain(
     """Show one account's probabilities and the reasons behind them."""
     from serving.terminal import explanation, print_explanation
 
-    champion = _champion(run.params)
+    champion = _champion(run)
     made = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
     explained = explanation(made, account)
     run.show(explained, lambda console: print_explanation(console, explained))
@@ -537,15 +537,27 @@ def _require_store(params: "Params") -> None:
     require_store(params)
 
 
-def _champion(params: "Params") -> "Champion":
-    """The model in charge; one of other rules is refused before anything is read."""
+def _champion(run: Run) -> "Champion":
+    """The model in charge; one of other rules is refused before anything is read.
+
+    Where there is none yet, input that is bad is what to mend first.
+    """
     from params import require_answer
+    from serving.problems import NoModel
+
+    params = run.params
 
     require_answer(params)  # before the imports, which take longer
     from serving.forecast import require_same_rules
     from serving.registry import load_champion
 
-    champion = load_champion(params)
+    try:
+        champion = load_champion(params)
+    except NoModel:
+        if params.source.kind != "simulated":
+            with _only_writer(params.data_dir):
+                run.load()
+        raise
     require_same_rules(champion, params)
     return champion
 
@@ -560,7 +572,7 @@ def demo(run: Run) -> None:
         _demo_training(run, steps, loaded)
         summary = steps.do(
             "Forecasting",
-            lambda: _forecast_and_publish(run, loaded, _champion(run.params), None),
+            lambda: _forecast_and_publish(run, loaded, _champion(run), None),
             lambda made: [f"run {made['run_id']}"],
         )
     content = {"steps": steps.taken, "forecast": summary}
@@ -646,7 +658,7 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.record import model_card
     from serving.registry import load_champion
 
-    params, champion = run.params, load_champion(run.params)
+    params, champion = run.params, load_champion(run)
     day = as_of or loaded.tables.data_until
     shared: dict[str, Any] = {"params": params, "progress": run.progress}
     made = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
@@ -796,14 +808,18 @@ def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequ
         f"{counted(content['dates'], 'date')}, {content['first']} to {content['last']}; "
         f"{counted(len(features), 'feature')}"
     )
-    table = Table("feature", "family", "unit", "meaning")
-    for feature in features:
-        table.add_row(feature.name, feature.family, feature.unit, feature.meaning)
-    console.print(table)
+    if content["made"]:
+        table = Table("feature", "family", "unit", "meaning")
+        for feature in features:
+            table.add_row(feature.name, feature.family, feature.unit, feature.meaning)
+        console.print(table)
     for line in content["why"]:
         console.print(line, soft_wrap=True)
-    made = counted(len(content["made"]), "date")
-    console.print(f"{made} made now, the rest was there. Stored in {content['folder']}", soft_wrap=True)
+    there = content["dates"] - len(content["made"])
+    console.print(
+        f"{counted(len(content['made']), 'date')} made now, {there} there. Stored in {content['folder']}",
+        soft_wrap=True,
+    )
 
 
 def _print_lines(console: "Console", lines: Sequence[str]) -> None:

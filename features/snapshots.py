@@ -174,7 +174,7 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     folder = params.data_dir / "snapshots" / recipe.key
     known = known_before(tables, recipe.asof.dates)
     files = {day: _file(folder, day, known[day]) for day in recipe.asof.dates}
-    missing = tuple(day for day, file in files.items() if not file.exists())
+    missing = tuple(day for day, file in files.items() if _told(file) is None)
     return Stored(files, missing, tuple(_why(recipe, folder, files, known)), recipe.selection.features)
 
 
@@ -437,7 +437,7 @@ def _assemble(engine: Engine, recipe: _Recipe) -> None:
     """Make temp tables `assembled`, the snapshots of all accounts, a range of accounts at a time, and `ranks`."""
     engine.load(recipe.asof.frames())
     assembled, *ranks = recipe.assembling
-    for place, _ in enumerate(engine.ranges()):
+    for place, _ in enumerate(engine.ranges(len(recipe.asof.dates))):
         engine.make(recipe.statements)
         _require_rates(engine)
         engine.make([assembled if not place else f"INSERT INTO assembled {recipe.assembly}"])
@@ -462,16 +462,17 @@ def _why(
     recipe: _Recipe, folder: Path, files: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]
 ) -> list[str]:
     """What is to be made and is not simply new: because the definition changed, or a past was rewritten."""
-    missing = [day for day, file in files.items() if not file.exists()]
+    missing = [day for day, file in files.items() if _told(file) is None]
     if not missing:
         return []
     if not folder.exists():
         return _definition_changes(recipe, folder)
-    lines = []
+    damaged = [day for day in missing if files[day].exists()]
+    lines = [f"{day} is made again: its file cannot be read" for day in damaged]
     for day in missing:
         others = sorted(folder.glob(f"{day.isoformat()}.*.parquet"), key=lambda file: file.stat().st_mtime)
         told = _told(others[-1]) if others else None
-        if told:
+        if told and day not in damaged:
             before = told["known"]
             changed = sorted(name for name in known[day] if before.get(name) != known[day][name])
             lines.append(f"{day} is made again: what was known before it has changed in {', '.join(changed)}")
@@ -493,9 +494,10 @@ def _definition_changes(recipe: _Recipe, folder: Path) -> list[str]:
         "gone": [name for name in old if name not in new],
         "changed": [name for name in new if name in old and old[name] != new[name]],
     }
-    changes += [f"{len(names)} features {what} ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
-                for what, names in named_changes.items() if names]  # fmt: skip
-    changes += ["the lags of the tables"] * (before["lag_days"] != now["lag_days"])
+    for what, names in named_changes.items():
+        few = f"{', '.join(names[:3])}{', ...' * (len(names) > 3)}"
+        changes += [f"{len(names)} feature{'s' * (len(names) > 1)} {what} ({few})"] if names else []
+    changes += ["the lags of the tables changed"] * (before["lag_days"] != now["lag_days"])
     changes += ["what all features stand on"] * (not changes)
     return [f"All dates are made: {'; '.join(changes)}"]
 

@@ -306,8 +306,9 @@ def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> t
     """What a reader would otherwise take wrongly."""
     skill = {"churn": champion.has_skill, "expansion": champion.has_expansion_skill}
     notes = [
-        f"NO SKILL FOUND for {outcome} when the champion was tested out of time: its {outcome} probabilities were no "
-        f"better than the base rate. Do not act on single accounts' {outcome} probabilities or reasons."
+        f"NO SKILL FOUND for {outcome} when the champion was tested out of time: that its {outcome} probabilities are "
+        f"better than the base rate was not shown (`holdfast train` says why). Do not act on single accounts' "
+        f"{outcome} probabilities or reasons."
         for outcome, found in skill.items()
         if found is False
     ]

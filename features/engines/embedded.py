@@ -10,7 +10,8 @@ import pyarrow as pa
 from features.engines.engine import Frames
 from features.tables import KEYS, Tables
 
-ROWS_A_GB = 12_000_000  # rows of events whose accounts are made at once, for each GB the engine may use
+ALL_ROWS_SEEN = 12  # so many snapshots, a month apart, see about all rows between them
+ROWS_A_GB = 30_000_000  # rows of events whose accounts are made at once, for each GB the engine may use
 
 
 class Embedded:
@@ -34,11 +35,16 @@ class Embedded:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
             self.connection.unregister("incoming")
 
-    def ranges(self) -> Iterator[None]:
-        """Show one range of accounts after another, so that memory stays flat and hash tables small."""
+    def ranges(self, snapshots: int) -> Iterator[None]:
+        """Show one range of accounts after another, so that memory stays flat and hash tables small.
+
+        A few snapshots see only the rows of their own windows, and planning every statement once more for each range
+        would then cost more than the work itself.
+        """
         _, accounts = self._tables.account_keys(self.connection)
         rows = sum(self._count(name) for name in self._tables.kept)
-        ranges = 1 + int(rows / (ROWS_A_GB * self._memory_gb))
+        seen = min(1.0, snapshots / ALL_ROWS_SEEN)
+        ranges = 1 + int(rows * seen / (ROWS_A_GB * self._memory_gb))
         size = max(1, -(-accounts // ranges))
         for first in range(1, max(accounts, 1) + 1, size):
             self._tables.show_accounts(self.connection, first, first + size - 1)

@@ -31,8 +31,11 @@ class Engine(Protocol):
     def load(self, frames: Frames) -> None:
         """Make temporary tables of small tables, in place of any of the same name."""
 
-    def ranges(self) -> Iterator[None]:
-        """Let `raw` show one range of accounts after another, or all at once where memory is not ours to save."""
+    def ranges(self, snapshots: int) -> Iterator[None]:
+        """Let `raw` show one range of accounts after another, or all at once where memory is not ours to save.
+
+        `snapshots` is how many are made of each account.
+        """
 
     def make(self, statements: Sequence[str]) -> None:
         """Run statements that make and drop temporary tables."""

@@ -71,8 +71,9 @@ class Spark:
         for name, frame in frames.items():
             self._keep(name, self._session.createDataFrame(plain(as_arrow(frame))))
 
-    def ranges(self) -> Iterator[None]:
+    def ranges(self, snapshots: int) -> Iterator[None]:
         """All accounts at once."""
+        del snapshots
         yield
 
     def make(self, statements: Sequence[str]) -> None:

@@ -263,7 +263,11 @@ def test_the_sound_engine_is_not_caught(is_caught: Callable[[], bool]) -> None:
         ),
         pytest.param(AsOf, "attributes", "v.hf_known_day < c.t", "TRUE", id="attributes not yet known"),
         pytest.param(
-            AsOf, "attributes", "v.hf_valid_day < c.t AND v.hf_known_day < c.t", "TRUE", id="attributes not yet in force"
+            AsOf,
+            "attributes",
+            "v.hf_valid_day < c.t AND v.hf_known_day < c.t",
+            "TRUE",
+            id="attributes not yet in force",
         ),
         pytest.param(AsOf, "rates", "<= c.t", "<= c.t + 999", id="rates of later months"),
     ],

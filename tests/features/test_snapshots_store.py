@@ -326,7 +326,7 @@ def two_currencies(company: Rows, store: Callable[..., Any], tmp_path_factory: p
     [
         ("revenue.grace_days=10", "All dates are made: grace_days 30 -> 10"),
         ("revenue.currency=EUR", "All dates are made: currency USD -> EUR"),
-        ("snapshots.drop=[usage_28d]", "All dates are made: 1 features gone (usage_28d)"),
+        ("snapshots.drop=[usage_28d]", "All dates are made: 1 feature gone (usage_28d)"),
         ("snapshots.first=2023-01-01", None),
         ("threads=1", None),
     ],
@@ -359,9 +359,9 @@ def test_another_lag_is_another_store(
 @pytest.mark.parametrize(
     ("spoilt", "why"),
     [
-        (lambda chosen: chosen[1:], "1 features gone (usage_28d)"),
-        (lambda chosen: (renamed(chosen[0]), *chosen[1:]), "1 features added (renamed); 1 features gone (usage_28d)"),
-        (lambda chosen: (valued(chosen[0], chosen[1]), *chosen[1:]), "1 features changed (usage_28d)"),
+        (lambda chosen: chosen[1:], "1 feature gone (usage_28d)"),
+        (lambda chosen: (renamed(chosen[0]), *chosen[1:]), "1 feature added (renamed); 1 feature gone (usage_28d)"),
+        (lambda chosen: (valued(chosen[0], chosen[1]), *chosen[1:]), "1 feature changed (usage_28d)"),
     ],
 )
 def test_another_definition_of_a_feature_says_what_changed(
