@@ -658,7 +658,8 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.record import model_card
     from serving.registry import load_champion
 
-    params, champion = run.params, load_champion(run)
+    params = run.params
+    champion = load_champion(params)
     day = as_of or loaded.tables.data_until
     shared: dict[str, Any] = {"params": params, "progress": run.progress}
     made = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
