@@ -21,11 +21,11 @@ from typing import Any
 import pyarrow as pa
 
 from features import contract
+from features.kinds import BITS
 from features.tables import Tables
 
 EPOCH = date(1970, 1, 1)
 NEVER = 2_000_000
-FLAG_DAYS = 60  # days that the bits of one whole number can tell apart
 
 
 def day_number(day: date) -> int:
@@ -57,15 +57,13 @@ class AsOf:
         `day_segment(stream, on_day, segment)`: the first day of the segment a day lies in.
         `segment_span(stream, segment, k, reach)` and `day_span(day, k, reach)`: the snapshots that still see a
         segment or day within the longest window; `reach` is how many days before the snapshot it begins.
-        `arrival_span(kv, k, shift)`: each snapshot and those less than `FLAG_DAYS` days after it.
+        `arrival_span(kv, k, shift)`: each snapshot and those less than `BITS` days after it.
         """
         days = self._days
         firsts = [(d, bisect_right(days, d)) for d in range(days[0] - 1, days[-1])]
         segments = {stream: self._segments(edges) for stream, edges in self.edges.items()}
         spans = [(s, *row) for s, starts in segments.items() for row in _span(starts, days, max(self.edges[s]))]
-        near = [
-            (i + 1, j + 1, days[j] - t) for i, t in enumerate(days) for j in range(i, bisect_left(days, t + FLAG_DAYS))
-        ]
+        near = [(i + 1, j + 1, days[j] - t) for i, t in enumerate(days) for j in range(i, bisect_left(days, t + BITS))]
         return {
             "cal": _frame(("k", "t"), list(enumerate(days, start=1))),
             "day_first": _frame(("day", "k", "t"), [(d, place + 1, days[place]) for d, place in firsts]),
@@ -83,9 +81,9 @@ class AsOf:
         return min((later - day for day, later in pairwise(self._days)), default=NEVER)
 
     def _segments(self, edges: tuple[int, ...]) -> list[int]:
-        """First days of the segments that no window edge divides, none longer than `FLAG_DAYS`."""
+        """First days of the segments that no window edge divides, none longer than `BITS`."""
         cuts = sorted({t - edge for t in self._days for edge in (0, *edges)})
-        return [day for cut, end in pairwise(cuts) for day in range(cut, end, FLAG_DAYS)]
+        return [day for cut, end in pairwise(cuts) for day in range(cut, end, BITS)]
 
     def _days_of_segments(self, segments: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int]]:
         """Every day of every segment."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal
 
-BITS = 60  # a BIGINT holds as many flags with room to spare
+BITS = 60  # a BIGINT holds as many flags, of days or of things, with room to spare
 
 
 @dataclass(frozen=True)

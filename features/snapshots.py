@@ -154,13 +154,14 @@ class Stored:
     """Where the snapshots of some dates lie or will lie, which of them are to be made, and why.
 
     `files` by date; `missing` the dates to make; `why` a line for each that is not simply new; `features` as in
-    `Snapshots`.
+    `Snapshots`; `known` the digests of what was known before each date, by table.
     """
 
     files: Mapping[date, Path]
     missing: tuple[date, ...]
     why: tuple[str, ...]
     features: tuple[Feature, ...]
+    known: Mapping[date, Mapping[str, str]]
 
     def totals(self) -> tuple[int, int]:
         """How many rows and distinct accounts the files hold, once they are made."""
@@ -175,7 +176,7 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     known = known_before(tables, recipe.asof.dates)
     files = {day: _file(folder, day, known[day]) for day in recipe.asof.dates}
     missing = tuple(day for day, file in files.items() if _told(file) is None)
-    return Stored(files, missing, tuple(_why(recipe, folder, files, known)), recipe.selection.features)
+    return Stored(files, missing, tuple(_why(recipe, folder, files, known)), recipe.selection.features, known)
 
 
 def make(
@@ -190,7 +191,6 @@ def make(
     if not todo.missing:
         return todo
     recipe = _recipe(tables, todo.missing, params.revenue, params.snapshots)
-    known = known_before(tables, todo.missing)
     folder = next(iter(todo.files.values())).parent
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("*.partial"):  # of runs that were killed
@@ -198,7 +198,7 @@ def make(
     with engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine:
         _assemble(engine, recipe)
         for place, day in enumerate(recipe.asof.dates, start=1):
-            told = json.dumps({"definition": recipe.definition, "known": known[day]})
+            told = json.dumps({"definition": recipe.definition, "known": todo.known[day]})
             made = _assembled(engine, recipe, place).replace_schema_metadata({METADATA: told})
             _write(made, todo.files[day])
             progress("snapshots", place, len(todo.missing))

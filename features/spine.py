@@ -2,6 +2,7 @@
 
 from features.asof import AsOf, day_of
 from features.revenue import line_states
+from features.sql import quoted
 from params import Revenue
 
 COLUMNS: dict[str, str] = {
@@ -56,9 +57,9 @@ def _arr_cents(mrr_cents: str, rate: str) -> str:
 
 
 def _lines(rules: Revenue) -> str:
-    home = rules.currency.replace("'", "''")
-    priced_in = f"COALESCE(s.currency, '{home}')"
-    rate = f"CASE WHEN {priced_in} = '{home}' THEN 1.0 ELSE r.rate END"
+    home = quoted(rules.currency)
+    priced_in = f"COALESCE(s.currency, {home})"
+    rate = f"CASE WHEN {priced_in} = {home} THEN 1.0 ELSE r.rate END"
     return f"""
         SELECT l.*, CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
                          THEN 1 ELSE 0 END AS active
