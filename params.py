@@ -131,12 +131,14 @@ class Model(Section):
     """How the outcome models are fitted."""
 
     horizon_months: Annotated[int, Field(ge=1, le=24)]
-    learner: Literal["lightgbm", "logistic"]
+    learner: Literal["ensemble", "lightgbm", "logistic"]
     trees: Positive
     leaves: Annotated[int, Field(ge=2)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     min_rows_per_leaf: Positive
+    min_hessian_per_leaf: Annotated[float, Field(ge=0)]
     l2: Annotated[float, Field(ge=0)]
+    extra_trees: bool
     logistic_l2: Annotated[float, Field(gt=0)]
     feature_fraction: PositiveShare
     bagging_fraction: PositiveShare
@@ -146,8 +148,8 @@ class Model(Section):
     patience: Positive
     min_trees: Positive
     max_rows: Annotated[int, Field(ge=1000)]
-    calibration_months: Positive
     calibration_prior_sd: Annotated[float, Field(gt=0)]
+    luck_prior_sd: Annotated[float, Field(gt=0)]
     min_accounts: Positive
     min_months: Positive
     min_churned: Positive

@@ -12,6 +12,7 @@ SIZES = 3
 POOL_POINTS = 99
 FEWEST = 30
 LARGEST = 5.0
+LARGEST_ERROR = 0.5
 _FALLBACK = {"contraction": 0.75, "expansion": 1.25}
 
 
@@ -30,13 +31,15 @@ class ChangePools:
     A pool holds 99 evenly spaced quantiles of the multipliers seen; a draw takes one with equal chance. Small accounts
     change by larger factors than large ones and renewals by others than mid-term changes, so each has its own pool,
     unless it holds fewer than 30 changes, which then share the outcome's common pool. Multipliers above 5 count as 5:
-    one start-up that grew fiftyfold says little about the next.
+    one start-up that grew fiftyfold says little about the next. `errors_` holds, of each pool, the standard error of
+    the mean change relative to it.
     """
 
     def fit(self, arr: Array, changes: Mapping[str, Changes]) -> Self:
         """Learn size limits from `arr` (all accounts) and pools from the changes of each outcome."""
         self.limits_: Array = np.quantile(arr, np.arange(1, SIZES) / SIZES)
         self.pools_: list[Array] = []
+        self.errors_: list[float] = []
         self.index_: dict[str, NDArray[np.int64]] = {}
         for outcome in ("contraction", "expansion"):
             self.index_[outcome] = self._fit_outcome(outcome, changes[outcome])
@@ -57,6 +60,7 @@ class ChangePools:
         return {
             "limits": self.limits_.tolist(),
             "pools": [pool.tolist() for pool in self.pools_],
+            "errors": self.errors_,
             "index": {outcome: index.tolist() for outcome, index in self.index_.items()},
         }
 
@@ -66,6 +70,7 @@ class ChangePools:
         pools = cls()
         pools.limits_ = np.array(content["limits"])
         pools.pools_ = [np.array(pool) for pool in content["pools"]]
+        pools.errors_ = content["errors"]
         pools.index_ = {outcome: np.array(index) for outcome, index in content["index"].items()}
         return pools
 
@@ -86,4 +91,8 @@ class ChangePools:
         # Midpoints of equal slices keep the pool's mean close to the sample's.
         points = np.quantile(multiplier, (np.arange(POOL_POINTS) + 0.5) / POOL_POINTS)
         self.pools_.append(points * multiplier.mean() / points.mean())
+        change = multiplier - 1
+        known = multiplier.size > 1 and change.mean() != 0
+        error = change.std(ddof=1) / np.sqrt(change.size) / abs(change.mean()) if known else LARGEST_ERROR
+        self.errors_.append(float(min(error, LARGEST_ERROR)))
         return len(self.pools_) - 1

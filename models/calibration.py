@@ -16,15 +16,18 @@ _STEPS = 50
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A line on the logit scale: slope and intercept, and how well the level is known (a standard deviation)."""
+    """A line on the logit scale."""
 
     slope: float = 1.0
     intercept: float = 0.0
-    level_sd: float = 0.0
+
+    def log_odds(self, margin: Array) -> Array:
+        """Calibrated log-odds of margins, of the same shape."""
+        return np.asarray(self.slope * margin + self.intercept)
 
     def probability(self, margin: Array) -> Array:
         """Calibrated probabilities of margins, of the same shape."""
-        calibrated: Array = expit(self.slope * margin + self.intercept)
+        calibrated: Array = expit(self.log_odds(margin))
         return calibrated
 
 
@@ -53,9 +56,47 @@ def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: floa
         theta = theta + np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-10:
             break
-    probability = expit(design @ theta)
-    information = float(weight @ (probability * (1 - probability))) + prior_sd**-2
-    return Calibrator(float(theta[0]), float(theta[1]), information**-0.5)
+    return Calibrator(float(theta[0]), float(theta[1]))
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A coefficient on the logit scale, and its standard deviation."""
+
+    slope: float = 0.0
+    sd: float = 0.0
+
+
+def fit_slope(
+    covariate: Array, event: Array, *, offset: Array, weight: Array, cluster: NDArray[np.int64], prior_sd: float
+) -> Slope:
+    """How log-odds move with a covariate beyond an offset, and how well that is known.
+
+    Parameters
+    ----------
+    covariate, event, offset, weight
+        The covariate, 0/1 outcomes, log-odds predicted and weights, each of shape (rows,).
+    cluster
+        Rows of one cluster (account) are not independent.
+    prior_sd
+        Standard deviation of the normal prior around 0.
+
+    Notes
+    -----
+    Newton's method; the standard deviation is that of the sandwich estimator over clusters (Liang and Zeger 1986),
+    with the prior's precision added to the curvature.
+    """
+    slope = 0.0
+    for _ in range(_STEPS):
+        chance = expit(offset + slope * covariate)
+        score = weight * covariate * (event - chance)
+        curvature = float((weight * covariate**2 * chance * (1 - chance)).sum()) + prior_sd**-2
+        step = (float(score.sum()) - slope / prior_sd**2) / curvature
+        slope += float(np.clip(step, -1, 1))
+        if abs(step) < 1e-10:
+            break
+    spread = float((np.bincount(cluster, weights=score) ** 2).sum()) + prior_sd**-2
+    return Slope(slope, float(np.sqrt(spread) / curvature))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from scipy.special import expit
 
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
-from models.outcome import Contributions, Outcome
+from models.outcome import Contributions
+from models.prediction import Outcome
 from models.words import counted, of_one
 
 Array = NDArray[np.float64]
@@ -73,7 +74,7 @@ def path_effects(contributions: Contributions) -> Array:
     """
     margin = contributions.margin
     chunks = [margin[start : start + _CHUNK] for start in range(0, len(margin), _CHUNK)]
-    start = contributions.slope * contributions.base + contributions.intercept
+    start = (contributions.slope * contributions.base + contributions.intercept)[:, None]
     effects = [_integrate(contributions.slope * chunk, start) for chunk in chunks]
     return np.concatenate([np.empty((0, margin.shape[2])), *effects])
 
@@ -158,7 +159,7 @@ def _log_odds(contributions: Contributions) -> Array:
     return np.asarray(contributions.slope * margin + contributions.intercept)
 
 
-def _integrate(change: Array, start: float) -> Array:
+def _integrate(change: Array, start: Array) -> Array:
     """Effects of changes of the log-odds (accounts, months, inputs) from `start` on; dP/dz_m = h_m prod_k (1 - h_k)."""
     points, weights = np.polynomial.legendre.leggauss(_POINTS)
     way = change.sum(axis=-1)[..., None] * ((points + 1) / 2)

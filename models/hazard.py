@@ -1,7 +1,8 @@
 """Monthly hazards: the log-odds that an outcome happens in one month ahead, given what the snapshot knew.
 
-Two learners share one interface (`fit`, `margin`, `contributions`, `to_text`, `from_text`): boosted trees
-(LightGBM) and, as the baseline, a logistic regression. The hazard, and not the horizon, is what is modelled: a
+Three learners share one interface (`fit`, `margin`, `contributions`, `to_text`, `from_text`): boosted trees
+(LightGBM), a ridge logistic regression, and the mean of the two, which beats either: the one finds thresholds and
+interactions, the other carries a line through where events are few. The hazard, and not the horizon, is modelled: a
 classifier of "left within 12 months" learns from no snapshot younger than a year, a monthly hazard from last month's.
 """
 
@@ -20,16 +21,20 @@ from models.inputs import Input
 from models.tree_shap import TreeShap
 
 Array = NDArray[np.float64]
+_WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
+_NEWTON_STEPS = 60
 
 
 @dataclass(frozen=True)
 class Tuning:
     """What only fitting needs, of the `model` section of params.yaml; a fitted model's files do not hold it.
 
-    LightGBM's feature_fraction, bagging_fraction, cat_smooth, cat_l2 and max_bin; when boosting stops early; how far
-    the calibration may move.
+    LightGBM's min_sum_hessian_in_leaf, extra_trees, feature_fraction, bagging_fraction, cat_smooth, cat_l2 and max_bin;
+    when boosting stops early; how far the calibration, and how strongly the luck that months share, may move.
     """
 
+    min_hessian_per_leaf: float
+    extra_trees: bool
     feature_fraction: float
     bagging_fraction: float
     category_smoothing: float
@@ -38,6 +43,7 @@ class Tuning:
     patience: int
     min_trees: int
     calibration_prior_sd: float
+    luck_prior_sd: float
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,8 @@ class Rows:
 class Hazard(Protocol):
     """A fitted monthly hazard."""
 
-    def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
-        """Learn from `rows`; stop where `newest` (later months) no longer improve."""
+    def fit(self, rows: Rows, others: Rows | None = None) -> Self:
+        """Learn from `rows`; stop where `others` (of other accounts) no longer improve."""
         ...
 
     def margin(self, inputs: Array) -> Array:
@@ -107,8 +113,8 @@ class TreeHazard:
         self.threads = threads
         self.tuning = tuning
 
-    def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
-        """Boost; with `newest`, as many trees as serve its log-loss best, at least `tuning.min_trees`.
+    def fit(self, rows: Rows, others: Rows | None = None) -> Self:
+        """Boost; with `others`, as many trees as serve their log-loss best, at least `tuning.min_trees`.
 
         Raises
         ------
@@ -117,14 +123,14 @@ class TreeHazard:
         """
         tuning = required(self.tuning)
         train = self._dataset(rows, tuning)
-        valid = [] if newest is None else [self._dataset(newest, tuning, train)]
+        valid = [] if others is None else [self._dataset(others, tuning, train)]
         stop: list[Callable[..., Any]] = []
-        if newest is not None:
+        if others is not None:
             stop.append(lightgbm.early_stopping(tuning.patience, verbose=False))
         self.booster_ = lightgbm.train(
             self._parameters(tuning), train, num_boost_round=self.trees, valid_sets=valid, callbacks=stop
         )
-        best = self.booster_.best_iteration if newest is not None else self.trees
+        best = self.booster_.best_iteration if others is not None else self.trees
         self.trees_ = max(min(tuning.min_trees, self.trees), best)
         return self
 
@@ -170,6 +176,8 @@ class TreeHazard:
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.min_rows_per_leaf,
+            "min_sum_hessian_in_leaf": tuning.min_hessian_per_leaf,
+            "extra_trees": tuning.extra_trees,
             "lambda_l2": self.l2,
             "cat_smooth": tuning.category_smoothing,
             "cat_l2": tuning.category_l2,
@@ -178,7 +186,7 @@ class TreeHazard:
             "bagging_freq": 1,
             "max_bin": tuning.max_bins,
             "deterministic": True,
-            "force_row_wise": True,
+            "force_col_wise": True,
             "use_quantized_grad": False,
             "seed": self.seed,
             "num_threads": self.threads,
@@ -209,17 +217,24 @@ class _Scaling:
     sd: float
     missing: bool
     categories: int
+    logarithmic: bool = False
 
     @property
     def width(self) -> int:
         return self.categories or (2 if self.missing else 1)
 
+    def scaled(self, values: Array) -> Array:
+        """Clipped and, where that is what the input needs, on a logarithmic scale; standardised."""
+        clipped = np.clip(values, self.low, self.high)
+        bent = _signed_log(clipped) if self.logarithmic else clipped
+        return np.asarray((bent - self.mean) / self.sd)
+
 
 class LogisticHazard:
-    """Ridge logistic regression: the baseline a tree model has to beat.
+    """Ridge logistic regression.
 
-    Numbers are clipped to their 1st and 99th percentile and standardised, missing ones set to the mean with a flag;
-    categories become indicators.
+    Numbers are clipped to their 1st and 99th percentile, those that range wide are put on a logarithmic scale, all are
+    standardised; missing ones are set to the mean with a flag; categories become indicators.
 
     Parameters
     ----------
@@ -233,11 +248,11 @@ class LogisticHazard:
         self.inputs = tuple(inputs)
         self.l2 = l2
 
-    def fit(self, rows: Rows, newest: Rows | None = None) -> Self:
-        """Learn the coefficients; `newest` is not needed, nothing is stopped early."""
+    def fit(self, rows: Rows, others: Rows | None = None) -> Self:
+        """Learn the coefficients; `others` are not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
         design = self._design(rows.inputs)
-        model = LogisticRegression(C=1 / self.l2, max_iter=500, tol=1e-6)
+        model = LogisticRegression(C=1 / self.l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
         model.fit(design, rows.event, sample_weight=rows.weight)
         self.coefficients_: Array = model.coef_[0]
         self.intercept_ = float(model.intercept_[0])
@@ -282,6 +297,51 @@ class LogisticHazard:
         return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
 
 
+class EnsembleHazard:
+    """The mean of the log-odds of boosted trees and of a logistic regression.
+
+    Parameters
+    ----------
+    trees, logistic
+        The two, as yet unfitted.
+    """
+
+    def __init__(self, trees: TreeHazard, logistic: LogisticHazard) -> None:
+        self.trees = trees
+        self.logistic = logistic
+
+    @property
+    def trees_(self) -> int:
+        """How many trees count."""
+        return self.trees.trees_
+
+    def fit(self, rows: Rows, others: Rows | None = None) -> Self:
+        """Fit both."""
+        self.trees.fit(rows, others)
+        self.logistic.fit(rows)
+        return self
+
+    def margin(self, inputs: Array) -> Array:
+        """Log-odds of the outcome, shape (rows,)."""
+        return np.asarray((self.trees.margin(inputs) + self.logistic.margin(inputs)) / 2)
+
+    def contributions(self, inputs: Array) -> tuple[Array, float]:
+        """The mean of both models' SHAP values, and of the margins they start from."""
+        parts = [part.contributions(inputs) for part in (self.trees, self.logistic)]
+        return np.asarray((parts[0][0] + parts[1][0]) / 2), (parts[0][1] + parts[1][1]) / 2
+
+    def to_text(self) -> str:
+        """Both models' texts as JSON."""
+        return json.dumps({"trees": self.trees.to_text(), "logistic": self.logistic.to_text()})
+
+    @classmethod
+    def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:
+        """A fitted model from `to_text`."""
+        content = json.loads(text)
+        trees = TreeHazard.from_text(content["trees"], inputs, threads=threads)
+        return cls(trees, LogisticHazard.from_text(content["logistic"], inputs, threads=threads))
+
+
 def _learn_scaling(item: Input, values: Array) -> _Scaling:
     if item.kind == "category":
         return _Scaling(0, 0, 0, 1, missing=False, categories=len(item.categories) + 1)
@@ -291,9 +351,16 @@ def _learn_scaling(item: Input, values: Array) -> _Scaling:
     low, high = np.quantile(known, [0.01, 0.99])
     if low == high:  # a rare flag would be clipped away
         low, high = known.min(), known.max()
+    logarithmic = bool(high - low > _WIDE)
     clipped = np.clip(known, low, high)
+    bent = _signed_log(clipped) if logarithmic else clipped
     missing = bool(known.size < values.size)
-    return _Scaling(float(low), float(high), float(clipped.mean()), float(clipped.std()) or 1.0, missing, 0)
+    limits = float(low), float(high), float(bent.mean()), float(bent.std()) or 1.0
+    return _Scaling(*limits, missing=missing, categories=0, logarithmic=logarithmic)
+
+
+def _signed_log(values: Array) -> Array:
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
 
 
 def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
@@ -302,8 +369,7 @@ def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
     if scaling.categories:
         codes = np.where(unknown, scaling.categories - 1, values).astype(int)
         return np.asarray(np.eye(scaling.categories)[codes])
-    scaled = (np.clip(values, scaling.low, scaling.high) - scaling.mean) / scaling.sd
-    scaled = np.where(unknown, 0.0, scaled)
+    scaled = np.where(unknown, 0.0, scaling.scaled(values))
     return np.column_stack([scaled, unknown]) if scaling.missing else scaled[:, None]
 
 

@@ -6,151 +6,51 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from models.amounts import ChangePools, Changes
-from models.calibration import Calibrator, fit_calibrator
-from models.hazard import Hazard, LogisticHazard, Rows, TreeHazard, Tuning, required
+from models.at_risk import at_risk
+from models.calibration import Calibrator, Slope
+from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, tilts
+from models.hazard import required
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.inputs import Input, learn_categories, matrix
-from models.shock import MonthlyShock, fit_shock, mean_luck_sd
+from models.prediction import OUTCOMES, Estimation, Outcome, Prediction
+from models.settings import Settings
+from models.shock import SharedLuck, fit_luck
 
 Array = NDArray[np.float64]
-OUTCOMES = ("churn", "contraction", "expansion")
-Outcome = Literal["churn", "contraction", "expansion"]
-FEWEST_EVENTS = 10
-UNTUNED_TREES = 60
+FORMAT = 2
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
-_RENEWAL_INPUTS = [
-    i for i, item in enumerate(CALENDAR_INPUTS) if item.name in ("term_ends_in_month", "grace_ends_in_month")
-]
-_LEARNERS: dict[str, type[TreeHazard] | type[LogisticHazard]] = {
-    "lightgbm": TreeHazard,
-    "logistic": LogisticHazard,
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How an outcome model is fitted; the fields are those of the `model` section of params.yaml.
-
-    `tuning` is None in a model that was read from its files, which only predicts.
-    """
-
-    horizon_months: int
-    grace_days: int
-    min_change: float
-    learner: str
-    trees: int
-    leaves: int
-    learning_rate: float
-    min_rows_per_leaf: int
-    l2: float
-    logistic_l2: float
-    max_rows: int
-    calibration_months: int
-    seed: int
-    threads: int
-    tuning: Tuning | None = None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Monthly predictions for n accounts over M months ahead.
-
-    Attributes
-    ----------
-    arr
-        ARR at the snapshot, shape (n,).
-    hazards
-        Probability of churn, contraction and expansion in each month, given still a customer at its start,
-        shape (n, M, 3). The three exclude each other.
-    pool_index
-        Pool of multipliers for contraction and expansion, shape (n, M, 2).
-    pools
-        ARR multipliers, each drawn with equal chance.
-    shock
-        The monthly shift of all accounts' log-odds.
-    """
-
-    arr: Array
-    hazards: Array
-    pool_index: NDArray[np.int64]
-    pools: tuple[Array, ...]
-    shock: MonthlyShock
-
-    def churn_probability(self) -> Array:
-        """Probability of having left by the end of each month ahead, shape (n, M)."""
-        return np.asarray(1 - np.cumprod(1 - self.hazards[:, :, 0], axis=1))
-
-    def event_probability(self, outcome: Outcome) -> Array:
-        """Probability of at least one such event by each month ahead while still a customer, shape (n, M)."""
-        stays = np.cumprod(1 - self.hazards[:, :, 0], axis=1)
-        before = np.concatenate([np.ones((len(stays), 1)), stays[:, :-1]], axis=1)
-        hazard = self.hazards[:, :, OUTCOMES.index(outcome)]
-        none = np.cumprod(1 - hazard, axis=1)
-        none_before = np.concatenate([np.ones((len(none), 1)), none[:, :-1]], axis=1)
-        return np.asarray(np.cumsum(before * none_before * hazard, axis=1))
+_CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
 
 
 @dataclass(frozen=True)
 class Contributions:
     """SHAP values of one outcome's monthly margins: `hazard = expit(slope * (base + margin.sum(-1)) + intercept)`.
 
-    `margin` has shape (accounts, months, inputs), `names` names the inputs.
+    `margin` has shape (accounts, months, inputs), `names` names the inputs. `intercept` has shape (months,): it holds
+    the luck to be expected in each month, and nothing of its spread.
     """
 
     names: tuple[str, ...]
     margin: Array
     base: float
     slope: float
-    intercept: float
-
-
-@dataclass(frozen=True)
-class FittedOutcome:
-    """One outcome's hazard, its calibration, and what it was fitted on. `hazard` None: too few events, a plain rate."""
-
-    hazard: Hazard | None
-    calibrator: Calibrator
-    events: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class _AtRisk:
-    """Every (account, month ahead) whose outcome is known while the account was still a customer at its start."""
-
-    row: NDArray[np.int64]
-    month: NDArray[np.int64]
-    label_month: NDArray[np.int64]
-    account: NDArray[np.int64]
-    before: Array
-    after: Array
-
-    def event(self, outcome: str, min_change: float) -> NDArray[np.bool_]:
-        if outcome == "churn":
-            return np.asarray(self.after == 0)
-        if outcome == "contraction":
-            return np.asarray((self.after > 0) & (self.after < self.before * (1 - min_change)))
-        return np.asarray(self.after > self.before * (1 + min_change))
-
-    def copies(self, part: NDArray[np.bool_]) -> float:
-        """How many rows of a part speak of the same account and month, on average: one a snapshot before it."""
-        pairs = np.unique(np.column_stack([self.account[part], self.label_month[part]]), axis=0)
-        return float(part.sum() / len(pairs))
+    intercept: Array
 
 
 class OutcomeModel:
     """Churn, contraction and expansion over the months ahead of a snapshot.
 
     Each outcome is a monthly hazard of (account, month ahead) rows: what the snapshot knew, and where the month lies on
-    the renewal calendar known then. Rows are censored where the outcome was not known at training. The newest months
-    are held out once, to stop the boosting and to calibrate; then the hazard is fitted on all rows.
+    the renewal calendar known then. Rows are censored where the outcome was not known at training. How the hazards are
+    learned and calibrated is in `models.fitting`, the luck that months share in `models.shock`.
 
     Parameters
     ----------
@@ -201,61 +101,87 @@ class OutcomeModel:
         """
         if paths.shape != (len(frame), self.months + 1):
             raise ValueError(f"paths has shape {paths.shape}, expected {(len(frame), self.months + 1)}")
+        tuning = required(self.settings.tuning)
         self.inputs = learn_categories(self.inputs, frame)
-        at_risk = _at_risk(frame, paths)
-        self._inputs = matrix(self.inputs, frame)
-        self._calendar = calendar(frame, months=self.months, grace_days=self.settings.grace_days)
+        material = self._material(frame, paths)
         # One thread an outcome: boosting many small trees gains little, and often loses, from threads within a tree.
         with ThreadPoolExecutor(max_workers=min(self.settings.threads, len(OUTCOMES))) as pool:
-            fitted = pool.map(partial(self._fit_outcome, at_risk=at_risk), OUTCOMES)
-            self.outcomes_ = dict(zip(OUTCOMES, fitted, strict=True))
-        self.pools_ = self._fit_pools(frame, at_risk)
-        self.shock_ = self._fit_shock(at_risk)
-        del self._inputs, self._calendar
+            learned = list(pool.map(partial(fit_outcome, material=material), OUTCOMES))
+        self.outcomes_ = {outcome: found.outcome for outcome, found in zip(OUTCOMES, learned, strict=True)}
+        self.pools_ = self._fit_pools(frame, material)
+        self.luck_ = fit_luck(
+            [found.counts for found in learned],
+            prior_sd=tuning.luck_prior_sd,
+            level_sd=tuning.calibration_prior_sd,
+            seed=self.settings.seed,
+        )
+        self.luck_until_ = material.at_risk.first_month + material.at_risk.months
         return self
 
+    def _material(self, frame: pd.DataFrame, paths: Array) -> Material:
+        logs = np.log(frame["arr"].to_numpy(dtype=float))
+        self.size_mean_, self.size_sd_ = float(logs.mean()), float(logs.std()) or 1.0
+        return Material(
+            inputs=self.all_inputs,
+            snapshot=matrix(self.inputs, frame),
+            calendar=self._ahead(frame, self.months),
+            size=(logs - self.size_mean_) / self.size_sd_,
+            at_risk=at_risk(frame, paths),
+            settings=self.settings,
+        )
+
     def predict(self, frame: pd.DataFrame) -> Prediction:
-        """Monthly hazards and amounts of snapshot rows.
+        """Monthly hazards and amounts of snapshot rows of one date.
 
         Raises
         ------
         ValueError
             A column the model was trained on is absent.
         """
-        ahead = calendar(frame, months=self.months, grace_days=self.settings.grace_days)
+        ahead = self._ahead(frame, self.months)
         rows = self._rows_ahead(frame, ahead)
-        hazards = np.stack([self._probability(outcome, rows) for outcome in OUTCOMES], axis=-1)
-        hazards = hazards.reshape(len(frame), self.months, len(OUTCOMES))
-        hazards /= np.maximum(1.0, hazards.sum(axis=-1, keepdims=True))
+        log_odds = np.stack([self.outcomes_[outcome].log_odds(rows) for outcome in OUTCOMES], axis=-1)
+        hazards = _with_facts(expit(log_odds).reshape(len(frame), self.months, len(OUTCOMES)), ahead)
         arr = frame["arr"].to_numpy(dtype=float)
-        pool_index = self.pools_.choose(arr, _renewal(ahead))
-        return Prediction(arr, hazards, pool_index, tuple(self.pools_.pools_), self.shock_)
+        return Prediction(
+            arr=arr,
+            size=(np.log(arr) - self.size_mean_) / self.size_sd_,
+            hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
+            pool_index=self.pools_.choose(arr, _renewal(ahead)),
+            pools=tuple(self.pools_.pools_),
+            luck=self.luck_,
+            gap_months=self._gap_months(frame),
+            estimation=Estimation(*tilts(list(self.outcomes_.values())), np.array(self.pools_.errors_)),
+        )
 
     def rows_next_month(self, frame: pd.DataFrame) -> Array:
         """What the hazards read of snapshot rows for the first month ahead, shape (rows, inputs)."""
-        return self._rows_ahead(frame, calendar(frame, months=1, grace_days=self.settings.grace_days))
+        return self._rows_ahead(frame, self._ahead(frame, 1))
 
     def contributions(self, frame: pd.DataFrame, outcome: Outcome) -> Contributions:
         """SHAP values of the monthly log-odds of one outcome, over the months of the horizon."""
         fitted = self.outcomes_[outcome]
-        ahead = calendar(frame, months=self.months, grace_days=self.settings.grace_days)
-        ahead = ahead[:, : self.horizon_months]
         shape = (len(frame), self.horizon_months, len(self.all_inputs))
         margin, base = np.zeros(shape), 0.0
         if fitted.hazard is not None:
-            flat, base = fitted.hazard.contributions(self._rows_ahead(frame, ahead))
+            rows = self._rows_ahead(frame, self._ahead(frame, self.months)[:, : self.horizon_months])
+            flat, base = fitted.hazard.contributions(rows)
             margin = flat.reshape(shape)
         names = tuple(item.name for item in self.all_inputs)
-        return Contributions(names, margin, base, fitted.calibrator.slope, fitted.calibrator.intercept)
+        luck = self.luck_.expected(self.horizon_months, gap_months=self._gap_months(frame))
+        intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
+        return Contributions(names, margin, base, fitted.calibrator.slope, intercept)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
         content: dict[str, Any] = {
-            "format": 1,
+            "format": FORMAT,
             "settings": {key: value for key, value in asdict(self.settings).items() if key not in _NOT_KEPT},
             "inputs": [asdict(item) for item in self.inputs],
             "pools": self.pools_.to_dict(),
-            "shock": asdict(self.shock_),
+            "luck": self.luck_.to_dict(),
+            "luck_until": self.luck_until_,
+            "size": [self.size_mean_, self.size_sd_],
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
         }
         files = {
@@ -275,80 +201,35 @@ class OutcomeModel:
             `model.json` is missing or of another format.
         """
         content = json.loads(files.get("model.json", "{}"))
-        if content.get("format") != 1:
-            raise ValueError(f"no model bundle of format 1 among the files {sorted(files)}")
+        if content.get("format") != FORMAT:
+            raise ValueError(
+                f"no model bundle of format {FORMAT} among the files {sorted(files)}: train again with this version"
+            )
         inputs = [Input(**{**item, "categories": tuple(item["categories"])}) for item in content["inputs"]]
         model = cls(inputs, Settings(**content["settings"], threads=threads))
         model.pools_ = ChangePools.from_dict(content["pools"])
-        model.shock_ = MonthlyShock(**{name: tuple(values) for name, values in content["shock"].items()})
+        model.luck_, model.luck_until_ = SharedLuck.from_dict(content["luck"]), content["luck_until"]
+        model.size_mean_, model.size_sd_ = content["size"]
         model.outcomes_ = {
             name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
         }
         return model
 
     def _restore(self, described: Mapping[str, Any], text: str | None) -> FittedOutcome:
-        learner = _LEARNERS[self.settings.learner]
-        hazard = learner.from_text(text, self.all_inputs, threads=self.settings.threads) if text else None
-        calibrator = Calibrator(described["slope"], described["intercept"], described["level_sd"])
-        return FittedOutcome(hazard, calibrator, described["events"], described["rows"])
-
-    def _learner(self, number: int, trees: int) -> TreeHazard | LogisticHazard:
-        settings = self.settings
-        if settings.learner == "logistic":
-            return LogisticHazard(self.all_inputs, l2=settings.logistic_l2)
-        return TreeHazard(
-            self.all_inputs,
-            trees=trees,
-            leaves=settings.leaves,
-            learning_rate=settings.learning_rate,
-            min_rows_per_leaf=settings.min_rows_per_leaf,
-            l2=settings.l2,
-            seed=settings.seed + number,
-            threads=1,
-            tuning=settings.tuning,
+        learner = LEARNERS[self.settings.learner]
+        return FittedOutcome(
+            hazard=learner.from_text(text, self.all_inputs, threads=self.settings.threads) if text else None,
+            calibrator=Calibrator(**described["calibrator"]),
+            tilt=Slope(**described["tilt"]),
+            events=described["events"],
+            rows=described["rows"],
         )
 
-    def _fit_outcome(self, outcome: str, at_risk: _AtRisk) -> FittedOutcome:
-        number = OUTCOMES.index(outcome)
-        event = at_risk.event(outcome, self.settings.min_change)
-        events, rows = int(event.sum()), event.size
-        if events < FEWEST_EVENTS:
-            rate = (events + 0.5) / (rows + 1)
-            level = Calibrator(1.0, float(np.log(rate / (1 - rate))), (events + 1) ** -0.5)
-            return FittedOutcome(None, level, events, rows)
-        newest = at_risk.label_month > at_risk.label_month.max() - self.settings.calibration_months
-        calibrator = Calibrator(level_sd=required(self.settings.tuning).calibration_prior_sd)
-        trees = min(self.settings.trees, UNTUNED_TREES)
-        if min(event[newest].sum(), event[~newest].sum()) >= FEWEST_EVENTS:
-            calibrator, trees = self._hold_out(number, at_risk, event, newest)
-        sampled = self._sample(at_risk, event, np.ones_like(newest), number)
-        return FittedOutcome(self._learner(number, trees).fit(sampled), calibrator, events, rows)
+    def _gap_months(self, frame: pd.DataFrame) -> int:
+        return max(0, int(_ordinal(frame).max(initial=0)) - self.luck_until_)
 
-    def _hold_out(
-        self, number: int, at_risk: _AtRisk, event: NDArray[np.bool_], newest: NDArray[np.bool_]
-    ) -> tuple[Calibrator, int]:
-        """Fit on the older months; the newest ones say how many trees, and how to calibrate."""
-        old = self._sample(at_risk, event, ~newest, number)
-        new = self._sample(at_risk, event, newest, number)
-        learner = self._learner(number, self.settings.trees).fit(old, new)
-        weight = new.weight / at_risk.copies(newest)
-        prior_sd = required(self.settings.tuning).calibration_prior_sd
-        calibrator = fit_calibrator(learner.margin(new.inputs), new.event, weight, prior_sd=prior_sd)
-        return calibrator, getattr(learner, "trees_", self.settings.trees)
-
-    def _sample(self, at_risk: _AtRisk, event: NDArray[np.bool_], part: NDArray[np.bool_], number: int) -> Rows:
-        """All events of a part, and as many uneventful rows as `max_rows` allows, weighted for those left out."""
-        generator = np.random.default_rng([self.settings.seed, number, int(part.sum())])
-        happened, quiet = np.flatnonzero(part & event), np.flatnonzero(part & ~event)
-        keep = min(quiet.size, max(self.settings.max_rows - happened.size, happened.size))
-        kept = np.sort(generator.choice(quiet, size=keep, replace=False)) if keep < quiet.size else quiet
-        chosen = np.sort(np.concatenate([happened, kept]))
-        weight = np.where(event[chosen], 1.0, quiet.size / max(keep, 1))
-        return Rows(self._gather(at_risk, chosen), event[chosen].astype(float), weight)
-
-    def _gather(self, at_risk: _AtRisk, chosen: NDArray[np.int64]) -> Array:
-        row, month = at_risk.row[chosen], at_risk.month[chosen]
-        return np.hstack([self._inputs[row], self._calendar[row, month - 1]])
+    def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
+        return calendar(frame, months=months, grace_days=self.settings.grace_days)
 
     def _rows_ahead(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Inputs of every (account, month ahead), shape (accounts * months, inputs)."""
@@ -356,50 +237,15 @@ class OutcomeModel:
         repeated = np.repeat(matrix(self.inputs, frame), months, axis=0)
         return np.hstack([repeated, ahead.reshape(accounts * months, width)])
 
-    def _probability(self, outcome: str, rows: Array) -> Array:
-        fitted = self.outcomes_[outcome]
-        margin = np.zeros(len(rows)) if fitted.hazard is None else fitted.hazard.margin(rows)
-        return fitted.calibrator.probability(margin)
-
-    def _fit_pools(self, frame: pd.DataFrame, at_risk: _AtRisk) -> ChangePools:
+    def _fit_pools(self, frame: pd.DataFrame, material: Material) -> ChangePools:
         """Amounts of the changes seen one month ahead, where every change is counted once."""
-        next_month = at_risk.month == 1
-        renewal = _renewal(self._calendar)[at_risk.row, at_risk.month - 1]
+        rows = material.at_risk
+        renewal = _renewal(material.calendar)[rows.row, rows.ahead - 1]
         changes = {}
         for outcome in ("contraction", "expansion"):
-            chosen = next_month & at_risk.event(outcome, self.settings.min_change)
-            changes[outcome] = Changes(at_risk.before[chosen], at_risk.after[chosen], renewal[chosen])
+            chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
+            changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], renewal[chosen])
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
-
-    def _fit_shock(self, at_risk: _AtRisk) -> MonthlyShock:
-        """Shared monthly luck, one month ahead, where every account-month is counted once."""
-        chosen = np.flatnonzero(at_risk.month == 1)
-        found = []
-        for outcome in OUTCOMES:
-            event = at_risk.event(outcome, self.settings.min_change)[chosen].astype(float)
-            probability = self._out_of_fold(outcome, at_risk, chosen, event)
-            sd, persistence = fit_shock(probability, event, at_risk.label_month[chosen])
-            level = self.outcomes_[outcome].calibrator.level_sd
-            held_out = self.settings.calibration_months
-            found.append((sd, persistence, float(np.hypot(level, mean_luck_sd(sd, persistence, held_out)))))
-        return MonthlyShock(*zip(*found, strict=True))
-
-    def _out_of_fold(self, outcome: str, at_risk: _AtRisk, chosen: NDArray[np.int64], event: Array) -> Array:
-        """Probabilities of rows from a hazard that has not seen their accounts.
-
-        A hazard explains part of the luck of the very rows it learned from, and would leave none to be seen as shared.
-        """
-        rows = self._gather(at_risk, chosen)
-        half = at_risk.account[chosen] % 2 == 0
-        probability = np.full(event.size, event.mean())
-        for part in (half, ~half):
-            learned = ~part
-            if min(event[learned].sum(), (1 - event[learned]).sum()) >= FEWEST_EVENTS and part.any():
-                trees = min(self.settings.trees, UNTUNED_TREES)
-                learner = self._learner(OUTCOMES.index(outcome), trees)
-                learner.fit(Rows(rows[learned], event[learned], np.ones(int(learned.sum()))))
-                probability[part] = Calibrator().probability(learner.margin(rows[part]))
-        return probability
 
 
 def bundle_digest(files: Mapping[str, str]) -> str:
@@ -407,25 +253,25 @@ def bundle_digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _at_risk(frame: pd.DataFrame, paths: Array) -> _AtRisk:
-    here = np.cumprod(np.nan_to_num(paths[:, :-1]) > 0, axis=1).astype(bool)
-    row, month = np.nonzero(here & ~np.isnan(paths[:, 1:]))
+def _ordinal(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """The calendar month of each snapshot as a number."""
     as_of = frame["as_of"].dt
-    ordinal = (as_of.year * 12 + as_of.month).to_numpy(dtype=np.int64)
-    account = pd.factorize(frame["account_id"])[0][row]
-    return _AtRisk(row, month + 1, ordinal[row] + month + 1, account, paths[row, month], paths[row, month + 1])
+    return np.asarray(as_of.year * 12 + as_of.month, dtype=np.int64)
 
 
 def _renewal(ahead: Array) -> NDArray[np.bool_]:
     """Whether a term, or the grace after it, ends in each month ahead, shape (rows, months)."""
-    return np.asarray((ahead[:, :, _RENEWAL_INPUTS] > 0).any(axis=-1))
+    ends = [_CALENDAR["term_ends_in_month"], _CALENDAR["grace_ends_in_month"]]
+    return np.asarray((ahead[:, :, ends] > 0).any(axis=-1))
+
+
+def _with_facts(hazards: Array, ahead: Array) -> Array:
+    """The hazards, but that nobody leaves at the end of a term whose renewal is already signed."""
+    signed = (ahead[:, :, _CALENDAR["presigned_ahead"]] > 0) & _renewal(ahead)
+    hazards[signed, OUTCOMES.index("churn")] = 0.0
+    return hazards
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:
-    return {
-        "slope": fitted.calibrator.slope,
-        "intercept": fitted.calibrator.intercept,
-        "level_sd": fitted.calibrator.level_sd,
-        "events": fitted.events,
-        "rows": fitted.rows,
-    }
+    described = {name: asdict(getattr(fitted, name)) for name in ("calibrator", "tilt")}
+    return {**described, "events": fitted.events, "rows": fitted.rows}

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.outcome import Prediction
+from models.prediction import Prediction, multiply_odds
 
 Array = NDArray[np.float64]
 CHUNK = 128
@@ -31,7 +31,7 @@ METRICS = (
     "expanded_arr",
 )
 QUANTILES = (5, 10, 25, 50, 75, 90, 95)
-_TINY = 1e-12
+_SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
 
 
 @dataclass(frozen=True)
@@ -132,17 +132,10 @@ class Paths:
 
 def simulate_paths(prediction: Prediction, settings: PathSettings) -> Iterator[Paths]:
     """ARR paths in chunks of accounts."""
-    months = prediction.hazards.shape[1]
-    shock = prediction.shock.draw(months, settings.draws, _generator(settings.seed, 0))
-    recentred = np.exp(shock), prediction.shock.variance
-    lengths = np.array([pool.size for pool in prediction.pools])
-    pools = np.ones((len(lengths), lengths.max()))
-    for row, pool in zip(pools, prediction.pools, strict=True):
-        row[: pool.size] = pool
+    common = _draw_common(prediction, settings)
     for number, start in enumerate(range(0, len(prediction.arr), CHUNK)):
         rows = slice(start, min(start + CHUNK, len(prediction.arr)))
-        generator = _generator(settings.seed, number + 1)
-        yield _chunk_paths(prediction, rows, recentred, (pools, lengths), settings.draws, generator)
+        yield _chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1))
 
 
 def roll_up(
@@ -251,48 +244,55 @@ def _generator(seed: int, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream])))
 
 
-def _chunk_paths(
-    prediction: Prediction,
-    rows: slice,
-    recentred: tuple[Array, Array],
-    pools: tuple[Array, NDArray[np.int64]],
-    draws: int,
-    generator: np.random.Generator,
-) -> Paths:
+@dataclass(frozen=True)
+class _Common:
+    """What all accounts of a future share.
+
+    `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
+    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
+    `pools` holds the multipliers, padded to the longest, and `lengths` how many of them count.
+    """
+
+    odds: Array
+    tilt: Array
+    change: Array
+    pools: Array
+    lengths: NDArray[np.int64]
+
+
+def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
+    generator, draws = _generator(settings.seed, 0), settings.draws
+    shift, tilt = prediction.draw_shifts(draws, generator)
+    error = prediction.estimation.change_error[:, None]
+    # Log-normal around a mean of 1: an amount that is not well known never turns round.
+    change = np.exp(error * generator.standard_normal((len(error), draws)) - error**2 / 2)
+    lengths = np.array([pool.size for pool in prediction.pools])
+    pools = np.ones((len(lengths), lengths.max()))
+    for row, pool in zip(pools, prediction.pools, strict=True):
+        row[: pool.size] = pool
+    return _Common(np.exp(shift), tilt, change, pools, lengths)
+
+
+def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator: np.random.Generator) -> Paths:
     hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
     accounts, months, _ = hazards.shape
+    draws = common.tilt.shape[1]
     means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
+    tilt = np.exp(prediction.size[rows, None, None] * common.tilt)
     paths = np.empty((accounts, months, draws))
     left, expected = np.empty((accounts, months)), np.empty((accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
     stays, grown = np.ones_like(arr), arr
     for month in range(months):
-        shifted = _shifted(hazards[:, month], recentred[0][month], recentred[1])
-        arr = arr * _multipliers(generator.random(arr.shape), np.cumsum(shifted, axis=1), pool_index[:, month], pools)
+        shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
+        arr = arr * _multipliers(generator.random(arr.shape), np.cumsum(shifted, axis=1), pool_index[:, month], common)
         stays = stays * (1 - shifted[:, 0])
         grown = grown * (1 - shifted[:, 0] + ((means[:, month] - 1)[:, :, None] * shifted[:, 1:]).sum(axis=1))
         paths[:, month], left[:, month], expected[:, month] = arr, 1 - stays.mean(axis=1), grown.mean(axis=1)
     return Paths(rows, paths, left, expected)
 
 
-def _shifted(hazard: Array, factor: Array, variance: Array) -> Array:
-    """Hazards (accounts, 3) under a shock that multiplies the odds (3, draws): (accounts, 3, draws).
-
-    The log-odds are first moved so that, to second order, the mean over the shocks stays the given hazard.
-    """
-    bounded = np.clip(hazard, _TINY, 1 - _TINY)
-    odds = bounded / (1 - bounded) * np.exp(-0.5 * variance * (1 - 2 * bounded))
-    shifted = odds[:, :, None] * factor[None]
-    shifted /= 1 + shifted
-    shifted[hazard <= 0] = 0.0
-    shifted[hazard >= 1] = 1.0
-    total = shifted.sum(axis=1, keepdims=True)
-    return np.asarray(shifted / np.maximum(total, 1.0))
-
-
-def _multipliers(
-    luck: Array, limits: Array, pool_index: NDArray[np.int64], pools: tuple[Array, NDArray[np.int64]]
-) -> Array:
+def _multipliers(luck: Array, limits: Array, pool_index: NDArray[np.int64], common: _Common) -> Array:
     """What ARR is multiplied with: 0 on churn, a draw from the pool on a change, else 1; shape (accounts, draws).
 
     One uniform number decides which outcome; where it lies within that outcome's share picks the amount.
@@ -303,8 +303,9 @@ def _multipliers(
         row, draw = np.nonzero((luck >= low) & (luck < high))
         place = (luck[row, draw] - low[row, draw]) / (high[row, draw] - low[row, draw])
         pool = pool_index[row, change]
-        size = pools[1][pool]
-        multiplier[row, draw] = pools[0][pool, np.minimum((place * size).astype(int), size - 1)]
+        size = common.lengths[pool]
+        amount = common.pools[pool, np.minimum((place * size).astype(int), size - 1)] - 1
+        multiplier[row, draw] = np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT)
     return multiplier
 
 

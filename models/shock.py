@@ -1,91 +1,368 @@
 """The luck that all accounts of a month share: market, prices, outages.
 
-Intervals that treat accounts as independent are too narrow. How far each past month's count of events lay from what
-was predicted, beyond what independent accounts explain, gives the spread of a shared shift of the log-odds: the method
-of moments of DerSimonian and Laird (1986) for a random effect. How alike neighbouring months are gives its persistence.
+Intervals that treat accounts as independent are too narrow, and a forecast that forgets how the last months went is
+off. What moved all log-odds of an outcome in month u is a hidden state
+
+    luck_u = level + x_u,    x_u = persistence * x_(u-1) + noise,
+
+seen through the events of each month beside the probabilities that were predicted for them. The state's posterior is
+that of a Gaussian process with the covariance of this process (level + first-order autoregression) and the likelihood
+of the events, by Laplace's method (Rasmussen and Williams 2006, algorithms 3.1 and 5.1). Spread and persistence are not
+known either: they are integrated over a grid, weighted by evidence and prior. The noise of churn and that of expansion
+may go together; their correlation is integrated over in the same way.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.special import expit
 
 Array = NDArray[np.float64]
-LARGEST_SD = 1.0
-LARGEST_PERSISTENCE = 0.95
-_NONE = (0.0, 0.0, 0.0)
+CHURN, CONTRACTION, EXPANSION = range(3)
+STATES = 16  # settings of spread, persistence and correlation that the futures are divided among
+_SDS = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8])
+_PERSISTENCES = np.array([0.0, 0.5, 0.75, 0.85, 0.92, 0.97])
+_CORRELATIONS = np.array([-0.8, -0.4, 0.0, 0.4, 0.8])
+_BINS = 50
+_NEWTON_STEPS = 30
+_CLOSE = 1e-7
 
 
 @dataclass(frozen=True)
-class MonthlyShock:
-    """A shift of all accounts' log-odds, for churn, contraction and expansion.
+class MonthCounts:
+    """An outcome's events by month, and the accounts at risk in bins of their predicted log-odds.
 
     Attributes
     ----------
-    sd
-        Standard deviation of the shift in a month.
-    persistence
-        Correlation of a month's shift with the month before.
-    level_sd
-        Standard deviation of a further shift, the same in all months: how well the level itself is known.
+    events
+        Shape (months,).
+    at_risk
+        Shape (months, bins).
+    log_odds
+        Of each bin, shape (bins,).
     """
 
-    sd: tuple[float, float, float]
-    persistence: tuple[float, float, float] = _NONE
-    level_sd: tuple[float, float, float] = _NONE
+    events: Array
+    at_risk: Array
+    log_odds: Array
 
-    @property
-    def variance(self) -> Array:
-        """Variance of the whole shift in a month, shape (3,)."""
-        return np.square(self.sd) + np.square(self.level_sd)
+    def fit(self, luck: Array) -> tuple[float, Array, Array]:
+        """Log-likelihood of the events under a shift a month, its gradient and its curvature, shape (months,)."""
+        margin = self.log_odds + luck[:, None]
+        chance = expit(margin)
+        likelihood = float(self.events @ luck - (self.at_risk * np.logaddexp(0, margin)).sum())
+        expected = (self.at_risk * chance).sum(axis=1)
+        return likelihood, self.events - expected, (self.at_risk * chance * (1 - chance)).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class LuckState:
+    """One setting of the process, and where its state stands after the last month seen.
+
+    Attributes
+    ----------
+    mean, covariance
+        Of (level, x) of churn, contraction and expansion: the three levels first, shapes (6,) and (6, 6).
+    sd, persistence
+        Of each outcome's x: its standard deviation in the long run, and its correlation from month to month.
+    correlation
+        Of the noise of churn and expansion.
+    """
+
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    sd: tuple[float, ...]
+    persistence: tuple[float, ...]
+    correlation: float
 
     def draw(self, months: int, draws: int, generator: np.random.Generator) -> Array:
-        """Shifts of the months ahead, shape (months, 3, draws): a stationary AR(1) around a common level."""
-        sd, persistence = np.array(self.sd)[:, None], np.array(self.persistence)[:, None]
-        level = np.array(self.level_sd)[:, None] * generator.standard_normal((3, draws))
-        noise = generator.standard_normal((months, 3, draws))
+        """Shifts of the months after the last one seen, shape (months, 3, draws)."""
+        state = np.array(self.mean)[:, None] + _root(np.array(self.covariance)) @ generator.standard_normal((6, draws))
+        level, x = state[:3], state[3:]
+        persistence = np.array(self.persistence)[:, None]
+        mixing = np.array(self.sd)[:, None] * np.sqrt(1 - persistence**2) * _root(_correlation(self.correlation))
         shift = np.empty((months, 3, draws))
-        shift[0] = sd * noise[0]
-        for month in range(1, months):
-            shift[month] = persistence * shift[month - 1] + sd * np.sqrt(1 - persistence**2) * noise[month]
-        return np.asarray(shift + level)
+        for month in range(months):
+            x = persistence * x + mixing @ generator.standard_normal((3, draws))
+            shift[month] = level + x
+        return shift
 
 
-def fit_shock(probability: Array, event: Array, month: NDArray[np.int64]) -> tuple[float, float]:
-    """Standard deviation and persistence of the shared monthly shift of the log-odds.
+@dataclass(frozen=True)
+class SharedLuck:
+    """The posterior of the luck that months share, as equally likely states; none of them: no shared luck."""
+
+    states: tuple[LuckState, ...] = ()
+
+    def draw(self, months: int, draws: int, generator: np.random.Generator, *, gap_months: int = 0) -> Array:
+        """Shifts of all accounts' log-odds of churn, contraction and expansion in the months ahead.
+
+        Parameters
+        ----------
+        months, draws
+            How many.
+        generator
+            Source of chance.
+        gap_months
+            Months that have passed between the last one the luck was learned from and the first one ahead.
+
+        Returns
+        -------
+        ndarray of shape (months, 3, draws)
+        """
+        shift = np.zeros((months, 3, draws))
+        for number, state in enumerate(self.states):
+            chosen = np.arange(number, draws, len(self.states))
+            shift[:, :, chosen] = state.draw(gap_months + months, chosen.size, generator)[gap_months:]
+        return shift
+
+    def expected(self, months: int, *, gap_months: int = 0) -> Array:
+        """The mean shift of the months ahead, shape (months, 3)."""
+        ahead = np.arange(1, months + 1)[:, None] + gap_months
+        parts = [
+            np.array(state.mean[:3]) + np.array(state.mean[3:]) * np.array(state.persistence) ** ahead
+            for state in self.states
+        ]
+        return np.asarray(np.mean(parts, axis=0)) if parts else np.zeros((months, 3))
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Plain values for JSON."""
+        return [dict(vars(state)) for state in self.states]
+
+    @classmethod
+    def from_dict(cls, content: Sequence[dict[str, Any]]) -> Self:
+        """The luck of `to_dict`."""
+        return cls(
+            tuple(
+                LuckState(
+                    mean=tuple(item["mean"]),
+                    covariance=tuple(tuple(row) for row in item["covariance"]),
+                    sd=tuple(item["sd"]),
+                    persistence=tuple(item["persistence"]),
+                    correlation=item["correlation"],
+                )
+                for item in content
+            )
+        )
+
+
+def count_months(
+    log_odds: Array, event: Array, month: NDArray[np.int64], *, months: int, weight: Array | None = None
+) -> MonthCounts:
+    """Count events and accounts at risk by month.
 
     Parameters
     ----------
-    probability, event
-        Predicted probability and 0/1 outcome, a row an account and month, shape (rows,).
+    log_odds, event
+        Predicted log-odds and 0/1 outcome, a row an account and month, shape (rows,).
     month
-        The month of each row, consecutive integers.
-
-    Notes
-    -----
-    In month u, (observed - expected) / information estimates the shift with variance sd^2 + 1 / information. The noise
-    of different months is independent, so the mean product of neighbours estimates persistence x sd^2.
+        The month of each row, from 0 to `months` - 1.
+    months
+        How many months.
+    weight
+        How much each row counts, shape (rows,); one each by default.
     """
-    _, position = np.unique(month, return_inverse=True)
-    surplus = np.bincount(position, weights=event - probability)
-    information = np.bincount(position, weights=probability * (1 - probability))
-    usable = information > 0
-    shift, weight = surplus[usable] / information[usable], information[usable]
-    if shift.size < 2:
-        return 0.0, 0.0
-    away = shift - np.average(shift, weights=weight)
-    excess = float(weight @ away**2) - (shift.size - 1)
-    variance = max(0.0, excess / float(weight.sum() - (weight**2).sum() / weight.sum()))
-    if variance == 0.0:
-        return 0.0, 0.0
-    pairs = np.sqrt(weight[1:] * weight[:-1])
-    neighbours = float(np.average(away[1:] * away[:-1], weights=pairs))
-    persistence = min(LARGEST_PERSISTENCE, max(0.0, neighbours / variance))
-    return float(min(LARGEST_SD, np.sqrt(variance))), persistence
+    weight = np.ones(event.size) if weight is None else weight
+    edges = np.unique(np.quantile(log_odds, np.arange(1, _BINS) / _BINS)) if log_odds.size else np.empty(0)
+    place = np.searchsorted(edges, log_odds, side="right")
+    cell = month * _BINS + place
+    at_risk = _sums(cell, weight, months * _BINS).reshape(months, _BINS)
+    rows = at_risk.sum(axis=0)
+    # The bin's mean probability, and not its mean log-odds, keeps the expected number of events as it is.
+    expected = _sums(place, weight * expit(log_odds), _BINS)
+    chance = np.clip(expected / np.where(rows > 0, rows, 1), 1e-9, 1 - 1e-9)
+    return MonthCounts(_sums(month, weight * event, months), at_risk, np.log(chance / (1 - chance)))
 
 
-def mean_luck_sd(sd: float, persistence: float, months: int) -> float:
-    """Standard deviation of the mean shift of some consecutive months: what a level learned from them is off by."""
-    lags = np.arange(1, months)
-    inflation = 1 + 2 * float(((1 - lags / months) * persistence**lags).sum())
-    return float(sd * np.sqrt(inflation / months))
+def _sums(position: NDArray[np.int64], weight: Array, size: int) -> Array:
+    return np.asarray(np.bincount(position, weights=weight, minlength=size), dtype=np.float64)
+
+
+def fit_luck(counts: Sequence[MonthCounts], *, prior_sd: float, level_sd: float, seed: int) -> SharedLuck:
+    """The posterior of the shared luck of churn, contraction and expansion after the months counted.
+
+    Parameters
+    ----------
+    counts
+        Of the three outcomes, all of the same months.
+    prior_sd
+        Spread of the half-normal prior of the luck's standard deviation (log-odds).
+    level_sd
+        Standard deviation, before anything is seen, of how far the level of the predictions is off (log-odds).
+    seed
+        How spreads, persistences and correlations are paired.
+    """
+    settings = [_grid(one, prior_sd, level_sd) for one in counts]
+    correlations = _correlations([counts[CHURN], counts[EXPANSION]], [settings[CHURN], settings[EXPANSION]], level_sd)
+    generator = np.random.default_rng(seed)
+    chosen = [found.spread(generator) for found in settings]
+    paired = generator.permutation(correlations)
+    states = []
+    for number in range(STATES):
+        process = _Process(
+            sd=np.array([of[number, 0] for of in chosen]),
+            persistence=np.array([of[number, 1] for of in chosen]),
+            correlation=_correlation(float(paired[number])),
+            level_sd=level_sd,
+        )
+        states.append(_state(counts, process, float(paired[number])))
+    return SharedLuck(tuple(states))
+
+
+@dataclass(frozen=True)
+class _Process:
+    """Spread, persistence and correlation of some outcomes' luck."""
+
+    sd: Array
+    persistence: Array
+    correlation: Array
+    level_sd: float
+
+    def stationary(self) -> Array:
+        """Covariance of the outcomes' x in one month."""
+        rho = self.persistence
+        own = np.sqrt(1 - rho**2)
+        return np.asarray(self.correlation * np.outer(self.sd, self.sd) * np.outer(own, own) / (1 - np.outer(rho, rho)))
+
+    def covariance(self, months: int) -> Array:
+        """Of the luck of all outcomes and months, outcomes first, shape (outcomes * months,) twice."""
+        lag = np.subtract.outer(np.arange(months), np.arange(months))
+        later, earlier = np.maximum(lag, 0), np.maximum(-lag, 0)
+        same = self.stationary()
+        rows = []
+        for one, rho_one in enumerate(self.persistence):
+            row = [
+                same[one, other] * rho_one**later * rho_other**earlier
+                for other, rho_other in enumerate(self.persistence)
+            ]
+            row[one] = row[one] + self.level_sd**2
+            rows.append(row)
+        return np.block(rows)
+
+    def to_last(self, months: int) -> Array:
+        """Covariance of (levels, x of the last month) with the luck of all months, (2 outcomes, outcomes * months)."""
+        outcomes = len(self.sd)
+        since = np.arange(months)[::-1]
+        same = self.stationary()
+        level = np.kron(np.eye(outcomes), np.full(months, self.level_sd**2))
+        x = [np.outer(same[one], self.persistence[one] ** since).ravel() for one in range(outcomes)]
+        return np.vstack([level, *x])
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Weights of pairs of spread and persistence."""
+
+    pairs: Array
+    weight: Array
+
+    @property
+    def mean(self) -> Array:
+        return np.asarray(self.weight @ self.pairs)
+
+    def spread(self, generator: np.random.Generator) -> Array:
+        """As many pairs as there are states, each as often as its weight says, in random order."""
+        return np.asarray(generator.permutation(self.pairs[_systematic(self.weight)]))
+
+
+def _grid(counts: MonthCounts, prior_sd: float, level_sd: float) -> _Grid:
+    pairs = np.array([(sd, rho) for sd in _SDS for rho in _PERSISTENCES if sd > 0 or rho == 0])
+    found = []
+    for sd, rho in pairs:
+        process = _Process(np.array([sd]), np.array([rho]), np.eye(1), level_sd)
+        found.append(_laplace([counts], process.covariance(len(counts.events))).evidence - 0.5 * (sd / prior_sd) ** 2)
+    share = np.gradient(_SDS)[np.searchsorted(_SDS, pairs[:, 0])] * np.where(pairs[:, 0] > 0, 1, len(_PERSISTENCES))
+    return _Grid(pairs, _weights(np.array(found), share))
+
+
+def _correlations(counts: Sequence[MonthCounts], settings: Sequence[_Grid], level_sd: float) -> Array:
+    """Correlations of the noise of two outcomes, as many as there are states, each as often as its evidence says."""
+    sd, persistence = np.array([found.mean for found in settings]).T
+    found = []
+    for value in _CORRELATIONS:
+        process = _Process(sd, persistence, np.array([[1, value], [value, 1]]), level_sd)
+        found.append(_laplace(counts, process.covariance(len(counts[0].events))).evidence)
+    return np.asarray(_CORRELATIONS[_systematic(_weights(np.array(found), np.ones(len(found))))])
+
+
+def _weights(evidence: Array, share: Array) -> Array:
+    weight = np.exp(evidence - evidence.max()) * share
+    return np.asarray(weight / weight.sum())
+
+
+def _systematic(weight: Array) -> NDArray[np.int64]:
+    """Positions, one a state, each as often as its weight says."""
+    return np.searchsorted(np.cumsum(weight)[:-1], (np.arange(STATES) + 0.5) / STATES).astype(np.int64)
+
+
+def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float) -> LuckState:
+    months = len(counts[0].events)
+    found = _laplace(counts, process.covariance(months))
+    to_last = process.to_last(months)
+    before = np.zeros((6, 6))
+    before[:3, :3], before[3:, 3:] = process.level_sd**2 * np.eye(3), process.stationary()
+    covariance = before - to_last @ found.precision @ to_last.T
+    return LuckState(
+        mean=tuple((to_last @ found.weights).tolist()),
+        covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
+        sd=tuple(process.sd.tolist()),
+        persistence=tuple(process.persistence.tolist()),
+        correlation=correlation,
+    )
+
+
+@dataclass(frozen=True)
+class _Laplace:
+    """The posterior's mode is covariance @ weights; `precision` is the inverse of (covariance + 1 / curvature)."""
+
+    weights: Array
+    precision: Array
+    evidence: float
+
+
+def _laplace(counts: Sequence[MonthCounts], covariance: Array) -> _Laplace:
+    """Laplace's approximation of the posterior of the luck, by Newton's method."""
+    luck = np.zeros(len(covariance))
+    for _ in range(_NEWTON_STEPS):
+        _, gradient, curvature = _likelihood(counts, luck)
+        target = curvature * luck + gradient
+        root, factor = _factor(covariance, curvature)
+        inner = cho_solve((factor, True), root * (covariance @ target))
+        step = np.clip(covariance @ (target - root * inner) - luck, -1, 1)
+        luck = luck + step
+        if np.abs(step).max() < _CLOSE:
+            break
+    likelihood, gradient, curvature = _likelihood(counts, luck)
+    root, factor = _factor(covariance, curvature)
+    half = solve_triangular(factor, np.diag(root), lower=True)
+    evidence = likelihood - 0.5 * float(gradient @ luck) - float(np.log(np.diag(factor)).sum())
+    return _Laplace(gradient, half.T @ half, evidence)
+
+
+def _likelihood(counts: Sequence[MonthCounts], luck: Array) -> tuple[float, Array, Array]:
+    """Log-likelihood, gradient and curvature of all outcomes' luck, outcomes first."""
+    parts = [one.fit(part) for one, part in zip(counts, np.split(luck, len(counts)), strict=True)]
+    gradient, curvature = np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
+    return sum(part[0] for part in parts), gradient, curvature
+
+
+def _factor(covariance: Array, curvature: Array) -> tuple[Array, Array]:
+    """Root of the curvature, and the Cholesky factor of 1 + root * covariance * root."""
+    root = np.sqrt(curvature)
+    return root, np.asarray(np.linalg.cholesky(np.eye(len(root)) + root[:, None] * covariance * root))
+
+
+def _correlation(value: float) -> Array:
+    matrix = np.eye(3)
+    matrix[CHURN, EXPANSION] = matrix[EXPANSION, CHURN] = value
+    return matrix
+
+
+def _root(covariance: Array) -> Array:
+    """A matrix whose product with its transpose is the covariance, which may be singular."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))

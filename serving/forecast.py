@@ -14,7 +14,7 @@ from features.revenue import Retention, add_months, red_flag
 from features.snapshots import stored
 from features.tables import Tables
 from models.drivers import drivers
-from models.outcome import Outcome, Prediction
+from models.prediction import Outcome, Prediction
 from models.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
 from models.words import counted
 from params import Params

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.drivers import drivers, path_effects
-from models.outcome import Outcome
+from models.prediction import Outcome
 from models.rollup import PathSettings, roll_up
 from params import Params
 from serving.forecast import EXPLAINED

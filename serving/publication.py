@@ -13,7 +13,7 @@ from features.revenue import Retention, add_months, arr_by_account, movements, r
 from features.snapshots import stored
 from features.tables import Tables
 from features.timelines import contract_events, monthly_activity
-from models.outcome import Outcome
+from models.prediction import Outcome
 from params import Params
 from serving.forecast import Forecast
 from serving.live import FIGURES, Score, as_scores, average_effects, days
@@ -219,7 +219,7 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     for day in dates:
         frame = customers_at(tables, day, params)
         if len(frame):
-            churn = champion.model.predict(frame).churn_probability()[:, champion.model.horizon_months - 1]
+            churn = champion.model.predict(frame).event_probability("churn")[:, champion.model.horizon_months - 1]
             parts.append(frame[["account_id", "arr"]].assign(as_of=day.isoformat(), churn_probability=churn))
     rescored = pd.concat(parts, ignore_index=True)
     return rescored.assign(kind=RESCORED, model_version=champion.version)

@@ -10,7 +10,7 @@ from params import Params
 from serving.registry import Champion
 from serving.terminal import records
 
-SETTINGS_SHOWN = ("model.learner", "model.trees", "model.leaves", "model.calibration_months", "seed")
+SETTINGS_SHOWN = ("model.learner", "model.trees", "model.leaves", "seed")
 TOP_INPUTS = 12
 
 

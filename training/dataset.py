@@ -15,7 +15,8 @@ from features.snapshots import Snapshots
 from features.tables import Tables
 from models.hazard import Tuning
 from models.inputs import Input
-from models.outcome import OutcomeModel, Settings
+from models.outcome import OutcomeModel
+from models.settings import Settings
 from params import Model, Params
 
 Array = NDArray[np.float64]

@@ -23,7 +23,7 @@ class HoldfastModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         """Churn and expansion probability by each month ahead: columns `churn_3m`, `expansion_3m`, ..."""
         dates = {name: pd.to_datetime(model_input[name]) for name in ("as_of", "term_ends_on")}  # text from a request
         prediction = self.model.predict(model_input.assign(**dates))
-        churn, expansion = prediction.churn_probability(), prediction.event_probability("expansion")
+        churn, expansion = prediction.event_probability("churn"), prediction.event_probability("expansion")
         columns = {}
         for month in range(1, self.model.horizon_months + 1):
             columns[f"churn_{month}m"] = churn[:, month - 1]

@@ -8,10 +8,13 @@ import pytest
 
 from models.hazard import Tuning
 from models.inputs import Input
-from models.outcome import OutcomeModel, Settings
+from models.outcome import OutcomeModel
+from models.settings import Settings
 
 MONTHS_AHEAD = 7
 TUNING = Tuning(
+    min_hessian_per_leaf=0.1,
+    extra_trees=False,
     feature_fraction=0.5,
     bagging_fraction=0.7,
     category_smoothing=50.0,
@@ -20,6 +23,7 @@ TUNING = Tuning(
     patience=25,
     min_trees=20,
     calibration_prior_sd=0.25,
+    luck_prior_sd=0.3,
 )
 
 
@@ -47,7 +51,7 @@ def make_settings(**changes: object) -> Settings:
         "horizon_months": 6,
         "grace_days": 30,
         "min_change": 0.001,
-        "learner": "lightgbm",
+        "learner": "ensemble",
         "trees": 60,
         "leaves": 7,
         "learning_rate": 0.1,
@@ -55,7 +59,6 @@ def make_settings(**changes: object) -> Settings:
         "l2": 5.0,
         "logistic_l2": 1.0,
         "max_rows": 20_000,
-        "calibration_months": 3,
         "seed": 3,
         "threads": 2,
         "tuning": TUNING,

@@ -23,7 +23,7 @@ def test_many_rows_recover_slope_and_intercept():
 
 def test_no_rows_leave_the_margin_as_it_is():
     empty = np.empty(0)
-    assert fit_calibrator(empty, empty, empty, prior_sd=PRIOR_SD) == Calibrator(1.0, 0.0, PRIOR_SD)
+    assert fit_calibrator(empty, empty, empty, prior_sd=PRIOR_SD) == Calibrator(1.0, 0.0)
 
 
 def test_few_events_bend_it_little():

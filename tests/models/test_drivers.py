@@ -19,7 +19,7 @@ BASE, SLOPE, INTERCEPT = -4.0, 1.1, 0.2
 def contributions(margin, names=None):
     margin = np.asarray(margin, dtype=float)
     names = names or tuple(f"x{i}" for i in range(margin.shape[2]))
-    return Contributions(tuple(names), margin, BASE, SLOPE, INTERCEPT)
+    return Contributions(tuple(names), margin, BASE, SLOPE, np.full(margin.shape[1], INTERCEPT))
 
 
 def random_contributions(accounts=300, months=12, inputs=8, scale=0.5, seed=0):
@@ -302,10 +302,13 @@ def test_refuses_inputs_or_rows_that_do_not_fit():
 
 def test_reasons_of_a_fitted_model_sum_to_what_it_predicts(world, fitted):
     latest = world.frame[world.frame["as_of"] == world.frame["as_of"].max()].reset_index(drop=True)
-    table = drivers(fitted.contributions(latest, "churn"), fitted.all_inputs, latest, outcome="churn", top=99)
-    probability = fitted.predict(latest).churn_probability()[:, fitted.horizon_months - 1]
+    explained = fitted.contributions(latest, "churn")
+    table = drivers(explained, fitted.all_inputs, latest, outcome="churn", top=99)
+    probability = horizon_probability(explained)
     sums = table.groupby("account_id")["effect"].sum().reindex(latest["account_id"])
     np.testing.assert_allclose(sums, probability - probability.mean(), rtol=0, atol=1e-9)
+    shown = fitted.predict(latest).event_probability("churn")[:, fitted.horizon_months - 1]
+    np.testing.assert_allclose(probability, shown, atol=0.04, err_msg="all but the spread of shared luck is explained")
 
 
 def test_the_sickest_accounts_are_told_that_it_raises_their_risk_and_the_healthiest_that_it_lowers_it(world, fitted):

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.outcome import OutcomeModel, Prediction
-from models.shock import MonthlyShock
+from models.outcome import OutcomeModel
+from models.prediction import Estimation, Prediction
+from models.shock import SharedLuck
 
 NEWEST = pd.Timestamp("2023-12-01")
 
@@ -21,12 +22,12 @@ def true_churn(frame, months):
     return np.where(due, 1 / (1 + np.exp(2 + 2 * frame["health_score"].to_numpy())), 0.0)
 
 
-@pytest.mark.parametrize("learner", ["lightgbm", "logistic"])
+@pytest.mark.parametrize("learner", ["ensemble", "lightgbm", "logistic"])
 def test_churn_follows_the_true_probability(world, inputs, settings, learner):
     model = OutcomeModel(inputs, settings(learner=learner)).fit(world.frame, world.paths)
     frame = newest(world)
     known = frame["health_score"].notna().to_numpy()
-    predicted = model.predict(frame).churn_probability()[:, 5]
+    predicted = model.predict(frame).event_probability("churn")[:, 5]
     true = true_churn(frame, 6)
     assert np.corrcoef(predicted[known], true[known])[0, 1] > 0.85
     assert predicted[known].mean() == pytest.approx(true[known].mean(), abs=0.03)
@@ -44,7 +45,7 @@ def test_hazards_exclude_each_other(fitted, world):
 def test_the_bundle_is_text_and_gives_the_same_predictions(fitted, world):
     files = fitted.to_files()
     again = OutcomeModel.from_files(files)
-    assert json.loads(files["model.json"])["format"] == 1
+    assert json.loads(files["model.json"])["format"] == 2
     assert all(isinstance(text, str) for text in files.values())
     np.testing.assert_array_equal(again.predict(newest(world)).hazards, fitted.predict(newest(world)).hazards)
     assert again.to_files() == files
@@ -60,11 +61,11 @@ def test_the_bundle_loads_with_pickle_forbidden(fitted, monkeypatch):
 
 
 def test_a_bundle_of_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"no model bundle of format 1 among the files \['notes.txt'\]"):
+    with pytest.raises(ValueError, match=r"no model bundle of format 2 among the files \['notes.txt'\]"):
         OutcomeModel.from_files({"notes.txt": ""})
 
 
-@pytest.mark.parametrize("learner", ["lightgbm", "logistic"])
+@pytest.mark.parametrize("learner", ["ensemble", "lightgbm", "logistic"])
 def test_the_result_does_not_depend_on_threads(world, inputs, settings, learner):
     def bundle(threads):
         model = OutcomeModel(inputs, settings(threads=threads, learner=learner, trees=30))
@@ -86,11 +87,18 @@ def test_what_is_not_known_yet_is_not_learned_from(world, inputs, settings):
     assert model.outcomes_["churn"].rows <= rows
 
 
+def with_luck(model, frame):
+    """Hazards of the horizon's months under the luck to be expected."""
+    odds = model.predict(frame).hazards[:, :6] / (1 - model.predict(frame).hazards[:, :6])
+    odds = odds * np.exp(model.luck_.expected(6))
+    return odds / (1 + odds)
+
+
 def test_contributions_add_up_to_the_hazard(fitted, world):
     frame = newest(world).head(20)
     found = fitted.contributions(frame, "churn")
     margin = found.slope * (found.base + found.margin.sum(axis=-1)) + found.intercept
-    hazards = fitted.predict(frame).hazards[:, :6, 0]
+    hazards = with_luck(fitted, frame)[:, :, 0]
     np.testing.assert_allclose(1 / (1 + np.exp(-margin)), hazards, rtol=1e-8)
     assert found.names[:3] == ("health_score", "noise", "segment")
 
@@ -100,7 +108,22 @@ def test_contributions_of_the_logistic_learner_add_up_too(world, inputs, setting
     frame = newest(world).head(20)
     found = model.contributions(frame, "expansion")
     margin = found.slope * (found.base + found.margin.sum(axis=-1)) + found.intercept
-    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), model.predict(frame).hazards[:, :6, 2], rtol=1e-8)
+    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), with_luck(model, frame)[:, :, 2], rtol=1e-8)
+
+
+def test_nobody_leaves_at_the_end_of_a_term_whose_renewal_is_signed(fitted, world):
+    frame = newest(world)
+    due = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=6)).to_numpy()
+    signed = fitted.predict(frame.assign(presigned=1.0)).event_probability("churn")[:, 5]
+    assert fitted.predict(frame).event_probability("churn")[due, 5].mean() > 0.05
+    assert signed[due].mean() < 0.01
+
+
+def test_months_between_training_and_snapshot_let_the_luck_fade(fitted, world):
+    later = newest(world).assign(as_of=pd.Timestamp("2024-06-01"))
+    assert fitted.predict(newest(world)).gap_months == 0
+    assert fitted.predict(later).gap_months == 6, "the last month seen is November, the first one ahead June"
+    assert fitted.predict(newest(world).assign(as_of=pd.Timestamp("2022-02-01"))).gap_months == 0
 
 
 def test_an_outcome_that_never_came_is_a_small_constant(world, inputs, settings):
@@ -132,8 +155,15 @@ def test_an_unknown_category_counts_as_missing(fitted, world):
 def test_horizon_probabilities_from_monthly_hazards():
     hazards = np.array([[[0.1, 0.0, 0.2], [0.5, 0.0, 0.4]]])
     prediction = Prediction(
-        np.array([100.0]), hazards, np.zeros((1, 2, 2), int), (np.ones(1),), MonthlyShock((0.0, 0.0, 0.0))
+        arr=np.array([100.0]),
+        size=np.zeros(1),
+        hazards=hazards,
+        pool_index=np.zeros((1, 2, 2), int),
+        pools=(np.ones(1),),
+        luck=SharedLuck(),
+        gap_months=0,
+        estimation=Estimation.none(1),
     )
-    np.testing.assert_allclose(prediction.churn_probability(), [[0.1, 0.55]])
+    np.testing.assert_allclose(prediction.event_probability("churn"), [[0.1, 0.55]])
     # month 1: 0.2; month 2: still here (0.9) and not yet expanded (0.8), then 0.4
     np.testing.assert_allclose(prediction.event_probability("expansion"), [[0.2, 0.2 + 0.9 * 0.8 * 0.4]])

@@ -2,18 +2,33 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.outcome import Prediction
+from models.prediction import Estimation, Prediction
 from models.rollup import PathSettings, Trailing, expected_arr, roll_up, simulate_paths
-from models.shock import MonthlyShock
+from models.shock import LuckState, SharedLuck
 
-NO_SHOCK = MonthlyShock((0.0, 0.0, 0.0))
+ZERO = (0.0, 0.0, 0.0)
 DOWN, UP = np.array([0.5, 0.7]), np.array([1.2, 1.4])
 
 
-def predict(accounts, churn=0.0, contraction=0.0, expansion=0.0, months=4, arr=100.0, shock=NO_SHOCK):
+def luck(sd, persistence=ZERO, level_sd=ZERO, correlation=0.0):
+    """Shared luck around 0, as wide in the first month ahead as in the long run."""
+    now = np.diag(np.square([*level_sd, *sd]))
+    return SharedLuck((LuckState((0.0,) * 6, tuple(map(tuple, now)), sd, persistence, correlation),))
+
+
+def predict(accounts, churn=0.0, contraction=0.0, expansion=0.0, months=4, arr=100.0, shared=None, estimation=None):
     hazards = np.broadcast_to([churn, contraction, expansion], (accounts, months, 3)).astype(float)
     index = np.broadcast_to([0, 1], (accounts, months, 2))
-    return Prediction(np.full(accounts, arr), hazards, index, (DOWN, UP), shock)
+    return Prediction(
+        arr=np.full(accounts, arr),
+        size=np.ones(accounts),
+        hazards=hazards,
+        pool_index=index,
+        pools=(DOWN, UP),
+        luck=shared or SharedLuck(),
+        gap_months=0,
+        estimation=estimation or Estimation.none(2),
+    )
 
 
 def settings(draws=4000, seed=1):
@@ -32,13 +47,13 @@ def test_independent_churn_is_binomial():
     np.testing.assert_allclose(nrr.std(axis=1), np.sqrt(stays * (1 - stays) / 200), rtol=0.05)
 
 
-def test_a_shared_shock_keeps_the_mean_and_widens_the_interval():
+def test_shared_luck_widens_the_interval():
     """Variance of the sum = own luck / n + what is shared: p (1 - p) sd squared, for a small shift of the logit."""
-    calm = roll_up(predict(2000, churn=0.1), settings(), horizon_months=1).draws["nrr"][0, 0]
-    shaken_world = predict(2000, churn=0.1, shock=MonthlyShock((0.3, 0.0, 0.0)))
+    shaken_world = predict(2000, churn=0.1, months=1, shared=luck((0.3, 0.0, 0.0)))
+    calm = roll_up(shaken_world.independent(), settings(), horizon_months=1).draws["nrr"][0, 0]
     shaken = roll_up(shaken_world, settings(), horizon_months=1).draws["nrr"][0, 0]
-    assert shaken.mean() == pytest.approx(calm.mean(), abs=0.002)
-    assert shaken.std() == pytest.approx(np.hypot(calm.std(), 0.09 * 0.3), rel=0.07)
+    assert shaken.mean() == pytest.approx(calm.mean(), abs=0.005)
+    assert shaken.std() == pytest.approx(np.hypot(calm.std(), 0.09 * 0.3), rel=0.1)
     assert shaken.std() > 3 * calm.std()
 
 
@@ -52,15 +67,36 @@ def test_expected_arr_is_the_mean_of_the_draws():
 
 def test_accounts_and_portfolio_tell_the_same_under_persistent_shared_luck():
     """The mean over shared luck of a product of months is not the product of the months' means."""
-    shock = MonthlyShock((0.6, 0.2, 0.3), (0.9, 0.5, 0.7), (0.25, 0.1, 0.1))
-    prediction = predict(400, churn=0.05, contraction=0.02, expansion=0.06, months=12, shock=shock)
+    shared = luck((0.6, 0.2, 0.3), (0.9, 0.5, 0.7), (0.25, 0.1, 0.1), correlation=-0.5)
+    prediction = predict(400, churn=0.05, contraction=0.02, expansion=0.06, months=12, shared=shared)
     rolled = roll_up(prediction, settings(), horizon_months=12)
     accounts = rolled.accounts
     np.testing.assert_allclose(accounts.expected_arr.sum(axis=0), rolled.draws["ending_arr"][0].mean(axis=1), rtol=2e-3)
     np.testing.assert_allclose(
         1 - accounts.churn_probability.mean(axis=0), rolled.draws["logo_retention"][0].mean(axis=1), atol=2e-3
     )
-    assert accounts.churn_probability[0, 11] < prediction.churn_probability()[0, 11] - 0.005
+    no_luck = prediction.independent().event_probability("churn")
+    assert abs(accounts.churn_probability[0, 11] - no_luck[0, 11]) > 0.005
+    np.testing.assert_allclose(accounts.churn_probability, prediction.event_probability("churn"), atol=0.03)
+
+
+def test_what_is_not_known_of_large_accounts_widens_the_interval():
+    """Each account lies one standard deviation above the mean size: a tilt of 0.3 shifts it by 0.3."""
+    tilted = Estimation(np.array([0.5, 0.0, 0.0]), np.array([0.3, 0.0, 0.0]), np.zeros(2))
+    rolled = roll_up(predict(2000, churn=0.1, months=1, estimation=tilted), settings(), horizon_months=1)
+    left = 1 - rolled.draws["nrr"][0, 0]
+    odds = 0.1 / 0.9 * np.exp(0.5 + 0.3 * np.random.default_rng(0).standard_normal(100_000))
+    assert left.mean() == pytest.approx((odds / (1 + odds)).mean(), abs=0.004)
+    assert left.std() == pytest.approx((odds / (1 + odds)).std(), rel=0.1)
+
+
+def test_what_is_not_known_of_amounts_widens_the_interval_and_keeps_the_mean():
+    open_amounts = Estimation(np.zeros(3), np.zeros(3), np.array([0.0, 0.4]))
+    calm = roll_up(predict(1500, expansion=0.5, months=1), settings(), horizon_months=1).draws["nrr"][0, 0]
+    wide = roll_up(predict(1500, expansion=0.5, months=1, estimation=open_amounts), settings(), horizon_months=1)
+    wide = wide.draws["nrr"][0, 0]
+    assert wide.mean() == pytest.approx(calm.mean(), abs=0.005)
+    assert wide.std() == pytest.approx(0.5 * 0.3 * np.sqrt(np.exp(0.4**2) - 1), rel=0.1)
 
 
 def test_movements_add_up_in_every_draw():
@@ -100,7 +136,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_is_cut():
 
 @pytest.mark.parametrize(("churn", "left"), [(0.0, 1.0), (1.0, 0.0)])
 def test_certain_outcomes_are_certain(churn, left):
-    rolled = roll_up(predict(3, churn=churn, shock=MonthlyShock((0.5, 0.5, 0.5))), settings(100), horizon_months=2)
+    rolled = roll_up(predict(3, churn=churn, shared=luck((0.5, 0.5, 0.5))), settings(100), horizon_months=2)
     assert (metric(rolled, "nrr") == left).all()
 
 

@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
-from scipy.special import expit, logit
 
 from models.amounts import ChangePools, Changes
-from models.shock import MonthlyShock, fit_shock
 
 NOTHING = Changes(np.empty(0), np.empty(0), np.empty(0, bool))
 
@@ -46,36 +44,9 @@ def test_pools_survive_json():
     assert again.to_dict() == pools.to_dict()
 
 
-def months_of_luck(shift, rows=2000, seed=5):
-    rng = np.random.default_rng(seed)
-    month = np.repeat(np.arange(len(shift)), rows)
-    probability = expit(rng.normal(-3, 0.5, month.size))
-    event = (rng.random(month.size) < expit(logit(probability) + shift[month])).astype(float)
-    return probability, event, month
-
-
-@pytest.mark.parametrize("sd", [0.0, 0.3, 0.6])
-def test_the_spread_of_the_shared_shock_is_found(sd):
-    shift = np.random.default_rng(4).normal(0, sd, 60)
-    assert fit_shock(*months_of_luck(shift))[0] == pytest.approx(sd, abs=0.1)
-
-
-@pytest.mark.parametrize("persistence", [0.0, 0.8])
-def test_the_persistence_of_the_shared_shock_is_found(persistence):
-    months = 400
-    drawn = MonthlyShock((0.4,) * 3, (persistence,) * 3).draw(months, 1, np.random.default_rng(8))
-    found = fit_shock(*months_of_luck(drawn[:, 0, 0], rows=500))
-    assert found == pytest.approx((0.4, persistence), abs=0.12)
-
-
-def test_one_month_says_nothing_about_the_spread_between_months():
-    assert fit_shock(np.full(9, 0.1), np.zeros(9), np.zeros(9, int)) == (0.0, 0.0)
-
-
-def test_a_shock_has_the_spread_persistence_and_common_level_it_says():
-    shock = MonthlyShock((0.3, 0.0, 0.2), (0.5, 0.0, 0.0), (0.0, 0.1, 0.4))
-    drawn = shock.draw(6, 40_000, np.random.default_rng(2))
-    np.testing.assert_allclose(drawn.var(axis=(0, 2)), shock.variance, atol=0.01)
-    assert np.corrcoef(drawn[2, 0], drawn[3, 0])[0, 1] == pytest.approx(0.5, abs=0.02)
-    assert np.corrcoef(drawn[0, 1], drawn[5, 1])[0, 1] == pytest.approx(1.0), "nothing but the common level"
-    assert np.corrcoef(drawn[0, 2], drawn[5, 2])[0, 1] == pytest.approx(0.16 / 0.2, abs=0.02)
+def test_the_error_of_a_mean_change_is_known():
+    factor = np.tile([1.1, 1.3], 50)
+    seen = {"expansion": expansions([2.0] * 100, factor, [True] * 100), "contraction": NOTHING}
+    pools = ChangePools().fit(np.arange(1.0, 4.0), seen)
+    assert pools.errors_[1] == pytest.approx(factor.std(ddof=1) / 10 / 0.2)
+    assert pools.errors_[0] == 0.5, "nothing was seen of contraction"

@@ -1,0 +1,197 @@
+"""How the hazard of one outcome is learned, and tested on accounts it has not seen.
+
+The accounts are split in two halves; a hazard learned from one half predicts the other. These predictions, made for
+accounts that the hazard has not seen, say how many trees serve, calibrate the log-odds, and show how far each month's
+events lay from what was to be expected. Then the hazard is learned from all accounts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.at_risk import AtRisk, Sampled, sample
+from models.calibration import Calibrator, Slope, fit_calibrator, fit_slope
+from models.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
+from models.inputs import Input
+from models.prediction import OUTCOMES
+from models.settings import Settings
+from models.shock import MonthCounts, count_months
+
+Array = NDArray[np.float64]
+FEWEST_EVENTS = 10
+# Months ahead at which the luck of a calendar month is counted: near and far ones, as predictions differ in level.
+COUNTED_AHEAD = (1, 3, 6, 12)
+LEARNERS: dict[str, type[EnsembleHazard] | type[TreeHazard] | type[LogisticHazard]] = {
+    "ensemble": EnsembleHazard,
+    "lightgbm": TreeHazard,
+    "logistic": LogisticHazard,
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all outcomes are learned from: inputs and calendar of each snapshot row, and the rows at risk.
+
+    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,).
+    """
+
+    inputs: tuple[Input, ...]
+    snapshot: Array
+    calendar: Array
+    size: Array
+    at_risk: AtRisk
+    settings: Settings
+
+    def gather(self, chosen: NDArray[np.int64]) -> Array:
+        """The inputs of some rows at risk."""
+        row, ahead = self.at_risk.row[chosen], self.at_risk.ahead[chosen]
+        return np.hstack([self.snapshot[row], self.calendar[row, ahead - 1]])
+
+
+@dataclass(frozen=True)
+class FittedOutcome:
+    """One outcome's hazard, its calibration, and what it was fitted on: accounts x months, and those with the event.
+
+    `hazard` None: too few events, a plain rate. `tilt` is how the log-odds move with size beyond the hazard.
+    """
+
+    hazard: Hazard | None
+    calibrator: Calibrator
+    tilt: Slope
+    events: int
+    rows: int
+
+    def log_odds(self, inputs: Array) -> Array:
+        """Calibrated log-odds, shape (rows,)."""
+        margin = np.zeros(len(inputs)) if self.hazard is None else self.hazard.margin(inputs)
+        return self.calibrator.log_odds(margin)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A fitted outcome, and its events by month beside what was predicted for accounts not seen."""
+
+    outcome: FittedOutcome
+    counts: MonthCounts
+
+
+def fit_outcome(outcome: str, material: Material) -> Learned:
+    """Learn one outcome.
+
+    Parameters
+    ----------
+    outcome
+        churn, contraction or expansion.
+    material
+        What to learn from.
+    """
+    rows, settings = material.at_risk, material.settings
+    number = OUTCOMES.index(outcome)
+    event = rows.event(outcome, settings.min_change)
+    counted = np.flatnonzero(np.isin(rows.ahead, COUNTED_AHEAD))
+    generator = np.random.default_rng([settings.seed, number])
+    sampled = sample(rows, event, most=settings.max_rows, generator=generator)
+    events, pairs = rows.distinct(event), rows.distinct(np.ones_like(event))
+    halves = _halves(rows, event)
+    if halves is None:
+        return _rate_alone(material, event, counted, events, pairs)
+    tested = [_test(material, number, sampled, counted, half) for half in halves]
+    margin = np.sum([test.margin for test in tested], axis=0)
+    margin_counted = np.sum([test.counted for test in tested], axis=0)
+    prior_sd = required(settings.tuning).calibration_prior_sd
+    calibrator = fit_calibrator(margin, sampled.event, sampled.weight, prior_sd=prior_sd)
+    trees = round(np.mean([test.trees for test in tested]))
+    learner = _learner(material, number, trees)
+    hazard = learner.fit(Rows(material.gather(sampled.chosen), sampled.event, sampled.weight))
+    log_odds = calibrator.log_odds(margin_counted)
+    tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
+    return Learned(
+        FittedOutcome(hazard, calibrator, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted])
+    )
+
+
+def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] | None:
+    """Which rows belong to each half of the accounts; None if one of them shows too little to learn from."""
+    first = rows.account % 2 == 0
+    shown = [rows.distinct(event & half) for half in (first, ~first)]
+    quiet = [rows.distinct(~event & half) for half in (first, ~first)]
+    return [first, ~first] if min(*shown, *quiet) >= FEWEST_EVENTS // 2 else None
+
+
+def _rate_alone(
+    material: Material, event: NDArray[np.bool_], counted: NDArray[np.int64], events: int, pairs: int
+) -> Learned:
+    """The same chance for all, where too few events were seen to tell accounts apart."""
+    chance = (events + 0.5) / (pairs + 1)
+    calibrator = Calibrator(1.0, float(np.log(chance / (1 - chance))))
+    log_odds = np.full(counted.size, calibrator.intercept)
+    tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
+    found = FittedOutcome(None, calibrator, tilt, events, pairs)
+    return Learned(found, _counts(material.at_risk, counted, log_odds, event[counted]))
+
+
+@dataclass(frozen=True)
+class _Test:
+    """Log-odds that a hazard of the other half predicts for one half of the accounts; 0 for the others."""
+
+    margin: Array
+    counted: Array
+    trees: int
+
+
+def _test(
+    material: Material, number: int, sampled: Sampled, counted: NDArray[np.int64], half: NDArray[np.bool_]
+) -> _Test:
+    here = half[sampled.chosen]
+    inputs = material.gather(sampled.chosen)
+    known, unseen = (Rows(inputs[part], sampled.event[part], sampled.weight[part]) for part in (~here, here))
+    learner = _learner(material, number, material.settings.trees).fit(known, unseen)
+    margin, of_counted = np.zeros(here.size), np.zeros(counted.size)
+    margin[here] = learner.margin(unseen.inputs)
+    there = half[counted]
+    of_counted[there] = learner.margin(material.gather(counted[there]))
+    return _Test(margin, of_counted, getattr(learner, "trees_", 0))
+
+
+def _learner(material: Material, number: int, trees: int) -> Hazard:
+    settings = material.settings
+    logistic = LogisticHazard(material.inputs, l2=settings.logistic_l2)
+    if settings.learner == "logistic":
+        return logistic
+    boosted = TreeHazard(
+        material.inputs,
+        trees=trees,
+        leaves=settings.leaves,
+        learning_rate=settings.learning_rate,
+        min_rows_per_leaf=settings.min_rows_per_leaf,
+        l2=settings.l2,
+        seed=settings.seed + number,
+        threads=1,
+        tuning=settings.tuning,
+    )
+    return boosted if settings.learner == "lightgbm" else EnsembleHazard(boosted, logistic)
+
+
+def _tilt(material: Material, counted: NDArray[np.int64], log_odds: Array, event: Array) -> Slope:
+    rows = material.at_risk
+    return fit_slope(
+        material.size[rows.row[counted]],
+        event,
+        offset=log_odds,
+        weight=rows.share(counted),
+        cluster=rows.account[counted],
+        prior_sd=required(material.settings.tuning).calibration_prior_sd,
+    )
+
+
+def _counts(rows: AtRisk, counted: NDArray[np.int64], log_odds: Array, event: NDArray[np.bool_]) -> MonthCounts:
+    return count_months(
+        log_odds, event.astype(float), rows.month[counted], months=rows.months, weight=rows.share(counted)
+    )
+
+
+def tilts(fitted: Sequence[FittedOutcome]) -> tuple[Array, Array]:
+    """The tilts of all outcomes and how well they are known, each of shape (outcomes,)."""
+    return np.array([one.tilt.slope for one in fitted]), np.array([one.tilt.sd for one in fitted])

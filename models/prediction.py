@@ -1,0 +1,114 @@
+"""What a model says of the months ahead, and what it leaves open."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.shock import SharedLuck
+
+Array = NDArray[np.float64]
+_FIXED_DRAWS = 64
+_TINY = 1e-12
+OUTCOMES = ("churn", "contraction", "expansion")
+Outcome = Literal["churn", "contraction", "expansion"]
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """What the history leaves open, beyond the level that `SharedLuck` holds.
+
+    A portfolio's ARR hangs on its few large accounts, of which less is known than of all accounts together.
+
+    Attributes
+    ----------
+    tilt, tilt_sd
+        Of churn, contraction and expansion: how much the log-odds move with an account's size, in standard deviations
+        of log ARR, beyond what the hazards say, and how well that is known; shape (3,).
+    change_error
+        Of each pool: standard error of the mean change, relative to it; shape (pools,).
+    """
+
+    tilt: Array
+    tilt_sd: Array
+    change_error: Array
+
+    @classmethod
+    def none(cls, pools: int) -> Self:
+        """Nothing is left open."""
+        return cls(np.zeros(3), np.zeros(3), np.zeros(pools))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Monthly predictions for n accounts over M months ahead.
+
+    Attributes
+    ----------
+    arr
+        ARR at the snapshot, shape (n,).
+    size
+        Log ARR, standardised as at training, shape (n,).
+    hazards
+        Probability of churn, contraction and expansion in each month, given still a customer at its start, in a month
+        without shared luck; shape (n, M, 3). The three exclude each other.
+    pool_index
+        Pool of multipliers for contraction and expansion, shape (n, M, 2).
+    pools
+        ARR multipliers, each drawn with equal chance.
+    luck
+        The shift of all accounts' log-odds that the months share.
+    gap_months
+        Months between the last one the luck was learned from and the first one ahead.
+    estimation
+        What the history leaves open.
+    """
+
+    arr: Array
+    size: Array
+    hazards: Array
+    pool_index: NDArray[np.int64]
+    pools: tuple[Array, ...]
+    luck: SharedLuck
+    gap_months: int
+    estimation: Estimation
+
+    def draw_shifts(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array]:
+        """What futures add to all accounts' log-odds, (M, 3, draws), and by standard deviation of size, (3, draws)."""
+        shift = self.luck.draw(self.hazards.shape[1], draws, generator, gap_months=self.gap_months)
+        spread = self.estimation.tilt_sd[:, None] * generator.standard_normal((3, draws))
+        return shift, self.estimation.tilt[:, None] + spread
+
+    def event_probability(self, outcome: Outcome) -> Array:
+        """Probability of at least one such event by the end of each month ahead, shape (n, M).
+
+        The mean over a fixed number of draws of what is shared; no account's own path is simulated.
+        """
+        shift, tilt = self.draw_shifts(_FIXED_DRAWS, np.random.default_rng(0))
+        which = OUTCOMES.index(outcome)
+        stays = none_yet = np.ones((len(self.arr), _FIXED_DRAWS))
+        came, found = np.zeros_like(stays), []
+        for month in range(self.hazards.shape[1]):
+            factor = np.exp(shift[month] + self.size[:, None, None] * tilt)
+            shifted = multiply_odds(self.hazards[:, month], factor)
+            came = came + stays * none_yet * shifted[:, which]
+            stays = stays * (1 - shifted[:, OUTCOMES.index("churn")])
+            none_yet = none_yet * (1 - shifted[:, which]) if outcome != "churn" else none_yet
+            found.append(came.mean(axis=1))
+        return np.stack(found, axis=1)
+
+    def independent(self) -> "Prediction":
+        """The same, as if months shared no luck and nothing were left open: what a forecast without them claims."""
+        return replace(self, luck=SharedLuck(), estimation=Estimation.none(len(self.pools)))
+
+
+def multiply_odds(hazard: Array, factor: Array) -> Array:
+    """Hazards (accounts, 3) when their odds are multiplied by a factor (accounts, 3, draws); at most 1 together."""
+    bounded = np.clip(hazard, _TINY, 1 - _TINY)
+    shifted = (bounded / (1 - bounded))[:, :, None] * factor
+    shifted /= 1 + shifted
+    shifted[hazard <= 0] = 0.0
+    shifted[hazard >= 1] = 1.0
+    total = shifted.sum(axis=1, keepdims=True)
+    return np.asarray(shifted / np.maximum(total, 1.0))

@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from models.shock import LuckState, SharedLuck, count_months, fit_luck
+
+MONTHS = 60
+
+
+def autoregression(sd, persistence, rng, correlation=0.0):
+    """A path of three outcomes' luck, the noise of the first and the last correlated."""
+    noise = rng.standard_normal((MONTHS + 50, 3))
+    noise[:, 2] = correlation * noise[:, 0] + np.sqrt(1 - correlation**2) * noise[:, 2]
+    luck = np.zeros((MONTHS + 50, 3))
+    for month in range(1, len(luck)):
+        luck[month] = persistence * luck[month - 1] + sd * np.sqrt(1 - persistence**2) * noise[month]
+    return luck[50:]
+
+
+def counted(luck, rng, rows=1500):
+    """Accounts with known log-odds, and what came of them under the luck of each month."""
+    month = np.repeat(np.arange(len(luck)), rows)
+    found = []
+    for outcome in range(3):
+        log_odds = rng.normal(-3, 0.7, month.size)
+        event = (rng.random(month.size) < expit(log_odds + luck[month, outcome])).astype(float)
+        found.append(count_months(log_odds, event, month, months=len(luck)))
+    return found
+
+
+def fit(counts):
+    return fit_luck(counts, prior_sd=0.3, level_sd=0.25, seed=1)
+
+
+def mean(fitted, name):
+    return np.mean([getattr(state, name) for state in fitted.states], axis=0)
+
+
+@pytest.mark.parametrize(("sd", "persistence"), [(0.0, 0.0), (0.3, 0.0), (0.4, 0.9)])
+def test_spread_persistence_and_latest_level_are_found(sd, persistence):
+    rng = np.random.default_rng(11)
+    luck = autoregression(sd, persistence, rng)
+    fitted = fit(counted(luck, rng))
+    np.testing.assert_allclose(mean(fitted, "sd"), sd, atol=0.15)
+    if persistence:
+        assert (mean(fitted, "persistence") > 0.7).all()
+        now = mean(fitted, "mean")
+        np.testing.assert_allclose(now[:3] + now[3:], luck[-1], atol=0.25)
+        ahead = fitted.draw(12, 2000, np.random.default_rng(2)).mean(axis=2)
+        assert (np.abs(ahead[-1]) < np.abs(ahead[0]) + 0.05).all(), "the luck fades"
+
+
+def test_luck_that_goes_together_is_seen_to():
+    rng = np.random.default_rng(5)
+    fitted = fit(counted(autoregression(0.6, 0.8, rng, correlation=-0.9), rng))
+    assert mean(fitted, "correlation") < -0.3
+    drawn = fitted.draw(12, 4000, np.random.default_rng(3))
+    assert np.corrcoef(drawn[6, 0], drawn[6, 2])[0, 1] < -0.15
+
+
+def test_the_posterior_is_that_of_a_slow_computation():
+    """Level and x of the last month by sampling: paths of the prior weighted by their likelihood."""
+    rng = np.random.default_rng(8)
+    at_risk, chance = 400, 0.1
+    log_odds = np.full(4 * at_risk, np.log(chance / (1 - chance)))
+    came = np.array([55, 60, 70, 75])
+    event = np.concatenate([np.repeat([1.0, 0.0], [events, at_risk - events]) for events in came])
+    counts = count_months(log_odds, event, np.repeat(np.arange(4), at_risk), months=4)
+    fitted = fit_luck([counts] * 3, prior_sd=0.3, level_sd=0.25, seed=1)
+    state = fitted.states[0]
+    sd, persistence = state.sd[1], state.persistence[1]  # contraction stands alone, whatever the correlation
+    level, x = 0.25 * rng.standard_normal(400_000), sd * rng.standard_normal(400_000)
+    weight = np.zeros(400_000)
+    for month, events in enumerate(came):
+        if month:
+            x = persistence * x + sd * np.sqrt(1 - persistence**2) * rng.standard_normal(400_000)
+        share = expit(log_odds[0] + level + x)
+        weight += events * np.log(share) + (at_risk - events) * np.log(1 - share)
+    weight = np.exp(weight - weight.max())
+    for place, values in ((1, level), (4, x)):
+        expected = np.average(values, weights=weight)
+        assert state.mean[place] == pytest.approx(expected, abs=0.02)
+        variance = np.average((values - expected) ** 2, weights=weight)
+        assert state.covariance[place][place] == pytest.approx(variance, rel=0.2, abs=1e-4)
+
+
+def test_nothing_seen_leaves_the_prior():
+    empty = count_months(np.empty(0), np.empty(0), np.empty(0, int), months=3)
+    fitted = fit([empty] * 3)
+    np.testing.assert_allclose(mean(fitted, "mean"), 0, atol=1e-12)
+    drawn = fitted.draw(1, 20_000, np.random.default_rng(4))
+    assert (drawn.std(axis=2) > 0.25).all(), "at least what is unknown of the level"
+
+
+def test_the_expected_luck_is_the_mean_of_the_draws():
+    rng = np.random.default_rng(9)
+    fitted = fit(counted(autoregression(0.4, 0.9, rng), rng))
+    drawn = fitted.draw(6, 64_000, np.random.default_rng(7), gap_months=2).mean(axis=2)
+    np.testing.assert_allclose(fitted.expected(6, gap_months=2), drawn, atol=0.01)
+    assert not SharedLuck().expected(4).any()
+
+
+def test_a_gap_lets_the_state_fade_and_the_level_stay():
+    now = np.diag([0.0] * 6)
+    state = LuckState((0.1, 0, 0, 0.8, 0, 0), tuple(map(tuple, now)), (0.3,) * 3, (0.5,) * 3, 0.0)
+    luck = SharedLuck((state,))
+    near, far = (luck.draw(1, 20_000, np.random.default_rng(6), gap_months=gap)[0, 0] for gap in (0, 3))
+    assert near.mean() == pytest.approx(0.1 + 0.8 * 0.5, abs=0.01)
+    assert far.mean() == pytest.approx(0.1 + 0.8 * 0.5**4, abs=0.01)
+    assert far.std() > near.std()
+
+
+def test_no_states_are_no_luck():
+    assert not SharedLuck().draw(3, 10, np.random.default_rng(1)).any()
+
+
+def test_weights_count_and_the_expected_number_of_events_is_kept():
+    rng = np.random.default_rng(2)
+    log_odds, weight = rng.normal(-2, 1, 5000), rng.uniform(0.1, 2, 5000)
+    event = (rng.random(5000) < 0.2).astype(float)
+    counts = count_months(log_odds, event, np.zeros(5000, int), months=1, weight=weight)
+    assert counts.events[0] == pytest.approx(weight @ event)
+    assert (counts.at_risk @ expit(counts.log_odds))[0] == pytest.approx(weight @ expit(log_odds))
+
+
+def test_luck_survives_json():
+    rng = np.random.default_rng(3)
+    fitted = fit(counted(autoregression(0.2, 0.5, rng), rng, rows=50))
+    again = SharedLuck.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    assert again == fitted
