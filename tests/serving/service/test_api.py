@@ -4,10 +4,12 @@ import asyncio
 import io
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import openpyxl
 import pandas as pd
 import pytest
@@ -302,6 +304,34 @@ def test_a_failure_is_a_plain_500_and_the_log_says_where_but_not_what(
     assert page.status_code == 500
     assert "secret" not in answer.text + page.text + caplog.text
     assert "GET /api/accounts failed: RuntimeError at test_api.py" in caplog.text
+
+
+def test_a_live_score_that_takes_too_long_ends_with_504_and_says_nothing_after_it(
+    fresh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, goes_on, ended = fresh(), threading.Event(), threading.Event()
+
+    def slow(*_: object) -> bytes:
+        goes_on.wait(10)
+        ended.set()
+        return b"{}"
+
+    monkeypatch.setattr("serving.scoring.now", slow)
+    monkeypatch.setattr("serving.guard.LIVE_SECONDS", 0.05)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=made.guarded, client=("127.0.0.1", 50000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as asking:
+            answer = await asking.post("/api/live", json={"accounts": [{"account_id": "a02"}]})
+            goes_on.set()
+            while not ended.is_set():
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            return answer
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+    assert {name: answer.headers[name] for name in SECURITY} == SECURITY
 
 
 def test_refusals_leave_no_values_in_the_log(service: Any, caplog: pytest.LogCaptureFixture) -> None:
