@@ -402,7 +402,7 @@ def _ascend(
     product: Array,
     effects: Array,
 ) -> None:
-    """Sum leaf value times product upwards, in place; times its slope is what each node adds to the feature above it."""
+    """Sum leaf value times product upwards, in place; times its slope is what a node adds to the feature above it."""
     quadrature_nodes = product.shape[1]
     for here in range(end - begin - 1, 0, -1):
         split, kind = splits[begin + here], state[here]

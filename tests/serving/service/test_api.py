@@ -1,10 +1,10 @@
 """The API: what it answers, what it refuses and how, and that nothing leaks."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
-import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +13,9 @@ import httpx
 import openpyxl
 import pandas as pd
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
-from serving.guard import SECURITY
+from serving.guard import SECURITY, Guard
 from serving.schemas import (
     AccountDetail,
     Accounts,
@@ -307,31 +307,34 @@ def test_a_failure_is_a_plain_500_and_the_log_says_where_but_not_what(
 
 
 def test_a_live_score_that_takes_too_long_ends_with_504_and_says_nothing_after_it(
-    fresh: Any, monkeypatch: pytest.MonkeyPatch
+    service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, goes_on, ended = fresh(), threading.Event(), threading.Event()
+    async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    def slow(*_: object) -> bytes:
-        goes_on.wait(10)
-        ended.set()
-        return b"{}"
+    async def ask() -> tuple[httpx.Response, list[Message]]:
+        late: list[Message] = []
 
-    monkeypatch.setattr("serving.scoring.now", slow)
-    monkeypatch.setattr("serving.guard.LIVE_SECONDS", 0.05)
+        async def seen(scope: Scope, receive: Receive, send: Send) -> None:
+            async def noted(message: Message) -> None:
+                late.append(message)
+                await send(message)
 
-    async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(app=made.guarded, client=("127.0.0.1", 50000))
+            await Guard(stubborn, service.desk, stubborn)(scope, receive, noted)
+
+        transport = httpx.ASGITransport(app=seen, client=("127.0.0.1", 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as asking:
             answer = await asking.post("/api/live", json={"accounts": [{"account_id": "a02"}]})
-            goes_on.set()
-            while not ended.is_set():
-                await asyncio.sleep(0.01)
-            await asyncio.sleep(0.05)
-            return answer
+            await asyncio.sleep(0.01)
+            return answer, late
 
-    answer = asyncio.run(ask())
+    monkeypatch.setattr("serving.guard.LIVE_SECONDS", 0.05)
+    answer, sent = asyncio.run(ask())
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
     assert {name: answer.headers[name] for name in SECURITY} == SECURITY
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 def test_refusals_leave_no_values_in_the_log(service: Any, caplog: pytest.LogCaptureFixture) -> None:
