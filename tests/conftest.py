@@ -8,6 +8,7 @@ TESTS = Path(__file__).parent
 TOGETHER = ("serving/service",)  # one published company, one running server
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
