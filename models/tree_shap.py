@@ -306,16 +306,24 @@ def _explain(
     step: Array,
     slope: Array,
 ) -> None:
-    """Add the Shapley values of each row to `values`; a tree stays in cache while all rows pass."""
+    """Add the Shapley values of each row to `values`; a tree stays in cache while all rows pass.
+
+    A row that a tree sends where it sent the row before has the same effects there: the months ahead of one account
+    differ in the renewal calendar alone, and most trees tell few of them apart.
+    """
     largest = np.max(first[1:] - first[:-1])
     state = np.zeros(largest, dtype=np.int32)
     product = np.empty((largest, step.shape[2]))
+    effects = np.zeros(largest)
     for tree in range(first.size - 1):
         begin, end = first[tree], first[tree + 1]
         for row in range(rows.shape[0]):
-            _mark(rows, row, splits, goes_left, begin, end, state)
-            _descend(splits, step, begin, end, state, product)
-            _ascend(splits, slope, begin, end, state, product, values, row)
+            if _mark(rows, row, splits, goes_left, begin, end, state) or row == 0:
+                _descend(splits, step, begin, end, state, product)
+                _ascend(splits, slope, begin, end, state, product, effects)
+            for here in range(end - begin - 1, 0, -1):
+                if effects[here] != 0.0:
+                    values[row, splits[splits[begin + here]["parent"]]["feature"]] += effects[here]
 
 
 # In the loops below `here` counts from the tree's root. They index whole arrays, as a view costs more than the work
@@ -331,8 +339,12 @@ def _mark(
     begin: int,
     end: int,
     state: Integers,
-) -> None:
-    """State of each node: hot (the row passes all splits on its feature), turned cold there, or cold before."""
+) -> bool:
+    """State of each node: hot (the row passes all splits on its feature), turned cold there, or cold before.
+
+    Returns whether any is another than `state` held before.
+    """
+    changed = False
     for here in range(end - begin):
         split = splits[begin + here]
         if split["feature"] < 0:
@@ -341,8 +353,11 @@ def _mark(
         right = split["right"] - begin
         upper = splits[begin + right]["upper"]
         was_hot = upper < 0 or state[upper - begin] == _HOT
-        state[here + 1] = (_HOT if left else _COLD) if was_hot else _FROZEN
-        state[right] = (_COLD if left else _HOT) if was_hot else _FROZEN
+        on_left = (_HOT if left else _COLD) if was_hot else _FROZEN
+        on_right = (_COLD if left else _HOT) if was_hot else _FROZEN
+        changed |= state[here + 1] != on_left or state[right] != on_right
+        state[here + 1], state[right] = on_left, on_right
+    return changed
 
 
 @_compiled
@@ -385,10 +400,9 @@ def _ascend(
     end: int,
     state: Integers,
     product: Array,
-    values: Array,
-    row: int,
+    effects: Array,
 ) -> None:
-    """Sum leaf value times product upwards, in place; each node's slope goes to the feature that led to it."""
+    """Sum leaf value times product upwards, in place; times its slope is what a node adds to the feature above it."""
     quadrature_nodes = product.shape[1]
     for here in range(end - begin - 1, 0, -1):
         split, kind = splits[begin + here], state[here]
@@ -400,8 +414,8 @@ def _ascend(
             right = split["right"] - begin
             for q in range(quadrature_nodes):
                 product[here, q] = product[here + 1, q] + product[right, q]
+        effect = 0.0
         if kind != _FROZEN:
-            effect = 0.0
             for q in range(quadrature_nodes):
                 effect += product[here, q] * slope[begin + here, kind, q]
-            values[row, splits[split["parent"]]["feature"]] += effect
+        effects[here] = effect

@@ -23,6 +23,7 @@ CODES: Mapping[int, str] = {
     429: "too_many_requests",
     500: "internal",
     503: "not_ready",
+    504: "timeout",
 }
 MOST_DETAILS = 5
 

@@ -48,6 +48,7 @@ def _errors(said: Mapping[int, str]) -> Responses:
 
 ERRORS = _errors(_SAID)
 BODY_ERRORS = _errors(_SAID | _BODY)
+LIVE_ERRORS = _errors(_SAID | _BODY | {504: "It took too long: send fewer accounts at a time"})
 FILES: Responses = {
     **ERRORS,
     200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
@@ -83,10 +84,11 @@ def about(request: Request) -> Response:
 @router.post(SCORE, response_model=schemas.Scores, responses=BODY_ERRORS, tags=["accounts"])
 def score(request: Request, wanted: ScoreRequest) -> Response:
     """Score accounts by id: probabilities by horizon, expected ARR with quantiles, and the strongest reasons."""
+    # behind the guard, which answers this by the same call, it is the description that counts
     return raw(scoring.by_id(_desk(request).following.state, wanted, caller_of(request.scope)))
 
 
-@router.post(LIVE, response_model=schemas.Scores, responses=BODY_ERRORS, tags=["accounts"])
+@router.post(LIVE, response_model=schemas.Scores, responses=LIVE_ERRORS, tags=["accounts"])
 def live(request: Request, wanted: LiveRequest) -> Response:
     """Score accounts now by the champion, with inputs changed or for accounts that do not exist yet.
 

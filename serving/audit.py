@@ -8,6 +8,7 @@ from typing import Any
 
 FOLDER = "audit"
 MOST_IDS = 50
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
 
 
 class Audit:
@@ -25,8 +26,8 @@ class Audit:
         """Append a line: when, who, what, and more that is plain data."""
         now = datetime.now(tz=UTC)
         content = {"at": now.isoformat("T", "milliseconds"), "who": who, "what": what, **more}
-        line = json.dumps(content, separators=(",", ":"), ensure_ascii=True) + "\n"
-        os.write(self._open(f"{now:%Y-%m}"), line.encode())
+        line = _ENCODER.encode(content) + "\n"
+        os.write(self._open(content["at"][:7]), line.encode())
 
     def _open(self, month: str) -> int:
         if self._handle is None or month != self._month:

@@ -1,6 +1,7 @@
 """What every request passes before anything answers it: who asks, how often, how much, and what is kept of it.
 
-It stands before all that is mounted: the API, the pages, metrics, the schema and BentoML's own routes.
+It stands before all that is mounted: the API, the pages, metrics, the schema and BentoML's own routes. The question
+asked most, published scores by id, it hands to the publication at once: routing it would cost more than the answer.
 """
 
 import asyncio
@@ -13,19 +14,21 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving import audit, metrics
+from serving import audit, metrics, scoring
 from serving.access import LOCAL, Caller, is_loopback
-from serving.answers import Refused, failure, invalid, log_failure
+from serving.answers import Refused, failure, invalid, log_failure, raw
 from serving.desk import Desk
 from serving.pages.problem import problem
 from serving.schemas import LiveRequest, ScoreRequest
-from serving.visit import COOKIE, LIVE, SCORE, VISIT, Visit, visit_of
+from serving.visit import COOKIE, LIVE, SCORE, VISIT, Visit, caller_of, visit_of
 
 BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest}
 OPEN = ("/livez", "/healthz", "/readyz", "/sign-in")
 OWN = ("/readyz", "/schema.json")  # BentoML answers these itself unless it is not let
 UNLOGGED = ("/livez", "/healthz", "/readyz", "/static/", "/metrics")
-FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
+FORWARDED = frozenset(
+    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded", b"x-real-ip", b"via"}
+)
 SECURITY = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -38,6 +41,7 @@ SECURITY = {
 }
 _SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
 BODY_SECONDS = 20.0
+LIVE_SECONDS = 55.0  # less than BentoML's own limit, whose answer is not ours
 MOST_DRAINED = 128 << 20
 BYTES_A_REQUEST = 20_000  # of a body weigh as much as one more request
 
@@ -87,13 +91,15 @@ class Guard:
             raise Refused(401, "This needs a token: send it as `Authorization: Bearer hf_...`, or sign in at /sign-in.",
                           www_authenticate="Bearer")  # fmt: skip
         self._require_rate(_who(scope, visit), 1.0)
+        app, wanted = self.own if path in OWN else self.app, None
         if scope["method"] not in ("GET", "HEAD"):
-            body = await self._body(scope, receive, headers)
+            body = await self._body(receive)
             self._require_rate(_who(scope, visit), len(body) / BYTES_A_REQUEST)
-            _require_valid(path, body, headers, visit, self.desk)
+            wanted = _valid(path, body, headers, visit, self.desk)
             receive = _replayed(body, receive)
-        app = self.own if path in OWN else self.app
-        await app(scope, receive, send)
+        if isinstance(wanted, ScoreRequest):
+            app = raw(scoring.by_id(self.desk.following.state, wanted, caller_of(scope)))
+        await (_in_time(app, scope, receive, send) if path == LIVE else app(scope, receive, send))
 
     def _caller(self, scope: Scope, headers: Headers) -> Caller | None:
         """Who asks: by token, by a trusted proxy's word, or, where access is open, this machine's user."""
@@ -110,7 +116,7 @@ class Guard:
             return self._vouched_for(headers.get(serving.proxy_header, ""))
         here = is_loopback(client) and is_loopback((scope.get("server") or ("", 0))[0])
         # proxies that say nothing of themselves mostly speak HTTP/1.0 to what is behind them
-        forwarded = scope.get("http_version") == "1.0" or any(name in headers for name in FORWARDED)
+        forwarded = scope.get("http_version") == "1.0" or any(name in FORWARDED for name, _ in headers.raw)
         return LOCAL if here and not forwarded and serving.access == "auto" and not serving.proxies else None
 
     def _vouched_for(self, name: str) -> Caller | None:
@@ -134,7 +140,7 @@ class Guard:
         if wait:
             raise Refused(429, "Too many requests: see Retry-After for when to go on.", retry_after=str(int(wait) + 1))
 
-    async def _body(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
+    async def _body(self, receive: Receive) -> bytes:
         """The whole body.
 
         Raises
@@ -181,11 +187,11 @@ def _require_host(scope: Scope, headers: Headers, desk: Desk) -> None:
         raise Refused(421, "This service is not called by that name: add it to serving.hosts.")
 
 
-def _require_valid(path: str, body: bytes, headers: Headers, visit: Visit, desk: Desk) -> None:
-    """Refuse a body that is not what the path takes."""
+def _valid(path: str, body: bytes, headers: Headers, visit: Visit, desk: Desk) -> BaseModel | None:
+    """What a body asks for, on paths that take one; refused if it is not what the path takes."""
     schema = BODIES.get(path)
     if schema is None:
-        return
+        return None
     if headers.get("content-type", "application/json").split(";")[0].strip().lower() != "application/json":
         raise Refused(415, "Send JSON, with Content-Type: application/json.")
     try:
@@ -201,6 +207,29 @@ def _require_valid(path: str, body: bytes, headers: Headers, visit: Visit, desk:
         raise Refused(
             422, f"A request may ask for {most:,} accounts (serving.max_accounts), got {len(visit.accounts):,}."
         )
+    return found
+
+
+async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let an answer take so long and no longer; a thread that works on it cannot be stopped, and is not waited for.
+
+    Raises
+    ------
+    Refused
+        504: it took longer.
+    """
+    late = False
+
+    async def unless_late(message: Message) -> None:
+        if not late:
+            await send(message)
+
+    answering = asyncio.ensure_future(app(scope, receive, unless_late))
+    done, _ = await asyncio.wait([answering], timeout=LIVE_SECONDS)
+    if not done:
+        late = answering.cancel()
+        raise Refused(504, f"It took longer than {LIVE_SECONDS:g} seconds: send fewer accounts at a time.")
+    await answering
 
 
 def _token(headers: Headers) -> tuple[str, bool]:
@@ -208,10 +237,11 @@ def _token(headers: Headers) -> tuple[str, bool]:
     kind, _, token = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and token.strip():
         return token.strip(), True
-    if "cookie" not in headers:
+    cookies = headers.get("cookie")
+    if not cookies:
         return "", False
     try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        morsel = SimpleCookie(cookies).get(COOKIE)
     except CookieError:
         return "", False
     return (morsel.value, False) if morsel else ("", False)
@@ -220,7 +250,8 @@ def _token(headers: Headers) -> tuple[str, bool]:
 async def _message(receive: Receive) -> MutableMapping[str, Any]:
     """The next part of a body."""
     try:
-        message = await asyncio.wait_for(receive(), BODY_SECONDS)
+        async with asyncio.timeout(BODY_SECONDS):
+            message = await receive()
     except TimeoutError:
         raise Refused(400, "The body did not come.", connection="close") from None
     if message["type"] == "http.disconnect":

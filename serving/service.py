@@ -1,4 +1,4 @@
-"""The BentoML service: scores as BentoML's own endpoints, everything else mounted beside them, one guard before all."""
+"""The BentoML service: live scores as its own endpoint, what is published mounted beside it, one guard before all."""
 
 import os
 from typing import Any
@@ -8,11 +8,12 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import bentoml
+from bentoml import Service
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.schemas import LiveRequest, ScoreRequest, Scores
+from serving.schemas import LiveRequest, Scores
 from serving.settings import settings
-from serving.visit import LIVE, SCORE
+from serving.visit import LIVE
 
 SERVING = settings().serving
 NO_PROXY = "none"  # uvicorn must not believe who says whom it asks for; the guard decides that
@@ -53,25 +54,16 @@ class Holdfast:
         """Stop following the champion and the publications."""
         self._worker.stop()
 
-    @bentoml.api(route=SCORE, output_spec=Scores)  # type: ignore[untyped-decorator]
-    async def score(self, wanted: ScoreRequest, /, ctx: bentoml.Context) -> Any:
-        """Score accounts by id: probabilities by horizon, expected ARR with quantiles, and the strongest reasons."""
-        return _kept(ctx, self._worker.score(wanted, ctx.request.scope))
-
     @bentoml.api(route=LIVE, output_spec=Scores)  # type: ignore[untyped-decorator]
     def live(self, wanted: LiveRequest, /, ctx: bentoml.Context) -> Any:
         """Score accounts now by the champion, with inputs changed or for accounts that do not exist yet."""
-        return _kept(ctx, self._worker.live(wanted, ctx.request.scope))
-
-
-def _kept(ctx: bentoml.Context, answer: Any) -> Any:
-    """An answer whose status BentoML does not set back."""
-    ctx.response.status_code = answer.status_code
-    return answer
+        answer = self._worker.live(wanted, ctx.request.scope)
+        ctx.response.status_code = answer.status_code  # else BentoML sets it back
+        return answer
 
 
 class Door:
-    """The guard, as middleware that is there before the worker is."""
+    """The guard, there before the worker is."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -93,6 +85,16 @@ async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
     await worker()(scope, receive, send)
 
 
+class Guarded(Service[Any]):  # type: ignore[misc]
+    """A service behind its guard: middleware added to it would stand behind BentoML's tracing and time limit."""
+
+    __slots__ = ()
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """The application that the server runs."""
+        return Door(super().to_asgi(is_main))
+
+
 service: Any = Holdfast  # the decorator makes a service of the class
-service.add_asgi_middleware(Door)
+service.__class__ = Guarded
 service.mount_asgi_app(mounted, path="/", name="pages")

@@ -9,7 +9,7 @@ from serving.answers import Refused
 
 VISIT = "holdfast"
 COOKIE = "holdfast_token"
-SCORE, LIVE = "/api/score", "/api/live"  # BentoML's own endpoints
+SCORE, LIVE = "/api/score", "/api/live"
 
 
 @dataclass

@@ -3,20 +3,18 @@
 import functools
 import logging
 import traceback
-from collections.abc import Callable
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import metrics, scoring
-from serving.access import Caller
 from serving.answers import Refused, failure, log_failure, raw
 from serving.api import create_app
 from serving.desk import Desk
 from serving.guard import Guard
 from serving.pages.problem import problem
 from serving.pages.render import environment
-from serving.schemas import LiveRequest, ScoreRequest
+from serving.schemas import LiveRequest
 from serving.settings import settings
 from serving.visit import caller_of
 
@@ -42,14 +40,16 @@ class Worker:
         """What every request to `app` passes first."""
         return Guard(app, self.desk, self.app)
 
-    def score(self, wanted: ScoreRequest, scope: Scope) -> Response:
-        """Published scores."""
-        return _answered(scope, lambda caller: scoring.by_id(self.desk.following.state, wanted, caller))
-
     def live(self, wanted: LiveRequest, scope: Scope) -> Response:
-        """Scores made now."""
+        """Scores made now, or the error as every part of the service answers it."""
         metrics.LIVE_ACCOUNTS.inc(len(wanted.accounts))
-        return _answered(scope, lambda caller: scoring.now(self.desk.following.state, wanted, caller))
+        try:
+            return raw(scoring.now(self.desk.following.state, wanted, caller_of(scope)))
+        except Refused as refused:
+            return problem(scope, refused)
+        except Exception as error:
+            log_failure(error, f"POST {scope['path']}")
+            return problem(scope, failure())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """API and pages."""
@@ -60,17 +60,6 @@ class Worker:
 def worker() -> Worker:
     """This process's worker."""
     return Worker(Desk(settings()))
-
-
-def _answered(scope: Scope, work: Callable[[Caller], bytes]) -> Response:
-    """The answer, or the error as every part of the service answers it."""
-    try:
-        return raw(work(caller_of(scope)))
-    except Refused as refused:
-        return problem(scope, refused)
-    except Exception as error:
-        log_failure(error, f"POST {scope['path']}")
-        return problem(scope, failure())
 
 
 class NoValues(logging.Filter):

@@ -49,6 +49,16 @@ def assert_equals_lightgbm(fitted: lightgbm.Booster, rows: np.ndarray) -> None:
     assert base == pytest.approx(expected[0, -1], abs=1e-10)
 
 
+def test_what_a_row_shares_with_the_row_before_is_the_same_to_the_last_bit() -> None:
+    """Effects are taken over from the row before where a tree sends both the same way."""
+    fitted, rows = booster(4), rows_to_explain(104, 40)
+    alike = np.repeat(rows, 3, axis=0)
+    alike[:, 0] += np.tile([0.0, 0.01, 0.3], len(rows))
+    shap = TreeShap(fitted)
+    alone = np.vstack([shap.contributions(row[None])[0] for row in alike])
+    np.testing.assert_array_equal(shap.contributions(alike)[0], alone)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("leaves", [2, 8, 127])
 def test_equals_lightgbm_with_categories_and_missing_values(seed: int, leaves: int) -> None:

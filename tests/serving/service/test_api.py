@@ -1,6 +1,7 @@
 """The API: what it answers, what it refuses and how, and that nothing leaks."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import openpyxl
 import pandas as pd
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
-from serving.guard import SECURITY
+from serving.guard import SECURITY, Guard
 from serving.schemas import (
     AccountDetail,
     Accounts,
@@ -302,6 +304,37 @@ def test_a_failure_is_a_plain_500_and_the_log_says_where_but_not_what(
     assert page.status_code == 500
     assert "secret" not in answer.text + page.text + caplog.text
     assert "GET /api/accounts failed: RuntimeError at test_api.py" in caplog.text
+
+
+def test_a_live_score_that_takes_too_long_ends_with_504_and_says_nothing_after_it(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def ask() -> tuple[httpx.Response, list[Message]]:
+        late: list[Message] = []
+
+        async def seen(scope: Scope, receive: Receive, send: Send) -> None:
+            async def noted(message: Message) -> None:
+                late.append(message)
+                await send(message)
+
+            await Guard(stubborn, service.desk, stubborn)(scope, receive, noted)
+
+        transport = httpx.ASGITransport(app=seen, client=("127.0.0.1", 50000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as asking:
+            answer = await asking.post("/api/live", json={"accounts": [{"account_id": "a02"}]})
+            await asyncio.sleep(0.01)
+            return answer, late
+
+    monkeypatch.setattr("serving.guard.LIVE_SECONDS", 0.05)
+    answer, sent = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+    assert {name: answer.headers[name] for name in SECURITY} == SECURITY
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 def test_refusals_leave_no_values_in_the_log(service: Any, caplog: pytest.LogCaptureFixture) -> None:
