@@ -131,7 +131,10 @@ def drivers(
         effects = effects - (effects.mean(axis=0) if reference is None else reference)
     signals = _group(inputs)
     reasons = list(_ranked(effects, signals, top))
-    shown = {number: _words(inputs[number], frame, currency) for number in {reason.shown for reason in reasons}}
+    rows_shown: dict[int, list[int]] = {}
+    for reason in reasons:
+        rows_shown.setdefault(reason.shown, []).append(reason.row)
+    shown = {number: _words(inputs[number], frame, rows, currency) for number, rows in rows_shown.items()}
     account_ids = frame["account_id"].tolist()
     rows = []
     for reason in reasons:
@@ -190,12 +193,12 @@ def _direction(outcome: Outcome, effect: float) -> str:
     return f"{'Raises' if effect > 0 else 'Lowers'} {_SUBJECT[outcome]} by {size} points"
 
 
-def _words(item: Input, frame: pd.DataFrame, currency: str) -> list[tuple[str, str]]:
-    """Of each account: the value of an input, and the words that say it."""
+def _words(item: Input, frame: pd.DataFrame, rows: Sequence[int], currency: str) -> dict[int, tuple[str, str]]:
+    """Of some accounts: the value of an input, and the words that say it."""
     if item.name in _CALENDAR:
-        columns = (frame[name] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))
-        return [_renewal(*account) for account in zip(*columns, strict=True)]
-    return [_sentence(item, value, currency) for value in frame[item.name]]
+        columns = (frame[name].iloc[rows] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))
+        return {row: _renewal(*account) for row, account in zip(rows, zip(*columns, strict=True), strict=True)}
+    return {row: _sentence(item, value, currency) for row, value in zip(rows, frame[item.name].iloc[rows], strict=True)}
 
 
 def _sentence(item: Input, value: Any, currency: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.shock import SharedLuck
 
 Array = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 _FIXED_DRAWS = 64
 _TINY = 1e-12
 OUTCOMES = ("churn", "contraction", "expansion")
@@ -90,7 +91,7 @@ class Prediction:
         stays = none_yet = np.ones((len(self.arr), _FIXED_DRAWS))
         came, found = np.zeros_like(stays), []
         for month in range(self.hazards.shape[1]):
-            factor = np.exp(shift[month] + self.size[:, None, None] * tilt)
+            factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
             shifted = multiply_odds(self.hazards[:, month], factor)
             came = came + stays * none_yet * shifted[:, which]
             stays = stays * (1 - shifted[:, OUTCOMES.index("churn")])
@@ -103,12 +104,15 @@ class Prediction:
         return replace(self, luck=SharedLuck(), estimation=Estimation.none(len(self.pools)))
 
 
-def multiply_odds(hazard: Array, factor: Array) -> Array:
-    """Hazards (accounts, 3) when their odds are multiplied by a factor (accounts, 3, draws); at most 1 together."""
+def multiply_odds(hazard: Array, factor: Floats32) -> Floats32:
+    """Hazards (accounts, 3) when their odds are multiplied by a factor (accounts, 3, draws); at most 1 together.
+
+    In single precision: a hazard is never known to seven digits.
+    """
     bounded = np.clip(hazard, _TINY, 1 - _TINY)
-    shifted = (bounded / (1 - bounded))[:, :, None] * factor
+    shifted = (bounded / (1 - bounded)).astype(np.float32)[:, :, None] * factor
     shifted /= 1 + shifted
     shifted[hazard <= 0] = 0.0
     shifted[hazard >= 1] = 1.0
     total = shifted.sum(axis=1, keepdims=True)
-    return np.asarray(shifted / np.maximum(total, 1.0))
+    return np.asarray(shifted / np.maximum(total, 1.0)) if (total > 1).any() else shifted

@@ -7,7 +7,9 @@ the result depends on the seed only, and memory on the number of groups, not of 
 Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ from scipy import sparse
 from models.prediction import Prediction, multiply_odds
 
 Array = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 CHUNK = 128
 TOTAL = "total"
 METRICS = (
@@ -31,6 +34,8 @@ METRICS = (
     "expanded_arr",
 )
 QUANTILES = (5, 10, 25, 50, 75, 90, 95)
+_ROUNDING = 1e-9  # of the starting ARR: what the additions of a sum may be off by
+_SMALLEST = 1e-30
 _SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
 
 
@@ -116,26 +121,48 @@ def expected_arr(prediction: Prediction) -> Array:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """The cells of a chunk that change in one month: account within the chunk, draw, and ARR before and after."""
+
+    account: NDArray[np.int64]
+    draw: NDArray[np.int64]
+    before: Array
+    after: Array
+
+
+@dataclass(frozen=True)
 class Paths:
     """Simulated futures of a chunk of accounts.
 
-    `arr` by month ahead has shape (chunk, months, draws). `left` and `expected_arr`, shape (chunk, months), are the
-    probability of having left and the expected ARR given each draw's shared luck, averaged over the draws: the same
-    futures as `arr` without each account's own luck.
+    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left` and
+    `expected_arr`, shape (chunk, months), are the probability of having left and the expected ARR given each draw's
+    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
     """
 
     rows: slice
     arr: Array
+    changed: tuple[Changed, ...]
     left: Array
     expected_arr: Array
 
 
-def simulate_paths(prediction: Prediction, settings: PathSettings) -> Iterator[Paths]:
-    """ARR paths in chunks of accounts."""
+def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
+    """ARR paths in chunks of accounts, in order; on several threads the same."""
     common = _draw_common(prediction, settings)
-    for number, start in enumerate(range(0, len(prediction.arr), CHUNK)):
-        rows = slice(start, min(start + CHUNK, len(prediction.arr)))
-        yield _chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1))
+
+    def simulate(number: int) -> Paths:
+        rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
+        return _chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1))
+
+    chunks = range(-(-len(prediction.arr) // CHUNK))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        ahead: deque[Future[Paths]] = deque()
+        for number in chunks:
+            ahead.append(pool.submit(simulate, number))
+            if len(ahead) > threads:  # no more than these are held at a time
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def roll_up(
@@ -146,6 +173,7 @@ def roll_up(
     cuts: Mapping[str, NDArray[np.object_]] | None = None,
     trailing: Trailing | None = None,
     due: Array | None = None,
+    threads: int = 1,
 ) -> RollUp:
     """Simulate, and add up by every cut.
 
@@ -164,16 +192,18 @@ def roll_up(
     due
         ARR of each account whose term ends in each calendar month ahead, from the month of the snapshot to that in
         which the horizon ends, shape (accounts, horizon or horizon + 1); None leaves renewals out.
+    threads
+        How many to use; the result does not depend on it.
     """
     groups, member = _groups(prediction.arr, cuts or {})
     sums = _Sums(len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
     accounts = _empty_accounts(len(prediction.arr), horizon_months)
     settle = prediction.hazards.shape[1] - horizon_months
-    for chunk in simulate_paths(prediction, settings):
+    for chunk in simulate_paths(prediction, settings, threads=threads):
         rows, paths = chunk.rows, chunk.arr
         here = member[:, rows]
         start = prediction.arr[rows]
-        sums.add(here, start, paths, None if trailing is None else trailing.cohort_arr[rows])
+        sums.add(here, start, chunk, None if trailing is None else trailing.cohort_arr[rows])
         if due is not None:
             sums.add_renewals(here, start, paths, due[rows], settle)
         _describe_accounts(accounts, rows, start, paths[:, :horizon_months], settings.min_change)
@@ -185,25 +215,40 @@ def roll_up(
 
 
 class _Sums:
-    """Sums over accounts by group, month and draw, filled chunk by chunk."""
+    """Sums over accounts by group, month and draw, filled chunk by chunk.
+
+    What the months change is added up, and accumulated over the months at the end: few accounts change in a month.
+    `lost`, `shrunk`, `grown` and `left` hold ARR of those that left, what is below and above the start's, and accounts.
+    """
 
     def __init__(self, groups: int, months: int, draws: int, renewal_months: int) -> None:
         shape = (groups, months, draws)
-        self.end, self.capped, self.kept, self.alive, self.cohort_end = (np.zeros(shape) for _ in range(5))
+        self.lost, self.shrunk, self.grown, self.left, self.outside = (np.zeros(shape) for _ in range(5))
         self.renewed = np.zeros((groups, renewal_months, draws))
 
-    def add(self, member: sparse.csr_matrix, start: Array, paths: Array, cohort_arr: Array | None) -> None:
-        """Add a chunk: ARR at the end, ARR capped at the start's, start ARR of those still there, their number."""
-        column = start[:, None]
-        for month in range(self.end.shape[1]):
-            end = paths[:, month]
-            here = end > 0
-            self.end[:, month] += member @ end
-            self.capped[:, month] += member @ np.minimum(end, column)
-            self.kept[:, month] += member @ (here * column)
-            self.alive[:, month] += member @ here.astype(float)
+    def add(self, member: sparse.csr_matrix, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
+        """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
+        groups = _groups_of(member)
+        for month in range(self.lost.shape[1]):
+            changed = chunk.changed[month]
+            first, gone = start[changed.account], changed.after == 0
+            shrunk = np.where(gone, 0.0, np.maximum(first - changed.after, 0)) - np.maximum(first - changed.before, 0)
+            grown = np.maximum(changed.after - first, 0) - np.maximum(changed.before - first, 0)
+            values = {"lost": first * gone, "left": gone.astype(float), "shrunk": shrunk, "grown": grown}
+            for name, value in values.items():
+                self._scatter(getattr(self, name)[:, month], groups, changed, value)
             if cohort_arr is not None:
-                self.cohort_end[:, month] += member @ (end * (cohort_arr[:, month, None] > 0))
+                outside = np.flatnonzero(cohort_arr[:, month] <= 0)
+                self.outside[:, month] += member[:, outside] @ chunk.arr[outside, month]
+
+    def _scatter(self, sums: Array, groups: NDArray[np.int64], changed: Changed, value: Array) -> None:
+        """Add each cell's value to the groups of its account; `groups` has shape (chunk, cuts)."""
+        moved = np.flatnonzero(value)
+        if moved.size:
+            account, draw, draws = changed.account[moved], changed.draw[moved], sums.shape[1]
+            for cut in groups.T:
+                place = cut[account] * draws + draw
+                sums += np.bincount(place, weights=value[moved], minlength=sums.size).reshape(sums.shape)
 
     def add_renewals(
         self, member: sparse.csr_matrix, start: Array, paths: Array, due: Array, settle_months: int
@@ -213,7 +258,7 @@ class _Sums:
         Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
         """
         for month in range(due.shape[1]):
-            settled = min(month, self.end.shape[1] - 1) + settle_months
+            settled = min(month, self.lost.shape[1] - 1) + settle_months
             chosen = np.flatnonzero(due[:, month] > 0)
             if chosen.size:
                 rest = (start[chosen] - due[chosen, month])[:, None]
@@ -224,20 +269,34 @@ class _Sums:
         """The metrics in every draw."""
         start = groups["starting_arr"].to_numpy(float)[:, None, None]
         count = groups["accounts"].to_numpy(float)[:, None, None]
-        churned = start - self.kept
+        rounding = start * _ROUNDING
+        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in (self.lost, self.shrunk, self.grown))
+        capped = np.maximum(start - lost - shrunk, 0)
+        end = capped + grown
         found = {
-            "nrr": self.end / start,
-            "grr": self.capped / start,
-            "logo_retention": self.alive / count,
-            "ending_arr": self.end,
-            "churned_arr": churned,
-            "contracted_arr": start - self.capped - churned,
-            "expanded_arr": self.end - self.capped,
+            "nrr": end / start,
+            "grr": capped / start,
+            "logo_retention": 1 - np.cumsum(self.left, axis=1) / count,
+            "ending_arr": end,
+            "churned_arr": lost,
+            "contracted_arr": shrunk,
+            "expanded_arr": grown,
         }
         if cohort_start is not None:
             with np.errstate(invalid="ignore"):
-                found["reported_nrr"] = self.cohort_end / cohort_start[:, :, None]
+                found["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
         return found
+
+
+def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:
+    """The group of each account in each cut, shape (accounts, cuts): every account has one a cut."""
+    column = member.tocsc()
+    return np.asarray(column.indices.reshape(member.shape[1], -1), dtype=np.int64)
+
+
+def _tidy(sums: Array, rounding: Array) -> Array:
+    """Accumulated sums without the rounding of their additions: what is next to nothing is nothing."""
+    return np.where(np.abs(sums) < rounding, 0.0, sums)
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
@@ -253,7 +312,7 @@ class _Common:
     `pools` holds the multipliers, padded to the longest, and `lengths` how many of them count.
     """
 
-    odds: Array
+    odds: Floats32
     tilt: Array
     change: Array
     pools: Array
@@ -270,7 +329,7 @@ def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
     pools = np.ones((len(lengths), lengths.max()))
     for row, pool in zip(pools, prediction.pools, strict=True):
         row[: pool.size] = pool
-    return _Common(np.exp(shift), tilt, change, pools, lengths)
+    return _Common(np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
 
 
 def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator: np.random.Generator) -> Paths:
@@ -278,35 +337,45 @@ def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator
     accounts, months, _ = hazards.shape
     draws = common.tilt.shape[1]
     means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
-    tilt = np.exp(prediction.size[rows, None, None] * common.tilt)
-    paths = np.empty((accounts, months, draws))
+    tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
+    paths, changed = np.empty((accounts, months, draws)), []
     left, expected = np.empty((accounts, months)), np.empty((accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    stays, grown = np.ones_like(arr), arr
+    stays = grown = np.ones((accounts, draws), dtype=np.float32)
     for month in range(months):
         shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
-        arr = arr * _multipliers(generator.random(arr.shape), np.cumsum(shifted, axis=1), pool_index[:, month], common)
-        stays = stays * (1 - shifted[:, 0])
-        grown = grown * (1 - shifted[:, 0] + ((means[:, month] - 1)[:, :, None] * shifted[:, 1:]).sum(axis=1))
-        paths[:, month], left[:, month], expected[:, month] = arr, 1 - stays.mean(axis=1), grown.mean(axis=1)
-    return Paths(rows, paths, left, expected)
+        changed.append(_change(arr, shifted, pool_index[:, month], common, generator))
+        kept = 1 - shifted[:, 0]
+        stays = stays * kept
+        for outcome in (1, 2):
+            kept = kept + shifted[:, outcome] * (means[:, month, outcome - 1, None] - 1).astype(np.float32)
+        grown = grown * kept
+        paths[:, month], left[:, month] = arr, 1 - stays.mean(axis=1, dtype=float)
+        expected[:, month] = prediction.arr[rows] * grown.mean(axis=1, dtype=float)
+    return Paths(rows, paths, tuple(changed), left, expected)
 
 
-def _multipliers(luck: Array, limits: Array, pool_index: NDArray[np.int64], common: _Common) -> Array:
-    """What ARR is multiplied with: 0 on churn, a draw from the pool on a change, else 1; shape (accounts, draws).
-
-    One uniform number decides which outcome; where it lies within that outcome's share picks the amount.
-    """
-    multiplier = np.where(luck < limits[:, 0], 0.0, 1.0)
-    for change in (0, 1):
-        low, high = limits[:, change], limits[:, change + 1]
-        row, draw = np.nonzero((luck >= low) & (luck < high))
-        place = (luck[row, draw] - low[row, draw]) / (high[row, draw] - low[row, draw])
-        pool = pool_index[row, change]
-        size = common.lengths[pool]
-        amount = common.pools[pool, np.minimum((place * size).astype(int), size - 1)] - 1
-        multiplier[row, draw] = np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT)
-    return multiplier
+def _change(
+    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, generator: np.random.Generator
+) -> Changed:
+    """Let a month pass, in place: one uniform number a cell decides which outcome, and where within it the amount."""
+    luck = generator.random(arr.shape, dtype=np.float32)
+    low, middle = shifted[:, 0], shifted[:, 0] + shifted[:, 1]
+    high = middle + shifted[:, 2]
+    account, draw = np.nonzero((luck < high) & (arr > 0))
+    value = luck[account, draw]
+    edges = np.stack([limit[account, draw] for limit in (low, middle, high)])
+    which = (value >= edges[0]).astype(int) + (value >= edges[1])  # 0 leaves, 1 shrinks, 2 grows
+    change = np.maximum(which - 1, 0)
+    from_edge, to_edge = edges[change, np.arange(change.size)], edges[change + 1, np.arange(change.size)]
+    place = np.clip((value - from_edge) / np.maximum(to_edge - from_edge, _SMALLEST), 0, 1)
+    pool = pool_index[account, change]
+    size = common.lengths[pool]
+    amount = common.pools[pool, np.minimum((place * size).astype(int), size - 1)] - 1
+    multiplier = np.where(which == 0, 0.0, np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT))
+    before = arr[account, draw]
+    arr[account, draw] = before * multiplier
+    return Changed(account, draw, before, before * multiplier)
 
 
 def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.DataFrame, sparse.csr_matrix]:

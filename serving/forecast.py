@@ -222,6 +222,7 @@ def _roll_up(
         cuts=group_labels(labels, customers["account_id"]),
         trailing=Trailing(past.cohort_arr, lost),
         due=due_by_month(tables, customers, **shared),
+        threads=params.threads,
     )
     return rolled, notes
 

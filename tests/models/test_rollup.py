@@ -141,10 +141,10 @@ def test_certain_outcomes_are_certain(churn, left):
 
 
 def test_account_probabilities_and_quantiles():
-    rolled = roll_up(predict(1, churn=0.2, contraction=0.3, expansion=0.4), settings(20_000), horizon_months=1)
+    rolled = roll_up(predict(1, churn=0.2, contraction=0.35, expansion=0.4), settings(20_000), horizon_months=1)
     found = rolled.accounts
     assert found.churn_probability[0, 0] == pytest.approx(0.2)
-    assert found.contraction_probability[0, 0] == pytest.approx(0.3, abs=0.01)
+    assert found.contraction_probability[0, 0] == pytest.approx(0.35, abs=0.01)
     assert found.expansion_probability[0, 0] == pytest.approx(0.4, abs=0.01)
     assert (found.p10[0, 0], found.p50[0, 0]) == (0.0, 70.0)
     assert found.p90[0, 0] == pytest.approx(140.0)
