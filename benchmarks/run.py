@@ -30,7 +30,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=2000, help="of the company that is timed")
     parser.add_argument("--months", type=int, default=48, help="of both kinds of companies")
     parser.add_argument("--worlds", type=int, default=3, help="that are held against their truth")
+    parser.add_argument("--first-seed", type=int, default=1, help="of these worlds")
     parser.add_argument("--world-accounts", type=int, default=600, help="of each of them")
+    parser.add_argument("--origins", type=int, default=2, help="dates each is forecast from, three months apart")
+    parser.add_argument("--processes", type=int, default=2, help="that share the worlds")
     return parser.parse_args()
 
 
@@ -53,15 +56,25 @@ def _pipeline(folder: Path, size: Size, machine: str) -> Iterator[str]:
 
 def _truth(folder: Path, arguments: argparse.Namespace) -> str:
     # Imported late: what this process holds would count as the memory of the steps it starts.
-    from benchmarks.truth import FUTURES, HORIZON, against_truth
+    from benchmarks.truth import FUTURES, HORIZON, Worlds, against_truth, summary
 
-    size = {"accounts": arguments.world_accounts, "months": arguments.months}
-    rows = against_truth(folder, worlds=arguments.worlds, **size)
-    note = (
-        f"{HORIZON} months ahead of the end of the data, against {FUTURES} futures of the hidden state. `true` is what "
-        "a forecaster who knew that state would score. Skill is on the log-loss of churn, against its true mean."
+    worlds = Worlds(
+        count=arguments.worlds,
+        first_seed=arguments.first_seed,
+        accounts=arguments.world_accounts,
+        months=arguments.months,
+        origins=arguments.origins,
+        apart=3,
     )
-    return markdown("Against the truth", rows, note)
+    scores = against_truth(folder, worlds, processes=arguments.processes)
+    OUT.parent.mkdir(exist_ok=True)
+    scores.to_csv(OUT.with_name("truth.csv"), index=False)
+    note = (
+        f"{worlds.count} worlds of {worlds.accounts} accounts and {worlds.months} months, forecast from "
+        f"{worlds.origins} dates each, {HORIZON} months ahead, against {FUTURES} futures of the hidden state of that "
+        "day; the standard error takes worlds as the units of chance. Every pair is in truth.csv."
+    )
+    return markdown("Against the truth", summary(scores), note)
 
 
 if __name__ == "__main__":

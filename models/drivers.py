@@ -193,7 +193,7 @@ def _direction(outcome: Outcome, effect: float) -> str:
     return f"{'Raises' if effect > 0 else 'Lowers'} {_SUBJECT[outcome]} by {size} points"
 
 
-def _words(item: Input, frame: pd.DataFrame, rows: Sequence[int], currency: str) -> dict[int, tuple[str, str]]:
+def _words(item: Input, frame: pd.DataFrame, rows: list[int], currency: str) -> dict[int, tuple[str, str]]:
     """Of some accounts: the value of an input, and the words that say it."""
     if item.name in _CALENDAR:
         columns = (frame[name].iloc[rows] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))

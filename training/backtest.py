@@ -119,7 +119,7 @@ def test_origin(tables: Tables, full: Dataset, origin: date, *, params: Params) 
 
     `full` holds all snapshots, with what became of them as known now.
     """
-    known = _known_at(tables, full, origin, params)
+    known = known_at(tables, full, origin, params)
     model = OutcomeModel(known.inputs, settings_of(params)).fit(known.frame, known.paths)
     here = known.cohort(origin)
     cohort, came = known.frame[here].reset_index(drop=True), full.paths[full.cohort(origin)]
@@ -155,7 +155,7 @@ def scores(results: Sequence[OriginResult], horizons: Sequence[int]) -> tuple[Ac
     return tuple(found)
 
 
-def _known_at(tables: Tables, full: Dataset, origin: date, params: Params) -> Dataset:
+def known_at(tables: Tables, full: Dataset, origin: date, params: Params) -> Dataset:
     """The dataset as it stood at the origin: earlier snapshots, labels known by then."""
     frame = full.frame[full.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
     months = full.paths.shape[1] - 1
@@ -261,7 +261,7 @@ def _portfolio_rows(
                     "accounts": len(cohort),
                     "actual": value,
                     **_summary(rolled.draws[metric][0, horizon - 1]),
-                    **(_naive_forecasts(known, cohort, horizon) if metric == "nrr" else {}),
+                    **(naive_forecasts(known, cohort, horizon) if metric == "nrr" else {}),
                 }
             )
     return pd.DataFrame(rows)
@@ -275,7 +275,7 @@ def _summary(draws: Array) -> dict[str, float]:
     }
 
 
-def _naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict[str, float]:
+def naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict[str, float]:
     """NRR as anyone would forecast it without a model, from what was known at the origin."""
     window = _longest_known_window(known)
     start_of_window = known.frame["as_of"].max() - pd.DateOffset(months=window)
