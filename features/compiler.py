@@ -347,22 +347,5 @@ def _steps(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
     """Lines in force so far, each with what the line of its product and buying centre before it was (`before_`)."""
     del asof
     columns = ", ".join(f"{part.sql} AS {part.column}" for part in parts if isinstance(part, Step))
-    before = ", ".join(
-        f"LAG({name}) OVER same_product AS before_{label}"
-        for name, label in (
-            ("mrr_cents", "mrr_cents"),
-            ("active_until", "until"),
-            ("priced_in", "priced_in"),
-            ("ends", "ends"),
-        )
-    )
     if columns:
-        yield (
-            "step_columns",
-            f"""
-            SELECT account_id, k, {columns}
-            FROM (SELECT l.*, {before} FROM lines l WHERE starts <= t
-                  WINDOW same_product AS (PARTITION BY k, product_line
-                                          ORDER BY starts, contract_id)) steps
-            GROUP BY account_id, k""",
-        )
+        yield "step_columns", f"SELECT account_id, k, {columns} FROM lines WHERE starts <= t GROUP BY account_id, k"

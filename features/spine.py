@@ -61,8 +61,9 @@ def _lines(rules: Revenue) -> str:
     priced_in = f"COALESCE(s.currency, {home})"
     rate = f"CASE WHEN {priced_in} = {home} THEN 1.0 ELSE r.rate END"
     return f"""
-        SELECT l.*, CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
-                         THEN 1 ELSE 0 END AS active
+        SELECT l.*, COALESCE(l.before_currency, {home}) AS before_priced_in,
+               CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
+                    THEN 1 ELSE 0 END AS active
         FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,
                      {_arr_cents("s.list_mrr_cents", rate)} AS list_arr_cents
               FROM line_states s LEFT JOIN rates r ON r.k = s.k AND r.currency = s.currency) l"""
