@@ -22,7 +22,7 @@ from features.tables import Tables, finish, open_tables, write_table
 from params import Params
 
 OUT = Path(__file__).with_name("out")
-MEMORY_GB = {"S": 0.4, "M": 0.35, "L": 1.6}
+MEMORY_GB = {"S": 0.4, "M": 0.3, "L": 1.6}
 LIVE_ACCOUNTS = 40
 SCAN = """
     SELECT sum(hash(account_id)), sum(hash(used_on)), sum(hash(feature)), sum(hash(user_id)), sum(quantity),

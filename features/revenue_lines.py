@@ -25,10 +25,14 @@ def line_states(asof: AsOf, rules: Revenue) -> list[str]:
 
 def line_statements(contracts: str, rules: Revenue) -> list[str]:
     """The statements of `line_states` from a SELECT of contract lines; they leave their work tables behind."""
+    return [*work_statements(contracts, rules), f"CREATE TEMP TABLE line_states AS {STATES}"]
+
+
+def work_statements(contracts: str, rules: Revenue) -> list[str]:
+    """The statements that make the work tables, which `STATES`, the SELECT of `line_states`, reads."""
     grace = rules.grace_days
-    selects = (_known_lines(contracts, grace), _line_followers(grace), _renewed_lines(grace), _successors(), _states())
-    names = (*WORK_TABLES, "line_states")
-    return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(names, selects, strict=True)]
+    selects = (_known_lines(contracts, grace), _line_followers(grace), _renewed_lines(grace), _successors())
+    return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(WORK_TABLES, selects, strict=True)]
 
 
 def _known_lines(contracts: str, grace: int) -> str:
@@ -123,6 +127,9 @@ def _states() -> str:
                       ON s.k = l.k AND s.contract_id = l.contract_id) e
               WINDOW same_product AS (PARTITION BY e.k, e.product_line ORDER BY e.starts, e.contract_id)) b
         JOIN cal c ON c.k >= b.k AND (b.next_k IS NULL OR c.k < b.next_k)"""
+
+
+STATES = _states()
 
 
 def _bucket(day: str, grace: int) -> str:

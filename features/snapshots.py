@@ -316,7 +316,7 @@ class _Recipe:
         families = {f"family_{family}": self._of_family(family) for family in self._families}
         return compile_parts(parts, self.asof) | families
 
-    @property
+    @cached_property
     def _families(self) -> dict[str, list[Feature]]:
         """The features that are to be computed, by family."""
         return {
@@ -324,7 +324,7 @@ class _Recipe:
             for family in dict.fromkeys(f.family for f in self.selection.features)
         }
 
-    @property
+    @cached_property
     def _ready(self) -> set[str]:
         """Columns that the spine and the attributes give."""
         return {*spine.COLUMNS, *self.attributes}
@@ -337,7 +337,7 @@ class _Recipe:
         joined = _left_joins("attributes", *tables)
         return f"SELECT spine.account_id, spine.k{shown} FROM spine {joined}"
 
-    @property
+    @cached_property
     def statements(self) -> list[str]:
         """What makes the temp tables."""
         made = (f"CREATE TEMP TABLE {name} AS {select}" for name, select in self.selects.items())
@@ -346,16 +346,16 @@ class _Recipe:
     @property
     def made(self) -> tuple[str, ...]:
         """Names of the temp tables that the statements leave."""
-        return ("line_states", "rates", "lines", "attributes", "spine", *self.selects)
+        return ("rates", "lines", "attributes", "spine", *self.selects)
 
-    @property
+    @cached_property
     def attributes(self) -> tuple[str, ...]:
         """Columns of `accounts`, but for those whose name a number of the snapshot has."""
         taken = {"as_of", "term_ends_on", "k", *spine.COLUMNS}
         taken |= {f.name for f in self.selection.features if f.value.sql != f"attribute_{f.name}"}
         return tuple(name for name in spine.attribute_names(self.asof) if name.lower() not in taken)
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, str]:
         """The columns of a snapshot and their SQL, but for ids and dates."""
         columns = {name: f"CAST({sql} AS DOUBLE)" for name, sql in spine.COLUMNS.items()}
@@ -371,7 +371,7 @@ class _Recipe:
         joined = _left_joins("attributes", *(f"family_{family}" for family in self._families))
         return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{columns} FROM spine {joined}"
 
-    @property
+    @cached_property
     def ranks(self) -> tuple[str, ...]:
         """Features that are ranks among peers."""
         return tuple(f.name for f in self.selection.features if f.value.peers)
