@@ -26,6 +26,7 @@ class Size:
 SIZES = {
     "S": Size(accounts=1_000, months=24, active=0.252),  # 3.5 million rows of usage
     "M": Size(accounts=10_000, months=36, active=0.265),  # 57 million
+    "M10": Size(accounts=1_000, months=36, active=0.265),  # the first tenth of M's accounts
     "L": Size(accounts=70_000, months=36, active=0.265),  # 396 million
 }
 

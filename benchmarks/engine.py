@@ -1,6 +1,6 @@
 """The feature engine at the sizes of its usage table: costs beside a scan of it, pandas and Spark, in one run.
 
-Run as `python -m benchmarks.engine [S] [M] [L]`. A size is made once and kept in benchmarks/out. Every step is a
+Run as `python -m benchmarks.engine [S] [M10] [M] [L]`. A size is made once and kept in benchmarks/out. Every step is a
 process of its own and tells the CPU seconds of its work without the imports: CPU tells less of the machine's other
 work than wall time does. Nothing heavy is imported here, see `benchmarks.measure`.
 """
@@ -16,13 +16,12 @@ from typing import Any
 from benchmarks.measure import cost_of, markdown
 
 OUT = Path(__file__).with_name("out")
-SIZES = ("S", "M", "L")
-PEERS = ("S",)  # where pandas and Spark are run beside it
+PEERS = ("S", "M10")  # where pandas and Spark are run beside it
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
-    parser.add_argument("sizes", nargs="*", default=["S", "M"], help="S, M, L")
+    parser.add_argument("sizes", nargs="*", default=["S", "M"], help="S, M10 (a tenth of the accounts of M), M, L")
     parser.add_argument("--peers", nargs="*", default=PEERS, help="sizes at which pandas and Spark are run too")
     arguments = parser.parse_args()
     rows = [row for size in arguments.sizes for row in measured(size, peers=size in arguments.peers)]
@@ -45,8 +44,13 @@ def measured(size: str, *, peers: bool) -> list[dict[str, Any]]:
         row(size, "one month more", step("one_month", size), full, of="of all dates"),
         row(size, "one account on demand, p50", step("live", size), full, of="of all dates"),
     ]
-    for peer in ("pandas", "spark") if peers else ():
-        rows.append(row(size, f"by {peer}", step(peer, size), full, of="of all dates"))
+    few = step("prototype", size)
+    rows.append(row(size, f"{few['features']} features", few, scan))
+    if peers:
+        few = step("declared", size)
+        rows.append(row(size, f"{few['features']} features", few, scan))
+        rows.append(row(size, "the same by a loop in pandas", step("pandas", size), few, of="of these features"))
+        rows.append(row(size, "all features by Spark", step("spark", size), full, of="of all dates"))
     return rows
 
 

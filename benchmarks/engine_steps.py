@@ -5,7 +5,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,18 @@ import duckdb
 
 import params as settings
 from benchmarks import company
-from benchmarks.peers import usage_by_loop
+from benchmarks.peers import DECLARED, usage_by_loop
 from features import contract
+from features.catalogue import FEATURES, select
 from features.revenue import add_months
 from features.snapshots import LiveSnapshots, make, month_starts
 from features.tables import Tables, finish, open_tables, write_table
 from params import Params
 
 OUT = Path(__file__).with_name("out")
-MEMORY_GB = {"S": 0.4, "M": 0.35, "L": 1.6}
+MEMORY_GB = {"S": 0.4, "M10": 0.4, "M": 0.3, "L": 1.6}
 LIVE_ACCOUNTS = 40
+PROTOTYPE = 72  # features
 SCAN = """
     SELECT sum(hash(account_id)), sum(hash(used_on)), sum(hash(feature)), sum(hash(user_id)), sum(quantity),
         sum(hash(recorded_at)) FROM {relation}"""
@@ -56,12 +58,19 @@ def scan_checked(size: str) -> Told:
 
 def snapshots(size: str) -> Told:
     """Make and store the snapshots of all month starts."""
-    tables, params = _tables(size), _params(size)
-    shutil.rmtree(params.data_dir, ignore_errors=True)
-    dates = month_starts(tables, params.snapshots)
-    spent, made = _timed(lambda: make(tables, dates, params=params))
-    rows, accounts = made.totals()
-    return {**spent, "rows": rows, "accounts": accounts, "dates": len(dates), "features": len(made.features)}
+    return _built(size, _params(size))
+
+
+def prototype(size: str) -> Told:
+    """The same with as many features as the prototype had, spread evenly over all of them."""
+    there = [feature.name for feature in select(_tables(size)).features]
+    kept = {there[place * len(there) // PROTOTYPE] for place in range(PROTOTYPE)}
+    return _built(size, _params(size, kept))
+
+
+def declared(size: str) -> Told:
+    """The same with the few features that the loop in pandas makes."""
+    return _built(size, _params(size, DECLARED))
 
 
 def one_month(size: str) -> Told:
@@ -148,8 +157,23 @@ def _tables(size: str) -> Tables:
     return open_tables(_home(size) / "tables.duckdb")
 
 
-def _params(size: str) -> Params:
-    return settings.load(None, [f"data_dir={_home(size) / 'data'}", f"memory_gb={MEMORY_GB[size]}"])
+def _params(size: str, kept: Collection[str] = ()) -> Params:
+    """The settings; with `kept` all other features are dropped, and the store is another."""
+    dropped = [feature.name for feature in FEATURES if kept and feature.name not in kept]
+    data = _home(size) / (f"data-{len(kept)}" if kept else "data")
+    return settings.load(
+        None, [f"data_dir={data}", f"memory_gb={MEMORY_GB[size]}", f"snapshots.drop={json.dumps(dropped)}"]
+    )
+
+
+def _built(size: str, params: Params) -> Told:
+    """What it costs to make and store the snapshots of all month starts, and how many there are."""
+    tables = _tables(size)
+    shutil.rmtree(params.data_dir, ignore_errors=True)
+    dates = month_starts(tables, params.snapshots)
+    spent, made = _timed(lambda: make(tables, dates, params=params))
+    rows, accounts = made.totals()
+    return {**spent, "rows": rows, "accounts": accounts, "dates": len(dates), "features": len(made.features)}
 
 
 def _until(size: str) -> date:
@@ -167,7 +191,19 @@ def _cheapest(work: Callable[[], Any], repeats: int = 3) -> Told:
 
 
 STEPS: dict[str, Callable[[str], Told]] = {
-    made.__name__: made for made in (prepare, scan_raw, scan_checked, snapshots, one_month, live, pandas, spark)
+    made.__name__: made
+    for made in (
+        prepare,
+        scan_raw,
+        scan_checked,
+        snapshots,
+        one_month,
+        live,
+        prototype,
+        declared,
+        pandas,
+        spark,
+    )
 }
 
 if __name__ == "__main__":

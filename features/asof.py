@@ -150,7 +150,8 @@ class AsOf:
             FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}"""
 
     def contracts(self) -> str:
-        """SELECT of the contract lines as each snapshot knew them: a row a snapshot `k` and line.
+        """SELECT of the contract lines as the snapshots knew them: a row a line and snapshot `k` that knew anything new
+        of its buying centre, which holds for the snapshots before `next_k` (NULL: for all after).
 
         Of several versions of a line the newest known one counts. `starts`, `ends` (scheduled; NULL = evergreen),
         `ended` (only once passed, or once notice is known) and `notice` (only once given) are day numbers;
@@ -161,30 +162,40 @@ class AsOf:
         first = self._days[0] - 1
         known_ended = f"v.ended + {lag} < c.t OR v.notice + {lag} < c.t"
         return f"""
-            SELECT c.k, c.t, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
+            WITH versions AS (
+                SELECT r.*, LEAD(r.kv) OVER (
+                           PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_kv
+                FROM (SELECT e.*, b.k AS kv FROM ({self._contract_rows()}) e
+                      JOIN day_first b
+                        ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END) r),
+            news AS (
+                SELECT center_line, kv AS k FROM versions
+                UNION SELECT center_line, next_kv FROM versions WHERE next_kv IS NOT NULL
+                UNION SELECT v.center_line, b.k FROM versions v JOIN day_first b ON b.day = v.ended + {lag}
+                UNION SELECT v.center_line, b.k FROM versions v JOIN day_first b ON b.day = v.notice + {lag})
+            SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
                    v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
                    v.product_line, v.center_line,
                    CASE WHEN {known_ended} THEN v.ended END AS ended,
                    CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice
-            FROM (SELECT r.*, LEAD(r.kv) OVER (
-                             PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_kv
-                  FROM (SELECT e.*, b.k AS kv FROM ({self._contract_rows()}) e
-                        JOIN day_first b
-                          ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END) r) v
-            JOIN cal c ON c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
+            FROM versions v
+            JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
+                  FROM news n JOIN cal s ON s.k = n.k) c
+              ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
 
     def contracts_in_hindsight(self, known_by: date) -> str:
         """SELECT of the contract lines as they stood at each snapshot, told by what was known before `known_by`.
 
         What a label is made of: the newest version of each line known before `known_by`, and of it what had happened
         before each `t`, so that labels live in `[as_of, as_of + horizon)`. A line counts from the first `t` after its
-        start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Same columns as there.
+        start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Same columns as there,
+        but a row a snapshot.
         """
         cut = day_number(known_by)
         lag = self.tables.lag_days.get("contracts", 0)
         ended = "v.ended < c.t OR v.notice < c.t"
         return f"""
-            SELECT c.k, c.t, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
+            SELECT c.k, c.k + 1 AS next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
                    v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
                    v.product_line, v.center_line,
                    CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})

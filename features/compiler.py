@@ -96,7 +96,7 @@ def _window(name: str, own: list[Any], asof: AsOf) -> Iterator[tuple[str, str]]:
     source = f"{name}_tile"
     if any(isinstance(part, ActiveDays) for part in own):
         source = f"{name}_fresh"
-        yield source, _fresh(f"{name}_tile")
+        yield source, _fresh(f"{name}_tile", _lasts(own).get(own[0].stream.active))
     yield f"{name}_windows", _spread(source, own, asof, few)
 
 
@@ -136,9 +136,12 @@ def _tile(name: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     """What happened in each segment of days, by when it became known."""
     stream: Rows = own[0].stream
     columns = [f"CAST(SUM({sql}) AS BIGINT) AS {sum_}" for sql, sum_ in _values(own).items()]
-    if any(isinstance(part, ActiveDays) for part in own):
-        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN {_bit('e.day - d.segment')} ELSE 0 END) AS days")
-    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {last}" for where, last in _lasts(own).items()]
+    days = any(isinstance(part, ActiveDays) for part in own)
+    if days:
+        place = f"{BITS - 1} - (e.day - d.segment)"  # the newest day is the lowest bit
+        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN {_bit(place)} ELSE 0 END) AS days")
+    lasts = {where: last for where, last in _lasts(own).items() if not (days and where == stream.active)}
+    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {last}" for where, last in lasts.items()]
     group, codes = "e.account_id, d.segment, e.kv", ""
     if few is not None:
         columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN COALESCE(c.bit, 0) ELSE 0 END) AS things")
@@ -154,11 +157,15 @@ def _bit(place: str) -> str:
     return f"CAST(1 AS BIGINT) << CAST({place} AS INTEGER)"
 
 
-def _fresh(tile: str) -> str:
-    """The tiles, with how many active days each adds to those that arrived before: a day counts once."""
+def _fresh(tile: str, last: str | None) -> str:
+    """The tiles, with how many active days each adds to those that arrived before, since a day counts once; and with
+    the newest active day as column `last`, if it is wanted.
+    """
     before = """BIT_OR(days) OVER (PARTITION BY account_id, segment ORDER BY kv
                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"""
-    return f"SELECT s.*, BIT_COUNT(days & ~COALESCE({before}, 0)) AS fresh_days FROM {tile} s"
+    newest = f"CASE WHEN days <> 0 THEN segment + {BITS - 1} - BIT_COUNT((days & -days) - 1) END"
+    shown = f", {newest} AS {last}" if last else ""
+    return f"SELECT s.*, BIT_COUNT(days & ~COALESCE({before}, 0)) AS fresh_days{shown} FROM {tile} s"
 
 
 def _spread(source: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
@@ -347,22 +354,5 @@ def _steps(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
     """Lines in force so far, each with what the line of its product and buying centre before it was (`before_`)."""
     del asof
     columns = ", ".join(f"{part.sql} AS {part.column}" for part in parts if isinstance(part, Step))
-    before = ", ".join(
-        f"LAG({name}) OVER same_product AS before_{label}"
-        for name, label in (
-            ("mrr_cents", "mrr_cents"),
-            ("active_until", "until"),
-            ("priced_in", "priced_in"),
-            ("ends", "ends"),
-        )
-    )
     if columns:
-        yield (
-            "step_columns",
-            f"""
-            SELECT account_id, k, {columns}
-            FROM (SELECT l.*, {before} FROM lines l WHERE starts <= t
-                  WINDOW same_product AS (PARTITION BY k, product_line
-                                          ORDER BY starts, contract_id)) steps
-            GROUP BY account_id, k""",
-        )
+        yield "step_columns", f"SELECT account_id, k, {columns} FROM lines WHERE starts <= t GROUP BY account_id, k"

@@ -6,6 +6,7 @@ rows that arrive, late ones too, leave the digests of earlier dates as they were
 """
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import accumulate
@@ -51,9 +52,9 @@ def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, 
     for name in _kept(tables):
         own = [row[1:] for row in found if row[0] == name]
         sums = list(accumulate(((c, h) for _, c, h in own), lambda a, b: (a[0] + b[0], a[1] + b[1]), initial=(0, 0)))
+        days = [became for became, _, _ in own]
         for day in dates:
-            before = sum(became < day_number(day) for became, _, _ in own)
-            known[day][name] = _digest(sums[before])
+            known[day][name] = _digest(sums[bisect_left(days, day_number(day))])
     return known
 
 

@@ -25,10 +25,14 @@ def line_states(asof: AsOf, rules: Revenue) -> list[str]:
 
 def line_statements(contracts: str, rules: Revenue) -> list[str]:
     """The statements of `line_states` from a SELECT of contract lines; they leave their work tables behind."""
+    return [*work_statements(contracts, rules), f"CREATE TEMP TABLE line_states AS {STATES}"]
+
+
+def work_statements(contracts: str, rules: Revenue) -> list[str]:
+    """The statements that make the work tables, which `STATES`, the SELECT of `line_states`, reads."""
     grace = rules.grace_days
-    selects = (_known_lines(contracts, grace), _line_followers(grace), _renewed_lines(grace), _successors(), _states())
-    names = (*WORK_TABLES, "line_states")
-    return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(names, selects, strict=True)]
+    selects = (_known_lines(contracts, grace), _line_followers(grace), _renewed_lines(grace), _successors())
+    return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(WORK_TABLES, selects, strict=True)]
 
 
 def _known_lines(contracts: str, grace: int) -> str:
@@ -96,18 +100,36 @@ def _successors() -> str:
 
 
 def _states() -> str:
-    """The lines with replacements by another product applied too."""
+    """The lines with replacements by another product applied too, at every snapshot, each beside the line before it.
+
+    The line before (`before_`) is the one of the same product and buying centre that started before it.
+    """
     until = "CASE WHEN l.graced = 1 THEN COALESCE(s.next_starts, l.until) ELSE l.until END"
+    before = ", ".join(
+        f"LAG(e.{name}) OVER same_product AS before_{label}"
+        for name, label in (
+            ("mrr_cents", "mrr_cents"),
+            ("active_until", "until"),
+            ("currency", "currency"),
+            ("ends", "ends"),
+        )
+    )
     return f"""
-        SELECT l.k, l.t, l.account_id, l.contract_id, l.product_line, l.product, l.buying_center, l.currency,
-               l.kind, l.mrr_cents, l.list_mrr_cents, l.seats, l.auto_renew, l.starts, l.ends,
-               COALESCE(l.ended, l.ends) AS term_ends,
-               {until} AS active_until,
-               CASE WHEN l.graced = 1 AND l.ends <= l.t AND l.t < {until} THEN 1 ELSE 0 END AS overdue, l.notice
-        FROM renewed_lines l
-        LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts
-                   FROM line_successors GROUP BY k, contract_id) s
-          ON s.k = l.k AND s.contract_id = l.contract_id"""
+        SELECT c.k, c.t, b.account_id, b.contract_id, b.product_line, b.product, b.buying_center, b.currency,
+               b.kind, b.mrr_cents, b.list_mrr_cents, b.seats, b.auto_renew, b.starts, b.ends, b.term_ends,
+               b.active_until, b.notice, b.before_mrr_cents, b.before_until, b.before_currency, b.before_ends,
+               CASE WHEN b.graced = 1 AND b.ends <= c.t AND c.t < b.active_until THEN 1 ELSE 0 END AS overdue
+        FROM (SELECT e.*, {before}
+              FROM (SELECT l.*, COALESCE(l.ended, l.ends) AS term_ends, {until} AS active_until
+                    FROM renewed_lines l
+                    LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts
+                               FROM line_successors GROUP BY k, contract_id) s
+                      ON s.k = l.k AND s.contract_id = l.contract_id) e
+              WINDOW same_product AS (PARTITION BY e.k, e.product_line ORDER BY e.starts, e.contract_id)) b
+        JOIN cal c ON c.k >= b.k AND (b.next_k IS NULL OR c.k < b.next_k)"""
+
+
+STATES = _states()
 
 
 def _bucket(day: str, grace: int) -> str:

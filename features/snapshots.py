@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,12 @@ from features.catalogue import Selection
 from features.compiler import compile_parts, edge_sets, edges, table_of
 from features.engines import emitted
 from features.engines.chosen import engine_of
-from features.engines.embedded import Embedded
 from features.engines.engine import Engine
+from features.engines.single import Single
 from features.feature import Feature
 from features.kinds import columns_of
 from features.knowledge import digest_of, known_before
+from features.pieces import Pieces
 from features.problems import BadInput, Finding
 from features.sql import named
 from features.tables import Tables
@@ -133,9 +134,9 @@ def build(
         `settings.drop` names a feature that does not exist.
     """
     recipe = _recipe(tables, dates, revenue, settings)
-    with engine_of(tables, threads=threads, memory_gb=memory_gb) as engine:
-        _assemble(engine, recipe)
-        return _snapshots(recipe, _assembled(engine, recipe))
+    with engine_of(tables, threads=threads, memory_gb=memory_gb) as engine, Pieces(tables.database.parent) as pieces:
+        made = pa.concat_tables(_assembled(engine, recipe, pieces))
+    return _snapshots(recipe, made)
 
 
 def script(
@@ -145,7 +146,7 @@ def script(
     `term_ends_on` of the last one are days since 1970-01-01.
     """
     recipe = _recipe(tables, dates, revenue, settings)
-    made = [*recipe.statements, *recipe.assembling]
+    made = [*recipe.statements, *recipe.ranking]
     return emitted.script(dialect, frames=recipe.asof.frames(), statements=made, assembly=recipe.final)
 
 
@@ -195,12 +196,14 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("*.partial"):  # of runs that were killed
         left.unlink(missing_ok=True)
-    with engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine:
-        _assemble(engine, recipe)
-        for place, day in enumerate(recipe.asof.dates, start=1):
+    with (
+        engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine,
+        Pieces(tables.database.parent) as pieces,
+    ):
+        for place, made in enumerate(_assembled(engine, recipe, pieces), start=1):
+            day = recipe.asof.dates[place - 1]
             told = json.dumps({"definition": recipe.definition, "known": todo.known[day]})
-            made = _assembled(engine, recipe, place).replace_schema_metadata({METADATA: told})
-            _write(made, todo.files[day])
+            _write(made.replace_schema_metadata({METADATA: told}), todo.files[day])
             progress("snapshots", place, len(todo.missing))
     return todo
 
@@ -239,26 +242,20 @@ class LiveSnapshots:
         if tables.warehouse is not None:
             what = f"is {tables.warehouse.engine}, where the rows of a single account are not looked up"
             raise BadInput([Finding("source.engine", what, "Make the snapshots of the date: `holdfast snapshots`.")])
-        self._tables = tables
         self._recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
         self._peers = _Peers(self._recipe, as_of, params)
-        self._made = {**_select_of_each(self._recipe.statements), "assembled": self._recipe.assembly}
-        self._engine = Embedded(tables, threads=1, memory_gb=params.memory_gb)
-        self._engine.load(self._recipe.asof.frames())
-        self._connection = self._engine.connection
-        tables.prepare_copies(self._connection)
-        for name, select in self._made.items():
-            self._connection.execute(f"CREATE TEMP TABLE {name} AS {select}")  # all empty yet
-        for name, select in self._made.items():
-            self._connection.execute(f"PREPARE make_{name} AS INSERT INTO {name} {select}")
+        self._priced = tables.has("contracts", "currency")
+        queries = {"snapshot": self._recipe.assembly, "without_rate": spine.lines_without_rate()}
+        made = _select_of_each(self._recipe.statements)
+        self._engine = Single(tables, self._recipe.asof.frames(), made, queries, memory_gb=params.memory_gb)
 
     def __enter__(self) -> Self:
         """The context is the object itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """End the session."""
+        self._engine.close()
 
     def of(self, account_id: str) -> Snapshots:
         """The snapshot of one account: no row where there is no such account, or it has no ARR then.
@@ -268,15 +265,12 @@ class LiveSnapshots:
         BadInput
             A currency in force has no rate.
         """
-        key, _ = self._tables.account_keys(self._connection, account_id)
-        self._tables.copy_account(self._connection, key)
-        self._connection.execute("PRAGMA disable_optimizer")  # a few rows: planning well costs more than it saves
-        for name in self._made:
-            self._connection.execute(f"TRUNCATE {name}; EXECUTE make_{name}")
-        self._connection.execute("PRAGMA enable_optimizer")
-        _require_rates(self._engine)
-        made = _dated(self._engine.snapshots("SELECT * FROM assembled"))
-        return self._peers.ranked(_snapshots(self._recipe, made))
+        self._engine.show(account_id)
+        if self._priced:
+            _require_rates(self._engine.run("without_rate"))
+        made = self._engine.run("snapshot")
+        made = made.set_column(0, "account_id", pa.array([account_id] * made.num_rows, pa.string()))
+        return _snapshots(self._recipe, self._recipe.finished(made, self._peers.ranks(made)))
 
 
 def of_account(tables: Tables, account_id: str, as_of: date, *, params: Params) -> Snapshots:
@@ -303,7 +297,7 @@ class _Recipe:
         """The rules, and a digest of each feature and of the SQL all stand on."""
         anchor = _recipe_at(self.asof.tables, (EPOCH,), self.revenue, self.selection)
         families = (anchor.selects[f"family_{family}"] for family in anchor._families)
-        made = [*families, *anchor.assembling, anchor.final]
+        made = [*families, *anchor.ranking, anchor.final]
         common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), *made]
         return {
             "rules": self.revenue.model_dump(mode="json"),
@@ -322,7 +316,7 @@ class _Recipe:
         families = {f"family_{family}": self._of_family(family) for family in self._families}
         return compile_parts(parts, self.asof) | families
 
-    @property
+    @cached_property
     def _families(self) -> dict[str, list[Feature]]:
         """The features that are to be computed, by family."""
         return {
@@ -330,7 +324,7 @@ class _Recipe:
             for family in dict.fromkeys(f.family for f in self.selection.features)
         }
 
-    @property
+    @cached_property
     def _ready(self) -> set[str]:
         """Columns that the spine and the attributes give."""
         return {*spine.COLUMNS, *self.attributes}
@@ -343,7 +337,7 @@ class _Recipe:
         joined = _left_joins("attributes", *tables)
         return f"SELECT spine.account_id, spine.k{shown} FROM spine {joined}"
 
-    @property
+    @cached_property
     def statements(self) -> list[str]:
         """What makes the temp tables."""
         made = (f"CREATE TEMP TABLE {name} AS {select}" for name, select in self.selects.items())
@@ -352,16 +346,16 @@ class _Recipe:
     @property
     def made(self) -> tuple[str, ...]:
         """Names of the temp tables that the statements leave."""
-        return ("line_states", "rates", "lines", "attributes", "spine", *self.selects)
+        return ("rates", "lines", "attributes", "spine", *self.selects)
 
-    @property
+    @cached_property
     def attributes(self) -> tuple[str, ...]:
         """Columns of `accounts`, but for those whose name a number of the snapshot has."""
         taken = {"as_of", "term_ends_on", "k", *spine.COLUMNS}
         taken |= {f.name for f in self.selection.features if f.value.sql != f"attribute_{f.name}"}
         return tuple(name for name in spine.attribute_names(self.asof) if name.lower() not in taken)
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, str]:
         """The columns of a snapshot and their SQL, but for ids and dates."""
         columns = {name: f"CAST({sql} AS DOUBLE)" for name, sql in spine.COLUMNS.items()}
@@ -370,31 +364,52 @@ class _Recipe:
 
     @property
     def assembly(self) -> str:
-        """SELECT of the snapshots of some accounts, with dates still as day numbers, before any rank among peers."""
-        shown = "".join(f', {sql} AS "{name}"' for name, sql in self.columns.items())
-        key = "spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on"
+        """SELECT of the snapshots of some accounts, with dates still as day numbers, and what the ranks are of."""
+        shown = {name: sql for name, sql in self.columns.items() if name not in self.ranks}
+        shown |= {_ranked(name): self.columns[name] for name in self.ranks}
+        columns = "".join(f", {sql} AS {named(name)}" for name, sql in shown.items())
         joined = _left_joins("attributes", *(f"family_{family}" for family in self._families))
-        return f"SELECT {key}{shown} FROM spine {joined} ORDER BY spine.k"
+        return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{columns} FROM spine {joined}"
 
-    @property
+    @cached_property
     def ranks(self) -> tuple[str, ...]:
         """Features that are ranks among peers."""
         return tuple(f.name for f in self.selection.features if f.value.peers)
 
     @property
-    def assembling(self) -> list[str]:
-        """What makes `assembled` of the family tables and, where there are ranks among peers, `ranks` of it."""
-        ranked = f"SELECT account_id, k, {', '.join(map(_rank, self.ranks))} FROM assembled"
-        assembled = f"CREATE TEMP TABLE assembled AS {self.assembly}"
-        return [assembled, f"CREATE TEMP TABLE ranks AS {ranked}"] if self.ranks else [assembled]
+    def peers(self) -> str:
+        """SELECT of what is ranked, of some accounts."""
+        columns = "".join(f", {self.columns[name]} AS {named(name)}" for name in ("segment", *self.ranks))
+        families = dict.fromkeys(f"family_{f.family}" for f in self.selection.features if f.value.peers)
+        return f"SELECT spine.account_id, spine.k{columns} FROM spine {_left_joins('attributes', *families)}"
+
+    @property
+    def ranking(self) -> list[str]:
+        """What makes the table of what is ranked, if anything is."""
+        return [f"CREATE TEMP TABLE peers AS {self.peers}"] if self.ranks else []
+
+    @property
+    def ranked(self) -> str:
+        """SELECT of the ranks, once the peers of all accounts are there."""
+        return f"SELECT account_id, k, {', '.join(map(_rank, self.ranks))} FROM peers"
 
     @property
     def final(self) -> str:
-        """SELECT of the snapshots from the assembled ones and the table `ranks`."""
+        """SELECT of the snapshots, ranks included."""
+        if not self.ranks:
+            return self.assembly
         shown = [f"{'r' if name in self.ranks else 'f'}.{named(name)}" for name in self.columns]
-        shown += [f"f.{named(name)} AS {named(_ranked(name))}" for name in self.ranks]
-        joined = "JOIN ranks r ON r.account_id = f.account_id AND r.k = f.k" if self.ranks else ""
-        return f"SELECT f.account_id, f.k, f.as_of, f.term_ends_on, {', '.join(shown)} FROM assembled f {joined}"
+        shown += [f"f.{named(_ranked(name))}" for name in self.ranks]
+        joined = f"({self.assembly}) f JOIN ({self.ranked}) r ON r.account_id = f.account_id AND r.k = f.k"
+        return f"SELECT f.account_id, f.k, f.as_of, f.term_ends_on, {', '.join(shown)} FROM {joined}"
+
+    def finished(self, made: pa.Table, ranks: pa.Table) -> pa.Table:
+        """Rows of `assembly`, in the order of columns of `final`, with their ranks and with dates as dates."""
+        for name in ("as_of", "term_ends_on"):
+            made = made.set_column(made.schema.get_field_index(name), name, _timestamps(made[name]))
+        for name in self.ranks:
+            made = made.append_column(name, ranks[name])
+        return made.select(["account_id", "as_of", "term_ends_on", *self.columns, *map(_ranked, self.ranks)])
 
 
 METADATA = b"holdfast"
@@ -433,29 +448,18 @@ def _short_digest(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
 
 
-def _assemble(engine: Engine, recipe: _Recipe) -> None:
-    """Make temp tables `assembled`, the snapshots of all accounts, a range of accounts at a time, and `ranks`."""
+def _assembled(engine: Engine, recipe: _Recipe, pieces: Pieces) -> Iterator[pa.Table]:
+    """The snapshots of one date after another, by account: made a range of accounts at a time, and kept in pieces."""
     engine.load(recipe.asof.frames())
-    assembled, *ranks = recipe.assembling
     for place, _ in enumerate(engine.ranges(len(recipe.asof.dates))):
         engine.make(recipe.statements)
-        _require_rates(engine)
-        engine.make([assembled if not place else f"INSERT INTO assembled {recipe.assembly}"])
+        _require_rates(engine.fetch(spine.lines_without_rate()))
+        pieces.add(engine.snapshots(recipe.assembly))
+        engine.make([f"INSERT INTO peers {recipe.peers}"] if place and recipe.ranks else recipe.ranking)
         engine.make([f"DROP TABLE {table}" for table in recipe.made])
-    engine.make(ranks)
-
-
-def _assembled(engine: Engine, recipe: _Recipe, k: int | None = None) -> pa.Table:
-    """The snapshots of all dates, or of the one numbered `k`, by date and account."""
-    return _dated(engine.snapshots(f"{recipe.final} WHERE f.k = {k}" if k else recipe.final))
-
-
-def _dated(table: pa.Table) -> pa.Table:
-    """Day numbers as dates, and without the snapshot's number."""
-    table = table.drop_columns(["k"])
-    for name in ("as_of", "term_ends_on"):
-        table = table.set_column(table.schema.get_field_index(name), name, _timestamps(table[name]))
-    return table
+    ranks = engine.snapshots(recipe.ranked) if recipe.ranks else pa.table({"k": pa.array([], pa.int64())})
+    for k in range(1, len(recipe.asof.dates) + 1):
+        yield recipe.finished(pieces.of(k), ranks.filter(pa.compute.equal(ranks["k"], k)))
 
 
 def _why(
@@ -520,17 +524,16 @@ class _Peers:
         file = _newest_stored(recipe, as_of, params) if self._names else None
         self._frame = pq.read_table(file, columns=columns).to_pandas() if file else pd.DataFrame(columns=columns)
 
-    def ranked(self, made: Snapshots) -> Snapshots:
-        """One account's snapshot, which holds the values, with its ranks among the others of its segment."""
-        if made.frame.empty:
-            return made
-        own = made.frame.iloc[0]
-        return replace(made, frame=made.frame.assign(**{name: self._rank(own, name) for name in self._names}))
+    def ranks(self, made: pa.Table) -> pa.Table:
+        """The ranks of one account, or of none, among the others of its segment."""
+        own = made.to_pylist()
+        return pa.table({name: pa.array([self._rank(row, name) for row in own], pa.float64()) for name in self._names})
 
-    def _rank(self, own: "pd.Series[Any]", name: str) -> float:
+    def _rank(self, own: Mapping[str, Any], name: str) -> float | None:
         others = (self._frame["account_id"] != own["account_id"]) & (self._frame["segment"] == own["segment"])
         values = self._frame.loc[others, _ranked(name)].dropna()
-        return float((values < own[name]).mean()) if pd.notna(own[name]) and len(values) else float("nan")
+        value = own[_ranked(name)]
+        return float((values < value).mean()) if value is not None and len(values) else None
 
 
 def _ranked(name: str) -> str:
@@ -581,9 +584,8 @@ def _attribute(name: str) -> str:
     return f'CAST("attribute_{name}" AS {kinds.get(declared, "VARCHAR")})'
 
 
-def _require_rates(engine: Engine) -> None:
-    missing = engine.fetch(spine.lines_without_rate()).to_pylist()
-    if missing:
+def _require_rates(without: pa.Table) -> None:
+    if without.num_rows:
         raise BadInput([
             Finding(
                 "fx_rates",
@@ -591,7 +593,7 @@ def _require_rates(engine: Engine) -> None:
                 f"but {row['lines']:,} contract lines are in {row['currency']}",
                 "Add a row for that month or an earlier one.",
             )
-            for row in missing
+            for row in without.to_pylist()
         ])  # fmt: skip
 
 

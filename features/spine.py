@@ -1,7 +1,7 @@
 """The spine: every account with ARR at each snapshot, with its ARR and the renewal calendar as known then."""
 
 from features.asof import AsOf, day_of
-from features.revenue import line_states
+from features.revenue_lines import STATES, WORK_TABLES, work_statements
 from features.sql import quoted
 from params import Revenue
 
@@ -18,16 +18,17 @@ COLUMNS: dict[str, str] = {
 def statements(asof: AsOf, rules: Revenue) -> list[str]:
     """Statements that make temp tables `lines` and `spine`; the frames of `asof` must have been loaded.
 
-    `lines` is `line_states` with the currency it is `priced_in` (never NULL), `arr_cents` in the reporting currency
-    and `active` (1 if it has ARR at `t`).
+    `lines` is `line_states` of `features.revenue_lines` with the currency it is `priced_in` (never NULL), `arr_cents`
+    in the reporting currency and `active` (1 if it has ARR at `t`).
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
     the line that ends then and the ARR `due_cents` of all that do, `overdue_days`, `notice_given`, `presigned`.
     """
     return [
-        *line_states(asof, rules),
+        *work_statements(asof.contracts(), rules),
         f"CREATE TEMP TABLE rates AS {_rates(asof)}",
         f"CREATE TEMP TABLE lines AS {_lines(rules)}",
+        *(f"DROP TABLE {table}" for table in WORK_TABLES),
         f"CREATE TEMP TABLE attributes AS {_attributes(asof)}",
         f"CREATE TEMP TABLE spine AS {_spine(asof, rules)}",
     ]
@@ -61,11 +62,12 @@ def _lines(rules: Revenue) -> str:
     priced_in = f"COALESCE(s.currency, {home})"
     rate = f"CASE WHEN {priced_in} = {home} THEN 1.0 ELSE r.rate END"
     return f"""
-        SELECT l.*, CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
-                         THEN 1 ELSE 0 END AS active
+        SELECT l.*, COALESCE(l.before_currency, {home}) AS before_priced_in,
+               CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
+                    THEN 1 ELSE 0 END AS active
         FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,
                      {_arr_cents("s.list_mrr_cents", rate)} AS list_arr_cents
-              FROM line_states s LEFT JOIN rates r ON r.k = s.k AND r.currency = s.currency) l"""
+              FROM ({STATES}) s LEFT JOIN rates r ON r.k = s.k AND r.currency = s.currency) l"""
 
 
 def _attributes(asof: AsOf) -> str:

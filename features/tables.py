@@ -93,25 +93,17 @@ class Tables:
                 select += f" WHERE account_key BETWEEN {first} AND {last}"
             connection.execute(f"CREATE OR REPLACE VIEW raw.{name} AS {select}")
 
-    def copy_account(self, connection: duckdb.DuckDBPyConnection, key: int) -> None:
-        """Let `raw` show the one account with this key, from copies of its rows: small, whatever the tables are."""
-        for name in self.columns:
-            select = f"SELECT {self._shown(name, keyed=True)} FROM stored.{name}"
-            if self.has(name, "account_id"):
-                select += f" WHERE account_key = {key}"
-            connection.execute(f"DELETE FROM raw.{name}; INSERT INTO raw.{name} {select}")
-
-    def prepare_copies(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Empty tables for `copy_account`."""
-        for name in self.columns:
-            select = f"SELECT {self._shown(name, keyed=True)} FROM stored.{name} LIMIT 0"
-            connection.execute(f"CREATE TABLE raw.{name} AS {select}")
+    def of_account(self, table: str, key: int) -> str:
+        """SELECT of the rows of one account, as `raw` would show them; of all rows of a table without accounts."""
+        where = f" WHERE account_key = {key}" if self.has(table, "account_id") else ""
+        return f"SELECT {self._shown(table, keyed=True)} FROM stored.{table}{where}"
 
     def account_keys(self, connection: duckdb.DuckDBPyConnection, account_id: str | None = None) -> tuple[int, int]:
         """First and last key of all accounts, or the key of one twice; (0, -1) where there is none."""
         chosen = f"WHERE account_id = {quoted(account_id)}" if account_id is not None else ""
-        row = connection.execute(f"SELECT MIN(account_key), MAX(account_key) FROM stored.{KEYS} {chosen}").fetchone()
-        return (row[0], row[1]) if row and row[0] is not None else (0, -1)
+        select = f"SELECT MIN(account_key), MAX(account_key) FROM stored.{KEYS} {chosen}"
+        ((first, last),) = connection.execute(select).fetchall()
+        return (0, -1) if first is None else (first, last)
 
     def _attached(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()

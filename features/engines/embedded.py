@@ -1,13 +1,14 @@
 """DuckDB inside the process, over the checked tables in the store: the default."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
 import duckdb
 import pyarrow as pa
 
-from features.engines.engine import Frames
+from features.engines.engine import Frames, by_date_and_account
 from features.tables import KEYS, Tables
 
 ALL_ROWS_SEEN = 12  # so many snapshots, a month apart, see about all rows between them
@@ -60,10 +61,13 @@ class Embedded:
         return self.connection.sql(select).to_arrow_table()
 
     def snapshots(self, select: str) -> pa.Table:
-        """The rows of a SELECT with accounts by their ids, sorted; keys are in the order of the ids."""
-        return self.fetch(f"""
-            SELECT n.account_id, f.* EXCLUDE (account_id) FROM ({select}) f
-            JOIN stored.{KEYS} n ON n.account_key = f.account_id ORDER BY f.k, f.account_id""")
+        """The rows of a SELECT with accounts by their ids, sorted; keys are in the order of the ids, from 1 on."""
+        made = by_date_and_account(self.fetch(select))
+        return made.set_column(0, "account_id", self._ids.take(pa.compute.subtract(made["account_id"], 1)))
+
+    @cached_property
+    def _ids(self) -> pa.ChunkedArray:
+        return self.fetch(f"SELECT account_id FROM stored.{KEYS} ORDER BY account_key")["account_id"]
 
     def _count(self, table: str) -> int:
         row = self.connection.execute(f"SELECT COUNT(*) FROM stored.{table}").fetchone()
