@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models import fitting
+from models.fitting import fit_outcome
+from models.inputs import learn_categories
+from models.outcome import OutcomeModel
+
+
+@pytest.fixture(scope="module")
+def material(world, inputs, settings):
+    model = OutcomeModel(inputs, settings())
+    model.inputs = learn_categories(inputs, world.frame)
+    return model._material(world.frame, world.paths)
+
+
+def test_predictions_for_accounts_not_seen_expect_what_came(material):
+    """Calibrated on such predictions, the months' expected events add up to those that came."""
+    counts = fit_outcome("churn", material).counts
+    expected = (counts.at_risk / (1 + np.exp(-counts.log_odds))).sum()
+    assert expected == pytest.approx(counts.events.sum(), rel=0.1)
+    assert len(counts.events) == material.at_risk.months
+
+
+def spread(counts):
+    """Standard deviation of the log-odds predicted for accounts not seen."""
+    weight = counts.at_risk.sum(axis=0)
+    away = counts.log_odds - np.average(counts.log_odds, weights=weight)
+    return np.sqrt(np.average(away**2, weights=weight))
+
+
+def test_noise_is_not_taken_for_knowledge(material):
+    """Outcomes that fall on accounts and months at random leave nothing to tell accounts apart by."""
+    rows = material.at_risk
+    unlucky = np.random.default_rng(3).random((rows.account.max() + 1, rows.months)) < 0.05
+    dealt = replace(rows, after=np.where(unlucky[rows.account, rows.month], 0.0, rows.before))
+    assert spread(fit_outcome("churn", replace(material, at_risk=dealt)).counts) < 0.2
+    assert spread(fit_outcome("churn", material).counts) > 1.0, "what is known of those that truly leave"
+
+
+def test_too_few_events_give_the_rate_of_all(material, monkeypatch):
+    monkeypatch.setattr(fitting, "FEWEST_EVENTS", 10**6)
+    found = fit_outcome("churn", material)
+    pairs = found.outcome.rows
+    assert found.outcome.hazard is None
+    chance = 1 / (1 + np.exp(-found.outcome.log_odds(np.zeros((2, 1)))))
+    assert chance == pytest.approx([(found.outcome.events + 0.5) / (pairs + 1)] * 2)
