@@ -169,6 +169,10 @@ class Backtest(Section):
     origins: Positive
     every_months: Positive
     horizons: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    capacity: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    min_accounts_in_cut: Positive
+    logistic_rows: Annotated[int, Field(ge=1000)]
+    resamples: Annotated[int, Field(ge=100)]
 
 
 class Tracking(Section):

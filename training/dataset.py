@@ -16,6 +16,7 @@ from features.tables import Tables
 from models.hazard import Tuning
 from models.inputs import Input
 from models.outcome import OutcomeModel, Settings
+from models.rollup import PathSettings
 from params import Model, Params
 
 Array = NDArray[np.float64]
@@ -51,6 +52,11 @@ def settings_of(params: Params) -> Settings:
     tuning = tuning_of(params)
     grace_days = params.revenue.grace_days
     return Settings(**chosen, grace_days=grace_days, seed=params.seed, threads=params.threads, tuning=tuning)
+
+
+def paths_settings(params: Params) -> PathSettings:
+    """How futures are simulated, from the sections that hold it."""
+    return PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
 
 
 def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Params) -> Dataset:

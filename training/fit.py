@@ -4,22 +4,22 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from features.snapshots import month_starts, stored
 from features.tables import Tables
-from models.hazard import importance
 from models.outcome import OutcomeModel
 from models.words import counted
 from params import Params
 from training import report
-from training.backtest import OriginResult, scores, test_origin
-from training.dataset import Dataset, Progress, assemble, require_enough, settings_of
+from training.backtest import scores
+from training.dataset import Dataset, Progress, assemble, require_enough
 from training.evaluate import AccountScore
-from training.tracking import Evidence, Figure, Metric, Record, Table, record_run, require_store
-
-EXPLAINED_ROWS = 4000
+from training.explain import explain
+from training.fitting import fit_model
+from training.origin import OriginResult, try_origin
+from training.tracking import Evidence, Metric, Record, record_run, require_store
+from training.verdict import verdict
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TrainingResult:
         ]
         if self.tested_from is None:
             return [*head, "Too little history to test it on months it had not seen."]
-        return [*head, *report.verdict(self.scores, self.tested_from), *report.score_lines(self.scores)]
+        return [*head, *verdict(self.scores, self.tested_from), *report.score_lines(self.scores)]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -79,8 +79,8 @@ def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: Non
     require_enough(dataset, params.model)
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
-    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
-    found = scores([test], params.backtest.horizons) if test else ()
+    model = fit_model(dataset, params)
+    found = scores(test.accounts, params.backtest.horizons) if test else ()
     progress("recording the run", 0, 1)
     evidence = [*_evidence(model, dataset), *report.score_evidence(found)]
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params)
@@ -100,26 +100,19 @@ def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: 
     for months in sorted(params.backtest.horizons, reverse=True):
         if len(dates) - months >= params.model.min_months:
             progress(f"testing the recipe on the last {counted(months, 'month')}", 0, 1)
-            return test_origin(tables, dataset, dates[-1 - months], params=params)
+            return try_origin(tables, dataset, dates[-1 - months], params=params, with_rivals=False)
     return None
 
 
 def _evidence(model: OutcomeModel, dataset: Dataset) -> list[Evidence]:
     """What describes the fitted model itself: sizes, calibration lines, what it looks at."""
     evidence: list[Evidence] = []
-    frame = _newest_rows(dataset)
     for outcome, fitted in model.outcomes_.items():
         evidence.append(Metric(f"{outcome}_events", fitted.events))
         evidence.append(Metric(f"{outcome}_calibration_slope_fitted", fitted.calibrator.slope))
-        if fitted.hazard is not None:
-            found = importance(fitted.hazard, model.rows_next_month(frame), [i.name for i in model.all_inputs])
-            evidence.append(Table(f"importance_{outcome}", found.rename("mean_abs_log_odds").reset_index()))
-            evidence.append(Figure(f"shap_{outcome}", report.importance_figure(found, outcome)))
-    return evidence
+    return [*evidence, *report.explanation_evidence(explain(model, _newest_rows(dataset)))]
 
 
 def _newest_rows(dataset: Dataset) -> pd.DataFrame:
-    """The newest snapshots, evenly thinned to a few thousand rows."""
-    recent = dataset.frame[dataset.frame["as_of"] > pd.Timestamp(dataset.as_of) - pd.DateOffset(months=12)]
-    chosen = np.linspace(0, len(recent) - 1, min(EXPLAINED_ROWS, len(recent))).astype(int)
-    return recent.iloc[chosen]
+    """The snapshots of the last year."""
+    return dataset.frame[dataset.frame["as_of"] > pd.Timestamp(dataset.as_of) - pd.DateOffset(months=12)]

@@ -56,7 +56,15 @@ class Table:
     frame: pd.DataFrame
 
 
-Evidence = Metric | Figure | Table
+@dataclass(frozen=True)
+class Page:
+    """One page that needs nothing else."""
+
+    name: str
+    html: str
+
+
+Evidence = Metric | Figure | Table | Page
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,8 @@ def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Eviden
                 client.log_metric(run_id, item.name, item.value)
         elif isinstance(item, Figure):
             client.log_figure(run_id, item.figure, f"figures/{item.name}.png")
+        elif isinstance(item, Page):
+            client.log_text(run_id, item.html, f"{item.name}.html")
         else:
             client.log_text(run_id, item.frame.to_csv(index=False), f"tables/{item.name}.csv")
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.labels import Engine, group_labels, labels_in_force, usable_cuts
 from features.tables import Tables, tables_from_frames
 from params import Revenue
-from serving.portfolio import Engine, due_by_month, group_labels, labels_in_force, realised, usable_cuts
+from serving.portfolio import due_by_month, realised
 
 AS_OF = date(2026, 1, 1)
 RULES = Revenue(currency="USD", grace_days=30, reactivation="exclude")
