@@ -175,6 +175,15 @@ class Backtest(Section):
     resamples: Annotated[int, Field(ge=100)]
 
 
+class Tune(Section):
+    """Tuning of the model's settings before each fit."""
+
+    on: bool
+    trials: Positive
+    minutes: Annotated[float, Field(gt=0)]
+    months: Annotated[int, Field(ge=1, le=24)]
+
+
 class Tracking(Section):
     """Where runs are recorded."""
 
@@ -222,6 +231,7 @@ class Params(Section):
     model: Model
     forecast: Forecast
     backtest: Backtest
+    tune: Tune
     tracking: Tracking
     serving: Serving
 

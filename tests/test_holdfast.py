@@ -49,6 +49,7 @@ VERBS = (
     "simulate",
     "snapshots",
     "train",
+    "models",
     "backtest",
     "forecast",
     "publish",

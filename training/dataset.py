@@ -68,6 +68,13 @@ def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Param
     return Dataset(as_of, frame, paths, inputs_of(snapshots.features))
 
 
+def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
+    """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
+    frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
+    paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
+    return Dataset(origin, frame, paths, dataset.inputs)
+
+
 def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> Array:
     """ARR of each snapshot row and the months after it, by what was known at `known_by`."""
     return cohort_paths(

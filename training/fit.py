@@ -18,7 +18,10 @@ from training.evaluate import AccountScore
 from training.explain import explain
 from training.fitting import fit_model
 from training.origin import OriginResult, try_origin
-from training.tracking import Evidence, Metric, Record, record_run, require_store
+from training.promote import Decision, decide
+from training.registry import champion_of
+from training.tracking import ALIAS, WAITING, Evidence, Metric, Record, Table, record_run, require_store
+from training.tune import Tuned, split
 from training.verdict import verdict
 
 
@@ -32,13 +35,18 @@ class TrainingResult:
     accounts: int
     snapshots: int
     scores: tuple[AccountScore, ...]
+    decision: Decision
+    tuned: Tuned | None
 
     def lines(self) -> list[str]:
         """A summary to print."""
+        alias = ALIAS if self.decision.promoted else WAITING
         head = [
             f"Trained as of {self.as_of} on {counted(self.snapshots, 'snapshot')} of "
             f"{counted(self.accounts, 'account')}.",
-            f"Registered as {self.record.model_name} version {self.record.version}, alias champion.",
+            f"Registered as {self.record.model_name} version {self.record.version}, alias {alias}: "
+            f"{self.decision.reason}.",
+            *([self.tuned.sentence()] if self.tuned else []),
         ]
         if self.tested_from is None:
             return [*head, "Too little history to test it on months it had not seen."]
@@ -46,11 +54,16 @@ class TrainingResult:
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
+        contest = self.decision.contest
         return {
             "as_of": self.as_of.isoformat(),
             "model": self.record.model_name,
             "version": self.record.version,
             "run_id": self.record.run_id,
+            "promoted": self.decision.promoted,
+            "reason": self.decision.reason,
+            "contest": [] if contest is None else report.json_rows(contest),
+            "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
             "accounts": self.accounts,
             "tested_from": self.tested_from and self.tested_from.isoformat(),
@@ -59,10 +72,13 @@ class TrainingResult:
         }
 
 
-def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> TrainingResult:
-    """Fit the outcome models on everything known, record them in MLflow, and name them champion.
+def train(
+    tables: Tables, *, params: Params, may_contest: bool = False, progress: Progress = lambda *_: None
+) -> TrainingResult:
+    """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
-    The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since.
+    The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since. Where there is
+    a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins.
 
     Raises
     ------
@@ -79,11 +95,15 @@ def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: Non
     require_enough(dataset, params.model)
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
-    model = fit_model(dataset, params)
+    model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
+    decision = decide(tables, champion_of(params), params=params, may_contest=may_contest, progress=progress)
     found = scores(test.accounts, params.backtest.horizons) if test else ()
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *report.score_evidence(found)]
-    record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params)
+    evidence = [*_evidence(model, dataset), *report.score_evidence(found), *_on_the_way(tuned, decision)]
+    alias = ALIAS if decision.promoted else WAITING
+    record = record_run(
+        model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, reason=decision.reason
+    )
     return TrainingResult(
         record=record,
         as_of=dataset.as_of,
@@ -91,7 +111,21 @@ def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: Non
         accounts=dataset.frame["account_id"].nunique(),
         snapshots=len(dataset.frame),
         scores=found,
+        decision=decision,
+        tuned=tuned,
     )
+
+
+def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
+    """What tuning tried, and the figures of the contest."""
+    evidence: list[Evidence] = []
+    if tuned is not None:
+        evidence += [Table("tuning", tuned.trials), Metric("tuning_gain", tuned.gain)]
+        evidence += [Metric("tuning_cut_short", float(tuned.cut_short))]
+        evidence += [Metric(f"tuned_{name}", float(value)) for name, value in tuned.chosen.items()]
+    if decision.contest is not None:
+        evidence.append(Table("contest", decision.contest))
+    return evidence
 
 
 def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: Progress) -> OriginResult | None:

@@ -15,11 +15,12 @@ from models import baselines
 from models.rollup import QUANTILES, TOTAL, RollUp, roll_up
 from params import Params
 from training import rivals as field
-from training.dataset import Dataset, paths_of, paths_settings
+from training.dataset import Dataset, known_at, paths_settings
 from training.evaluate import crps
 from training.explain import Explanation, explain
 from training.fitting import fit_model
 from training.rivals import Rivals
+from training.tune import Split, split
 
 Array = NDArray[np.float64]
 METRICS = ("nrr", "grr")
@@ -30,14 +31,15 @@ class Task:
     """One origin's work, with all that it needs: it can be done in another process.
 
     `known` is the dataset as it stood at the origin, `came` the ARR paths of its accounts as known now, `labels` the
-    cuts' labels of the same accounts. `with_rivals` asks for the rivals that take work, `explained` for what the model
-    looks at.
+    cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are. `with_rivals` asks for the
+    rivals that take work, `explained` for what the model looks at.
     """
 
     known: Dataset
     came: Array
     labels: Mapping[str, NDArray[np.object_]]
     params: Params
+    inner: Split | None = None
     with_rivals: bool = True
     explained: bool = False
 
@@ -69,14 +71,14 @@ def prepare(
     tables: Tables, full: Dataset, origin: date, *, params: Params, with_rivals: bool = True, explained: bool = False
 ) -> Task:
     """Gather what an origin's work needs; `full` holds all snapshots, and what became of them as known now."""
-    frame = full.frame[full.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
-    paths = paths_of(tables, frame, months=full.paths.shape[1] - 1, known_by=origin, params=params)
+    known = known_at(tables, full, origin, params)
     here = full.cohort(origin)
     cuts, _ = usable_cuts(tables, params.forecast.cuts)
     labels = labels_in_force(tables, origin, cuts, Engine(params.threads, params.memory_gb))
     return Task(
-        known=Dataset(origin, frame, paths, full.inputs),
+        known=known,
         came=full.paths[here],
+        inner=split(tables, known, params=params),
         labels=group_labels(labels, full.frame["account_id"][here]),
         params=params,
         with_rivals=with_rivals,
@@ -87,7 +89,7 @@ def prepare(
 def work(task: Task) -> OriginResult:
     """Do one origin's work."""
     known, params = task.known, task.params
-    model = fit_model(known, params)
+    model, _ = fit_model(known, task.inner, params)
     cohort = known.frame[known.cohort(known.as_of)].reset_index(drop=True)
     rolled = roll_up(
         model.predict(cohort), paths_settings(params), horizon_months=model.horizon_months, cuts=task.labels
