@@ -409,7 +409,7 @@ def train(
         bool,
         typer.Option("--promote", help="Compare a new recipe with the champion's on past dates; promote it if it wins"),
     ] = False,
-    tune: Annotated[bool, typer.Option("--tune", help="Search better settings first, as tune.on does")] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="Search better settings first, as tune.enabled does")] = False,
 ) -> None:
     """Fit the outcome models, test them out of time, record them, and decide whether they take charge."""
     _require_store(run.params)
@@ -551,7 +551,7 @@ def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) 
 
 def _tuning(params: "Params") -> "Params":
     """The settings with tuning on."""
-    return params.model_copy(update={"tune": params.tune.model_copy(update={"on": True})})
+    return params.model_copy(update={"tune": params.tune.model_copy(update={"enabled": True})})
 
 
 def _require_store(params: "Params") -> None:

@@ -178,7 +178,7 @@ class Backtest(Section):
 class Tune(Section):
     """Tuning of the model's settings before each fit."""
 
-    on: bool
+    enabled: bool
     trials: Positive
     minutes: Annotated[float, Field(gt=0)]
     months: Annotated[int, Field(ge=1, le=24)]

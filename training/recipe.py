@@ -18,7 +18,7 @@ def recipe_of(params: Params) -> dict[str, Any]:
     """The recipe as plain values, by setting: `model.leaves`, `snapshots.drop` and so on."""
     model = {f"model.{key}": value for key, value in _plain(params.model).items() if key not in _NOT_OF_IT}
     snapshots = {f"snapshots.{key}": value for key, value in _plain(params.snapshots).items()}
-    tune = {f"tune.{key}": value for key, value in _plain(params.tune).items()} if params.tune.on else {}
+    tune = {f"tune.{key}": value for key, value in _plain(params.tune).items()} if params.tune.enabled else {}
     return model | snapshots | tune
 
 
@@ -32,7 +32,7 @@ def with_recipe(params: Params, settings: Mapping[str, Any]) -> Params:
     sections = {
         "model": params.model.model_dump(mode="json") | _known(params.model, settings.get("model", {})),
         "snapshots": params.snapshots.model_dump(mode="json") | _known(params.snapshots, settings.get("snapshots", {})),
-        "tune": params.tune.model_dump(mode="json") | _known(params.tune, settings.get("tune", {"on": False})),
+        "tune": params.tune.model_dump(mode="json") | _known(params.tune, settings.get("tune", {"enabled": False})),
     }
     return Params.model_validate(params.model_dump(mode="json") | sections)
 
