@@ -36,8 +36,8 @@ def decide(
     """Decide between the champion and a model of these settings that was trained on these tables.
 
     Without a contest it takes charge where there is nothing to compare: no champion yet, or one that forecasts by other
-    rules, to another horizon, or that learned from another source. So does the champion's own recipe on newer data: the
-    recipe has its record. Another recipe has to win a contest, which is held only where `may_contest`.
+    rules, to another horizon, or that learned from another source. So does the champion's own recipe, trained again:
+    what was found of the recipe holds for it. Another recipe has to win a contest, held only where `may_contest`.
     """
     if champion is None:
         return Decision(True, "the first model of this name")
@@ -47,7 +47,9 @@ def decide(
     theirs = with_recipe(params, champion.settings)
     changed = differences(params, theirs)
     if not changed:
-        return Decision(True, f"the recipe of version {champion.version}, trained again: the recipe has its record")
+        return Decision(
+            True, f"the recipe of the champion (version {champion.version}) trained again, without a contest"
+        )
     if not may_contest:
         return Decision(
             False,

@@ -110,7 +110,9 @@ def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dat
     ]  # fmt: skip
     first, second, verdict, *_ = trained.lines()
     assert first == f"Trained as of 2026-01-01 on {trained.snapshots:,} snapshots of {trained.accounts:,} accounts."
-    assert second == f"Registered as holdfast version {trained.record.version}, alias champion."
+    assert second == (
+        f"Registered as holdfast version {trained.record.version}, alias champion: the first model of this name."
+    )
     assert verdict.startswith(("NO SKILL FOUND", "Churn probabilities beat the base rate"))
 
 
