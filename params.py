@@ -151,6 +151,8 @@ class Model(Section):
     min_accounts: Positive
     min_months: Positive
     min_churned: Positive
+    comfortable_months: Positive
+    comfortable_churned: Positive
     min_change: Share
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 

@@ -313,9 +313,7 @@ def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> t
         for outcome, found in skill.items()
         if found is False
     ]
-    elsewhere = _elsewhere(tables, champion, params)
-    if elsewhere:
-        notes.append(elsewhere)
+    notes += [note for note in (champion.caution, _elsewhere(tables, champion, params)) if note]
     if as_of < champion.trained_as_of:
         notes.append(
             f"The model learned from data up to {champion.trained_as_of}, after {as_of}: "

@@ -17,6 +17,7 @@ from models.hazard import Tuning
 from models.inputs import Input
 from models.outcome import OutcomeModel, Settings
 from models.rollup import PathSettings
+from models.words import counted
 from params import Model, Params
 
 Array = NDArray[np.float64]
@@ -101,6 +102,25 @@ def inputs_of(features: Sequence[Feature]) -> tuple[Input, ...]:
             sentence=feature.sentence,
         )
         for feature in features
+    )
+
+
+def small_data(dataset: Dataset, settings: Model) -> str:
+    """A caution where the data are enough to train on and no more; empty where they are comfortable."""
+    frame = dataset.frame
+    churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
+    found = (
+        (frame["as_of"].nunique(), settings.comfortable_months, "monthly snapshot", "monthly snapshots"),
+        (churned, settings.comfortable_churned, "account known to have churned", "accounts known to have churned"),
+    )
+    few = [
+        f"{counted(count, one, many)} ({least} are comfortable)" for count, least, one, many in found if count < least
+    ]
+    if not few:
+        return ""
+    return (
+        f"SMALL DATA: {' and '.join(few)}. The forecast leans on few events: read its intervals rather than its means, "
+        "and rank accounts by it rather than trust single probabilities."
     )
 
 

@@ -13,7 +13,7 @@ from models.words import counted
 from params import Params
 from training import report
 from training.backtest import scores
-from training.dataset import Dataset, Progress, assemble, require_enough
+from training.dataset import Dataset, Progress, assemble, require_enough, small_data
 from training.evaluate import AccountScore
 from training.explain import explain
 from training.fitting import fit_model
@@ -36,6 +36,7 @@ class TrainingResult:
     snapshots: int
     scores: tuple[AccountScore, ...]
     decision: Decision
+    caution: str
     tuned: Tuned | None
 
     def lines(self) -> list[str]:
@@ -47,6 +48,7 @@ class TrainingResult:
             f"Registered as {self.record.model_name} version {self.record.version}, alias {alias}: "
             f"{self.decision.reason}.",
             *([self.tuned.sentence()] if self.tuned else []),
+            *([self.caution] if self.caution else []),
         ]
         if self.tested_from is None:
             return [*head, "Too little history to test it on months it had not seen."]
@@ -62,6 +64,7 @@ class TrainingResult:
             "run_id": self.record.run_id,
             "promoted": self.decision.promoted,
             "reason": self.decision.reason,
+            "caution": self.caution,
             "contest": [] if contest is None else report.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
@@ -100,10 +103,9 @@ def train(
     found = scores(test.accounts, params.backtest.horizons) if test else ()
     progress("recording the run", 0, 1)
     evidence = [*_evidence(model, dataset), *report.score_evidence(found), *_on_the_way(tuned, decision)]
-    alias = ALIAS if decision.promoted else WAITING
-    record = record_run(
-        model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, reason=decision.reason
-    )
+    alias, caution = ALIAS if decision.promoted else WAITING, small_data(dataset, params.model)
+    tags = {"promotion": decision.reason, "caution": caution}
+    record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
         as_of=dataset.as_of,
@@ -112,6 +114,7 @@ def train(
         snapshots=len(dataset.frame),
         scores=found,
         decision=decision,
+        caution=caution,
         tuned=tuned,
     )
 

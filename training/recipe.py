@@ -11,7 +11,18 @@ from typing import Any
 
 from params import Params, Section
 
-_NOT_OF_IT = frozenset({"name", "min_accounts", "min_months", "min_churned", "min_change", "horizon_months"})
+_NOT_OF_IT = frozenset(
+    {
+        "name",
+        "min_accounts",
+        "min_months",
+        "min_churned",
+        "comfortable_months",
+        "comfortable_churned",
+        "min_change",
+        "horizon_months",
+    }
+)
 
 
 def recipe_of(params: Params) -> dict[str, Any]:

@@ -8,7 +8,7 @@ half-way stays RUNNING, and the champion is the old one or, whole, the new one.
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -101,16 +101,16 @@ def record_run(
     as_of: date,
     params: Params,
     alias: str = ALIAS,
-    reason: str = "",
+    tags: Mapping[str, str] | None = None,
 ) -> Record:
-    """Record a training run, register its model, and give it the alias; `reason` is kept with the version.
+    """Record a training run, register its model, and give it the alias; `tags` are kept with the version.
 
     The bundle is text and JSON; it loads with pickle forbidden.
     """
     with _run(params, f"train {as_of}") as (client, run_id):
         _log_common(client, run_id, tables, params, as_of)
         _log_evidence(client, run_id, evidence)
-        version = _register(client, run_id, model, tables, params, reason)
+        version = _register(client, run_id, model, tables, params, tags or {})
         client.set_registered_model_alias(params.model.name, alias, version)
     return Record(run_id, params.model.name, version, params.store_uri)
 
@@ -217,7 +217,7 @@ def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Eviden
 
 
 def _register(
-    client: "MlflowClient", run_id: str, model: OutcomeModel, tables: Tables, params: Params, reason: str
+    client: "MlflowClient", run_id: str, model: OutcomeModel, tables: Tables, params: Params, more: Mapping[str, str]
 ) -> str:
     """Log the bundle as a models-from-code pyfunc and register it with what it was trained on; returns the version."""
     from mlflow.pyfunc import save_model
@@ -245,6 +245,6 @@ def _register(
         "source": params.source_name,
         "data_digest": tables.digest,
         "recipe": recipe_digest(params),
-        "promotion": reason,
+        **more,
     }
     return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)

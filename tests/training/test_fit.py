@@ -15,7 +15,7 @@ from features.tables import Tables
 from models.outcome import OutcomeModel
 from params import Params
 from training import fit
-from training.dataset import Dataset, assemble, require_enough, settings_of
+from training.dataset import Dataset, assemble, require_enough, settings_of, small_data
 
 
 def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
@@ -56,6 +56,27 @@ def test_every_shortage_is_named_with_what_to_do(settings: dict[str, int], short
 def test_just_enough_is_enough(changed: Any) -> None:
     settings = changed(model={"min_accounts": 5, "min_months": 3, "min_churned": 2}).model
     assert require_enough(small_dataset(5, 3, 2), settings) is None
+
+
+@pytest.mark.parametrize(
+    ("months", "churned", "said"),
+    [
+        (3, 2, ""),
+        (4, 2, "3 monthly snapshots (4 are comfortable). The forecast leans on few events"),
+        (3, 3, "2 accounts known to have churned (3 are comfortable). The forecast"),
+        (9, 9, "3 monthly snapshots (9 are comfortable) and 2 accounts known to have churned (9 are comfortable)."),
+    ],
+)
+def test_small_data_are_said(months: int, churned: int, said: str, changed: Any) -> None:
+    settings = changed(model={"comfortable_months": months, "comfortable_churned": churned}).model
+    caution = small_data(small_dataset(5, 3, 2), settings)
+    assert caution.startswith(f"SMALL DATA: {said}" if said else "")
+    assert bool(caution) == bool(said)
+
+
+def test_one_churned_account_is_one(changed: Any) -> None:
+    caution = small_data(small_dataset(5, 3, 1), changed().model)
+    assert "and 1 account known to have churned (60 are comfortable)" in caution
 
 
 def test_train_refuses_before_anything_is_recorded(company: Tables, changed: Any) -> None:
@@ -108,7 +129,9 @@ def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dat
     assert [(s.outcome, s.horizon_months) for s in trained.scores] == [
         ("churn", 1), ("churn", 3), ("expansion", 1), ("expansion", 3),
     ]  # fmt: skip
-    first, second, verdict, *_ = trained.lines()
+    first, second, caution, verdict, *_ = trained.lines()
+    assert caution == trained.caution
+    assert caution.startswith("SMALL DATA: ")
     assert first == f"Trained as of 2026-01-01 on {trained.snapshots:,} snapshots of {trained.accounts:,} accounts."
     assert second == (
         f"Registered as holdfast version {trained.record.version}, alias champion: the first model of this name."
@@ -119,7 +142,7 @@ def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dat
 def test_machines_get_the_same(trained: fit.TrainingResult) -> None:
     content = json.loads(json.dumps(trained.to_json(), allow_nan=False))
     assert content["tested_from"] == "2025-10-01"
-    assert content["skill_found"] == ("NO SKILL" not in trained.lines()[2])
+    assert content["skill_found"] == ("NO SKILL" not in trained.lines()[3])
     assert [row["skill"] for row in content["scores"]] == [score.skill for score in trained.scores]
 
 
@@ -135,7 +158,7 @@ def test_skill_is_that_of_churn(trained: fit.TrainingResult, verdict: str, skill
         scored("expansion", probability=right, base=[0.5] * 30, event=event),
     )
     result = dataclasses.replace(trained, scores=scores)
-    assert result.lines()[2].startswith(verdict)
+    assert result.lines()[3].startswith(verdict)
     assert result.to_json()["skill_found"] is skill_found
 
 
@@ -145,7 +168,7 @@ def test_too_little_to_test_on_is_said_and_still_trained(company: Tables, datase
     result = fit.train(company, params=changed(model={"min_months": available, "name": "untested"}))
     assert result.tested_from is None
     assert result.scores == ()
-    assert result.lines()[2] == "Too little history to test it on months it had not seen."
+    assert result.lines()[3] == "Too little history to test it on months it had not seen."
     assert result.to_json()["tested_from"] is None
     assert result.record.version == "1"
 

@@ -24,7 +24,7 @@ def recorded(company: Tables, model: OutcomeModel, dataset: Dataset, changed: An
     def write(alias: str = "champion", reason: str = "because", **sections: Any) -> Params:
         params = changed(data_dir=tmp_path, **sections)
         settings = {"tables": company, "as_of": dataset.as_of, "params": params}
-        tracking.record_run(model, FIGURES, **settings, alias=alias, reason=reason)
+        tracking.record_run(model, FIGURES, **settings, alias=alias, tags={"promotion": reason})
         return params
 
     return write
