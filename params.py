@@ -151,6 +151,7 @@ class Model(Section):
     min_accounts: Positive
     min_months: Positive
     min_churned: Positive
+    monotone: dict[Literal["churn", "contraction", "expansion"], dict[str, Literal[-1, 1]]]
     comfortable_months: Positive
     comfortable_churned: Positive
     min_change: Share

@@ -6,8 +6,8 @@ classifier of "left within 12 months" learns from no snapshot younger than a yea
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 import lightgbm
@@ -27,7 +27,7 @@ class Tuning:
     """What only fitting needs, of the `model` section of params.yaml; a fitted model's files do not hold it.
 
     LightGBM's feature_fraction, bagging_fraction, cat_smooth, cat_l2 and max_bin; when boosting stops early; how far
-    the calibration may move.
+    the calibration may move; by outcome, the inputs whose effect may run one way only (+1 raises it, -1 lowers it).
     """
 
     feature_fraction: float
@@ -38,6 +38,7 @@ class Tuning:
     patience: int
     min_trees: int
     calibration_prior_sd: float
+    monotone: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class TreeHazard:
         The result depends on the seed only.
     tuning
         The finer settings; None in a model that was read from text, which only predicts.
+    monotone
+        +1 or -1 for inputs whose effect may run up or down only.
     """
 
     def __init__(
@@ -96,8 +99,10 @@ class TreeHazard:
         seed: int,
         threads: int,
         tuning: Tuning | None = None,
+        monotone: Mapping[str, int] | None = None,
     ) -> None:
         self.inputs = tuple(inputs)
+        self.monotone = monotone or {}
         self.trees = trees
         self.leaves = leaves
         self.learning_rate = learning_rate
@@ -183,6 +188,7 @@ class TreeHazard:
             "seed": self.seed,
             "num_threads": self.threads,
             "verbosity": -1,
+            **({"monotone_constraints": [self.monotone.get(i.name, 0) for i in self.inputs]} if self.monotone else {}),
         }
 
 

@@ -306,6 +306,7 @@ class OutcomeModel:
             seed=settings.seed + number,
             threads=1,
             tuning=settings.tuning,
+            monotone=required(settings.tuning).monotone.get(OUTCOMES[number], {}),
         )
 
     def _fit_outcome(self, outcome: str, at_risk: _AtRisk) -> FittedOutcome:

@@ -1,6 +1,7 @@
 """What a model learns from: snapshots, and what was known at the training date to have become of them."""
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +15,7 @@ from features.revenue import cohort_paths
 from features.snapshots import Snapshots
 from features.tables import Tables
 from models.hazard import Tuning
+from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 from models.outcome import OutcomeModel, Settings
 from models.rollup import PathSettings
@@ -130,7 +132,8 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
     Raises
     ------
     BadInput
-        Fewer accounts, months or churned accounts than the settings ask for; all that is short is named.
+        Fewer accounts, months or churned accounts than the settings ask for, or a constraint on what is no feature;
+        all that is wrong is named.
     """
     frame = dataset.frame
     churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
@@ -148,5 +151,25 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
         for what, (count, least, key) in found.items()
         if count < least
     ]
+    short += _wrong_constraints(dataset.inputs, settings)
     if short:
         raise BadInput(short)
+
+
+def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:
+    """Constraints of `model.monotone` on what is no number among the inputs of a model of trees."""
+    numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"}
+    named = {name for constraints in settings.monotone.values() for name in constraints}
+    if settings.learner != "lightgbm" and named:
+        return [Finding("settings", f"model.monotone needs trees, and model.learner is {settings.learner}", "Empty it")]
+    return [
+        Finding(
+            "settings", f"model.monotone names {name}, which is no numeric feature of these data", _near(name, numbers)
+        )
+        for name in sorted(named - numbers)
+    ]
+
+
+def _near(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {close[0]}?" if close else "`holdfast snapshots` lists the features"

@@ -189,3 +189,30 @@ def test_the_same_seed_gives_the_same_bundle_whatever_the_threads(
 def test_another_recipe_gives_another_bundle(dataset: Dataset, model: OutcomeModel, changed: Any) -> None:
     other = OutcomeModel(dataset.inputs, settings_of(changed(model={"leaves": 3}))).fit(dataset.frame, dataset.paths)
     assert other.to_files()["churn.txt"] != model.to_files()["churn.txt"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"monotone": {"churn": {"discont": 1}}}, "model.monotone names discont, .*Did you mean discount?"),
+        ({"monotone": {"churn": {"segment": 1}}}, "model.monotone names segment, which is no numeric feature"),
+        ({"monotone": {"churn": {"discount": 1}}, "learner": "logistic"}, "model.monotone needs trees"),
+    ],
+)
+def test_a_constraint_on_what_is_no_number_is_refused(model: Any, said: str, dataset: Dataset, changed: Any) -> None:
+    with pytest.raises(BadInput, match=said):
+        require_enough(dataset, changed(model=model).model)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_constraint_makes_the_effect_run_one_way(way: int, dataset: Dataset, changed: Any) -> None:
+    params = changed(model={"monotone": {"expansion": {"arr_per_seat": way}}, "trees": 40, "min_rows_per_leaf": 5})
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    rows = np.repeat(model.rows_next_month(dataset.frame.tail(20)), 30, axis=0)
+    place = [item.name for item in model.all_inputs].index("arr_per_seat")
+    rows[:, place] = np.tile(np.linspace(*dataset.frame["arr_per_seat"].quantile([0.01, 0.99]), 30), 20)
+    hazard = model.outcomes_["expansion"].hazard
+    assert hazard is not None
+    steps = np.diff(hazard.margin(rows).reshape(20, 30), axis=1)
+    assert (way * steps >= -1e-12).all()
+    assert np.abs(steps).max() > 0
