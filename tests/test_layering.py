@@ -43,6 +43,8 @@ HEAVY = (
     "mlflow",
     "shap",
     "matplotlib",
+    "statsmodels",
+    "optuna",
 )
 
 
