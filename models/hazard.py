@@ -243,7 +243,7 @@ class LogisticHazard:
         """Learn the coefficients; `newest` is not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
         design = self._design(rows.inputs)
-        model = LogisticRegression(C=1 / self.l2, max_iter=500, tol=1e-6)
+        model = LogisticRegression(C=1 / self.l2, solver="newton-cholesky", max_iter=100, tol=1e-6)
         model.fit(design, rows.event, sample_weight=rows.weight)
         self.coefficients_: Array = model.coef_[0]
         self.intercept_ = float(model.intercept_[0])
