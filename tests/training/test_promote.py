@@ -127,7 +127,7 @@ def test_a_contest_is_held_and_the_alias_follows_its_figures(company: Tables, ch
 def test_too_little_history_for_a_contest_leaves_the_champion(
     company: Tables, changed: Any, small_params: Params
 ) -> None:
-    params = changed(model={"min_months": 27, "leaves": 9})
+    params = changed(model={"min_months": 28, "leaves": 9})
     decision = decide(company, champion(small_params), params=params, may_contest=True)
     assert not decision.promoted
     assert decision.reason.startswith("too little history to compare it with version 7: there are 28 monthly snapshots")
