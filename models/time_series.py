@@ -45,7 +45,8 @@ def simulate_nrr(growth: Array, *, months: int, draws: int, seed: int) -> Array 
     if np.ptp(growth) < _FLAT:
         return np.asarray(np.exp(np.repeat(np.cumsum(np.full(months, growth.mean()))[:, None], draws, axis=1)))
     fitted = min(_candidates(growth), key=lambda found: float(found.aicc))
-    noise = np.random.default_rng([seed, growth.size]).standard_normal((months, draws)) * np.sqrt(fitted.scale)
+    generator = np.random.default_rng([seed, growth.size])
+    noise = generator.standard_normal((months, draws)) * np.sqrt(fitted.scale)
     ahead = fitted.simulate(months, anchor="end", repetitions=draws, random_errors=noise)
     return np.asarray(np.exp(np.cumsum(np.asarray(ahead, dtype=float).reshape(months, draws), axis=0)))
 
