@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from serving.forecast import Forecast
     from serving.registry import Champion
     from training.leak_cost import LeakCost, NotMeasured
+    from training.registry import Version
 
 Made = TypeVar("Made")
 
@@ -402,14 +403,35 @@ def snapshots(
 
 
 @verb
-def train(run: Run) -> None:
-    """Fit the outcome models, test them out of time, record them, and name them champion."""
+def train(
+    run: Run,
+    promote: Annotated[
+        bool,
+        typer.Option("--promote", help="Compare a new recipe with the champion's on past dates; promote it if it wins"),
+    ] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="Search better settings first, as tune.enabled does")] = False,
+) -> None:
+    """Fit the outcome models, test them out of time, record them, and decide whether they take charge."""
     _require_store(run.params)
     from training.fit import train as fit
 
-    with _only_writer(run.params.data_dir):
-        result = fit(run.load().tables, params=run.params, progress=run.progress)
+    params = _tuning(run.params) if tune else run.params
+    with _only_writer(params.data_dir):
+        result = fit(run.load().tables, params=params, may_contest=promote, progress=run.progress)
     run.show(result.to_json(), lambda console: _print_lines(console, result.lines()))
+
+
+@verb
+def models(run: Run) -> None:
+    """List the versions of the model: which is in charge, by what recipe, and how it did out of time."""
+    from params import require_answer
+
+    require_answer(run.params)  # before the imports, which take longer
+    from training.registry import versions_of
+
+    found = versions_of(run.params)
+    content = {"model": run.params.model.name, "versions": [version.to_json() for version in found]}
+    run.show(content, lambda console: _print_versions(console, run.params, found))
 
 
 @verb
@@ -525,6 +547,11 @@ def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) 
             made_at=_made_at(),
             progress=run.progress,
         )
+
+
+def _tuning(params: "Params") -> "Params":
+    """The settings with tuning on."""
+    return params.model_copy(update={"tune": params.tune.model_copy(update={"enabled": True})})
 
 
 def _require_store(params: "Params") -> None:
@@ -821,6 +848,37 @@ def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequ
         f"{counted(len(content['made']), 'date')} made now, {there} there. Stored in {content['folder']}",
         soft_wrap=True,
     )
+
+
+def _print_versions(console: "Console", params: "Params", found: "Sequence[Version]") -> None:
+    """A line a version with its record, and beneath it why it is in charge or not."""
+    from rich.table import Table
+
+    if not found:
+        console.print(f"No version of {params.model.name} is registered yet: run `holdfast train`.")
+        return
+    table = Table(
+        "version", "alias", "as of", "recipe", "tested by", "on", "months", "log-loss", "AUC", "CRPS", "80 % held"
+    )
+    for version in found:
+        record = version.record
+        figures = (
+            _figure(record.horizon_months, "d"),
+            _figure(record.log_loss, ".4f"),
+            _figure(record.auc, ".3f"),
+            _figure(record.nrr_crps, ".2f"),
+            _figure(record.coverage_80, ".0%"),
+        )
+        names = (version.version, ", ".join(version.aliases), version.as_of, version.recipe)
+        table.add_row(*names, record.tested_by, record.tested_on, *figures)
+    console.print(table)
+    lines = [f"Version {version.version}: {version.promotion}." for version in found if version.promotion]
+    head = "Log-loss and AUC of churn, CRPS of NRR in points, share of past dates whose NRR the 80 % interval held."
+    _print_lines(console, [head, *lines])
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _print_lines(console: "Console", lines: Sequence[str]) -> None:

@@ -153,6 +153,9 @@ class Model(Section):
     min_accounts: Positive
     min_months: Positive
     min_churned: Positive
+    monotone: dict[Literal["churn", "contraction", "expansion"], dict[str, Literal[-1, 1]]]
+    comfortable_months: Positive
+    comfortable_churned: Positive
     min_change: Share
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 
@@ -171,6 +174,19 @@ class Backtest(Section):
     origins: Positive
     every_months: Positive
     horizons: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    capacity: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    min_accounts_in_cut: Positive
+    logistic_rows: Annotated[int, Field(ge=1000)]
+    resamples: Annotated[int, Field(ge=100)]
+
+
+class Tune(Section):
+    """Tuning of the model's settings before each fit."""
+
+    enabled: bool
+    trials: Positive
+    minutes: Annotated[float, Field(gt=0)]
+    months: Annotated[int, Field(ge=1, le=24)]
 
 
 class Tracking(Section):
@@ -220,6 +236,7 @@ class Params(Section):
     model: Model
     forecast: Forecast
     backtest: Backtest
+    tune: Tune
     tracking: Tracking
     serving: Serving
 

@@ -26,8 +26,8 @@ from models.calibration import fit_calibrator
 from models.outcome import OutcomeModel
 from models.rollup import PathSettings, RollUp, roll_up
 from params import Params
-from training.backtest import known_at, naive_forecasts
-from training.dataset import Dataset, assemble, settings_of
+from training.dataset import Dataset, assemble, known_at, settings_of
+from training.rivals import Rivals, nrr_draws
 
 Array = NDArray[np.float64]
 HORIZON = 12
@@ -105,14 +105,14 @@ def _pair(params: Params, seed: int, origin: date, known: Dataset) -> dict[str, 
     paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
     rolled, alone = (roll_up(one, paths, horizon_months=HORIZON) for one in (prediction, prediction.independent()))
     true_nrr = truth.nrr[:, HORIZON - 1]
-    naive = naive_forecasts(known, cohort, HORIZON)
+    naive = nrr_draws(known, cohort, HORIZON, Rivals())
     return {
         "world": seed,
         "as of": origin.isoformat(),
         **_account_scores(truth, cohort["account_id"], rolled),
         **_nrr_scores(rolled.draws["nrr"][0, HORIZON - 1], true_nrr),
         "inside if independent": _inside(alone.draws["nrr"][0, HORIZON - 1], true_nrr),
-        **{f"CRPS of {name}": 100 * _crps(np.array([value]), true_nrr) for name, value in naive.items()},
+        **{f"CRPS of {name}": 100 * _crps(draws, true_nrr) for name, draws in naive.items()},
     }
 
 

@@ -170,6 +170,7 @@ def _learner(material: Material, number: int, trees: int) -> Hazard:
         seed=settings.seed + number,
         threads=1,
         tuning=settings.tuning,
+        monotone=required(settings.tuning).monotone.get(OUTCOMES[number], {}),
     )
     return boosted if settings.learner == "lightgbm" else EnsembleHazard(boosted, logistic)
 

@@ -7,8 +7,8 @@ classifier of "left within 12 months" learns from no snapshot younger than a yea
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 import lightgbm
@@ -30,7 +30,8 @@ class Tuning:
     """What only fitting needs, of the `model` section of params.yaml; a fitted model's files do not hold it.
 
     LightGBM's min_sum_hessian_in_leaf, extra_trees, feature_fraction, bagging_fraction, cat_smooth, cat_l2 and max_bin;
-    when boosting stops early; how far the calibration, and how strongly the luck that months share, may move.
+    when boosting stops early; how far the calibration, and how strongly the luck that months share, may move;
+    by outcome, the inputs whose effect may run one way only (+1 raises it, -1 lowers it).
     """
 
     min_hessian_per_leaf: float
@@ -44,6 +45,7 @@ class Tuning:
     min_trees: int
     calibration_prior_sd: float
     luck_prior_sd: float
+    monotone: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class TreeHazard:
         The result depends on the seed only.
     tuning
         The finer settings; None in a model that was read from text, which only predicts.
+    monotone
+        +1 or -1 for inputs whose effect may run up or down only.
     """
 
     def __init__(
@@ -102,8 +106,10 @@ class TreeHazard:
         seed: int,
         threads: int,
         tuning: Tuning | None = None,
+        monotone: Mapping[str, int] | None = None,
     ) -> None:
         self.inputs = tuple(inputs)
+        self.monotone = monotone or {}
         self.trees = trees
         self.leaves = leaves
         self.learning_rate = learning_rate
@@ -191,6 +197,7 @@ class TreeHazard:
             "seed": self.seed,
             "num_threads": self.threads,
             "verbosity": -1,
+            **({"monotone_constraints": [self.monotone.get(i.name, 0) for i in self.inputs]} if self.monotone else {}),
         }
 
 

@@ -26,6 +26,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def signed_percent(share: float) -> str:
+    """A share with its sign, in whole percent: `+12%`, `-3%`, `0%`."""
+    return f"{share:+.0%}" if round(share * 100) else "0%"
+
+
 def of_one(rest: str) -> str:
     """What follows a value in a sentence, made to fit the value 1: ` tickets are open` -> ` ticket is open`.
 

@@ -4,11 +4,11 @@ import difflib
 from datetime import date, datetime
 from pathlib import Path
 
+from features.labels import Engine, labels_in_force
 from features.tables import Tables
 from params import Params
 from serving.export import read_published
 from serving.forecast import Forecast, Progress, forecast, require_usable, run_id
-from serving.portfolio import Engine, labels_in_force
 from serving.problems import BadRequest
 from serving.registry import Champion
 

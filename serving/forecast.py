@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.labels import Engine, group_labels, labels_in_force, usable_cuts
 from features.revenue import Retention, add_months, red_flag
 from features.snapshots import stored
 from features.tables import Tables
@@ -19,7 +20,7 @@ from models.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, r
 from models.words import counted
 from params import Params
 from serving.definitions import Rules
-from serving.portfolio import Engine, due_by_month, group_labels, labels_in_force, realised, usable_cuts
+from serving.portfolio import due_by_month, realised
 from serving.problems import BadRequest
 from serving.registry import Champion
 from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEWAL_FORECAST, RUN_COLUMNS, OutTable
@@ -313,9 +314,7 @@ def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> t
         for outcome, found in skill.items()
         if found is False
     ]
-    elsewhere = _elsewhere(tables, champion, params)
-    if elsewhere:
-        notes.append(elsewhere)
+    notes += [note for note in (champion.caution, _elsewhere(tables, champion, params)) if note]
     if as_of < champion.trained_as_of:
         notes.append(
             f"The model learned from data up to {champion.trained_as_of}, after {as_of}: "

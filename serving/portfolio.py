@@ -1,6 +1,5 @@
-"""What a roll-up needs beside the predictions: labels to cut by, what has been realised, what is due for renewal."""
+"""What a roll-up needs beside the predictions: what has been realised, what is due for renewal."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,24 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.asof import AsOf
+from features.labels import Engine
 from features.revenue import add_months, arr_by_account, available_to_renew, cohort_paths
-from features.revenue_ledger import load
 from features.tables import Tables
 from params import Revenue
 
 TRAILING_MONTHS = 12
-NO_LABEL = "(none)"
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Engine:
-    """What the database may use; results do not depend on it."""
-
-    threads: int
-    memory_gb: float
 
 
 @dataclass(frozen=True)
@@ -44,25 +33,6 @@ class Realised:
 
     cohort_arr: Array
     lost: pd.DataFrame
-
-
-def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], engine: Engine) -> pd.DataFrame:
-    """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
-    asof = AsOf(tables, (as_of,))
-    with tables.connect(threads=engine.threads, memory_gb=engine.memory_gb) as connection:
-        load(connection, asof.frames())
-        found = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
-    labels = found.set_index("account_id")[list(cuts)]
-    return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
-
-
-def usable_cuts(tables: Tables, cuts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The cuts that are columns of `accounts`, and a note for those that are not."""
-    present = tuple(cut for cut in cuts if tables.has("accounts", cut))
-    absent = [cut for cut in cuts if cut not in present]
-    if not absent:
-        return present, ()
-    return present, (f"No cut by {', '.join(absent)}: accounts has no such column.",)
 
 
 def realised(
@@ -120,9 +90,3 @@ def due_by_month(
     due = np.zeros((len(customers), months + (end.day > 1)))
     due[row[row >= 0], month[row >= 0]] = found["available_to_renew"][row >= 0]
     return np.asarray(np.minimum(due, customers["arr"].to_numpy(dtype=float)[:, None]))
-
-
-def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping[str, NDArray[np.object_]]:
-    """Each cut's label of each account, in the order given."""
-    here = labels.reindex(account_ids).fillna(NO_LABEL)
-    return {str(cut): here[cut].to_numpy(dtype=object) for cut in here.columns}

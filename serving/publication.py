@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.labels import NO_LABEL, Engine, labels_in_force
 from features.revenue import Retention, add_months, arr_by_account, movements, red_flag
 from features.snapshots import stored
 from features.tables import Tables
@@ -17,7 +18,6 @@ from models.prediction import Outcome
 from params import Params
 from serving.forecast import Forecast
 from serving.live import FIGURES, Score, as_scores, average_effects, days
-from serving.portfolio import NO_LABEL, Engine, labels_in_force
 from serving.registry import Champion
 
 Array = NDArray[np.float64]

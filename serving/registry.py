@@ -23,7 +23,7 @@ class Champion:
     `digest` identifies the content of its bundle: the same model has the same one, whatever its version.
     `has_skill` and `has_expansion_skill` say whether its probabilities of churn and of expansion beat the base rate out
     of time; None if that was not tested. `rules`, `source` and `data_digest` are the rules of the revenue arithmetic
-    and the data it was trained on; empty where a version does not say.
+    and the data it was trained on, `caution` what training warned of; empty where a version does not say.
     """
 
     model: OutcomeModel
@@ -36,6 +36,7 @@ class Champion:
     rules: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     data_digest: str = ""
+    caution: str = ""
 
 
 def load_champion(params: Params) -> Champion:
@@ -73,6 +74,7 @@ def _champion(client: Any, params: Params) -> Champion:
         rules={name: version.tags[name] for name in params.rules if name in version.tags},
         source=version.tags.get("source", ""),
         data_digest=version.tags.get("data_digest", ""),
+        caution=version.tags.get("caution", ""),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from serving.portfolio import NO_LABEL
+from features.labels import NO_LABEL
 from serving.problems import NoPublication
 from serving.publication import PUBLISHED, Publication
 

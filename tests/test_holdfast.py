@@ -49,6 +49,7 @@ VERBS = (
     "simulate",
     "snapshots",
     "train",
+    "models",
     "backtest",
     "forecast",
     "publish",
@@ -317,6 +318,37 @@ def test_demo_goes_the_whole_way(demo_data: tuple[Path, Result]) -> None:
     assert content["forecast"]["folder"] == str(data_dir / "forecasts" / "2026-01-01")
     assert (data_dir / "forecasts" / "latest" / "forecast.xlsx").exists()
     assert not Path("mlflow.db").exists(), "the store lies in the data folder, not where the command runs"
+
+
+def test_models_lists_the_versions_with_their_record(demo_data: tuple[Path, Result]) -> None:
+    """The demo's backtest is of the champion's recipe, and so its record."""
+    data_dir, _ = demo_data
+    readable = run("models", data_dir=data_dir)
+    assert readable.exit_code == 0, readable.stderr
+    assert "Version 1: the first model of this name." in readable.stdout
+    found = run("models", "--json", data_dir=data_dir)
+    (version,) = json.loads(found.stdout)["versions"]
+    assert (version["version"], version["aliases"]) == ("1", ["champion"])
+    record = version["record"]
+    assert (record["tested_by"], record["horizon_months"]) == ("backtest", 6)
+    assert record["nrr_crps"] > 0
+    assert 0 <= record["coverage_80"] <= 1
+
+
+def test_models_before_any_training_says_so(tmp_path: Path) -> None:
+    result = run("models", data_dir=tmp_path / "data")
+    assert (result.exit_code, result.stdout) == (
+        0, "No version of holdfast is registered yet: run `holdfast train`.\n",
+    )  # fmt: skip
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_backtest_of_the_demo_leaves_its_report(demo_data: tuple[Path, Result]) -> None:
+    data_dir, result = demo_data
+    (step,) = (step for step in json.loads(result.stdout)["steps"] if step["step"].startswith("Backtest"))
+    page = data_dir / "backtests" / "latest" / "report.html"
+    assert step["result"][-1] == f"Report: {page}"
+    assert "<h2>Verdict</h2>" in page.read_text(encoding="utf-8")
 
 
 def test_a_forecast_again_gives_the_same_bytes(demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch) -> None:

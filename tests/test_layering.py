@@ -20,7 +20,13 @@ MAY_IMPORT = {
     "holdfast": {"features", "models", "training", "serving", "params"},
 }
 OURS = set(MAY_IMPORT)
-KNOW_MLFLOW = {"training/tracking.py", "training/pyfunc_model.py", "serving/record.py", "serving/registry.py"}
+KNOW_MLFLOW = {
+    "training/tracking.py",
+    "training/registry.py",
+    "training/pyfunc_model.py",
+    "serving/record.py",
+    "serving/registry.py",
+}
 FAMILIES = ("usage", "csm_actions", "engagement", "contract_history")
 FILES_CLOCK_AND_STORES = {"os", "pathlib", "io", "shutil", "tempfile", "time", "random", "duckdb", "mlflow", "sqlite3"}
 CLOCK = {"now", "today", "utcnow"}
@@ -37,6 +43,8 @@ HEAVY = (
     "mlflow",
     "shap",
     "matplotlib",
+    "statsmodels",
+    "optuna",
 )
 
 

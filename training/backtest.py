@@ -1,76 +1,107 @@
 """The rolling backtest: at past dates, fit on what was known then, forecast, and compare with what came."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from features.problems import BadInput, Finding
 from features.snapshots import month_starts, stored
 from features.tables import Tables
-from models import baselines
-from models.outcome import OutcomeModel
-from models.rollup import PathSettings, RollUp, roll_up
 from params import Params
-from training import report
-from training.dataset import Dataset, Progress, assemble, paths_of, require_enough, settings_of
-from training.evaluate import AccountScore, score_accounts
-from training.tracking import Evidence, Record, record_evaluation, require_store
+from training import html_report, report
+from training.capacity import capacity_curve, capacity_table
+from training.dataset import Dataset, Progress, assemble, require_enough
+from training.evaluate import AccountScore, score_accounts, windows_of
+from training.explain import Explanation
+from training.origin import OriginResult, Task, prepare, work
+from training.portfolio import account_cut_table, cut_table, portfolio_table
+from training.skill import Bootstrap, skill_table
+from training.tracking import Evidence, Page, Record, Table, record_evaluation, require_store
+from training.verdict import backtest_verdict
 
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class OriginResult:
-    """One origin's forecasts beside what came.
-
-    `accounts` has a row an account and horizon: account_id, origin, horizon_months, churn_probability,
-    expansion_probability, their base rates and rates by segment and term end known at the origin, and churned, expanded
-    (0/1, at the horizon).
-    `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, and the naive forecasts of NRR.
-    """
-
-    origin: date
-    accounts: pd.DataFrame
-    portfolio: pd.DataFrame
+ROWS_WORTH_A_PROCESS = 20_000
 
 
 @dataclass(frozen=True)
-class BacktestResult:
-    """All origins, their scores, and where they were recorded."""
+class Findings:
+    """What all origins together say; made from their forecasts and nothing else."""
 
     origins: tuple[date, ...]
     accounts: pd.DataFrame
     portfolio: pd.DataFrame
-    scores: tuple[AccountScore, ...]
+    cuts: pd.DataFrame
+    explained: tuple[Explanation, ...]
+    params: Params
+
+    @cached_property
+    def scores(self) -> tuple[AccountScore, ...]:
+        """Scores of the probabilities."""
+        return scores(self.accounts, self.params.backtest.horizons)
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables of the report, by name."""
+        settings = self.params.backtest
+        few = {"fewest": settings.min_accounts_in_cut}
+        return {
+            "scores": pd.DataFrame(report.score_rows(self.scores)),
+            "skill": skill_table(self.accounts, self.portfolio, Bootstrap(settings.resamples, self.params.seed)),
+            "portfolio": portfolio_table(self.portfolio),
+            "capacity": capacity_table(self.accounts, settings.capacity),
+            "capacity_curve": capacity_curve(self.accounts),
+            "portfolio_by_cut": cut_table(self.cuts, **few),
+            "scores_by_cut": account_cut_table(self.accounts, **few),
+            "forecasts": self.portfolio,
+            "forecasts_by_cut": self.cuts,
+        }
+
+    @cached_property
+    def verdict(self) -> list[str]:
+        """The finding in words."""
+        return backtest_verdict(self.scores, self.tables["skill"], self.tables["portfolio"], self.origins[0])
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """All origins, what they say, and where it was recorded."""
+
+    findings: Findings
     record: Record
+    page: Path
 
     def lines(self) -> list[str]:
         """A summary to print: the verdict first."""
         return [
-            *report.verdict(self.scores, self.origins[0]),
-            *report.portfolio_verdict(self.portfolio),
-            *report.score_lines(self.scores),
-            *report.portfolio_lines(self.portfolio),
+            *self.findings.verdict,
+            *report.score_lines(self.findings.scores),
+            *report.portfolio_lines(self.findings.tables["portfolio"]),
+            f"Report: {self.page}",
         ]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
+        found = self.findings
+        shown = ("skill", "portfolio", "capacity", "portfolio_by_cut", "scores_by_cut", "forecasts")
         return {
-            "origins": [origin.isoformat() for origin in self.origins],
+            "origins": [origin.isoformat() for origin in found.origins],
             "run_id": self.record.run_id,
-            "scores": report.score_rows(self.scores),
-            "portfolio": report.json_rows(report.portfolio_table(self.portfolio)),
-            "forecasts": report.json_rows(self.portfolio),
+            "report": str(self.page),
+            "verdict": found.verdict,
+            "scores": report.score_rows(found.scores),
+            **{name: report.json_rows(found.tables[name]) for name in shown},
         }
 
 
 def backtest(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> BacktestResult:
-    """Forecast from several past dates and score what came; recorded in MLflow with figures and tables.
+    """Forecast from several past dates and score what came; a report is written and recorded in MLflow.
 
     Raises
     ------
@@ -80,17 +111,86 @@ def backtest(tables: Tables, *, params: Params, progress: Progress = lambda *_: 
         The tracking store does not answer; asked before anything is fitted.
     """
     require_store(params)
+    full, origins = history(tables, params=params, progress=progress)
+    found = roll(tables, full, origins, params=params, progress=progress)
+    page = html_report.render(found.verdict, found.tables, found.scores, found.explained, _about(tables, found))
+    record = record_evaluation(_evidence(found, page), tables=tables, params=params)
+    file = html_report.write(page, found.tables, params.data_dir / "backtests", record.run_id)
+    return BacktestResult(found, record, file)
+
+
+def history(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> tuple[Dataset, list[date]]:
+    """All snapshots, with what became of them as known now, and the origins to forecast from.
+
+    Raises
+    ------
+    BadInput
+        Too little history for a single origin, or too few accounts or churned accounts.
+    """
     dates = month_starts(tables, params.snapshots)
     origins = choose_origins(dates, params)
     snapshots = stored(tables, dates, params=params, progress=progress)
     full = assemble(tables, snapshots, as_of=dates[-1], params=params)
     require_enough(full, params.model)
+    return full, origins
+
+
+def roll(
+    tables: Tables,
+    full: Dataset,
+    origins: Sequence[date],
+    *,
+    params: Params,
+    progress: Progress = lambda *_: None,
+    with_rivals: bool = True,
+) -> Findings:
+    """Forecast from every origin and compare with what came."""
+    tasks = (
+        prepare(tables, full, origin, params=params, with_rivals=with_rivals, explained=origin == origins[-1])
+        for origin in origins
+    )
+    processes = min(params.threads, len(origins)) if len(full.frame) >= ROWS_WORTH_A_PROCESS else 1
     results = []
-    for number, origin in enumerate(origins):
-        progress("backtest", number, len(origins))
-        results.append(test_origin(tables, full, origin, params=params))
-    progress("backtest", len(origins), len(origins))
-    return _result(tables, origins, results, params)
+    progress("backtest", 0, len(origins))
+    for result in do_all(tasks, processes):
+        results.append(result)
+        progress("backtest", len(results), len(origins))
+    return gather(results, params)
+
+
+def gather(results: Sequence[OriginResult], params: Params) -> Findings:
+    """All origins together."""
+    return Findings(
+        origins=tuple(result.origin for result in results),
+        accounts=pd.concat([result.accounts for result in results], ignore_index=True),
+        portfolio=pd.concat([result.portfolio for result in results], ignore_index=True),
+        cuts=pd.concat([result.cuts for result in results], ignore_index=True),
+        explained=results[-1].explained,
+        params=params,
+    )
+
+
+def do_all(tasks: Iterable[Task], processes: int) -> Iterator[OriginResult]:
+    """The results of tasks, in their order; only as many tasks wait as are worked on.
+
+    Processes are spawned, not forked: a fork of a process in which threads of OpenMP have run can hang.
+    """
+    if processes == 1:
+        yield from map(work, tasks)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting: deque[Future[OriginResult]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(work, _of_one_thread(task)))
+            if len(waiting) > processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _of_one_thread(task: Task) -> Task:
+    """The same task on one thread, which changes no result."""
+    return replace(task, params=task.params.model_copy(update={"threads": 1}))
 
 
 def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
@@ -114,32 +214,12 @@ def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
     return [dates[position] for position in chosen]
 
 
-def test_origin(tables: Tables, full: Dataset, origin: date, *, params: Params) -> OriginResult:
-    """Fit as of `origin` on what was known then, forecast, and put beside it what is known now.
-
-    `full` holds all snapshots, with what became of them as known now.
-    """
-    known = known_at(tables, full, origin, params)
-    model = OutcomeModel(known.inputs, settings_of(params)).fit(known.frame, known.paths)
-    here = known.cohort(origin)
-    cohort, came = known.frame[here].reset_index(drop=True), full.paths[full.cohort(origin)]
-    paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
-    rolled = roll_up(model.predict(cohort), paths, horizon_months=model.horizon_months)
-    horizons = [h for h in params.backtest.horizons if not np.isnan(came[:, h]).all()]
-    return OriginResult(
-        origin,
-        _account_rows(known, cohort, rolled, came, horizons, params.model.min_change),
-        _portfolio_rows(known, cohort, rolled, came, horizons),
-    )
-
-
-def scores(results: Sequence[OriginResult], horizons: Sequence[int]) -> tuple[AccountScore, ...]:
+def scores(accounts: pd.DataFrame, horizons: Sequence[int]) -> tuple[AccountScore, ...]:
     """Scores of churn and expansion at each horizon, all origins together."""
-    rows = pd.concat([result.accounts for result in results], ignore_index=True)
     found = []
     for outcome, event in (("churn", "churned"), ("expansion", "expanded")):
         for horizon in horizons:
-            part = rows[rows["horizon_months"] == horizon]
+            part = accounts[accounts["horizon_months"] == horizon]
             if len(part):
                 found.append(
                     score_accounts(
@@ -150,157 +230,30 @@ def scores(results: Sequence[OriginResult], horizons: Sequence[int]) -> tuple[Ac
                         base=part[f"{outcome}_base"].to_numpy(float),
                         segments=part[f"{outcome}_segments"].to_numpy(float),
                         event=part[event].to_numpy(float),
+                        window=windows_of(part["origin"], horizon),
                     )
                 )
     return tuple(found)
 
 
-def known_at(tables: Tables, full: Dataset, origin: date, params: Params) -> Dataset:
-    """The dataset as it stood at the origin: earlier snapshots, labels known by then."""
-    frame = full.frame[full.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
-    months = full.paths.shape[1] - 1
-    paths = paths_of(tables, frame, months=months, known_by=origin, params=params)
-    return Dataset(origin, frame, paths, full.inputs)
-
-
-def _account_rows(
-    known: Dataset, cohort: pd.DataFrame, rolled: RollUp, came: Array, horizons: Sequence[int], min_change: float
-) -> pd.DataFrame:
-    """Probabilities and what came, a row an account and horizon."""
-    parts = []
-    for horizon in horizons:
-        naive = _past_rates(known, cohort, horizon, min_change)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "account_id": cohort["account_id"],
-                    "origin": pd.Timestamp(known.as_of),
-                    "horizon_months": horizon,
-                    "churn_probability": rolled.accounts.churn_probability[:, horizon - 1],
-                    "churn_base": naive["churn"].overall,
-                    "churn_segments": naive["churn"].by_segment,
-                    "churned": (came[:, horizon] == 0).astype(float),
-                    "expansion_probability": rolled.accounts.expansion_probability[:, horizon - 1],
-                    "expansion_base": naive["expansion"].overall,
-                    "expansion_segments": naive["expansion"].by_segment,
-                    "expanded": _grew(came[:, 0], came[:, horizon], min_change),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _grew(before: Array, after: Array, min_change: float) -> Array:
-    """Whether ARR is higher than at the snapshot, as 0/1."""
-    return np.asarray(after > before * (1 + min_change), dtype=float)
-
-
-@dataclass(frozen=True)
-class _Rates:
-    """Chances of an event within the horizon that need no model: of all accounts alike, and of each account's cell."""
-
-    overall: float
-    by_segment: Array
-
-
-def _past_rates(known: Dataset, cohort: pd.DataFrame, horizon: int, min_change: float) -> dict[str, _Rates]:
-    """Rates of churn and expansion by the horizon, in the newest cohort for which that is known.
-
-    With less history than the horizon: the monthly rates so far, compounded.
-    """
-    chosen, months = _past_window(known, horizon)
-    past, paths = known.frame[chosen], known.paths[chosen]
-    cell, cell_now = _cells(past, months), _cells(cohort, horizon)
-    events = {
-        "churn": np.asarray(paths[:, months] == 0, dtype=float),
-        "expansion": _grew(paths[:, 0], paths[:, months], min_change),
-    }
+def _about(tables: Tables, found: Findings) -> dict[str, str]:
+    """What the report says of itself."""
+    params = found.params
     return {
-        outcome: _Rates(
-            float(1 - (1 - event.mean()) ** (horizon / months)),
-            baselines.segment_term_rates(event, cell, cell_now, horizon_months=horizon, window_months=months),
-        )
-        for outcome, event in events.items()
+        "Data": f"{params.source_name}, until {tables.data_until}, digest {tables.digest}",
+        "Origins": ", ".join(origin.isoformat() for origin in found.origins),
+        "Learner": f"{params.model.learner}, {params.forecast.draws:,} simulated futures, seed {params.seed}",
+        "Rules": ", ".join(f"{name} {value}" for name, value in params.rules.items()),
     }
 
 
-def _past_window(known: Dataset, horizon: int) -> tuple[NDArray[np.bool_], int]:
-    """Which past rows show what comes within how many months: the newest cohort of the horizon, else all of a month."""
-    complete = ~np.isnan(known.paths[:, horizon])
-    if not complete.any():
-        return ~np.isnan(known.paths[:, 1]), 1
-    newest = known.frame["as_of"][complete].max()
-    return complete & (known.frame["as_of"] == newest).to_numpy(), horizon
-
-
-def _cells(frame: pd.DataFrame, months: int) -> pd.DataFrame:
-    """The segment of snapshot rows, and whether a term ends (or has run out) within so many months."""
-    ahead = frame["as_of"] + pd.DateOffset(months=months)
-    return pd.DataFrame({"segment": _segment(frame), "due": frame["term_ends_on"] < ahead})
-
-
-def _segment(frame: pd.DataFrame) -> "pd.Series[str]":
-    """The segment of snapshot rows; one for all where `accounts` has no such column."""
-    return frame["segment"].fillna("") if "segment" in frame.columns else pd.Series("", index=frame.index)
-
-
-def _portfolio_rows(
-    known: Dataset, cohort: pd.DataFrame, rolled: RollUp, came: Array, horizons: Sequence[int]
-) -> pd.DataFrame:
-    """NRR and GRR forecast and come, a row a horizon and metric."""
-    rows: list[dict[str, Any]] = []
-    for horizon in horizons:
-        start, end = came[:, 0], came[:, horizon]
-        actual = {"nrr": end.sum() / start.sum(), "grr": np.minimum(start, end).sum() / start.sum()}
-        for metric, value in actual.items():
-            rows.append(
-                {
-                    "origin": pd.Timestamp(known.as_of),
-                    "horizon_months": horizon,
-                    "metric": metric,
-                    "accounts": len(cohort),
-                    "actual": value,
-                    **_summary(rolled.draws[metric][0, horizon - 1]),
-                    **(naive_forecasts(known, cohort, horizon) if metric == "nrr" else {}),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _summary(draws: Array) -> dict[str, float]:
-    points = (5, 10, 25, 50, 75, 90, 95)
-    quantiles = np.quantile(draws, np.array(points) / 100)
-    return {"mean": float(draws.mean())} | {
-        f"p{point:02d}": float(q) for point, q in zip(points, quantiles, strict=True)
-    }
-
-
-def naive_forecasts(known: Dataset, cohort: pd.DataFrame, horizon: int) -> dict[str, float]:
-    """NRR as anyone would forecast it without a model, from what was known at the origin."""
-    window = _longest_known_window(known)
-    start_of_window = known.frame["as_of"].max() - pd.DateOffset(months=window)
-    rows = (known.frame["as_of"] == start_of_window).to_numpy()
-    past, start, end = known.frame[rows], known.paths[rows, 0], known.paths[rows, window]
-    arr_now = cohort["arr"].to_numpy(float)
-    return {
-        "everything_renews": baselines.everything_renews(horizon),
-        "trailing_nrr": baselines.trailing_nrr(start, end, horizon, window_months=window),
-        "segment_rates": baselines.segment_nrr(
-            start, end, _segment(past), arr_now, _segment(cohort), horizon, window_months=window
-        ),
-    }
-
-
-def _longest_known_window(known: Dataset) -> int:
-    """Twelve months, or as many as the paths reach or there are snapshots before the origin."""
-    reached: int = known.paths.shape[1] - 1
-    return min(12, reached, known.frame["as_of"].nunique() - 1)
-
-
-def _result(tables: Tables, origins: Sequence[date], results: Sequence[OriginResult], params: Params) -> BacktestResult:
-    accounts = pd.concat([result.accounts for result in results], ignore_index=True)
-    portfolio = pd.concat([result.portfolio for result in results], ignore_index=True)
-    found = scores(results, params.backtest.horizons)
-    evidence: list[Evidence] = [*report.score_evidence(found), *report.portfolio_evidence(portfolio)]
-    record = record_evaluation(evidence, tables=tables, params=params)
-    return BacktestResult(tuple(origins), accounts, portfolio, found, record)
+def _evidence(found: Findings, page: str) -> list[Evidence]:
+    shown = ("capacity", "capacity_curve", "portfolio_by_cut", "scores_by_cut", "forecasts_by_cut")
+    return [
+        *report.score_evidence(found.scores),
+        *report.portfolio_evidence(found.portfolio, found.tables["portfolio"]),
+        *report.skill_evidence(found.tables["skill"]),
+        *report.explanation_evidence(found.explained),
+        *(Table(name, found.tables[name]) for name in shown),
+        Page("report", page),
+    ]

@@ -1,6 +1,7 @@
 """What a model learns from: snapshots, and what was known at the training date to have become of them."""
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,9 +15,12 @@ from features.revenue import cohort_paths
 from features.snapshots import Snapshots
 from features.tables import Tables
 from models.hazard import Tuning
+from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 from models.outcome import OutcomeModel
+from models.rollup import PathSettings
 from models.settings import Settings
+from models.words import counted
 from params import Model, Params
 
 Array = NDArray[np.float64]
@@ -54,6 +58,11 @@ def settings_of(params: Params) -> Settings:
     return Settings(**chosen, grace_days=grace_days, seed=params.seed, threads=params.threads, tuning=tuning)
 
 
+def paths_settings(params: Params) -> PathSettings:
+    """How futures are simulated, from the sections that hold it."""
+    return PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
+
+
 def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Params) -> Dataset:
     """The training data as of a date: earlier snapshots only, labels known by then only."""
     frame = snapshots.frame
@@ -61,6 +70,13 @@ def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Param
     months = OutcomeModel((), settings_of(params)).months
     paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
     return Dataset(as_of, frame, paths, inputs_of(snapshots.features))
+
+
+def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
+    """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
+    frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
+    paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
+    return Dataset(origin, frame, paths, dataset.inputs)
 
 
 def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> Array:
@@ -92,13 +108,33 @@ def inputs_of(features: Sequence[Feature]) -> tuple[Input, ...]:
     )
 
 
+def small_data(dataset: Dataset, settings: Model) -> str:
+    """A caution where the data are enough to train on and no more; empty where they are comfortable."""
+    frame = dataset.frame
+    churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
+    found = (
+        (frame["as_of"].nunique(), settings.comfortable_months, "monthly snapshot", "monthly snapshots"),
+        (churned, settings.comfortable_churned, "account known to have churned", "accounts known to have churned"),
+    )
+    few = [
+        f"{counted(count, one, many)} ({least} are comfortable)" for count, least, one, many in found if count < least
+    ]
+    if not few:
+        return ""
+    return (
+        f"SMALL DATA: {' and '.join(few)}. The forecast leans on few events: read its intervals rather than its means, "
+        "and rank accounts by it rather than trust single probabilities."
+    )
+
+
 def require_enough(dataset: Dataset, settings: Model) -> None:
     """Refuse to train on too little.
 
     Raises
     ------
     BadInput
-        Fewer accounts, months or churned accounts than the settings ask for; all that is short is named.
+        Fewer accounts, months or churned accounts than the settings ask for, or a constraint on what is no feature;
+        all that is wrong is named.
     """
     frame = dataset.frame
     churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
@@ -116,5 +152,25 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
         for what, (count, least, key) in found.items()
         if count < least
     ]
+    short += _wrong_constraints(dataset.inputs, settings)
     if short:
         raise BadInput(short)
+
+
+def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:
+    """Constraints of `model.monotone` on what is no number among the inputs of a model of trees."""
+    numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"}
+    named = {name for constraints in settings.monotone.values() for name in constraints}
+    if settings.learner != "lightgbm" and named:
+        return [Finding("settings", f"model.monotone needs trees, and model.learner is {settings.learner}", "Empty it")]
+    return [
+        Finding(
+            "settings", f"model.monotone names {name}, which is no numeric feature of these data", _near(name, numbers)
+        )
+        for name in sorted(named - numbers)
+    ]
+
+
+def _near(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {close[0]}?" if close else "`holdfast snapshots` lists the features"

@@ -12,6 +12,8 @@ from models.calibration import ReliabilityBin, fit_calibrator, reliability
 
 Array = NDArray[np.float64]
 FEWEST_ACCOUNTS = 10  # with fewer accounts to which it came, nothing can be said
+FLOOR_TRIALS = 200
+FLOOR_SEED = 20260101
 _SMALLEST = 1e-6
 _FREE_PRIOR_SD = 100.0
 
@@ -39,6 +41,9 @@ class AccountScore:
         Of a logistic regression of what came on the predicted log-odds; 1 and 0 are perfect.
     calibration_error
         Mean absolute difference between predicted and observed share over ten bins of equally many rows.
+    calibration_floor, calibration_floor_high
+        What a perfectly calibrated forecast of the same probabilities would show of it by chance: the mean, and what
+        only one in twenty would exceed.
     """
 
     outcome: str
@@ -61,6 +66,8 @@ class AccountScore:
     calibration_slope: float
     calibration_intercept: float
     calibration_error: float
+    calibration_floor: float
+    calibration_floor_high: float
     bins: tuple[ReliabilityBin, ...]
 
     @property
@@ -83,6 +90,7 @@ def score_accounts(
     base: Array,
     segments: Array,
     event: Array,
+    window: NDArray[np.int64] | None = None,
 ) -> AccountScore:
     """Score probabilities against what came.
 
@@ -93,12 +101,15 @@ def score_accounts(
     probability, base, segments, event
         The model's probability, the base rate and the rate by segment and term end known at the origin, and 0/1 what
         came; shape (rows,).
+    window
+        Rows of one account with the same number share their luck, since their windows overlap; None if none do.
     """
     loss, base_loss, segment_loss = (log_losses(chance, event) for chance in (probability, base, segments))
     accounts, others = account_id[event > 0].nunique(), account_id[event == 0].nunique()
     auc = float(roc_auc_score(event, probability)) if accounts and others else float("nan")
     line = _calibration_line(probability, event)
     bins = reliability(probability, event)
+    floor = calibration_floor(probability, _shared_luck(account_id, window))
     return AccountScore(
         outcome=outcome,
         horizon_months=horizon_months,
@@ -120,6 +131,8 @@ def score_accounts(
         calibration_slope=line[0],
         calibration_intercept=line[1],
         calibration_error=_calibration_error(bins),
+        calibration_floor=floor[0],
+        calibration_floor_high=floor[1],
         bins=tuple(bins),
     )
 
@@ -128,6 +141,64 @@ def log_losses(probability: Array, event: Array) -> Array:
     """Negative log-likelihood of each row, probabilities kept within one in a million of 0 and 1."""
     bounded = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
     return np.asarray(-np.where(event > 0, np.log(bounded), np.log(1 - bounded)))
+
+
+def crps(draws: Array, actual: float) -> float:
+    """Continuous ranked probability score of a forecast given by draws; of a single draw, the absolute error.
+
+    Mean distance of the draws from what came, less half their mean distance from each other (Gneiting and Raftery
+    2007), in the unit of the draws; 0 is best.
+    """
+    ordered = np.sort(draws)
+    count = ordered.size
+    between = float((2 * np.arange(1, count + 1) - count - 1) @ ordered) / count**2
+    return float(np.abs(ordered - actual).mean() - between)
+
+
+def calibration_floor(probability: Array, luck: NDArray[np.int64] | None = None) -> tuple[float, float]:
+    """Calibration error of a perfectly calibrated forecast of these probabilities: mean and 95th percentile.
+
+    Parameters
+    ----------
+    probability
+        Shape (rows,).
+    luck
+        Rows with the same number share one uniform draw, and so come together; None draws every row on its own.
+
+    Notes
+    -----
+    200 times, with a fixed seed, outcomes are drawn that come exactly as often as predicted.
+    """
+    generator = np.random.default_rng(FLOOR_SEED)
+    places = np.arange(probability.size) if luck is None else luck
+    order = np.argsort(probability, kind="stable")
+    parts = np.array_split(order, min(10, order.size))
+    starts = np.cumsum([0, *(part.size for part in parts[:-1])])
+    sums = np.add.reduceat(probability[order], starts)
+    errors = []
+    for _ in range(FLOOR_TRIALS):
+        came = generator.random(int(places.max()) + 1)[places] < probability
+        errors.append(np.abs(np.add.reduceat(came[order].astype(float), starts) - sums).sum() / order.size)
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))
+
+
+def _shared_luck(account_id: "pd.Series[str]", window: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    """A number for each account and window; None where no windows are given."""
+    if window is None:
+        return None
+    pairs = pd.MultiIndex.from_arrays([account_id, window])
+    return np.asarray(pd.factorize(pairs)[0], dtype=np.int64)
+
+
+def windows_of(origins: "pd.Series[pd.Timestamp]", horizon_months: int) -> NDArray[np.int64]:
+    """The window of each row: an origin within the horizon of a window's first one belongs to that window."""
+    days = sorted(origins.unique())
+    number, free, found = -1, pd.Timestamp.min, {}
+    for day in days:
+        if day >= free:
+            number, free = number + 1, day + pd.DateOffset(months=horizon_months)
+        found[day] = number
+    return np.asarray(origins.map(found), dtype=np.int64)
 
 
 def _auc_low(auc: float, events: int, others: int) -> float:

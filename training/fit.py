@@ -4,22 +4,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from features.snapshots import month_starts, stored
 from features.tables import Tables
-from models.hazard import importance
 from models.outcome import OutcomeModel
 from models.words import counted
 from params import Params
 from training import report
-from training.backtest import OriginResult, scores, test_origin
-from training.dataset import Dataset, Progress, assemble, require_enough, settings_of
+from training.backtest import scores
+from training.dataset import Dataset, Progress, assemble, require_enough, small_data
 from training.evaluate import AccountScore
-from training.tracking import Evidence, Figure, Metric, Record, Table, record_run, require_store
-
-EXPLAINED_ROWS = 4000
+from training.explain import explain
+from training.fitting import fit_model
+from training.origin import OriginResult, try_origin
+from training.promote import Decision, decide
+from training.registry import champion_of
+from training.tracking import ALIAS, WAITING, Evidence, Metric, Record, Table, record_run, require_store
+from training.tune import Tuned, split
+from training.verdict import verdict
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,38 @@ class TrainingResult:
     accounts: int
     snapshots: int
     scores: tuple[AccountScore, ...]
+    decision: Decision
+    caution: str
+    tuned: Tuned | None
 
     def lines(self) -> list[str]:
         """A summary to print."""
+        alias = ALIAS if self.decision.promoted else WAITING
         head = [
             f"Trained as of {self.as_of} on {counted(self.snapshots, 'snapshot')} of "
             f"{counted(self.accounts, 'account')}.",
-            f"Registered as {self.record.model_name} version {self.record.version}, alias champion.",
+            f"Registered as {self.record.model_name} version {self.record.version}, alias {alias}: "
+            f"{self.decision.reason}.",
+            *([self.tuned.sentence()] if self.tuned else []),
+            *([self.caution] if self.caution else []),
         ]
         if self.tested_from is None:
             return [*head, "Too little history to test it on months it had not seen."]
-        return [*head, *report.verdict(self.scores, self.tested_from), *report.score_lines(self.scores)]
+        return [*head, *verdict(self.scores, self.tested_from), *report.score_lines(self.scores)]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
+        contest = self.decision.contest
         return {
             "as_of": self.as_of.isoformat(),
             "model": self.record.model_name,
             "version": self.record.version,
             "run_id": self.record.run_id,
+            "promoted": self.decision.promoted,
+            "reason": self.decision.reason,
+            "caution": self.caution,
+            "contest": [] if contest is None else report.json_rows(contest),
+            "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
             "accounts": self.accounts,
             "tested_from": self.tested_from and self.tested_from.isoformat(),
@@ -59,10 +75,13 @@ class TrainingResult:
         }
 
 
-def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> TrainingResult:
-    """Fit the outcome models on everything known, record them in MLflow, and name them champion.
+def train(
+    tables: Tables, *, params: Params, may_contest: bool = False, progress: Progress = lambda *_: None
+) -> TrainingResult:
+    """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
-    The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since.
+    The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since. Where there is
+    a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins.
 
     Raises
     ------
@@ -79,11 +98,14 @@ def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: Non
     require_enough(dataset, params.model)
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
-    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
-    found = scores([test], params.backtest.horizons) if test else ()
+    model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
+    decision = decide(tables, champion_of(params), params=params, may_contest=may_contest, progress=progress)
+    found = scores(test.accounts, params.backtest.horizons) if test else ()
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *report.score_evidence(found)]
-    record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params)
+    evidence = [*_evidence(model, dataset), *report.score_evidence(found), *_on_the_way(tuned, decision)]
+    alias, caution = ALIAS if decision.promoted else WAITING, small_data(dataset, params.model)
+    tags = {"promotion": decision.reason, "caution": caution}
+    record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
         as_of=dataset.as_of,
@@ -91,7 +113,22 @@ def train(tables: Tables, *, params: Params, progress: Progress = lambda *_: Non
         accounts=dataset.frame["account_id"].nunique(),
         snapshots=len(dataset.frame),
         scores=found,
+        decision=decision,
+        caution=caution,
+        tuned=tuned,
     )
+
+
+def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
+    """What tuning tried, and the figures of the contest."""
+    evidence: list[Evidence] = []
+    if tuned is not None:
+        evidence += [Table("tuning", tuned.trials), Metric("tuning_gain", tuned.gain)]
+        evidence += [Metric("tuning_cut_short", float(tuned.cut_short))]
+        evidence += [Metric(f"tuned_{name}", float(value)) for name, value in tuned.chosen.items()]
+    if decision.contest is not None:
+        evidence.append(Table("contest", decision.contest))
+    return evidence
 
 
 def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: Progress) -> OriginResult | None:
@@ -100,26 +137,19 @@ def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: 
     for months in sorted(params.backtest.horizons, reverse=True):
         if len(dates) - months >= params.model.min_months:
             progress(f"testing the recipe on the last {counted(months, 'month')}", 0, 1)
-            return test_origin(tables, dataset, dates[-1 - months], params=params)
+            return try_origin(tables, dataset, dates[-1 - months], params=params, with_rivals=False)
     return None
 
 
 def _evidence(model: OutcomeModel, dataset: Dataset) -> list[Evidence]:
     """What describes the fitted model itself: sizes, calibration lines, what it looks at."""
     evidence: list[Evidence] = []
-    frame = _newest_rows(dataset)
     for outcome, fitted in model.outcomes_.items():
         evidence.append(Metric(f"{outcome}_events", fitted.events))
         evidence.append(Metric(f"{outcome}_calibration_slope_fitted", fitted.calibrator.slope))
-        if fitted.hazard is not None:
-            found = importance(fitted.hazard, model.rows_next_month(frame), [i.name for i in model.all_inputs])
-            evidence.append(Table(f"importance_{outcome}", found.rename("mean_abs_log_odds").reset_index()))
-            evidence.append(Figure(f"shap_{outcome}", report.importance_figure(found, outcome)))
-    return evidence
+    return [*evidence, *report.explanation_evidence(explain(model, _newest_rows(dataset)))]
 
 
 def _newest_rows(dataset: Dataset) -> pd.DataFrame:
-    """The newest snapshots, evenly thinned to a few thousand rows."""
-    recent = dataset.frame[dataset.frame["as_of"] > pd.Timestamp(dataset.as_of) - pd.DateOffset(months=12)]
-    chosen = np.linspace(0, len(recent) - 1, min(EXPLAINED_ROWS, len(recent))).astype(int)
-    return recent.iloc[chosen]
+    """The snapshots of the last year."""
+    return dataset.frame[dataset.frame["as_of"] > pd.Timestamp(dataset.as_of) - pd.DateOffset(months=12)]

@@ -8,7 +8,7 @@ half-way stays RUNNING, and the champion is the old one or, whole, the new one.
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -21,12 +21,13 @@ import pandas as pd
 from features.tables import Tables
 from models.outcome import OutcomeModel, bundle_digest
 from params import Params, reaching_store
+from training.recipe import recipe_digest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
     from mlflow.tracking import MlflowClient
 
-ALIAS = "champion"
+ALIAS, WAITING = "champion", "challenger"
 BUNDLE = "bundle"
 _NEEDED = ("lightgbm", "numba", "numpy", "pandas", "scikit-learn", "scipy")  # beside this project's own packages
 _PYFUNC = Path(__file__).with_name("pyfunc_model.py")
@@ -56,7 +57,15 @@ class Table:
     frame: pd.DataFrame
 
 
-Evidence = Metric | Figure | Table
+@dataclass(frozen=True)
+class Page:
+    """One page that needs nothing else."""
+
+    name: str
+    html: str
+
+
+Evidence = Metric | Figure | Table | Page
 
 
 @dataclass(frozen=True)
@@ -81,27 +90,36 @@ def require_store(params: Params) -> None:
     """
     if params.tracking.uri:
         with reaching_store(params):
-            _client(params).get_experiment_by_name(params.tracking.experiment)
+            client_of(params).get_experiment_by_name(params.tracking.experiment)
 
 
 def record_run(
-    model: OutcomeModel, evidence: Sequence[Evidence], *, tables: Tables, as_of: date, params: Params
+    model: OutcomeModel,
+    evidence: Sequence[Evidence],
+    *,
+    tables: Tables,
+    as_of: date,
+    params: Params,
+    alias: str = ALIAS,
+    tags: Mapping[str, str] | None = None,
 ) -> Record:
-    """Record a training run, register its model and make it champion.
+    """Record a training run, register its model, and give it the alias; `tags` are kept with the version.
 
     The bundle is text and JSON; it loads with pickle forbidden.
     """
     with _run(params, f"train {as_of}") as (client, run_id):
         _log_common(client, run_id, tables, params, as_of)
         _log_evidence(client, run_id, evidence)
-        version = _register(client, run_id, model, tables, params)
-        client.set_registered_model_alias(params.model.name, ALIAS, version)
+        version = _register(client, run_id, model, tables, params, tags or {})
+        client.set_registered_model_alias(params.model.name, alias, version)
     return Record(run_id, params.model.name, version, params.store_uri)
 
 
-def record_evaluation(evidence: Sequence[Evidence], *, tables: Tables, params: Params) -> Record:
-    """Record a backtest; no model is registered."""
-    with _run(params, "backtest") as (client, run_id):
+def record_evaluation(
+    evidence: Sequence[Evidence], *, tables: Tables, params: Params, name: str = "backtest"
+) -> Record:
+    """Record a backtest or a contest; no model is registered."""
+    with _run(params, name) as (client, run_id):
         _log_common(client, run_id, tables, params, None)
         _log_evidence(client, run_id, evidence)
     return Record(run_id, params.model.name, "", params.store_uri)
@@ -112,7 +130,7 @@ def _run(params: Params, name: str) -> Iterator[tuple["MlflowClient", str]]:
     """A run that ends FINISHED if its body does, and FAILED if not."""
     params.data_dir.mkdir(parents=True, exist_ok=True)
     with reaching_store(params):
-        client = _client(params)
+        client = client_of(params)
         run_id = client.create_run(_experiment(client, params), run_name=name).info.run_id
         try:
             yield client, run_id
@@ -123,7 +141,8 @@ def _run(params: Params, name: str) -> Iterator[tuple["MlflowClient", str]]:
         client.set_terminated(run_id, status="FINISHED")
 
 
-def _client(params: Params) -> "MlflowClient":
+def client_of(params: Params) -> "MlflowClient":
+    """A client of the tracking store and of its registry."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.tracking import MlflowClient
@@ -153,6 +172,7 @@ def _log_common(client: "MlflowClient", run_id: str, tables: Tables, params: Par
         "data_until": tables.data_until.isoformat(),
         "commit": commit(),
         "as_of": as_of.isoformat() if as_of else "",
+        "recipe": recipe_digest(params),
     }
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
@@ -190,11 +210,15 @@ def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Eviden
                 client.log_metric(run_id, item.name, item.value)
         elif isinstance(item, Figure):
             client.log_figure(run_id, item.figure, f"figures/{item.name}.png")
+        elif isinstance(item, Page):
+            client.log_text(run_id, item.html, f"{item.name}.html")
         else:
             client.log_text(run_id, item.frame.to_csv(index=False), f"tables/{item.name}.csv")
 
 
-def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, tables: Tables, params: Params) -> str:
+def _register(
+    client: "MlflowClient", run_id: str, model: OutcomeModel, tables: Tables, params: Params, more: Mapping[str, str]
+) -> str:
     """Log the bundle as a models-from-code pyfunc and register it with what it was trained on; returns the version."""
     from mlflow.pyfunc import save_model
 
@@ -220,5 +244,7 @@ def _register(client: "MlflowClient", run_id: str, model: OutcomeModel, tables: 
         **params.rules,
         "source": params.source_name,
         "data_digest": tables.digest,
+        "recipe": recipe_digest(params),
+        **more,
     }
     return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)

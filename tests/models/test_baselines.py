@@ -52,3 +52,53 @@ def test_where_nothing_came_the_rates_are_nothing():
         np.zeros(4), cells(*[("", True)] * 4), cells(("", True)), horizon_months=3, window_months=3
     )
     assert found.tolist() == [0.0]
+
+
+def rows(**columns: list[float]) -> pd.DataFrame:
+    """Snapshot rows of one date."""
+    return pd.DataFrame({"as_of": pd.Timestamp("2024-01-01"), **columns})
+
+
+def test_the_health_score_is_60_parts_ours_and_40_theirs() -> None:
+    """The first is best of four by what we did and worst by what the customer did."""
+    frame = rows(csm_actions_90d=[9, 5, 3, 1], active_users_28d=[1, 2, 3, 4])
+    assert baselines.health_score(frame) == pytest.approx(
+        [0.6 * 1 + 0.4 * 0.25, 0.6 * 0.75 + 0.4 * 0.5, 0.6 * 0.5 + 0.4 * 0.75, 0.6 * 0.25 + 0.4 * 1]
+    )
+
+
+def test_less_is_better_where_it_is() -> None:
+    frame = rows(severe_tickets_90d=[0, 3], csm_missed_90d=[0, 2])
+    assert baselines.health_score(frame) == pytest.approx([1.0, 0.5])
+
+
+def test_one_side_alone_stands_alone_and_none_tells_nobody_apart() -> None:
+    assert baselines.health_score(rows(active_users_28d=[5, 1])) == pytest.approx([1.0, 0.5])
+    assert baselines.health_score(rows(arr=[5, 1])) == pytest.approx([0.5, 0.5])
+
+
+def test_what_is_missing_is_in_the_middle_but_no_action_ever_is_worst() -> None:
+    never = rows(days_since_csm_action=[np.nan, 10.0])
+    assert baselines.health_score(never) == pytest.approx([0.0, 1.0])
+    assert baselines.health_score(rows(nps_last=[np.nan, 9.0])) == pytest.approx([0.5, 1.0])
+
+
+def test_accounts_are_ranked_among_those_of_their_date() -> None:
+    frame = pd.concat([rows(active_users_28d=[1, 2]), rows(active_users_28d=[100, 200]).assign(as_of="2024-02-01")])
+    assert baselines.health_score(frame) == pytest.approx([0.5, 1.0, 0.5, 1.0])
+
+
+def test_bands_are_quarters_of_a_date() -> None:
+    score = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    days = pd.Series(pd.Timestamp("2024-01-01"), index=range(8))
+    assert "".join(baselines.bands(score, days)) == "DCCBBAAA"
+
+
+def test_rates_by_cell_are_shrunk_and_scaled_to_the_horizon() -> None:
+    event = np.array([1.0] * 10 + [0.0] * 30)
+    cell = np.array(["A"] * 10 + ["B"] * 30, dtype=object)
+    now = np.array(["A", "B", "C"], dtype=object)
+    one = baselines.cell_rates(event, cell, now, horizon_months=3, window_months=3)
+    assert one == pytest.approx([(10 + 2.5) / 20, 2.5 / 40, 0.25])
+    two = baselines.cell_rates(event, cell, now, horizon_months=6, window_months=3)
+    assert two == pytest.approx(1 - (1 - one) ** 2)

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.labels import Engine
 from features.tables import Tables, tables_from_frames
 from params import Revenue
-from serving.portfolio import Engine, due_by_month, group_labels, labels_in_force, realised, usable_cuts
+from serving.portfolio import due_by_month, realised
 
 AS_OF = date(2026, 1, 1)
 RULES = Revenue(currency="USD", grace_days=30, reactivation="exclude")
@@ -50,31 +51,6 @@ def customers(*arr_of: tuple[str, float]) -> pd.DataFrame:
 
 
 NOW = customers(("back", 600.0), ("new", 120.0), ("stays", 1800.0))
-
-
-def test_labels_are_those_in_force_and_missing_ones_are_named(tables: Tables) -> None:
-    labels = labels_in_force(tables, AS_OF, ("region",), ENGINE)
-    assert labels["region"].to_dict() == {"stays": "North", "left": "South", "back": "(none)", "new": "North"}
-
-
-def test_labels_follow_the_order_asked_for(tables: Tables) -> None:
-    labels = labels_in_force(tables, AS_OF, ("region",), ENGINE)
-    asked = pd.Series(["new", "unknown", "left"])
-    assert group_labels(labels, asked)["region"].tolist() == ["North", "(none)", "South"]
-
-
-@pytest.mark.parametrize(
-    ("asked", "present", "notes"),
-    [
-        (("region",), ("region",), ()),
-        (("csm", "region", "size"), ("region",), ("No cut by csm, size: accounts has no such column.",)),
-        ((), (), ()),
-    ],
-)
-def test_cuts_that_accounts_lacks_are_named_once(
-    tables: Tables, asked: tuple[str, ...], present: tuple[str, ...], notes: tuple[str, ...]
-) -> None:
-    assert usable_cuts(tables, asked) == (present, notes)
 
 
 def test_past_cohorts_split_into_customers_of_today_and_the_lost(tables: Tables) -> None:

@@ -1,6 +1,9 @@
 """The rolling backtest: which dates, what it may know, and that its figures are those that came."""
 
 import dataclasses
+import html
+import json
+import re
 import shutil
 from datetime import date
 from typing import Any
@@ -14,7 +17,10 @@ from features.problems import BadInput
 from features.tables import Tables, open_tables
 from params import Params
 from training import backtest
+from training import dataset as datasets
 from training.dataset import Dataset
+from training.origin import OriginResult, prepare, try_origin
+from training.rivals import ACCOUNT_RIVALS, NRR_RIVALS
 
 ORIGIN = date(2025, 10, 1)
 
@@ -66,8 +72,8 @@ def test_too_little_history_for_one_origin_says_how_much_is_needed(
 
 
 @pytest.fixture(scope="module")
-def tested(company: Tables, dataset: Dataset, small_params: Params) -> backtest.OriginResult:
-    return backtest.test_origin(company, dataset, ORIGIN, params=small_params)
+def tested(company: Tables, dataset: Dataset, small_params: Params) -> OriginResult:
+    return try_origin(company, dataset, ORIGIN, params=small_params)
 
 
 @pytest.fixture(scope="module")
@@ -88,30 +94,34 @@ def altered(company: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tables
     return dataclasses.replace(open_tables(database), digest="altered")
 
 
+def forecast_part(portfolio: pd.DataFrame) -> pd.DataFrame:
+    """What was forecast, without what came and how far off it was."""
+    return portfolio[[name for name in portfolio.columns if name != "actual" and "crps" not in name]]
+
+
 def test_a_backtest_does_not_see_the_future(
-    tested: backtest.OriginResult, altered: Tables, small_params: Params, dataset: Dataset, dataset_of: Any
+    tested: OriginResult, altered: Tables, small_params: Params, dataset: Dataset, dataset_of: Any
 ) -> None:
     """What was forecast stays bit for bit the same; what came is another thing altogether."""
     elsewhere = dataset_of(altered, small_params)
-    other = backtest.test_origin(altered, elsewhere, ORIGIN, params=small_params)
+    other = try_origin(altered, elsewhere, ORIGIN, params=small_params)
     came = ["churned", "expanded"]
     pd.testing.assert_frame_equal(tested.accounts.drop(columns=came), other.accounts.drop(columns=came), rtol=0, atol=0)
-    pd.testing.assert_frame_equal(
-        tested.portfolio.drop(columns="actual"), other.portfolio.drop(columns="actual"), rtol=0, atol=0
-    )
+    pd.testing.assert_frame_equal(forecast_part(tested.portfolio), forecast_part(other.portfolio), rtol=0, atol=0)
+    assert {"logistic", "time_series", "segment_rates"} <= set(forecast_part(other.portfolio))
     assert (tested.accounts["churned"] != other.accounts["churned"]).mean() > 0.05
     assert (tested.portfolio["actual"] - other.portfolio["actual"]).abs().min() > 0.01
 
 
 def test_a_model_that_saw_the_future_would_have_been_caught(
-    tested: backtest.OriginResult, altered: Tables, small_params: Params, dataset_of: Any, monkeypatch: Any
+    tested: OriginResult, altered: Tables, small_params: Params, dataset_of: Any, monkeypatch: Any
 ) -> None:
     """The same forecast from labels as known today: it moves, so the test above can fail."""
     elsewhere = dataset_of(altered, small_params)
-    honest = backtest.paths_of
-    monkeypatch.setattr(backtest, "paths_of", lambda *rest, known_by, **named: honest(*rest, known_by=today, **named))
+    honest = datasets.paths_of
+    monkeypatch.setattr(datasets, "paths_of", lambda *rest, known_by, **named: honest(*rest, known_by=today, **named))
     today = elsewhere.as_of
-    other = backtest.test_origin(altered, elsewhere, ORIGIN, params=small_params)
+    other = try_origin(altered, elsewhere, ORIGIN, params=small_params)
     assert (tested.accounts["churn_probability"] - other.accounts["churn_probability"]).abs().max() > 1e-4
 
 
@@ -120,7 +130,7 @@ def paths_by_account(dataset: Dataset, day: date) -> pd.DataFrame:
     return pd.DataFrame(dataset.paths[rows], index=dataset.frame["account_id"][rows])
 
 
-def test_what_came_is_what_the_paths_say(tested: backtest.OriginResult, dataset: Dataset) -> None:
+def test_what_came_is_what_the_paths_say(tested: OriginResult, dataset: Dataset) -> None:
     paths = paths_by_account(dataset, ORIGIN)
     for horizon, rows in tested.accounts.groupby("horizon_months"):
         before, after = paths[0], paths[horizon]
@@ -134,7 +144,7 @@ def test_what_came_is_what_the_paths_say(tested: backtest.OriginResult, dataset:
     assert sorted(tested.accounts["horizon_months"].unique()) == [1, 3]
 
 
-def test_forecasts_are_probabilities_that_grow_with_the_horizon(tested: backtest.OriginResult) -> None:
+def test_forecasts_are_probabilities_that_grow_with_the_horizon(tested: OriginResult) -> None:
     churn = tested.accounts.pivot(index="account_id", columns="horizon_months", values="churn_probability")
     assert churn.to_numpy().min() > 0
     assert churn.to_numpy().max() < 1
@@ -143,9 +153,7 @@ def test_forecasts_are_probabilities_that_grow_with_the_horizon(tested: backtest
     assert (np.diff(quantiles, axis=1) >= 0).all()
 
 
-def test_naive_forecasts_and_base_rates_come_from_the_past_alone(
-    tested: backtest.OriginResult, dataset: Dataset
-) -> None:
+def test_naive_forecasts_and_base_rates_come_from_the_past_alone(tested: OriginResult, dataset: Dataset) -> None:
     """NRR of the year before the origin, as a monthly rate; churn of the newest cohort whose horizon had come."""
     nrr = tested.portfolio[tested.portfolio["metric"] == "nrr"].set_index("horizon_months")
     year = paths_by_account(dataset, date(2024, 10, 1))[[0, 12]].sum()
@@ -158,7 +166,7 @@ def test_naive_forecasts_and_base_rates_come_from_the_past_alone(
 
 
 def test_a_horizon_that_has_not_come_is_left_out(company: Tables, dataset: Dataset, small_params: Params) -> None:
-    late = backtest.test_origin(company, dataset, date(2025, 12, 1), params=small_params)
+    late = try_origin(company, dataset, date(2025, 12, 1), params=small_params)
     assert late.accounts["horizon_months"].unique().tolist() == [1]
     assert late.portfolio["horizon_months"].unique().tolist() == [1]
 
@@ -167,12 +175,12 @@ def test_a_model_of_three_months_is_held_against_three_months_of_history(
     company: Tables, changed: Any, dataset_of: Any
 ) -> None:
     params = changed(model={"horizon_months": 3})
-    short = backtest.test_origin(company, dataset_of(company, params), ORIGIN, params=params)
+    short = try_origin(company, dataset_of(company, params), ORIGIN, params=params)
     assert sorted(short.accounts["horizon_months"].unique()) == [1, 3]
     assert short.portfolio.loc[short.portfolio["metric"] == "nrr", "trailing_nrr"].notna().all()
 
 
-def origin_result(day: str, horizon: int, probability: list[float], churned: list[float]) -> backtest.OriginResult:
+def origin_result(day: str, horizon: int, probability: list[float], churned: list[float]) -> OriginResult:
     accounts = pd.DataFrame(
         {
             "account_id": ["a", "b"],
@@ -188,7 +196,7 @@ def origin_result(day: str, horizon: int, probability: list[float], churned: lis
             "expanded": [0.0, 1.0],
         }
     )
-    return backtest.OriginResult(date.fromisoformat(day), accounts, pd.DataFrame())
+    return OriginResult(date.fromisoformat(day), accounts, pd.DataFrame(), pd.DataFrame())
 
 
 def test_scores_take_all_origins_together_and_pass_over_horizons_that_have_not_come() -> None:
@@ -197,7 +205,7 @@ def test_scores_take_all_origins_together_and_pass_over_horizons_that_have_not_c
         origin_result("2025-02-01", 3, [0.9, 0.2], [0.0, 0.0]),
         origin_result("2025-02-01", 6, [0.3, 0.3], [1.0, 0.0]),
     ]
-    found = backtest.scores(results, (3, 6, 12))
+    found = backtest.scores(pd.concat([result.accounts for result in results]), (3, 6, 12))
     assert [(s.outcome, s.horizon_months, s.rows, s.events) for s in found] == [
         ("churn", 3, 4, 1), ("churn", 6, 2, 1), ("expansion", 3, 4, 2), ("expansion", 6, 2, 1),
     ]  # fmt: skip
@@ -212,29 +220,64 @@ def result(company: Tables, small_params: Params) -> backtest.BacktestResult:
 
 
 def test_the_backtest_covers_its_origins(result: backtest.BacktestResult) -> None:
-    assert result.origins == (date(2025, 8, 1), date(2025, 10, 1))
-    counts = result.portfolio.groupby(["metric", "horizon_months"]).size()
+    assert result.findings.origins == (date(2025, 8, 1), date(2025, 10, 1))
+    counts = result.findings.portfolio.groupby(["metric", "horizon_months"]).size()
     assert counts.to_dict() == {("nrr", 1): 2, ("nrr", 3): 2, ("grr", 1): 2, ("grr", 3): 2}
-    assert [(s.outcome, s.horizon_months) for s in result.scores] == [
+    assert [(s.outcome, s.horizon_months) for s in result.findings.scores] == [
         ("churn", 1), ("churn", 3), ("expansion", 1), ("expansion", 3),
     ]  # fmt: skip
 
 
 def test_the_backtest_has_no_other_forecast_than_its_origin_alone(
-    result: backtest.BacktestResult, tested: backtest.OriginResult
+    result: backtest.BacktestResult, tested: OriginResult
 ) -> None:
-    here = result.accounts[result.accounts["origin"] == pd.Timestamp(ORIGIN)].reset_index(drop=True)
+    here = result.findings.accounts[result.findings.accounts["origin"] == pd.Timestamp(ORIGIN)].reset_index(drop=True)
     pd.testing.assert_frame_equal(here, tested.accounts)
 
 
 def test_the_backtest_tells_its_verdict_first_and_gives_machines_the_same(result: backtest.BacktestResult) -> None:
-    assert result.lines()[0].startswith(("NO SKILL FOUND", "Churn probabilities beat the base rate"))
+    first = result.lines()[0]
+    assert first.startswith(("BEATS NO BASELINE", "NO SKILL FOUND", "Churn probabilities beat the base rate"))
     content = result.to_json()
     assert content["origins"] == ["2025-08-01", "2025-10-01"]
     assert content["run_id"] == result.record.run_id
-    assert [row["auc"] for row in content["scores"]] == [score.auc for score in result.scores]
+    assert [row["auc"] for row in content["scores"]] == [score.auc for score in result.findings.scores]
     assert content["forecasts"][0]["origin"] == "2025-08-01"
     assert len(content["forecasts"]) == 8
+    assert content["verdict"] == result.findings.verdict
+    assert {row["rival"] for row in content["skill"] if row["outcome"] == "nrr"} == set(NRR_RIVALS)
+    assert {row["rival"] for row in content["skill"] if row["outcome"] == "churn"} == set(ACCOUNT_RIVALS)
+    json.dumps(content, allow_nan=False)
+
+
+def test_the_report_lies_in_the_data_folder_with_its_tables(
+    result: backtest.BacktestResult, small_params: Params
+) -> None:
+    folder = small_params.data_dir / "backtests" / "latest"
+    assert result.page == folder / "report.html"
+    assert result.lines()[-1] == f"Report: {folder / 'report.html'}"
+    page = result.page.read_text(encoding="utf-8")
+    assert result.findings.verdict[0] in html.unescape(page)
+    assert not re.search(r"(src|href)=.(https?:)?//", page)
+    stored = pd.read_parquet(folder / "skill.parquet")
+    pd.testing.assert_frame_equal(stored, result.findings.tables["skill"])
+    assert len(pd.read_csv(folder / "forecasts_by_cut.csv")) == len(result.findings.cuts)
+
+
+def test_cuts_add_up_to_the_total(result: backtest.BacktestResult) -> None:
+    by_region = result.findings.cuts[result.findings.cuts["cut"] == "region"]
+    keys = ["origin", "horizon_months", "metric"]
+    total = result.findings.portfolio.set_index(keys)["accounts"].sort_index()
+    assert by_region.groupby(keys)["accounts"].sum().to_dict() == total.to_dict()
+
+
+def test_origins_in_processes_of_their_own_give_the_same(
+    company: Tables, dataset: Dataset, small_params: Params, result: backtest.BacktestResult
+) -> None:
+    tasks = [prepare(company, dataset, origin, params=small_params) for origin in result.findings.origins]
+    found = backtest.gather(list(backtest.do_all(tasks, 2)), small_params)
+    pd.testing.assert_frame_equal(found.accounts, result.findings.accounts, rtol=0, atol=0)
+    pd.testing.assert_frame_equal(found.portfolio, result.findings.portfolio, rtol=0, atol=0)
 
 
 def test_too_few_churned_accounts_stop_the_backtest(company: Tables, changed: Any) -> None:

@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from training import report
-from training.evaluate import log_losses
+from training.evaluate import calibration_floor, crps, log_losses, windows_of
+from training.verdict import verdict
 
 
 def draw(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +120,7 @@ def test_noise_has_no_skill_and_the_verdict_says_so(seed: int, scored: Any, mont
     score = scored(probability=probability, base=[0.2] * 600, event=event)
     assert score.skill_low < 0
     assert not score.has_skill
-    (line,) = report.verdict([score], months(1)[0])
+    (line,) = verdict([score], months(1)[0])
     assert line.startswith("NO SKILL FOUND for churn, tested out of time from 2020-01-01: 3 months ahead, the log-loss")
     assert f"worse than the base rate's (95 % interval from {score.skill_low:+.1%})" in line
     assert line.endswith("Do not act on single accounts' churn probabilities or reasons.")
@@ -178,3 +179,58 @@ def test_better_than_the_base_rate_is_not_better_than_rates_by_segment(
     assert score.beats_segments is beats
     assert score.segment_log_loss == pytest.approx(log_loss(event, segments))
     assert score.segment_skill == pytest.approx(1 - log_loss(event, chance) / log_loss(event, segments))
+
+
+@pytest.mark.parametrize(
+    ("draws", "actual", "expected"),
+    [
+        ([1.0], 1.3, 0.3),  # one draw: the absolute error
+        ([1.0, 1.0], 0.8, 0.2),
+        ([0.0, 1.0], 0.5, 0.5 - 0.25),  # mean distance 0.5, less half of the mean distance 0.5 of two draws
+        ([0.0, 1.0], 2.0, 1.5 - 0.25),
+        ([1.0, 0.0], 2.0, 1.5 - 0.25),
+    ],
+)
+def test_crps_by_hand(draws: list[float], actual: float, expected: float) -> None:
+    assert crps(np.array(draws), actual) == pytest.approx(expected)
+
+
+def test_crps_of_a_normal_forecast_is_the_known_one() -> None:
+    """Gneiting and Raftery (2007): sd * (1 / sqrt(pi)) * (sqrt(2) - 1) at the mean."""
+    draws = np.random.default_rng(1).standard_normal(200_000)
+    assert crps(draws, 0.0) == pytest.approx((np.sqrt(2) - 1) / np.sqrt(np.pi), rel=0.01)
+
+
+def test_the_calibration_floor_is_what_right_probabilities_show() -> None:
+    """Events drawn from the very probabilities lie around the floor; from others, far above it."""
+    probability = np.random.default_rng(3).beta(2, 8, 800)
+    mean, high = calibration_floor(probability)
+    assert calibration_floor(probability) == (mean, high)
+    errors = []
+    for seed in range(40):
+        came = (np.random.default_rng(seed).random(800) < probability).astype(float)
+        bins = np.array_split(np.argsort(probability, kind="stable"), 10)
+        errors.append(np.mean([abs(came[part].mean() - probability[part].mean()) for part in bins]))
+    assert np.mean(errors) == pytest.approx(mean, rel=0.1)
+    assert np.mean(np.array(errors) > high) <= 0.15
+    assert mean < high < 0.1
+
+
+def test_a_certain_forecast_has_no_floor() -> None:
+    assert calibration_floor(np.array([0.0, 1.0] * 20)) == (0.0, 0.0)
+
+
+def test_rows_that_share_their_luck_raise_the_floor() -> None:
+    probability = np.full(400, 0.2)
+    alone, _ = calibration_floor(probability)
+    shared, _ = calibration_floor(probability, np.arange(400) // 4)
+    assert shared > 1.5 * alone
+
+
+@pytest.mark.parametrize(
+    ("months", "horizon", "expected"),
+    [([0, 2, 4], 3, [0, 0, 1]), ([0, 3, 6], 3, [0, 1, 2]), ([4, 0, 2], 12, [0, 0, 0]), ([0, 0, 6], 6, [0, 0, 1])],
+)
+def test_overlapping_windows_have_one_number(months: list[int], horizon: int, expected: list[int]) -> None:
+    origins = pd.Series([pd.Timestamp("2024-01-01") + pd.DateOffset(months=month) for month in months])
+    assert windows_of(origins, horizon).tolist() == expected

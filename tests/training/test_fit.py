@@ -15,7 +15,7 @@ from features.tables import Tables
 from models.outcome import OutcomeModel
 from params import Params
 from training import fit
-from training.dataset import Dataset, assemble, require_enough, settings_of
+from training.dataset import Dataset, assemble, require_enough, settings_of, small_data
 
 
 def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
@@ -56,6 +56,27 @@ def test_every_shortage_is_named_with_what_to_do(settings: dict[str, int], short
 def test_just_enough_is_enough(changed: Any) -> None:
     settings = changed(model={"min_accounts": 5, "min_months": 3, "min_churned": 2}).model
     assert require_enough(small_dataset(5, 3, 2), settings) is None
+
+
+@pytest.mark.parametrize(
+    ("months", "churned", "said"),
+    [
+        (3, 2, ""),
+        (4, 2, "3 monthly snapshots (4 are comfortable). The forecast leans on few events"),
+        (3, 3, "2 accounts known to have churned (3 are comfortable). The forecast"),
+        (9, 9, "3 monthly snapshots (9 are comfortable) and 2 accounts known to have churned (9 are comfortable)."),
+    ],
+)
+def test_small_data_are_said(months: int, churned: int, said: str, changed: Any) -> None:
+    settings = changed(model={"comfortable_months": months, "comfortable_churned": churned}).model
+    caution = small_data(small_dataset(5, 3, 2), settings)
+    assert caution.startswith(f"SMALL DATA: {said}" if said else "")
+    assert bool(caution) == bool(said)
+
+
+def test_one_churned_account_is_one(changed: Any) -> None:
+    caution = small_data(small_dataset(5, 3, 1), changed().model)
+    assert "and 1 account known to have churned (60 are comfortable)" in caution
 
 
 def test_train_refuses_before_anything_is_recorded(company: Tables, changed: Any) -> None:
@@ -108,16 +129,20 @@ def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dat
     assert [(s.outcome, s.horizon_months) for s in trained.scores] == [
         ("churn", 1), ("churn", 3), ("expansion", 1), ("expansion", 3),
     ]  # fmt: skip
-    first, second, verdict, *_ = trained.lines()
+    first, second, caution, verdict, *_ = trained.lines()
+    assert caution == trained.caution
+    assert caution.startswith("SMALL DATA: ")
     assert first == f"Trained as of 2026-01-01 on {trained.snapshots:,} snapshots of {trained.accounts:,} accounts."
-    assert second == f"Registered as holdfast version {trained.record.version}, alias champion."
+    assert second == (
+        f"Registered as holdfast version {trained.record.version}, alias champion: the first model of this name."
+    )
     assert verdict.startswith(("NO SKILL FOUND", "Churn probabilities beat the base rate"))
 
 
 def test_machines_get_the_same(trained: fit.TrainingResult) -> None:
     content = json.loads(json.dumps(trained.to_json(), allow_nan=False))
     assert content["tested_from"] == "2025-10-01"
-    assert content["skill_found"] == ("NO SKILL" not in trained.lines()[2])
+    assert content["skill_found"] == ("NO SKILL" not in trained.lines()[3])
     assert [row["skill"] for row in content["scores"]] == [score.skill for score in trained.scores]
 
 
@@ -133,7 +158,7 @@ def test_skill_is_that_of_churn(trained: fit.TrainingResult, verdict: str, skill
         scored("expansion", probability=right, base=[0.5] * 30, event=event),
     )
     result = dataclasses.replace(trained, scores=scores)
-    assert result.lines()[2].startswith(verdict)
+    assert result.lines()[3].startswith(verdict)
     assert result.to_json()["skill_found"] is skill_found
 
 
@@ -143,7 +168,7 @@ def test_too_little_to_test_on_is_said_and_still_trained(company: Tables, datase
     result = fit.train(company, params=changed(model={"min_months": available, "name": "untested"}))
     assert result.tested_from is None
     assert result.scores == ()
-    assert result.lines()[2] == "Too little history to test it on months it had not seen."
+    assert result.lines()[3] == "Too little history to test it on months it had not seen."
     assert result.to_json()["tested_from"] is None
     assert result.record.version == "1"
 
@@ -164,3 +189,33 @@ def test_the_same_seed_gives_the_same_bundle_whatever_the_threads(
 def test_another_recipe_gives_another_bundle(dataset: Dataset, model: OutcomeModel, changed: Any) -> None:
     other = OutcomeModel(dataset.inputs, settings_of(changed(model={"leaves": 3}))).fit(dataset.frame, dataset.paths)
     assert other.to_files()["churn.txt"] != model.to_files()["churn.txt"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"monotone": {"churn": {"discont": 1}}}, "model.monotone names discont, .*Did you mean discount?"),
+        ({"monotone": {"churn": {"segment": 1}}}, "model.monotone names segment, which is no numeric feature"),
+        ({"monotone": {"churn": {"discount": 1}}, "learner": "logistic"}, "model.monotone needs trees"),
+    ],
+)
+def test_a_constraint_on_what_is_no_number_is_refused(model: Any, said: str, dataset: Dataset, changed: Any) -> None:
+    with pytest.raises(BadInput, match=said):
+        require_enough(dataset, changed(model=model).model)
+
+
+@pytest.mark.parametrize("way", [1, -1, 0])
+def test_a_constraint_makes_the_effect_run_one_way(way: int, dataset: Dataset, changed: Any) -> None:
+    """Expansion peaks before a term ends: unconstrained (0), it both falls and rises with the days to go."""
+    name = "days_to_term_end_ahead"
+    monotone = {"expansion": {name: way}} if way else {}
+    params = changed(model={"monotone": monotone, "trees": 40, "min_rows_per_leaf": 5})
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    rows = np.repeat(model.rows_next_month(dataset.frame.tail(20)), 60, axis=0)
+    place = [item.name for item in model.all_inputs].index(name)
+    rows[:, place] = np.tile(np.linspace(0, 365, 60), 20)
+    hazard = model.outcomes_["expansion"].hazard
+    assert hazard is not None
+    steps = np.diff(hazard.margin(rows).reshape(20, 60), axis=1)
+    ways = {int(sign) for sign in np.unique(np.sign(steps[np.abs(steps) > 1e-9]))}
+    assert ways == {-1, 1} if way == 0 else ways <= {way}

@@ -2,7 +2,6 @@
 
 import json
 from datetime import date
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,9 @@ import pandas as pd
 import pytest
 
 from training import report
+from training.portfolio import portfolio_table, windows_apart
 from training.tracking import Figure, Metric, Table
+from training.verdict import verdict
 
 SINCE = date(2025, 1, 1)
 
@@ -22,8 +23,9 @@ def forecasts(*, horizon_months: int = 12, metric: str = "nrr", **columns: list[
     frame = pd.DataFrame({"origin": months, "horizon_months": horizon_months, "metric": metric, "mean": mean})
     for points, low, high in ((0.01, "p25", "p75"), (0.02, "p10", "p90"), (0.03, "p05", "p95")):
         frame[low], frame[high] = mean - points, mean + points
-    naive = dict.fromkeys(report.NAIVE, np.nan if metric == "grr" else 1.0)
-    return frame.assign(**(naive | columns))
+    naive = dict.fromkeys(("everything_renews", "trailing_nrr", "segment_rates"), np.nan if metric == "grr" else 1.0)
+    frame = frame.assign(**({"crps": 0.01} | naive | columns))
+    return frame.assign(**{f"{name}_crps": (frame[name] - frame["actual"]).abs() for name in naive})
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_the_verdict_names_the_horizons_with_skill(scored: Any, unskilled: Any) 
         "rates by segment and term end 1 month ahead."
     )
     better, equal = scored(**RIGHT), scored(**RIGHT, segments=RIGHT["probability"], horizon_months=1)
-    assert report.verdict([equal, better, unskilled], SINCE) == [said]
+    assert verdict([equal, better, unskilled], SINCE) == [said]
 
 
 def test_the_verdict_without_skill_quotes_what_decided_it_at_each_horizon(unskilled: Any, scored: Any) -> None:
@@ -54,7 +56,7 @@ def test_the_verdict_without_skill_quotes_what_decided_it_at_each_horizon(unskil
     few = scored(probability=[0.6] * 5 + [0.1] * 20, base=[0.5] * 25, event=[1.0] * 5 + [0.0] * 20, horizon_months=1)
     level = scored(probability=[0.5] * 80, base=[0.1] * 80, event=[1.0, 0.0] * 40)
     assert few.skill > 0.2
-    assert report.verdict([few, level, unskilled], SINCE) == [
+    assert verdict([few, level, unskilled], SINCE) == [
         "NO SKILL FOUND for churn, tested out of time from 2025-01-01: "
         "1 month ahead, churn came to 5 accounts, too few to tell (10 are needed); "
         "3 months ahead, the AUC 0.50 (95 % interval from 0.37) is not above 0.5 beyond chance; "
@@ -65,21 +67,21 @@ def test_the_verdict_without_skill_quotes_what_decided_it_at_each_horizon(unskil
 
 
 def test_the_verdict_where_all_left_says_so(scored: Any) -> None:
-    (line,) = report.verdict([scored(probability=[0.01] * 30, base=[0.5] * 30, event=[1.0] * 30)], SINCE)
+    (line,) = verdict([scored(probability=[0.01] * 30, base=[0.5] * 30, event=[1.0] * 30)], SINCE)
     assert " and churn came to all, so that nothing tells them apart. Do not act" in line
 
 
 @pytest.mark.parametrize(("came", "said"), [(0, "0 accounts"), (1, "1 account"), (9, "9 accounts")])
 def test_the_verdict_on_too_few_accounts_says_how_few(came: int, said: str, scored: Any) -> None:
     few = scored(probability=[0.9] * came + [0.1] * 20, base=[0.5] * (came + 20), event=[1.0] * came + [0.0] * 20)
-    (line,) = report.verdict([few], SINCE)
+    (line,) = verdict([few], SINCE)
     assert line.startswith("NO SKILL FOUND for churn")
     assert f" churn came to {said}, too few to tell (10 are needed). Do not act" in line
 
 
 def test_each_outcome_has_its_verdict(unskilled: Any, scored: Any) -> None:
     right = {"probability": [0.9] * 15 + [0.1] * 15, "base": [0.5] * 30, "event": [1.0] * 15 + [0.0] * 15}
-    churn, expansion = report.verdict([unskilled, scored("expansion", **right)], SINCE)
+    churn, expansion = verdict([unskilled, scored("expansion", **right)], SINCE)
     assert churn.startswith("NO SKILL FOUND for churn")
     assert expansion.startswith("Expansion probabilities beat the base rate 3 months ahead")
 
@@ -105,11 +107,12 @@ def test_score_lines_have_a_line_a_score_under_a_head(skilled: Any, unskilled: A
     ]
 
 
-def test_errors_bias_and_coverage_by_hand() -> None:
-    table = report.portfolio_table(
+def test_errors_bias_crps_coverage_and_width_by_hand() -> None:
+    table = portfolio_table(
         forecasts(
             mean=[1.00, 1.05, 1.10],
             actual=[1.005, 1.035, 1.20],
+            crps=[0.01, 0.02, 0.06],
             trailing_nrr=[1.105, 1.135, 1.30],
             segment_rates=[1.005, 1.035, 1.23],
         )
@@ -123,49 +126,21 @@ def test_errors_bias_and_coverage_by_hand() -> None:
             "windows_apart": 1,
             "model_error": (0.5 + 1.5 + 10) / 3,
             "model_bias": (-0.5 + 1.5 - 10) / 3,
+            "model_crps": 3.0,
             "everything_renews_error": (0.5 + 3.5 + 20) / 3,
+            "everything_renews_crps": (0.5 + 3.5 + 20) / 3,
             "trailing_nrr_error": 10.0,
+            "trailing_nrr_crps": 10.0,
             "segment_rates_error": 1.0,
+            "segment_rates_crps": 1.0,
             "coverage_50": 1 / 3,
             "coverage_80": 2 / 3,
             "coverage_90": 2 / 3,
+            "width_50": 2.0,
+            "width_80": 4.0,
+            "width_90": 6.0,
         }
     )
-
-
-@pytest.mark.parametrize(
-    ("actual", "said"),
-    [
-        (
-            1.10,
-            [
-                "was off by 0.0 points on average over 1 origin; better than everything renews, trailing NRR.",
-                "It was no better than: segment rates.",
-            ],
-        ),
-        (1.00, ["was off by 10.0 points on average over 1 origin; no better than any naive forecast."]),
-    ],
-)
-def test_the_portfolio_verdict_names_whom_the_model_beat(actual: float, said: list[str]) -> None:
-    short = forecasts(horizon_months=3, mean=[1.0], actual=[1.0])
-    grr = forecasts(metric="grr", mean=[0.9], actual=[0.5])
-    long = forecasts(mean=[1.10], actual=[actual], trailing_nrr=[1.0], segment_rates=[actual])
-    first, *rest = report.portfolio_verdict(pd.concat([short, grr, long]))
-    assert first == f"NRR 12 months ahead {said[0]}"
-    assert rest == [*said[1:], "With 1 origin this says little: read it as a trace, not as a proof."]
-
-
-def test_six_origins_a_year_apart_are_no_mere_trace() -> None:
-    yearly = forecasts(mean=[1.1] * 6, actual=[1.1] * 6)
-    yearly["origin"] = pd.date_range("2018-01-01", periods=6, freq="YS")
-    assert len(report.portfolio_verdict(yearly)) == 1
-
-
-def test_origins_whose_windows_overlap_are_counted_as_what_they_are() -> None:
-    assert report.portfolio_verdict(forecasts(mean=[1.1] * 14, actual=[1.1] * 14))[1:] == [
-        "The windows of 12 months overlap: only 2 of the 14 fit beside each other, the rest repeat what these show.",
-        "With 2 windows of their own this says little: read it as a trace, not as a proof.",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -181,14 +156,16 @@ def test_origins_whose_windows_overlap_are_counted_as_what_they_are() -> None:
 )
 def test_windows_beside_each_other(months: list[int], horizon: int, apart: int) -> None:
     origins = [pd.Timestamp("2024-01-01") + pd.DateOffset(months=number) for number in months]
-    assert report.windows_apart(origins, horizon) == apart
+    assert windows_apart(origins, horizon) == apart
 
 
-def test_portfolio_lines_show_a_dash_where_there_is_no_naive_forecast() -> None:
+def test_portfolio_lines_show_the_model_then_the_rivals_crps() -> None:
     frame = pd.concat([forecasts(mean=[1.1], actual=[1.0]), forecasts(metric="grr", mean=[0.9], actual=[0.9])])
-    _, nrr, grr = report.portfolio_lines(frame)
-    assert nrr.split() == ["nrr", "12", "1", "10.0", "0.0", "0.0", "0.0", "0%", "0%", "0%"]
-    assert grr.split() == ["grr", "12", "1", "0.0", "-", "-", "-", "100%", "100%", "100%"]
+    _, nrr, grr, head, rivals = report.portfolio_lines(portfolio_table(frame))
+    assert nrr.split() == ["nrr", "12", "1", "10.0", "+10.0", "1.00", "0%", "0%", "0%", "4.0"]
+    assert grr.split() == ["grr", "12", "1", "0.0", "+0.0", "1.00", "100%", "100%", "100%", "4.0"]
+    assert "everything renews" in head
+    assert rivals.split() == ["12", "1.00", "0.00", "0.00", "0.00"]
 
 
 def test_evidence_of_scores_is_metrics_a_table_a_score_and_one_figure(skilled: Any, unskilled: Any) -> None:
@@ -214,43 +191,15 @@ def test_no_scores_are_no_evidence() -> None:
 
 def test_evidence_of_the_portfolio_is_metrics_tables_and_a_figure() -> None:
     portfolio = forecasts(mean=[1.1, 1.0], actual=[1.0, 1.0])
-    evidence = report.portfolio_evidence(portfolio)
+    evidence = report.portfolio_evidence(portfolio, portfolio_table(portfolio))
     assert {item.name: item.value for item in evidence if isinstance(item, Metric)} == pytest.approx(
-        {"nrr_12m_model_error": 5.0, "nrr_12m_model_bias": 5.0, "nrr_12m_coverage_80": 0.5}
+        {
+            "nrr_12m_model_error": 5.0,
+            "nrr_12m_model_bias": 5.0,
+            "nrr_12m_model_crps": 1.0,
+            "nrr_12m_coverage_80": 0.5,
+            "nrr_12m_width_80": 4.0,
+        }
     )
     assert [item.name for item in evidence if isinstance(item, Table)] == ["forecasts", "portfolio"]
     assert [item.name for item in evidence if isinstance(item, Figure)] == ["backtest"]
-
-
-def picture(figure: Any) -> bytes:
-    """The figure drawn; overlapping layouts and missing glyphs would warn."""
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png")
-    return drawn.getvalue()
-
-
-def test_the_calibration_figure_shows_predicted_against_observed(skilled: Any, unskilled: Any) -> None:
-    figure = report.calibration_figure([skilled, unskilled])
-    assert [axes.get_title() for axes in figure.axes] == ["churn, 3 months (AUC 1.00)", "churn, 6 months (AUC 0.00)"]
-    points = figure.axes[0].containers[0].lines[0].get_xydata()
-    assert points == pytest.approx(np.array([(cell.predicted, cell.observed) for cell in skilled.bins]))
-    assert picture(figure).startswith(b"\x89PNG")
-
-
-def test_the_backtest_figure_shows_a_panel_a_horizon_with_what_came() -> None:
-    short = forecasts(horizon_months=3, mean=[1.0, 1.1, 1.2], actual=[1.01, 1.02, 1.03])
-    figure = report.backtest_figure(pd.concat([forecasts(mean=[1.0], actual=[0.9]), short]))
-    assert [axes.get_title() for axes in figure.axes] == ["3 months ahead", "12 months ahead"]
-    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
-    assert lines["came"] == pytest.approx([101, 102, 103])
-    assert set(lines) == {"forecast", "came", *report.NAIVE.values()}
-    assert picture(figure).startswith(b"\x89PNG")
-
-
-def test_the_importance_figure_puts_the_strongest_on_top() -> None:
-    importance = pd.Series([0.5, 0.3, *[0.01] * 30], index=[f"input {number}" for number in range(32)])
-    figure = report.importance_figure(importance, "churn")
-    (axes,) = figure.axes
-    widths = [bar.get_width() for bar in axes.patches]
-    assert (widths[-1], widths[-2], len(widths)) == (0.5, 0.3, 20)
-    assert picture(figure).startswith(b"\x89PNG")

@@ -1,0 +1,133 @@
+"""Who takes charge: what needs no contest, and the contest both ways."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+from features.tables import Tables
+from params import Params
+from training import fit, promote
+from training.promote import Decision, decide, judge
+from training.registry import Registered, champion_of
+
+
+def champion(params: Params, **tags: str) -> Registered:
+    """A champion that was trained by these settings."""
+    known = {**params.rules, "source": params.source_name}
+    return Registered("7", "run", {**known, **tags}, params.model_dump(mode="json"))
+
+
+@pytest.fixture
+def no_contest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("a contest was held")
+
+    monkeypatch.setattr(promote, "history", fail)
+
+
+@pytest.mark.usefixtures("no_contest")
+@pytest.mark.parametrize(
+    ("theirs", "mine", "tags", "promoted", "reason"),
+    [
+        ({}, {}, {}, True, r"the recipe of the champion \(version 7\) trained again, without a contest"),
+        # neither the seed, nor the threads, nor what training refuses are of the recipe
+        ({"seed": 1, "threads": 1, "model": {"min_accounts": 7}}, {}, {}, True, "trained again, without a contest"),
+        (
+            {"model": {"leaves": 31}},
+            {},
+            {},
+            False,
+            r"the champion's, version 7 \(model.leaves 31 -> 4",
+        ),
+        ({}, {"snapshots": {"drop": ("arr",)}}, {}, False, r"snapshots.drop \[\] -> \['arr'\]"),
+        ({}, {"tune": {"enabled": True}}, {}, False, "tune.trials off -> 20"),
+        (
+            {},
+            {"model": {"leaves": 9}},
+            {"revenue.grace_days": "45"},
+            True,
+            "revenue.grace_days was 45 and is 30",
+        ),
+        ({}, {"model": {"leaves": 9}}, {"source": "files there"}, True, "the champion learned from another source"),
+        (
+            {"model": {"horizon_months": 6}},
+            {"model": {"leaves": 9}},
+            {},
+            True,
+            "changed from 6 to 12 months",
+        ),
+    ],
+)
+def test_without_a_contest(
+    theirs: Any, mine: Any, tags: Any, promoted: bool, reason: str, company: Tables, changed: Any, small_params: Params
+) -> None:
+    there = champion(changed(**theirs), **({"source": small_params.source_name} | tags))
+    decision = decide(company, there, params=changed(**mine), may_contest=False)
+    assert decision.promoted is promoted
+    with pytest.raises(ValueError, match=reason):
+        raise ValueError(decision.reason)
+
+
+@pytest.mark.usefixtures("no_contest")
+def test_the_first_model_takes_charge(company: Tables, small_params: Params) -> None:
+    decision = decide(company, None, params=small_params, may_contest=True)
+    assert decision == Decision(True, "the first model of this name")
+
+
+def figures(crps: tuple[float, float], log_loss: tuple[float, float], error: tuple[float, float]) -> pd.DataFrame:
+    """A contest's table: (challenger, champion); by chance the calibration error may be 0.05."""
+    rows = [("crps", "nrr", *crps, np.nan), ("log_loss", "churn", *log_loss, np.nan)]
+    rows.append(("calibration_error", "churn", *error, 0.05))
+    table = pd.DataFrame(rows, columns=["measure", "outcome", "challenger", "champion", "limit"])
+    return table.assign(horizon_months=3)
+
+
+@pytest.mark.parametrize(
+    ("crps", "log_loss", "error", "won", "said"),
+    [
+        ((1.0, 2.0), (0.2, 0.3), (0.01, 0.02), True, "CRPS of NRR 1 against 2 (-50%), log-loss 0.2 against 0.3 (-33%)"),
+        ((2.0, 1.0), (0.2, 0.3), (0.01, 0.02), False, "CRPS of NRR 2 against 1 (+100%)"),
+        ((1.0, 2.0), (0.3, 0.3), (0.01, 0.02), False, "log-loss 0.3 against 0.3 (0%)"),
+        # a larger calibration error that chance explains is no worse calibration
+        ((1.0, 2.0), (0.2, 0.3), (0.04, 0.02), True, "not worse calibrated"),
+        ((1.0, 2.0), (0.2, 0.3), (0.06, 0.02), False, "worse calibrated for churn 3m"),
+        ((1.0, 2.0), (0.2, 0.3), (0.06, 0.07), True, "not worse calibrated"),
+    ],
+)
+def test_the_contest_is_judged_by_crps_log_loss_and_calibration(
+    crps: Any, log_loss: Any, error: Any, won: bool, said: str
+) -> None:
+    found, why = judge(figures(crps, log_loss, error))
+    assert found is won
+    assert said in why
+
+
+def test_a_contest_is_held_and_the_alias_follows_its_figures(company: Tables, changed: Any) -> None:
+    model = {"name": "contest", "logistic_l2": 100.0}
+    first = fit.train(company, params=changed(model=model | {"learner": "logistic"}))
+    params = changed(model=model)
+    second = fit.train(company, params=params, may_contest=True)
+    assert first.decision.promoted
+    contest = second.decision.contest
+    assert contest is not None
+    assert set(contest["measure"]) == {"crps", "log_loss", "calibration_error"}
+    won, why = judge(contest)
+    assert (second.decision.promoted, why in second.decision.reason) == (won, True)
+    in_charge = champion_of(params)
+    assert in_charge is not None
+    assert in_charge.version == ("2" if won else "1")
+    client = MlflowClient(params.store_uri)
+    version = client.get_model_version_by_alias("contest", "champion" if won else "challenger")
+    assert (str(version.version), version.tags["promotion"]) == ("2", second.decision.reason)
+
+
+def test_too_little_history_for_a_contest_leaves_the_champion(
+    company: Tables, changed: Any, small_params: Params
+) -> None:
+    params = changed(model={"min_months": 28, "leaves": 9})
+    decision = decide(company, champion(small_params), params=params, may_contest=True)
+    assert not decision.promoted
+    assert decision.reason.startswith("too little history to compare it with version 7: there are 28 monthly snapshots")

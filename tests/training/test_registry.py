@@ -1,0 +1,68 @@
+"""The versions of a model with their record."""
+
+from typing import Any
+
+import pytest
+
+from features.tables import Tables
+from models.outcome import OutcomeModel
+from params import Params
+from training import tracking
+from training.dataset import Dataset
+from training.recipe import recipe_digest
+from training.registry import champion_of, versions_of
+from training.tracking import Metric
+
+FIGURES = [Metric("churn_3m_log_loss", 0.11), Metric("churn_12m_log_loss", 0.3), Metric("churn_12m_auc", 0.7)]
+ROLLED = [*FIGURES, Metric("nrr_12m_model_crps", 1.8), Metric("nrr_12m_coverage_80", 0.75)]
+
+
+@pytest.fixture
+def recorded(company: Tables, model: OutcomeModel, dataset: Dataset, changed: Any, tmp_path: Any) -> Any:
+    """Records a version by settings in a store of its own."""
+
+    def write(alias: str = "champion", reason: str = "because", **sections: Any) -> Params:
+        params = changed(data_dir=tmp_path, **sections)
+        settings = {"tables": company, "as_of": dataset.as_of, "params": params}
+        tracking.record_run(model, FIGURES, **settings, alias=alias, tags={"promotion": reason})
+        return params
+
+    return write
+
+
+def test_where_nothing_is_registered_there_is_nothing(changed: Any, tmp_path: Any, recorded: Any) -> None:
+    empty = changed(data_dir=tmp_path / "none")
+    assert (versions_of(empty), champion_of(empty)) == ([], None)
+    recorded()
+    other = changed(data_dir=tmp_path, model={"name": "unknown"})
+    assert (versions_of(other), champion_of(other)) == ([], None)
+
+
+def test_versions_come_with_alias_recipe_reason_and_the_test_at_training(recorded: Any) -> None:
+    recorded(reason="the first")
+    params = recorded("challenger", "another recipe", model={"leaves": 9})
+    newer, older = versions_of(params)
+    assert (newer.version, newer.aliases, newer.promotion) == ("2", ("challenger",), "another recipe")
+    assert (older.version, older.aliases, older.promotion) == ("1", ("champion",), "the first")
+    assert newer.recipe == recipe_digest(params) != older.recipe
+    record = newer.record
+    assert (record.tested_by, record.horizon_months, record.log_loss, record.auc) == ("training", 12, 0.3, 0.7)
+    assert (record.nrr_crps, record.coverage_80) == (None, None)
+    assert newer.as_of == "2026-01-01"
+
+
+def test_a_backtest_of_the_same_recipe_is_the_record(recorded: Any, company: Tables) -> None:
+    params = recorded()
+    recorded("challenger", model={"leaves": 9})
+    tracking.record_evaluation(ROLLED, tables=company, params=params)
+    other, mine = versions_of(params)
+    assert (mine.record.tested_by, mine.record.nrr_crps, mine.record.coverage_80) == ("backtest", 1.8, 0.75)
+    assert other.record.tested_by == "training"
+
+
+def test_the_champion_has_the_settings_it_was_trained_by(recorded: Any) -> None:
+    recorded(model={"leaves": 9})
+    params = recorded("challenger")
+    champion = champion_of(params)
+    assert champion is not None
+    assert (champion.version, champion.settings["model"]["leaves"]) == ("1", 9)

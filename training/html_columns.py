@@ -1,0 +1,169 @@
+"""Which columns of the backtest's tables its page shows, under which heads, and what they mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from models.words import signed_percent
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _one(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}"
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def _percent_one(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _mark(value: bool) -> str:
+    return "few" if value else ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table in the page: its key, head, meaning (empty: plain), and how a value is written."""
+
+    key: str
+    head: str
+    meaning: str = ""
+    form: Callable[[Any], str] = _text
+
+    def cell(self, value: Any) -> str:
+        """The value as text; a dash where there is none."""
+        return "–" if value is None or value != value else self.form(value)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds words, which stand to the left."""
+        return self.form in (_text, _mark)
+
+
+_HORIZON = Column("horizon_months", "months", "Months ahead of the origin", _whole)
+_ORIGINS = Column("origins", "origins", "Past dates forecast from", _whole)
+_WINDOWS = Column(
+    "windows_apart", "windows", "How many of the origins' windows fit beside each other without overlap", _whole
+)
+_ERRORS = (
+    Column("model_error", "error", "Mean absolute error, points", _one),
+    Column("model_bias", "bias", "Mean of forecast less actual, points", _signed),
+    Column(
+        "model_crps", "CRPS", "Continuous ranked probability score, points: the error of the whole distribution", _two
+    ),
+)
+_INTERVALS = (
+    *(
+        Column(f"coverage_{share}", f"in {share} %", meaning, _percent)
+        for share, meaning in (
+            (50, "Share of origins inside the interval, which 50 % should be; so 80 and 90 %"),
+            (80, ""),
+            (90, ""),
+        )
+    ),
+    *(
+        Column(f"width_{share}", f"width {share} %", meaning, _one)
+        for share, meaning in ((50, "Mean width of the interval, points; so 80 and 90 %"), (80, ""), (90, ""))
+    ),
+)
+_CUT = (Column("cut", "cut"), Column("value", "value"))
+_COLUMNS: dict[str, tuple[Column, ...]] = {
+    "portfolio": (Column("metric", "metric"), _HORIZON, _ORIGINS, _WINDOWS, *_ERRORS, *_INTERVALS),
+    "portfolio_by_cut": (
+        *_CUT,
+        Column("metric", "metric"),
+        _HORIZON,
+        _ORIGINS,
+        Column("accounts", "accounts", "Mean number of accounts at an origin", _whole),
+        *_ERRORS,
+        *_INTERVALS,
+    ),
+    "skill": (
+        Column("outcome", "forecast"),
+        _HORIZON,
+        Column("label", "baseline"),
+        Column("model_loss", "model", "The model's loss: log-loss in nats an account; CRPS as a share of ARR", _four),
+        Column("rival_loss", "baseline's", "The baseline's loss, in the same unit", _four),
+        Column("skill", "skill", "1 - model / baseline; above 0 the model is better", signed_percent),
+        Column("low", "from", "Lower end of the 90 % interval", signed_percent),
+        Column("high", "to", "Upper end of the 90 % interval", signed_percent),
+        _WINDOWS,
+        Column("finding", "finding", "Whether the whole interval lies on one side of 0"),
+    ),
+    "scores": (
+        Column("outcome", "outcome"),
+        _HORIZON,
+        Column("rows", "rows", "Accounts times origins", _whole),
+        Column("events", "came", "Rows to which the outcome came", _whole),
+        Column("mean_predicted", "predicted", "Mean probability", _percent_one),
+        Column("mean_observed", "observed", "Share to which it came", _percent_one),
+        Column("log_loss", "log-loss", "Mean negative log-likelihood, nats; smaller is better", _four),
+        Column("base_log_loss", "of base rate", "Log-loss of the rate known at the origin", _four),
+        Column("brier", "Brier", "Mean squared error of the probabilities", _four),
+        Column("auc", "AUC", "Chance that one to whom it came had the higher probability; 0.5 is none", _two),
+        Column("calibration_slope", "slope", "Of a logistic regression on the predicted log-odds; 1 is perfect", _two),
+        Column("calibration_intercept", "intercept", "Of the same; 0 is perfect", _two),
+        Column(
+            "calibration_error", "cal. error", "Mean gap of predicted and observed share over ten bins", _percent_one
+        ),
+        Column(
+            "calibration_floor",
+            "by chance",
+            "The calibration error that a perfectly calibrated forecast of the same probabilities shows by chance",
+            _percent_one,
+        ),
+        Column("calibration_floor_high", "1 in 20", "What only one in twenty such forecasts exceeds", _percent_one),
+    ),
+    "scores_by_cut": (
+        *_CUT,
+        Column("outcome", "outcome"),
+        _HORIZON,
+        Column("rows", "rows", "Accounts times origins", _whole),
+        Column("events", "came", "Rows to which the outcome came", _whole),
+        Column("mean_predicted", "predicted", "Mean probability", _percent_one),
+        Column("mean_observed", "observed", "Share to which it came", _percent_one),
+        Column("log_loss", "log-loss", "Mean negative log-likelihood, nats", _four),
+        Column("base_log_loss", "of base rate", "Log-loss of the whole portfolio's rate known at the origin", _four),
+        Column("brier", "Brier", "Mean squared error of the probabilities", _four),
+        Column("auc", "AUC", "0.5 is no better than any order", _two),
+        Column("few", "note", "few: it came to fewer than ten accounts, so that the row says little", _mark),
+    ),
+    "capacity": (
+        _HORIZON,
+        Column("ranking", "who is called"),
+        Column("called", "called", "Accounts called at an origin", _whole),
+        Column("left", "left", "Accounts that left within the horizon", _one),
+        Column("caught", "caught", "Of those, among the accounts called", _one),
+        Column("share_caught", "share caught", "caught / left, mean over the origins", _percent),
+        Column("precision", "precision", "caught / called", _percent),
+        Column("lift", "lift", "Precision over that of calling any account; 1 is none", _one),
+        Column("arr_caught", "ARR caught", "ARR of those caught over the ARR of all who left", _percent),
+    ),
+}
+
+
+def columns_of(table: str) -> tuple[Column, ...]:
+    """The columns shown of a table."""
+    return _COLUMNS[table]

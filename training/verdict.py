@@ -1,0 +1,117 @@
+"""What a backtest found, in words: which baselines the model beats, for each outcome and horizon, and which not."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from models.words import counted, signed_percent
+from training.evaluate import FEWEST_ACCOUNTS, AccountScore
+from training.skill import ENOUGH_WINDOWS
+
+MEASURES = {"churn": "log-loss", "expansion": "log-loss", "nrr": "CRPS"}
+NAMES = {"churn": "Churn", "expansion": "Expansion", "nrr": "NRR"}
+
+
+def backtest_verdict(
+    scores: Sequence[AccountScore], skill: pd.DataFrame, table: pd.DataFrame, since: date
+) -> list[str]:
+    """The finding in words: first what beats no baseline, then skill in telling accounts apart, then who is beaten."""
+    lines = [_against(part) for _, part in skill.groupby(["outcome", "horizon_months"], sort=False)]
+    nothing = [line for line in lines if line.startswith("BEATS NO BASELINE")]
+    rest = [line for line in lines if line not in nothing]
+    return [*nothing, *verdict(scores, since), *rest, *_caution(table)]
+
+
+def _against(part: pd.DataFrame) -> str:
+    """One outcome and horizon against every rival."""
+    first = part.iloc[0]
+    better, other = part[part["skill"] > 0], part[~(part["skill"] > 0)]
+    what = f"{NAMES[first['outcome']]} {counted(int(first['horizon_months']), 'month')} ahead"
+    measure = MEASURES[first["outcome"]]
+    if better.empty:
+        return f"BEATS NO BASELINE: {what} has no better {measure} than any of {_listed(other)}."
+    said = f"{what}: better {measure} than {_listed(better)}"
+    return said + (f"; no better than {_listed(other)}." if len(other) else ", all that it was held against.")
+
+
+def _listed(part: pd.DataFrame) -> str:
+    """`trailing NRR (+12 %, beyond chance), segment rates (+3 %)`."""
+    beyond = {"better": ", beyond chance", "worse": ", beyond chance"}
+    return ", ".join(
+        f"{row['label']} ({signed_percent(row['skill'])}{beyond.get(row['finding'], '')})"
+        for row in part.to_dict(orient="records")
+    )
+
+
+def _caution(table: pd.DataFrame) -> list[str]:
+    """At which horizons the origins are too few for more than a trace."""
+    rows = table[table["metric"] == "nrr"].sort_values("horizon_months").to_dict(orient="records")
+    few = [row for row in rows if row["windows_apart"] < ENOUGH_WINDOWS]
+    if not few:
+        return []
+    said = "; ".join(
+        f"{counted(row['horizon_months'], 'month')} ahead {row['windows_apart']} of {counted(row['origins'], 'origin')}"
+        for row in few
+    )
+    return [
+        f"TOO FEW ORIGINS to tell skill from luck, whose windows do not overlap: {said} ({ENOUGH_WINDOWS} are needed). "
+        "Read these comparisons as a trace, not as a proof."
+    ]
+
+
+def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
+    """The finding in words, first of all: whether the model tells accounts apart better than rates without a model."""
+    lines = []
+    for outcome in dict.fromkeys(score.outcome for score in scores):
+        found = [score for score in scores if score.outcome == outcome]
+        skilled = [score for score in found if score.has_skill]
+        lines.append(_skill(outcome, skilled, since) if skilled else _no_skill(outcome, found, since))
+    return lines
+
+
+def _skill(outcome: str, skilled: Sequence[AccountScore], since: date) -> str:
+    """At which horizons the base rate is beaten and, of those, the rates by segment and term end."""
+    better = [score for score in skilled if score.beats_segments]
+    equal = [score for score in skilled if not score.beats_segments]
+    said = [
+        f"{outcome.capitalize()} probabilities beat the base rate {_ahead(skilled)}, tested out of time from {since}."
+    ]
+    if better:
+        said.append(f"They also beat the past rates by segment and term end {_ahead(better)}.")
+    if equal:
+        said.append(f"They are not better, beyond chance, than the past rates by segment and term end {_ahead(equal)}.")
+    return " ".join(said)
+
+
+def _ahead(scores: Sequence[AccountScore]) -> str:
+    """`3, 6 months ahead`."""
+    months = [score.horizon_months for score in scores]
+    return f"{', '.join(str(number) for number in months)} {'month' if months == [1] else 'months'} ahead"
+
+
+def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
+    """What decided it, horizon by horizon."""
+    why = "; ".join(f"{_ahead([score])}, {_lacking(outcome, score)}" for score in scores)
+    return (
+        f"NO SKILL FOUND for {outcome}, tested out of time from {since}: {why}. "
+        f"Do not act on single accounts' {outcome} probabilities or reasons."
+    )
+
+
+def _lacking(outcome: str, score: AccountScore) -> str:
+    """Which of the conditions of `AccountScore.has_skill` a score fails."""
+    if score.accounts < FEWEST_ACCOUNTS:
+        return f"{outcome} came to {counted(score.accounts, 'account')}, too few to tell ({FEWEST_ACCOUNTS} are needed)"
+    failed = []
+    if not score.skill_low > 0:
+        better = f"{abs(score.skill):.1%} {'better' if score.skill > 0 else 'worse'}"
+        failed.append(f"the log-loss was {better} than the base rate's (95 % interval from {score.skill_low:+.1%})")
+    if np.isnan(score.auc):
+        failed.append(f"{outcome} came to all, so that nothing tells them apart")
+    elif not score.auc_low > 0.5:
+        failed.append(
+            f"the AUC {score.auc:.2f} (95 % interval from {score.auc_low:.2f}) is not above 0.5 beyond chance"
+        )
+    return " and ".join(failed)
