@@ -21,6 +21,7 @@ from models.shock import MonthCounts, count_months
 
 Array = NDArray[np.float64]
 FEWEST_EVENTS = 10
+_GATHERED = 50_000
 # Months ahead at which the luck of a calendar month is counted: near and far ones, as predictions differ in level.
 COUNTED_AHEAD = (1, 3, 6, 12)
 LEARNERS: dict[str, type[EnsembleHazard] | type[TreeHazard] | type[LogisticHazard]] = {
@@ -151,8 +152,14 @@ def _test(
     margin, of_counted = np.zeros(here.size), np.zeros(counted.size)
     margin[here] = learner.margin(unseen.inputs)
     there = half[counted]
-    of_counted[there] = learner.margin(material.gather(counted[there]))
+    of_counted[there] = _margins(learner, material, counted[there])
     return _Test(margin, of_counted, getattr(learner, "trees_", 0))
+
+
+def _margins(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Array:
+    """Log-odds of rows at risk, gathered a part at a time: all together would not fit into memory."""
+    parts = np.array_split(chosen, max(1, -(-chosen.size // _GATHERED)))
+    return np.concatenate([learner.margin(material.gather(part)) for part in parts])
 
 
 def _learner(material: Material, number: int, trees: int) -> Hazard:

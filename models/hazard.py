@@ -13,7 +13,6 @@ from typing import Any, Protocol, Self
 
 import lightgbm
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -378,9 +377,3 @@ def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
         return np.asarray(np.eye(scaling.categories)[codes])
     scaled = np.where(unknown, 0.0, scaling.scaled(values))
     return np.column_stack([scaled, unknown]) if scaling.missing else scaled[:, None]
-
-
-def importance(hazard: Hazard, inputs: Array, names: Sequence[str]) -> "pd.Series[float]":
-    """Mean absolute contribution of each input to the log-odds, largest first."""
-    effects, _ = hazard.contributions(inputs)
-    return pd.Series(np.abs(effects).mean(axis=0), index=list(names)).sort_values(ascending=False, kind="stable")

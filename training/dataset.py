@@ -162,7 +162,8 @@ def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding
     numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"}
     named = {name for constraints in settings.monotone.values() for name in constraints}
     if settings.learner != "lightgbm" and named:
-        return [Finding("settings", f"model.monotone needs trees, and model.learner is {settings.learner}", "Empty it")]
+        what = f"model.monotone binds trees alone, and model.learner is {settings.learner}"
+        return [Finding("settings", what, "Set model.learner=lightgbm, or empty model.monotone")]
     return [
         Finding(
             "settings", f"model.monotone names {name}, which is no numeric feature of these data", _near(name, numbers)
