@@ -66,9 +66,8 @@ def _truth(folder: Path, arguments: argparse.Namespace) -> str:
         origins=arguments.origins,
         apart=3,
     )
-    scores = against_truth(folder, worlds, processes=arguments.processes)
     OUT.parent.mkdir(exist_ok=True)
-    scores.to_csv(OUT.with_name("truth.csv"), index=False)
+    scores = against_truth(folder, worlds, processes=arguments.processes, out=OUT.with_name("truth.csv"))
     note = (
         f"{worlds.count} worlds of {worlds.accounts} accounts and {worlds.months} months, forecast from "
         f"{worlds.origins} dates each, {HORIZON} months ahead, against {FUTURES} futures of the hidden state of that "

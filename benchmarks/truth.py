@@ -6,6 +6,7 @@ expectations under that truth, so that no luck of a single future is in them. Th
 settings were chosen on.
 """
 
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -46,12 +47,16 @@ class Worlds:
     apart: int
 
 
-def against_truth(folder: Path, worlds: Worlds, *, processes: int) -> pd.DataFrame:
-    """Scores, a row a world and date."""
+def against_truth(folder: Path, worlds: Worlds, *, processes: int, out: Path) -> pd.DataFrame:
+    """Scores, a row a world and date; `out` holds those of the worlds done so far."""
     seeds = range(worlds.first_seed, worlds.first_seed + worlds.count)
+    found: list[dict[str, Any]] = []
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(partial(_world, folder, worlds), seeds))
-    return pd.DataFrame([row for rows in found for row in rows])
+        for number, rows in enumerate(pool.map(partial(_world, folder, worlds), seeds), start=1):
+            found += rows
+            pd.DataFrame(found).to_csv(out, index=False)
+            print(f"worlds forecast: {number} of {worlds.count}", file=sys.stderr, flush=True)
+    return pd.DataFrame(found)
 
 
 def summary(scores: pd.DataFrame) -> list[dict[str, Any]]:

@@ -192,22 +192,18 @@ def test_another_recipe_gives_another_bundle(dataset: Dataset, model: OutcomeMod
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("learner", "name", "said"),
     [
-        (
-            {"monotone": {"churn": {"discont": 1}}, "learner": "lightgbm"},
-            "model.monotone names discont, .*Did you mean discount?",
-        ),
-        (
-            {"monotone": {"churn": {"segment": 1}}, "learner": "lightgbm"},
-            "model.monotone names segment, which is no numeric feature",
-        ),
-        ({"monotone": {"churn": {"discount": 1}}, "learner": "ensemble"}, "model.monotone binds trees alone"),
+        ("lightgbm", "discont", "model.monotone names discont, .*Did you mean discount?"),
+        ("lightgbm", "segment", "model.monotone names segment, which is no numeric feature"),
+        ("ensemble", "discount", "model.monotone binds trees alone"),
     ],
 )
-def test_a_constraint_on_what_is_no_number_is_refused(model: Any, said: str, dataset: Dataset, changed: Any) -> None:
+def test_a_constraint_that_cannot_hold_is_refused(
+    learner: str, name: str, said: str, dataset: Dataset, changed: Any
+) -> None:
     with pytest.raises(BadInput, match=said):
-        require_enough(dataset, changed(model=model).model)
+        require_enough(dataset, changed(model={"learner": learner, "monotone": {"churn": {name: 1}}}).model)
 
 
 @pytest.mark.parametrize("way", [1, -1, 0])
@@ -215,7 +211,8 @@ def test_a_constraint_makes_the_effect_run_one_way(way: int, dataset: Dataset, c
     """Expansion peaks before a term ends: unconstrained (0), it both falls and rises with the days to go."""
     name = "days_to_term_end_ahead"
     monotone = {"expansion": {name: way}} if way else {}
-    params = changed(model={"monotone": monotone, "learner": "lightgbm", "trees": 40, "extra_trees": False})
+    free = {"extra_trees": False, "feature_fraction": 1.0, "min_hessian_per_leaf": 0.05, "l2": 0.0, "leaves": 31}
+    params = changed(model={"monotone": monotone, "learner": "lightgbm", "trees": 40, **free})
     model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
     rows = np.repeat(model.rows_next_month(dataset.frame.tail(20)), 60, axis=0)
     place = [item.name for item in model.all_inputs].index(name)
