@@ -293,7 +293,7 @@ FEATURES: tuple[Feature, ...] = (
         value=rank_among_peers(known("CAST(arr_cents AS DOUBLE) / 100")),
         unit="share",
         meaning="Share of the other accounts of the segment with less ARR",
-        sentence="has more ARR than {value} of the accounts of its segment",
+        sentence="has more ARR than {value} of the other accounts of its segment",
     ),
     _size(
         name="lines",

@@ -81,19 +81,27 @@ class Snapshots:
         return f"{len(self.left_out)} features are left out ({', '.join(self.left_out)}): no {', '.join(absent)}."
 
 
+def first_date(tables: Tables, settings: SnapshotSettings) -> date:
+    """From when on there is enough history behind a snapshot.
+
+    That is `settings.first` or, where it is null, 90 days after the data begin: after the first contract start and,
+    where anything that happens is recorded, its first event. Earlier contracts are those of accounts that lasted, so
+    that churn before the events would look too rare.
+    """
+    return settings.first or _begin(tables) + timedelta(days=HISTORY_DAYS)
+
+
 def month_starts(tables: Tables, settings: SnapshotSettings) -> list[date]:
     """The default dates: month starts up to and including `tables.data_until`.
 
-    They begin at `settings.first` or, where it is null, with the first month start at least 90 days after the
-    data begin: after the first contract start and, where anything that happens is recorded, its first event.
-    Earlier contracts are those of accounts that lasted, so that churn before the events would look too rare.
+    They begin with the first month start from `first_date` on.
 
     Raises
     ------
     BadInput
         There is no month start between the two.
     """
-    first = settings.first or _begin(tables) + timedelta(days=HISTORY_DAYS)
+    first = first_date(tables, settings)
     starts = pd.date_range(first, tables.data_until, freq="MS")
     if starts.empty:
         what = f"no month starts between {first}, where snapshots begin, and {tables.data_until}, where the data end"

@@ -148,7 +148,7 @@ FEATURES: tuple[Feature, ...] = (
         value=rank_among_peers(amount(USED, 28)),
         unit="share",
         meaning="Share of the other accounts of the segment that used less in the last 28 days",
-        sentence="uses more than {value} of the accounts of its segment",
+        sentence="uses more than {value} of the other accounts of its segment",
     ),
     *(
         _breadth(
@@ -213,6 +213,6 @@ FEATURES: tuple[Feature, ...] = (
         name="seat_utilisation_peer_rank_28d",
         value=rank_among_peers(ratio(distinct_many(USE, "user_id", 28), SEATS)),
         meaning="Share of the other accounts of the segment that use less of their seats in the last 28 days",
-        sentence="uses more of its seats than {value} of the accounts of its segment",
+        sentence="uses more of its seats than {value} of the other accounts of its segment",
     ),
 )

@@ -23,11 +23,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from models.background import Background
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 from models.outcome import Contributions
 from models.prediction import Outcome
-from models.words import counted, of_one
+from models.words import counted, format_value, of_one
 
 Array = NDArray[np.float64]
 
@@ -37,6 +38,7 @@ _CHUNK = 256  # accounts integrated at a time
 _CALENDAR = frozenset(item.name for item in CALENDAR_INPUTS)
 _SUBJECT = {"churn": "churn risk", "contraction": "the risk of contraction", "expansion": "the chance of expansion"}
 _SMALLEST_SHOWN = 0.05  # probability points
+_OF_OTHERS = " of the other accounts"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def drivers(
     top: int,
     currency: str = "",
     reference: Array | None = None,
+    background: Background | None = None,
 ) -> pd.DataFrame:
     """The strongest reasons of each account, in words.
 
@@ -113,6 +116,9 @@ def drivers(
         Mean effect of each input (`path_effects(...).mean(axis=0)`) over the accounts to compare with, shape
         (inputs,). By default over the accounts given, each counted once: effects then tell an account from the average
         one, and all of an account's effects (not only the top) sum to its probability less the mean probability.
+    background
+        What to hold the values against in the texts, where it tells something: the account's own past and what is
+        typical for its size. `frame` then has `arr`. By default nothing.
 
     Returns
     -------
@@ -134,7 +140,7 @@ def drivers(
     rows_shown: dict[int, list[int]] = {}
     for reason in reasons:
         rows_shown.setdefault(reason.shown, []).append(reason.row)
-    shown = {number: _words(inputs[number], frame, rows, currency) for number, rows in rows_shown.items()}
+    shown = {number: _words(inputs[number], frame, rows, currency, background) for number, rows in rows_shown.items()}
     account_ids = frame["account_id"].tolist()
     rows = []
     for reason in reasons:
@@ -193,22 +199,33 @@ def _direction(outcome: Outcome, effect: float) -> str:
     return f"{'Raises' if effect > 0 else 'Lowers'} {_SUBJECT[outcome]} by {size} points"
 
 
-def _words(item: Input, frame: pd.DataFrame, rows: list[int], currency: str) -> dict[int, tuple[str, str]]:
+def _words(
+    item: Input, frame: pd.DataFrame, rows: list[int], currency: str, background: Background | None
+) -> dict[int, tuple[str, str]]:
     """Of some accounts: the value of an input, and the words that say it."""
     if item.name in _CALENDAR:
         columns = (frame[name].iloc[rows] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))
         return {row: _renewal(*account) for row, account in zip(rows, zip(*columns, strict=True), strict=True)}
-    return {row: _sentence(item, value, currency) for row, value in zip(rows, frame[item.name].iloc[rows], strict=True)}
+    notes = background.notes(item, frame, rows, currency) if background else [()] * len(rows)
+    values = zip(rows, frame[item.name].iloc[rows], notes, strict=True)
+    return {row: _sentence(item, value, currency, beside) for row, value, beside in values}
 
 
-def _sentence(item: Input, value: Any, currency: str) -> tuple[str, str]:
+def _sentence(item: Input, value: Any, currency: str, notes: tuple[str, ...]) -> tuple[str, str]:
+    """A value, and the sentence that says it with notes in brackets."""
     if pd.isna(value):
         what, why = re.split("[;:]", item.meaning)[0], re.search("missing if ([^;:]+)", item.meaning)
-        return "", f"not known: {_uncapitalised(what)}" + (f" ({why[1]})" if why else "")
+        return "", _noted(f"not known: {_uncapitalised(what)}", (why[1], *notes) if why else notes)
     shown = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
     before, slot, after = item.sentence.partition("{value}")
     said = shown if slot else ""
-    return shown, before + said + (of_one(after) if said in ("1", "-1") else after)
+    if shown == "100%" and before.endswith("than ") and after.startswith(_OF_OTHERS):
+        said, after = "all" if value == 1 else "nearly all", after.removeprefix(" of the")
+    return shown, _noted(before + said + (of_one(after) if said in ("1", "-1") else after), notes)
+
+
+def _noted(text: str, notes: tuple[str, ...]) -> str:
+    return f"{text} ({'; '.join(notes)})" if notes else text
 
 
 def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presigned: float) -> tuple[str, str]:
@@ -224,25 +241,6 @@ def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presi
     elif presigned == 1:
         when = f"the next renewal is signed and {when}"
     return f"{ends:%Y-%m-%d}", when
-
-
-def format_value(value: float, unit: str, currency: str = "") -> str:
-    """A number as it reads in a sentence: shares in percent, money with its currency, flags as yes or no."""
-    if unit == "0/1":
-        return "yes" if value else "no"
-    if unit == "share":
-        return f"{_rounded(100 * value)}%"
-    if unit.startswith("money"):
-        return f"{currency} {value:,.0f}".strip()
-    return _rounded(value)
-
-
-def _rounded(value: float) -> str:
-    """About three digits: 1,234 and 12.3 and 0.45, without trailing zeros."""
-    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    text = f"{value:,.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if decimals else text
-    return "0" if text == "-0" else text
 
 
 def _uncapitalised(text: str) -> str:

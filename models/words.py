@@ -31,6 +31,17 @@ def signed_percent(share: float) -> str:
     return f"{share:+.0%}" if round(share * 100) else "0%"
 
 
+def format_value(value: float, unit: str, currency: str = "") -> str:
+    """A number as it reads in a sentence: shares in percent, money with its currency, flags as yes or no."""
+    if unit == "0/1":
+        return "yes" if value else "no"
+    if unit == "share":
+        return f"{_rounded(100 * value)}%"
+    if unit.startswith("money"):
+        return f"{currency} {value:,.0f}".strip()
+    return _rounded(value)
+
+
 def of_one(rest: str) -> str:
     """What follows a value in a sentence, made to fit the value 1: ` tickets are open` -> ` ticket is open`.
 
@@ -52,3 +63,11 @@ def of_one(rest: str) -> str:
 
 def _singular(word: str) -> str:
     return word if word.endswith("ss") else word.removesuffix("s")
+
+
+def _rounded(value: float) -> str:
+    """About three digits: 1,234 and 12.3 and 0.45, without trailing zeros."""
+    decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:,.{decimals}f}"
+    text = text.rstrip("0").rstrip(".") if decimals else text
+    return "0" if text == "-0" else text

@@ -41,7 +41,12 @@ ACCOUNTS = OutTable(
         OutColumn("arr_p90", Kind.MONEY, _YEARLY, "90th percentile of it"),
         OutColumn("arr_at_risk", Kind.MONEY, _YEARLY, "arr x churn_probability"),
         OutColumn("trend", Kind.NUMBER, "probability", "Change of the churn probability since the snapshot before"),
-        OutColumn("top_reason", Kind.TEXT, "", "The strongest reason that raises its churn probability"),
+        OutColumn(
+            "top_reason",
+            Kind.TEXT,
+            "",
+            "The strongest reason that raises its churn probability; empty if none of its main reasons does",
+        ),
     ),
 )
 NRR = OutTable(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models.background import background
 from params import Params
 from serving import store
 from serving.live import Scorer, average_effects, evenly, scorer
@@ -140,6 +141,7 @@ def _ready(published: Published, champion: Champion, params: Params) -> Scorer:
     reference = reference_of(published)
     if published.about["model_digest"] != champion.digest:
         reference = average_effects(champion, evenly(published.snapshot))
-    made = scorer(champion, params, reference)
+    known = background(champion.model.all_inputs, published.snapshot, published.earlier)
+    made = scorer(champion, params, reference, known)
     made.score(evenly(published.snapshot, WARM_UP_ROWS))
     return made

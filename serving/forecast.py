@@ -12,8 +12,9 @@ import pandas as pd
 
 from features.labels import Engine, group_labels, labels_in_force, usable_cuts
 from features.revenue import Retention, add_months, red_flag
-from features.snapshots import stored
+from features.snapshots import first_date, stored
 from features.tables import Tables
+from models.background import Background, background
 from models.drivers import drivers
 from models.prediction import Outcome, Prediction
 from models.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
@@ -27,6 +28,7 @@ from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEW
 
 Progress = Callable[[str, int, int], None]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
+PAST_MONTHS = 3  # how far back lies the past that reasons are held against
 _UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
 
 
@@ -122,7 +124,8 @@ def forecast(
     progress("simulating the portfolio", 0, 1)
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
-    reasons = _reasons(champion, customers, rules, top=params.forecast.drivers)
+    known = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
+    reasons = _reasons(champion, customers, known, rules, top=params.forecast.drivers)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
@@ -228,7 +231,13 @@ def _roll_up(
     return rolled, notes
 
 
-def _reasons(champion: Champion, customers: pd.DataFrame, rules: Rules, *, top: int) -> pd.DataFrame:
+def earlier_snapshot(tables: Tables, as_of: date, params: Params) -> pd.DataFrame | None:
+    """The snapshot of the month start three to four months before a date, None where the data do not reach back."""
+    day = add_months(as_of, -PAST_MONTHS).replace(day=1)
+    return stored(tables, [day], params=params).frame if day >= first_date(tables, params.snapshots) else None
+
+
+def _reasons(champion: Champion, customers: pd.DataFrame, known: Background, rules: Rules, *, top: int) -> pd.DataFrame:
     """The reasons behind each account's churn and expansion probability over the whole horizon."""
     model, explained = champion.model, []
     for outcome in EXPLAINED:
@@ -239,6 +248,7 @@ def _reasons(champion: Champion, customers: pd.DataFrame, rules: Rules, *, top: 
             outcome=outcome,
             top=top,
             currency=rules.currency,
+            background=known,
         )
         explained.append(found.assign(definition=rules.driver(outcome, model.horizon_months)))
     return pd.concat(explained, ignore_index=True)

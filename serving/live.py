@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.background import Background
 from models.drivers import drivers, path_effects
 from models.prediction import Outcome
 from models.rollup import PathSettings, roll_up
@@ -37,13 +38,14 @@ REFERENCE_ROWS = 512  # accounts whose mean effect stands for the average accoun
 
 @dataclass(frozen=True)
 class Scorer:
-    """A champion that is ready to score: settings, and the average account that reasons compare with."""
+    """A champion that is ready to score: settings, the average account, and what values are held against."""
 
     champion: Champion
     paths: PathSettings
     top: int
     currency: str
     reference: Mapping[Outcome, Array]
+    background: Background
 
     def score(self, frame: pd.DataFrame) -> list[Score]:
         """Scores of snapshot rows, in their order.
@@ -80,16 +82,17 @@ class Scorer:
                 top=self.top,
                 currency=self.currency,
                 reference=self.reference[outcome],
+                background=self.background,
             )
             for outcome in EXPLAINED
         ]
         return pd.concat(found, ignore_index=True)
 
 
-def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array]) -> Scorer:
+def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array], background: Background) -> Scorer:
     """A champion made ready to score by the settings of a run."""
     paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
-    return Scorer(champion, paths, params.forecast.drivers, params.revenue.currency, reference)
+    return Scorer(champion, paths, params.forecast.drivers, params.revenue.currency, reference, background)
 
 
 def average_effects(champion: Champion, frame: pd.DataFrame) -> dict[Outcome, Array]:

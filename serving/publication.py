@@ -16,7 +16,7 @@ from features.tables import Tables
 from features.timelines import contract_events, monthly_activity
 from models.prediction import Outcome
 from params import Params
-from serving.forecast import Forecast
+from serving.forecast import Forecast, earlier_snapshot
 from serving.live import FIGURES, Score, as_scores, average_effects, days
 from serving.registry import Champion
 
@@ -53,6 +53,8 @@ class Publication:
         Red flags: `cut`, `value`, `text`.
     snapshot
         The snapshot rows of the customers, for live scores.
+    earlier
+        Those of some months before, for what reasons say of the past; None if nothing is known of it.
     reference
         What the average account's inputs do, for the reasons of live scores.
     """
@@ -68,6 +70,7 @@ class Publication:
     renewals: pd.DataFrame
     flags: pd.DataFrame
     snapshot: pd.DataFrame
+    earlier: pd.DataFrame | None
     reference: Mapping[Outcome, Array]
 
 
@@ -117,6 +120,7 @@ def gather(
         renewals=made.renewal_forecast,
         flags=_flags(made),
         snapshot=customers,
+        earlier=earlier_snapshot(tables, as_of, params),
         reference=average_effects(champion, customers),
     )
 
@@ -205,10 +209,8 @@ def _trend(history: pd.DataFrame) -> "pd.Series[float]":
 
 
 def _top_reason(score: Score) -> str:
-    """The strongest reason that raises the churn probability, else the strongest."""
-    reasons = score["drivers"]["churn"]
-    raising = [reason for reason in reasons if reason["effect"] > 0]
-    return str((raising or reasons)[0]["text"]) if reasons else ""
+    """The strongest reason that raises the churn probability; empty if none of the reasons shown does."""
+    return next((str(reason["text"]) for reason in score["drivers"]["churn"] if reason["effect"] > 0), "")
 
 
 def _history(tables: Tables, champion: Champion, as_of: date, params: Params) -> pd.DataFrame:

@@ -73,7 +73,8 @@ class Published:
         self._lookup, self._lists = store.connect(file), store.connect(file)
         self.about = store.read_about(self._lookup)
         self.horizon_months: int = self.about["horizon_months"]
-        frame, self.reference = store.read_snapshot(self._lookup)
+        frame, self.earlier = store.read_snapshots(self._lookup)
+        self.reference = store.read_reference(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}

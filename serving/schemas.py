@@ -103,7 +103,7 @@ class Driver(BaseModel):
     feature: str
     value: str
     effect: float = Field(description="What it adds to the probability against the average account; 0.01 = one point")
-    text: str = Field(description="The sentence a CSM reads")
+    text: str = Field(description="The sentence a CSM reads; typical = the median of its third of the accounts by ARR")
 
 
 class Drivers(BaseModel):

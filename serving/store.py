@@ -159,11 +159,17 @@ def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
     return about
 
 
-def read_snapshot(connection: sqlite3.Connection) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The customers' snapshot rows, and what the average account's inputs do."""
-    blobs = dict(connection.execute("SELECT key, value FROM about WHERE key IN ('snapshot', 'reference')").fetchall())
-    reference = {name: np.asarray(values) for name, values in json.loads(blobs["reference"]).items()}
-    return pd.read_parquet(io.BytesIO(blobs["snapshot"])), reference
+def read_snapshots(connection: sqlite3.Connection) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The customers' snapshot rows, and the earlier ones if there are any."""
+    query = "SELECT key, value FROM about WHERE key IN ('snapshot', 'earlier')"
+    found = {key: pd.read_parquet(io.BytesIO(value)) for key, value in connection.execute(query)}
+    return found["snapshot"], found.get("earlier")
+
+
+def read_reference(connection: sqlite3.Connection) -> dict[str, Any]:
+    """What the average account's inputs do."""
+    row = connection.execute("SELECT value FROM about WHERE key = 'reference'").fetchone()
+    return {name: np.asarray(values) for name, values in json.loads(row[0]).items()}
 
 
 def _fill(file: Path, publication: Publication, before: Path | None) -> None:
@@ -184,13 +190,12 @@ def _fill(file: Path, publication: Publication, before: Path | None) -> None:
 
 
 def _fill_about(connection: sqlite3.Connection, publication: Publication) -> None:
-    snapshot = io.BytesIO()
-    publication.snapshot.to_parquet(snapshot, index=False)
+    frames = {"snapshot": publication.snapshot, "earlier": publication.earlier}
     reference = {name: values.tolist() for name, values in publication.reference.items()}
     content = {
         "about": _json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
         "reference": _json(reference),
-        "snapshot": snapshot.getvalue(),
+        **{name: frame.to_parquet(index=False) for name, frame in frames.items() if frame is not None},
     }
     _insert(connection, "about", list(content.items()))
 

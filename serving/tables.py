@@ -141,7 +141,12 @@ ACCOUNT_DRIVER = _table(
         "probability points",
         "What the reason adds to the probability, against the average account; 0.01 = one point",
     ),
-    OutColumn("text", Kind.TEXT, "", "The sentence a CSM reads"),
+    OutColumn(
+        "text",
+        Kind.TEXT,
+        "",
+        "The sentence a CSM reads; typical = the median of its third of the accounts by ARR",
+    ),
 )
 
 NRR_FORECAST = _table(

@@ -8,12 +8,13 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import expit
 
-from models.drivers import drivers, format_value, horizon_probability, path_effects
+from models.drivers import drivers, horizon_probability, path_effects
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 from models.outcome import Contributions
 
 BASE, SLOPE, INTERCEPT = -4.0, 1.1, 0.2
+PEERS = "uses more than {value} of the other accounts"
 
 
 def contributions(margin, names=None):
@@ -215,6 +216,10 @@ def test_the_points_of_the_text_are_the_effect():
         (describe("n", kind="category", sentence="segment {value}"), "small", "small", "segment small"),
         (describe("n", kind="category", sentence="segment {value}"), "never seen", "never seen", "segment never seen"),
         (describe("n", kind="category", meaning="Segment"), None, "", "not known: segment"),
+        (describe("n", unit="share", sentence=PEERS), 0.999, "99.9%", "uses more than 99.9% of the other accounts"),
+        (describe("n", unit="share", sentence=PEERS), 0.9999, "100%", "uses more than nearly all other accounts"),
+        (describe("n", unit="share", sentence=PEERS), 1.0, "100%", "uses more than all other accounts"),
+        (describe("n", unit="share", sentence=PEERS), 0.0, "0%", "uses more than 0% of the other accounts"),
         (describe("n", unit="share", sentence="{value} of seats used"), 0.456, "45.6%", "45.6% of seats used"),
         (describe("n", sentence="{value} tickets are open"), 1.0, "1", "1 ticket is open"),
         (describe("n", sentence="{value} tickets are open"), 0.0, "0", "0 tickets are open"),
@@ -252,32 +257,6 @@ def test_values_are_said_in_words(item, seen, value, words):
 def test_the_calendar_of_the_months_ahead_is_said_as_the_renewal_known_now(item, changes, value, words):
     reason = explain_one(1.0, item, **({"term_ends_on": [pd.Timestamp("2025-02-15")]} | changes))
     assert (reason["value"], reason["text"].partition(": ")[2]) == (value, words)
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (3.0, "users", "3"),
-        (1234.0, "events", "1,234"),
-        (12.345, "hours", "12.3"),
-        (0.4567, "ratio", "0.46"),
-        (-0.001, "points", "0"),
-        (-2.0, "points", "-2"),
-        (0.5, "share", "50%"),
-        (0.0042, "share", "0.42%"),
-        (-0.125, "share", "-12.5%"),
-        (12345.6, "money a year", "EUR 12,346"),
-        (1.0, "0/1", "yes"),
-        (0.0, "0/1", "no"),
-        (100.0, "days", "100"),
-    ],
-)
-def test_numbers_are_formatted_by_their_unit(value, unit, text):
-    assert format_value(value, unit, "EUR") == text
-
-
-def test_money_without_a_currency():
-    assert format_value(5.0, "money a year") == "5"
 
 
 @pytest.mark.parametrize("accounts", [0, 2])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.words import counted, of_one
+from models.words import counted, format_value, of_one
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,29 @@ def test_a_count_and_its_noun_agree(number: int, noun: str, plural: str, text: s
 )
 def test_what_follows_a_value_of_one_agrees_with_it(rest: str, one: str) -> None:
     assert of_one(rest) == one
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (3.0, "users", "3"),
+        (1234.0, "events", "1,234"),
+        (12.345, "hours", "12.3"),
+        (0.4567, "ratio", "0.46"),
+        (-0.001, "points", "0"),
+        (-2.0, "points", "-2"),
+        (0.5, "share", "50%"),
+        (0.0042, "share", "0.42%"),
+        (-0.125, "share", "-12.5%"),
+        (12345.6, "money a year", "EUR 12,346"),
+        (1.0, "0/1", "yes"),
+        (0.0, "0/1", "no"),
+        (100.0, "days", "100"),
+    ],
+)
+def test_numbers_are_formatted_by_their_unit(value: float, unit: str, text: str) -> None:
+    assert format_value(value, unit, "EUR") == text
+
+
+def test_money_without_a_currency() -> None:
+    assert format_value(5.0, "money a year") == "5"

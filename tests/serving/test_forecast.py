@@ -1,6 +1,7 @@
 """The batch forecast on a small company: 60 accounts on yearly terms, a fifth of which leave at their renewal."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -10,12 +11,18 @@ import pandas as pd
 import pytest
 
 from features.revenue import available_to_renew, retention
+from features.snapshots import stored
 from features.tables import tables_from_frames
-from serving.forecast import Forecast, run_id
+from models.words import format_value
+from serving.forecast import Forecast, earlier_snapshot, run_id
 from serving.problems import BadRequest
 from serving.tables import TABLES
 
 AS_OF = date(2026, 1, 1)
+
+
+def customers(world: Any, day: date) -> pd.DataFrame:
+    return stored(world.tables, [day], params=world.params).frame
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +111,45 @@ def test_the_run_id_stands_for_what_decides_the_figures(
 ) -> None:
     other = change(world)
     assert (run_id(other.tables, other.champion, AS_OF, other.params) == made.run_id) is same
+
+
+def test_reasons_hold_values_against_the_snapshot_of_three_months_before_and_the_third_of_arr(
+    world: Any,
+) -> None:
+    """Every past and typical value that is said is that of the snapshots, worked out here row by row."""
+    now = customers(world, AS_OF).set_index("account_id")
+    before = customers(world, date(2025, 10, 1)).set_index("account_id")
+    third = pd.qcut(now["arr"], 3, labels=False)
+    unit = {item.name: item.unit for item in world.champion.model.all_inputs}
+    checked = {"as of": 0, "typical": 0}
+    every = world.forecast(forecast=world.params.forecast.model_copy(update={"drivers": 99}))
+    for row in every.account_driver.itertuples():
+        if past := re.search(r"[(](.+) as of 2025-10-01", row.text):
+            value = before.loc[row.account_id, row.feature]
+            shown = "not known" if np.isnan(value) else format_value(value, unit[row.feature], "USD")
+            assert past[1].rpartition("; ")[2] == shown
+            checked["as of"] += 1
+        if typical := re.search(r"typical for its size: (.+)[)]$", row.text):
+            peers = now.loc[third == third[row.account_id], row.feature]
+            assert typical[1] == format_value(peers.median(), unit[row.feature], "USD")
+            checked["typical"] += 1
+    assert min(checked.values()) > 10, checked
+
+
+@pytest.mark.parametrize(
+    ("as_of", "day"),
+    [
+        (date(2026, 1, 1), "2025-10-01"),
+        (date(2025, 12, 20), "2025-09-01"),
+        (date(2023, 7, 1), "2023-04-01"),  # contracts begin on 2023-01-01, and a snapshot needs 90 days before it
+        (date(2023, 6, 30), None),
+    ],
+)
+def test_the_past_is_the_month_start_three_months_before_if_the_data_reach_back(
+    world: Any, as_of: date, day: str | None
+) -> None:
+    found = earlier_snapshot(world.tables, as_of, world.params)
+    assert (None if found is None else found["as_of"].dt.strftime("%Y-%m-%d").unique().tolist()) == (day and [day])
 
 
 def test_a_forecast_of_the_past_says_that_the_model_knew_more(world: Any) -> None:
