@@ -128,3 +128,19 @@ def test_the_bridge_adds_up_in_total_and_by_book(place: Any) -> None:
     whole, parts = published.bridge(None), [published.bridge(csm) for csm in published.cuts["csm"]]
     for place_, step in enumerate(whole):
         assert sum(part[place_]["amount"] for part in parts) == pytest.approx(step["amount"], abs=0.01)
+
+
+def test_the_top_reason_raises_the_churn_probability_or_there_is_none(place: Any) -> None:
+    found = Published(store.newest(store.folder_of(place.params.data_dir)))
+    rows = found.rows(AccountFilter(horizon_months=6, limit=None))
+    for row in rows:
+        reasons = found.account(row["account_id"], None)["drivers"]["churn"]
+        assert row["top_reason"] == next((reason["text"] for reason in reasons if reason["effect"] > 0), "")
+    assert len({bool(row["top_reason"]) for row in rows}) == 2, "some accounts have one and some have none"
+
+
+def test_the_earlier_snapshot_is_published_for_live_scores(place: Any) -> None:
+    found = Published(store.newest(store.folder_of(place.params.data_dir)))
+    assert found.earlier is not None
+    assert found.earlier["as_of"].dt.strftime("%Y-%m-%d").unique().tolist() == ["2025-10-01"]
+    assert set(found.earlier["account_id"]) >= set(found.snapshot["account_id"])
