@@ -68,7 +68,7 @@ def split(tables: Tables, known: Dataset, *, params: Params) -> Split | None:
     """The inner split of what is known; None where tuning is off or too little would be left to learn from."""
     dates = sorted(known.frame["as_of"].dt.date.unique())
     months = params.tune.months
-    if not params.tune.enabled or params.model.learner != "lightgbm" or len(dates) - months < params.model.min_months:
+    if not params.tune.enabled or params.model.learner == "logistic" or len(dates) - months < params.model.min_months:
         return None
     day = dates[-1 - months]
     return Split(known_at(tables, known, day, params), known.paths[known.cohort(day), : months + 1])
