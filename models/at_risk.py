@@ -66,6 +66,12 @@ class AtRisk:
         return len(np.unique(self.pair[part]))
 
 
+def month_number(frame: pd.DataFrame) -> Ints:
+    """The calendar month of each snapshot row as 12 x year + month."""
+    as_of = frame["as_of"].dt
+    return np.asarray(as_of.year * 12 + as_of.month, dtype=np.int64)
+
+
 def at_risk(frame: pd.DataFrame, paths: Array) -> AtRisk:
     """The rows at risk of snapshots and the ARR after them.
 
@@ -78,8 +84,7 @@ def at_risk(frame: pd.DataFrame, paths: Array) -> AtRisk:
     """
     here = np.cumprod(np.nan_to_num(paths[:, :-1]) > 0, axis=1).astype(bool)
     row, step = np.nonzero(here & ~np.isnan(paths[:, 1:]))
-    as_of = frame["as_of"].dt
-    month = (as_of.year * 12 + as_of.month).to_numpy(dtype=np.int64)[row] + step
+    month = month_number(frame)[row] + step
     account = pd.factorize(frame["account_id"])[0].astype(np.int64)[row]
     first = int(month.min()) if month.size else 0
     return AtRisk(row, step + 1, month - first, account, paths[row, step], paths[row, step + 1], first)
@@ -97,10 +102,6 @@ class Sampled:
     event: Array
     weight: Array
 
-    def part(self, kept: Bools) -> "Sampled":
-        """Some of the rows."""
-        return Sampled(self.chosen[kept], self.event[kept], self.weight[kept])
-
 
 def sample(rows: AtRisk, event: Bools, *, most: int, generator: np.random.Generator) -> Sampled:
     """At most so many rows, of which at most half with an event."""
@@ -108,7 +109,7 @@ def sample(rows: AtRisk, event: Bools, *, most: int, generator: np.random.Genera
     kept_happened = _thinned(happened, most // 2, generator)
     kept_quiet = _thinned(quiet, most - kept_happened.size, generator)
     chosen = np.sort(np.concatenate([kept_happened, kept_quiet]))
-    copies = event.size / max(len(np.unique(rows.pair)), 1)
+    copies = event.size / max(rows.distinct(np.ones_like(event)), 1)
     scale = np.where(event[chosen], happened.size / max(kept_happened.size, 1), quiet.size / max(kept_quiet.size, 1))
     return Sampled(chosen, event[chosen].astype(float), scale / copies)
 

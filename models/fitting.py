@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.at_risk import AtRisk, Sampled, sample
+from models.at_risk import AtRisk, sample
 from models.calibration import Calibrator, Slope, fit_calibrator, fit_slope
 from models.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
 from models.inputs import Input
@@ -98,14 +98,14 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     halves = _halves(rows, event)
     if halves is None:
         return _rate_alone(material, event, counted, events, pairs)
-    tested = [_test(material, number, sampled, counted, half) for half in halves]
+    learned_from = Rows(material.gather(sampled.chosen), sampled.event, sampled.weight)
+    tested = [_test(material, number, learned_from, counted, (half[sampled.chosen], half[counted])) for half in halves]
     margin = np.sum([test.margin for test in tested], axis=0)
     margin_counted = np.sum([test.counted for test in tested], axis=0)
     prior_sd = required(settings.tuning).calibration_prior_sd
     calibrator = fit_calibrator(margin, sampled.event, sampled.weight, prior_sd=prior_sd)
     trees = round(np.mean([test.trees for test in tested]))
-    learner = _learner(material, number, trees)
-    hazard = learner.fit(Rows(material.gather(sampled.chosen), sampled.event, sampled.weight))
+    hazard = _learner(material, number, trees).fit(learned_from)
     log_odds = calibrator.log_odds(margin_counted)
     tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
     return Learned(
@@ -143,15 +143,18 @@ class _Test:
 
 
 def _test(
-    material: Material, number: int, sampled: Sampled, counted: NDArray[np.int64], half: NDArray[np.bool_]
+    material: Material,
+    number: int,
+    rows: Rows,
+    counted: NDArray[np.int64],
+    half: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> _Test:
-    here = half[sampled.chosen]
-    inputs = material.gather(sampled.chosen)
-    known, unseen = (Rows(inputs[part], sampled.event[part], sampled.weight[part]) for part in (~here, here))
+    """`half` says which of `rows`, and which of those counted, are of the accounts predicted."""
+    here, there = half
+    known, unseen = (Rows(rows.inputs[part], rows.event[part], rows.weight[part]) for part in (~here, here))
     learner = _learner(material, number, material.settings.trees).fit(known, unseen)
     margin, of_counted = np.zeros(here.size), np.zeros(counted.size)
     margin[here] = learner.margin(unseen.inputs)
-    there = half[counted]
     of_counted[there] = _margins(learner, material, counted[there])
     return _Test(margin, of_counted, getattr(learner, "trees_", 0))
 

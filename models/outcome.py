@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.amounts import ChangePools, Changes
-from models.at_risk import at_risk
+from models.at_risk import at_risk, month_number
 from models.calibration import Calibrator, Slope
 from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, tilts
 from models.hazard import required
@@ -226,7 +226,7 @@ class OutcomeModel:
         )
 
     def _gap_months(self, frame: pd.DataFrame) -> int:
-        return max(0, int(_ordinal(frame).max(initial=0)) - self.luck_until_)
+        return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)
 
     def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
         return calendar(frame, months=months, grace_days=self.settings.grace_days)
@@ -251,12 +251,6 @@ class OutcomeModel:
 def bundle_digest(files: Mapping[str, str]) -> str:
     """A digest of what `OutcomeModel.to_files` gives: the same model, the same digest."""
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _ordinal(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """The calendar month of each snapshot as a number."""
-    as_of = frame["as_of"].dt
-    return np.asarray(as_of.year * 12 + as_of.month, dtype=np.int64)
 
 
 def _renewal(ahead: Array) -> NDArray[np.bool_]:
