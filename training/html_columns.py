@@ -6,37 +6,14 @@ from typing import Any
 
 from models.words import signed_percent
 
-
-def _text(value: Any) -> str:
-    return str(value)
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _one(value: float) -> str:
-    return f"{value:.1f}"
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}"
-
-
-def _four(value: float) -> str:
-    return f"{value:.4f}"
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0%}"
-
-
-def _percent_one(value: float) -> str:
-    return f"{value:.1%}"
+_text = "{}".format
+_whole = "{:,.0f}".format
+_one = "{:.1f}".format
+_two = "{:.2f}".format
+_signed = "{:+.1f}".format
+_four = "{:.4f}".format
+_percent = "{:.0%}".format
+_percent_one = "{:.1%}".format
 
 
 def _mark(value: bool) -> str:
