@@ -170,7 +170,7 @@ def _bare(model: Any, frame: Any) -> None:
     ahead = calendar(frame, months=model.months, grace_days=model.settings.grace_days)[:, : model.horizon_months]
     rows = model._rows_ahead(frame, ahead)
     for outcome in ("churn", "expansion"):
-        model.outcomes_[outcome].hazard.booster_.predict(rows, pred_contrib=True, num_threads=2)
+        model.outcomes_[outcome].hazard.trees.booster_.predict(rows, pred_contrib=True, num_threads=2)
 
 
 def pages(data: Path, folder: Path) -> str:

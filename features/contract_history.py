@@ -166,6 +166,14 @@ FEATURES: tuple[Feature, ...] = (
         expected=1,
     ),
     _renewal(
+        name="notice_share",
+        value=ratio(_active("under_notice", "arr_cents", "notice IS NOT NULL", "contracts.notice_on"), ARR),
+        unit="share",
+        meaning="Share of ARR under notice: its lines end with their term",
+        sentence="{value} of ARR is under notice",
+        expected=1,
+    ),
+    _renewal(
         name="presigned",
         value=known("presigned"),
         unit="0/1",

@@ -59,6 +59,32 @@ def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: floa
     return Calibrator(float(theta[0]), float(theta[1]))
 
 
+def match_level(calibrator: Calibrator, margin: Array, event: Array, weight: Array) -> Calibrator:
+    """The same slope, with the intercept at which as many events are expected of other margins as were seen.
+
+    Parameters
+    ----------
+    calibrator
+        Fitted on margins of accounts that were not learned from: how far margins are to be trusted.
+    margin, event, weight
+        Margins of another fit, 0/1 outcomes, and weights, each of shape (rows,). At least one event is needed, and one
+        row without.
+
+    Notes
+    -----
+    A fit on twice the accounts spreads its margins wider, and the line that suits the narrower ones would shift the
+    number of events expected. Newton's method on a strictly concave function of one parameter.
+    """
+    scaled, intercept = calibrator.slope * margin, calibrator.intercept
+    for _ in range(_STEPS):
+        chance = expit(scaled + intercept)
+        step = float((weight * (event - chance)).sum() / (weight * chance * (1 - chance)).sum())
+        intercept += float(np.clip(step, -1, 1))
+        if abs(step) < 1e-10:
+            break
+    return Calibrator(calibrator.slope, intercept)
+
+
 @dataclass(frozen=True)
 class Slope:
     """A coefficient on the logit scale, and its standard deviation."""

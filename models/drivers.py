@@ -9,13 +9,14 @@ straight line from their base to the account's and gives each input what its sha
 
     effect_f = sum over m of slope * SHAP_mf * integral over s from 0 to 1 of dP/dz_m at base + s * (z - base).
 
-The effects add up to P(account) - P(base) exactly. They are associations that the model learned, not what an action
+The effects add up to P(account) - P(base) exactly. Where a hazard is certain (notice given, renewal signed), what that
+adds to P is put down to it whole. Effects are associations that the model learned, not what an action
 would change.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from models.prediction import Outcome
 from models.words import counted, format_value, of_one
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 COLUMNS = ("account_id", "outcome", "rank", "feature", "signal", "value", "effect", "text")
 _POINTS = 48  # of the quadrature: the integral is exact to 1e-9 where the log-odds move by less than 25
@@ -50,12 +52,14 @@ class _Signals:
 
 
 @dataclass(frozen=True)
-class _Reason:
-    row: int
-    rank: int
-    signal: int
-    shown: int  # the input
-    effect: float
+class _Reasons:
+    """Arrays with an item a reason, by row, then rank: positions of the account, the signal and the input shown."""
+
+    row: Integers
+    rank: Integers
+    signal: Integers
+    shown: Integers
+    effect: Array
 
 
 def horizon_probability(contributions: Contributions) -> Array:
@@ -63,7 +67,10 @@ def horizon_probability(contributions: Contributions) -> Array:
 
     Expansion and contraction are taken by themselves here, as if the account stayed a customer.
     """
-    return np.asarray(1 - expit(-_log_odds(contributions)).prod(axis=1))
+    stays = expit(-_log_odds(contributions))
+    if contributions.facts is not None:
+        stays = np.where(np.isnan(contributions.facts), stays, 1 - contributions.facts)
+    return np.asarray(1 - stays.prod(axis=1))
 
 
 def path_effects(contributions: Contributions) -> Array:
@@ -77,8 +84,9 @@ def path_effects(contributions: Contributions) -> Array:
     margin = contributions.margin
     chunks = [margin[start : start + _CHUNK] for start in range(0, len(margin), _CHUNK)]
     start = (contributions.slope * contributions.base + contributions.intercept)[:, None]
-    effects = [_integrate(contributions.slope * chunk, start) for chunk in chunks]
-    return np.concatenate([np.empty((0, margin.shape[2])), *effects])
+    parts = [_integrate(contributions.slope * chunk, start) for chunk in chunks]
+    effects = np.concatenate([np.empty((0, margin.shape[2])), *parts])
+    return effects if contributions.facts is None else _with_facts(effects, contributions, contributions.facts)
 
 
 def drivers(
@@ -136,20 +144,35 @@ def drivers(
     if len(effects):
         effects = effects - (effects.mean(axis=0) if reference is None else reference)
     signals = _group(inputs)
-    reasons = list(_ranked(effects, signals, top))
-    rows_shown: dict[int, list[int]] = {}
-    for reason in reasons:
-        rows_shown.setdefault(reason.shown, []).append(reason.row)
-    shown = {number: _words(inputs[number], frame, rows, currency, background) for number, rows in rows_shown.items()}
-    account_ids = frame["account_id"].tolist()
-    rows = []
-    for reason in reasons:
-        value, words = shown[reason.shown][reason.row]
-        names = inputs[reason.shown].name, signals.names[reason.signal]
-        text = f"{_direction(outcome, reason.effect)}: {words}"
-        rows.append((account_ids[reason.row], outcome, reason.rank, *names, value, reason.effect, text))
-    kinds = {"rank": "int64", "effect": "float64"}
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({name: kinds.get(name, "str") for name in COLUMNS})
+    reasons = _ranked(effects, signals, top)
+    words = [("", "")] * len(reasons.row)
+    for number in np.unique(reasons.shown):
+        here = np.flatnonzero(reasons.shown == number)
+        said = _words(inputs[number], frame, reasons.row[here].tolist(), currency, background)
+        for place, both in zip(here.tolist(), said, strict=True):
+            words[place] = both
+    effect = reasons.effect.tolist()
+    return pd.DataFrame(
+        {
+            "account_id": frame["account_id"].to_numpy()[reasons.row].astype("str"),
+            "outcome": np.full(len(words), outcome),
+            "rank": reasons.rank,
+            "feature": np.array([item.name for item in inputs])[reasons.shown],
+            "signal": np.array(signals.names)[reasons.signal],
+            "value": [value for value, _ in words],
+            "effect": reasons.effect,
+            "text": [f"{_direction(outcome, one)}: {text}" for one, (_, text) in zip(effect, words, strict=True)],
+        }
+    ).astype({name: "str" for name in COLUMNS if name not in ("rank", "effect")})
+
+
+def _with_facts(effects: Array, contributions: Contributions, facts: Array) -> Array:
+    """The effects with the difference that certainty makes, put down to the notice or to the signed renewal."""
+    gained = horizon_probability(contributions) - horizon_probability(replace(contributions, facts=None))
+    leaves = (facts == 1).any(axis=1)
+    for name, rows in (("notice_takes_effect", leaves), ("presigned_ahead", ~leaves)):
+        effects[:, contributions.names.index(name)] += np.where(rows, gained, 0.0)
+    return effects
 
 
 def _check(contributions: Contributions, inputs: Sequence[Input], frame: pd.DataFrame) -> None:
@@ -182,15 +205,17 @@ def _group(inputs: Sequence[Input]) -> _Signals:
     return _Signals(names, np.array([[item.signal == name for name in names] for item in inputs]))
 
 
-def _ranked(effects: Array, signals: _Signals, top: int) -> Iterator[_Reason]:
+def _ranked(effects: Array, signals: _Signals, top: int) -> _Reasons:
+    """The signals of the largest effects; of each the input that moves the probability most in its direction."""
     totals = effects @ signals.member
     strongest = np.argsort(-np.abs(totals), axis=1, kind="stable")[:, :top]
-    for row, chosen in enumerate(strongest):
-        for rank, signal in enumerate(chosen, start=1):
-            effect = float(totals[row, signal])
-            if effect != 0:
-                along = np.where(signals.member[:, signal], effects[row] * np.sign(effect), -np.inf)
-                yield _Reason(row, rank, int(signal), int(np.argmax(along)), effect)
+    effect = np.take_along_axis(totals, strongest, axis=1)
+    shown = np.empty_like(strongest)
+    for rank, signal in enumerate(strongest.T):
+        along = np.where(signals.member.T[signal], effects * np.sign(effect[:, rank, None]), -np.inf)
+        shown[:, rank] = along.argmax(axis=1)
+    row, place = np.nonzero(effect)
+    return _Reasons(row, place + 1, strongest[row, place], shown[row, place], effect[row, place])
 
 
 def _direction(outcome: Outcome, effect: float) -> str:
@@ -201,14 +226,16 @@ def _direction(outcome: Outcome, effect: float) -> str:
 
 def _words(
     item: Input, frame: pd.DataFrame, rows: list[int], currency: str, background: Background | None
-) -> dict[int, tuple[str, str]]:
+) -> list[tuple[str, str]]:
     """Of some accounts: the value of an input, and the words that say it."""
     if item.name in _CALENDAR:
         columns = (frame[name].iloc[rows] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))
-        return {row: _renewal(*account) for row, account in zip(rows, zip(*columns, strict=True), strict=True)}
+        return [_renewal(*account) for account in zip(*columns, strict=True)]
     notes = background.notes(item, frame, rows, currency) if background else [()] * len(rows)
-    values = zip(rows, frame[item.name].iloc[rows], notes, strict=True)
-    return {row: _sentence(item, value, currency, beside) for row, value, beside in values}
+    return [
+        _sentence(item, value, currency, beside)
+        for value, beside in zip(frame[item.name].iloc[rows], notes, strict=True)
+    ]
 
 
 def _sentence(item: Input, value: Any, currency: str, notes: tuple[str, ...]) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.at_risk import AtRisk, sample
-from models.calibration import Calibrator, Slope, fit_calibrator, fit_slope
+from models.calibration import Calibrator, Slope, fit_calibrator, fit_slope, match_level
 from models.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
 from models.inputs import Input
 from models.prediction import OUTCOMES
@@ -106,11 +106,10 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     calibrator = fit_calibrator(margin, sampled.event, sampled.weight, prior_sd=prior_sd)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
+    final = match_level(calibrator, hazard.margin(learned_from.inputs), sampled.event, sampled.weight)
     log_odds = calibrator.log_odds(margin_counted)
     tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
-    return Learned(
-        FittedOutcome(hazard, calibrator, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted])
-    )
+    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted]))
 
 
 def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] | None:

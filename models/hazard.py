@@ -147,7 +147,7 @@ class TreeHazard:
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Exact path-dependent TreeSHAP values on the margin, and the expected margin."""
         if not hasattr(self, "_shap"):
-            self._shap = TreeShap(lightgbm.Booster(model_str=self.to_text()))
+            self._shap = TreeShap(lightgbm.Booster(model_str=self.to_text()), threads=self.threads)
         return self._shap.contributions(inputs)
 
     def to_text(self) -> str:

@@ -27,6 +27,7 @@ from models.shock import SharedLuck, fit_luck
 Array = NDArray[np.float64]
 FORMAT = 2
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
+_UNDER_NOTICE = "notice_share"  # where the source tells of notices
 _CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
 
 
@@ -35,7 +36,8 @@ class Contributions:
     """SHAP values of one outcome's monthly margins: `hazard = expit(slope * (base + margin.sum(-1)) + intercept)`.
 
     `margin` has shape (accounts, months, inputs), `names` names the inputs. `intercept` has shape (months,): it holds
-    the luck to be expected in each month, and nothing of its spread.
+    the luck to be expected in each month, and nothing of its spread. `facts`, shape (accounts, months), is NaN but
+    where the hazard is known whatever the margin: 1 or 0. None: nowhere.
     """
 
     names: tuple[str, ...]
@@ -43,6 +45,7 @@ class Contributions:
     base: float
     slope: float
     intercept: Array
+    facts: Array | None = None
 
 
 class OutcomeModel:
@@ -141,7 +144,7 @@ class OutcomeModel:
         ahead = self._ahead(frame, self.months)
         rows = self._rows_ahead(frame, ahead)
         log_odds = np.stack([self.outcomes_[outcome].log_odds(rows) for outcome in OUTCOMES], axis=-1)
-        hazards = _with_facts(expit(log_odds).reshape(len(frame), self.months, len(OUTCOMES)), ahead)
+        hazards = _with_facts(expit(log_odds).reshape(len(frame), self.months, len(OUTCOMES)), _facts(frame, ahead))
         arr = frame["arr"].to_numpy(dtype=float)
         return Prediction(
             arr=arr,
@@ -160,17 +163,17 @@ class OutcomeModel:
 
     def contributions(self, frame: pd.DataFrame, outcome: Outcome) -> Contributions:
         """SHAP values of the monthly log-odds of one outcome, over the months of the horizon."""
-        fitted = self.outcomes_[outcome]
+        fitted, ahead = self.outcomes_[outcome], self._ahead(frame, self.months)[:, : self.horizon_months]
         shape = (len(frame), self.horizon_months, len(self.all_inputs))
         margin, base = np.zeros(shape), 0.0
         if fitted.hazard is not None:
-            rows = self._rows_ahead(frame, self._ahead(frame, self.months)[:, : self.horizon_months])
-            flat, base = fitted.hazard.contributions(rows)
+            flat, base = fitted.hazard.contributions(self._rows_ahead(frame, ahead))
             margin = flat.reshape(shape)
         names = tuple(item.name for item in self.all_inputs)
         luck = self.luck_.expected(self.horizon_months, gap_months=self._gap_months(frame))
         intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
-        return Contributions(names, margin, base, fitted.calibrator.slope, intercept)
+        facts = _facts(frame, ahead) if outcome == "churn" else None
+        return Contributions(names, margin, base, fitted.calibrator.slope, intercept, facts)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
@@ -259,10 +262,30 @@ def _renewal(ahead: Array) -> NDArray[np.bool_]:
     return np.asarray((ahead[:, :, ends] > 0).any(axis=-1))
 
 
-def _with_facts(hazards: Array, ahead: Array) -> Array:
-    """The hazards, but that nobody leaves at the end of a term whose renewal is already signed."""
-    signed = (ahead[:, :, _CALENDAR["presigned_ahead"]] > 0) & _renewal(ahead)
-    hazards[signed, OUTCOMES.index("churn")] = 0.0
+def _facts(frame: pd.DataFrame, ahead: Array) -> Array:
+    """Hazards of churn that are no matter of chance, shape (rows, months); NaN where it is.
+
+    Nobody leaves at the end of a term whose renewal is already signed. An account leaves with its term if all of its
+    ARR is under notice and ends then, and nothing is signed to follow.
+    """
+    facts = np.full(ahead.shape[:2], np.nan)
+    signed = ahead[:, :, _CALENDAR["presigned_ahead"]] > 0
+    if _UNDER_NOTICE in frame.columns:
+        whole = (_column(frame, _UNDER_NOTICE) >= 1) & (_column(frame, "due_share") >= 1)
+        facts[(ahead[:, :, _CALENDAR["notice_takes_effect"]] > 0) & whole & ~signed] = 1.0
+    facts[signed & _renewal(ahead)] = 0.0
+    return facts
+
+
+def _column(frame: pd.DataFrame, name: str) -> Array:
+    return frame[name].to_numpy(dtype=np.float64)[:, None]
+
+
+def _with_facts(hazards: Array, facts: Array) -> Array:
+    """The hazards, shape (rows, months, outcomes), with what is certain; who is sure to leave does nothing else."""
+    hazards[facts == 1] = 0.0
+    churn = OUTCOMES.index("churn")
+    hazards[:, :, churn] = np.where(np.isnan(facts), hazards[:, :, churn], facts)
     return hazards
 
 

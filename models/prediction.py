@@ -96,7 +96,7 @@ class Prediction:
             came = came + stays * none_yet * shifted[:, which]
             stays = stays * (1 - shifted[:, OUTCOMES.index("churn")])
             none_yet = none_yet * (1 - shifted[:, which]) if outcome != "churn" else none_yet
-            found.append(came.mean(axis=1))
+            found.append(np.minimum(came.mean(axis=1), 1.0))  # single precision may exceed it
         return np.stack(found, axis=1)
 
     def independent(self) -> "Prediction":

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +39,7 @@ QUANTILES = (5, 10, 25, 50, 75, 90, 95)
 _ROUNDING = 1e-9  # of the starting ARR: what the additions of a sum may be off by
 _SMALLEST = 1e-30
 _SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -148,15 +151,30 @@ class Paths:
 
 def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
     """ARR paths in chunks of accounts, in order; on several threads the same."""
+    return _in_chunks(prediction, settings, lambda paths: paths, threads)
+
+
+def account_paths(
+    prediction: Prediction, settings: PathSettings, *, horizon_months: int, threads: int = 1
+) -> AccountPaths:
+    """What `roll_up` says of each account, to the last digit, without adding anything up."""
+    describe = partial(_describe, prediction, settings, horizon_months)
+    return _together(list(_in_chunks(prediction, settings, describe, threads)))
+
+
+def _in_chunks(
+    prediction: Prediction, settings: PathSettings, work: Callable[[Paths], Found], threads: int
+) -> Iterator[Found]:
+    """What some work finds in the paths of each chunk of accounts, in order."""
     common = _draw_common(prediction, settings)
 
-    def simulate(number: int) -> Paths:
+    def simulate(number: int) -> Found:
         rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
-        return _chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1))
+        return work(_chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1)))
 
     chunks = range(-(-len(prediction.arr) // CHUNK))
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        ahead: deque[Future[Paths]] = deque()
+        ahead: deque[Future[Found]] = deque()
         for number in chunks:
             ahead.append(pool.submit(simulate, number))
             if len(ahead) > threads:  # no more than these are held at a time
@@ -197,21 +215,23 @@ def roll_up(
     """
     groups, member = _groups(prediction.arr, cuts or {})
     sums = _Sums(len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
-    accounts = _empty_accounts(len(prediction.arr), horizon_months)
     settle = prediction.hazards.shape[1] - horizon_months
-    for chunk in simulate_paths(prediction, settings, threads=threads):
+    described = []
+
+    def described_too(paths: Paths) -> tuple[Paths, AccountPaths]:
+        return paths, _describe(prediction, settings, horizon_months, paths)
+
+    for chunk, accounts in _in_chunks(prediction, settings, described_too, threads):
+        described.append(accounts)
         rows, paths = chunk.rows, chunk.arr
         here = member[:, rows]
         start = prediction.arr[rows]
         sums.add(here, start, chunk, None if trailing is None else trailing.cohort_arr[rows])
         if due is not None:
             sums.add_renewals(here, start, paths, due[rows], settle)
-        _describe_accounts(accounts, rows, start, paths[:, :horizon_months], settings.min_change)
-        accounts["expected_arr"][rows] = chunk.expected_arr[:, :horizon_months]
-        accounts["churn_probability"][rows] = chunk.left[:, :horizon_months]
     draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, AccountPaths(**accounts))
+    return RollUp(groups, draws, renewals, _together(described))
 
 
 class _Sums:
@@ -403,17 +423,25 @@ def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Tra
     return np.where(start > 0, start, np.nan)
 
 
-def _empty_accounts(accounts: int, months: int) -> dict[str, Array]:
-    return {name: np.empty((accounts, months)) for name in AccountPaths.__dataclass_fields__}
+def _describe(prediction: Prediction, settings: PathSettings, horizon_months: int, paths: Paths) -> AccountPaths:
+    """A chunk's accounts: quantiles of ARR, and the shares of draws that end lower and higher than they began."""
+    arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows][:, None, None]
+    p10, p50, p90 = np.quantile(arr, (0.1, 0.5, 0.9), axis=2)
+    lower = (arr > 0) & (arr < start * (1 - settings.min_change))
+    return AccountPaths(
+        expected_arr=paths.expected_arr[:, :horizon_months],
+        p10=p10,
+        p50=p50,
+        p90=p90,
+        churn_probability=paths.left[:, :horizon_months],
+        contraction_probability=lower.mean(axis=2),
+        expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
+    )
 
 
-def _describe_accounts(found: dict[str, Array], rows: slice, start: Array, paths: Array, min_change: float) -> None:
-    """Quantiles of ARR, and the shares of draws that end lower and higher than they began."""
-    for name, values in zip(("p10", "p50", "p90"), np.quantile(paths, (0.1, 0.5, 0.9), axis=2), strict=True):
-        found[name][rows] = values
-    column = start[:, None, None]
-    found["contraction_probability"][rows] = ((paths > 0) & (paths < column * (1 - min_change))).mean(axis=2)
-    found["expansion_probability"][rows] = (paths > column * (1 + min_change)).mean(axis=2)
+def _together(parts: list[AccountPaths]) -> AccountPaths:
+    names = AccountPaths.__dataclass_fields__
+    return AccountPaths(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:

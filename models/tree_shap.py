@@ -11,6 +11,9 @@ extension is a product with a factor for each distinct feature,
 where `hot` is 1 if the row's own values pass all of the path's splits on that feature, else 0, and `share` is the share
 of training rows that do. The integrand is thus a polynomial of degree (features on the path - 1), for which
 Gauss-Legendre quadrature with half as many nodes is exact.
+
+What a row's effects in a tree are depends on nothing but the way that each of the tree's splits sends it. A small tree
+has few such patterns: their effects are tabled once, and a row looks its own up.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +35,7 @@ _MISSING = {"None": _NO_MISSING, "Zero": _ZERO_MISSING, "NaN": _NAN_MISSING}
 _ZERO = float(np.float32(1e-35))  # what LightGBM takes for zero
 _LANES = 4  # numbers in a vector register
 _BLOCK = 256  # rows at a time: they and their values stay in cache while all trees pass
+_TABLED = 8  # splits of the largest tree whose 2 ** splits patterns are tabled
 _SPLIT = np.dtype(
     [
         ("parent", np.int32),
@@ -124,7 +128,7 @@ class TreeShap:
 
     def _add_block(self, rows: Array, values: Array) -> None:
         for forest in self._forests or ():
-            _explain(rows, values, forest.first, forest.splits, forest.goes_left, forest.step, forest.slope)
+            forest.add(rows, values)
 
     def _by_lightgbm(self, rows: Array) -> tuple[Array, float]:
         filled = rows if len(rows) else np.full((1, self.features), np.nan)
@@ -177,6 +181,26 @@ class _Forest:
     goes_left: NDArray[np.bool_]  # by category code, for all categorical splits in turn
     step: Array  # (nodes, hot or cold, quadrature nodes): factor relative to the parent's product
     slope: Array  # the same shape: weighted logarithmic derivative of that factor
+
+    def add(self, rows: Array, values: Array) -> None:
+        """Add the Shapley values of rows to `values`."""
+        _explain(rows, values, self.first, self.splits, self.goes_left, self.step, self.slope)
+
+
+@dataclass(frozen=True)
+class _Tabled:
+    """Small trees: their splits back to back, and what each pattern of decisions comes to."""
+
+    first: Integers  # split of each tree, then the end
+    splits: NDArray[np.void]  # a `_SPLIT` record a split, no leaves
+    goes_left: NDArray[np.bool_]
+    effects: Array  # (trees, patterns, splits): bit k of the pattern is 1 where the tree's split k sends the row left
+
+    def add(self, rows: Array, values: Array) -> None:
+        """Add the Shapley values of rows to `values`."""
+        added = np.zeros(values.shape[::-1])
+        _look_up(np.ascontiguousarray(rows.T), added, self.first, self.splits, self.goes_left, self.effects)
+        values += added.T
 
 
 def _read_trees(model: Mapping[str, Any]) -> list[_Tree] | None:
@@ -243,10 +267,16 @@ def _read_node(dumped: Mapping[str, Any], nodes: Sequence[_Node], parent: int, e
     return node
 
 
-def _forests(trees: Sequence[_Tree]) -> list[_Forest]:
-    """Trees that need the same number of quadrature nodes, together."""
-    sizes = sorted({tree.quadrature_nodes() for tree in trees})
-    return [_forest([tree for tree in trees if tree.quadrature_nodes() == size], size) for size in sizes]
+def _forests(trees: Sequence[_Tree]) -> list[_Forest | _Tabled]:
+    """Small trees that have the same number of splits, and others that need as many quadrature nodes, together."""
+    groups: dict[tuple[int, int], list[_Tree]] = {}
+    for tree in trees:
+        splits = len(tree.nodes) // 2
+        groups.setdefault((splits if splits <= _TABLED else _TABLED + 1, tree.quadrature_nodes()), []).append(tree)
+    return [
+        _tabled(_forest(groups[key], key[1]), key[0]) if key[0] <= _TABLED else _forest(groups[key], key[1])
+        for key in sorted(groups)
+    ]
 
 
 def _forest(trees: Sequence[_Tree], quadrature_nodes: int) -> _Forest:
@@ -257,6 +287,15 @@ def _forest(trees: Sequence[_Tree], quadrature_nodes: int) -> _Forest:
     share = np.array([node.share for node in nodes])
     step, slope = _tables(share, splits["upper"], quadrature_nodes)
     return _Forest(first.astype(np.int32), splits, _goes_left(nodes, splits), step, slope)
+
+
+def _tabled(forest: _Forest, splits: int) -> _Tabled:
+    """The same trees, each of so many splits, with their effects by pattern of decisions."""
+    trees = forest.first.size - 1
+    effects = np.zeros((trees, 2**splits, splits))
+    _tabulate(forest.first, forest.splits, forest.step, forest.slope, effects)
+    first = np.arange(trees + 1, dtype=np.int32) * np.int32(splits)
+    return _Tabled(first, forest.splits[forest.splits["feature"] >= 0], forest.goes_left, effects)
 
 
 def _splits(nodes: Sequence[_Node], offset: NDArray[np.int64]) -> NDArray[np.void]:
@@ -326,6 +365,51 @@ def _explain(
                     values[row, splits[splits[begin + here]["parent"]]["feature"]] += effects[here]
 
 
+@_compiled
+def _tabulate(first: Integers, splits: NDArray[np.void], step: Array, slope: Array, table: Array) -> None:
+    """Fill in the effects of every tree, pattern and split."""
+    largest = np.max(first[1:] - first[:-1])
+    state, place = np.zeros(largest, dtype=np.int32), np.zeros(largest, dtype=np.int32)
+    product, effects = np.empty((largest, step.shape[2])), np.zeros(largest)
+    for tree in range(first.size - 1):
+        begin, end = first[tree], first[tree + 1]
+        for pattern in range(table.shape[1]):
+            split = 0
+            for here in range(end - begin):
+                if splits[begin + here]["feature"] >= 0:
+                    _send(splits, begin, here, (pattern >> split) & 1 == 1, state)
+                    place[here] = split
+                    split += 1
+            _descend(splits, step, begin, end, state, product)
+            _ascend(splits, slope, begin, end, state, product, effects)
+            for here in range(end - begin - 1, 0, -1):
+                table[tree, pattern, place[splits[begin + here]["parent"] - begin]] += effects[here]
+
+
+@_compiled
+def _look_up(
+    rows: Array,
+    values: Array,
+    first: Integers,
+    splits: NDArray[np.void],
+    goes_left: NDArray[np.bool_],
+    table: Array,
+) -> None:
+    """Add to `values` what each tree's table says of the way its splits send each row; both a row a feature here."""
+    pattern = np.empty(rows.shape[1], dtype=np.int32)
+    for tree in range(first.size - 1):
+        begin, end = first[tree], first[tree + 1]
+        pattern[:] = 0
+        for here in range(begin, end):
+            split, x = splits[here], rows[splits[here]["feature"]]
+            for row in range(x.size):
+                pattern[row] |= np.int32(_passes_left(x[row], split, goes_left)) << (here - begin)
+        for here in range(begin, end):
+            value = values[splits[here]["feature"]]
+            for row in range(value.size):
+                value[row] += table[tree, pattern[row], here - begin]
+
+
 # In the loops below `here` counts from the tree's root. They index whole arrays, as a view costs more than the work
 # done on it, and read records, as numba counts references to each array that a tuple holds.
 
@@ -347,17 +431,23 @@ def _mark(
     changed = False
     for here in range(end - begin):
         split = splits[begin + here]
-        if split["feature"] < 0:
-            continue
-        left = _passes_left(rows[row, split["feature"]], split, goes_left)
-        right = split["right"] - begin
-        upper = splits[begin + right]["upper"]
-        was_hot = upper < 0 or state[upper - begin] == _HOT
-        on_left = (_HOT if left else _COLD) if was_hot else _FROZEN
-        on_right = (_COLD if left else _HOT) if was_hot else _FROZEN
-        changed |= state[here + 1] != on_left or state[right] != on_right
-        state[here + 1], state[right] = on_left, on_right
+        if split["feature"] >= 0:
+            left = _passes_left(rows[row, split["feature"]], split, goes_left)
+            changed |= _send(splits, begin, here, left, state)
     return changed
+
+
+@_compiled
+def _send(splits: NDArray[np.void], begin: int, here: int, left: bool, state: Integers) -> bool:
+    """State of both children of a split that sends the row left or right; whether any is another than before."""
+    right = splits[begin + here]["right"] - begin
+    upper = splits[begin + right]["upper"]
+    was_hot = upper < 0 or state[upper - begin] == _HOT
+    on_left = (_HOT if left else _COLD) if was_hot else _FROZEN
+    on_right = (_COLD if left else _HOT) if was_hot else _FROZEN
+    changed = state[here + 1] != on_left or state[right] != on_right
+    state[here + 1], state[right] = on_left, on_right
+    return bool(changed)
 
 
 @_compiled

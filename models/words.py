@@ -1,5 +1,7 @@
 """Numbers in sentences: one day, two days."""
 
+from functools import lru_cache
+
 _AFTER_THE_NOUN = (
     "a",
     "ago",
@@ -31,6 +33,7 @@ def signed_percent(share: float) -> str:
     return f"{share:+.0%}" if round(share * 100) else "0%"
 
 
+@lru_cache(maxsize=1 << 16)
 def format_value(value: float, unit: str, currency: str = "") -> str:
     """A number as it reads in a sentence: shares in percent, money with its currency, flags as yes or no."""
     if unit == "0/1":

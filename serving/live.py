@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.background import Background
 from models.drivers import drivers, path_effects
 from models.prediction import Outcome
-from models.rollup import PathSettings, roll_up
+from models.rollup import PathSettings, account_paths
 from params import Params
 from serving.forecast import EXPLAINED
 from serving.registry import Champion
@@ -46,6 +46,7 @@ class Scorer:
     currency: str
     reference: Mapping[Outcome, Array]
     background: Background
+    threads: int
 
     def score(self, frame: pd.DataFrame) -> list[Score]:
         """Scores of snapshot rows, in their order.
@@ -56,7 +57,9 @@ class Scorer:
             A column the model was trained on is absent.
         """
         model = self.champion.model
-        rolled = roll_up(model.predict(frame), self.paths, horizon_months=model.horizon_months).accounts
+        rolled = account_paths(
+            model.predict(frame), self.paths, horizon_months=model.horizon_months, threads=self.threads
+        )
         arr = frame["arr"].to_numpy(dtype=float)
         figures = {
             "churn_probability": rolled.churn_probability,
@@ -92,7 +95,9 @@ class Scorer:
 def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array], background: Background) -> Scorer:
     """A champion made ready to score by the settings of a run."""
     paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
-    return Scorer(champion, paths, params.forecast.drivers, params.revenue.currency, reference, background)
+    return Scorer(
+        champion, paths, params.forecast.drivers, params.revenue.currency, reference, background, params.threads
+    )
 
 
 def average_effects(champion: Champion, frame: pd.DataFrame) -> dict[Outcome, Array]:

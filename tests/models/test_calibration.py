@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.calibration import Calibrator, fit_calibrator, reliability, wilson
+from models.calibration import Calibrator, fit_calibrator, match_level, reliability, wilson
 
 PRIOR_SD = 0.25
 
@@ -38,6 +38,14 @@ def test_a_weight_of_two_is_a_row_twice():
     weighted = fit_calibrator(margin, event, np.full(500, 2.0), prior_sd=PRIOR_SD)
     assert weighted.slope == pytest.approx(twice.slope)
     assert weighted.intercept == pytest.approx(twice.intercept)
+
+
+def test_another_fit_keeps_the_slope_and_expects_as_many_events_as_were_seen():
+    margin, event = draw(1.0, -1.0, 2000)
+    weight = np.where(np.arange(2000) % 2, 0.5, 2.0)
+    line = match_level(Calibrator(1.3, 5.0), 1.8 * margin, event, weight)
+    assert line.slope == 1.3
+    assert (weight * line.probability(1.8 * margin)).sum() == pytest.approx((weight * event).sum())
 
 
 def test_wilson_interval_against_a_published_value():

@@ -4,7 +4,9 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
+from models.drivers import drivers, horizon_probability
 from models.outcome import OutcomeModel
 from models.prediction import Estimation, Prediction
 from models.shock import SharedLuck
@@ -117,6 +119,36 @@ def test_nobody_leaves_at_the_end_of_a_term_whose_renewal_is_signed(fitted, worl
     signed = fitted.predict(frame.assign(presigned=1.0)).event_probability("churn")[:, 5]
     assert fitted.predict(frame).event_probability("churn")[due, 5].mean() > 0.05
     assert signed[due].mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("under_notice", "due", "presigned", "leaves"),
+    [(1.0, 1.0, 0.0, True), (0.6, 1.0, 0.0, False), (1.0, 0.6, 0.0, False), (1.0, 1.0, 1.0, False)],
+)
+def test_an_account_leaves_with_its_term_if_all_of_its_arr_is_under_notice(
+    fitted, world, under_notice, due, presigned, leaves
+):
+    frame = newest(world).assign(notice_given=1.0, notice_share=under_notice, due_share=due, presigned=presigned)
+    ends = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=6)).to_numpy()
+    prediction = fitted.predict(frame)
+    assert ((prediction.hazards[ends, :6, 0] == 1).any(axis=1) == leaves).all()
+    assert ((prediction.event_probability("churn")[ends, 5] > 1 - 1e-6) == leaves).all()
+    assert not (prediction.hazards[~ends, :6, 0] == 1).any()
+
+
+@pytest.mark.parametrize("state", [{"presigned": 1.0}, {"notice_given": 1.0, "notice_share": 1.0}])
+def test_what_is_certain_is_a_reason_and_the_reasons_still_add_up(fitted, world, state):
+    frame = newest(world).assign(**state)
+    due = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=3)).to_numpy()
+    explained = fitted.contributions(frame, "churn")
+    table = drivers(explained, fitted.all_inputs, frame, outcome="churn", top=99, reference=np.zeros(11))
+    sums = table.groupby("account_id")["effect"].sum().reindex(frame["account_id"]).to_numpy()
+    base = 1 - (1 - expit(explained.slope * explained.base + explained.intercept)).prod()
+    np.testing.assert_allclose(sums, horizon_probability(explained) - base, atol=1e-9)
+    first = table[table["rank"] == 1].set_index("account_id").reindex(frame["account_id"])["signal"]
+    if "notice_share" in state:
+        assert (horizon_probability(explained)[due] == 1).all()
+        assert (first[due] == "renewal").all()
 
 
 def test_months_between_training_and_snapshot_let_the_luck_fade(fitted, world):

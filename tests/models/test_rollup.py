@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from models.prediction import Estimation, Prediction
-from models.rollup import PathSettings, Trailing, expected_arr, roll_up, simulate_paths
+from models.rollup import PathSettings, Trailing, account_paths, expected_arr, roll_up, simulate_paths
 from models.shock import LuckState, SharedLuck
 
 ZERO = (0.0, 0.0, 0.0)
@@ -63,6 +63,15 @@ def test_expected_arr_is_the_mean_of_the_draws():
     factor = 1 - 0.03 + 0.05 * (0.6 - 1) + 0.1 * (1.3 - 1)
     np.testing.assert_allclose(expected_arr(prediction)[0], 100 * factor ** np.arange(1, 5))
     np.testing.assert_allclose(drawn.mean(axis=0), expected_arr(prediction)[0], rtol=0.003)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_accounts_by_themselves_are_those_of_the_roll_up(threads):
+    prediction = predict(300, churn=0.03, contraction=0.05, expansion=0.1)
+    alone = account_paths(prediction, settings(), horizon_months=3, threads=threads)
+    rolled = roll_up(prediction, settings(), horizon_months=3).accounts
+    for name, values in vars(rolled).items():
+        np.testing.assert_array_equal(getattr(alone, name), values)
 
 
 def test_accounts_and_portfolio_tell_the_same_under_persistent_shared_luck():

@@ -195,9 +195,10 @@ def test_equals_the_definition_over_all_coalitions() -> None:
     np.testing.assert_allclose(found[0], [shapley(0), shapley(1)], atol=1e-12)
 
 
+@pytest.mark.parametrize("leaves", [8, 31])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_result_does_not_depend_on_threads_blocks_or_memory_layout(threads: int) -> None:
-    fitted, rows = booster(), rows_to_explain(6, rows=600)
+def test_the_result_does_not_depend_on_threads_blocks_or_memory_layout(threads: int, leaves: int) -> None:
+    fitted, rows = booster(num_leaves=leaves), rows_to_explain(6, rows=600)
     values, _ = TreeShap(fitted, threads=threads).contributions(np.asfortranarray(rows))
     alone, _ = TreeShap(fitted).contributions(rows[555:556])
     assert np.array_equal(values[555:556], alone)

@@ -183,7 +183,7 @@ def test_a_mean_outside_its_interval_is_told_in_the_notes(made: Forecast) -> Non
     total = made.nrr_forecast[made.nrr_forecast["cut"] == "total"].set_index(["metric", "horizon_months"])
     (note,) = [note for note in made.notes if "outside the 80 % interval" in note]
     outside = total[(total["mean"] < total["p10"] * 0.9995) | (total["mean"] > total["p90"] * 1.0005)]
-    assert ("contracted_arr", 6) in outside.index
+    assert ("contracted_arr", 3) in outside.index
     for metric, rows in outside.reset_index().groupby("metric"):
         assert f"{metric} ({', '.join(str(month) for month in rows['horizon_months'])})" in note
 
