@@ -15,7 +15,7 @@ demo: setup
 
 test: setup lint
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadgroup --durations=25 --cov --cov-report=term --cov-fail-under=90
 
 lint: setup
 	$(BIN)/ruff check .
