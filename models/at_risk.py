@@ -1,6 +1,6 @@
 """Which (account, month ahead) rows an outcome could come to, and how they are learned from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,8 @@ class AtRisk:
         ARR at the month's start and end.
     first_month
         The first calendar month, as 12 x year + month.
+    months
+        How many calendar months there are.
     """
 
     row: Ints
@@ -37,11 +39,12 @@ class AtRisk:
     before: Array
     after: Array
     first_month: int
+    months: int
 
-    @property
-    def months(self) -> int:
-        """How many calendar months there are."""
-        return int(self.month.max(initial=-1)) + 1
+    def only(self, chosen: Bools) -> "AtRisk":
+        """Some of the rows; months keep their numbers."""
+        names = ("row", "ahead", "month", "account", "before", "after")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     def event(self, outcome: str, min_change: float) -> Bools:
         """Whether the outcome came, as of each row."""
@@ -87,7 +90,8 @@ def at_risk(frame: pd.DataFrame, paths: Array) -> AtRisk:
     month = month_number(frame)[row] + step
     account = pd.factorize(frame["account_id"])[0].astype(np.int64)[row]
     first = int(month.min()) if month.size else 0
-    return AtRisk(row, step + 1, month - first, account, paths[row, step], paths[row, step + 1], first)
+    months = int(month.max()) + 1 - first if month.size else 0
+    return AtRisk(row, step + 1, month - first, account, paths[row, step], paths[row, step + 1], first, months)
 
 
 @dataclass(frozen=True)

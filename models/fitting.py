@@ -6,7 +6,7 @@ events lay from what was to be expected. Then the hazard is learned from all acc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,15 +35,23 @@ LEARNERS: dict[str, type[EnsembleHazard] | type[TreeHazard] | type[LogisticHazar
 class Material:
     """What all outcomes are learned from: inputs and calendar of each snapshot row, and the rows at risk.
 
-    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,).
+    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,). `certain` (rows,
+    months) says where churn is no matter of chance.
     """
 
     inputs: tuple[Input, ...]
     snapshot: Array
     calendar: Array
     size: Array
+    certain: NDArray[np.bool_]
     at_risk: AtRisk
     settings: Settings
+
+    def by_chance(self, outcome: str) -> "Material":
+        """The same without what is certain: it would pass for skill, and make the log-odds look too timid."""
+        if outcome != "churn":
+            return self
+        return replace(self, at_risk=self.at_risk.only(~self.certain[self.at_risk.row, self.at_risk.ahead - 1]))
 
     def gather(self, chosen: NDArray[np.int64]) -> Array:
         """The inputs of some rows at risk."""
@@ -88,6 +96,7 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     material
         What to learn from.
     """
+    material = material.by_chance(outcome)
     rows, settings = material.at_risk, material.settings
     number = OUTCOMES.index(outcome)
     event = rows.event(outcome, settings.min_change)

@@ -22,6 +22,9 @@ from models.tree_shap import TreeShap
 Array = NDArray[np.float64]
 _WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
 _NEWTON_STEPS = 60
+_TERM_CLASSES = (45.0, 400.0)  # days: a monthly term, one of up to a year, a longer one; evergreen is a fourth class
+_CELL_SCALE = 10.0  # of the cells' indicators: their effects are penalised a hundredth as much as an input's
+_CELL_INPUTS = ("term_ends_in_month", "grace_ends_in_month", "term_days")
 
 
 @dataclass(frozen=True)
@@ -237,10 +240,12 @@ class _Scaling:
 
 
 class LogisticHazard:
-    """Ridge logistic regression.
+    """Ridge logistic regression around a rate of its own for each kind of month.
 
     Numbers are clipped to their 1st and 99th percentile, those that range wide are put on a logarithmic scale, all are
-    standardised; missing ones are set to the mean with a flag; categories become indicators.
+    standardised; missing ones are set to the mean with a flag; categories become indicators. Where the inputs tell,
+    a month has the level of its cell, hardly penalised: whether a term ends in it, whether a grace does, and how long
+    the term is. Most of what tells months apart lies there, and a penalty that holds the inputs back would hide it.
 
     Parameters
     ----------
@@ -271,10 +276,15 @@ class LogisticHazard:
         return margin
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
-        """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""
+        """Each input's coefficient times its distance from the mean: the SHAP values of a linear model.
+
+        What a month's cell adds is put down to whether a term ends in it.
+        """
         effects = (self._design(inputs) - self.means_) * self.coefficients_
-        starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
-        grouped: Array = np.add.reduceat(effects, starts, axis=1)
+        starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])
+        grouped: Array = np.add.reduceat(effects[:, : starts[-1]], starts[:-1], axis=1)
+        if effects.shape[1] > starts[-1]:
+            grouped[:, self._cell_inputs[0]] += effects[:, starts[-1] :].sum(axis=1)
         return grouped, float(self.means_ @ self.coefficients_ + self.intercept_)
 
     def to_text(self) -> str:
@@ -299,8 +309,17 @@ class LogisticHazard:
         model.means_ = np.array(content["means"])
         return model
 
+    @property
+    def _cell_inputs(self) -> list[int]:
+        """Where the inputs lie that tell a month's cell; empty if one is not there."""
+        places = {item.name: place for place, item in enumerate(self.inputs)}
+        return [places[name] for name in _CELL_INPUTS] if places.keys() >= set(_CELL_INPUTS) else []
+
     def _design(self, inputs: Array) -> Array:
-        return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
+        columns = [_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)]
+        if self._cell_inputs:
+            columns.append(_CELL_SCALE * _cells(*inputs[:, self._cell_inputs].T))
+        return np.hstack(columns)
 
 
 class EnsembleHazard:
@@ -363,6 +382,14 @@ def _learn_scaling(item: Input, values: Array) -> _Scaling:
     missing = bool(known.size < values.size)
     limits = float(low), float(high), float(bent.mean()), float(bent.std()) or 1.0
     return _Scaling(*limits, missing=missing, categories=0, logarithmic=logarithmic)
+
+
+def _cells(term_ends: Array, grace_ends: Array, term_days: Array) -> Array:
+    """Indicators of the kinds of months, shape (rows, cells)."""
+    classes = len(_TERM_CLASSES) + 2
+    length = np.where(np.isnan(term_days), classes - 1, np.searchsorted(_TERM_CLASSES, term_days))
+    cell = ((term_ends > 0) * 2 + (grace_ends > 0)) * classes + length
+    return np.asarray(np.eye(4 * classes)[cell])
 
 
 def _signed_log(values: Array) -> Array:

@@ -124,10 +124,12 @@ class OutcomeModel:
     def _material(self, frame: pd.DataFrame, paths: Array) -> Material:
         logs = np.log(frame["arr"].to_numpy(dtype=float))
         self.size_mean_, self.size_sd_ = float(logs.mean()), float(logs.std()) or 1.0
+        ahead = self._ahead(frame, self.months)
         return Material(
             inputs=self.all_inputs,
             snapshot=matrix(self.inputs, frame),
-            calendar=self._ahead(frame, self.months),
+            calendar=ahead,
+            certain=~np.isnan(_facts(frame, ahead)),
             size=(logs - self.size_mean_) / self.size_sd_,
             at_risk=at_risk(frame, paths),
             settings=self.settings,

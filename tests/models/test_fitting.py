@@ -47,3 +47,16 @@ def test_too_few_events_give_the_rate_of_all(material, monkeypatch):
     assert found.outcome.hazard is None
     chance = 1 / (1 + np.exp(-found.outcome.log_odds(np.zeros((2, 1)))))
     assert chance == pytest.approx([(found.outcome.events + 0.5) / (pairs + 1)] * 2)
+
+
+def test_what_is_certain_is_not_learned_from(material):
+    """Whatever became of rows whose churn is a fact, the fit is the same."""
+    certain = np.zeros_like(material.certain)
+    certain[::3, 2] = True
+    rows = material.at_risk
+    fact = certain[rows.row, rows.ahead - 1]
+    turned = replace(rows, after=np.where(fact, np.where(rows.after > 0, 0.0, rows.before), rows.after))
+    told = [fit_outcome("churn", replace(material, certain=certain, at_risk=each)) for each in (rows, turned)]
+    assert told[0].outcome.calibrator == told[1].outcome.calibrator
+    assert told[0].outcome.calibrator != fit_outcome("churn", replace(material, at_risk=turned)).outcome.calibrator
+    np.testing.assert_array_equal(told[0].counts.events, told[1].counts.events)
