@@ -12,12 +12,13 @@ whole cents, so parts add up to totals exactly, whatever the order.
 
 from features.revenue_lines import line_states
 from features.revenue_movements import MOVEMENTS, movements
-from features.revenue_paths import add_months, arr_by_account, cohort_paths
+from features.revenue_paths import CohortPaths, add_months, arr_by_account, cohort_paths
 from features.revenue_renewals import available_to_renew, renewal_rates, renewals
 from features.revenue_retention import Retention, red_flag, reported_nrr, retention, retention_by
 
 __all__ = [
     "MOVEMENTS",
+    "CohortPaths",
     "Retention",
     "add_months",
     "arr_by_account",

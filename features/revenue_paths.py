@@ -1,6 +1,7 @@
 """ARR by account over time: at any instants, and of a cohort month by month."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -11,6 +12,23 @@ from features.asof import day_number
 from features.revenue_ledger import instants_frame, ledger, line_arr, line_arr_in_hindsight, load
 from features.tables import Tables
 from params import Revenue
+
+
+@dataclass(frozen=True)
+class CohortPaths:
+    """What the accounts of a cohort came to, month by month; both of shape (accounts, months + 1).
+
+    Attributes
+    ----------
+    arr
+        Column 0 is ARR as known at `as_of`; column m is ARR at `as_of` + m months at the rates of the `as_of` month.
+    streams
+        How many streams the account pays for `m` months after `as_of`, a stream being what one buying centre pays for
+        one product; NaN where a line in force names neither, for then they cannot be told apart.
+    """
+
+    arr: npt.NDArray[np.float64]
+    streams: npt.NDArray[np.float64]
 
 
 def add_months(day: date, months: int) -> date:
@@ -28,8 +46,8 @@ def cohort_paths(
     rules: Revenue,
     threads: int,
     memory_gb: float,
-) -> npt.NDArray[np.float64]:
-    """What the ARR of each account of a cohort came to, month by month: what a label is made of.
+) -> CohortPaths:
+    """What each account of a cohort came to, month by month: what a label is made of.
 
     Windows are half-open as those of the snapshots: column m holds what happened in `[as_of, as_of + m months)`. A
     line that ends on the first day after the window still counts, as it does in the snapshot of that day.
@@ -52,38 +70,38 @@ def cohort_paths(
 
     Returns
     -------
-    numpy.ndarray
-        (len(cohort), months + 1). Column 0 is `arr`; column m is ARR at `as_of` + m months at the rates of the
-        `as_of` month, NaN where what happened before it was not all known before `known_by`: it lies later, or less
-        than the lag of `contracts` before.
+    CohortPaths
+        NaN where what happened before a month's end was not all known before `known_by`: it lies later, or less than
+        the lag of `contracts` before.
     """
-    paths = np.full((len(cohort), months + 1), np.nan)
-    paths[:, 0] = cohort["arr"].to_numpy(dtype="float64")
     as_of = pd.to_datetime(cohort["as_of"]).dt.date
     lag = timedelta(days=tables.lag_days.get("contracts", 0))
     ahead = _months_ahead(sorted(set(as_of)), months, known_by - lag)
-    if ahead.empty:
-        return paths
     members = pd.DataFrame({
         "member": np.arange(len(cohort)),
         "account_id": cohort["account_id"].to_numpy(),
         "origin": as_of.map(day_number).to_numpy(dtype="int64"),
     })  # fmt: skip
-    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
-        lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
-        load(connection, {"members": members})
-        found = connection.execute(_paths(lines, rules)).fetchnumpy()
-    reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
-    paths[reached["member"], reached["month"]] = 0.0
-    paths[found["member"], found["month"]] = np.asarray(found["cents"], dtype="float64") / 100
-    return paths
+    arr, streams = np.full((2, len(cohort), months + 1), np.nan)
+    if not ahead.empty:
+        with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+            lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
+            load(connection, {"members": members})
+            found = connection.execute(_paths(lines, rules)).fetchnumpy()
+        reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
+        for path, name in ((arr, "cents"), (streams, "streams")):
+            path[reached["member"], reached["month"]] = 0.0
+            path[found["member"], found["month"]] = found[name]
+        arr /= 100
+    arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
+    return CohortPaths(arr, streams)
 
 
 def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.DataFrame:
-    """The instants ahead of each origin that are no later than `latest`, as `line_arr` takes them."""
+    """Each origin and the instants ahead of it that are no later than `latest`, as `line_arr` takes them."""
     rows = []
     for origin in origins:
-        for month in range(1, months + 1):
+        for month in range(months + 1):
             instant = add_months(origin, month)
             if instant <= latest:
                 rows.append((day_number(origin), month, instant, origin))
@@ -93,14 +111,18 @@ def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.Data
 
 
 def _paths(lines: str, rules: Revenue) -> str:
-    """SELECT of `member`, `month`, `cents` over the accounts of `members`; a missing row is 0."""
+    """SELECT of `member`, `month`, `cents`, `streams` over the accounts of `members`; a missing row is 0."""
     unbroken = """
         JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin
                        AND i.day <= v.covered_until"""
     return f"""
-        SELECT m.member, i.month, a.cents
+        SELECT m.member, i.month, a.cents, a.streams
         FROM members m JOIN instants i ON i.origin = m.origin
-        JOIN (SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines}) GROUP BY 1, 2) a
+        JOIN (SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents,
+                     CASE WHEN BOOL_OR(cents > 0 AND product IS NULL AND buying_center IS NULL)
+                          THEN CAST('nan' AS DOUBLE)
+                          ELSE COUNT(DISTINCT CASE WHEN cents > 0 THEN product_line END) END AS streams
+              FROM ({lines}) GROUP BY 1, 2) a
           ON a.account_id = m.account_id AND a.instant = i.instant
         {unbroken if rules.reactivation == "exclude" else ""}"""
 

@@ -16,6 +16,7 @@ from scipy.special import expit
 from models.amounts import ChangePools, Changes
 from models.at_risk import at_risk, month_number
 from models.calibration import Calibrator, Slope
+from models.cross_sell import fit_shares, share_of
 from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, tilts
 from models.hazard import required
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
@@ -25,7 +26,7 @@ from models.settings import Settings
 from models.shock import SharedLuck, fit_luck
 
 Array = NDArray[np.float64]
-FORMAT = 2
+FORMAT = 3
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
 _UNDER_NOTICE = "notice_share"  # where the source tells of notices
 _CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
@@ -87,7 +88,7 @@ class OutcomeModel:
         """The snapshot's inputs and those of the renewal calendar, in the order the hazards read them."""
         return (*self.inputs, *CALENDAR_INPUTS)
 
-    def fit(self, frame: pd.DataFrame, paths: Array) -> Self:
+    def fit(self, frame: pd.DataFrame, paths: Array, streams: Array | None = None) -> Self:
         """Learn from snapshots and what became of them.
 
         Parameters
@@ -96,14 +97,18 @@ class OutcomeModel:
             Snapshot rows.
         paths
             ARR at each snapshot and the months after it, shape (rows, months + 1); NaN where not known yet.
+        streams
+            How many streams (product and buying centre) were paid for then, of the same shape; NaN where they cannot
+            be told apart. None: nowhere, and the model knows of no cross-sells.
 
         Raises
         ------
         ValueError
-            `paths` does not fit the frame and the months ahead, or the settings lack `tuning`.
+            `paths` or `streams` does not fit the frame and the months ahead, or the settings lack `tuning`.
         """
-        if paths.shape != (len(frame), self.months + 1):
-            raise ValueError(f"paths has shape {paths.shape}, expected {(len(frame), self.months + 1)}")
+        for name, given in (("paths", paths), ("streams", streams)):
+            if given is not None and given.shape != (len(frame), self.months + 1):
+                raise ValueError(f"{name} has shape {given.shape}, expected {(len(frame), self.months + 1)}")
         tuning = required(self.settings.tuning)
         self.inputs = learn_categories(self.inputs, frame)
         material = self._material(frame, paths)
@@ -119,6 +124,8 @@ class OutcomeModel:
             seed=self.settings.seed,
         )
         self.luck_until_ = material.at_risk.first_month + material.at_risk.months
+        min_change = self.settings.min_change
+        self.cross_sell_ = None if streams is None else fit_shares(material.at_risk, frame, streams, min_change)
         return self
 
     def _material(self, frame: pd.DataFrame, paths: Array) -> Material:
@@ -157,6 +164,7 @@ class OutcomeModel:
             luck=self.luck_,
             gap_months=self._gap_months(frame),
             estimation=Estimation(*tilts(list(self.outcomes_.values())), np.array(self.pools_.errors_)),
+            cross_sell_share=share_of(self.cross_sell_, frame),
         )
 
     def rows_next_month(self, frame: pd.DataFrame) -> Array:
@@ -186,6 +194,7 @@ class OutcomeModel:
             "pools": self.pools_.to_dict(),
             "luck": self.luck_.to_dict(),
             "luck_until": self.luck_until_,
+            "cross_sell": None if self.cross_sell_ is None else self.cross_sell_.tolist(),
             "size": [self.size_mean_, self.size_sd_],
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
         }
@@ -215,6 +224,7 @@ class OutcomeModel:
         model.pools_ = ChangePools.from_dict(content["pools"])
         model.luck_, model.luck_until_ = SharedLuck.from_dict(content["luck"]), content["luck_until"]
         model.size_mean_, model.size_sd_ = content["size"]
+        model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
         model.outcomes_ = {
             name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
         }

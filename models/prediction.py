@@ -64,6 +64,8 @@ class Prediction:
         Months between the last one the luck was learned from and the first one ahead.
     estimation
         What the history leaves open.
+    cross_sell_share
+        Share of each account's expansions that are cross-sells, shape (n,); NaN where none can be told.
     """
 
     arr: Array
@@ -74,6 +76,7 @@ class Prediction:
     luck: SharedLuck
     gap_months: int
     estimation: Estimation
+    cross_sell_share: Array
 
     def draw_shifts(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array]:
         """What futures add to all accounts' log-odds, (M, 3, draws), and by standard deviation of size, (3, draws)."""
@@ -86,16 +89,29 @@ class Prediction:
 
         The mean over a fixed number of draws of what is shared; no account's own path is simulated.
         """
+        return self._ever(outcome, np.ones(len(self.arr)))
+
+    def cross_sell_probability(self) -> Array:
+        """Probability of at least one cross-sell by the end of each month ahead, shape (n, M); NaN as the share is.
+
+        A cross-sell is an expansion that is one by chance, as often as the account's share says: it is at most as
+        likely as at least one expansion.
+        """
+        return self._ever("expansion", self.cross_sell_share)
+
+    def _ever(self, outcome: Outcome, share: Array) -> Array:
+        """Probability of at least one event of which each counts with a chance of `share`, shape (n, M)."""
         shift, tilt = self.draw_shifts(_FIXED_DRAWS, np.random.default_rng(0))
-        which = OUTCOMES.index(outcome)
+        which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
         stays = none_yet = np.ones((len(self.arr), _FIXED_DRAWS))
         came, found = np.zeros_like(stays), []
         for month in range(self.hazards.shape[1]):
             factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
             shifted = multiply_odds(self.hazards[:, month], factor)
-            came = came + stays * none_yet * shifted[:, which]
+            event = shifted[:, which] * counts
+            came = came + stays * none_yet * event
             stays = stays * (1 - shifted[:, OUTCOMES.index("churn")])
-            none_yet = none_yet * (1 - shifted[:, which]) if outcome != "churn" else none_yet
+            none_yet = none_yet * (1 - event) if outcome != "churn" else none_yet
             found.append(np.minimum(came.mean(axis=1), 1.0))  # single precision may exceed it
         return np.stack(found, axis=1)
 

@@ -134,7 +134,7 @@ def forecast(
         definition=rules.portfolio(),
         red_flag=_red_flag(portfolio, rules),
         notes=(*_notes(tables, champion, as_of, params), *cut_notes, *_skewed(portfolio)),
-        account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, rolled.accounts, rules)),
+        account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, prediction, rolled.accounts, rules)),
         account_driver=stamp.shape(ACCOUNT_DRIVER, reasons),
         nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
         renewal_forecast=stamp.shape(
@@ -254,7 +254,7 @@ def _reasons(champion: Champion, customers: pd.DataFrame, known: Background, rul
     return pd.concat(explained, ignore_index=True)
 
 
-def _account_rows(customers: pd.DataFrame, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
+def _account_rows(customers: pd.DataFrame, prediction: Prediction, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
     """A row an account and horizon."""
     accounts, months = paths.expected_arr.shape
     arr, churn = customers["arr"].to_numpy(dtype=float), paths.churn_probability
@@ -262,6 +262,7 @@ def _account_rows(customers: pd.DataFrame, paths: AccountPaths, rules: Rules) ->
         "churn_probability": churn,
         "contraction_probability": paths.contraction_probability,
         "expansion_probability": paths.expansion_probability,
+        "cross_sell_probability": prediction.cross_sell_probability()[:, :months],
         "expected_arr": paths.expected_arr,
         "arr_p10": paths.p10,
         "arr_p50": paths.p50,

@@ -27,6 +27,7 @@ FIGURES = (
     "churn_probability",
     "contraction_probability",
     "expansion_probability",
+    "cross_sell_probability",
     "expected_arr",
     "arr_p10",
     "arr_p50",
@@ -56,15 +57,15 @@ class Scorer:
         ValueError
             A column the model was trained on is absent.
         """
-        model = self.champion.model
-        rolled = account_paths(
-            model.predict(frame), self.paths, horizon_months=model.horizon_months, threads=self.threads
-        )
+        months = self.champion.model.horizon_months
+        prediction = self.champion.model.predict(frame)
+        rolled = account_paths(prediction, self.paths, horizon_months=months, threads=self.threads)
         arr = frame["arr"].to_numpy(dtype=float)
         figures = {
             "churn_probability": rolled.churn_probability,
             "contraction_probability": rolled.contraction_probability,
             "expansion_probability": rolled.expansion_probability,
+            "cross_sell_probability": prediction.cross_sell_probability()[:, :months],
             "expected_arr": rolled.expected_arr,
             "arr_p10": rolled.p10,
             "arr_p50": rolled.p50,
@@ -124,11 +125,12 @@ def as_scores(
     Parameters
     ----------
     figures
-        Each of `FIGURES` by account and month ahead, shape (accounts, months).
+        Each of `FIGURES` by account and month ahead, shape (accounts, months); NaN becomes None.
     reasons
         A row an account, outcome and reason: `account_id, outcome, rank, feature, value, effect, text`.
     """
-    table = np.stack([np.round(figures[name], 2 if "arr" in name else 6) for name in FIGURES], axis=-1).tolist()
+    table = np.stack([np.round(figures[name], 2 if "arr" in name else 6) for name in FIGURES], axis=-1)
+    table = np.where(np.isnan(table), np.array(None), table).tolist()
     said = _by_account(reasons)
     nothing: dict[str, list[Score]] = {outcome: [] for outcome in EXPLAINED}
     return [

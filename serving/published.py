@@ -34,8 +34,8 @@ SORTS: Mapping[str, str] = {
 }
 _LIST = """
     a.account_id, a.name, a.csm, a.segment, a.region, a.arr, a.renews_on, a.trend, a.top_reason, h.horizon_months,
-    h.churn_probability, h.contraction_probability, h.expansion_probability, h.expected_arr, h.arr_p10, h.arr_p50,
-    h.arr_p90, h.arr_at_risk"""
+    h.churn_probability, h.contraction_probability, h.expansion_probability, h.cross_sell_probability,
+    h.expected_arr, h.arr_p10, h.arr_p50, h.arr_p90, h.arr_at_risk"""
 _NONE_AMOUNT = 0.0
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"

@@ -89,6 +89,10 @@ class Horizon(BaseModel):
     churn_probability: Probability = Field(description="That no ARR is left at the window's end")
     contraction_probability: Probability = Field(description="That it stays, with less ARR than now")
     expansion_probability: Probability = Field(description="That it ends with more ARR than now")
+    cross_sell_probability: Probability | None = Field(
+        description="That it is cross-sold to at least once; null where contracts tell neither products nor buying "
+        "centres apart"
+    )
     expected_arr: float = Field(description="Mean ARR at the window's end, currency a year")
     arr_p10: float = Field(description="10th percentile of it")
     arr_p50: float = Field(description="Median of it")
@@ -199,6 +203,7 @@ class AccountRow(BaseModel):
     churn_probability: Probability
     contraction_probability: Probability
     expansion_probability: Probability
+    cross_sell_probability: Probability | None
     expected_arr: float
     arr_p10: float
     arr_p50: float

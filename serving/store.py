@@ -25,7 +25,7 @@ from serving.publication import PUBLISHED, Publication
 FOLDER = "serving"
 CURRENT = "current"
 SUFFIX = ".sqlite"
-FORMAT = 1
+FORMAT = 2
 _DIGEST_LETTERS = 32
 _READ_BYTES = 1 << 20
 _TABLES = """
@@ -36,8 +36,8 @@ _TABLES = """
     CREATE TABLE said (account_id TEXT PRIMARY KEY, csm TEXT, score BLOB, detail BLOB);
     CREATE TABLE horizon (
         horizon_months INTEGER, number INTEGER, churn_probability REAL, contraction_probability REAL,
-        expansion_probability REAL, expected_arr REAL, arr_p10 REAL, arr_p50 REAL, arr_p90 REAL, arr_at_risk REAL,
-        PRIMARY KEY (horizon_months, number)) WITHOUT ROWID;
+        expansion_probability REAL, cross_sell_probability REAL, expected_arr REAL, arr_p10 REAL, arr_p50 REAL,
+        arr_p90 REAL, arr_at_risk REAL, PRIMARY KEY (horizon_months, number)) WITHOUT ROWID;
     CREATE TABLE history (
         account_id TEXT, as_of TEXT, kind TEXT, model_version TEXT, churn_probability REAL, arr REAL,
         PRIMARY KEY (account_id, as_of, kind, model_version)) WITHOUT ROWID;

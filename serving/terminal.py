@@ -60,7 +60,7 @@ def explanation(forecast: Forecast, account_id: str) -> Summary:
     rows = forecast.account_forecast[forecast.account_forecast["account_id"] == account_id]
     drivers = forecast.account_driver[forecast.account_driver["account_id"] == account_id]
     figures = ["horizon_months", "churn_probability", "contraction_probability", "expansion_probability"]
-    figures += ["expected_arr", "arr_p10", "arr_p90"]
+    figures += ["cross_sell_probability", "expected_arr", "arr_p10", "arr_p90"]
     horizons = records(rows[figures])
     skewed = any(_is_skewed(row, _money, *_OF_AN_ACCOUNT) for row in horizons)
     return {

@@ -19,7 +19,7 @@ from params import Params
 from training import html_report, report
 from training.capacity import capacity_curve, capacity_table
 from training.dataset import Dataset, Progress, assemble, require_enough
-from training.evaluate import AccountScore, score_accounts, windows_of
+from training.evaluate import AccountScore, cross_sell_table, score_accounts, windows_of
 from training.explain import Explanation
 from training.origin import OriginResult, Task, prepare, work
 from training.portfolio import account_cut_table, cut_table, portfolio_table
@@ -55,6 +55,7 @@ class Findings:
             "scores": pd.DataFrame(report.score_rows(self.scores)),
             "skill": skill_table(self.accounts, self.portfolio, Bootstrap(settings.resamples, self.params.seed)),
             "portfolio": portfolio_table(self.portfolio),
+            "cross_sells": cross_sell_table(self.accounts),
             "capacity": capacity_table(self.accounts, settings.capacity),
             "capacity_curve": capacity_curve(self.accounts),
             "portfolio_by_cut": cut_table(self.cuts, **few),
@@ -89,7 +90,7 @@ class BacktestResult:
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
         found = self.findings
-        shown = ("skill", "portfolio", "capacity", "portfolio_by_cut", "scores_by_cut", "forecasts")
+        shown = ("skill", "portfolio", "cross_sells", "capacity", "portfolio_by_cut", "scores_by_cut", "forecasts")
         return {
             "origins": [origin.isoformat() for origin in found.origins],
             "run_id": self.record.run_id,
@@ -248,7 +249,7 @@ def _about(tables: Tables, found: Findings) -> dict[str, str]:
 
 
 def _evidence(found: Findings, page: str) -> list[Evidence]:
-    shown = ("capacity", "capacity_curve", "portfolio_by_cut", "scores_by_cut", "forecasts_by_cut")
+    shown = ("cross_sells", "capacity", "capacity_curve", "portfolio_by_cut", "scores_by_cut", "forecasts_by_cut")
     return [
         *report.score_evidence(found.scores),
         *report.portfolio_evidence(found.portfolio, found.tables["portfolio"]),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.feature import Feature
 from features.problems import BadInput, Finding
-from features.revenue import cohort_paths
+from features.revenue import CohortPaths, cohort_paths
 from features.snapshots import Snapshots
 from features.tables import Tables
 from models.hazard import Tuning
@@ -32,12 +32,14 @@ class Dataset:
     """Snapshots up to `as_of` and the ARR paths after them, by what was known at `as_of`.
 
     `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that lies after
-    `as_of`. Column 0 is ARR as the snapshot knew it.
+    `as_of`. Column 0 is ARR as the snapshot knew it. `streams`, of the same shape, is how many streams (product and
+    buying centre) the account pays for then, NaN also where the source does not tell them apart.
     """
 
     as_of: date
     frame: pd.DataFrame
     paths: Array
+    streams: Array
     inputs: tuple[Input, ...]
 
     def cohort(self, as_of: date) -> NDArray[np.bool_]:
@@ -69,18 +71,18 @@ def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Param
     frame = frame[frame["as_of"] <= pd.Timestamp(as_of)].reset_index(drop=True)
     months = OutcomeModel((), settings_of(params)).months
     paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
-    return Dataset(as_of, frame, paths, inputs_of(snapshots.features))
+    return Dataset(as_of, frame, paths.arr, paths.streams, inputs_of(snapshots.features))
 
 
 def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
     """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
     frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
     paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
-    return Dataset(origin, frame, paths, dataset.inputs)
+    return Dataset(origin, frame, paths.arr, paths.streams, dataset.inputs)
 
 
-def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> Array:
-    """ARR of each snapshot row and the months after it, by what was known at `known_by`."""
+def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> CohortPaths:
+    """ARR and streams of each snapshot row and the months after it, by what was known at `known_by`."""
     return cohort_paths(
         tables,
         frame[["account_id", "as_of", "arr"]],

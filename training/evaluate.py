@@ -190,6 +190,19 @@ def _shared_luck(account_id: "pd.Series[str]", window: NDArray[np.int64] | None)
     return np.asarray(pd.factorize(pairs)[0], dtype=np.int64)
 
 
+def cross_sell_table(accounts: pd.DataFrame) -> pd.DataFrame:
+    """How many accounts were expected to be cross-sold to within each horizon, beside how many were.
+
+    Columns: horizon_months, rows (accounts times origins of which both are known), expected (sum of the probabilities),
+    came, ratio (expected / came; missing where none came).
+    """
+    known = accounts.dropna(subset=["cross_sold", "cross_sell_probability"])
+    table = known.groupby("horizon_months", as_index=False).agg(
+        rows=("cross_sold", "size"), expected=("cross_sell_probability", "sum"), came=("cross_sold", "sum")
+    )
+    return table.assign(ratio=(table["expected"] / table["came"]).where(table["came"] > 0))
+
+
 def windows_of(origins: "pd.Series[pd.Timestamp]", horizon_months: int) -> NDArray[np.int64]:
     """The window of each row: an origin within the horizon of a window's first one belongs to that window."""
     days = sorted(origins.unique())

@@ -10,4 +10,4 @@ def fit_model(known: Dataset, inner: Split | None, params: Params) -> tuple[Outc
     """Fit the outcome models on all that is known; with an inner split, by the settings that serve it best."""
     found = tune(inner, params=params) if inner else None
     settings = tuned_settings(settings_of(params), found)
-    return OutcomeModel(known.inputs, settings).fit(known.frame, known.paths), found
+    return OutcomeModel(known.inputs, settings).fit(known.frame, known.paths, known.streams), found

@@ -127,6 +127,13 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("auc", "AUC", "0.5 is no better than any order", _two),
         Column("few", "note", "few: it came to fewer than ten accounts, so that the row says little", _mark),
     ),
+    "cross_sells": (
+        _HORIZON,
+        Column("rows", "rows", "Accounts times origins", _whole),
+        Column("expected", "expected", "Sum of their chances of at least one cross-sell", _one),
+        Column("came", "came", "Those with at least one", _whole),
+        Column("ratio", "expected / came", "1 is calibrated", _two),
+    ),
     "capacity": (
         _HORIZON,
         Column("ranking", "who is called"),

@@ -137,6 +137,11 @@ def _account_sections(tables: Mapping[str, pd.DataFrame], scores: Sequence[Accou
             _table("scores", tables["scores"]),
         ),
         Section(
+            "Cross-sells",
+            "Accounts with at least one month in which ARR grows and another product or buying centre is paid for.",
+            table=_table("cross_sells", tables["cross_sells"]),
+        ),
+        Section(
             "The accounts you can call",
             "Of those who left within the horizon, how many were among the k accounts called: the most likely by the "
             "model, the worst by the health score, or any. Means over the origins.",

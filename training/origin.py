@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from features.labels import Engine, group_labels, labels_in_force, usable_cuts
 from features.tables import Tables
 from models import baselines
+from models.at_risk import at_risk
+from models.cross_sell import cross_sold
+from models.prediction import Prediction
 from models.rollup import QUANTILES, TOTAL, RollUp, roll_up
 from params import Params
 from training import rivals as field
@@ -30,13 +33,14 @@ METRICS = ("nrr", "grr")
 class Task:
     """One origin's work, with all that it needs: it can be done in another process.
 
-    `known` is the dataset as it stood at the origin, `came` the ARR paths of its accounts as known now, `labels` the
-    cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are. `with_rivals` asks for the
-    rivals that take work, `explained` for what the model looks at.
+    `known` is the dataset as it stood at the origin, `came` and `streams` what its accounts' ARR and streams came to as
+    known now, `labels` the cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are.
+    `with_rivals` asks for the rivals that take work, `explained` for what the model looks at.
     """
 
     known: Dataset
     came: Array
+    streams: Array
     labels: Mapping[str, NDArray[np.object_]]
     params: Params
     inner: Split | None = None
@@ -54,8 +58,8 @@ class OriginResult:
     """One origin's forecasts beside what came.
 
     `accounts` has a row an account and horizon: account_id, origin, horizon_months, arr, health_score, a column
-    `cut_...` for each cut, churned and expanded (0/1, at the horizon), churn_probability, expansion_probability and the
-    rivals' (`churn_base`, `churn_segments`, ...).
+    `cut_...` for each cut, churned and expanded (0/1, at the horizon), cross_sold (0/1, at least once by the horizon,
+    NaN where not told), their probabilities and the rivals' (`churn_base`, `churn_segments`, ...).
     `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, crps, and for NRR the rivals' means
     and CRPS. `cuts` has the same by `cut` and `value`, without rivals.
     """
@@ -78,6 +82,7 @@ def prepare(
     return Task(
         known=known,
         came=full.paths[here],
+        streams=full.streams[here],
         inner=split(tables, known, params=params),
         labels=group_labels(labels, full.frame["account_id"][here]),
         params=params,
@@ -91,8 +96,9 @@ def work(task: Task) -> OriginResult:
     known, params = task.known, task.params
     model, _ = fit_model(known, task.inner, params)
     cohort = known.frame[known.cohort(known.as_of)].reset_index(drop=True)
+    prediction = model.predict(cohort)
     rolled = roll_up(
-        model.predict(cohort),
+        prediction,
         paths_settings(params),
         horizon_months=model.horizon_months,
         cuts=task.labels,
@@ -101,7 +107,7 @@ def work(task: Task) -> OriginResult:
     rivals = field.work_out(known, cohort, params) if task.with_rivals else Rivals()
     return OriginResult(
         known.as_of,
-        _account_rows(task, cohort, rolled, rivals),
+        _account_rows(task, cohort, rolled, rivals).assign(**_cross_sells(task, cohort, prediction)),
         _portfolio_rows(task, cohort, rolled, rivals),
         _cut_rows(task, rolled),
         explain(model, cohort) if task.explained else (),
@@ -138,6 +144,20 @@ def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Riva
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> dict[str, Array]:
+    """Chances of at least one cross-sell and whether one came, horizon by horizon as `_account_rows`."""
+    rows, probability = at_risk(cohort, task.came), prediction.cross_sell_probability()
+    sold = cross_sold(rows, task.streams, task.params.model.min_change)
+    came = [
+        np.bincount(rows.row, weights=np.where(rows.ahead <= horizon, sold, 0), minlength=len(cohort))
+        for horizon in task.horizons
+    ]
+    return {
+        "cross_sold": np.minimum(np.concatenate(came), 1),
+        "cross_sell_probability": np.concatenate([probability[:, horizon - 1] for horizon in task.horizons]),
+    }
 
 
 def _portfolio_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Rivals) -> pd.DataFrame:

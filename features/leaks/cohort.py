@@ -70,4 +70,4 @@ def past_cohort(tables: Tables, dates: Sequence[date], *, months: int, params: P
         threads=params.threads,
         memory_gb=params.memory_gb,
     )
-    return Cohort(tuple(dates), months, made.frame, made.features, made.attributes, paths[:, months] == 0)
+    return Cohort(tuple(dates), months, made.frame, made.features, made.attributes, paths.arr[:, months] == 0)

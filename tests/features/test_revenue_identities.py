@@ -260,8 +260,9 @@ def test_cohort_paths_are_those_of_the_slow_loop(
         **ENGINE,  # type: ignore[arg-type]
     )
     own = {account: [line for line in lines if line.account_id == account] for account in accounts_of(lines)}
-    expected = [slow_path(own[account], as_of, grace, reactivation, known_by) for account, as_of in members]
-    np.testing.assert_array_equal(paths, np.column_stack([cohort["arr"], np.array(expected)]))
+    expected = np.array([slow_path(own[account], as_of, grace, reactivation, known_by) for account, as_of in members])
+    np.testing.assert_array_equal(paths.arr, np.column_stack([cohort["arr"], expected[:, 1:, 0]]))
+    np.testing.assert_array_equal(paths.streams, expected[:, :, 1])
 
 
 def told_late(line: Line, u: int, lines: list[Line], grace: int) -> bool:
@@ -271,9 +272,15 @@ def told_late(line: Line, u: int, lines: list[Line], grace: int) -> bool:
     return line.starts < line.ends <= u < line.notice < line.ends + grace
 
 
-def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known_by: int) -> list[float]:
+def streams_on(lines: list[Line], u: int, grace: int) -> float:
+    """How many products and buying centres are paid for; NaN where a line names neither."""
+    paid = {(line.product, line.center) for line in lines if line.mrr > 0 and active(line, u, lines, grace)}
+    return np.nan if (None, None) in paid else len(paid)
+
+
+def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known_by: int) -> list[tuple[float, float]]:
     path, seen = [], [line for lines in known(own, known_by).values() for line in lines]
-    for months in range(1, 6):
+    for months in range(6):
         instant = number((pd.Timestamp(as_of) + pd.DateOffset(months=months)).date())
         unbroken = all(
             any(line.mrr > 0 and (active(line, u, seen, grace) or told_late(line, u, seen, grace)) for line in seen)
@@ -282,7 +289,8 @@ def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known
         counts = unbroken or reactivation == "include"
         then = in_hindsight(own, instant, known_by)
         cents = arr_on(then, instant, grace, rate_on(number(as_of))) if counts else 0
-        path.append(cents / 100 if instant <= known_by else np.nan)
+        streams = streams_on(then, instant, grace) if counts else 0
+        path.append((cents / 100, streams) if instant <= known_by else (np.nan, np.nan))
     return path
 
 

@@ -145,11 +145,15 @@ def test_line_states_may_be_made_again_in_the_same_database(tmp_path: Path) -> N
     assert left == set(asof.frames())
 
 
-def paths(tables: Tables, as_of: list[str], known_by: str, months: int = 3, **setting: Any) -> list[list[float]]:
+def cohort_paths(tables: Tables, as_of: list[str], known_by: str, months: int, **setting: Any) -> revenue.CohortPaths:
     cohort = pd.DataFrame({"account_id": "a", "as_of": pd.to_datetime(as_of), "arr": 7.0})
     rules = RULES.model_copy(update=setting)
     known = date.fromisoformat(known_by)
-    found = revenue.cohort_paths(tables, cohort, months=months, known_by=known, rules=rules, **ENGINE)
+    return revenue.cohort_paths(tables, cohort, months=months, known_by=known, rules=rules, **ENGINE)
+
+
+def paths(tables: Tables, as_of: list[str], known_by: str, months: int = 3, **setting: Any) -> list[list[float]]:
+    found = cohort_paths(tables, as_of, known_by, months, **setting).arr
     return [[None if np.isnan(value) else value for value in row] for row in found]  # type: ignore[misc]
 
 
@@ -219,6 +223,59 @@ def test_labels_wait_for_the_lag_of_the_contracts(tmp_path: Path) -> None:
     tables = replace(store(tmp_path, [{"ended_on": "2024-02-28"}]), lag_days={"contracts": 3})
     assert paths(tables, ["2024-02-01"], "2024-03-03", months=1) == [[7, None]]
     assert paths(tables, ["2024-02-01"], "2024-03-04", months=1) == [[7, 0]]
+
+
+MORE = {"starts_on": "2024-03-10", "mrr": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("lines", "known_by", "expected"),
+    [
+        pytest.param([{}], "2024-06-01", [1, 1, 1, 1], id="one product all along"),
+        pytest.param([{}, MORE | {"product": "q"}], "2024-06-01", [1, 1, 2, 2], id="a second product"),
+        pytest.param([{}, MORE | {"buying_center": "labs"}], "2024-06-01", [1, 1, 2, 2], id="a second buying centre"),
+        pytest.param(
+            [{"ended_on": "2024-03-10"}, MORE | {"mrr": 150.0}], "2024-06-01", [1, 1, 1, 1], id="more of the same"
+        ),
+        pytest.param(
+            [{"ended_on": "2024-03-10"}, MORE | {"product": "q", "mrr": 150.0}],
+            "2024-06-01",
+            [1, 1, 1, 1],
+            id="a switch of product",
+        ),
+        pytest.param([{}, MORE | {"product": "q", "mrr": 0.0}], "2024-06-01", [1, 1, 1, 1], id="a free product"),
+        pytest.param(
+            [{}, MORE | {"product": "q", "signed_on": "2024-05-10"}],
+            "2024-05-10",
+            [1, 1, 1, 1],
+            id="signed after what is known",
+        ),
+        pytest.param([{}, MORE | {"product": "q"}], "2024-03-31", [1, 1, None, None], id="months not known yet"),
+        pytest.param([{"ended_on": "2024-03-10"}], "2024-06-01", [1, 1, 0, 0], id="left"),
+        pytest.param([{"product": None}], "2024-06-01", [None] * 4, id="neither named"),
+        pytest.param([{}, MORE | {"product": None}], "2024-06-01", [1, 1, None, None], id="neither named by one line"),
+        pytest.param(
+            [{"product": None, "buying_center": "labs"}, MORE | {"product": None, "buying_center": "desk"}],
+            "2024-06-01",
+            [1, 1, 2, 2],
+            id="buying centres alone",
+        ),
+    ],
+)
+def test_streams_are_the_products_and_buying_centres_paid_for(
+    lines: list[dict[str, Any]], known_by: str, expected: list[float | None], tmp_path: Path
+) -> None:
+    found = cohort_paths(store(tmp_path, lines), ["2024-02-01"], known_by, months=3).streams
+    np.testing.assert_array_equal(found, [np.array(expected, dtype=float)])
+
+
+def test_contracts_without_the_columns_tell_no_streams(tmp_path: Path) -> None:
+    line = {"contract_id": "c", "account_id": "a", "starts_on": "2024-01-01", "mrr": 100.0}
+    frames = {"accounts": pd.DataFrame({"account_id": ["a"]}), "contracts": pd.DataFrame([line])}
+    tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=date(2026, 1, 1))
+    found = cohort_paths(tables, ["2024-02-01"], "2024-06-01", months=2)
+    np.testing.assert_array_equal(found.streams, [[np.nan] * 3])
+    np.testing.assert_array_equal(found.arr, [[7, 1200, 1200]])
 
 
 AWAY = [{"ended_on": "2024-03-15"}, {"starts_on": "2024-04-15"}]

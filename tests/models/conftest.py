@@ -31,6 +31,7 @@ TUNING = Tuning(
 class World:
     frame: pd.DataFrame
     paths: np.ndarray
+    streams: np.ndarray
     health: np.ndarray
 
 
@@ -67,12 +68,16 @@ def make_settings(**changes: object) -> Settings:
 
 
 def make_world(accounts: int = 300, months: int = 24, seed: int = 0) -> World:
-    """Every account renews each 12 months with chance expit(2 + 2 x health), and expands by 20 % now and then."""
+    """Every account renews each 12 months with chance expit(2 + 2 x health), and expands by 20 % now and then.
+
+    Every third account expands by one more product each time, the others by more of their only one.
+    """
     rng = np.random.default_rng(seed)
     health = rng.normal(size=accounts)
     first_end = rng.integers(1, 13, accounts)
     arr = np.zeros((accounts, months + MONTHS_AHEAD + 1))
     arr[:, 0] = rng.lognormal(9, 0.5, accounts)
+    products = np.ones(arr.shape)
     for month in range(1, arr.shape[1]):
         due = (month - first_end) % 12 == 0
         leaves = due & (rng.random(accounts) > 1 / (1 + np.exp(-2 - 2 * health)))
@@ -80,11 +85,12 @@ def make_world(accounts: int = 300, months: int = 24, seed: int = 0) -> World:
         shrinks = rng.random(accounts) < 0.01
         step = np.where(grows, 1.2, np.where(shrinks, 0.7, 1.0))
         arr[:, month] = arr[:, month - 1] * step * ~leaves
-    return World(*_snapshots(arr, first_end, health, months, rng), health)
+        products[:, month] = products[:, month - 1] + (grows & (np.arange(accounts) % 3 == 0))
+    return World(*_snapshots(arr, products, first_end, health, months, rng), health)
 
 
-def _snapshots(arr, first_end, health, months, rng):
-    frames, paths = [], []
+def _snapshots(arr, products, first_end, health, months, rng):
+    frames, paths, streams = [], [], []
     for month in range(months):
         here = np.flatnonzero(arr[:, month] > 0)
         as_of = pd.Timestamp("2022-01-01") + pd.DateOffset(months=month)
@@ -104,6 +110,7 @@ def _snapshots(arr, first_end, health, months, rng):
                     "overdue_days": 0.0,
                     "notice_given": 0.0,
                     "presigned": 0.0,
+                    "products": products[here, month],
                     "health_score": np.where(rng.random(len(here)) < 0.05, np.nan, health[here]),
                     "noise": rng.normal(size=len(here)),
                     "segment": np.where(here % 2 == 0, "small", "large"),
@@ -111,7 +118,8 @@ def _snapshots(arr, first_end, health, months, rng):
             )
         )
         paths.append(path)
-    return pd.concat(frames, ignore_index=True), np.vstack(paths)
+        streams.append(np.where(np.isnan(path), np.nan, products[here, month : month + MONTHS_AHEAD + 1]))
+    return pd.concat(frames, ignore_index=True), np.vstack(paths), np.vstack(streams)
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +135,7 @@ def settings():
 
 @pytest.fixture(scope="session")
 def fitted(world: World, inputs: tuple[Input, ...]) -> OutcomeModel:
-    return OutcomeModel(inputs, make_settings()).fit(world.frame, world.paths)
+    return OutcomeModel(inputs, make_settings()).fit(world.frame, world.paths, world.streams)
 
 
 @pytest.fixture(scope="session")

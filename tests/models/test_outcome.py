@@ -47,9 +47,11 @@ def test_hazards_exclude_each_other(fitted, world):
 def test_the_bundle_is_text_and_gives_the_same_predictions(fitted, world):
     files = fitted.to_files()
     again = OutcomeModel.from_files(files)
-    assert json.loads(files["model.json"])["format"] == 2
+    assert json.loads(files["model.json"])["format"] == 3
     assert all(isinstance(text, str) for text in files.values())
-    np.testing.assert_array_equal(again.predict(newest(world)).hazards, fitted.predict(newest(world)).hazards)
+    one, other = again.predict(newest(world)), fitted.predict(newest(world))
+    np.testing.assert_array_equal(one.hazards, other.hazards)
+    np.testing.assert_array_equal(one.cross_sell_probability(), other.cross_sell_probability())
     assert again.to_files() == files
 
 
@@ -63,7 +65,7 @@ def test_the_bundle_loads_with_pickle_forbidden(fitted, monkeypatch):
 
 
 def test_a_bundle_of_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"no model bundle of format 2 among the files \['notes.txt'\]"):
+    with pytest.raises(ValueError, match=r"no model bundle of format 3 among the files \['notes.txt'\]"):
         OutcomeModel.from_files({"notes.txt": ""})
 
 
@@ -71,7 +73,7 @@ def test_a_bundle_of_something_else_is_refused():
 def test_the_result_does_not_depend_on_threads(world, inputs, settings, learner):
     def bundle(threads):
         model = OutcomeModel(inputs, settings(threads=threads, learner=learner, trees=30))
-        return model.fit(world.frame, world.paths).to_files()
+        return model.fit(world.frame, world.paths, world.streams).to_files()
 
     assert bundle(1) == bundle(2) == bundle(4)
 
@@ -176,6 +178,8 @@ def test_a_missing_input_is_named(fitted, world):
 def test_paths_of_another_length_are_refused(world, inputs, settings):
     with pytest.raises(ValueError, match=r"paths has shape \(\d+, 4\), expected \(\d+, 8\)"):
         OutcomeModel(inputs, settings()).fit(world.frame, world.paths[:, :4])
+    with pytest.raises(ValueError, match=r"streams has shape \(\d+, 4\), expected \(\d+, 8\)"):
+        OutcomeModel(inputs, settings()).fit(world.frame, world.paths, world.streams[:, :4])
 
 
 def test_an_unknown_category_counts_as_missing(fitted, world):
@@ -195,7 +199,10 @@ def test_horizon_probabilities_from_monthly_hazards():
         luck=SharedLuck(),
         gap_months=0,
         estimation=Estimation.none(1),
+        cross_sell_share=np.array([0.25]),
     )
     np.testing.assert_allclose(prediction.event_probability("churn"), [[0.1, 0.55]])
     # month 1: 0.2; month 2: still here (0.9) and not yet expanded (0.8), then 0.4
     np.testing.assert_allclose(prediction.event_probability("expansion"), [[0.2, 0.2 + 0.9 * 0.8 * 0.4]])
+    # a quarter of both: 0.05; then still here (0.9) and not yet cross-sold to (0.95), then 0.1
+    np.testing.assert_allclose(prediction.cross_sell_probability(), [[0.05, 0.05 + 0.9 * 0.95 * 0.1]])

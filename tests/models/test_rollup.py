@@ -28,6 +28,7 @@ def predict(accounts, churn=0.0, contraction=0.0, expansion=0.0, months=4, arr=1
         luck=shared or SharedLuck(),
         gap_months=0,
         estimation=estimation or Estimation.none(2),
+        cross_sell_share=np.full(accounts, 0.5),
     )
 
 

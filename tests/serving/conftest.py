@@ -34,6 +34,7 @@ def account_rows() -> list[dict[str, object]]:
                     "churn_probability": risk,
                     "contraction_probability": 0.05,
                     "expansion_probability": 0.2,
+                    "cross_sell_probability": 0.1 if account == "b" else float("nan"),
                     "expected_arr": arr * (1 - risk),
                     "arr_p10": 0.0,
                     "arr_p50": arr,
@@ -178,5 +179,5 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     params = load(overrides=[f"data_dir={folder}", *SMALL])
     tables = tables_from_frames(company(), folder / "tables.duckdb", data_until=AS_OF)
     dataset = assemble(tables, stored(tables, MONTHS, params=params), as_of=AS_OF, params=params)
-    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths, dataset.streams)
     return World(tables, Champion(model, "3", "mlflow-run", AS_OF, "digest"), params)

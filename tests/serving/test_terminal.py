@@ -102,10 +102,16 @@ def test_a_red_flag_is_shown_as_one(small_forecast: Forecast) -> None:
 def test_an_account_is_explained_with_its_horizons_and_reasons(small_forecast: Forecast) -> None:
     explained = explanation(small_forecast, "b")
     assert [row["churn_probability"] for row in explained["horizons"]] == [0.1, 0.2]
+    assert [row["cross_sell_probability"] for row in explained["horizons"]] == [0.1, 0.1]
     text = printed(print_explanation, explained)
     assert "b: ARR 500, term ends never: evergreen" in text
     assert "1. churn because of -3.5" in text
     assert "2. expansion because of @risk" in text
+
+
+def test_a_chance_that_cannot_be_told_is_none_for_machines(small_forecast: Forecast) -> None:
+    horizons = explanation(small_forecast, "=2+5")["horizons"]
+    assert [row["cross_sell_probability"] for row in horizons] == [None, None]
 
 
 def test_an_account_is_explained_with_the_notes_of_the_forecast(small_forecast: Forecast) -> None:

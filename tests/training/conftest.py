@@ -61,7 +61,7 @@ def dataset(company: Tables, small_params: Params) -> Dataset:
 
 @pytest.fixture(scope="session")
 def model(dataset: Dataset, small_params: Params) -> OutcomeModel:
-    return OutcomeModel(dataset.inputs, settings_of(small_params)).fit(dataset.frame, dataset.paths)
+    return OutcomeModel(dataset.inputs, settings_of(small_params)).fit(dataset.frame, dataset.paths, dataset.streams)
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def test_a_backtest_does_not_see_the_future(
     """What was forecast stays bit for bit the same; what came is another thing altogether."""
     elsewhere = dataset_of(altered, small_params)
     other = try_origin(altered, elsewhere, ORIGIN, params=small_params)
-    came = ["churned", "expanded"]
+    came = ["churned", "expanded", "cross_sold"]
     pd.testing.assert_frame_equal(tested.accounts.drop(columns=came), other.accounts.drop(columns=came), rtol=0, atol=0)
     pd.testing.assert_frame_equal(forecast_part(tested.portfolio), forecast_part(other.portfolio), rtol=0, atol=0)
     assert {"logistic", "time_series", "segment_rates"} <= set(forecast_part(other.portfolio))
@@ -142,6 +142,18 @@ def test_what_came_is_what_the_paths_say(tested: OriginResult, dataset: Dataset)
         assert part.loc["grr", "actual"] == pytest.approx(np.minimum(before, after).sum() / before.sum())
         assert (part["accounts"] == len(paths)).all()
     assert sorted(tested.accounts["horizon_months"].unique()) == [1, 3]
+
+
+def test_who_was_cross_sold_to_grew_by_more_products(tested: OriginResult, dataset: Dataset) -> None:
+    rows = dataset.cohort(ORIGIN)
+    sold = [
+        [arr[m] > arr[m - 1] * 1.001 and streams[m] > streams[m - 1] and min(arr[:m]) > 0 for m in range(1, 4)]
+        for arr, streams in zip(dataset.paths[rows], dataset.streams[rows], strict=True)
+    ]
+    for horizon, part in tested.accounts.groupby("horizon_months"):
+        assert part["cross_sold"].tolist() == [float(any(months[:horizon])) for months in sold]
+    assert tested.accounts["cross_sold"].nunique() == 2
+    assert tested.accounts["cross_sell_probability"].between(0, 1, inclusive="neither").all()
 
 
 def test_forecasts_are_probabilities_that_grow_with_the_horizon(tested: OriginResult) -> None:

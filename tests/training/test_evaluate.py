@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from training.evaluate import calibration_floor, crps, log_losses, windows_of
+from training.evaluate import calibration_floor, cross_sell_table, crps, log_losses, windows_of
 from training.verdict import verdict
 
 
@@ -234,3 +234,15 @@ def test_rows_that_share_their_luck_raise_the_floor() -> None:
 def test_overlapping_windows_have_one_number(months: list[int], horizon: int, expected: list[int]) -> None:
     origins = pd.Series([pd.Timestamp("2024-01-01") + pd.DateOffset(months=month) for month in months])
     assert windows_of(origins, horizon).tolist() == expected
+
+
+def test_cross_sells_expected_and_come() -> None:
+    accounts = pd.DataFrame({
+        "horizon_months": [3, 3, 3, 6, 6, 12],
+        "cross_sell_probability": [0.5, 0.25, 0.9, 0.1, 0.2, np.nan],
+        "cross_sold": [1.0, 0.0, np.nan, 0.0, 0.0, 1.0],
+    })  # fmt: skip
+    found = cross_sell_table(accounts)
+    assert found.columns.tolist() == ["horizon_months", "rows", "expected", "came", "ratio"]
+    np.testing.assert_allclose(found, [[3, 2, 0.75, 1, 0.75], [6, 2, 0.3, 0, np.nan]])
+    assert cross_sell_table(accounts.assign(cross_sold=np.nan)).empty

@@ -25,7 +25,7 @@ def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
     frame = pd.DataFrame(rows, columns=["account_id", "as_of"])
     paths = np.full((len(rows), 3), 100.0)
     paths[:, 2] = [0.0 if int(account[1:]) < churned else np.nan for account, _ in rows]
-    return Dataset(days[-1].date(), frame, paths, ())
+    return Dataset(days[-1].date(), frame, paths, np.full_like(paths, np.nan), ())
 
 
 SHORTAGES = {
@@ -95,6 +95,7 @@ def test_the_dataset_ends_at_its_date(company: Tables, dataset: Dataset, small_p
     months_known = 12 * (origin.year - earlier.frame["as_of"].dt.year) + origin.month - earlier.frame["as_of"].dt.month
     ahead = np.arange(earlier.paths.shape[1])
     np.testing.assert_array_equal(np.isnan(earlier.paths), ahead > months_known.to_numpy()[:, None])
+    np.testing.assert_array_equal(np.isnan(earlier.streams), np.isnan(earlier.paths))
     assert earlier.paths.shape[1] == 14  # now, twelve months, and the month in which the last grace ends
 
 

@@ -126,7 +126,7 @@ def make_place(folder: Path) -> Place:
     params = load(overrides=[f"data_dir={folder}", *SMALL])
     tables = tables_from_frames(company(), folder / "tables.duckdb", data_until=AS_OF)
     dataset = assemble(tables, stored(tables, MONTHS, params=params), as_of=AS_OF, params=params)
-    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths)
+    model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths, dataset.streams)
     place = Place(params, tables, model)
     place.record()
     place.publish()

@@ -78,7 +78,7 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
     connection.close()
-    with pytest.raises(NoPublication, match="format 99, not 1: run `holdfast publish`"):
+    with pytest.raises(NoPublication, match="format 99, not 2: run `holdfast publish`"):
         Published(file)
 
 
