@@ -24,7 +24,7 @@ _WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) a
 _NEWTON_STEPS = 60
 _TERM_CLASSES = (45.0, 400.0)  # days: a monthly term, one of up to a year, a longer one; evergreen is a fourth class
 _CELL_SCALE = 10.0  # of the cells' indicators: their effects are penalised a hundredth as much as an input's
-_CELL_INPUTS = ("term_ends_in_month", "grace_ends_in_month", "term_days")
+_CELL_INPUTS = ("term_ends_in_month", "grace_ends_in_month", "term_days", "months_ahead")
 
 
 @dataclass(frozen=True)
@@ -244,8 +244,9 @@ class LogisticHazard:
 
     Numbers are clipped to their 1st and 99th percentile, those that range wide are put on a logarithmic scale, all are
     standardised; missing ones are set to the mean with a flag; categories become indicators. Where the inputs tell,
-    a month has the level of its cell, hardly penalised: whether a term ends in it, whether a grace does, and how long
-    the term is. Most of what tells months apart lies there, and a penalty that holds the inputs back would hide it.
+    a month has the level of its cell and a trend with how far it lies ahead, hardly penalised: whether a term ends in
+    it, whether a grace does, and how long the term is. Most of what tells months apart lies there, and a penalty that
+    holds the inputs back would hide it.
 
     Parameters
     ----------
@@ -384,12 +385,13 @@ def _learn_scaling(item: Input, values: Array) -> _Scaling:
     return _Scaling(*limits, missing=missing, categories=0, logarithmic=logarithmic)
 
 
-def _cells(term_ends: Array, grace_ends: Array, term_days: Array) -> Array:
-    """Indicators of the kinds of months, shape (rows, cells)."""
+def _cells(term_ends: Array, grace_ends: Array, term_days: Array, months_ahead: Array) -> Array:
+    """Indicators of the kinds of months, alone and times the years ahead, shape (rows, 2 x cells)."""
     classes = len(_TERM_CLASSES) + 2
     length = np.where(np.isnan(term_days), classes - 1, np.searchsorted(_TERM_CLASSES, term_days))
     cell = ((term_ends > 0) * 2 + (grace_ends > 0)) * classes + length
-    return np.asarray(np.eye(4 * classes)[cell])
+    indicators = np.eye(4 * classes)[cell]
+    return np.hstack([indicators, indicators * months_ahead[:, None] / 12])
 
 
 def _signed_log(values: Array) -> Array:
