@@ -349,12 +349,32 @@ class _Recipe:
 
     @property
     def assembly(self) -> str:
-        """SELECT of the snapshots of some accounts, with dates still as day numbers, and what the ranks are of."""
-        shown = {name: sql for name, sql in self.columns.items() if name not in self.ranks}
-        shown |= {_ranked(name): self.columns[name] for name in self.ranks}
-        columns = "".join(f", {sql} AS {named(name)}" for name, sql in shown.items())
-        joined = _left_joins(self.selection.features)
-        return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{columns} FROM spine {joined}"
+        """SELECT of the snapshots of some accounts, with dates still as day numbers, and what the ranks are of.
+
+        Features are joined family by family, since a row that grows join by join costs.
+        """
+        families = self._families
+        columns = self.columns | {f.name: f"{family}.{named(f.name)}" for family, own in families.items() for f in own}
+        shown = {name: sql for name, sql in columns.items() if name not in self.ranks}
+        shown |= {_ranked(name): columns[name] for name in self.ranks}
+        selected = "".join(f", {sql} AS {named(name)}" for name, sql in shown.items())
+        joined = _left_joins({"attributes": "attributes"} | {name: self._of(own) for name, own in families.items()})
+        return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{selected} FROM spine {joined}"
+
+    @cached_property
+    def _families(self) -> dict[str, list[Feature]]:
+        """The features that are to be computed, by family."""
+        given = {*spine.COLUMNS, *self.attributes}
+        computed = [feature for feature in self.selection.features if feature.name not in given]
+        return {
+            f"family_{family}": [f for f in computed if f.family == family]
+            for family in dict.fromkeys(f.family for f in computed)
+        }
+
+    def _of(self, features: Sequence[Feature]) -> str:
+        """SELECT of some features."""
+        shown = "".join(f", {self.columns[f.name]} AS {named(f.name)}" for f in features)
+        return f"(SELECT spine.account_id, spine.k{shown} FROM spine {_left_joins(_tables_of(features))})"
 
     @cached_property
     def ranks(self) -> tuple[str, ...]:
@@ -365,7 +385,7 @@ class _Recipe:
     def peers(self) -> str:
         """SELECT of what is ranked, of some accounts."""
         columns = "".join(f", {self.columns[name]} AS {named(name)}" for name in ("segment", *self.ranks))
-        joined = _left_joins([feature for feature in self.selection.features if feature.value.peers])
+        joined = _left_joins(_tables_of([feature for feature in self.selection.features if feature.value.peers]))
         return f"SELECT spine.account_id, spine.k{columns} FROM spine {joined}"
 
     @property
@@ -400,12 +420,17 @@ class _Recipe:
 METADATA = b"holdfast"
 
 
-def _left_joins(features: Sequence[Feature]) -> str:
-    """Joins of the spine to the attributes and to the tables that hold the parts of some features."""
-    tables = dict.fromkeys(table_of(part) for part in columns_of([feature.value for feature in features]))
+def _tables_of(features: Sequence[Feature]) -> dict[str, str]:
+    """The attributes and the tables that hold the parts of some features, each by its own name."""
+    parts = columns_of([feature.value for feature in features])
+    return {name: name for name in ("attributes", *map(table_of, parts))}
+
+
+def _left_joins(relations: Mapping[str, str]) -> str:
+    """Joins of the spine to relations, by the names they have in the statement."""
     return " ".join(
-        f"LEFT JOIN {name} ON {name}.account_id = spine.account_id AND {name}.k = spine.k"
-        for name in ("attributes", *tables)
+        f"LEFT JOIN {sql} {name} ON {name}.account_id = spine.account_id AND {name}.k = spine.k"
+        for name, sql in relations.items()
     )
 
 
