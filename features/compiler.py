@@ -5,8 +5,9 @@ carry `day` and `kv`, the first snapshot that may see them: a row counts at snap
 its day lies in the window, so late rows land where they became known, never earlier.
 
 - Windows: rows are added up to tiles of (account, segment of days, kv), since all days of a segment behave alike; only
-  these few tiles are spread over the snapshots that still see them. A tile keeps which days and which things (parts of
-  the product, say) were active as bits of whole numbers, so that distinct ones come out of the same pass.
+  these few tiles are spread over the snapshots that still see them, and windows are sums of bands, the days between two
+  window edges that follow each other. A tile keeps which days and which things (parts of the product, say) were active
+  as bits of whole numbers, so that distinct ones come out of the same pass.
 - Many things (users): of each (account, thing) only the newest day known at a snapshot matters, so that each thing
   counts once a snapshot, in all windows at once.
 - Running states: a running maximum or sum over the snapshots.
