@@ -53,22 +53,26 @@ class AsOf:
     def frames(self) -> dict[str, pa.Table]:
         """The calendar as tables.
 
-        `cal(k, t)`: the snapshots. `day_first(day, k, t)`: the first snapshot after a day.
-        `day_segment(stream, on_day, segment)`: the first day of the segment a day lies in.
-        `segment_span(stream, segment, k, reach)` and `day_span(day, k, reach)`: the snapshots that still see a
-        segment or day within the longest window; `reach` is how many days before the snapshot it begins.
+        `cal(k, t)`: the snapshots. `day_first(day, k, t)`: the first snapshot after a day, for all days that one of
+        them looks back to.
+        `day_segment(stream, on_day, segment, bit)`: the first day of the segment a day lies in, and the day's bit:
+        the first day's is the highest of `BITS`.
+        `segment_span(stream, segment, k, band, shift)`: the snapshots that still see a segment within the longest
+        window. `band` is the window edge up to which it lies, in days before the snapshot; `shift` moves the bits of
+        its days to the right so that the last day of the band has the lowest.
+        `day_span(day, k, reach)`: the snapshots that still see a day, and how many days before them it lies.
         `arrival_span(kv, k, shift)`: each snapshot and those less than `BITS` days after it.
         """
         days = self._days
-        firsts = [(d, bisect_right(days, d)) for d in range(days[0] - 1, days[-1])]
+        firsts = [(d, bisect_right(days, d)) for d in range(days[0] - max(self.longest, 1), days[-1])]
         segments = {stream: self._segments(edges) for stream, edges in self.edges.items()}
-        spans = [(s, *row) for s, starts in segments.items() for row in _span(starts, days, max(self.edges[s]))]
+        spans = [(s, *row) for s, starts in segments.items() for row in self._bands_of(starts, self.edges[s])]
         near = [(i + 1, j + 1, days[j] - t) for i, t in enumerate(days) for j in range(i, bisect_left(days, t + BITS))]
         return {
             "cal": _frame(("k", "t"), list(enumerate(days, start=1))),
             "day_first": _frame(("day", "k", "t"), [(d, place + 1, days[place]) for d, place in firsts]),
-            "day_segment": _frame(("stream", "on_day", "segment"), list(self._days_of_segments(segments))),
-            "segment_span": _frame(("stream", "segment", "k", "reach"), spans),
+            "day_segment": _frame(("stream", "on_day", "segment", "bit"), list(self._days_of_segments(segments))),
+            "segment_span": _frame(("stream", "segment", "k", "band", "shift"), spans),
             "day_span": _frame(
                 ("day", "k", "reach"), list(_span(range(days[0] - self.longest, days[-1]), days, self.longest))
             ),
@@ -85,11 +89,18 @@ class AsOf:
         cuts = sorted({t - edge for t in self._days for edge in (0, *edges)})
         return [day for cut, end in pairwise(cuts) for day in range(cut, end, BITS)]
 
-    def _days_of_segments(self, segments: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int]]:
-        """Every day of every segment."""
+    def _days_of_segments(self, segments: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int, int]]:
+        """Every day of every segment, with its bit."""
         for stream, starts in segments.items():
             for start, end in pairwise([*starts, self._days[-1]]):
-                yield from ((stream, day, start) for day in range(start, end))
+                yield from ((stream, day, start, 1 << (BITS - 1 - day + start)) for day in range(start, end))
+
+    def _bands_of(self, starts: list[int], edges: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
+        """Every segment and snapshot that sees it, with the band it lies in and the shift of its days there."""
+        for start, k, reach in _span(starts, self._days, max(edges)):
+            place = bisect_left(edges, reach)
+            before = edges[place - 1] if place else 0
+            yield start, k, edges[place], max(BITS + before - reach, 0)
 
     @property
     def _days(self) -> list[int]:
@@ -98,13 +109,18 @@ class AsOf:
     def within(self, window_days: int, *, ending_days_ago: int = 0, stream: str = "") -> str:
         """Condition on `reach`: inside the window of that length, by default the one that ends at the snapshot.
 
-        With `stream`, `reach` is that of its segments, which the window's edges must not divide.
+        With `stream`, on `band`: that of its segments, which the window's edges must not divide.
         """
         for edge in (window_days + ending_days_ago, ending_days_ago):
             if stream and edge and edge not in self.edges[stream]:
                 raise ValueError(f"a window edge {edge} days back was not announced in the edges of {stream}")
-        condition = f"reach <= {window_days + ending_days_ago}"
-        return f"({condition} AND reach > {ending_days_ago})" if ending_days_ago else f"({condition})"
+        where = "band" if stream else "reach"
+        condition = f"{where} <= {window_days + ending_days_ago}"
+        return f"({condition} AND {where} > {ending_days_ago})" if ending_days_ago else f"({condition})"
+
+    def bands(self, window_days: int, *, ending_days_ago: int, stream: str) -> tuple[int, ...]:
+        """The bands of a window, each told by the edge it ends at, in days before the snapshot."""
+        return tuple(e for e in self.edges[stream] if ending_days_ago < e <= ending_days_ago + window_days)
 
     def events(
         self,
@@ -122,11 +138,13 @@ class AsOf:
         day. `columns` are column names or `expression AS name`, which must read nothing that is filled in later than
         `day`. `since_days` leaves out what no window of so many days can see.
         """
-        first = self._days[0] - 1
+        seen_after = "CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END"
+        if since_days is None or since_days > self.longest:
+            seen_after = f"GREATEST({seen_after}, {self._days[0] - 1})"
         return f"""
             SELECT e.*, s.k AS kv, s.t AS kv_t
             FROM ({self.rows(table, columns, day=day, where=where, since_days=since_days)}) e
-            JOIN day_first s ON s.day = GREATEST(e.day, e.known_day, {first})"""
+            JOIN day_first s ON s.day = {seen_after}"""
 
     def rows(
         self,
@@ -171,8 +189,10 @@ class AsOf:
             news AS (
                 SELECT center_line, kv AS k FROM versions
                 UNION SELECT center_line, next_kv FROM versions WHERE next_kv IS NOT NULL
-                UNION SELECT v.center_line, b.k FROM versions v JOIN day_first b ON b.day = v.ended + {lag}
-                UNION SELECT v.center_line, b.k FROM versions v JOIN day_first b ON b.day = v.notice + {lag})
+                UNION SELECT v.center_line, b.k FROM versions v
+                      JOIN day_first b ON b.day = v.ended + {lag} AND b.day >= {first}
+                UNION SELECT v.center_line, b.k FROM versions v
+                      JOIN day_first b ON b.day = v.notice + {lag} AND b.day >= {first})
             SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
                    v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
                    v.product_line, v.center_line,

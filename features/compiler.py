@@ -5,33 +5,40 @@ carry `day` and `kv`, the first snapshot that may see them: a row counts at snap
 its day lies in the window, so late rows land where they became known, never earlier.
 
 - Windows: rows are added up to tiles of (account, segment of days, kv), since all days of a segment behave alike; only
-  these few tiles are spread over the snapshots that still see them. A tile keeps which days and which things (parts of
-  the product, say) were active as bits of whole numbers, so that distinct ones come out of the same pass.
-- Many things (users): of each (account, thing) only the newest day known matters. A later arrival closes the earlier
-  state, so that each thing counts once a snapshot, in all windows at once.
+  these few tiles are spread over the snapshots that still see them, and windows are sums of bands, the days between two
+  window edges that follow each other. A tile keeps which days and which things (parts of the product, say) were active
+  as bits of whole numbers, so that distinct ones come out of the same pass.
+- Many things (users): of each (account, thing) only the newest day known at a snapshot matters, so that each thing
+  counts once a snapshot, in all windows at once.
 - Running states: a running maximum or sum over the snapshots.
 
 The SQL holds to what DuckDB, PostgreSQL and Spark share: CREATE TABLE AS, equi-joins, GROUP BY, CASE, window functions,
 integers and their bits.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 from features.asof import AsOf
 from features.kinds import BITS, WINDOWED, ActiveDays, Balance, Few, LastDay, Line, Many, Newest, Part, State, Step, Sum
 from features.kinds import Stream as Rows
 
+WINDOWS_EACH = 2  # so many windows of each value make it worth while to add up bands first
+
 
 def edges(parts: Sequence[Part]) -> tuple[int, ...]:
-    """All window edges of the parts, in days back, ascending."""
+    """All window edges of the parts, in days back, ascending; days told apart lie less than `BITS` from the next."""
     found = {0}
     for part in parts:
         if isinstance(part, State | Balance | Line | Step):
             continue
         ago = getattr(part, "ago_days", 0)
         found |= {ago, ago + part.window_days, part.window_days + getattr(part, "before_days", 0)}
+    told_apart = max((part.ago_days + part.window_days for part in parts if isinstance(part, ActiveDays)), default=0)
+    for edge, later in pairwise(sorted(found)):
+        if edge < told_apart:
+            found |= set(range(edge + BITS, later, BITS))
     return tuple(sorted(found - {0}))
 
 
@@ -43,7 +50,7 @@ def edge_sets(parts: Sequence[Part]) -> dict[str, tuple[int, ...]]:
 def compile_parts(parts: Sequence[Part], asof: AsOf) -> dict[str, str]:
     """The work tables and the per-snapshot columns of all parts: SELECTs by name, in the order to make them."""
     made: dict[str, str] = {}
-    for own in (_windows, _many, _states, _balances, _newest, _lines, _steps):
+    for own in (_windows, _many, _states, _newest, _lines, _steps):
         made |= dict(own(parts, asof))
     return made
 
@@ -52,8 +59,8 @@ def table_of(part: Part) -> str:
     """The table, among those of `compile_parts`, that holds the column of a part."""
     if isinstance(part, Line | Step):
         return "line_columns" if isinstance(part, Line) else "step_columns"
-    if isinstance(part, Balance):
-        return f"{part.opened.name}_balance"
+    if isinstance(part, State | Balance):
+        return "states"
     name = part.stream.name
     if isinstance(part, Many):
         kind = "seen" if part.counted == "seen" else f"days_{part.window_days}"
@@ -61,7 +68,7 @@ def table_of(part: Part) -> str:
     if isinstance(part, Newest):
         apart = "_each" if part.per else ""
         return f"{name}_{part.name}_{part.window_days}{apart}_newest"
-    return f"{name}_states" if isinstance(part, State) else f"{_tiled(part, name)}_windows"
+    return f"{_tiled(part, name)}_windows"
 
 
 def _by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:
@@ -93,11 +100,7 @@ def _window(name: str, own: list[Any], asof: AsOf) -> Iterator[tuple[str, str]]:
     if few is not None:
         yield f"{name}_codes", _codes(own, few, asof)
     yield f"{name}_tile", _tile(name, own, asof, few)
-    source = f"{name}_tile"
-    if any(isinstance(part, ActiveDays) for part in own):
-        source = f"{name}_fresh"
-        yield source, _fresh(f"{name}_tile", _lasts(own).get(own[0].stream.active))
-    yield f"{name}_windows", _spread(source, own, asof, few)
+    yield f"{name}_windows", _in_windows(_bands(f"{name}_tile", own, asof, few), own, asof, few)
 
 
 def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
@@ -136,15 +139,13 @@ def _tile(name: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     """What happened in each segment of days, by when it became known."""
     stream: Rows = own[0].stream
     columns = [f"CAST(SUM({sql}) AS BIGINT) AS {sum_}" for sql, sum_ in _values(own).items()]
-    days = any(isinstance(part, ActiveDays) for part in own)
-    if days:
-        place = f"{BITS - 1} - (e.day - d.segment)"  # the newest day is the lowest bit
-        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN {_bit(place)} ELSE 0 END) AS days")
-    lasts = {where: last for where, last in _lasts(own).items() if not (days and where == stream.active)}
-    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {last}" for where, last in lasts.items()]
+    if _tells_days(own):
+        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN d.bit ELSE 0 END) AS days")
+    columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {last}" for where, last in _lasts(own).items()
+                if not (_tells_days(own) and where == stream.active)]  # fmt: skip
     group, codes = "e.account_id, d.segment, e.kv", ""
     if few is not None:
-        columns.append(f"BIT_OR(CASE WHEN {stream.active} THEN COALESCE(c.bit, 0) ELSE 0 END) AS things")
+        columns.append(f"COALESCE(BIT_OR(CASE WHEN {stream.active} THEN c.bit END), 0) AS things")
         codes = f"LEFT JOIN {name}_codes c ON c.thing = e.{few.key}"
         group += ", COALESCE(c.word, 0)"
     return f"""
@@ -153,54 +154,79 @@ def _tile(name: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
         GROUP BY {group}"""
 
 
-def _bit(place: str) -> str:
-    return f"CAST(1 AS BIGINT) << CAST({place} AS INTEGER)"
+def _tells_days(own: Sequence[Any]) -> bool:
+    """Whether the tiles tell the active days of a segment one by one, as bits; the newest day is the lowest."""
+    return any(isinstance(part, ActiveDays) for part in own)
 
 
-def _fresh(tile: str, last: str | None) -> str:
-    """The tiles, with how many active days each adds to those that arrived before, since a day counts once; and with
-    the newest active day as column `last`, if it is wanted.
+def _bands(tile: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
+    """The tiles that a snapshot sees, each with its band: the days between two window edges that follow each other.
+
+    Where several windows share what the tiles hold, these are added up to bands, which are fewer, first.
     """
-    before = """BIT_OR(days) OVER (PARTITION BY account_id, segment ORDER BY kv
-                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"""
-    newest = f"CASE WHEN days <> 0 THEN segment + {BITS - 1} - BIT_COUNT((days & -days) - 1) END"
-    shown = f", {newest} AS {last}" if last else ""
-    return f"SELECT s.*, BIT_COUNT(days & ~COALESCE({before}, 0)) AS fresh_days{shown} FROM {tile} s"
+    stream, lasts = own[0].stream, _lasts(own)
+    columns = {value: ("CAST(SUM({}) AS BIGINT)", f"s.{value}") for value in _values(own).values()}
+    columns |= {last: ("MAX({})", f"s.{last}") for last in lasts.values()}
+    if _tells_days(own):
+        columns["days"] = "BIT_OR({})", "s.days >> CAST(p.shift AS INTEGER)"
+        newest = f"CASE WHEN days <> 0 THEN segment + {BITS - 1} - BIT_COUNT((days & -days) - 1) END"
+        last = lasts.get(stream.active)
+        tile = f"(SELECT t.*, {newest} AS {last} FROM {tile} t)" if last else tile
+    columns |= {"things": ("BIT_OR({})", "s.things")} if few else {}
+    added_up = len(own) >= WINDOWS_EACH * len(columns)
+    shown = _named({name: sql.format(of) if added_up else of for name, (sql, of) in columns.items()})
+    group = "s.account_id, p.k, p.band" + (", s.word" if few else "")
+    return f"""
+        SELECT {group}, {shown}
+        FROM {tile} s JOIN segment_span p ON p.stream = '{stream.name}' AND p.segment = s.segment AND p.k >= s.kv
+                                         AND {asof.within(max(edges(own)), stream=stream.name)}
+        {f"GROUP BY {group}" if added_up else ""}"""
 
 
-def _spread(source: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
-    """The tiles spread over the snapshots that still see them, and added up there."""
-    name, longest = own[0].stream.name, max(edges(own))
-    values = _values(own) | _lasts(own)
-    word = ", s.word" if few else ""
-    columns = ", ".join(f"{_spread_column(part, values, asof)} AS {part.column}" for part in own)
-    spread = f"""
-        SELECT s.account_id, p.k, {columns}
-        FROM {source} s JOIN segment_span p ON p.stream = '{name}' AND p.segment = s.segment AND p.k >= s.kv
-                                           AND {asof.within(longest, stream=name)}
-        GROUP BY s.account_id, p.k{word}"""
-    if few is None:
-        return spread
-    merged = ", ".join(
-        f"{'MAX' if isinstance(part, LastDay) else 'SUM'}({part.column}) AS {part.column}" for part in own
-    )
-    return f"SELECT account_id, k, {merged} FROM ({spread}) w GROUP BY account_id, k"
+def _in_windows(bands: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
+    """The bands added up to windows: of each word of things, if there are some, and then of all words."""
+    columns: dict[str, str] = {}
+    for part in own:
+        columns |= (
+            _days_of_bands(part, asof) if isinstance(part, ActiveDays) else {part.column: _column(part, own, asof)}
+        )
+    added = f"SELECT account_id, k, {_named(columns)} FROM ({bands}) b GROUP BY account_id, k{', word' if few else ''}"
+    if few is None and not _tells_days(own):
+        return added
+    merged = _named({part.column: _merged(part, asof) for part in own})
+    return f"SELECT account_id, k, {merged} FROM ({added}) w GROUP BY account_id, k"
 
 
-def _spread_column(part: Any, values: dict[str, str], asof: AsOf) -> str:
+def _named(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+
+
+def _column(part: Any, own: Sequence[Any], asof: AsOf) -> str:
+    """A part's column from those of the bands."""
     stream = part.stream.name
     inside = asof.within(part.window_days, ending_days_ago=getattr(part, "ago_days", 0), stream=stream)
     if isinstance(part, Sum):
-        return f"SUM(CASE WHEN {inside} THEN s.{values[part.sql]} ELSE 0 END)"
-    if isinstance(part, ActiveDays):
-        return f"CAST(SUM(CASE WHEN {inside} THEN s.fresh_days ELSE 0 END) AS BIGINT)"
+        return f"SUM(CASE WHEN {inside} THEN {_values(own)[part.sql]} ELSE 0 END)"
     if isinstance(part, LastDay):
-        return f"MAX(CASE WHEN {inside} THEN s.{values[part.where]} END)"
-    things = f"BIT_OR(CASE WHEN {inside} THEN s.things ELSE 0 END)"
+        return f"MAX(CASE WHEN {inside} THEN {_lasts(own)[part.where]} END)"
+    things = f"BIT_OR(CASE WHEN {inside} THEN things ELSE 0 END)"
     if part.before_days:
         before = asof.within(part.before_days, ending_days_ago=part.window_days, stream=stream)
-        things = f"{things} & ~BIT_OR(CASE WHEN {before} THEN s.things ELSE 0 END)"
+        things = f"{things} & ~BIT_OR(CASE WHEN {before} THEN things ELSE 0 END)"
     return f"BIT_COUNT({things})"
+
+
+def _days_of_bands(part: ActiveDays, asof: AsOf) -> dict[str, str]:
+    """The active days of each band of a window, as bits."""
+    return {f"days_{band}": f"BIT_OR(CASE WHEN band = {band} THEN days ELSE 0 END)" for band in asof.bands(
+        part.window_days, ending_days_ago=part.ago_days, stream=part.stream.name)}  # fmt: skip
+
+
+def _merged(part: Any, asof: AsOf) -> str:
+    """A part's column from those of the words; a day counts once, however many words it has things of."""
+    if isinstance(part, ActiveDays):
+        return " + ".join(f"CAST(BIT_COUNT(BIT_OR({days})) AS BIGINT)" for days in _days_of_bands(part, asof))
+    return f"{'MAX' if isinstance(part, LastDay) else 'SUM'}({part.column})"
 
 
 # Many things -------------------------------------------------------------------------------------------------------
@@ -225,9 +251,9 @@ def _arrivals(own: Sequence[Many], asof: AsOf) -> str:
     """Of each thing and arrival: its newest day, and its active days just before that snapshot as bits."""
     stream, key = own[0].stream, own[0].key
     windows = sorted({part.window_days for part in own if part.counted != "seen"})
+    bit = "CAST(1 AS BIGINT) << CAST(e.day - e.kv_t + {} AS INTEGER)"
     bits = "".join(
-        f""", BIT_OR(CASE WHEN e.day >= e.kv_t - {window} THEN {_bit(f"e.day - e.kv_t + {window}")} ELSE 0 END)
-                AS days_{window}"""
+        f", BIT_OR(CASE WHEN e.day >= e.kv_t - {window} THEN {bit.format(window)} ELSE 0 END) AS days_{window}"
         for window in windows
     )
     return f"""
@@ -236,17 +262,14 @@ def _arrivals(own: Sequence[Many], asof: AsOf) -> str:
 
 
 def _seen(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
-    """How many things each snapshot saw active in each window."""
-    columns = ", ".join(
-        f"SUM(CASE WHEN {asof.within(part.window_days)} THEN 1 ELSE 0 END) AS {part.column}" for part in own
-    )
+    """How many things each snapshot saw active in each window: of each thing, the newest day known then tells."""
+    columns = {part.column: f"SUM(CASE WHEN {asof.within(part.window_days)} THEN 1 ELSE 0 END)" for part in own}
     return f"""
-        SELECT s.account_id, p.k, {columns}
-        FROM (SELECT account_id, kv, MAX(day) OVER known AS day, LEAD(kv) OVER known AS next_kv FROM {arrivals}
-              WINDOW known AS (PARTITION BY account_id, thing ORDER BY kv)) s
-        JOIN day_span p ON p.day = s.day AND p.k >= s.kv AND (s.next_kv IS NULL OR p.k < s.next_kv)
-                       AND {asof.within(max(part.window_days for part in own))}
-        GROUP BY s.account_id, p.k"""
+        SELECT account_id, k, {_named(columns)}
+        FROM (SELECT a.account_id, p.k, MIN(p.reach) AS reach FROM {arrivals} a
+              JOIN day_span p ON p.day = a.day AND p.k >= a.kv AND {asof.within(max(part.window_days for part in own))}
+              GROUP BY a.account_id, a.thing, p.k) each_thing
+        GROUP BY account_id, k"""
 
 
 def _days_of_each(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
@@ -274,45 +297,55 @@ def _days_of_each(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
 # Running states and the newest rows --------------------------------------------------------------------------------
 
 
+Arrivals = tuple[str, dict[str, tuple[str, str]]]  # events, and of each column: aggregate, SQL
+
+
 def _states(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
-    for name, own in _by_stream(parts, State):
-        stream = own[0].stream
-        events = asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
-        yield f"{name}_states", _running(events, {part.column: (part.aggregate, part.sql) for part in own})
+    sources = [*_of_states(parts, asof), *_of_balances(parts, asof)]
+    if sources:
+        yield "states", _running(sources)
 
 
-def _balances(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
+def _of_states(parts: Sequence[Part], asof: AsOf) -> Iterator[Arrivals]:
+    for _, own in _by_stream(parts, State):
+        yield _plain(own[0].stream, asof), {part.column: (part.aggregate, part.sql) for part in own}
+
+
+def _of_balances(parts: Sequence[Part], asof: AsOf) -> Iterator[Arrivals]:
     chosen = sorted(
         (p for p in parts if isinstance(p, Balance)), key=lambda p: (p.opened.name, str(p.closed), p.column)
     )
-    for _, group in groupby(chosen, key=lambda part: (part.opened, part.closed)):
+    for (opened, closed), group in groupby(chosen, key=lambda part: (part.opened, part.closed)):
         own = list(group)
-        sources = [f"SELECT o.*, 1 AS change FROM ({_plain(own[0].opened, asof)}) o"]
-        if own[0].closed is not None:
-            sources.append(f"SELECT c.*, -1 AS change FROM ({_plain(own[0].closed, asof)}) c")
-        columns = {part.column: ("SUM", f"change * ({part.sql})") for part in own}
-        yield f"{own[0].opened.name}_balance", _running(" UNION ALL ".join(sources), columns)
+        for stream, sign in ((opened, ""), (closed, "-")):
+            if stream is not None:
+                yield _plain(stream, asof), {part.column: ("SUM", f"{sign}({part.sql})") for part in own}
 
 
 def _plain(stream: Rows, asof: AsOf) -> str:
     return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
 
 
-def _running(events: str, columns: dict[str, tuple[str, str]]) -> str:
+def _running(sources: Sequence[Arrivals]) -> str:
     """Running states: the snapshots of the spine are the grid, so that a state holds until something changes it."""
-    arrivals = ", ".join(f"{aggregate}({sql}) AS {name}" for name, (aggregate, sql) in columns.items())
-    nothing = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in columns)
-    merged = ", ".join(f"{aggregate}({name}) AS {name}" for name, (aggregate, _) in columns.items())
-    states = ", ".join(
-        f"{aggregate}({name}) OVER (PARTITION BY account_id ORDER BY k) AS {name}"
-        for name, (aggregate, _) in columns.items()
-    )
+    aggregates = {name: aggregate for _, own in sources for name, (aggregate, _) in own.items()}
+    arrivals = " UNION ALL ".join(_arriving(events, own, aggregates) for events, own in sources)
+    nothing = ", ".join("CAST(NULL AS BIGINT)" for _ in aggregates)
+    merged = _named({name: f"{aggregate}({name})" for name, aggregate in aggregates.items()})
+    states = _named({
+        name: f"{aggregate}({name}) OVER (PARTITION BY account_id ORDER BY k)" for name, aggregate in aggregates.items()
+    })  # fmt: skip
     return f"""
         SELECT account_id, k, {states}
         FROM (SELECT account_id, k, {merged}
-              FROM (SELECT account_id, kv AS k, {arrivals} FROM ({events}) e GROUP BY account_id, kv
-                    UNION ALL SELECT account_id, k, {nothing} FROM spine) both_sides
+              FROM ({arrivals} UNION ALL SELECT account_id, k, {nothing} FROM spine) all_sides
               GROUP BY account_id, k) grid"""
+
+
+def _arriving(events: str, own: Mapping[str, tuple[str, str]], aggregates: Iterable[str]) -> str:
+    """What arrives of one stream before each snapshot, in the columns of all."""
+    columns = {name: f"CAST({'{}({})'.format(*own[name]) if name in own else 'NULL'} AS BIGINT)" for name in aggregates}
+    return f"SELECT account_id, kv AS k, {_named(columns)} FROM ({events}) e GROUP BY account_id, kv"
 
 
 def _newest(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:

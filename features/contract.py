@@ -130,7 +130,7 @@ ACCOUNTS = _table(
 CONTRACTS = _table(
     "contracts",
     "A row a contract line",
-    Column("contract_id", Type.ID, "The line", required=True),
+    Column("contract_id", Type.ID, "The line", required=True, keyed=True),
     _ACCOUNT,
     Column("product", Type.TEXT, "What was sold"),
     Column(

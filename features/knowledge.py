@@ -6,10 +6,8 @@ rows that arrive, late ones too, leave the digests of earlier dates as they were
 """
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import date
-from itertools import accumulate
 
 import duckdb
 
@@ -43,18 +41,21 @@ def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> st
 
 def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, str]]:
     """Of each date and table, a digest of what was known before it; of a table in a warehouse, of all that it holds."""
+    ordered = sorted(set(dates))
     with duckdb.connect(str(tables.database), read_only=True) as connection:
-        found = connection.execute(
-            f"SELECT table_name, day, SUM(cells), SUM(hashes) FROM {KNOWLEDGE} GROUP BY ALL ORDER BY 1, 2"
-        ).fetchall()
+        found = connection.execute(f"""
+            SELECT table_name, before.day, SUM(cells), SUM(hashes)
+            FROM {KNOWLEDGE} k ASOF JOIN (SELECT unnest(CAST($days AS BIGINT[])) AS day) before ON k.day < before.day
+            GROUP BY ALL""", {"days": [day_number(day) for day in ordered]}).fetchall()  # fmt: skip
+    became = {(name, day): sums for name, day, *sums in found}
     away = dict(tables.warehouse.digests) if tables.warehouse else {}
     known: dict[date, dict[str, str]] = {day: dict(away) for day in dates}
     for name in _kept(tables):
-        own = [row[1:] for row in found if row[0] == name]
-        sums = list(accumulate(((c, h) for _, c, h in own), lambda a, b: (a[0] + b[0], a[1] + b[1]), initial=(0, 0)))
-        days = [became for became, _, _ in own]
-        for day in dates:
-            known[day][name] = _digest(sums[bisect_left(days, day_number(day))])
+        cells, hashes = 0, 0
+        for day in ordered:
+            more = became.get((name, day_number(day)), (0, 0))
+            cells, hashes = cells + more[0], hashes + more[1]
+            known[day][name] = _digest((cells, hashes))
     return known
 
 

@@ -33,8 +33,7 @@ class Pieces:
         """Keep a piece that is sorted by `k`."""
         if self._writer is None:
             self._schema = piece.schema
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self._writer = pa.ipc.new_file(self._file, piece.schema, options=options)
+            self._writer = pa.ipc.new_file(self._file, piece.schema)
         snapshots, starts = np.unique(piece["k"].to_numpy(), return_index=True)
         for k, start, end in zip(snapshots, starts, [*starts, piece.num_rows][1:], strict=True):
             for batch in piece.slice(start, end - start).combine_chunks().to_batches():

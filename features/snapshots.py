@@ -163,7 +163,7 @@ class Stored:
     """Where the snapshots of some dates lie or will lie, which of them are to be made, and why.
 
     `files` by date; `missing` the dates to make; `why` a line for each that is not simply new; `features` as in
-    `Snapshots`; `known` the digests of what was known before each date, by table.
+    `Snapshots`; `known` the digests of what was known before each date, by table; `definition` of what they hold.
     """
 
     files: Mapping[date, Path]
@@ -171,6 +171,7 @@ class Stored:
     why: tuple[str, ...]
     features: tuple[Feature, ...]
     known: Mapping[date, Mapping[str, str]]
+    definition: Mapping[str, Any]
 
     def totals(self) -> tuple[int, int]:
         """How many rows and distinct accounts the files hold, once they are made."""
@@ -185,7 +186,8 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     known = known_before(tables, recipe.asof.dates)
     files = {day: _file(folder, day, known[day]) for day in recipe.asof.dates}
     missing = tuple(day for day, file in files.items() if _told(file) is None)
-    return Stored(files, missing, tuple(_why(recipe, folder, files, known)), recipe.selection.features, known)
+    why = tuple(_why(recipe, folder, {day: files[day] for day in missing}, known))
+    return Stored(files, missing, why, recipe.selection.features, known, recipe.definition)
 
 
 def make(
@@ -210,7 +212,7 @@ def make(
     ):
         for place, made in enumerate(_assembled(engine, recipe, pieces), start=1):
             day = recipe.asof.dates[place - 1]
-            told = json.dumps({"definition": recipe.definition, "known": todo.known[day]})
+            told = json.dumps({"definition": todo.definition, "known": todo.known[day]})
             _write(made.replace_schema_metadata({METADATA: told}), todo.files[day])
             progress("snapshots", place, len(todo.missing))
     return todo
@@ -304,9 +306,7 @@ class _Recipe:
     def definition(self) -> dict[str, Any]:
         """The rules, and a digest of each feature and of the SQL all stand on."""
         anchor = _recipe_at(self.asof.tables, (EPOCH,), self.revenue, self.selection)
-        families = (anchor.selects[f"family_{family}"] for family in anchor._families)
-        made = [*families, *anchor.ranking, anchor.final]
-        common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), *made]
+        common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), *anchor.ranking, anchor.final]
         return {
             "rules": self.revenue.model_dump(mode="json"),
             "lag_days": dict(self.asof.tables.lag_days),
@@ -319,31 +319,8 @@ class _Recipe:
 
     @cached_property
     def selects(self) -> dict[str, str]:
-        """The work tables of all features, and the features of each family as a table of its own."""
-        parts = columns_of([feature.value for feature in self.selection.features])
-        families = {f"family_{family}": self._of_family(family) for family in self._families}
-        return compile_parts(parts, self.asof) | families
-
-    @cached_property
-    def _families(self) -> dict[str, list[Feature]]:
-        """The features that are to be computed, by family."""
-        return {
-            family: [f for f in self.selection.features if f.family == family and f.name not in self._ready]
-            for family in dict.fromkeys(f.family for f in self.selection.features)
-        }
-
-    @cached_property
-    def _ready(self) -> set[str]:
-        """Columns that the spine and the attributes give."""
-        return {*spine.COLUMNS, *self.attributes}
-
-    def _of_family(self, family: str) -> str:
-        """SELECT of a family's features. The tables are joined by family, since a row that grows join by join costs."""
-        features = self._families[family]
-        tables = dict.fromkeys(table_of(part) for part in columns_of([feature.value for feature in features]))
-        shown = "".join(f', {_cast(feature)} AS "{feature.name}"' for feature in features)
-        joined = _left_joins("attributes", *tables)
-        return f"SELECT spine.account_id, spine.k{shown} FROM spine {joined}"
+        """The work tables of all features."""
+        return compile_parts(columns_of([feature.value for feature in self.selection.features]), self.asof)
 
     @cached_property
     def statements(self) -> list[str]:
@@ -368,16 +345,36 @@ class _Recipe:
         """The columns of a snapshot and their SQL, but for ids and dates."""
         columns = {name: f"CAST({sql} AS DOUBLE)" for name, sql in spine.COLUMNS.items()}
         columns |= {name: _attribute(name) for name in self.attributes}
-        return columns | {f.name: f'family_{f.family}."{f.name}"' for own in self._families.values() for f in own}
+        return columns | {f.name: _cast(f) for f in self.selection.features if f.name not in columns}
 
     @property
     def assembly(self) -> str:
-        """SELECT of the snapshots of some accounts, with dates still as day numbers, and what the ranks are of."""
-        shown = {name: sql for name, sql in self.columns.items() if name not in self.ranks}
-        shown |= {_ranked(name): self.columns[name] for name in self.ranks}
-        columns = "".join(f", {sql} AS {named(name)}" for name, sql in shown.items())
-        joined = _left_joins("attributes", *(f"family_{family}" for family in self._families))
-        return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{columns} FROM spine {joined}"
+        """SELECT of the snapshots of some accounts, with dates still as day numbers, and what the ranks are of.
+
+        Features are joined family by family, since a row that grows join by join costs.
+        """
+        families = self._families
+        columns = self.columns | {f.name: f"{family}.{named(f.name)}" for family, own in families.items() for f in own}
+        shown = {name: sql for name, sql in columns.items() if name not in self.ranks}
+        shown |= {_ranked(name): columns[name] for name in self.ranks}
+        selected = "".join(f", {sql} AS {named(name)}" for name, sql in shown.items())
+        joined = _left_joins({"attributes": "attributes"} | {name: self._of(own) for name, own in families.items()})
+        return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{selected} FROM spine {joined}"
+
+    @cached_property
+    def _families(self) -> dict[str, list[Feature]]:
+        """The features that are to be computed, by family."""
+        given = {*spine.COLUMNS, *self.attributes}
+        computed = [feature for feature in self.selection.features if feature.name not in given]
+        return {
+            f"family_{family}": [f for f in computed if f.family == family]
+            for family in dict.fromkeys(f.family for f in computed)
+        }
+
+    def _of(self, features: Sequence[Feature]) -> str:
+        """SELECT of some features."""
+        shown = "".join(f", {self.columns[f.name]} AS {named(f.name)}" for f in features)
+        return f"(SELECT spine.account_id, spine.k{shown} FROM spine {_left_joins(_tables_of(features))})"
 
     @cached_property
     def ranks(self) -> tuple[str, ...]:
@@ -388,8 +385,8 @@ class _Recipe:
     def peers(self) -> str:
         """SELECT of what is ranked, of some accounts."""
         columns = "".join(f", {self.columns[name]} AS {named(name)}" for name in ("segment", *self.ranks))
-        families = dict.fromkeys(f"family_{f.family}" for f in self.selection.features if f.value.peers)
-        return f"SELECT spine.account_id, spine.k{columns} FROM spine {_left_joins('attributes', *families)}"
+        joined = _left_joins(_tables_of([feature for feature in self.selection.features if feature.value.peers]))
+        return f"SELECT spine.account_id, spine.k{columns} FROM spine {joined}"
 
     @property
     def ranking(self) -> list[str]:
@@ -423,9 +420,17 @@ class _Recipe:
 METADATA = b"holdfast"
 
 
-def _left_joins(*tables: str) -> str:
+def _tables_of(features: Sequence[Feature]) -> dict[str, str]:
+    """The attributes and the tables that hold the parts of some features, each by its own name."""
+    parts = columns_of([feature.value for feature in features])
+    return {name: name for name in ("attributes", *map(table_of, parts))}
+
+
+def _left_joins(relations: Mapping[str, str]) -> str:
+    """Joins of the spine to relations, by the names they have in the statement."""
     return " ".join(
-        f"LEFT JOIN {name} ON {name}.account_id = spine.account_id AND {name}.k = spine.k" for name in tables
+        f"LEFT JOIN {sql} {name} ON {name}.account_id = spine.account_id AND {name}.k = spine.k"
+        for name, sql in relations.items()
     )
 
 
@@ -471,15 +476,14 @@ def _assembled(engine: Engine, recipe: _Recipe, pieces: Pieces) -> Iterator[pa.T
 
 
 def _why(
-    recipe: _Recipe, folder: Path, files: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]
+    recipe: _Recipe, folder: Path, missing: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]
 ) -> list[str]:
     """What is to be made and is not simply new: because the definition changed, or a past was rewritten."""
-    missing = [day for day, file in files.items() if _told(file) is None]
     if not missing:
         return []
     if not folder.exists():
         return _definition_changes(recipe, folder)
-    damaged = [day for day in missing if files[day].exists()]
+    damaged = [day for day, file in missing.items() if file.exists()]
     lines = [f"{day} is made again: its file cannot be read" for day in damaged]
     for day in missing:
         others = sorted(folder.glob(f"{day.isoformat()}.*.parquet"), key=lambda file: file.stat().st_mtime)
@@ -517,7 +521,7 @@ def _definition_changes(recipe: _Recipe, folder: Path) -> list[str]:
 def _told(file: Path) -> dict[str, Any] | None:
     """What a stored snapshot says of itself; None if it cannot be read."""
     try:
-        content: dict[str, Any] = json.loads((pq.read_schema(file).metadata or {})[METADATA])
+        content: dict[str, Any] = json.loads((pq.read_metadata(file).metadata or {})[METADATA])
     except (OSError, pa.ArrowInvalid, KeyError):  # not ours, or damaged
         return None
     return content
@@ -630,7 +634,8 @@ def _file(folder: Path, day: date, known: Mapping[str, str]) -> Path:
 def _write(table: pa.Table, file: Path) -> None:
     """Write under a name of this process's own, then rename: nobody ever sees half a file."""
     partial = file.with_suffix(f".{os.getpid()}.partial")
-    pq.write_table(table.combine_chunks(), partial, compression="zstd")
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    pq.write_table(table.combine_chunks(), partial, compression="lz4", use_dictionary=texts)
     with partial.open("rb+") as written:
         os.fsync(written.fileno())  # else the name could outlive the content in a power cut
     partial.replace(file)

@@ -34,7 +34,7 @@ from features.sql import named, quoted
 from features.tables import Tables, finish, open_tables, write_table
 from params import Params, Source, TableSource
 
-VERSION = 2  # raised when the same input would be read in another way
+VERSION = 3  # raised when the same input would be read in another way
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"

@@ -18,8 +18,8 @@ COLUMNS: dict[str, str] = {
 def statements(asof: AsOf, rules: Revenue) -> list[str]:
     """Statements that make temp tables `lines` and `spine`; the frames of `asof` must have been loaded.
 
-    `lines` is `line_states` of `features.revenue_lines` with the currency it is `priced_in` (never NULL), `arr_cents`
-    in the reporting currency and `active` (1 if it has ARR at `t`).
+    `lines` is `line_states` of `features.revenue_lines`, the columns that are read of it, with the currency it is
+    `priced_in` (never NULL), `arr_cents` in the reporting currency and `active` (1 if it has ARR at `t`).
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
     the line that ends then and the ARR `due_cents` of all that do, `overdue_days`, `notice_given`, `presigned`.
@@ -57,12 +57,20 @@ def _arr_cents(mrr_cents: str, rate: str) -> str:
     return f"CAST(ROUND(12 * {mrr_cents} * {rate}) AS BIGINT)"
 
 
+LINE_COLUMNS = (
+    "account_id", "k", "t", "contract_id", "product", "kind", "currency", "rate", "mrr_cents", "arr_cents",
+    "list_arr_cents", "seats", "auto_renew", "starts", "ends", "term_ends", "active_until", "notice", "overdue",
+    "priced_in", "before_mrr_cents", "before_until", "before_ends",
+)  # fmt: skip
+
+
 def _lines(rules: Revenue) -> str:
     home = quoted(rules.currency)
     priced_in = f"COALESCE(s.currency, {home})"
     rate = f"CASE WHEN {priced_in} = {home} THEN 1.0 ELSE r.rate END"
     return f"""
-        SELECT l.*, COALESCE(l.before_currency, {home}) AS before_priced_in,
+        SELECT {", ".join(f"l.{name}" for name in LINE_COLUMNS)},
+               COALESCE(l.before_currency, {home}) AS before_priced_in,
                CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
                     THEN 1 ELSE 0 END AS active
         FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,

@@ -1,5 +1,6 @@
 """DuckDB over the rows of one account after another: one query, planned once, since planning costs most of it."""
 
+import re
 from collections.abc import Mapping
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ class Single:
     """A session in which queries over temporary tables run anew for each account, by the plans made when it began.
 
     DuckDB keeps the plan of a prepared query only if no stored table is in it. So the account's rows and the calendar
-    come in as Arrow, and what would be temporary tables are common table expressions.
+    come in as Arrow, each read once, and what would be temporary tables are common table expressions.
 
     Parameters
     ----------
@@ -37,15 +38,15 @@ class Single:
     ) -> None:
         self._tables = tables
         self._connection = tables.connect_keyed(threads=1, memory_gb=memory_gb)
-        self._rows = {name: _Rows(self._read(name, 0)) for name in tables.columns}
-        for name, rows in self._rows.items():
-            self._connection.register(f"raw_{name}", rows)
-            self._connection.execute(f"CREATE VIEW raw.{name} AS SELECT * FROM raw_{name}")
-        for name, frame in frames.items():
-            self._connection.register(name, _Rows(as_arrow(frame)))
-        tables_made = ", ".join(f"{name} AS MATERIALIZED ({select})" for name, select in made.items())
+        self._rows = {f"raw_{name}": _Rows(self._read(name, 0)) for name in tables.columns}
+        given = self._rows | {name: _Rows(as_arrow(frame)) for name, frame in frames.items()}
+        for name, rows in given.items():
+            self._connection.register(f"given_{name}", rows)
+        selects = {name: f"SELECT * FROM given_{name}" for name in given} | dict(made)
+        tables_made = ", ".join(f"{name} AS MATERIALIZED ({select})" for name, select in selects.items())
         for name, select in queries.items():
-            self._connection.execute(f"PREPARE {name} AS WITH {tables_made} {select}")
+            of_one = re.sub(r"\braw\.", "raw_", f"WITH {tables_made} {select}")
+            self._connection.execute(f"PREPARE {name} AS {of_one}")
 
     def close(self) -> None:
         """End the session."""
@@ -54,8 +55,8 @@ class Single:
     def show(self, account_id: str) -> None:
         """Let `raw` show the rows of one account; none where there is no such account."""
         key, _ = self._tables.account_keys(self._connection, account_id)
-        for name, rows in self._rows.items():
-            rows.table = self._read(name, key)
+        for name in self._tables.columns:
+            self._rows[f"raw_{name}"].table = self._read(name, key)
 
     def run(self, query: str) -> pa.Table:
         """The rows of one of the queries."""

@@ -498,13 +498,15 @@ def test_a_feature_equals_the_slow_loop(feature: Any, slow: pd.DataFrame, fast: 
 @pytest.mark.parametrize(
     ("owner", "name", "old", "new", "spoilt"),
     [
-        pytest.param(compiler, "_seen", "MAX(day) OVER known AS day", "day", "active_users_28d", id="arrival order"),
-        pytest.param(
-            compiler, "_seen", "(s.next_kv IS NULL OR p.k < s.next_kv)", "TRUE", "active_users_28d", id="never closed"
-        ),
-        pytest.param(
-            compiler, "_fresh", "days & ~COALESCE(", "days & ~ 0 * COALESCE(", "active_days_28d", id="days count twice"
-        ),
+        pytest.param(compiler, "_seen", "MIN(p.reach)", "MAX(p.reach)", "active_users_28d", id="oldest day of a user"),
+        pytest.param(compiler, "_seen", "a.thing, p.k", "a.thing, p.k, p.reach", "active_users_28d",
+                     id="users count once a day"),
+        pytest.param(compiler, "_merged", "BIT_COUNT(BIT_OR(", "SUM(BIT_COUNT(", "active_days_28d",
+                     id="days count once a word"),
+        pytest.param(compiler, "_bands", ">> CAST(p.shift", ">> CAST(0 * p.shift", "active_days_28d",
+                     id="days of other segments taken for the same"),
+        pytest.param(compiler, "_bands", "BIT_COUNT((days & -days) - 1)", "0", "days_since_usage",
+                     id="newest day of a segment taken for its last"),
         pytest.param(compiler, "_days_of_each", ">> CAST(p.shift", ">> CAST(0 * p.shift", "days_per_user_28d",
                      id="days not shifted"),
         pytest.param(compiler, "_days_of_each", "BIT_OR(a.days_28 >>", "MAX(a.days_28 >>", "days_per_user_28d",

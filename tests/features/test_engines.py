@@ -314,7 +314,7 @@ def test_nothing_but_the_result_is_left_in_postgres_or_leaves_it(
     with duckdb.connect(str(loaded.tables.database), read_only=True) as store:
         kept = {row[0] for row in store.execute("SELECT table_name FROM information_schema.tables").fetchall()}
     kept_here = {"accounts", "contracts", "fx_rates"}
-    about_them = {"holdfast_keys", "holdfast_knowledge", "holdfast_manifest", "holdfast_check"}
+    about_them = {"holdfast_keys", "keys_contract_id", "holdfast_knowledge", "holdfast_manifest", "holdfast_check"}
     assert kept == kept_here | about_them
     with Postgres(database, memory_gb=1) as engine:
         left = engine.rows("SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relname LIKE 'raw_%'")

@@ -146,6 +146,13 @@ def test_where_nothing_happened_counts_are_0_and_the_rest_is_missing(values_of: 
     assert found[list(NOTHING)].iloc[0].to_dict() == pytest.approx(NOTHING, nan_ok=True)
 
 
+def test_days_are_told_apart_in_a_window_of_more_days_than_a_number_has_bits(values_of: Callable[..., Any]) -> None:
+    days = [1, 60, 61, 120, 121, 121, 150]  # 61 and 121 days back would share a bit, were the window one band
+    rows = [row(back, "ann", "api", 1.0) for back in [*days, 151]]
+    found = values_of({"made": kinds.active_days(USE, 150)}, {"usage": rows}, [T])
+    assert found["made"].tolist() == [len(set(days))]
+
+
 CLOSED = Stream("closed", "tickets", needs=("tickets.resolved_at",), day=kinds.later_of("opened_at", "resolved_at"),
                 where="resolved_at IS NOT NULL")  # fmt: skip
 OPENED = Stream("opened", "tickets", needs=("tickets.opened_at",))

@@ -217,20 +217,16 @@ def test_the_sound_engine_is_not_caught(is_caught: Callable[[], bool]) -> None:
     ("owner", "name", "old", "new"),
     [
         pytest.param(AsOf, "_known_day", "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)", id="late rows back-dated"),
-        pytest.param(AsOf, "events", "e.day, e.known_day,", "e.day,", id="arrival ignored"),
-        pytest.param(AsOf, "events", "e.day, e.known_day,", "e.known_day,", id="event day ignored"),
-        pytest.param(compiler, "_spread", "p.k >= s.kv", "TRUE", id="tiles spread before they arrived"),
-        pytest.param(compiler, "_fresh", "ORDER BY kv", "ORDER BY kv DESC", id="days taken by later arrivals"),
-        pytest.param(compiler, "_seen", "p.k >= s.kv", "TRUE", id="users seen before they arrived"),
+        pytest.param(AsOf, "events", "e.known_day > e.day", "FALSE", id="arrival ignored"),
+        pytest.param(AsOf, "events", "ELSE e.day END", "ELSE e.known_day END", id="event day ignored"),
+        pytest.param(compiler, "_bands", "p.k >= s.kv", "TRUE", id="tiles spread before they arrived"),
+        pytest.param(compiler, "_seen", "p.k >= a.kv", "TRUE", id="users seen before they arrived"),
         pytest.param(
             compiler,
             "_seen",
-            "MAX(day) OVER known AS day",
-            "MAX(day) OVER (PARTITION BY account_id, thing) AS day",
+            "p.day = a.day AND",
+            "p.day = (SELECT MAX(day) FROM usage_user_id_arrivals l WHERE l.thing = a.thing) AND",
             id="newest day of a user of all arrivals",
-        ),
-        pytest.param(
-            compiler, "_seen", "p.k < s.next_kv", "p.k + 1 < s.next_kv", id="users closed before they come again"
         ),
         pytest.param(compiler, "_days_of_each", "p.kv = a.kv", "p.kv + 1 = a.kv", id="users' days one snapshot early"),
         pytest.param(

@@ -53,8 +53,8 @@ def test_users_and_features_count_up_to_the_edge(used: Callable[..., pd.DataFram
 def test_a_window_closed_at_its_far_edge_is_caught(
     used: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = AsOf.within
-    monkeypatch.setattr(AsOf, "within", lambda self, *a, **k: sound(self, *a, **k).replace("reach <= 28", "reach < 28"))
+    sound = AsOf._segments
+    monkeypatch.setattr(AsOf, "_segments", lambda self, edges: sound(self, tuple(edge - 1 for edge in edges)))
     with pytest.raises(AssertionError):
         test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(used, DAYS[0])
 
