@@ -374,6 +374,7 @@ def contract_history(a: Account) -> dict[str, Any]:
         "due_share": over(sum(map(a.arr_of, due)), arr),
         "overdue_days": max(overdue, default=0),
         "notice_given": any(line["notice_on"] for line in active),
+        "notice_share": a.arr_where(lambda line: line["notice_on"] is not None) / arr,
         "presigned": ends is not None and any(ends <= s <= ends + timedelta(days=GRACE) for s in signed),
         "evergreen_share": a.arr_where(lambda line: a.end(line) is None) / arr,
         "auto_renew_share": a.arr_where(lambda line: line["auto_renew"] is True) / arr,
