@@ -177,7 +177,7 @@ FEATURES: tuple[Feature, ...] = (
         name="presigned",
         value=known("presigned"),
         unit="0/1",
-        meaning="Whether the line that follows the first term end is already signed",
+        meaning="Whether a line to come that follows or outlasts the first term end is already signed",
         sentence="renewal already signed: {value}",
         expected=-1,
     ),

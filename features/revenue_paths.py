@@ -93,6 +93,7 @@ def cohort_paths(
             path[reached["member"], reached["month"]] = 0.0
             path[found["member"], found["month"]] = found[name]
         arr /= 100
+        streams[arr[:, 0] != cohort["arr"].to_numpy(dtype="float64"), 0] = np.nan  # what was known then, cannot be told
     arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
     return CohortPaths(arr, streams)
 
@@ -111,7 +112,7 @@ def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.Data
 
 
 def _paths(lines: str, rules: Revenue) -> str:
-    """SELECT of `member`, `month`, `cents`, `streams` over the accounts of `members`; a missing row is 0."""
+    """SELECT of `member`, `month`, `cents`, `streams` (NaN: not told) of `members`, 0 where absent."""
     unbroken = """
         JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin
                        AND i.day <= v.covered_until"""

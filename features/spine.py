@@ -116,9 +116,9 @@ def _due() -> str:
 
 
 def _presigned(grace_days: int) -> str:
-    """Accounts with a known line that is still to start when the first term ends, or within the grace after it."""
+    """Accounts with a known line to come that outlasts the first term, or follows it within the grace."""
     return f"""
         SELECT DISTINCT l.account_id, l.k
         FROM lines l JOIN ({_ACTIVE}) e ON e.account_id = l.account_id AND e.k = l.k
         WHERE l.arr_cents > 0 AND l.starts > l.t AND l.active_until > l.starts
-          AND l.starts >= e.term_ends AND l.starts <= e.term_ends + {grace_days}"""
+          AND l.starts <= e.term_ends + {grace_days} AND l.active_until > e.term_ends"""

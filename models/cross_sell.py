@@ -28,11 +28,11 @@ def cross_sold(rows: AtRisk, streams: Array, min_change: float) -> Array:
     Returns
     -------
     ndarray of shape (rows,)
-        0 or 1; NaN where ARR grew and the streams are not told.
+        0 or 1; NaN where the streams are not told.
     """
     more = streams[rows.row, rows.ahead] - streams[rows.row, rows.ahead - 1]
     grew = rows.event("expansion", min_change)
-    return np.where(grew & np.isnan(more), np.nan, grew & (more > 0))
+    return np.where(np.isnan(more), np.nan, grew & (more > 0))
 
 
 def fit_shares(rows: AtRisk, frame: pd.DataFrame, streams: Array, min_change: float) -> Array | None:

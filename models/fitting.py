@@ -35,23 +35,27 @@ LEARNERS: dict[str, type[EnsembleHazard] | type[TreeHazard] | type[LogisticHazar
 class Material:
     """What all outcomes are learned from: inputs and calendar of each snapshot row, and the rows at risk.
 
-    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,). `certain` (rows,
-    months) says where churn is no matter of chance.
+    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,). `facts` (rows,
+    months) is 1 where churn follows from notice, 0 where it is ruled out by a signed renewal, else NaN.
     """
 
     inputs: tuple[Input, ...]
     snapshot: Array
     calendar: Array
     size: Array
-    certain: NDArray[np.bool_]
+    facts: Array
     at_risk: AtRisk
     settings: Settings
 
     def by_chance(self, outcome: str) -> "Material":
         """The same without what is certain: it would pass for skill, and make the log-odds look too timid."""
-        if outcome != "churn":
-            return self
-        return replace(self, at_risk=self.at_risk.only(~self.certain[self.at_risk.row, self.at_risk.ahead - 1]))
+        known = self.known()
+        chosen = np.isnan(known) if outcome == "churn" else ~(known > 0)
+        return replace(self, at_risk=self.at_risk.only(chosen)) if chosen.any() else self
+
+    def known(self) -> Array:
+        """The fact of each row at risk, NaN where there is none."""
+        return np.asarray(self.facts[self.at_risk.row, self.at_risk.ahead - 1])
 
     def gather(self, chosen: NDArray[np.int64]) -> Array:
         """The inputs of some rows at risk."""
@@ -112,7 +116,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     margin = np.sum([test.margin for test in tested], axis=0)
     margin_counted = np.sum([test.counted for test in tested], axis=0)
     prior_sd = required(settings.tuning).calibration_prior_sd
-    calibrator = fit_calibrator(margin, sampled.event, sampled.weight, prior_sd=prior_sd)
+    trusted = fit_calibrator(margin, sampled.event, sampled.weight, prior_sd=prior_sd)
+    calibrator = match_level(trusted, margin, sampled.event, sampled.weight)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
     final = match_level(calibrator, hazard.margin(learned_from.inputs), sampled.event, sampled.weight)
@@ -127,6 +132,15 @@ def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] |
     shown = [rows.distinct(event & half) for half in (first, ~first)]
     quiet = [rows.distinct(~event & half) for half in (first, ~first)]
     return [first, ~first] if min(*shown, *quiet) >= FEWEST_EVENTS // 2 else None
+
+
+def notice_holds(material: Material) -> float:
+    """The share of accounts that left as their notice says: 1 unless the history holds some that stayed after all."""
+    rows = material.at_risk
+    given = np.flatnonzero(material.known() == 1)
+    share = rows.share(given)
+    seen, left = float(share.sum()), float(share[rows.after[given] == 0].sum())
+    return 1.0 if np.isclose(left, seen) else (left + 0.5) / (seen + 1)
 
 
 def _rate_alone(

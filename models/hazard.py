@@ -279,7 +279,7 @@ class LogisticHazard:
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Each input's coefficient times its distance from the mean: the SHAP values of a linear model.
 
-        What a month's cell adds is put down to whether a term ends in it.
+        What a month's cell adds, its trend included, is put down to whether a term ends in it.
         """
         effects = (self._design(inputs) - self.means_) * self.coefficients_
         starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])

@@ -83,14 +83,15 @@ def calendar(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np
         "term_ends_in_month": ends,
         "grace_ends_in_month": grace_ends,
         "terms_passed_ahead": passed,
-        "due_share_ahead": (ends | grace_ends) * _column(frame, "due_share"),
-        "notice_takes_effect": ends & first & (_column(frame, "notice_given") > 0),
-        "presigned_ahead": first & (_column(frame, "presigned") > 0),
+        "due_share_ahead": (ends | grace_ends) * column_of(frame, "due_share"),
+        "notice_takes_effect": ends & first & (column_of(frame, "notice_given") > 0),
+        "presigned_ahead": first & (column_of(frame, "presigned") > 0),
     }
     return np.stack([np.asarray(columns[item.name], dtype=float) for item in CALENDAR_INPUTS], axis=-1)
 
 
-def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+def column_of(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """A column as floats, shape (rows, 1)."""
     return frame[name].to_numpy(dtype=float)[:, None]
 
 
@@ -114,6 +115,6 @@ def _next_end(
     The known term end is the first; each further one follows after the same term again.
     """
     first = _days_from_as_of(frame)[:, None] + after_days
-    length = np.maximum(np.nan_to_num(_column(frame, "term_days"), nan=365.25), 1.0)
+    length = np.maximum(np.nan_to_num(column_of(frame, "term_days"), nan=365.25), 1.0)
     passed = np.where(start >= first, np.floor((start - first) / length) + 1, 0.0)
     return first + passed * length, passed

@@ -17,16 +17,16 @@ from models.amounts import ChangePools, Changes
 from models.at_risk import at_risk, month_number
 from models.calibration import Calibrator, Slope
 from models.cross_sell import fit_shares, share_of
-from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, tilts
+from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
 from models.hazard import required
-from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
+from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar, column_of
 from models.inputs import Input, learn_categories, matrix
 from models.prediction import OUTCOMES, Estimation, Outcome, Prediction
 from models.settings import Settings
 from models.shock import SharedLuck, fit_luck
 
 Array = NDArray[np.float64]
-FORMAT = 3
+FORMAT = 4
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
 _UNDER_NOTICE = "notice_share"  # where the source tells of notices
 _CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
@@ -38,7 +38,7 @@ class Contributions:
 
     `margin` has shape (accounts, months, inputs), `names` names the inputs. `intercept` has shape (months,): it holds
     the luck to be expected in each month, and nothing of its spread. `facts`, shape (accounts, months), is NaN but
-    where the hazard is known whatever the margin: 1 or 0. None: nowhere.
+    where the hazard is known whatever the margin. None: nowhere.
     """
 
     names: tuple[str, ...]
@@ -117,6 +117,7 @@ class OutcomeModel:
             learned = list(pool.map(partial(fit_outcome, material=material), OUTCOMES))
         self.outcomes_ = {outcome: found.outcome for outcome, found in zip(OUTCOMES, learned, strict=True)}
         self.pools_ = self._fit_pools(frame, material)
+        self.notice_holds_ = notice_holds(material)
         self.luck_ = fit_luck(
             [found.counts for found in learned],
             prior_sd=tuning.luck_prior_sd,
@@ -136,7 +137,7 @@ class OutcomeModel:
             inputs=self.all_inputs,
             snapshot=matrix(self.inputs, frame),
             calendar=ahead,
-            certain=~np.isnan(_facts(frame, ahead)),
+            facts=_facts(frame, ahead),
             size=(logs - self.size_mean_) / self.size_sd_,
             at_risk=at_risk(frame, paths),
             settings=self.settings,
@@ -153,7 +154,9 @@ class OutcomeModel:
         ahead = self._ahead(frame, self.months)
         rows = self._rows_ahead(frame, ahead)
         log_odds = np.stack([self.outcomes_[outcome].log_odds(rows) for outcome in OUTCOMES], axis=-1)
-        hazards = _with_facts(expit(log_odds).reshape(len(frame), self.months, len(OUTCOMES)), _facts(frame, ahead))
+        hazards = _with_facts(
+            expit(log_odds).reshape(len(frame), self.months, len(OUTCOMES)), self._facts(frame, ahead)
+        )
         arr = frame["arr"].to_numpy(dtype=float)
         return Prediction(
             arr=arr,
@@ -182,7 +185,7 @@ class OutcomeModel:
         names = tuple(item.name for item in self.all_inputs)
         luck = self.luck_.expected(self.horizon_months, gap_months=self._gap_months(frame))
         intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
-        facts = _facts(frame, ahead) if outcome == "churn" else None
+        facts = self._facts(frame, ahead) if outcome == "churn" else None
         return Contributions(names, margin, base, fitted.calibrator.slope, intercept, facts)
 
     def to_files(self) -> dict[str, str]:
@@ -194,6 +197,7 @@ class OutcomeModel:
             "pools": self.pools_.to_dict(),
             "luck": self.luck_.to_dict(),
             "luck_until": self.luck_until_,
+            "notice_holds": self.notice_holds_,
             "cross_sell": None if self.cross_sell_ is None else self.cross_sell_.tolist(),
             "size": [self.size_mean_, self.size_sd_],
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
@@ -224,6 +228,7 @@ class OutcomeModel:
         model.pools_ = ChangePools.from_dict(content["pools"])
         model.luck_, model.luck_until_ = SharedLuck.from_dict(content["luck"]), content["luck_until"]
         model.size_mean_, model.size_sd_ = content["size"]
+        model.notice_holds_ = content["notice_holds"]
         model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
         model.outcomes_ = {
             name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
@@ -239,6 +244,11 @@ class OutcomeModel:
             events=described["events"],
             rows=described["rows"],
         )
+
+    def _facts(self, frame: pd.DataFrame, ahead: Array) -> Array:
+        """Hazards of churn that no input moves, shape (rows, months); NaN elsewhere."""
+        facts = _facts(frame, ahead)
+        return np.where(facts == 1, self.notice_holds_, facts)
 
     def _gap_months(self, frame: pd.DataFrame) -> int:
         return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)
@@ -275,7 +285,7 @@ def _renewal(ahead: Array) -> NDArray[np.bool_]:
 
 
 def _facts(frame: pd.DataFrame, ahead: Array) -> Array:
-    """Hazards of churn that are no matter of chance, shape (rows, months); NaN where it is.
+    """Where churn is a fact (1) or ruled out (0), shape (rows, months); NaN where it is a matter of chance.
 
     Nobody leaves at the end of a term whose renewal is already signed. An account leaves with its term if all of its
     ARR is under notice and ends then, and nothing is signed to follow.
@@ -283,19 +293,15 @@ def _facts(frame: pd.DataFrame, ahead: Array) -> Array:
     facts = np.full(ahead.shape[:2], np.nan)
     signed = ahead[:, :, _CALENDAR["presigned_ahead"]] > 0
     if _UNDER_NOTICE in frame.columns:
-        whole = (_column(frame, _UNDER_NOTICE) >= 1) & (_column(frame, "due_share") >= 1)
+        whole = (column_of(frame, _UNDER_NOTICE) >= 1) & (column_of(frame, "due_share") >= 1)
         facts[(ahead[:, :, _CALENDAR["notice_takes_effect"]] > 0) & whole & ~signed] = 1.0
     facts[signed & _renewal(ahead)] = 0.0
     return facts
 
 
-def _column(frame: pd.DataFrame, name: str) -> Array:
-    return frame[name].to_numpy(dtype=np.float64)[:, None]
-
-
 def _with_facts(hazards: Array, facts: Array) -> Array:
     """The hazards, shape (rows, months, outcomes), with what is certain; who is sure to leave does nothing else."""
-    hazards[facts == 1] = 0.0
+    hazards[facts > 0] = 0.0
     churn = OUTCOMES.index("churn")
     hazards[:, :, churn] = np.where(np.isnan(facts), hazards[:, :, churn], facts)
     return hazards

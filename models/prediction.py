@@ -97,6 +97,8 @@ class Prediction:
         A cross-sell is an expansion that is one by chance, as often as the account's share says: it is at most as
         likely as at least one expansion.
         """
+        if np.isnan(self.cross_sell_share).all():
+            return np.full(self.hazards.shape[:2], np.nan)
         return self._ever("expansion", self.cross_sell_share)
 
     def _ever(self, outcome: Outcome, share: Array) -> Array:

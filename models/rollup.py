@@ -159,7 +159,7 @@ def account_paths(
 ) -> AccountPaths:
     """What `roll_up` says of each account, to the last digit, without adding anything up."""
     describe = partial(_describe, prediction, settings, horizon_months)
-    return _together(list(_in_chunks(prediction, settings, describe, threads)))
+    return _together(list(_in_chunks(prediction, settings, describe, threads)), horizon_months)
 
 
 def _in_chunks(
@@ -231,7 +231,7 @@ def roll_up(
             sums.add_renewals(here, start, paths, due[rows], settle)
     draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, _together(described))
+    return RollUp(groups, draws, renewals, _together(described, horizon_months))
 
 
 class _Sums:
@@ -439,9 +439,9 @@ def _describe(prediction: Prediction, settings: PathSettings, horizon_months: in
     )
 
 
-def _together(parts: list[AccountPaths]) -> AccountPaths:
-    names = AccountPaths.__dataclass_fields__
-    return AccountPaths(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+def _together(parts: list[AccountPaths], months: int) -> AccountPaths:
+    none, names = np.empty((0, months)), AccountPaths.__dataclass_fields__
+    return AccountPaths(**{name: np.concatenate([none, *(getattr(part, name) for part in parts)]) for name in names})
 
 
 def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:

@@ -269,14 +269,13 @@ def _read_node(dumped: Mapping[str, Any], nodes: Sequence[_Node], parent: int, e
 
 def _forests(trees: Sequence[_Tree]) -> list[_Forest | _Tabled]:
     """Small trees that have the same number of splits, and others that need as many quadrature nodes, together."""
-    groups: dict[tuple[int, int], list[_Tree]] = {}
+    small: dict[tuple[int, int], list[_Tree]] = {}
+    large: dict[int, list[_Tree]] = {}
     for tree in trees:
-        splits = len(tree.nodes) // 2
-        groups.setdefault((splits if splits <= _TABLED else _TABLED + 1, tree.quadrature_nodes()), []).append(tree)
-    return [
-        _tabled(_forest(groups[key], key[1]), key[0]) if key[0] <= _TABLED else _forest(groups[key], key[1])
-        for key in sorted(groups)
-    ]
+        splits, size = len(tree.nodes) // 2, tree.quadrature_nodes()
+        (small.setdefault((splits, size), []) if splits <= _TABLED else large.setdefault(size, [])).append(tree)
+    tabled = [_tabled(_forest(alike, size), splits) for (splits, size), alike in sorted(small.items())]
+    return [*tabled, *(_forest(alike, size) for size, alike in sorted(large.items()))]
 
 
 def _forest(trees: Sequence[_Tree], quadrature_nodes: int) -> _Forest:

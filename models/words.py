@@ -36,6 +36,7 @@ def signed_percent(share: float) -> str:
 @lru_cache(maxsize=1 << 16)
 def format_value(value: float, unit: str, currency: str = "") -> str:
     """A number as it reads in a sentence: shares in percent, money with its currency, flags as yes or no."""
+    value += 0.0  # no negative zero
     if unit == "0/1":
         return "yes" if value else "no"
     if unit == "share":

@@ -56,7 +56,7 @@ class Rules:
             f"Probabilities of the account's state at {end}, for the window [{self.as_of}, {end}): churn = no ARR, "
             f"contraction and expansion = less or more ARR than at {self.as_of}; "
             "cross-sell = ARR grew in some month of the window while more products or buying centres came to be paid "
-            "for, whatever followed (empty where the contracts tell neither apart); "
+            "for, whatever followed (empty where no contract tells products or buying centres); "
             f"ARR at risk = ARR x churn probability. {self._common()}"
         )
 

@@ -125,12 +125,14 @@ def as_scores(
     Parameters
     ----------
     figures
-        Each of `FIGURES` by account and month ahead, shape (accounts, months); NaN becomes None.
+        Each of `FIGURES` by account and month ahead, shape (accounts, months); NaN, where cross-sells cannot
+        be told, becomes None.
     reasons
         A row an account, outcome and reason: `account_id, outcome, rank, feature, value, effect, text`.
     """
     table = np.stack([np.round(figures[name], 2 if "arr" in name else 6) for name in FIGURES], axis=-1)
-    table = np.where(np.isnan(table), np.array(None), table).tolist()
+    untold = np.isnan(table) & (np.array(FIGURES) == "cross_sell_probability")
+    table = np.where(untold, np.array(None), table).tolist()
     said = _by_account(reasons)
     nothing: dict[str, list[Score]] = {outcome: [] for outcome in EXPLAINED}
     return [

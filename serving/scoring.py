@@ -28,6 +28,7 @@ _STATE = {
     "presigned": "0/1",
 }
 _TERM_END = "term_ends_on"
+_UNDER_NOTICE = "notice_share"
 _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2100, 1, 1)
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "arr": (SMALLEST_ARR, LARGEST),
@@ -139,6 +140,8 @@ def changed_rows(
         _require_arr(account)
         for name, value in account.changes.items():
             changes.setdefault(name, {})[row] = _value(name, value, kinds, f"accounts.{row}.changes")
+    if "notice_given" in changes and _UNDER_NOTICE in kinds:  # notice is of all ARR unless said otherwise
+        changes[_UNDER_NOTICE] = changes["notice_given"] | changes.get(_UNDER_NOTICE, {})
     for name, values in changes.items():
         column = (
             frame[name].astype(object) if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)

@@ -99,7 +99,7 @@ def _table(name: str, meaning: str, key: tuple[str, ...], *columns: OutColumn) -
 
 CROSS_SELL = (
     "That it is cross-sold to at least once: more ARR, and more products or buying centres paid for than the month "
-    "before; empty where the contracts tell neither apart"
+    "before; empty where no contract tells products or buying centres"
 )
 _ACCOUNT = OutColumn("account_id", Kind.TEXT, "", "The account")
 _CUT = OutColumn("cut", Kind.TEXT, "", "total, or the account attribute the portfolio is split by")

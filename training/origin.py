@@ -150,12 +150,14 @@ def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> di
     """Chances of at least one cross-sell and whether one came, horizon by horizon as `_account_rows`."""
     rows, probability = at_risk(cohort, task.came), prediction.cross_sell_probability()
     sold = cross_sold(rows, task.streams, task.params.model.min_change)
-    came = [
-        np.bincount(rows.row, weights=np.where(rows.ahead <= horizon, sold, 0), minlength=len(cohort))
-        for horizon in task.horizons
-    ]
+    came = []
+    for horizon in task.horizons:
+        within, count = rows.ahead <= horizon, len(cohort)
+        some = np.bincount(rows.row, weights=within & (sold == 1), minlength=count) > 0
+        untold = np.bincount(rows.row, weights=within & np.isnan(sold), minlength=count) > 0
+        came.append(np.where(~some & untold, np.nan, some))
     return {
-        "cross_sold": np.minimum(np.concatenate(came), 1),
+        "cross_sold": np.concatenate(came),
         "cross_sell_probability": np.concatenate([probability[:, horizon - 1] for horizon in task.horizons]),
     }
 

@@ -361,7 +361,7 @@ def contract_history(a: Account) -> dict[str, Any]:
     ends = min((a.end(line) for line in active if a.end(line)), default=None)
     due = [line for line in active if ends and a.end(line) == ends]
     overdue = [a.ago(line["ends_on"]) for line in active if a.silent(line) and line["ends_on"] <= a.t]
-    signed = [x["starts_on"] for x in a.lines if x["starts_on"] > a.t and a.until[x["contract_id"]] > a.t]
+    signed = [(x["starts_on"], a.until[x["contract_id"]]) for x in a.lines if a.t < x["starts_on"]]
     seats = [line["seats"] for line in active if line["seats"] is not None]
     paid, before = sum(seats) if seats else np.nan, sum(line["seats"] or 0 for line in a.active(180))
     listed = [line for line in active if line["list_mrr"]]
@@ -375,7 +375,8 @@ def contract_history(a: Account) -> dict[str, Any]:
         "overdue_days": max(overdue, default=0),
         "notice_given": any(line["notice_on"] for line in active),
         "notice_share": a.arr_where(lambda line: line["notice_on"] is not None) / arr,
-        "presigned": ends is not None and any(ends <= s <= ends + timedelta(days=GRACE) for s in signed),
+        "presigned": ends is not None
+        and any(start < until and start <= ends + timedelta(days=GRACE) and until > ends for start, until in signed),
         "evergreen_share": a.arr_where(lambda line: a.end(line) is None) / arr,
         "auto_renew_share": a.arr_where(lambda line: line["auto_renew"] is True) / arr,
         "due_soon_share": a.arr_where(lambda line: a.end(line) is not None and -a.ago(a.end(line)) <= 90) / arr,

@@ -526,6 +526,13 @@ LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_
             date(2023, 7, 1),
             {"arr": 120, "presigned": 0},
         ),
+        (  # another product, signed ahead, that begins before the term ends and outlasts it
+            [{"signed_on": date(2023, 1, 1), "notice_on": date(2023, 6, 1)},
+             {"product": "q", "starts_on": date(2023, 12, 1), "ends_on": date(2024, 12, 1),
+              "signed_on": date(2023, 6, 10)}],
+            date(2023, 7, 1),
+            {"arr": 120, "notice_share": 1, "due_share": 1, "presigned": 1},
+        ),
         (
             [{"notice_on": date(2023, 6, 30), "ended_on": date(2023, 9, 1)}],
             date(2023, 7, 1),

@@ -36,7 +36,7 @@ GREW = np.array([10.0, 12.0])
         ([10, 0], [1, 0], 0),
         ([10, 12], [NAN, 2], NAN),
         ([10, 12], [1, NAN], NAN),
-        ([10, 10], [NAN, NAN], 0),
+        ([10, 10], [NAN, NAN], NAN),
     ],
 )
 def test_a_cross_sell_is_growth_with_more_streams(arr, streams, sold):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models import fitting
-from models.fitting import fit_outcome
+from models.fitting import fit_outcome, notice_holds
 from models.inputs import learn_categories
 from models.outcome import OutcomeModel
 
@@ -51,12 +51,27 @@ def test_too_few_events_give_the_rate_of_all(material, monkeypatch):
 
 def test_what_is_certain_is_not_learned_from(material):
     """Whatever became of rows whose churn is a fact, the fit is the same."""
-    certain = np.zeros_like(material.certain)
-    certain[::3, 2] = True
+    facts = np.full_like(material.facts, np.nan)
+    facts[::3, 2] = 1.0
     rows = material.at_risk
-    fact = certain[rows.row, rows.ahead - 1]
+    fact = facts[rows.row, rows.ahead - 1] == 1
     turned = replace(rows, after=np.where(fact, np.where(rows.after > 0, 0.0, rows.before), rows.after))
-    told = [fit_outcome("churn", replace(material, certain=certain, at_risk=each)) for each in (rows, turned)]
+    told = [fit_outcome("churn", replace(material, facts=facts, at_risk=each)) for each in (rows, turned)]
     assert told[0].outcome.calibrator == told[1].outcome.calibrator
     assert told[0].outcome.calibrator != fit_outcome("churn", replace(material, at_risk=turned)).outcome.calibrator
     np.testing.assert_array_equal(told[0].counts.events, told[1].counts.events)
+
+
+@pytest.mark.parametrize(("stayed", "holds"), [(0, 1.0), (1, 3.5 / 5), (4, 0.5 / 5)])
+def test_notice_is_certain_unless_some_who_gave_it_stayed(material, stayed, holds):
+    rows = material.at_risk
+    row = np.flatnonzero(rows.ahead == 1)[:4]
+    facts = np.full_like(material.facts, np.nan)
+    facts[rows.row[row], 0] = 1.0
+    after = rows.after.copy()
+    after[row] = np.where(np.arange(4) < stayed, rows.before[row], 0.0)
+    assert notice_holds(replace(material, facts=facts, at_risk=replace(rows, after=after))) == pytest.approx(holds)
+
+
+def test_without_a_notice_in_the_history_it_is_certain(material):
+    assert notice_holds(replace(material, facts=np.full_like(material.facts, np.nan))) == 1.0

@@ -52,6 +52,15 @@ def test_effects_add_up_with_the_level_of_the_month_put_down_to_the_term_that_en
     np.testing.assert_array_equal(again.margin(rows.inputs), fitted.margin(rows.inputs))
 
 
+def test_a_kind_of_month_has_a_trend_with_how_far_it_lies_ahead():
+    near, far = months(1, MONTHLY, 2000), months(1, MONTHLY, 2000)
+    near[:, PLACE["months_ahead"]], far[:, PLACE["months_ahead"]] = 1, 12
+    event = np.concatenate([np.arange(2000) < 200, np.arange(2000) < 40]).astype(float)
+    fitted = LogisticHazard(INPUTS, l2=100.0).fit(Rows(np.vstack([near, far]), event, np.ones(4000)))
+    expected = [1 / (1 + np.exp(-fitted.margin(rows[:1])[0])) for rows in (near, far)]
+    np.testing.assert_allclose(expected, [0.1, 0.02], rtol=0.1)
+
+
 def test_evergreen_months_are_a_kind_of_their_own(rows):
     evergreen = months(0, np.nan, 300)
     event = (np.arange(300) < 30).astype(float)

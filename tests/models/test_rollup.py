@@ -75,6 +75,10 @@ def test_accounts_by_themselves_are_those_of_the_roll_up(threads):
         np.testing.assert_array_equal(getattr(alone, name), values)
 
 
+def test_no_accounts_have_no_paths():
+    assert account_paths(predict(0), settings(), horizon_months=3).expected_arr.shape == (0, 3)
+
+
 def test_accounts_and_portfolio_tell_the_same_under_persistent_shared_luck():
     """The mean over shared luck of a product of months is not the product of the months' means."""
     shared = luck((0.6, 0.2, 0.3), (0.9, 0.5, 0.7), (0.25, 0.1, 0.1), correlation=-0.5)
