@@ -24,7 +24,8 @@ class CohortPaths:
         Column 0 is ARR as known at `as_of`; column m is ARR at `as_of` + m months at the rates of the `as_of` month.
     streams
         How many streams the account pays for `m` months after `as_of`, a stream being what one buying centre pays for
-        one product; NaN where a line in force names neither, for then they cannot be told apart.
+        one product; NaN where a line in force names neither, for then they cannot be told apart. Unlike `arr`, column 0
+        is in hindsight as well: a stream that was recorded late counts from its start.
     """
 
     arr: npt.NDArray[np.float64]
@@ -93,7 +94,6 @@ def cohort_paths(
             path[reached["member"], reached["month"]] = 0.0
             path[found["member"], found["month"]] = found[name]
         arr /= 100
-        streams[arr[:, 0] != cohort["arr"].to_numpy(dtype="float64"), 0] = np.nan  # what was known then, cannot be told
     arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
     return CohortPaths(arr, streams)
 

@@ -61,7 +61,7 @@ def test_probabilities_and_amounts_keep_their_bounds(made: Forecast) -> None:
 def test_where_contracts_name_no_product_no_cross_sell_is_told(made: Forecast) -> None:
     assert made.account_forecast["cross_sell_probability"].isna().all()
     assert made.account_forecast["expansion_probability"].notna().all()
-    assert "(empty where the contracts tell neither apart)" in made.account_forecast["definition"].iloc[0]
+    assert "(empty where no contract tells products or buying centres)" in made.account_forecast["definition"].iloc[0]
 
 
 def test_cuts_add_up_to_the_total(made: Forecast) -> None:
