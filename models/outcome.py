@@ -287,15 +287,16 @@ def _renewal(ahead: Array) -> NDArray[np.bool_]:
 def _facts(frame: pd.DataFrame, ahead: Array) -> Array:
     """Where churn is a fact (1) or ruled out (0), shape (rows, months); NaN where it is a matter of chance.
 
-    Nobody leaves at the end of a term whose renewal is already signed. An account leaves with its term if all of its
-    ARR is under notice and ends then, and nothing is signed to follow.
+    Nobody leaves at the end of a term whose renewal is already signed, nor when its grace runs out. An account leaves
+    with its term if all of its ARR is under notice and ends then, and nothing is signed that outlasts it.
     """
     facts = np.full(ahead.shape[:2], np.nan)
     signed = ahead[:, :, _CALENDAR["presigned_ahead"]] > 0
     if _UNDER_NOTICE in frame.columns:
         whole = (column_of(frame, _UNDER_NOTICE) >= 1) & (column_of(frame, "due_share") >= 1)
         facts[(ahead[:, :, _CALENDAR["notice_takes_effect"]] > 0) & whole & ~signed] = 1.0
-    facts[signed & _renewal(ahead)] = 0.0
+    graced = (ahead[:, :, _CALENDAR["terms_passed_ahead"]] == 1) & (ahead[:, :, _CALENDAR["term_ends_in_month"]] == 0)
+    facts[(signed | graced & (column_of(frame, "presigned") > 0)) & _renewal(ahead)] = 0.0
     return facts
 
 

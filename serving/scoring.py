@@ -19,6 +19,8 @@ from serving.schemas import ChangedAccount, LiveRequest, ScoreRequest
 
 LARGEST = 1e12
 SMALLEST_ARR = 0.01
+_TERM_END = "term_ends_on"
+_UNDER_NOTICE = "notice_share"
 NEAR_MISSES = 3
 _STATE = {
     "arr": "currency a year",
@@ -27,8 +29,6 @@ _STATE = {
     "notice_given": "0/1",
     "presigned": "0/1",
 }
-_TERM_END = "term_ends_on"
-_UNDER_NOTICE = "notice_share"
 _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2100, 1, 1)
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "arr": (SMALLEST_ARR, LARGEST),
@@ -36,6 +36,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "due_share": (0, 1),
     "notice_given": (0, 1),
     "presigned": (0, 1),
+    _UNDER_NOTICE: (0, 1),
 }
 
 
@@ -140,8 +141,7 @@ def changed_rows(
         _require_arr(account)
         for name, value in account.changes.items():
             changes.setdefault(name, {})[row] = _value(name, value, kinds, f"accounts.{row}.changes")
-    if "notice_given" in changes and _UNDER_NOTICE in kinds:  # notice is of all ARR unless said otherwise
-        changes[_UNDER_NOTICE] = changes["notice_given"] | changes.get(_UNDER_NOTICE, {})
+    _say_notice_twice(changes, kinds)
     for name, values in changes.items():
         column = (
             frame[name].astype(object) if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
@@ -149,6 +149,16 @@ def changed_rows(
         column.iloc[list(values)] = list(values.values())
         frame[name] = _typed(column, kinds[name]["kind"])
     return frame
+
+
+def _say_notice_twice(changes: dict[str, dict[int, Any]], kinds: Mapping[str, Any]) -> None:
+    """Notice is of all ARR unless its share is given, and a share under notice is notice."""
+    if _UNDER_NOTICE not in kinds:
+        return
+    given, share = changes.get("notice_given", {}), changes.get(_UNDER_NOTICE, {})
+    if given or share:
+        changes[_UNDER_NOTICE] = given | share
+        changes["notice_given"] = {row: float(value > 0) for row, value in share.items()} | given
 
 
 def _cut(score: bytes, request: ScoreRequest) -> bytes:

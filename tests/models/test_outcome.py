@@ -138,6 +138,15 @@ def test_an_account_leaves_with_its_term_if_all_of_its_arr_is_under_notice(
     assert not (prediction.hazards[~ends, :6, 0] == 1).any()
 
 
+def test_nor_when_the_grace_after_it_runs_out(fitted, world):
+    """The term ends at the end of a month, its grace in the next; the term after it is a matter of chance again."""
+    frame = newest(world).assign(term_ends_on=NEWEST + pd.DateOffset(days=29))
+    hazards = [fitted.predict(frame.assign(presigned=signed)).hazards[:, :, 0] for signed in (0.0, 1.0)]
+    assert (hazards[0][:, :2] > 0).all()
+    assert (hazards[1][:, :2] == 0).all()
+    assert (hazards[1][:, 2:] > 0).all()
+
+
 @pytest.mark.parametrize("state", [{"presigned": 1.0}, {"notice_given": 1.0, "notice_share": 1.0}])
 def test_what_is_certain_is_a_reason_and_the_reasons_still_add_up(fitted, world, state):
     frame = newest(world).assign(**state)

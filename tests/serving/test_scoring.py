@@ -1,0 +1,36 @@
+import math
+
+import pytest
+
+from serving.scoring import _say_notice_twice
+
+KINDS = {"notice_given": {}, "notice_share": {}, "arr": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"notice_given": {0: 1.0}}, {"notice_given": {0: 1.0}, "notice_share": {0: 1.0}}),
+        ({"notice_share": {0: 0.4, 2: 0.0}}, {"notice_given": {0: 1.0, 2: 0.0}, "notice_share": {0: 0.4, 2: 0.0}}),
+        ({"notice_share": {1: math.nan}}, {"notice_given": {1: 0.0}, "notice_share": {1: math.nan}}),
+        (
+            {"notice_given": {0: 1.0}, "notice_share": {0: 0.4, 1: 1.0}},
+            {"notice_given": {0: 1.0, 1: 1.0}, "notice_share": {0: 0.4, 1: 1.0}},
+        ),
+        ({"arr": {0: 5.0}}, {"arr": {0: 5.0}}),
+    ],
+)
+def test_notice_and_its_share_follow_each_other(changes, said):
+    _say_notice_twice(changes, KINDS)
+    assert _as_text(changes) == _as_text(said)
+
+
+def _as_text(changes):
+    """NaN is not equal to itself, its text is."""
+    return {name: {row: repr(value) for row, value in rows.items()} for name, rows in changes.items()}
+
+
+def test_a_model_that_knows_no_notice_is_told_none():
+    changes = {"notice_given": {0: 1.0}}
+    _say_notice_twice(changes, {"notice_given": {}})
+    assert changes == {"notice_given": {0: 1.0}}
