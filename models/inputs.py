@@ -74,6 +74,11 @@ def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:
     return columns
 
 
+def evenly_spread(rows: int, most: int) -> NDArray[np.int64]:
+    """Positions of rows to stand for all: at most so many, evenly spread from the first to the last."""
+    return np.linspace(0, rows - 1, min(rows, most)).astype(np.int64)
+
+
 def _codes(item: Input, values: "pd.Series[str]") -> NDArray[np.float64]:
     positions = {label: float(position) for position, label in enumerate(item.categories)}
     return np.asarray(values.map(positions), dtype=np.float64)

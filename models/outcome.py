@@ -28,7 +28,7 @@ from models.shock import SharedLuck, fit_luck
 Array = NDArray[np.float64]
 FORMAT = 4
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
-_UNDER_NOTICE = "notice_share"  # where the source tells of notices
+UNDER_NOTICE = "notice_share"  # where the source tells of notices
 _CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
 
 
@@ -137,7 +137,7 @@ class OutcomeModel:
             inputs=self.all_inputs,
             snapshot=matrix(self.inputs, frame),
             calendar=ahead,
-            facts=_facts(frame, ahead),
+            facts=_certainties(frame, ahead),
             size=(logs - self.size_mean_) / self.size_sd_,
             at_risk=at_risk(frame, paths),
             settings=self.settings,
@@ -247,7 +247,7 @@ class OutcomeModel:
 
     def _facts(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Hazards of churn that no input moves, shape (rows, months); NaN elsewhere."""
-        facts = _facts(frame, ahead)
+        facts = _certainties(frame, ahead)
         return np.where(facts == 1, self.notice_holds_, facts)
 
     def _gap_months(self, frame: pd.DataFrame) -> int:
@@ -284,7 +284,7 @@ def _renewal(ahead: Array) -> NDArray[np.bool_]:
     return np.asarray((ahead[:, :, ends] > 0).any(axis=-1))
 
 
-def _facts(frame: pd.DataFrame, ahead: Array) -> Array:
+def _certainties(frame: pd.DataFrame, ahead: Array) -> Array:
     """Where churn is a fact (1) or ruled out (0), shape (rows, months); NaN where it is a matter of chance.
 
     Nobody leaves at the end of a term whose renewal is already signed, nor when its grace runs out. An account leaves
@@ -292,8 +292,8 @@ def _facts(frame: pd.DataFrame, ahead: Array) -> Array:
     """
     facts = np.full(ahead.shape[:2], np.nan)
     signed = ahead[:, :, _CALENDAR["presigned_ahead"]] > 0
-    if _UNDER_NOTICE in frame.columns:
-        whole = (column_of(frame, _UNDER_NOTICE) >= 1) & (column_of(frame, "due_share") >= 1)
+    if UNDER_NOTICE in frame.columns:
+        whole = (column_of(frame, UNDER_NOTICE) >= 1) & (column_of(frame, "due_share") >= 1)
         facts[(ahead[:, :, _CALENDAR["notice_takes_effect"]] > 0) & whole & ~signed] = 1.0
     graced = (ahead[:, :, _CALENDAR["terms_passed_ahead"]] == 1) & (ahead[:, :, _CALENDAR["term_ends_in_month"]] == 0)
     facts[(signed | graced & (column_of(frame, "presigned") > 0)) & _renewal(ahead)] = 0.0

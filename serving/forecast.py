@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from features.labels import Engine, group_labels, labels_in_force, usable_cuts
 from features.revenue import Retention, add_months, red_flag
@@ -26,6 +27,7 @@ from serving.problems import BadRequest
 from serving.registry import Champion
 from serving.tables import ACCOUNT_DRIVER, ACCOUNT_FORECAST, NRR_FORECAST, RENEWAL_FORECAST, RUN_COLUMNS, OutTable
 
+Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
 PAST_MONTHS = 3  # how far back lies the past that reasons are held against
@@ -254,21 +256,25 @@ def _reasons(champion: Champion, customers: pd.DataFrame, known: Background, rul
     return pd.concat(explained, ignore_index=True)
 
 
-def _account_rows(customers: pd.DataFrame, prediction: Prediction, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
-    """A row an account and horizon."""
-    accounts, months = paths.expected_arr.shape
-    arr, churn = customers["arr"].to_numpy(dtype=float), paths.churn_probability
-    figures = {
-        "churn_probability": churn,
+def account_figures(prediction: Prediction, paths: AccountPaths) -> dict[str, Array]:
+    """What is said of each account and month ahead, by name, each of shape (accounts, months)."""
+    return {
+        "churn_probability": paths.churn_probability,
         "contraction_probability": paths.contraction_probability,
         "expansion_probability": paths.expansion_probability,
-        "cross_sell_probability": prediction.cross_sell_probability()[:, :months],
+        "cross_sell_probability": prediction.cross_sell_probability()[:, : paths.expected_arr.shape[1]],
         "expected_arr": paths.expected_arr,
         "arr_p10": paths.p10,
         "arr_p50": paths.p50,
         "arr_p90": paths.p90,
-        "arr_at_risk": arr[:, None] * churn,
+        "arr_at_risk": prediction.arr[:, None] * paths.churn_probability,
     }
+
+
+def _account_rows(customers: pd.DataFrame, prediction: Prediction, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
+    """A row an account and horizon."""
+    accounts, months = paths.expected_arr.shape
+    figures = account_figures(prediction, paths)
     rows = customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
     rows = rows.loc[rows.index.repeat(months)].reset_index(drop=True)
     horizon = np.tile(np.arange(1, months + 1), accounts)

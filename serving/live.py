@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from models.background import Background
 from models.drivers import drivers, path_effects
+from models.inputs import evenly_spread
 from models.prediction import Outcome
 from models.rollup import PathSettings, account_paths
 from params import Params
-from serving.forecast import EXPLAINED
+from serving.forecast import EXPLAINED, account_figures
 from serving.registry import Champion
 
 Array = NDArray[np.float64]
@@ -61,17 +62,7 @@ class Scorer:
         prediction = self.champion.model.predict(frame)
         rolled = account_paths(prediction, self.paths, horizon_months=months, threads=self.threads)
         arr = frame["arr"].to_numpy(dtype=float)
-        figures = {
-            "churn_probability": rolled.churn_probability,
-            "contraction_probability": rolled.contraction_probability,
-            "expansion_probability": rolled.expansion_probability,
-            "cross_sell_probability": prediction.cross_sell_probability()[:, :months],
-            "expected_arr": rolled.expected_arr,
-            "arr_p10": rolled.p10,
-            "arr_p50": rolled.p50,
-            "arr_p90": rolled.p90,
-            "arr_at_risk": arr[:, None] * rolled.churn_probability,
-        }
+        figures = account_figures(prediction, rolled)
         return as_scores(frame["account_id"].tolist(), arr, days(frame["term_ends_on"]), figures, self.reasons(frame))
 
     def reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -109,8 +100,7 @@ def average_effects(champion: Champion, frame: pd.DataFrame) -> dict[Outcome, Ar
 
 def evenly(frame: pd.DataFrame, rows: int = REFERENCE_ROWS) -> pd.DataFrame:
     """At most so many rows of a frame, evenly thinned."""
-    chosen = np.linspace(0, len(frame) - 1, min(rows, len(frame))).astype(int)
-    return frame.iloc[chosen].reset_index(drop=True)
+    return frame.iloc[evenly_spread(len(frame), rows)].reset_index(drop=True)
 
 
 def as_scores(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.outcome import UNDER_NOTICE
 from serving.access import Caller
 from serving.answers import Refused
 from serving.following import State
@@ -20,7 +21,6 @@ from serving.schemas import ChangedAccount, LiveRequest, ScoreRequest
 LARGEST = 1e12
 SMALLEST_ARR = 0.01
 _TERM_END = "term_ends_on"
-_UNDER_NOTICE = "notice_share"
 NEAR_MISSES = 3
 _STATE = {
     "arr": "currency a year",
@@ -36,7 +36,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "due_share": (0, 1),
     "notice_given": (0, 1),
     "presigned": (0, 1),
-    _UNDER_NOTICE: (0, 1),
+    UNDER_NOTICE: (0, 1),
 }
 
 
@@ -153,11 +153,11 @@ def changed_rows(
 
 def _say_notice_twice(changes: dict[str, dict[int, Any]], kinds: Mapping[str, Any]) -> None:
     """Notice is of all ARR unless its share is given, and a share under notice is notice."""
-    if _UNDER_NOTICE not in kinds:
+    if UNDER_NOTICE not in kinds:
         return
-    given, share = changes.get("notice_given", {}), changes.get(_UNDER_NOTICE, {})
+    given, share = changes.get("notice_given", {}), changes.get(UNDER_NOTICE, {})
     if given or share:
-        changes[_UNDER_NOTICE] = given | share
+        changes[UNDER_NOTICE] = given | share
         changes["notice_given"] = {row: float(value > 0) for row, value in share.items()} | given
 
 

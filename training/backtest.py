@@ -23,7 +23,7 @@ from training.evaluate import AccountScore, cross_sell_table, score_accounts, wi
 from training.explain import Explanation
 from training.origin import OriginResult, Task, prepare, work
 from training.portfolio import account_cut_table, cut_table, portfolio_table
-from training.skill import Bootstrap, skill_table
+from training.skill import EVENTS, Bootstrap, skill_table
 from training.tracking import Evidence, Page, Record, Table, record_evaluation, require_store
 from training.verdict import backtest_verdict
 
@@ -218,7 +218,7 @@ def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
 def scores(accounts: pd.DataFrame, horizons: Sequence[int]) -> tuple[AccountScore, ...]:
     """Scores of churn and expansion at each horizon, all origins together."""
     found = []
-    for outcome, event in (("churn", "churned"), ("expansion", "expanded")):
+    for outcome, event in EVENTS.items():
         for horizon in horizons:
             part = accounts[accounts["horizon_months"] == horizon]
             if len(part):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from models.inputs import evenly_spread
 from models.outcome import OutcomeModel
 
 MOST_ROWS = 4000
@@ -27,8 +28,7 @@ class Explanation:
 
 def explain(model: OutcomeModel, frame: pd.DataFrame) -> tuple[Explanation, ...]:
     """SHAP values of snapshot rows, evenly thinned to a few thousand, for every outcome that has a model."""
-    chosen = np.linspace(0, len(frame) - 1, min(MOST_ROWS, len(frame))).astype(int)
-    rows = model.rows_next_month(frame.iloc[chosen])
+    rows = model.rows_next_month(frame.iloc[evenly_spread(len(frame), MOST_ROWS)])
     found = []
     for outcome, fitted in model.outcomes_.items():
         if fitted.hazard is not None:
@@ -42,7 +42,7 @@ def _explanation(model: OutcomeModel, outcome: str, rows: np.ndarray, effects: n
     importance = pd.Series(np.abs(effects).mean(axis=0), index=names).sort_values(ascending=False, kind="stable")
     numbers = {item.name for item in model.all_inputs if item.kind == "number"}
     strongest = [name for name in importance.index if name in numbers][:DEPENDENCE_INPUTS]
-    some = np.linspace(0, len(rows) - 1, min(DEPENDENCE_ROWS, len(rows))).astype(int)
+    some = evenly_spread(len(rows), DEPENDENCE_ROWS)
     parts = [
         pd.DataFrame(
             {"input": name, "value": rows[some, names.index(name)], "effect": effects[some, names.index(name)]}

@@ -65,6 +65,12 @@ _INTERVALS = (
         for share, meaning in ((50, "Mean width of the interval, points; so 80 and 90 %"), (80, ""), (90, ""))
     ),
 )
+_PREDICTED = (
+    Column("rows", "rows", "Accounts times origins", _whole),
+    Column("events", "came", "Rows to which the outcome came", _whole),
+    Column("mean_predicted", "predicted", "Mean probability", _percent_one),
+    Column("mean_observed", "observed", "Share to which it came", _percent_one),
+)
 _CUT = (Column("cut", "cut"), Column("value", "value"))
 _COLUMNS: dict[str, tuple[Column, ...]] = {
     "portfolio": (Column("metric", "metric"), _HORIZON, _ORIGINS, _WINDOWS, *_ERRORS, *_INTERVALS),
@@ -92,10 +98,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     "scores": (
         Column("outcome", "outcome"),
         _HORIZON,
-        Column("rows", "rows", "Accounts times origins", _whole),
-        Column("events", "came", "Rows to which the outcome came", _whole),
-        Column("mean_predicted", "predicted", "Mean probability", _percent_one),
-        Column("mean_observed", "observed", "Share to which it came", _percent_one),
+        *_PREDICTED,
         Column("log_loss", "log-loss", "Mean negative log-likelihood, nats; smaller is better", _four),
         Column("base_log_loss", "of base rate", "Log-loss of the rate known at the origin", _four),
         Column("brier", "Brier", "Mean squared error of the probabilities", _four),
@@ -117,10 +120,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         *_CUT,
         Column("outcome", "outcome"),
         _HORIZON,
-        Column("rows", "rows", "Accounts times origins", _whole),
-        Column("events", "came", "Rows to which the outcome came", _whole),
-        Column("mean_predicted", "predicted", "Mean probability", _percent_one),
-        Column("mean_observed", "observed", "Share to which it came", _percent_one),
+        *_PREDICTED,
         Column("log_loss", "log-loss", "Mean negative log-likelihood, nats", _four),
         Column("base_log_loss", "of base rate", "Log-loss of the whole portfolio's rate known at the origin", _four),
         Column("brier", "Brier", "Mean squared error of the probabilities", _four),

@@ -123,7 +123,7 @@ def try_origin(
 
 def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Rivals) -> pd.DataFrame:
     """Probabilities and what came, a row an account and horizon."""
-    came, min_change = task.came, task.params.model.min_change
+    came, min_change, health = task.came, task.params.model.min_change, baselines.health_score(cohort)
     parts = []
     for horizon in task.horizons:
         parts.append(
@@ -133,7 +133,7 @@ def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Riva
                     "origin": pd.Timestamp(task.known.as_of),
                     "horizon_months": horizon,
                     "arr": came[:, 0],
-                    "health_score": baselines.health_score(cohort),
+                    "health_score": health,
                     **{f"cut_{name}": labels for name, labels in task.labels.items()},
                     "churned": (came[:, horizon] == 0).astype(float),
                     "expanded": field.grew(came[:, 0], came[:, horizon], min_change),

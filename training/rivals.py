@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import baselines, time_series
+from models.inputs import evenly_spread
 from models.outcome import OutcomeModel
 from models.rollup import RollUp, roll_up
 from params import Params
@@ -45,7 +46,7 @@ class Rivals:
 def work_out(known: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
     """Fit the logistic regression and the time series to what was known at the origin."""
     settings = replace(settings_of(params), learner="logistic", max_rows=params.backtest.logistic_rows)
-    kept = _thinned(len(known.frame), params.backtest.logistic_rows)
+    kept = evenly_spread(len(known.frame), params.backtest.logistic_rows)
     frame = known.frame.iloc[kept].reset_index(drop=True)
     model = OutcomeModel(known.inputs, settings).fit(frame, known.paths[kept])
     prediction, paths = model.predict(cohort), paths_settings(params)
@@ -58,11 +59,6 @@ def work_out(known: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
         growth, months=model.horizon_months, draws=params.forecast.draws, seed=params.seed
     )
     return Rivals(rolled, series)
-
-
-def _thinned(rows: int, most: int) -> NDArray[np.int64]:
-    """Evenly spread rows, at most so many."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
 def account_columns(
