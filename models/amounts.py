@@ -1,7 +1,7 @@
 """How much ARR changes when it does: pools of observed multipliers, by size of account and by renewal or mid-term."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,37 @@ class Changes:
     renewal: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Amounts:
+    """Pools of the accounts and months predicted.
+
+    Attributes
+    ----------
+    index
+        Pool for contraction and expansion, shape (rows, months, 2).
+    pools
+        ARR multipliers, each drawn with equal chance.
+    errors
+        Of each pool: standard error of the mean change, relative to it; shape (pools,).
+    """
+
+    index: NDArray[np.int64]
+    pools: tuple[Array, ...]
+    errors: Array
+
+    def with_known_contraction(self, here: NDArray[np.bool_], factor: Array) -> Self:
+        """The same, but that a contraction multiplies ARR by the known `factor` where `here`, (rows, months), says."""
+        known, number = np.unique(factor, return_inverse=True)
+        index = self.index.copy()
+        index[here, 0] = len(self.pools) + number
+        return replace(
+            self,
+            index=index,
+            pools=(*self.pools, *known[:, None]),
+            errors=np.concatenate([self.errors, np.zeros(known.size)]),
+        )
+
+
 class ChangePools:
     """Empirical distributions of ARR after / ARR before, given that it contracted or expanded.
 
@@ -45,15 +76,15 @@ class ChangePools:
             self.index_[outcome] = self._fit_outcome(outcome, changes[outcome])
         return self
 
-    def choose(self, arr: Array, renewal: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Pool of each account and month ahead, for contraction and expansion.
+    def of(self, arr: Array, renewal: NDArray[np.bool_]) -> Amounts:
+        """The pools of each account and month ahead.
 
         `arr` has shape (rows,), `renewal` (rows, months): a term, or the grace after it, ends in the month.
-        Returns shape (rows, months, 2).
         """
         size = np.searchsorted(self.limits_, arr, side="right")[:, None]
         when = renewal.astype(int)
-        return np.stack([self.index_[outcome][size, when] for outcome in ("contraction", "expansion")], axis=-1)
+        index = np.stack([self.index_[outcome][size, when] for outcome in ("contraction", "expansion")], axis=-1)
+        return Amounts(index, tuple(self.pools_), np.array(self.errors_))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -167,10 +167,10 @@ def drivers(
 
 
 def _with_facts(effects: Array, contributions: Contributions, facts: Array) -> Array:
-    """The effects with the difference that certainty makes, put down to the notice or to the signed renewal."""
+    """The effects with the difference that certainty makes, put down to what makes certain or rules out."""
     gained = horizon_probability(contributions) - horizon_probability(replace(contributions, facts=None))
-    leaves = (facts > 0).any(axis=1)
-    for name, rows in (("notice_takes_effect", leaves), ("presigned_ahead", ~leaves)):
+    sure = (facts > 0).any(axis=1)
+    for name, rows in (("notice_takes_effect", sure), (contributions.ruled_out_by, ~sure)):
         effects[:, contributions.names.index(name)] += np.where(rows, gained, 0.0)
     return effects
 

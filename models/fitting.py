@@ -35,8 +35,8 @@ LEARNERS: dict[str, type[EnsembleHazard] | type[TreeHazard] | type[LogisticHazar
 class Material:
     """What all outcomes are learned from: inputs and calendar of each snapshot row, and the rows at risk.
 
-    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,). `facts` (rows,
-    months) is 1 where churn follows from notice, 0 where it is ruled out by a signed renewal, else NaN.
+    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,), `facts`
+    (rows, months, outcomes) as `models.facts.certainties` gives them.
     """
 
     inputs: tuple[Input, ...]
@@ -49,13 +49,12 @@ class Material:
 
     def by_chance(self, outcome: str) -> "Material":
         """The same without what is certain: it would pass for skill, and make the log-odds look too timid."""
-        known = self.known()
-        chosen = np.isnan(known) if outcome == "churn" else ~(known > 0)
+        chosen = np.isnan(self.known(outcome))
         return replace(self, at_risk=self.at_risk.only(chosen)) if chosen.any() else self
 
-    def known(self) -> Array:
+    def known(self, outcome: str) -> Array:
         """The fact of each row at risk, NaN where there is none."""
-        return np.asarray(self.facts[self.at_risk.row, self.at_risk.ahead - 1])
+        return np.asarray(self.facts[self.at_risk.row, self.at_risk.ahead - 1, OUTCOMES.index(outcome)])
 
     def gather(self, chosen: NDArray[np.int64]) -> Array:
         """The inputs of some rows at risk."""
@@ -134,13 +133,21 @@ def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] |
     return [first, ~first] if min(*shown, *quiet) >= FEWEST_EVENTS // 2 else None
 
 
-def notice_holds(material: Material) -> float:
-    """The share of accounts that left as their notice says: 1 unless the history holds some that stayed after all."""
+def notice_holds(material: Material) -> Array:
+    """Of each outcome the share that came as notices said: 1 unless the history holds some that did not, shape (3,).
+
+    Of contraction among those that did not leave instead.
+    """
     rows = material.at_risk
-    given = np.flatnonzero(material.known() == 1)
-    share = rows.share(given)
-    seen, left = float(share.sum()), float(share[rows.after[given] == 0].sum())
-    return 1.0 if np.isclose(left, seen) else (left + 0.5) / (seen + 1)
+    fell = {"churn": rows.after == 0, "contraction": rows.after < rows.before}
+    counts = {"churn": np.ones_like(rows.after, dtype=bool), "contraction": rows.after > 0}
+    holds = np.ones(len(OUTCOMES))
+    for outcome, came in fell.items():
+        given = np.flatnonzero((material.known(outcome) == 1) & counts[outcome])
+        share = rows.share(given)
+        seen, true = float(share.sum()), float(share[came[given]].sum())
+        holds[OUTCOMES.index(outcome)] = 1.0 if np.isclose(true, seen) else (true + 0.5) / (seen + 1)
+    return holds
 
 
 def _rate_alone(

@@ -17,19 +17,18 @@ from models.amounts import ChangePools, Changes
 from models.at_risk import at_risk, month_number
 from models.calibration import Calibrator, Slope
 from models.cross_sell import fit_shares, share_of
+from models.facts import certainties, kept_after_notice, renewal, with_facts
 from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
 from models.hazard import required
-from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar, column_of
+from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.inputs import Input, learn_categories, matrix
 from models.prediction import OUTCOMES, Estimation, Outcome, Prediction
 from models.settings import Settings
 from models.shock import SharedLuck, fit_luck
 
 Array = NDArray[np.float64]
-FORMAT = 4
+FORMAT = 5
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
-UNDER_NOTICE = "notice_share"  # where the source tells of notices
-_CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Contributions:
 
     `margin` has shape (accounts, months, inputs), `names` names the inputs. `intercept` has shape (months,): it holds
     the luck to be expected in each month, and nothing of its spread. `facts`, shape (accounts, months), is NaN but
-    where the hazard is known whatever the margin. None: nowhere.
+    where the hazard is known whatever the margin. None: nowhere. Notice makes certain, `ruled_out_by` names the input
+    that rules out.
     """
 
     names: tuple[str, ...]
@@ -47,6 +47,7 @@ class Contributions:
     slope: float
     intercept: Array
     facts: Array | None = None
+    ruled_out_by: str = "presigned_ahead"
 
 
 class OutcomeModel:
@@ -137,7 +138,7 @@ class OutcomeModel:
             inputs=self.all_inputs,
             snapshot=matrix(self.inputs, frame),
             calendar=ahead,
-            facts=_certainties(frame, ahead),
+            facts=certainties(frame, ahead),
             size=(logs - self.size_mean_) / self.size_sd_,
             at_risk=at_risk(frame, paths),
             settings=self.settings,
@@ -154,19 +155,19 @@ class OutcomeModel:
         ahead = self._ahead(frame, self.months)
         rows = self._rows_ahead(frame, ahead)
         log_odds = np.stack([self.outcomes_[outcome].log_odds(rows) for outcome in OUTCOMES], axis=-1)
-        hazards = _with_facts(
-            expit(log_odds).reshape(len(frame), self.months, len(OUTCOMES)), self._facts(frame, ahead)
-        )
+        facts = self._facts(frame, ahead)
+        hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
         arr = frame["arr"].to_numpy(dtype=float)
+        amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
             arr=arr,
             size=(np.log(arr) - self.size_mean_) / self.size_sd_,
             hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
-            pool_index=self.pools_.choose(arr, _renewal(ahead)),
-            pools=tuple(self.pools_.pools_),
+            pool_index=amounts.index,
+            pools=amounts.pools,
             luck=self.luck_,
             gap_months=self._gap_months(frame),
-            estimation=Estimation(*tilts(list(self.outcomes_.values())), np.array(self.pools_.errors_)),
+            estimation=Estimation(*tilts(list(self.outcomes_.values())), amounts.errors),
             cross_sell_share=share_of(self.cross_sell_, frame),
         )
 
@@ -185,8 +186,9 @@ class OutcomeModel:
         names = tuple(item.name for item in self.all_inputs)
         luck = self.luck_.expected(self.horizon_months, gap_months=self._gap_months(frame))
         intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
-        facts = self._facts(frame, ahead) if outcome == "churn" else None
-        return Contributions(names, margin, base, fitted.calibrator.slope, intercept, facts)
+        facts = self._facts(frame, ahead)[:, :, OUTCOMES.index(outcome)]
+        ruled_out_by = "presigned_ahead" if outcome == "churn" else "notice_takes_effect"
+        return Contributions(names, margin, base, fitted.calibrator.slope, intercept, facts, ruled_out_by)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
@@ -197,7 +199,7 @@ class OutcomeModel:
             "pools": self.pools_.to_dict(),
             "luck": self.luck_.to_dict(),
             "luck_until": self.luck_until_,
-            "notice_holds": self.notice_holds_,
+            "notice_holds": self.notice_holds_.tolist(),
             "cross_sell": None if self.cross_sell_ is None else self.cross_sell_.tolist(),
             "size": [self.size_mean_, self.size_sd_],
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
@@ -228,7 +230,7 @@ class OutcomeModel:
         model.pools_ = ChangePools.from_dict(content["pools"])
         model.luck_, model.luck_until_ = SharedLuck.from_dict(content["luck"]), content["luck_until"]
         model.size_mean_, model.size_sd_ = content["size"]
-        model.notice_holds_ = content["notice_holds"]
+        model.notice_holds_ = np.array(content["notice_holds"])
         model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
         model.outcomes_ = {
             name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
@@ -246,8 +248,8 @@ class OutcomeModel:
         )
 
     def _facts(self, frame: pd.DataFrame, ahead: Array) -> Array:
-        """Hazards of churn that no input moves, shape (rows, months); NaN elsewhere."""
-        facts = _certainties(frame, ahead)
+        """Hazards that no input moves, shape (rows, months, outcomes); NaN elsewhere."""
+        facts = certainties(frame, ahead)
         return np.where(facts == 1, self.notice_holds_, facts)
 
     def _gap_months(self, frame: pd.DataFrame) -> int:
@@ -265,47 +267,17 @@ class OutcomeModel:
     def _fit_pools(self, frame: pd.DataFrame, material: Material) -> ChangePools:
         """Amounts of the changes seen one month ahead, where every change is counted once."""
         rows = material.at_risk
-        renewal = _renewal(material.calendar)[rows.row, rows.ahead - 1]
+        at_term_end = renewal(material.calendar)[rows.row, rows.ahead - 1]
         changes = {}
         for outcome in ("contraction", "expansion"):
             chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
-            changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], renewal[chosen])
+            changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], at_term_end[chosen])
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
 
 
 def bundle_digest(files: Mapping[str, str]) -> str:
     """A digest of what `OutcomeModel.to_files` gives: the same model, the same digest."""
     return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _renewal(ahead: Array) -> NDArray[np.bool_]:
-    """Whether a term, or the grace after it, ends in each month ahead, shape (rows, months)."""
-    ends = [_CALENDAR["term_ends_in_month"], _CALENDAR["grace_ends_in_month"]]
-    return np.asarray((ahead[:, :, ends] > 0).any(axis=-1))
-
-
-def _certainties(frame: pd.DataFrame, ahead: Array) -> Array:
-    """Where churn is a fact (1) or ruled out (0), shape (rows, months); NaN where it is a matter of chance.
-
-    Nobody leaves at the end of a term whose renewal is already signed, nor when its grace runs out. An account leaves
-    with its term if all of its ARR is under notice and ends then, and nothing is signed that outlasts it.
-    """
-    facts = np.full(ahead.shape[:2], np.nan)
-    signed = ahead[:, :, _CALENDAR["presigned_ahead"]] > 0
-    if UNDER_NOTICE in frame.columns:
-        whole = (column_of(frame, UNDER_NOTICE) >= 1) & (column_of(frame, "due_share") >= 1)
-        facts[(ahead[:, :, _CALENDAR["notice_takes_effect"]] > 0) & whole & ~signed] = 1.0
-    graced = (ahead[:, :, _CALENDAR["terms_passed_ahead"]] == 1) & (ahead[:, :, _CALENDAR["term_ends_in_month"]] == 0)
-    facts[(signed | graced & (column_of(frame, "presigned") > 0)) & _renewal(ahead)] = 0.0
-    return facts
-
-
-def _with_facts(hazards: Array, facts: Array) -> Array:
-    """The hazards, shape (rows, months, outcomes), with what is certain; who is sure to leave does nothing else."""
-    hazards[facts > 0] = 0.0
-    churn = OUTCOMES.index("churn")
-    hazards[:, :, churn] = np.where(np.isnan(facts), hazards[:, :, churn], facts)
-    return hazards
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:

@@ -12,6 +12,7 @@ Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 _FIXED_DRAWS = 64
 _TINY = 1e-12
+_SMALLEST = np.float32(1e-30)
 OUTCOMES = ("churn", "contraction", "expansion")
 Outcome = Literal["churn", "contraction", "expansion"]
 
@@ -123,14 +124,18 @@ class Prediction:
 
 
 def multiply_odds(hazard: Array, factor: Floats32) -> Floats32:
-    """Hazards (accounts, 3) when their odds are multiplied by a factor (accounts, 3, draws); at most 1 together.
+    """Hazards (accounts, 3) when their odds are multiplied by a factor (accounts, 3, draws).
 
-    In single precision: a hazard is never known to seven digits.
+    Contraction and expansion share what churn leaves: all of it where something is certain to happen, else at most
+    that. In single precision: a hazard is never known to seven digits.
     """
     bounded = np.clip(hazard, _TINY, 1 - _TINY)
     shifted = (bounded / (1 - bounded)).astype(np.float32)[:, :, None] * factor
     shifted /= 1 + shifted
     shifted[hazard <= 0] = 0.0
     shifted[hazard >= 1] = 1.0
-    total = shifted.sum(axis=1, keepdims=True)
-    return np.asarray(shifted / np.maximum(total, 1.0)) if (total > 1).any() else shifted
+    others, room = shifted[:, 1:].sum(axis=1), 1 - shifted[:, 0]
+    full = (others > room) | (hazard.sum(axis=1) >= 1 - _TINY)[:, None]
+    if full.any():
+        shifted[:, 1:] *= np.where(full, room / np.maximum(others, _SMALLEST), 1.0)[:, None].astype(np.float32)
+    return shifted

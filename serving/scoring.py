@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.outcome import UNDER_NOTICE
+from models.facts import UNDER_NOTICE
 from serving.access import Caller
 from serving.answers import Refused
 from serving.following import State

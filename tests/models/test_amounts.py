@@ -17,7 +17,7 @@ def test_pools_keep_the_mean_of_what_was_seen():
         np.arange(1.0, 301),
         {"expansion": expansions(np.full(4000, 50.0), factor, [True] * 4000), "contraction": NOTHING},
     )
-    index = pools.choose(np.array([50.0]), np.array([[True]]))[0, 0, 1]
+    index = pools.of(np.array([50.0]), np.array([[True]])).index[0, 0, 1]
     assert pools.pools_[index].mean() == pytest.approx(np.minimum(factor, 5).mean())
 
 
@@ -27,7 +27,7 @@ def test_sizes_and_renewals_have_their_own_pools_where_enough_was_seen():
     factor = np.r_[np.full(40, 2.0), np.full(40, 1.1), np.full(5, 1.5)]
     renewal = np.r_[np.ones(80, bool), np.zeros(5, bool)]
     pools = ChangePools().fit(arr, {"expansion": expansions(before, factor, renewal), "contraction": NOTHING})
-    chosen = pools.choose(np.array([50.0, 250.0]), np.array([[True, False], [True, False]]))[:, :, 1]
+    chosen = pools.of(np.array([50.0, 250.0]), np.array([[True, False], [True, False]])).index[:, :, 1]
     means = np.array([pool.mean() for pool in pools.pools_])[chosen]
     common = factor.mean()
     np.testing.assert_allclose(means, [[2.0, common], [1.1, common]])

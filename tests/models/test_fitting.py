@@ -52,9 +52,9 @@ def test_too_few_events_give_the_rate_of_all(material, monkeypatch):
 def test_what_is_certain_is_not_learned_from(material):
     """Whatever became of rows whose churn is a fact, the fit is the same."""
     facts = np.full_like(material.facts, np.nan)
-    facts[::3, 2] = 1.0
+    facts[::3, 2] = (1.0, 0.0, 0.0)
     rows = material.at_risk
-    fact = facts[rows.row, rows.ahead - 1] == 1
+    fact = facts[rows.row, rows.ahead - 1, 0] == 1
     turned = replace(rows, after=np.where(fact, np.where(rows.after > 0, 0.0, rows.before), rows.after))
     told = [fit_outcome("churn", replace(material, facts=facts, at_risk=each)) for each in (rows, turned)]
     assert told[0].outcome.calibrator == told[1].outcome.calibrator
@@ -64,14 +64,30 @@ def test_what_is_certain_is_not_learned_from(material):
 
 @pytest.mark.parametrize(("stayed", "holds"), [(0, 1.0), (1, 3.5 / 5), (4, 0.5 / 5)])
 def test_notice_is_certain_unless_some_who_gave_it_stayed(material, stayed, holds):
-    rows = material.at_risk
-    row = np.flatnonzero(rows.ahead == 1)[:4]
-    facts = np.full_like(material.facts, np.nan)
-    facts[rows.row[row], 0] = 1.0
-    after = rows.after.copy()
-    after[row] = np.where(np.arange(4) < stayed, rows.before[row], 0.0)
-    assert notice_holds(replace(material, facts=facts, at_risk=replace(rows, after=after))) == pytest.approx(holds)
+    facts, row = noticed(material, (1.0, 0.0, 0.0))
+    before, after = material.at_risk.before, material.at_risk.after.copy()
+    after[row] = np.where(np.arange(4) < stayed, before[row], 0.0)
+    found = notice_holds(replace(material, facts=facts, at_risk=replace(material.at_risk, after=after)))
+    assert found == pytest.approx([holds, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(("factors", "holds"), [((0.5, 0.5, 0.5, 0), 1.0), ((0.5, 0.5, 1, 0), 2.5 / 4)])
+def test_notice_of_a_part_is_certain_unless_some_who_gave_it_kept_all(material, factors, holds):
+    facts, row = noticed(material, (np.nan, 1.0, 0.0))
+    before, after = material.at_risk.before, material.at_risk.after.copy()
+    after[row] = before[row] * factors
+    found = notice_holds(replace(material, facts=facts, at_risk=replace(material.at_risk, after=after)))
+    assert found == pytest.approx([1.0, holds, 1.0])
 
 
 def test_without_a_notice_in_the_history_it_is_certain(material):
-    assert notice_holds(replace(material, facts=np.full_like(material.facts, np.nan))) == 1.0
+    facts = np.full_like(material.facts, np.nan)
+    assert notice_holds(replace(material, facts=facts)).tolist() == [1.0, 1.0, 1.0]
+
+
+def noticed(material, facts_of_month):
+    """Facts of the first month ahead of four rows, and where these are among the rows at risk."""
+    row = np.flatnonzero(material.at_risk.ahead == 1)[:4]
+    facts = np.full_like(material.facts, np.nan)
+    facts[material.at_risk.row[row], 0] = facts_of_month
+    return facts, row

@@ -8,7 +8,8 @@ from scipy.special import expit
 
 from models.drivers import drivers, horizon_probability
 from models.outcome import OutcomeModel
-from models.prediction import Estimation, Prediction
+from models.prediction import OUTCOMES, Estimation, Prediction
+from models.rollup import PathSettings, simulate_paths
 from models.shock import SharedLuck
 
 NEWEST = pd.Timestamp("2023-12-01")
@@ -47,7 +48,7 @@ def test_hazards_exclude_each_other(fitted, world):
 def test_the_bundle_is_text_and_gives_the_same_predictions(fitted, world):
     files = fitted.to_files()
     again = OutcomeModel.from_files(files)
-    assert json.loads(files["model.json"])["format"] == 4
+    assert json.loads(files["model.json"])["format"] == 5
     assert all(isinstance(text, str) for text in files.values())
     one, other = again.predict(newest(world)), fitted.predict(newest(world))
     np.testing.assert_array_equal(one.hazards, other.hazards)
@@ -65,7 +66,7 @@ def test_the_bundle_loads_with_pickle_forbidden(fitted, monkeypatch):
 
 
 def test_a_bundle_of_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"no model bundle of format 4 among the files \['notes.txt'\]"):
+    with pytest.raises(ValueError, match=r"no model bundle of format 5 among the files \['notes.txt'\]"):
         OutcomeModel.from_files({"notes.txt": ""})
 
 
@@ -138,6 +139,31 @@ def test_an_account_leaves_with_its_term_if_all_of_its_arr_is_under_notice(
     assert not (prediction.hazards[~ends, :6, 0] == 1).any()
 
 
+@pytest.mark.parametrize("unsure", [{"presigned": 1.0}, {"due_share": 0.8}, {"notice_share": 0.0}])
+def test_a_part_under_notice_goes_with_the_term_unless_the_account_does(fitted, world, unsure):
+    state = {"notice_given": 1.0, "notice_share": 0.4, "due_share": 1.0, "presigned": 0.0}
+    frame = newest(world).assign(**state)
+    ends = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=6)).to_numpy()
+    prediction = fitted.predict(frame)
+    account, month = decided(prediction)
+    np.testing.assert_array_equal(account, np.flatnonzero(ends))
+    assert (prediction.hazards[account, month, 2] == 0).all()
+    assert (prediction.hazards[account, month, 0] < 1).all()
+    multipliers = [prediction.pools[pool] for pool in prediction.pool_index[account, month, 0]]
+    np.testing.assert_allclose(np.concatenate(multipliers), 0.6)
+    chunk = next(simulate_paths(prediction, PathSettings(draws=200, seed=1, min_change=0.01)))
+    here = chunk.rows.start <= account
+    here &= (account < chunk.rows.stop) & (month > 0)
+    before, after = (chunk.arr[account[here], at] for at in (month[here] - 1, month[here]))
+    assert set(np.round(after[before > 0] / before[before > 0], 9)) == {0.0, 0.6}
+    assert not decided(fitted.predict(frame.assign(**unsure)))[0].size
+
+
+def decided(prediction):
+    """Accounts and months of which something is certain to happen."""
+    return np.nonzero(np.isclose(prediction.hazards[:, :6].sum(axis=2), 1))
+
+
 def test_nor_when_the_grace_after_it_runs_out(fitted, world):
     """The term ends at the end of a month, its grace in the next; the term after it is a matter of chance again."""
     frame = newest(world).assign(term_ends_on=NEWEST + pd.DateOffset(days=29))
@@ -147,17 +173,21 @@ def test_nor_when_the_grace_after_it_runs_out(fitted, world):
     assert (hazards[1][:, 2:] > 0).all()
 
 
-@pytest.mark.parametrize("state", [{"presigned": 1.0}, {"notice_given": 1.0, "notice_share": 1.0}])
-def test_what_is_certain_is_a_reason_and_the_reasons_still_add_up(fitted, world, state):
-    frame = newest(world).assign(**state)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize(
+    "state",
+    [{"presigned": 1.0}, {"notice_given": 1.0, "notice_share": 1.0}, {"notice_given": 1.0, "notice_share": 0.4}],
+)
+def test_what_is_certain_is_a_reason_and_the_reasons_still_add_up(fitted, world, state, outcome):
+    frame = newest(world).assign(due_share=1.0, **state)
     due = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=3)).to_numpy()
-    explained = fitted.contributions(frame, "churn")
-    table = drivers(explained, fitted.all_inputs, frame, outcome="churn", top=99, reference=np.zeros(11))
+    explained = fitted.contributions(frame, outcome)
+    table = drivers(explained, fitted.all_inputs, frame, outcome=outcome, top=99, reference=np.zeros(11))
     sums = table.groupby("account_id")["effect"].sum().reindex(frame["account_id"]).to_numpy()
     base = 1 - (1 - expit(explained.slope * explained.base + explained.intercept)).prod()
     np.testing.assert_allclose(sums, horizon_probability(explained) - base, atol=1e-9)
     first = table[table["rank"] == 1].set_index("account_id").reindex(frame["account_id"])["signal"]
-    if "notice_share" in state:
+    if (outcome, state.get("notice_share")) in {("churn", 1.0), ("contraction", 0.4)}:
         assert (horizon_probability(explained)[due] == 1).all()
         assert (first[due] == "renewal").all()
 
