@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.background import Background
+from models.facts import UNDER_NOTICE
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 from models.outcome import Contributions
@@ -229,7 +230,8 @@ def _words(
 ) -> list[tuple[str, str]]:
     """Of some accounts: the value of an input, and the words that say it."""
     if item.name in _CALENDAR:
-        columns = (frame[name].iloc[rows] for name in ("as_of", "term_ends_on", "notice_given", "presigned"))
+        told = frame if UNDER_NOTICE in frame else frame.assign(**{UNDER_NOTICE: frame["notice_given"]})
+        columns = (told[name].iloc[rows] for name in ("as_of", "term_ends_on", UNDER_NOTICE, "presigned"))
         return [_renewal(*account) for account in zip(*columns, strict=True)]
     notes = background.notes(item, frame, rows, currency) if background else [()] * len(rows)
     return [
@@ -255,7 +257,7 @@ def _noted(text: str, notes: tuple[str, ...]) -> str:
     return f"{text} ({'; '.join(notes)})" if notes else text
 
 
-def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presigned: float) -> tuple[str, str]:
+def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, under_notice: float, presigned: float) -> tuple[str, str]:
     """Where the account stands on its renewal calendar, whichever month ahead matters."""
     if pd.isna(ends):
         return "evergreen", "the contract has no end date"
@@ -263,8 +265,9 @@ def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, notice_given: float, presi
     when = f"the term ends in {counted(days, 'day')}, on {ends:%Y-%m-%d}"
     if days < 0:
         when = f"the renewal is {counted(-days, 'day')} overdue, since {ends:%Y-%m-%d}"
-    if notice_given == 1:
-        when = f"notice was given and {when}"
+    if under_notice > 0:
+        part = f" on {format_value(under_notice, 'share')} of ARR" if under_notice < 1 else ""
+        when = f"notice was given{part} and {when}"
     elif presigned == 1:
         when = f"the next renewal is signed and {when}"
     return f"{ends:%Y-%m-%d}", when

@@ -238,6 +238,11 @@ def test_values_are_said_in_words(item, seen, value, words):
     [
         ({}, "2025-02-15", "the term ends in 45 days, on 2025-02-15"),
         ({"notice_given": [1]}, "2025-02-15", "notice was given and the term ends in 45 days, on 2025-02-15"),
+        (
+            {"notice_given": [1], "notice_share": [0.4]},
+            "2025-02-15",
+            "notice was given on 40% of ARR and the term ends in 45 days, on 2025-02-15",
+        ),
         ({"presigned": [1]}, "2025-02-15", "the next renewal is signed and the term ends in 45 days, on 2025-02-15"),
         ({"term_ends_on": [pd.NaT]}, "evergreen", "the contract has no end date"),
         ({"term_ends_on": [pd.Timestamp("2025-01-02")]}, "2025-01-02", "the term ends in 1 day, on 2025-01-02"),
