@@ -89,8 +89,8 @@ def require_book(caller: Caller, csm: str | None) -> str | None:
     return caller.csm if caller.csm is not None else csm
 
 
-def require_horizon(published: Published, months: int | None) -> int:
-    """The horizon to answer for.
+def require_horizon(published: Published, months: int | None, *, name: str = "horizon_months") -> int:
+    """The horizon to answer for; `name` is that of what was asked.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def require_horizon(published: Published, months: int | None) -> int:
         422: beyond what is published.
     """
     if months is not None and months > published.horizon_months:
-        raise Refused(422, f"horizon_months: 1 to {published.horizon_months} are published, got {months}.")
+        raise Refused(422, f"{name}: 1 to {published.horizon_months} are published, got {months}.")
     return months or published.horizon_months
 
 

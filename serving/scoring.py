@@ -16,6 +16,7 @@ from serving.answers import Refused
 from serving.following import State
 from serving.live import Scorer
 from serving.published import Published
+from serving.queries import require_horizon
 from serving.schemas import ChangedAccount, LiveRequest, ScoreRequest
 
 LARGEST = 1e12
@@ -46,9 +47,12 @@ def by_id(state: State, request: ScoreRequest, caller: Caller) -> bytes:
     Raises
     ------
     Refused
-        503 without a publication; 404 where an account is not there, or not in the caller's book.
+        503 without a publication; 404 where an account is not there, or not in the caller's book; 422 for a horizon
+        that is not published.
     """
     published = require_published(state)
+    for months in request.horizons or ():
+        require_horizon(published, months, name="horizons")
     found = [(account, published.score(account, caller.csm)) for account in request.account_ids]
     require_all([account for account, score in found if score is None], caller)
     scores = [_cut(score, request) for _, score in found if score is not None]
@@ -131,6 +135,7 @@ def changed_rows(
     """Snapshot rows of accounts with their inputs replaced, in the order given."""
     if caller.csm is not None and any(account.new for account in accounts):
         raise Refused(403, "A token of role csm scores accounts of its own book, not new ones.")
+    _require_unknown(published, [account.account_id for account in accounts if account.new])
     known = [account.account_id for account in accounts if not account.new]
     rows, missing = published.rows_of(known, caller.csm)
     require_all(missing, caller)
@@ -184,6 +189,13 @@ def _with_new(published: Published, rows: pd.DataFrame, accounts: Sequence[Chang
     old, new = iter(range(len(rows))), iter(range(len(rows), len(both)))
     ordered = both.iloc[[next(new) if account.new else next(old) for account in accounts]].reset_index(drop=True)
     return ordered.assign(account_id=[account.account_id for account in accounts])
+
+
+def _require_unknown(published: Published, account_ids: Sequence[str]) -> None:
+    """A new account has an id of its own: the past of a customer would pass for its own."""
+    taken = [account for account in account_ids if published.score(account, None) is not None]
+    if taken:
+        raise Refused(422, f"{taken[0]!r} is a customer already: leave out `new`, or give another id.")
 
 
 def _require_arr(account: ChangedAccount) -> None:
