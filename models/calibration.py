@@ -4,31 +4,32 @@
 intercept 0, so that a handful of events cannot bend it far.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 Array = NDArray[np.float64]
+Months = NDArray[np.int64] | Array
 _STEPS = 50
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A line on the logit scale."""
+    """A line on the logit scale, by `near / months ahead` steeper for months that are near."""
 
     slope: float = 1.0
     intercept: float = 0.0
+    near: float = 0.0
 
-    def log_odds(self, margin: Array) -> Array:
-        """Calibrated log-odds of margins, of the same shape."""
-        return np.asarray(self.slope * margin + self.intercept)
+    def slopes(self, ahead: Months) -> Array:
+        """The slope of each month ahead, of the same shape."""
+        return np.asarray(self.slope + self.near / ahead)
 
-    def probability(self, margin: Array) -> Array:
-        """Calibrated probabilities of margins, of the same shape."""
-        calibrated: Array = expit(self.log_odds(margin))
-        return calibrated
+    def log_odds(self, margin: Array, ahead: Months) -> Array:
+        """Calibrated log-odds of margins that many months ahead, of the same shape."""
+        return np.asarray(self.slopes(ahead) * margin + self.intercept)
 
 
 def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: float) -> Calibrator:
@@ -40,49 +41,76 @@ def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: floa
         Log-odds predicted, 0/1 outcomes, and weights, each of shape (rows,).
     prior_sd
         Standard deviation of the normal prior around (1, 0).
+    """
+    design = np.column_stack([margin, np.ones_like(margin)])
+    slope, intercept = _fit_line(design, event, weight, mean=np.array([1.0, 0.0]), prior_sd=prior_sd)
+    return Calibrator(slope, intercept)
+
+
+def fit_by_month(margin: Array, ahead: Months, event: Array, weight: Array, *, prior_sd: float) -> Calibrator:
+    """The same with a slope that falls with the months ahead, to at most 1.
+
+    Parameters
+    ----------
+    margin, ahead, event, weight
+        Log-odds predicted, how many months ahead, 0/1 outcomes, and weights, each of shape (rows,).
+    prior_sd
+        Standard deviation of the normal prior around slope 1, no steeper for near months, and intercept 0.
 
     Notes
     -----
-    Newton's method on a strictly concave function of two parameters.
+    What is known of an account tells more of the next month than of one a year ahead. Most of what tells months apart
+    is the renewal calendar, and a learner that holds its part back asks for a slope above 1, which would be too much
+    for all that tells accounts apart.
     """
-    theta = np.array([1.0, 0.0])
-    design = np.column_stack([margin, np.ones_like(margin)])
-    precision = np.eye(2) / prior_sd**2
+    design = np.column_stack([margin, np.ones_like(margin), margin / ahead])
+    slope, intercept, near = _fit_line(design, event, weight, mean=np.array([1.0, 0.0, 0.0]), prior_sd=prior_sd)
+    if slope > 1:
+        slope, rest = 1.0, design[:, 1:]
+        intercept, near = _fit_line(rest, event, weight, mean=np.zeros(2), prior_sd=prior_sd, offset=margin)
+    return Calibrator(slope, intercept, near)
+
+
+def _fit_line(
+    design: Array, event: Array, weight: Array, *, mean: Array, prior_sd: float, offset: Array | float = 0.0
+) -> list[float]:
+    """Coefficients on the logit scale with a normal prior, by Newton's method on a strictly concave function."""
+    theta, precision = mean.copy(), np.eye(mean.size) / prior_sd**2
     for _ in range(_STEPS):
-        probability = expit(design @ theta)
-        gradient = design.T @ (weight * (event - probability)) - precision @ (theta - [1.0, 0.0])
+        probability = expit(design @ theta + offset)
+        gradient = design.T @ (weight * (event - probability)) - precision @ (theta - mean)
         curvature = (design * (weight * probability * (1 - probability))[:, None]).T @ design + precision
         step = np.linalg.solve(curvature, gradient)
         theta = theta + np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-10:
             break
-    return Calibrator(float(theta[0]), float(theta[1]))
+    return [float(one) for one in theta]
 
 
-def match_level(calibrator: Calibrator, margin: Array, event: Array, weight: Array) -> Calibrator:
-    """The same slope, with the intercept at which as many events are expected of other margins as were seen.
+def match_level(calibrator: Calibrator, margin: Array, ahead: Months, event: Array, weight: Array) -> Calibrator:
+    """The same slopes, with the intercept at which as many events are expected of other margins as were seen.
 
     Parameters
     ----------
     calibrator
         Fitted on margins of accounts that were not learned from: how far margins are to be trusted.
-    margin, event, weight
-        Margins of another fit, 0/1 outcomes, and weights, each of shape (rows,). At least one event is needed, and one
-        row without.
+    margin, ahead, event, weight
+        Margins of another fit, months ahead, 0/1 outcomes, and weights, each of shape (rows,). At least one event is
+        needed, and one row without.
 
     Notes
     -----
     A fit on twice the accounts spreads its margins wider, and the line that suits the narrower ones would shift the
     number of events expected. Newton's method on a strictly concave function of one parameter.
     """
-    scaled, intercept = calibrator.slope * margin, calibrator.intercept
+    scaled, intercept = calibrator.slopes(ahead) * margin, calibrator.intercept
     for _ in range(_STEPS):
         chance = expit(scaled + intercept)
         step = float((weight * (event - chance)).sum() / (weight * chance * (1 - chance)).sum())
         intercept += float(np.clip(step, -1, 1))
         if abs(step) < 1e-10:
             break
-    return Calibrator(calibrator.slope, intercept)
+    return replace(calibrator, intercept=intercept)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def path_effects(contributions: Contributions) -> Array:
     margin = contributions.margin
     chunks = [margin[start : start + _CHUNK] for start in range(0, len(margin), _CHUNK)]
     start = (contributions.slope * contributions.base + contributions.intercept)[:, None]
-    parts = [_integrate(contributions.slope * chunk, start) for chunk in chunks]
+    parts = [_integrate(contributions.slope[:, None] * chunk, start) for chunk in chunks]
     effects = np.concatenate([np.empty((0, margin.shape[2])), *parts])
     return effects if contributions.facts is None else _with_facts(effects, contributions, contributions.facts)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.at_risk import AtRisk, sample
-from models.calibration import Calibrator, Slope, fit_calibrator, fit_slope, match_level
+from models.calibration import Calibrator, Slope, fit_by_month, fit_slope, match_level
 from models.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
 from models.inputs import Input
 from models.prediction import OUTCOMES
@@ -75,10 +75,10 @@ class FittedOutcome:
     events: int
     rows: int
 
-    def log_odds(self, inputs: Array) -> Array:
-        """Calibrated log-odds, shape (rows,)."""
+    def log_odds(self, inputs: Array, ahead: Array) -> Array:
+        """Calibrated log-odds of rows that many months ahead, shape (rows,)."""
         margin = np.zeros(len(inputs)) if self.hazard is None else self.hazard.margin(inputs)
-        return self.calibrator.log_odds(margin)
+        return self.calibrator.log_odds(margin, ahead)
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,12 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     margin = np.sum([test.margin for test in tested], axis=0)
     margin_counted = np.sum([test.counted for test in tested], axis=0)
     prior_sd = required(settings.tuning).calibration_prior_sd
-    trusted = fit_calibrator(margin, sampled.event, sampled.weight, prior_sd=prior_sd)
-    calibrator = match_level(trusted, margin, sampled.event, sampled.weight)
+    outcomes = (rows.ahead[sampled.chosen], sampled.event, sampled.weight)
+    calibrator = match_level(fit_by_month(margin, *outcomes, prior_sd=prior_sd), margin, *outcomes)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
-    final = match_level(calibrator, hazard.margin(learned_from.inputs), sampled.event, sampled.weight)
-    log_odds = calibrator.log_odds(margin_counted)
+    final = match_level(calibrator, hazard.margin(learned_from.inputs), *outcomes)
+    log_odds = calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
     return Learned(FittedOutcome(hazard, final, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted]))
 

@@ -35,16 +35,16 @@ _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on t
 class Contributions:
     """SHAP values of one outcome's monthly margins: `hazard = expit(slope * (base + margin.sum(-1)) + intercept)`.
 
-    `margin` has shape (accounts, months, inputs), `names` names the inputs. `intercept` has shape (months,): it holds
-    the luck to be expected in each month, and nothing of its spread. `facts`, shape (accounts, months), is NaN but
-    where the hazard is known whatever the margin. None: nowhere. Notice makes certain, `ruled_out_by` names the input
-    that rules out.
+    `margin` has shape (accounts, months, inputs), `names` names the inputs. `slope` and `intercept` have shape
+    (months,); the latter holds the luck to be expected in each month, and nothing of its spread. `facts`, shape
+    (accounts, months), is NaN but where the hazard is known whatever the margin. None: nowhere. Notice makes certain,
+    `ruled_out_by` names the input that rules out.
     """
 
     names: tuple[str, ...]
     margin: Array
     base: float
-    slope: float
+    slope: Array
     intercept: Array
     facts: Array | None = None
     ruled_out_by: str = "presigned_ahead"
@@ -154,7 +154,8 @@ class OutcomeModel:
         """
         ahead = self._ahead(frame, self.months)
         rows = self._rows_ahead(frame, ahead)
-        log_odds = np.stack([self.outcomes_[outcome].log_odds(rows) for outcome in OUTCOMES], axis=-1)
+        months = np.tile(np.arange(1.0, self.months + 1), len(frame))
+        log_odds = np.stack([self.outcomes_[outcome].log_odds(rows, months) for outcome in OUTCOMES], axis=-1)
         facts = self._facts(frame, ahead)
         hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
         arr = frame["arr"].to_numpy(dtype=float)
@@ -188,7 +189,8 @@ class OutcomeModel:
         intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
         facts = self._facts(frame, ahead)[:, :, OUTCOMES.index(outcome)]
         ruled_out_by = "presigned_ahead" if outcome == "churn" else "notice_takes_effect"
-        return Contributions(names, margin, base, fitted.calibrator.slope, intercept, facts, ruled_out_by)
+        slope = fitted.calibrator.slopes(np.arange(1.0, self.horizon_months + 1))
+        return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
