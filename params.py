@@ -176,7 +176,6 @@ class Backtest(Section):
     horizons: Annotated[tuple[Positive, ...], Field(min_length=1)]
     capacity: Annotated[tuple[Positive, ...], Field(min_length=1)]
     min_accounts_in_cut: Positive
-    logistic_rows: Annotated[int, Field(ge=1000)]
     resamples: Annotated[int, Field(ge=100)]
 
 

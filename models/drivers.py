@@ -265,12 +265,13 @@ def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, under_notice: float, presi
     when = f"the term ends in {counted(days, 'day')}, on {ends:%Y-%m-%d}"
     if days < 0:
         when = f"the renewal is {counted(-days, 'day')} overdue, since {ends:%Y-%m-%d}"
+    said = []
     if under_notice > 0:
         part = f" on {format_value(under_notice, 'share')} of ARR" if under_notice < 1 else ""
-        when = f"notice was given{part} and {when}"
-    elif presigned == 1:
-        when = f"the next renewal is signed and {when}"
-    return f"{ends:%Y-%m-%d}", when
+        said.append(f"notice was given{part}")
+    if presigned == 1:
+        said.append("the next renewal is signed")
+    return f"{ends:%Y-%m-%d}", " and ".join([", ".join(said), when] if said else [when])
 
 
 def _uncapitalised(text: str) -> str:

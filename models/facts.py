@@ -16,13 +16,14 @@ from models.prediction import OUTCOMES
 Array = NDArray[np.float64]
 UNDER_NOTICE = "notice_share"  # where the source tells of notices
 _CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
-_CHURN, _CONTRACTION, _EXPANSION = range(len(OUTCOMES))
+_CHURN, _CONTRACTION = OUTCOMES.index("churn"), OUTCOMES.index("contraction")
 
 
-def certainties(frame: pd.DataFrame, ahead: Array) -> Array:
+def certainties(frame: pd.DataFrame, ahead: Array, *, min_change: float) -> Array:
     """Where an outcome is certain (1) or ruled out (0), shape (rows, months, outcomes); NaN where chance decides.
 
-    A contraction that is certain is so for those that do not leave. `ahead` has shape (rows, months, calendar inputs).
+    A contraction that is certain is so for those that do not leave; a share of ARR of `min_change` or less is none.
+    `ahead` has shape (rows, months, calendar inputs).
     """
     facts = np.full((*ahead.shape[:2], len(OUTCOMES)), np.nan)
     signed = _calendar(ahead, "presigned_ahead") > 0
@@ -30,10 +31,16 @@ def certainties(frame: pd.DataFrame, ahead: Array) -> Array:
         share = column_of(frame, UNDER_NOTICE)
         due = (_calendar(ahead, "notice_takes_effect") > 0) & (column_of(frame, "due_share") >= 1) & ~signed
         facts[due & (share >= 1)] = (1, 0, 0)
-        facts[due & (share > 0) & (share < 1), 1:] = (1, 0)
+        facts[due & (share > min_change) & (share < 1), _CONTRACTION:] = (1, 0)
     graced = (_calendar(ahead, "terms_passed_ahead") == 1) & (_calendar(ahead, "term_ends_in_month") == 0)
     facts[(signed | graced & (column_of(frame, "presigned") > 0)) & renewal(ahead), _CHURN] = 0
     return facts
+
+
+def after_leaving(facts: Array) -> NDArray[np.bool_]:
+    """The months after one in which the account is certain to have left, shape (rows, months)."""
+    left = np.cumsum(facts[:, :, _CHURN] == 1, axis=1) > 0
+    return np.pad(left, ((0, 0), (1, 0)))[:, :-1]
 
 
 def renewal(ahead: Array) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from models.amounts import ChangePools, Changes
 from models.at_risk import at_risk, month_number
 from models.calibration import Calibrator, Slope
 from models.cross_sell import fit_shares, share_of
-from models.facts import certainties, kept_after_notice, renewal, with_facts
+from models.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
 from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
 from models.hazard import required
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
@@ -131,15 +131,15 @@ class OutcomeModel:
         return self
 
     def _material(self, frame: pd.DataFrame, paths: Array) -> Material:
-        logs = np.log(frame["arr"].to_numpy(dtype=float))
-        self.size_mean_, self.size_sd_ = float(logs.mean()), float(logs.std()) or 1.0
+        arr = frame["arr"].to_numpy(dtype=float)
+        self.size_mean_, self.size_sd_ = float(np.log(arr).mean()), float(np.log(arr).std()) or 1.0
         ahead = self._ahead(frame, self.months)
         return Material(
             inputs=self.all_inputs,
             snapshot=matrix(self.inputs, frame),
             calendar=ahead,
-            facts=certainties(frame, ahead),
-            size=(logs - self.size_mean_) / self.size_sd_,
+            facts=certainties(frame, ahead, min_change=self.settings.min_change),
+            size=self._size(arr),
             at_risk=at_risk(frame, paths),
             settings=self.settings,
         )
@@ -162,7 +162,7 @@ class OutcomeModel:
         amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
             arr=arr,
-            size=(np.log(arr) - self.size_mean_) / self.size_sd_,
+            size=self._size(arr),
             hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
             pool_index=amounts.index,
             pools=amounts.pools,
@@ -187,9 +187,14 @@ class OutcomeModel:
         names = tuple(item.name for item in self.all_inputs)
         luck = self.luck_.expected(self.horizon_months, gap_months=self._gap_months(frame))
         intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
-        facts = self._facts(frame, ahead)[:, :, OUTCOMES.index(outcome)]
-        ruled_out_by = "presigned_ahead" if outcome == "churn" else "notice_takes_effect"
+        every = self._facts(frame, ahead)
+        facts, ruled_out_by = every[:, :, OUTCOMES.index(outcome)], "presigned_ahead"
+        if outcome != "churn":
+            facts, ruled_out_by = np.where(after_leaving(every), 0.0, facts), "notice_takes_effect"
         slope = fitted.calibrator.slopes(np.arange(1.0, self.horizon_months + 1))
+        if "arr" in names:
+            size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
+            margin[:, :, names.index("arr")] += size[:, None] / slope
         return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by)
 
     def to_files(self) -> dict[str, str]:
@@ -251,8 +256,11 @@ class OutcomeModel:
 
     def _facts(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Hazards that no input moves, shape (rows, months, outcomes); NaN elsewhere."""
-        facts = certainties(frame, ahead)
+        facts = certainties(frame, ahead, min_change=self.settings.min_change)
         return np.where(facts == 1, self.notice_holds_, facts)
+
+    def _size(self, arr: Array) -> Array:
+        return np.asarray((np.log(arr) - self.size_mean_) / self.size_sd_)
 
     def _gap_months(self, frame: pd.DataFrame) -> int:
         return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)

@@ -106,15 +106,14 @@ class Prediction:
         """Probability of at least one event of which each counts with a chance of `share`, shape (n, M)."""
         shift, tilt = self.draw_shifts(_FIXED_DRAWS, np.random.default_rng(0))
         which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
-        stays = none_yet = np.ones((len(self.arr), _FIXED_DRAWS))
-        came, found = np.zeros_like(stays), []
+        waits = np.ones((len(self.arr), _FIXED_DRAWS))  # still a customer, and no such event yet
+        came, found = np.zeros_like(waits), []
         for month in range(self.hazards.shape[1]):
             factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
             shifted = multiply_odds(self.hazards[:, month], factor)
             event = shifted[:, which] * counts
-            came = came + stays * none_yet * event
-            stays = stays * (1 - shifted[:, OUTCOMES.index("churn")])
-            none_yet = none_yet * (1 - event) if outcome != "churn" else none_yet
+            came = came + waits * event
+            waits = waits * np.maximum(1 - event - (shifted[:, 0] if outcome != "churn" else 0), 0)
             found.append(np.minimum(came.mean(axis=1), 1.0))  # single precision may exceed it
         return np.stack(found, axis=1)
 

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import baselines, time_series
-from models.inputs import evenly_spread
 from models.outcome import OutcomeModel
 from models.rollup import RollUp, roll_up
 from params import Params
@@ -45,10 +44,8 @@ class Rivals:
 
 def work_out(known: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
     """Fit the logistic regression and the time series to what was known at the origin."""
-    settings = replace(settings_of(params), learner="logistic", max_rows=params.backtest.logistic_rows)
-    kept = evenly_spread(len(known.frame), params.backtest.logistic_rows)
-    frame = known.frame.iloc[kept].reset_index(drop=True)
-    model = OutcomeModel(known.inputs, settings).fit(frame, known.paths[kept])
+    settings = replace(settings_of(params), learner="logistic")
+    model = OutcomeModel(known.inputs, settings).fit(known.frame, known.paths)
     prediction, paths = model.predict(cohort), paths_settings(params)
     rolled = roll_up(prediction, paths, horizon_months=model.horizon_months, threads=params.threads)
     month = ~np.isnan(known.paths[:, 1])
@@ -133,7 +130,7 @@ def _bands(frame: pd.DataFrame) -> NDArray[np.object_]:
 def _cells(frame: pd.DataFrame, months: int) -> pd.DataFrame:
     """The segment of snapshot rows, and whether a term ends (or has run out) within so many months."""
     ahead = frame["as_of"] + pd.DateOffset(months=months)
-    return pd.DataFrame({"segment": _segment(frame), "due": frame["term_ends_on"] < ahead})
+    return pd.DataFrame({"segment": _segment(frame), "due": frame["term_ends_on"] <= ahead})
 
 
 def _segment(frame: pd.DataFrame) -> "pd.Series[str]":

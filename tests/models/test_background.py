@@ -37,7 +37,7 @@ def said(item: Input, now: Any, past: pd.DataFrame | None, arr: float = 100_000.
     """What follows the colon for account a, a large one unless its ARR is given."""
     row = company().iloc[:1].assign(account_id="a", arr=arr, term_ends_on=pd.NaT, notice_given=0, presigned=0)
     table = drivers(
-        Contributions((item.name,), np.ones((1, 1, 1)), -4.0, 1.0, np.zeros(1)),
+        Contributions((item.name,), np.ones((1, 1, 1)), -4.0, np.ones(1), np.zeros(1)),
         [item],
         row.assign(**{item.name: [now]}),
         outcome="churn",

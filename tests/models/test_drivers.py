@@ -20,7 +20,8 @@ PEERS = "uses more than {value} of the other accounts"
 def contributions(margin, names=None):
     margin = np.asarray(margin, dtype=float)
     names = names or tuple(f"x{i}" for i in range(margin.shape[2]))
-    return Contributions(tuple(names), margin, BASE, SLOPE, np.full(margin.shape[1], INTERCEPT))
+    months = np.ones(margin.shape[1])
+    return Contributions(tuple(names), margin, BASE, SLOPE * months, INTERCEPT * months)
 
 
 def random_contributions(accounts=300, months=12, inputs=8, scale=0.5, seed=0):
@@ -242,6 +243,11 @@ def test_values_are_said_in_words(item, seen, value, words):
             {"notice_given": [1], "notice_share": [0.4]},
             "2025-02-15",
             "notice was given on 40% of ARR and the term ends in 45 days, on 2025-02-15",
+        ),
+        (
+            {"notice_given": [1], "presigned": [1]},
+            "2025-02-15",
+            "notice was given, the next renewal is signed and the term ends in 45 days, on 2025-02-15",
         ),
         ({"presigned": [1]}, "2025-02-15", "the next renewal is signed and the term ends in 45 days, on 2025-02-15"),
         ({"term_ends_on": [pd.NaT]}, "evergreen", "the contract has no end date"),

@@ -45,7 +45,7 @@ def test_too_few_events_give_the_rate_of_all(material, monkeypatch):
     found = fit_outcome("churn", material)
     pairs = found.outcome.rows
     assert found.outcome.hazard is None
-    chance = 1 / (1 + np.exp(-found.outcome.log_odds(np.zeros((2, 1)))))
+    chance = 1 / (1 + np.exp(-found.outcome.log_odds(np.zeros((2, 1)), np.ones(2))))
     assert chance == pytest.approx([(found.outcome.events + 0.5) / (pairs + 1)] * 2)
 
 

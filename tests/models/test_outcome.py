@@ -1,11 +1,14 @@
+import copy
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
 
+from models.calibration import Slope
 from models.drivers import drivers, horizon_probability
 from models.outcome import OutcomeModel
 from models.prediction import OUTCOMES, Estimation, Prediction
@@ -192,6 +195,30 @@ def test_what_is_certain_is_a_reason_and_the_reasons_still_add_up(fitted, world,
         assert (first[due] == "renewal").all()
 
 
+def test_who_leaves_for_sure_has_no_chance_of_expansion_afterwards(fitted, world):
+    frame = newest(world).assign(notice_given=1.0, notice_share=1.0, due_share=1.0)
+    frame = frame.assign(term_ends_on=NEWEST + pd.DateOffset(days=10))
+    assert (horizon_probability(fitted.contributions(frame, "expansion")) == 0).all()
+    np.testing.assert_array_equal(fitted.predict(frame).event_probability("expansion"), 0)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_what_is_explained_is_what_is_published_where_luck_has_no_spread(fitted, world, outcome):
+    """Of one month, in which nothing else can come first."""
+    frame = newest(world).head(30)
+    tilted = {name: replace(one, tilt=Slope(-0.3, 0.2)) for name, one in fitted.outcomes_.items()}
+    model = copy.copy(fitted)
+    model.outcomes_, model.luck_, model.inputs = tilted, SharedLuck(), fitted.inputs
+    explained = horizon_probability(first_month(model.contributions(frame, outcome)))
+    prediction = replace(model.predict(frame), estimation=Estimation(np.full(3, -0.3), np.zeros(3), np.zeros(99)))
+    np.testing.assert_allclose(prediction.event_probability(outcome)[:, 0], explained, rtol=1e-5)
+
+
+def first_month(explained):
+    first = {name: getattr(explained, name)[:1] for name in ("slope", "intercept")}
+    return replace(explained, margin=explained.margin[:, :1], facts=explained.facts[:, :1], **first)
+
+
 def test_months_between_training_and_snapshot_let_the_luck_fade(fitted, world):
     later = newest(world).assign(as_of=pd.Timestamp("2024-06-01"))
     assert fitted.predict(newest(world)).gap_months == 0
@@ -241,7 +268,7 @@ def test_horizon_probabilities_from_monthly_hazards():
         cross_sell_share=np.array([0.25]),
     )
     np.testing.assert_allclose(prediction.event_probability("churn"), [[0.1, 0.55]])
-    # month 1: 0.2; month 2: still here (0.9) and not yet expanded (0.8), then 0.4
-    np.testing.assert_allclose(prediction.event_probability("expansion"), [[0.2, 0.2 + 0.9 * 0.8 * 0.4]])
+    # month 1: 0.2; month 2: neither left nor expanded before (0.7), then 0.4
+    np.testing.assert_allclose(prediction.event_probability("expansion"), [[0.2, 0.2 + 0.7 * 0.4]], rtol=1e-6)
     # a quarter of both: 0.05; then still here (0.9) and not yet cross-sold to (0.95), then 0.1
     np.testing.assert_allclose(prediction.cross_sell_probability(), [[0.05, 0.05 + 0.9 * 0.95 * 0.1]])
