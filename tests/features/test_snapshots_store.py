@@ -13,7 +13,7 @@ import pytest
 
 import params
 from features import catalogue, snapshots
-from features.engines import embedded
+from features.engines import embedded, single
 from features.problems import BadInput
 from features.revenue import arr_by_account
 from features.snapshots import LiveSnapshots, build, make, month_starts, of_account, plan, stored
@@ -438,6 +438,19 @@ def test_each_account_on_demand_and_its_ranks(
             )
         assert live.of("nobody").frame.empty
     assert of_account(company_tables, "nobody", THIRD, params=settings()).frame.empty
+
+
+def test_an_account_with_very_many_rows_is_left_to_duckdb(
+    company_tables: Any, settings: Callable[..., params.Params], small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with few before and after it are not affected."""
+    batch = stored(company_tables, [THIRD], params=settings()).frame
+    with LiveSnapshots(company_tables, THIRD, params=settings()) as live:
+        for account, many_rows in [("account 1", 50_000), ("account 2", 0), ("account 1", 0), ("account 2", 50_000)]:
+            monkeypatch.setattr(single, "MANY_ROWS", many_rows)
+            expected = batch.loc[batch["account_id"] == account].reset_index(drop=True)
+            pd.testing.assert_frame_equal(live.of(account).frame, expected, check_exact=True)
+            assert len(expected) == 1
 
 
 @pytest.mark.parametrize(
