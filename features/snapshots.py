@@ -356,7 +356,7 @@ class _Recipe:
         joined = _left_joins({"attributes": "attributes"} | {name: self._of(own) for name, own in families.items()})
         return f"SELECT {self._shown(columns, of='spine')} FROM spine {joined}"
 
-    @cached_property
+    @property
     def steps(self) -> Steps:
         """What makes the rows of `assembly` an account at a time."""
         parts = _tables_of(self.selection.features)

@@ -22,7 +22,9 @@ class Lite:
     """
 
     def __init__(self) -> None:
-        self._connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=CACHED_STATEMENTS)
+        self._connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False, cached_statements=CACHED_STATEMENTS
+        )
         self._connection.execute("PRAGMA journal_mode = OFF")
         self._connection.execute("PRAGMA secure_delete = OFF")
         self._connection.create_aggregate("BIT_OR", 1, _BitOr)  # type: ignore[arg-type]
@@ -55,7 +57,13 @@ class Lite:
         self._connection.executemany(f"INSERT INTO {named(name)} {self._filling[name]}", rows)
 
     def make(self, statements: Iterable[dialects.Statement]) -> None:
-        """Run statements of the core; what one of them drops stays, to be filled anew."""
+        """Run statements of the core; what one of them drops stays, to be filled anew.
+
+        Raises
+        ------
+        OverflowError
+            A sum of whole numbers has more than 64 bits.
+        """
         for name, select in ((statement.makes, statement.select) for statement in statements):
             if select is None:
                 continue
@@ -63,8 +71,16 @@ class Lite:
                 made = dialects.translate(select, dialects.LITE)
                 self.declare(name, _columns(self._connection.execute(f"{made} LIMIT 0")))
                 self._filling[name] = made
-            self._connection.execute(f"DELETE FROM {named(name)}")
+            self._refill(name)
+
+    def _refill(self, name: str) -> None:
+        self._connection.execute(f"DELETE FROM {named(name)}")
+        try:
             self._connection.execute(f"INSERT INTO {named(name)} {self._filling[name]}")
+        except sqlite3.OperationalError as error:
+            if "overflow" in str(error):
+                raise OverflowError(f"a sum in {name} has more than 64 bits") from None
+            raise
 
     def fetch(self, select: str, types: Sequence[pa.DataType] | None = None) -> pa.Table:
         """The rows of a SELECT of the core, in these types or else in those of the values."""

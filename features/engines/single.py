@@ -2,12 +2,12 @@
 
 A step of DuckDB takes about a tenth of a millisecond, however few the rows, and there are some seven hundred. So the
 work tables of an account are made in SQLite, of the rows that DuckDB reads for it; what is computed of them, with last
-divisions and numbers of more than 64 bits, DuckDB does in a single step. An account with very many rows is left to
-DuckDB altogether.
+divisions and numbers of more than 64 bits, DuckDB does in a single step. An account with very many rows, or with sums
+that outgrow 64 bits, is left to DuckDB altogether.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -22,7 +22,7 @@ from features.engines.lite import Lite, as_table
 from features.sql import named
 from features.tables import Tables
 
-MANY_ROWS = 50_000  # with about so many DuckDB is faster, though it plans every statement anew
+MANY_ROWS = 30_000  # with about so many DuckDB is faster, though it plans every statement anew
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Steps:
     parts
         The work tables whose columns a snapshot is computed of.
     joined
-        FROM clause that joins them; no two columns but `account_id` and `k` have the same name.
+        FROM clause that joins them; but for `account_id` and `k`, no two of their columns have the same name.
     computed
         SELECT of the snapshot from `parts`, a table with all those columns.
     """
@@ -84,25 +84,32 @@ class Single:
         """Make the work tables of one account; they are empty where there is no such account."""
         key, _ = self._tables.account_keys(self._duck.connection, account_id)
         rows = {name: self._read(f"{name}({key})") for name in self._own}
-        self._many = any(len(own) > MANY_ROWS for own in rows.values())
-        if self._many:
+        few = all(len(own) <= MANY_ROWS for own in rows.values())
+        self._in_sqlite = few and self._all_by_sqlite(rows)
+        if not self._in_sqlite:
             self._all_by_duckdb(key)
-            return
-        for name, own in rows.items():
-            self._lite.fill(f"raw_{name}", own)
-        self._lite.make(self._statements)
 
     def fetch(self, select: str) -> pa.Table:
         """The rows of a SELECT over the work tables."""
-        return self._duck.fetch(select) if self._many else self._lite.fetch(select)
+        return self._lite.fetch(select) if self._in_sqlite else self._duck.fetch(select)
 
     def snapshot(self) -> pa.Table:
         """The rows of the snapshot."""
-        if self._many:
+        if not self._in_sqlite:
             return self._duck.fetch(f"WITH parts AS ({self._parts}) {self._steps.computed}")
         self._given.table = self._lite.fetch(self._parts, self._given.table.schema.types)
         rows = self._duck.connection.execute("EXECUTE snapshot").fetchall()  # as Arrow it would take twice as long
         return as_table(rows, self._schema.names, self._schema.types)
+
+    def _all_by_sqlite(self, rows: Mapping[str, list[tuple[Any, ...]]]) -> bool:
+        """Make the work tables of an account's rows in SQLite; False where a sum outgrows its 64 bits."""
+        for name, own in rows.items():
+            self._lite.fill(f"raw_{name}", own)
+        try:
+            self._lite.make(self._statements)
+        except OverflowError:
+            return False
+        return True
 
     def _all_by_duckdb(self, key: int) -> None:
         """Make the work tables of an account in DuckDB."""
@@ -113,11 +120,11 @@ class Single:
     def _prepare_reads(self) -> None:
         """Make the tables of an account's rows in SQLite, plan what is read of each, and read those of no account."""
         seen = _seen(self._statements)
-        self._own = [name for name in self._tables.columns if self._tables.has(name, "account_id")]
-        for name in self._tables.columns:
+        self._own = [name for name in seen if self._tables.has(name, "account_id")]
+        for name, condition in seen.items():
             kinds = self._kinds(self._tables.rows(name, "0"))
             shown = ", ".join(_plain(column, kind) for column, kind in kinds.items())
-            rows = f"({self._tables.rows(name, '$1')}) account_rows WHERE {seen.get(name, 'FALSE')}"
+            rows = f"({self._tables.rows(name, '$1')}) account_rows WHERE {condition}"
             self._duck.connection.execute(f"PREPARE read_{name} AS SELECT {shown} FROM {rows}")
             self._lite.declare(f"raw_{name}", list(kinds))
             if name not in self._own:
