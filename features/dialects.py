@@ -8,12 +8,14 @@ an error, so that a new kind of feature cannot be right on one engine and wrong 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
 
 CORE = "duckdb"
 EMITTED = ("postgres", "spark", "snowflake", "bigquery", "databricks")
+LITE = "sqlite"  # with days and moments as microseconds since 1970, see `features.engines.lite`
 
 # What DuckDB's TRIM strips (the Unicode space separators), and the two letters whose small form it tells otherwise.
 SPACES = "\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -75,7 +77,7 @@ def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str
     select
         As text, or as `parse` or `own` took it.
     dialect
-        One of `EMITTED`.
+        One of `EMITTED`, or `LITE`.
     raw
         What stands before the name of a table of the source in place of `raw.`.
 
@@ -91,6 +93,8 @@ def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str
         shimmed = _source(node, raw) if isinstance(node, exp.Table) else _shimmed(node, dialect)
         if shimmed is not node:
             node.replace(shimmed)
+    for cast in reversed(list(tree.find_all(exp.Cast)) if dialect == LITE else []):
+        cast.replace(_midnight(cast.this) if _is_day(cast) else cast)
     # BigQuery cannot say where NULLs go in the order of a running sum; the keys of those are never NULL
     unsupported = ErrorLevel.IGNORE if dialect == "bigquery" else ErrorLevel.RAISE
     return tree.sql(dialect=dialect, unsupported_level=unsupported)
@@ -110,7 +114,8 @@ def _require_portable(tree: exp.Expr) -> None:
 
 
 def _shimmed(node: exp.Expr, dialect: str) -> exp.Expr:
-    shim = next((shim for kind, shim in SHIMS.items() if isinstance(node, kind)), None)
+    shims = SHIMS | LITE_SHIMS if dialect == LITE else SHIMS
+    shim = next((shim for kind, shim in shims.items() if isinstance(node, kind)), None)
     return shim(node, dialect) if shim else node
 
 
@@ -124,10 +129,14 @@ def _source(table: exp.Table, prefix: str) -> exp.Expr:
 def _difference(node: exp.Expr, dialect: str) -> exp.Expr:
     """Days between two dates, as a whole number of 64 bits."""
     ends = (node.this, node.expression)
-    if not all(isinstance(end, exp.Cast) and end.args["to"].is_type("date") for end in ends):
+    if not all(map(_is_day, ends)):
         return node
     days = node.copy() if dialect == "postgres" else exp.DateDiff(this=ends[0], expression=ends[1], unit=exp.var("DAY"))
     return exp.cast(exp.paren(days) if dialect == "postgres" else days, "BIGINT")
+
+
+def _is_day(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Cast) and node.args["to"].is_type("date")
 
 
 def _cast(node: exp.Expr, dialect: str) -> exp.Expr:
@@ -162,6 +171,7 @@ def _microseconds(later: exp.Expr, earlier: exp.Expr, dialect: str) -> str:
         "postgres": f"CAST(EXTRACT(EPOCH FROM ({a} - {b})) * 1000000 AS BIGINT)",
         "snowflake": f"DATEDIFF(MICROSECOND, {b}, {a})",
         "bigquery": f"DATETIME_DIFF({a}, {b}, MICROSECOND)",
+        LITE: f"({a} - {b})",
     }.get(dialect, f"(UNIX_MICROS(CAST({a} AS TIMESTAMP)) - UNIX_MICROS(CAST({b} AS TIMESTAMP)))")
 
 
@@ -225,4 +235,66 @@ SHIMS: dict[type[exp.Expr], Shim] = {
     exp.Anonymous: _bit_count,
     exp.Lower: _lower,
     exp.Trim: _trim,
+}
+
+
+# SQLite, which has no type of days or moments ------------------------------------------------------------------------
+
+DAY = 86_400_000_000  # microseconds
+
+
+def _lite_difference(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Days between two days."""
+    days = exp.Div(this=exp.paren(node.copy()), expression=exp.Literal.number(DAY), typed=True)
+    return exp.paren(days) if _difference(node, dialect) is not node else node
+
+
+def _moment(moment: exp.Expr) -> exp.Expr:
+    """A moment as it is; one that is written out, as a number."""
+    if not isinstance(moment, exp.Literal):
+        return exp.paren(moment)
+    since = datetime.fromisoformat(moment.name) - datetime(1970, 1, 1)
+    return exp.Literal.number(since // timedelta(microseconds=1))
+
+
+def _midnight(moment: exp.Expr) -> exp.Expr:
+    """The begin of a moment's day."""
+    if isinstance(moment, exp.Literal):
+        return _moment(moment)
+    us = moment.sql(dialect=LITE)
+    return exp.paren(sqlglot.parse_one(f"{us} - ({us} % {DAY} + {DAY}) % {DAY}", read=LITE))
+
+
+def _lite_cast(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Moments are there as they are; an amount in cents comes of a fraction that is not exact."""
+    if node.args["to"].is_type("timestamp", "timestampntz"):
+        return _moment(node.this)
+    if node.args["to"].is_type("bigint") and isinstance(node.this, exp.Mul):
+        return _lite_round(node, dialect)
+    return _cast(node, dialect)
+
+
+def _lite_round(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Halves away from zero, of any number of 64 bits."""
+    x = node.this.sql(dialect=dialect)
+    whole, rest = f"CAST({x} AS INTEGER)", f"({x} - CAST({x} AS INTEGER))"
+    text = f"{whole} + CASE WHEN {rest} >= 0.5 THEN 1 WHEN {rest} <= -0.5 THEN -1 ELSE 0 END"
+    return exp.paren(sqlglot.parse_one(text, read=dialect))
+
+
+def _lite_bits(node: exp.Expr, dialect: str) -> exp.Expr:
+    """The functions of bits have no name of SQLite's own."""
+    del dialect
+    if isinstance(node, exp.BitwiseOrAgg):
+        return exp.Anonymous(this="BIT_OR", expressions=[node.this])
+    return exp.Anonymous(this="BIT_COUNT", expressions=[node.this]) if isinstance(node, exp.BitwiseCount) else node
+
+
+LITE_SHIMS: dict[type[exp.Expr], Shim] = {
+    exp.Sub: _lite_difference,
+    exp.Cast: _lite_cast,
+    exp.Round: _lite_round,
+    exp.BitwiseOrAgg: _lite_bits,
+    exp.BitwiseCount: _lite_bits,
+    exp.Anonymous: _lite_bits,
 }

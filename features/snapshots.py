@@ -10,7 +10,6 @@ changed definition or a rewritten past gets new files beside the old ones: a fil
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,7 +29,7 @@ from features.compiler import compile_parts, edge_sets, edges, table_of
 from features.engines import emitted
 from features.engines.chosen import engine_of
 from features.engines.engine import Engine
-from features.engines.single import Single
+from features.engines.single import Single, Steps
 from features.feature import Feature
 from features.kinds import columns_of
 from features.knowledge import digest_of, known_before
@@ -255,9 +255,7 @@ class LiveSnapshots:
         self._recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
         self._peers = _Peers(self._recipe, as_of, params)
         self._priced = tables.has("contracts", "currency")
-        queries = {"snapshot": self._recipe.assembly, "without_rate": spine.lines_without_rate()}
-        made = _select_of_each(self._recipe.statements)
-        self._engine = Single(tables, self._recipe.asof.frames(), made, queries, memory_gb=params.memory_gb)
+        self._engine = Single(tables, self._recipe.steps, memory_gb=params.memory_gb)
 
     def __enter__(self) -> Self:
         """The context is the object itself."""
@@ -277,8 +275,8 @@ class LiveSnapshots:
         """
         self._engine.show(account_id)
         if self._priced:
-            _require_rates(self._engine.run("without_rate"))
-        made = self._engine.run("snapshot")
+            _require_rates(self._engine.fetch(spine.lines_without_rate()))
+        made = self._engine.snapshot()
         made = made.set_column(0, "account_id", pa.array([account_id] * made.num_rows, pa.string()))
         return _snapshots(self._recipe, self._recipe.finished(made, self._peers.ranks(made)))
 
@@ -355,11 +353,22 @@ class _Recipe:
         """
         families = self._families
         columns = self.columns | {f.name: f"{family}.{named(f.name)}" for family, own in families.items() for f in own}
+        joined = _left_joins({"attributes": "attributes"} | {name: self._of(own) for name, own in families.items()})
+        return f"SELECT {self._shown(columns, of='spine')} FROM spine {joined}"
+
+    @property
+    def steps(self) -> Steps:
+        """What makes the rows of `assembly` an account at a time."""
+        parts = _tables_of(self.selection.features)
+        computed = f"SELECT {self._shown(self.columns, of='parts')} FROM parts"
+        return Steps(self.asof.frames(), self.statements, ("spine", *parts), f"spine {_left_joins(parts)}", computed)
+
+    def _shown(self, columns: Mapping[str, str], *, of: str) -> str:
+        """The columns of `assembly`, of a relation with those of the spine."""
         shown = {name: sql for name, sql in columns.items() if name not in self.ranks}
         shown |= {_ranked(name): columns[name] for name in self.ranks}
         selected = "".join(f", {sql} AS {named(name)}" for name, sql in shown.items())
-        joined = _left_joins({"attributes": "attributes"} | {name: self._of(own) for name, own in families.items()})
-        return f"SELECT spine.account_id, spine.k, t AS as_of, term_ends AS term_ends_on{selected} FROM spine {joined}"
+        return f"{of}.account_id, {of}.k, t AS as_of, term_ends AS term_ends_on{selected}"
 
     @cached_property
     def _families(self) -> dict[str, list[Feature]]:
@@ -532,20 +541,23 @@ class _Peers:
 
     def __init__(self, recipe: _Recipe, as_of: date, params: Params) -> None:
         self._names = recipe.ranks
-        columns = ["account_id", "segment", *map(_ranked, self._names)]
         file = _newest_stored(recipe, as_of, params) if self._names else None
-        self._frame = pq.read_table(file, columns=columns).to_pandas() if file else pd.DataFrame(columns=columns)
+        columns = ["account_id", "segment", *map(_ranked, self._names)]
+        frame = pq.read_table(file, columns=columns).to_pandas() if file else pd.DataFrame(columns=columns)
+        self._by_segment = dict(list(frame.groupby("segment")))
 
     def ranks(self, made: pa.Table) -> pa.Table:
         """The ranks of one account, or of none, among the others of its segment."""
-        own = made.to_pylist()
+        own = made.to_pylist() if self._names else []
         return pa.table({name: pa.array([self._rank(row, name) for row in own], pa.float64()) for name in self._names})
 
     def _rank(self, own: Mapping[str, Any], name: str) -> float | None:
-        others = (self._frame["account_id"] != own["account_id"]) & (self._frame["segment"] == own["segment"])
-        values = self._frame.loc[others, _ranked(name)].dropna()
-        value = own[_ranked(name)]
-        return float((values < value).mean()) if value is not None and len(values) else None
+        peers, value = self._by_segment.get(own["segment"]), own[_ranked(name)]
+        if peers is None or value is None:
+            return None
+        others = peers[_ranked(name)].to_numpy()[peers["account_id"].to_numpy() != own["account_id"]]
+        known = others[~np.isnan(others)]
+        return float((known < value).mean()) if len(known) else None
 
 
 def _ranked(name: str) -> str:
@@ -560,12 +572,6 @@ def _newest_stored(recipe: _Recipe, as_of: date, params: Params) -> Path | None:
     known = known_before(recipe.asof.tables, [day for day in days if day <= as_of])
     files = (_file(folder, day, known[day]) for day in known)
     return next((file for file in files if file.exists()), None)
-
-
-def _select_of_each(statements: Sequence[str]) -> dict[str, str]:
-    """The SELECT of each temp table that the statements make."""
-    found = (re.match(r"CREATE TEMP TABLE (\w+) AS (.*)", statement, re.DOTALL) for statement in statements)
-    return {match[1]: match[2] for match in found if match}
 
 
 def _snapshots(recipe: _Recipe, table: pa.Table) -> Snapshots:

@@ -95,8 +95,8 @@ class Tables:
                 select += f" WHERE account_key BETWEEN {first} AND {last}"
             connection.execute(f"CREATE OR REPLACE VIEW raw.{name} AS {select}")
 
-    def of_account(self, table: str, key: int) -> str:
-        """SELECT of the rows of one account, as `raw` would show them; of all rows of a table without accounts."""
+    def rows(self, table: str, key: str) -> str:
+        """SELECT of the rows of the account with a key, as `raw` would show them; of all rows where none has one."""
         where = f" WHERE account_key = {key}" if self.has(table, "account_id") else ""
         return f"SELECT {self._shown(table, keyed=True)} FROM stored.{table}{where}"
 

@@ -43,6 +43,12 @@ Rows = dict[str, list[dict[str, Any]]]
         ("SELECT BIT_COUNT(m) FROM t", "postgres", "SELECT BIT_COUNT(CAST(CAST(m AS BIGINT) AS BIT(64))) FROM t"),
         ("SELECT BIT_COUNT(m) FROM t", "spark", "SELECT BIT_COUNT(m) FROM t"),
         ("SELECT BIT_OR(m) FROM t", "snowflake", "SELECT BITORAGG(m) FROM t"),
+        (
+            "SELECT a FROM raw.usage WHERE a >= DATE '1970-01-03'",
+            "sqlite",
+            "SELECT a FROM raw_usage AS usage WHERE a >= 172800000000",
+        ),
+        ("SELECT CAST(NULL AS TIMESTAMP) AS a FROM t", "sqlite", "SELECT (NULL) AS a FROM t"),
     ],
 )
 def test_translated(core: str, dialect: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""One definition on three engines: every column of the snapshots is the same on DuckDB, PostgreSQL and Spark.
+"""One definition on all engines: every column of the snapshots is the same on DuckDB, SQLite, PostgreSQL and Spark.
 
 The company's rows come late, are corrected and have gaps; lines overlap, are evergreen or signed ahead; moments come
 with zones, texts in other scripts and with spaces of other kinds; halves are rounded, and a leap day is a snapshot.
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import duckdb
 import pandas as pd
@@ -22,12 +22,14 @@ import pytest
 import params
 from features import contract
 from features.contract import Type
+from features.dialects import parse
 from features.engines.embedded import Embedded
 from features.engines.engine import Engine
+from features.engines.lite import Lite
 from features.engines.postgres import Postgres
 from features.engines.spark import Spark
 from features.problems import BadInput
-from features.snapshots import Snapshots, build
+from features.snapshots import LiveSnapshots, Snapshots, build
 from features.source import Loaded, load_tables
 from params import SettingsError
 
@@ -302,6 +304,44 @@ def test_postgres_gives_the_same_values(database: str, odd: pa.Table, expected: 
 @pytest.mark.usefixtures("light_spark")
 def test_spark_gives_the_same_values(odd: pa.Table, expected: pa.Table) -> None:
     assert values(Spark("local[2]", threads=2, memory_gb=1), odd).to_pydict() == expected.to_pydict()
+
+
+class InSQLite(Lite):
+    """SQLite as an engine that takes statements as text, and moments as the store gives them."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def load(self, frames: Any) -> None:
+        moment = frames["odd"].schema.get_field_index("moment")
+        super().load({"odd": frames["odd"].set_column(moment, "moment", frames["odd"]["moment"].cast(pa.int64()))})
+
+    def make(self, statements: Any) -> None:
+        super().make(map(parse, statements))
+
+
+def test_sqlite_gives_the_same_values(odd: pa.Table, expected: pa.Table) -> None:
+    assert values(cast(Engine, InSQLite()), odd).to_pydict() == expected.to_pydict()
+
+
+@pytest.mark.parametrize("day", DATES)
+def test_one_account_on_demand_has_the_same_snapshot(
+    embedded: tuple[Loaded, Snapshots], rows: Rows, day: date, tmp_path: Path
+) -> None:
+    """Its ranks are missing, since no snapshot is stored."""
+    loaded, batch = embedded
+    used = params.load(None, [f"data_dir={tmp_path}", "memory_gb=1"])
+    accounts = sorted({row["account_id"] for row in rows["accounts"]})[:6]
+    columns = [column for column in batch.frame if "peer_rank" not in column]
+    with LiveSnapshots(loaded.tables, day, params=used) as live:
+        made = pd.concat([live.of(account).frame for account in accounts], ignore_index=True)
+    of_them = batch.frame["account_id"].isin(accounts) & (batch.frame["as_of"] == pd.Timestamp(day))
+    expected = batch.frame.loc[of_them, columns].reset_index(drop=True)
+    assert len(expected) > 1
+    pd.testing.assert_frame_equal(made[columns], expected, check_exact=True)
 
 
 @needs_postgres

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 import params
 from features import catalogue, snapshots
-from features.engines import embedded
+from features.engines import embedded, single
 from features.problems import BadInput
 from features.revenue import arr_by_account
 from features.snapshots import LiveSnapshots, build, make, month_starts, of_account, plan, stored
@@ -438,6 +438,36 @@ def test_each_account_on_demand_and_its_ranks(
             )
         assert live.of("nobody").frame.empty
     assert of_account(company_tables, "nobody", THIRD, params=settings()).frame.empty
+
+
+def test_an_account_with_very_many_rows_is_left_to_duckdb(
+    company_tables: Any, settings: Callable[..., params.Params], small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with few before and after it are not affected."""
+    batch = stored(company_tables, [THIRD], params=settings()).frame
+    with LiveSnapshots(company_tables, THIRD, params=settings()) as live:
+        for account, many_rows in [("account 1", 30_000), ("account 2", 0), ("account 1", 0), ("account 2", 30_000)]:
+            monkeypatch.setattr(single, "MANY_ROWS", many_rows)
+            expected = batch.loc[batch["account_id"] == account].reset_index(drop=True)
+            pd.testing.assert_frame_equal(live.of(account).frame, expected, check_exact=True)
+            assert len(expected) == 1
+
+
+def test_sums_of_more_than_64_bits_are_left_to_duckdb(
+    company: Rows, checked: Callable[..., Any], settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Usage in bytes, say: its sum weighted by days, which the trend is made of, outgrows SQLite."""
+    trend = tuple(feature for feature in catalogue.FEATURES if feature.name == "usage_trend_90d")
+    monkeypatch.setattr(catalogue, "FEATURES", trend)
+    row = {"account_id": "account 1", "user_id": "a", "feature": "b", "recorded_at": None, "quantity": 8e10}
+    days = [row | {"used_on": THIRD - timedelta(days=ago)} for ago in range(1, 80)]
+    tables = checked(company | {"usage": [*company["usage"], *days]})
+    batch = stored(tables, [THIRD], params=settings()).frame
+    expected = batch[batch["account_id"] == "account 1"].reset_index(drop=True)
+    assert expected["usage_trend_90d"].notna().all()
+    pd.testing.assert_frame_equal(
+        of_account(tables, "account 1", THIRD, params=settings()).frame, expected, check_exact=True
+    )
 
 
 @pytest.mark.parametrize(
