@@ -7,6 +7,8 @@ export BENTOML_DO_NOT_TRACK := true
 # Threads that wait must not spin: on a busy machine that makes training ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 export UV_PYTHON_PREFERENCE := only-system
+# Compiled once, not by every process: where bytecode may not be written, each start costs ten seconds more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup spark lock docs lint bench clean
 
@@ -15,7 +17,7 @@ demo: setup
 
 test: setup lint
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --dist loadgroup --durations=25 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25 --cov --cov-report=term --cov-fail-under=90
 
 lint: setup
 	$(BIN)/ruff check .

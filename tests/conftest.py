@@ -5,14 +5,21 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-TOGETHER = ("serving/service",)  # one published company, one running server
+TOGETHER = (
+    "serving/service",  # one published company, one running server
+    "training",  # one company, its snapshots, and what is learned from them
+)
+LONGEST = (*TOGETHER, "test_holdfast.py", "test_killed.py", "test_notebooks.py", "features/test_engines.py")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left alone with it; otherwise the order is random."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(TESTS))))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _group(item) not in LONGEST)
 
 
-def _group(file: Path) -> str:
+def _group(item: pytest.Item) -> str:
+    file = item.path.relative_to(TESTS)
     return next((folder for folder in TOGETHER if file.is_relative_to(folder)), str(file))

@@ -27,13 +27,15 @@ TINY = (
     "backtest.horizons=[3, 6]",
     "backtest.origins=1",
     "forecast.draws=200",
+    "threads=1",
 )
 
 
-def run(*arguments: str, data_dir: Path | None = None) -> Result:
+def run(verb: str, *arguments: str, data_dir: Path | None = None) -> Result:
+    """Run a verb; what its arguments set is laid over the tiny company's settings."""
     settings = [f"data_dir={data_dir}", *TINY] if data_dir else []
     options = [part for setting in settings for part in ("--set", setting)]
-    return CliRunner().invoke(holdfast.app, [*arguments, *options])
+    return CliRunner().invoke(holdfast.app, [verb, *options, *arguments])
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 SMALL = [
     "simulated.accounts=120",
     "simulated.months=30",
-    "model.trees=10",
+    "model.learner=logistic",
     "model.min_churned=3",
     "forecast.draws=100",
     "backtest.origins=1",
@@ -22,10 +22,10 @@ SMALL = [
 STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
 
 
-def start(data: Path, seed: int) -> "subprocess.Popen[str]":
+def start(verb: str, data: Path, seed: int) -> "subprocess.Popen[str]":
     settings = [part for value in (*SMALL, f"data_dir={data}", f"seed={seed}") for part in ("--set", value)]
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "holdfast", "demo", *settings],
+        [sys.executable, "-u", "-m", "holdfast", verb, *settings],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,16 +41,16 @@ def published(data: Path) -> dict[str, str]:
     return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def run_to_the_end(data: Path, seed: int) -> dict[str, str]:
-    process = start(data, seed)
+def run_to_the_end(verb: str, data: Path, seed: int) -> dict[str, str]:
+    process = start(verb, data, seed)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     return published(data)
 
 
 def kill_at(step: str, data: Path, seed: int) -> None:
-    """Let the command run until it announces the step, then kill it without warning."""
-    process = start(data, seed)
+    """Let the demo run until it announces the step, then kill it without warning."""
+    process = start("demo", data, seed)
     assert process.stderr is not None
     announced = any(line.startswith(step) for line in process.stderr)
     process.send_signal(signal.SIGKILL)
@@ -61,16 +61,17 @@ def kill_at(step: str, data: Path, seed: int) -> None:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     data = tmp_path_factory.mktemp("killed")
-    return data, run_to_the_end(data, seed=1)
+    return data, run_to_the_end("demo", data, seed=1)
 
 
 def test_killed_at_any_step_the_last_forecast_stays_whole_and_the_next_run_goes_through(
     good: tuple[Path, dict[str, str]],
 ) -> None:
+    """Each demo goes through what the one before was killed in; the forecast, which the last one was, is run again."""
     data, before = good
     for step in STEPS:
         kill_at(step, data, seed=2)
         assert published(data) == before, f"killed at {step!r}"
-    after = run_to_the_end(data, seed=2)
+    after = run_to_the_end("forecast", data, seed=2)
     assert set(after) == set(before)
     assert after != before

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SMALL = (
     "simulated.accounts=120 simulated.months=30 model.trees=10 model.min_churned=3 forecast.draws=100 "
-    "backtest.horizons=[3]"
+    "backtest.horizons=[3] threads=1"
 )
 RUN = """
 import sys, nbformat

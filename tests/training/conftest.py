@@ -69,7 +69,7 @@ def trained(company: Tables, small_params: Params) -> TrainingResult:
     return train(company, params=small_params)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def changed(small_params: Params) -> Any:
     """The small settings with others laid over them: changed(model={"name": "other"}, seed=8)."""
 

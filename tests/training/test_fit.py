@@ -166,7 +166,8 @@ def test_skill_is_that_of_churn(trained: fit.TrainingResult, verdict: str, skill
 def test_too_little_to_test_on_is_said_and_still_trained(company: Tables, dataset: Dataset, changed: Any) -> None:
     """As many month starts as are needed to train: none is left to test the recipe."""
     available = dataset.frame["as_of"].nunique()
-    result = fit.train(company, params=changed(model={"min_months": available, "name": "untested"}))
+    model = {"min_months": available, "name": "untested", "learner": "logistic"}
+    result = fit.train(company, params=changed(model=model))
     assert result.tested_from is None
     assert result.scores == ()
     assert result.lines()[3] == "Too little history to test it on months it had not seen."

@@ -15,17 +15,22 @@ from training.fitting import fit_model
 from training.tune import Split, Tuned, loss_of, monthly_loss, split, tune, tuned_settings
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tuning(changed: Any) -> Params:
     params: Params = changed(tune={"enabled": True, "trials": 3, "months": 3}, model={"trees": 5})
     return params
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inner(company: Tables, dataset: Dataset, tuning: Params) -> Split:
     found = split(company, dataset, params=tuning)
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="module")
+def found(inner: Split, tuning: Params) -> Tuned:
+    return tune(inner, params=tuning)
 
 
 def test_the_split_is_one_of_time(inner: Split, dataset: Dataset) -> None:
@@ -52,8 +57,9 @@ def test_without_a_split_nothing_is_tuned(
     assert split(company, dataset, params=changed(**(base | sections))) is None, why
 
 
-def test_the_first_trial_is_the_settings_as_they_are_and_the_best_is_chosen(inner: Split, tuning: Params) -> None:
-    found = tune(inner, params=tuning)
+def test_the_first_trial_is_the_settings_as_they_are_and_the_best_is_chosen(
+    found: Tuned, inner: Split, tuning: Params
+) -> None:
     assert found.trials["trial"].tolist() == [0, 1, 2]
     first = found.trials.iloc[0]
     assert (first["leaves"], first["l2"]) == (tuning.model.leaves, tuning.model.l2)
@@ -64,18 +70,17 @@ def test_the_first_trial_is_the_settings_as_they_are_and_the_best_is_chosen(inne
     assert not found.cut_short
 
 
-def test_the_same_seed_chooses_the_same_whatever_the_threads(inner: Split, tuning: Params) -> None:
-    first = tune(inner, params=tuning)
+def test_the_same_seed_chooses_the_same_whatever_the_threads(found: Tuned, inner: Split, tuning: Params) -> None:
     again = tune(inner, params=tuning.model_copy(update={"threads": 2}))
-    pd.testing.assert_frame_equal(first.trials, again.trials, rtol=0, atol=0)
+    pd.testing.assert_frame_equal(found.trials, again.trials, rtol=0, atol=0)
 
 
 def test_time_ends_it_and_it_says_so(inner: Split, tuning: Params) -> None:
     short = tuning.model_copy(update={"tune": tuning.tune.model_copy(update={"minutes": 1e-6, "trials": 50})})
-    found = tune(inner, params=short)
-    assert 1 <= len(found.trials) < 50
-    assert found.cut_short
-    assert "cut short by tune.minutes" in found.sentence()
+    ended = tune(inner, params=short)
+    assert 1 <= len(ended.trials) < 50
+    assert ended.cut_short
+    assert "cut short by tune.minutes" in ended.sentence()
 
 
 def test_the_chosen_settings_fit_the_model(inner: Split, dataset: Dataset, tuning: Params) -> None:
