@@ -97,6 +97,11 @@ class Published:
         row = self._lookup.execute("SELECT score, csm FROM said WHERE account_id = ?", (account_id,)).fetchone()
         return None if row is None or (csm is not None and row[1] != csm) else bytes(row[0])
 
+    def knows(self, account_id: str) -> bool:
+        """Whether it is a customer, or was one at the earlier date that reasons compare with."""
+        past = self.earlier is not None and (self.earlier["account_id"] == account_id).any()
+        return bool(past) or self.score(account_id, None) is not None
+
     def account(self, account_id: str, csm: str | None) -> Row | None:
         """All that is known of an account: its score, labels, activity, contract events and past scores."""
         query = """SELECT a.name, a.csm, a.trend, a.top_reason, a.labels, s.score, s.detail

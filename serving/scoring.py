@@ -135,7 +135,7 @@ def changed_rows(
     """Snapshot rows of accounts with their inputs replaced, in the order given."""
     if caller.csm is not None and any(account.new for account in accounts):
         raise Refused(403, "A token of role csm scores accounts of its own book, not new ones.")
-    _require_unknown(published, [account.account_id for account in accounts if account.new])
+    _require_unknown(published, accounts)
     known = [account.account_id for account in accounts if not account.new]
     rows, missing = published.rows_of(known, caller.csm)
     require_all(missing, caller)
@@ -161,6 +161,9 @@ def _say_notice_twice(changes: dict[str, dict[int, Any]], kinds: Mapping[str, An
     if UNDER_NOTICE not in kinds:
         return
     given, share = changes.get("notice_given", {}), changes.get(UNDER_NOTICE, {})
+    for row in given.keys() & share.keys():
+        if (given[row] > 0) != (share[row] > 0):
+            raise _wrong(f"accounts.{row}.changes.{UNDER_NOTICE}", "notice where notice_given says none, or none")
     if given or share:
         changes[UNDER_NOTICE] = given | share
         changes["notice_given"] = {row: float(value > 0) for row, value in share.items()} | given
@@ -191,11 +194,11 @@ def _with_new(published: Published, rows: pd.DataFrame, accounts: Sequence[Chang
     return ordered.assign(account_id=[account.account_id for account in accounts])
 
 
-def _require_unknown(published: Published, account_ids: Sequence[str]) -> None:
-    """A new account has an id of its own: the past of a customer would pass for its own."""
-    taken = [account for account in account_ids if published.score(account, None) is not None]
-    if taken:
-        raise Refused(422, f"{taken[0]!r} is a customer already: leave out `new`, or give another id.")
+def _require_unknown(published: Published, accounts: Sequence[ChangedAccount]) -> None:
+    """A new account has an id of its own: the past of a customer, or of one that left, would pass for its own."""
+    for row, account in enumerate(accounts):
+        if account.new and published.knows(account.account_id):
+            raise _wrong(f"accounts.{row}.account_id", "a customer has it, or had it lately: give another")
 
 
 def _require_arr(account: ChangedAccount) -> None:

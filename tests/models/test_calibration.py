@@ -56,7 +56,7 @@ def test_near_months_may_be_trusted_more_and_far_ones_never_more_than_the_fit(sl
     event = (rng.random(400_000) < expit((slope + 0.5 / ahead) * margin + 0.2)).astype(float)
     line = fit_by_month(margin, ahead, event, np.ones_like(event), prior_sd=PRIOR_SD)
     assert line.slope == pytest.approx(kept, abs=0.02)
-    np.testing.assert_allclose(line.slopes(np.array([1, 2])), kept + line.near / np.array([1, 2]))
+    np.testing.assert_allclose(line.slopes(np.array([1, 2])), line.slope + line.near / np.array([1, 2]))
     assert line.near > 0.45
 
 

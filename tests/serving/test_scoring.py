@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from serving.answers import Refused
 from serving.scoring import _say_notice_twice
 
 KINDS = {"notice_given": {}, "notice_share": {}, "arr": {}}
@@ -23,6 +24,13 @@ KINDS = {"notice_given": {}, "notice_share": {}, "arr": {}}
 def test_notice_and_its_share_follow_each_other(changes, said):
     _say_notice_twice(changes, KINDS)
     assert _as_text(changes) == _as_text(said)
+
+
+@pytest.mark.parametrize(("given", "share"), [(0.0, 0.4), (1.0, 0.0)])
+def test_notice_that_contradicts_its_share_is_refused(given, share):
+    changes = {"notice_given": {3: given}, "notice_share": {3: share}}
+    with pytest.raises(Refused, match=r"accounts\.3\.changes\.notice_share: notice where notice_given says none"):
+        _say_notice_twice(changes, KINDS)
 
 
 def _as_text(changes):
