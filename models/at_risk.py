@@ -98,8 +98,8 @@ def at_risk(frame: pd.DataFrame, paths: Array) -> AtRisk:
 class Sampled:
     """Rows kept to learn one outcome from: positions among those at risk, 0/1 events, and weights.
 
-    The weights make up for the rows left out, and count the outcome of an account and month once however many
-    snapshots speak of it: else a dozen copies of one event would pass for a dozen events.
+    The weights make up for the rows left out, and add up to as many as there are accounts and months, however many
+    snapshots speak of each: else a dozen copies of one event would pass for a dozen events.
     """
 
     chosen: Ints
