@@ -50,9 +50,10 @@ def renewal(ahead: Array) -> NDArray[np.bool_]:
 
 def with_facts(hazards: Array, facts: Array) -> Array:
     """The hazards, shape (rows, months, outcomes), with what is certain put in their place."""
-    known = np.where(np.isnan(facts), hazards, facts)
-    stays = 1 - known[:, :, :1]
-    return np.concatenate([known[:, :, :1], np.where(np.isnan(facts), hazards, facts * stays)[:, :, 1:]], axis=2)
+    known = ~np.isnan(facts)
+    found = np.where(known, facts, hazards)
+    found[:, :, _CONTRACTION:] *= np.where(known[:, :, _CONTRACTION:], 1 - found[:, :, [_CHURN]], 1.0)
+    return found
 
 
 def kept_after_notice(frame: pd.DataFrame, facts: Array) -> tuple[NDArray[np.bool_], Array]:

@@ -132,7 +132,8 @@ class OutcomeModel:
 
     def _material(self, frame: pd.DataFrame, paths: Array) -> Material:
         arr = frame["arr"].to_numpy(dtype=float)
-        self.size_mean_, self.size_sd_ = float(np.log(arr).mean()), float(np.log(arr).std()) or 1.0
+        logs = np.log(arr)
+        self.size_mean_, self.size_sd_ = float(logs.mean()), float(logs.std()) or 1.0
         ahead = self._ahead(frame, self.months)
         return Material(
             inputs=self.all_inputs,

@@ -74,6 +74,7 @@ class Published:
         self.about = store.read_about(self._lookup)
         self.horizon_months: int = self.about["horizon_months"]
         frame, self.earlier = store.read_snapshots(self._lookup)
+        self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])
         self.reference = store.read_reference(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
@@ -99,8 +100,7 @@ class Published:
 
     def knows(self, account_id: str) -> bool:
         """Whether it is a customer, or was one at the earlier date that reasons compare with."""
-        past = self.earlier is not None and (self.earlier["account_id"] == account_id).any()
-        return bool(past) or self.score(account_id, None) is not None
+        return account_id in self._earlier_ids or self.score(account_id, None) is not None
 
     def account(self, account_id: str, csm: str | None) -> Row | None:
         """All that is known of an account: its score, labels, activity, contract events and past scores."""
