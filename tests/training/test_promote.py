@@ -106,8 +106,8 @@ def test_the_contest_is_judged_by_crps_log_loss_and_calibration(
 
 
 def test_a_contest_is_held_and_the_alias_follows_its_figures(company: Tables, changed: Any) -> None:
-    model = {"name": "contest", "learner": "logistic", "logistic_l2": 100.0}
-    first = fit.train(company, params=changed(model=model | {"logistic_l2": 1000.0}))
+    model = {"name": "contest", "logistic_l2": 100.0}
+    first = fit.train(company, params=changed(model=model | {"learner": "logistic"}))
     params = changed(model=model)
     second = fit.train(company, params=params, may_contest=True)
     assert first.decision.promoted
