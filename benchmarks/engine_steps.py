@@ -33,12 +33,14 @@ Told = dict[str, Any]
 
 
 def prepare(size: str) -> Told:
-    """Make the raw files and the checked tables of a size, once."""
+    """Make the raw files and the checked tables of a size, once; each appears when it is whole."""
     home = _home(size)
+    if not (home / "raw").exists():
+        part = home / "raw.part"
+        shutil.rmtree(part, ignore_errors=True)
+        company.write(part, company.SIZES[size])
+        part.rename(home / "raw")
     if not (home / "tables.duckdb").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        company.write(home / "raw", company.SIZES[size])
         _store(home, size)
     return {}
 
@@ -127,6 +129,7 @@ def _children_cpu() -> float:
 def _store(home: Path, size: str) -> None:
     """The checked tables, as `features.source` writes them but for the rules."""
     part = home / "part.duckdb"
+    part.unlink(missing_ok=True)
     columns: dict[str, tuple[str, ...]] = {}
     with duckdb.connect() as connection:
         connection.execute("SET threads = 2; SET memory_limit = '4GB'; SET preserve_insertion_order = false")

@@ -47,27 +47,42 @@ def fit_calibrator(margin: Array, event: Array, weight: Array, *, prior_sd: floa
     return Calibrator(slope, intercept)
 
 
-def fit_by_month(margin: Array, ahead: Months, event: Array, weight: Array, *, prior_sd: float) -> Calibrator:
-    """The same with a slope that falls with the months ahead, to at most 1.
+@dataclass(frozen=True)
+class Outcomes:
+    """What margins are held against: months ahead, log-odds that are taken as they are, 0/1 outcomes and weights.
+
+    Each of shape (rows,).
+    """
+
+    ahead: Months
+    level: Array
+    event: Array
+    weight: Array
+
+
+def fit_by_month(margin: Array, found: Outcomes, *, prior_sd: float) -> Calibrator:
+    """The same on top of a level, with a slope that falls with the months ahead, to at most 1.
 
     Parameters
     ----------
-    margin, ahead, event, weight
-        Log-odds predicted, how many months ahead, 0/1 outcomes, and weights, each of shape (rows,).
+    margin
+        Log-odds predicted on top of the level, shape (rows,).
+    found
+        What came.
     prior_sd
         Standard deviation of the normal prior around slope 1, no steeper for near months, and intercept 0.
 
     Notes
     -----
-    What is known of an account tells more of the next month than of one a year ahead. Most of what tells months apart
-    is the renewal calendar, and a learner that holds its part back asks for a slope above 1, which would be too much
-    for all that tells accounts apart.
+    What is known of an account tells more of the next month than of one a year ahead. Errors that an account's months
+    share add up over the year: months that ask for more than 1 one by one make a year that was spread too wide.
     """
-    design = np.column_stack([margin, np.ones_like(margin), margin / ahead])
-    slope, intercept, near = _fit_line(design, event, weight, mean=np.array([1.0, 0.0, 0.0]), prior_sd=prior_sd)
+    design = np.column_stack([margin, np.ones_like(margin), margin / found.ahead])
+    mean, rows = np.array([1.0, 0.0, 0.0]), (found.event, found.weight)
+    slope, intercept, near = _fit_line(design, *rows, mean=mean, prior_sd=prior_sd, offset=found.level)
     if slope > 1:
-        slope, rest = 1.0, design[:, 1:]
-        intercept, near = _fit_line(rest, event, weight, mean=np.zeros(2), prior_sd=prior_sd, offset=margin)
+        slope, above = 1.0, margin + found.level
+        intercept, near = _fit_line(design[:, 1:], *rows, mean=mean[1:], prior_sd=prior_sd, offset=above)
     return Calibrator(slope, intercept, near)
 
 
@@ -87,26 +102,27 @@ def _fit_line(
     return [float(one) for one in theta]
 
 
-def match_level(calibrator: Calibrator, margin: Array, ahead: Months, event: Array, weight: Array) -> Calibrator:
+def match_level(calibrator: Calibrator, margin: Array, found: Outcomes) -> Calibrator:
     """The same slopes, with the intercept at which as many events are expected of other margins as were seen.
 
     Parameters
     ----------
     calibrator
         Fitted on margins of accounts that were not learned from: how far margins are to be trusted.
-    margin, ahead, event, weight
-        Margins of another fit, months ahead, 0/1 outcomes, and weights, each of shape (rows,). At least one event is
-        needed, and one row without.
+    margin
+        Margins of another fit, shape (rows,).
+    found
+        What came, beside that fit's level. At least one event is needed, and one row without.
 
     Notes
     -----
     A fit on twice the accounts spreads its margins wider, and the line that suits the narrower ones would shift the
     number of events expected. Newton's method on a strictly concave function of one parameter.
     """
-    scaled, intercept = calibrator.slopes(ahead) * margin, calibrator.intercept
+    scaled, intercept = found.level + calibrator.slopes(found.ahead) * margin, calibrator.intercept
     for _ in range(_STEPS):
         chance = expit(scaled + intercept)
-        step = float((weight * (event - chance)).sum() / (weight * chance * (1 - chance)).sum())
+        step = float((found.weight * (found.event - chance)).sum() / (found.weight * chance * (1 - chance)).sum())
         intercept += float(np.clip(step, -1, 1))
         if abs(step) < 1e-10:
             break

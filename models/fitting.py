@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.at_risk import AtRisk, sample
-from models.calibration import Calibrator, Slope, fit_by_month, fit_slope, match_level
+from models.calibration import Calibrator, Outcomes, Slope, fit_by_month, fit_slope, match_level
 from models.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
 from models.inputs import Input
 from models.prediction import OUTCOMES
@@ -77,8 +77,10 @@ class FittedOutcome:
 
     def log_odds(self, inputs: Array, ahead: Array) -> Array:
         """Calibrated log-odds of rows that many months ahead, shape (rows,)."""
-        margin = np.zeros(len(inputs)) if self.hazard is None else self.hazard.margin(inputs)
-        return self.calibrator.log_odds(margin, ahead)
+        if self.hazard is None:
+            return np.full(len(inputs), self.calibrator.intercept)
+        level, beyond = self.hazard.parts(inputs)
+        return level + self.calibrator.log_odds(beyond, ahead)
 
 
 @dataclass(frozen=True)
@@ -112,15 +114,16 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
         return _rate_alone(material, event, counted, events, pairs)
     learned_from = Rows(material.gather(sampled.chosen), sampled.event, sampled.weight)
     tested = [_test(material, number, learned_from, counted, (half[sampled.chosen], half[counted])) for half in halves]
-    margin = np.sum([test.margin for test in tested], axis=0)
-    margin_counted = np.sum([test.counted for test in tested], axis=0)
+    level, margin = np.sum([test.parts for test in tested], axis=0)
+    level_counted, margin_counted = np.sum([test.counted for test in tested], axis=0)
+    found = Outcomes(rows.ahead[sampled.chosen], level, sampled.event, sampled.weight)
     prior_sd = required(settings.tuning).calibration_prior_sd
-    outcomes = (rows.ahead[sampled.chosen], sampled.event, sampled.weight)
-    calibrator = match_level(fit_by_month(margin, *outcomes, prior_sd=prior_sd), margin, *outcomes)
+    calibrator = match_level(fit_by_month(margin, found, prior_sd=prior_sd), margin, found)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
-    final = match_level(calibrator, hazard.margin(learned_from.inputs), *outcomes)
-    log_odds = calibrator.log_odds(margin_counted, rows.ahead[counted])
+    level, margin = hazard.parts(learned_from.inputs)
+    final = match_level(calibrator, margin, replace(found, level=level))
+    log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
     return Learned(FittedOutcome(hazard, final, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted]))
 
@@ -164,9 +167,12 @@ def _rate_alone(
 
 @dataclass(frozen=True)
 class _Test:
-    """Log-odds that a hazard of the other half predicts for one half of the accounts; 0 for the others."""
+    """What a hazard of the other half predicts for one half of the accounts; 0 for the others.
 
-    margin: Array
+    Level and log-odds on top of it, shape (2, rows), of the rows learned from and of those counted.
+    """
+
+    parts: Array
     counted: Array
     trees: int
 
@@ -182,16 +188,16 @@ def _test(
     here, there = half
     known, unseen = (Rows(rows.inputs[part], rows.event[part], rows.weight[part]) for part in (~here, here))
     learner = _learner(material, number, material.settings.trees).fit(known, unseen)
-    margin, of_counted = np.zeros(here.size), np.zeros(counted.size)
-    margin[here] = learner.margin(unseen.inputs)
-    of_counted[there] = _margins(learner, material, counted[there])
-    return _Test(margin, of_counted, getattr(learner, "trees_", 0))
+    parts, of_counted = np.zeros((2, here.size)), np.zeros((2, counted.size))
+    parts[:, here] = learner.parts(unseen.inputs)
+    of_counted[:, there] = _parts(learner, material, counted[there])
+    return _Test(parts, of_counted, getattr(learner, "trees_", 0))
 
 
-def _margins(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Array:
-    """Log-odds of rows at risk, gathered a part at a time: all together would not fit into memory."""
-    parts = np.array_split(chosen, max(1, -(-chosen.size // _GATHERED)))
-    return np.concatenate([learner.margin(material.gather(part)) for part in parts])
+def _parts(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Array:
+    """Level and log-odds on top, (2, rows), gathered a piece at a time: all together would not fit into memory."""
+    pieces = np.array_split(chosen, max(1, -(-chosen.size // _GATHERED)))
+    return np.hstack([learner.parts(material.gather(piece)) for piece in pieces])
 
 
 def _learner(material: Material, number: int, trees: int) -> Hazard:

@@ -1,15 +1,17 @@
 """Monthly hazards: the log-odds that an outcome happens in one month ahead, given what the snapshot knew.
 
-Three learners share one interface (`fit`, `margin`, `contributions`, `to_text`, `from_text`): boosted trees
-(LightGBM), a ridge logistic regression, and the mean of the two, which beats either: the one finds thresholds and
-interactions, the other carries a line through where events are few. The hazard, and not the horizon, is modelled: a
+Three learners share one interface, `Hazard`: boosted trees (LightGBM), a ridge logistic regression, and the mean of the
+two, which beats either: the one finds thresholds and interactions, the other carries a line through where events are
+few. Each begins at the level of the kind of month (`models.month_level`), where most of what tells months apart lies:
+penalties and stopping hold back only what is learned beyond it. The hazard, and not the horizon, is modelled: a
 classifier of "left within 12 months" learns from no snapshot younger than a year, a monthly hazard from last month's.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import lightgbm
 import numpy as np
@@ -17,14 +19,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from models.inputs import Input
+from models.month_level import MonthLevel, kinds_of_months
 from models.tree_shap import TreeShap
 
 Array = NDArray[np.float64]
 _WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
 _NEWTON_STEPS = 60
-_TERM_CLASSES = (45.0, 400.0)  # days: a monthly term, one of up to a year, a longer one; evergreen is a fourth class
-_CELL_SCALE = 10.0  # of the cells' indicators: their effects are penalised a hundredth as much as an input's
-_CELL_INPUTS = ("term_ends_in_month", "grace_ends_in_month", "term_days", "months_ahead")
+_LEVEL_L2 = 40.0  # penalty of the level that trees begin from
 
 
 @dataclass(frozen=True)
@@ -59,28 +60,38 @@ class Rows:
     weight: Array
 
 
-class Hazard(Protocol):
-    """A fitted monthly hazard."""
+class Hazard(ABC):
+    """A monthly hazard: the level of the kind of month, and what the inputs tell beyond it."""
 
+    @abstractmethod
     def fit(self, rows: Rows, others: Rows | None = None) -> Self:
         """Learn from `rows`; stop where `others` (of other accounts) no longer improve."""
-        ...
+
+    @abstractmethod
+    def parts(self, inputs: Array) -> tuple[Array, Array]:
+        """Log-odds of the kind of month, and what comes on top of them, each of shape (rows,)."""
+
+    @abstractmethod
+    def contributions(self, inputs: Array) -> tuple[Array, float]:
+        """SHAP values of what comes on top, shape (rows, columns), and the margin they start from."""
+
+    @abstractmethod
+    def to_text(self) -> str:
+        """The fitted model as text."""
+
+    @property
+    @abstractmethod
+    def mean_level_(self) -> float:
+        """Mean log-odds of the kinds of months learned from."""
 
     def margin(self, inputs: Array) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        ...
-
-    def contributions(self, inputs: Array) -> tuple[Array, float]:
-        """SHAP values on the margin, shape (rows, columns), and the margin they start from."""
-        ...
-
-    def to_text(self) -> str:
-        """The fitted model as text."""
-        ...
+        level, beyond = self.parts(inputs)
+        return level + beyond
 
 
-class TreeHazard:
-    """Boosted trees.
+class TreeHazard(Hazard):
+    """Trees boosted from the level of the kind of month on.
 
     Parameters
     ----------
@@ -130,6 +141,7 @@ class TreeHazard:
             There is no `tuning`.
         """
         tuning = required(self.tuning)
+        self.level_ = MonthLevel(self.inputs, l2=_LEVEL_L2).fit(rows.inputs, rows.event, rows.weight)
         train = self._dataset(rows, tuning)
         valid = [] if others is None else [self._dataset(others, tuning, train)]
         stop: list[Callable[..., Any]] = []
@@ -142,18 +154,27 @@ class TreeHazard:
         self.trees_ = max(min(tuning.min_trees, self.trees), best)
         return self
 
-    def margin(self, inputs: Array) -> Array:
-        """Log-odds of the outcome, shape (rows,)."""
+    def parts(self, inputs: Array) -> tuple[Array, Array]:
+        """Log-odds of the kind of month, and what the trees add to them, each of shape (rows,)."""
         raw = self.booster_.predict(inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads)
-        return np.asarray(raw, dtype=np.float64)
+        return self.level_.margin(inputs), np.asarray(raw, dtype=np.float64)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
-        """Exact path-dependent TreeSHAP values on the margin, and the expected margin."""
+        """Exact path-dependent TreeSHAP values of what the trees add, and its expected value."""
         if not hasattr(self, "_shap"):
-            self._shap = TreeShap(lightgbm.Booster(model_str=self.to_text()), threads=self.threads)
+            self._shap = TreeShap(lightgbm.Booster(model_str=self._trees_text()), threads=self.threads)
         return self._shap.contributions(inputs)
 
     def to_text(self) -> str:
+        """The level and the trees as JSON."""
+        return json.dumps({"level": self.level_.to_dict(), "trees": self._trees_text()})
+
+    @property
+    def mean_level_(self) -> float:
+        """Mean log-odds of the kinds of months learned from."""
+        return self.level_.mean_
+
+    def _trees_text(self) -> str:
         """LightGBM's own text format: the trees that count, without the settings after them, which name the threads."""
         text: str = self.booster_.model_to_string(num_iteration=self.trees_)
         return text.partition("end of trees")[0] + "end of trees\n"
@@ -162,7 +183,9 @@ class TreeHazard:
     def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:
         """A fitted model from `to_text`."""
         model = cls(inputs, trees=1, leaves=2, learning_rate=1.0, min_rows_per_leaf=1, l2=0.0, seed=0, threads=threads)
-        model.booster_ = lightgbm.Booster(model_str=text)
+        content = json.loads(text)
+        model.level_ = MonthLevel.from_dict(content["level"], model.inputs)
+        model.booster_ = lightgbm.Booster(model_str=content["trees"])
         model.trees_ = model.booster_.num_trees()
         return model
 
@@ -172,6 +195,7 @@ class TreeHazard:
             rows.inputs,
             rows.event,
             weight=rows.weight,
+            init_score=self.level_.margin(rows.inputs),
             reference=reference,
             feature_name=[item.name for item in self.inputs],
             categorical_feature=categories,
@@ -181,6 +205,7 @@ class TreeHazard:
     def _parameters(self, tuning: Tuning) -> dict[str, Any]:
         return {
             "objective": "binary",
+            "boost_from_average": False,
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.min_rows_per_leaf,
@@ -239,14 +264,12 @@ class _Scaling:
         return np.asarray((bent - self.mean) / self.sd)
 
 
-class LogisticHazard:
-    """Ridge logistic regression around a rate of its own for each kind of month.
+class LogisticHazard(Hazard):
+    """Ridge logistic regression of the kind of month and the inputs together.
 
     Numbers are clipped to their 1st and 99th percentile, those that range wide are put on a logarithmic scale, all are
-    standardised; missing ones are set to the mean with a flag; categories become indicators. Where the inputs tell,
-    a month has the level of its cell and a trend with how far it lies ahead, hardly penalised: whether a term ends in
-    it, whether a grace does, and how long the term is. Most of what tells months apart lies there, and a penalty that
-    holds the inputs back would hide it.
+    standardised; missing ones are set to the mean with a flag; categories become indicators. What tells the kind of
+    month is hardly penalised.
 
     Parameters
     ----------
@@ -263,7 +286,7 @@ class LogisticHazard:
     def fit(self, rows: Rows, others: Rows | None = None) -> Self:
         """Learn the coefficients; `others` are not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
-        design = self._design(rows.inputs)
+        design = np.hstack(self._designs(rows.inputs))
         model = LogisticRegression(C=1 / self.l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
         model.fit(design, rows.event, sample_weight=rows.weight)
         self.coefficients_: Array = model.coef_[0]
@@ -271,22 +294,20 @@ class LogisticHazard:
         self.means_: Array = np.average(design, axis=0, weights=rows.weight)
         return self
 
-    def margin(self, inputs: Array) -> Array:
-        """Log-odds of the outcome, shape (rows,)."""
-        margin: Array = self._design(inputs) @ self.coefficients_ + self.intercept_
-        return margin
+    def parts(self, inputs: Array) -> tuple[Array, Array]:
+        """Log-odds of the kind of month, the inputs being at their means, and what these add, each of shape (rows,)."""
+        values, kinds = self._designs(inputs)
+        of_values, of_kinds = np.split(self.coefficients_, [values.shape[1]])
+        middle = float(self.means_[: of_values.size] @ of_values)
+        return kinds @ of_kinds + self.intercept_ + middle, values @ of_values - middle
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
-        """Each input's coefficient times its distance from the mean: the SHAP values of a linear model.
-
-        What a month's cell adds, its trend included, is put down to whether a term ends in it.
-        """
-        effects = (self._design(inputs) - self.means_) * self.coefficients_
-        starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])
-        grouped: Array = np.add.reduceat(effects[:, : starts[-1]], starts[:-1], axis=1)
-        if effects.shape[1] > starts[-1]:
-            grouped[:, self._cell_inputs[0]] += effects[:, starts[-1] :].sum(axis=1)
-        return grouped, float(self.means_ @ self.coefficients_ + self.intercept_)
+        """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""
+        values, _ = self._designs(inputs)
+        width = values.shape[1]
+        effects = (values - self.means_[:width]) * self.coefficients_[:width]
+        starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
+        return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
 
     def to_text(self) -> str:
         """Scaling and coefficients as JSON."""
@@ -311,19 +332,17 @@ class LogisticHazard:
         return model
 
     @property
-    def _cell_inputs(self) -> list[int]:
-        """Where the inputs lie that tell a month's cell; empty if one is not there."""
-        places = {item.name: place for place, item in enumerate(self.inputs)}
-        return [places[name] for name in _CELL_INPUTS] if places.keys() >= set(_CELL_INPUTS) else []
+    def mean_level_(self) -> float:
+        """Mean log-odds of the kinds of months learned from."""
+        return float(self.means_ @ self.coefficients_ + self.intercept_)
 
-    def _design(self, inputs: Array) -> Array:
+    def _designs(self, inputs: Array) -> tuple[Array, Array]:
+        """Columns of the inputs, and those that tell the kind of month."""
         columns = [_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)]
-        if self._cell_inputs:
-            columns.append(_CELL_SCALE * _cells(*inputs[:, self._cell_inputs].T))
-        return np.hstack(columns)
+        return np.hstack(columns), kinds_of_months(self.inputs, inputs)
 
 
-class EnsembleHazard:
+class EnsembleHazard(Hazard):
     """The mean of the log-odds of boosted trees and of a logistic regression.
 
     Parameters
@@ -347,14 +366,20 @@ class EnsembleHazard:
         self.logistic.fit(rows)
         return self
 
-    def margin(self, inputs: Array) -> Array:
-        """Log-odds of the outcome, shape (rows,)."""
-        return np.asarray((self.trees.margin(inputs) + self.logistic.margin(inputs)) / 2)
+    def parts(self, inputs: Array) -> tuple[Array, Array]:
+        """The means of both models' log-odds of the kind of month, and of what comes on top, each of shape (rows,)."""
+        of_trees, of_logistic = self.trees.parts(inputs), self.logistic.parts(inputs)
+        return (of_trees[0] + of_logistic[0]) / 2, (of_trees[1] + of_logistic[1]) / 2
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """The mean of both models' SHAP values, and of the margins they start from."""
-        parts = [part.contributions(inputs) for part in (self.trees, self.logistic)]
-        return np.asarray((parts[0][0] + parts[1][0]) / 2), (parts[0][1] + parts[1][1]) / 2
+        of_trees, of_logistic = self.trees.contributions(inputs), self.logistic.contributions(inputs)
+        return (of_trees[0] + of_logistic[0]) / 2, (of_trees[1] + of_logistic[1]) / 2
+
+    @property
+    def mean_level_(self) -> float:
+        """Mean log-odds of the kinds of months learned from."""
+        return (self.trees.mean_level_ + self.logistic.mean_level_) / 2
 
     def to_text(self) -> str:
         """Both models' texts as JSON."""
@@ -383,15 +408,6 @@ def _learn_scaling(item: Input, values: Array) -> _Scaling:
     missing = bool(known.size < values.size)
     limits = float(low), float(high), float(bent.mean()), float(bent.std()) or 1.0
     return _Scaling(*limits, missing=missing, categories=0, logarithmic=logarithmic)
-
-
-def _cells(term_ends: Array, grace_ends: Array, term_days: Array, months_ahead: Array) -> Array:
-    """Indicators of the kinds of months, alone and times the years ahead, shape (rows, 2 x cells)."""
-    classes = len(_TERM_CLASSES) + 2
-    length = np.where(np.isnan(term_days), classes - 1, np.searchsorted(_TERM_CLASSES, term_days))
-    cell = ((term_ends > 0) * 2 + (grace_ends > 0)) * classes + length
-    indicators = np.eye(4 * classes)[cell]
-    return np.hstack([indicators, indicators * months_ahead[:, None] / 12])
 
 
 def _signed_log(values: Array) -> Array:

@@ -22,12 +22,13 @@ from models.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notic
 from models.hazard import required
 from models.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.inputs import Input, learn_categories, matrix
+from models.month_level import LEVEL_INPUT
 from models.prediction import OUTCOMES, Estimation, Outcome, Prediction
 from models.settings import Settings
 from models.shock import SharedLuck, fit_luck
 
 Array = NDArray[np.float64]
-FORMAT = 5
+FORMAT = 6
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
 
 
@@ -177,22 +178,27 @@ class OutcomeModel:
         """What the hazards read of snapshot rows for the first month ahead, shape (rows, inputs)."""
         return self._rows_ahead(frame, self._ahead(frame, 1))
 
-    def contributions(self, frame: pd.DataFrame, outcome: Outcome) -> Contributions:
-        """SHAP values of the monthly log-odds of one outcome, over the months of the horizon."""
-        fitted, ahead = self.outcomes_[outcome], self._ahead(frame, self.months)[:, : self.horizon_months]
-        shape = (len(frame), self.horizon_months, len(self.all_inputs))
-        margin, base = np.zeros(shape), 0.0
-        if fitted.hazard is not None:
-            flat, base = fitted.hazard.contributions(self._rows_ahead(frame, ahead))
-            margin = flat.reshape(shape)
+    def contributions(self, frame: pd.DataFrame, outcome: Outcome, *, months: int | None = None) -> Contributions:
+        """SHAP values of the monthly log-odds of one outcome, over the months of the horizon or so many.
+
+        The level of the kind of month is put down to whether a term ends in it.
+        """
+        months = self.horizon_months if months is None else months
+        fitted, ahead = self.outcomes_[outcome], self._ahead(frame, self.months)[:, :months]
         names = tuple(item.name for item in self.all_inputs)
-        luck = self.luck_.expected(self.horizon_months, gap_months=self._gap_months(frame))
-        intercept = fitted.calibrator.intercept + luck[:, OUTCOMES.index(outcome)]
+        margin, base, level = np.zeros((len(frame), months, len(names))), 0.0, 0.0
+        slope = fitted.calibrator.slopes(np.arange(1.0, months + 1))
+        if fitted.hazard is not None:
+            rows, shape = self._rows_ahead(frame, ahead), margin.shape
+            effects, base = fitted.hazard.contributions(rows)
+            margin, level = effects.reshape(shape), fitted.hazard.mean_level_
+            margin[:, :, names.index(LEVEL_INPUT)] += (fitted.hazard.parts(rows)[0].reshape(shape[:2]) - level) / slope
+        luck = self.luck_.expected(months, gap_months=self._gap_months(frame))
+        intercept = fitted.calibrator.intercept + level + luck[:, OUTCOMES.index(outcome)]
         every = self._facts(frame, ahead)
         facts, ruled_out_by = every[:, :, OUTCOMES.index(outcome)], "presigned_ahead"
         if outcome != "churn":
             facts, ruled_out_by = np.where(after_leaving(every), 0.0, facts), "notice_takes_effect"
-        slope = fitted.calibrator.slopes(np.arange(1.0, self.horizon_months + 1))
         if "arr" in names:
             size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
             margin[:, :, names.index("arr")] += size[:, None] / slope

@@ -7,6 +7,7 @@ import pandas as pd
 
 from models.inputs import evenly_spread
 from models.outcome import OutcomeModel
+from models.prediction import OUTCOMES
 
 MOST_ROWS = 4000
 DEPENDENCE_ROWS = 600
@@ -28,12 +29,12 @@ class Explanation:
 
 def explain(model: OutcomeModel, frame: pd.DataFrame) -> tuple[Explanation, ...]:
     """SHAP values of snapshot rows, evenly thinned to a few thousand, for every outcome that has a model."""
-    rows = model.rows_next_month(frame.iloc[evenly_spread(len(frame), MOST_ROWS)])
-    found = []
-    for outcome, fitted in model.outcomes_.items():
-        if fitted.hazard is not None:
-            effects, _ = fitted.hazard.contributions(rows)
-            found.append(_explanation(model, outcome, rows, effects))
+    some = frame.iloc[evenly_spread(len(frame), MOST_ROWS)]
+    rows, found = model.rows_next_month(some), []
+    for outcome in OUTCOMES:
+        if model.outcomes_[outcome].hazard is not None:
+            next_month = model.contributions(some, outcome, months=1)
+            found.append(_explanation(model, outcome, rows, next_month.margin[:, 0] * next_month.slope))
     return tuple(found)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.calibration import Calibrator, fit_by_month, fit_calibrator, match_level, reliability, wilson
+from models.calibration import Calibrator, Outcomes, fit_by_month, fit_calibrator, match_level, reliability, wilson
 
 PRIOR_SD = 0.25
 
@@ -44,17 +44,20 @@ def test_another_fit_keeps_the_slope_and_expects_as_many_events_as_were_seen():
     margin, event = draw(1.0, -1.0, 2000)
     weight = np.where(np.arange(2000) % 2, 0.5, 2.0)
     ahead = np.arange(2000) % 12 + 1
-    line = match_level(Calibrator(1.3, 5.0, 0.4), 1.8 * margin, ahead, event, weight)
+    level = np.where(ahead == 1, 0.7, -0.2)
+    line = match_level(Calibrator(1.3, 5.0, 0.4), 1.8 * margin, Outcomes(ahead, level, event, weight))
     assert (line.slope, line.near) == (1.3, 0.4)
-    assert (weight * expit(line.log_odds(1.8 * margin, ahead))).sum() == pytest.approx((weight * event).sum())
+    chance = expit(level + line.log_odds(1.8 * margin, ahead))
+    assert (weight * chance).sum() == pytest.approx((weight * event).sum())
 
 
 @pytest.mark.parametrize(("slope", "kept"), [(0.8, 0.8), (1.4, 1.0)])
 def test_near_months_may_be_trusted_more_and_far_ones_never_more_than_the_fit(slope, kept):
     rng = np.random.default_rng(0)
     margin, ahead = rng.normal(-1, 1.5, 400_000), rng.integers(1, 15, 400_000)
-    event = (rng.random(400_000) < expit((slope + 0.5 / ahead) * margin + 0.2)).astype(float)
-    line = fit_by_month(margin, ahead, event, np.ones_like(event), prior_sd=PRIOR_SD)
+    level = np.where(rng.random(400_000) < 0.1, 2.0, -0.5)  # no slope is laid on it
+    event = (rng.random(400_000) < expit(level + (slope + 0.5 / ahead) * margin + 0.2)).astype(float)
+    line = fit_by_month(margin, Outcomes(ahead, level, event, np.ones_like(event)), prior_sd=PRIOR_SD)
     assert line.slope == pytest.approx(kept, abs=0.02)
     np.testing.assert_allclose(line.slopes(np.array([1, 2])), line.slope + line.near / np.array([1, 2]))
     assert line.near > 0.45

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.hazard import LogisticHazard, Rows
+from models.hazard import EnsembleHazard, LogisticHazard, Rows, TreeHazard
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
 
@@ -17,6 +17,19 @@ TERM = Input(
 INPUTS = (TERM, *CALENDAR_INPUTS)
 PLACE = {item.name: place for place, item in enumerate(INPUTS)}
 YEARLY, MONTHLY = 365.0, 30.0
+
+
+@pytest.fixture
+def learners(settings):
+    """Unfitted learners of some inputs, by name."""
+
+    def make(name, inputs=INPUTS):
+        sizes = {"trees": 40, "leaves": 4, "learning_rate": 0.05, "min_rows_per_leaf": 20, "l2": 1.0}
+        trees = TreeHazard(inputs, **sizes, seed=1, threads=1, tuning=settings().tuning)
+        logistic = LogisticHazard(inputs, l2=100.0)
+        return {"lightgbm": trees, "logistic": logistic, "ensemble": EnsembleHazard(trees, logistic)}[name]
+
+    return make
 
 
 def months(ends, term, rows):
@@ -43,22 +56,40 @@ def test_a_penalty_that_holds_the_inputs_back_leaves_each_kind_of_month_its_leve
     assert expected == pytest.approx(chance, rel=0.3)
 
 
-def test_effects_add_up_with_the_level_of_the_month_put_down_to_the_term_that_ends(rows):
-    fitted = LogisticHazard(INPUTS, l2=100.0).fit(rows)
+@pytest.mark.parametrize("learner", ["lightgbm", "logistic", "ensemble"])
+def test_effects_add_up_on_top_of_the_level_of_the_kind_of_month(rows, learners, learner):
+    fitted = learners(learner).fit(rows)
+    level, beyond = fitted.parts(rows.inputs)
     effects, base = fitted.contributions(rows.inputs)
-    np.testing.assert_allclose(effects.sum(axis=1) + base, fitted.margin(rows.inputs))
-    assert effects[0].argmax() == PLACE["term_ends_in_month"]
-    again = LogisticHazard.from_text(fitted.to_text(), INPUTS, threads=1)
+    np.testing.assert_allclose(effects.sum(axis=1) + base, beyond, atol=1e-9)
+    np.testing.assert_array_equal(fitted.margin(rows.inputs), level + beyond)
+    assert np.average(level) == pytest.approx(fitted.mean_level_)
+    again = type(fitted).from_text(fitted.to_text(), INPUTS, threads=1)
     np.testing.assert_array_equal(again.margin(rows.inputs), fitted.margin(rows.inputs))
 
 
-def test_a_kind_of_month_has_a_trend_with_how_far_it_lies_ahead():
-    near, far = months(1, MONTHLY, 2000), months(1, MONTHLY, 2000)
-    near[:, PLACE["months_ahead"]], far[:, PLACE["months_ahead"]] = 1, 12
-    event = np.concatenate([np.arange(2000) < 200, np.arange(2000) < 40]).astype(float)
-    fitted = LogisticHazard(INPUTS, l2=100.0).fit(Rows(np.vstack([near, far]), event, np.ones(4000)))
-    expected = [1 / (1 + np.exp(-fitted.margin(rows[:1])[0])) for rows in (near, far)]
-    np.testing.assert_allclose(expected, [0.1, 0.02], rtol=0.1)
+@pytest.mark.parametrize("learner", ["lightgbm", "logistic", "ensemble"])
+def test_the_level_is_learned_and_not_left_to_what_is_held_back(rows, learners, learner):
+    level, beyond = learners(learner).fit(rows).parts(rows.inputs)
+    assert level[0] - level[-1] > 4, "one in four against one in 500"
+    assert np.abs(beyond).max() < 1
+
+
+def test_without_the_calendar_the_level_is_the_mean(learners):
+    event = (np.arange(200) < 20).astype(float)
+    fitted = learners("lightgbm", (TERM,)).fit(Rows(np.full((200, 1), YEARLY), event, np.ones(200)))
+    np.testing.assert_allclose(fitted.margin(np.full((3, 1), YEARLY)), np.log(0.1 / 0.9))
+
+
+def test_the_level_of_a_kind_of_month_bends_with_how_far_it_lies_ahead():
+    ahead = {1: 400, 2: 100, 12: 40}
+    parts = [months(1, MONTHLY, 2000) for _ in ahead]
+    for part, month in zip(parts, ahead, strict=True):
+        part[:, PLACE["months_ahead"]] = month
+    event = np.concatenate([np.arange(2000) < came for came in ahead.values()]).astype(float)
+    fitted = LogisticHazard(INPUTS, l2=100.0).fit(Rows(np.vstack(parts), event, np.ones(6000)))
+    expected = [1 / (1 + np.exp(-fitted.margin(part[:1])[0])) for part in parts]
+    np.testing.assert_allclose(expected, [0.2, 0.05, 0.02], rtol=0.1)
 
 
 def test_evergreen_months_are_a_kind_of_their_own(rows):
