@@ -332,7 +332,9 @@ class ModelCard(Head):
 
     published_model: dict[str, Any]
     live_model: dict[str, Any] | None
-    inputs: list[dict[str, Any]] = Field(description="What `changes` of a live score may name")
+    inputs: list[dict[str, Any]] = Field(
+        description="What `changes` of a live score may name; of numbers the least and the most they can be"
+    )
 
 
 class About(Head):
