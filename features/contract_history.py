@@ -170,7 +170,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="notice_share",
-        value=ratio(_active("under_notice", "arr_cents", "notice IS NOT NULL", "contracts.notice_on"), ARR),
+        value=known("CAST(notice_cents AS DOUBLE) / arr_cents", "contracts.notice_on"),
         unit="share",
         meaning="Share of ARR under notice: its lines end with their term",
         sentence="{value} of ARR is under notice",

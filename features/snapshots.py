@@ -56,9 +56,10 @@ class Snapshots:
     frame
         `account_id` (str), `as_of` (datetime64), `arr` (reporting currency a year), `term_ends_on` (earliest
         known end of an active line; NaT = evergreen), `term_days` (scheduled length of that line's term),
-        `due_share` (share of ARR that ends then), `overdue_days`, `notice_given` and `presigned` (0/1), the
-        attributes of the account in force, and every feature: float64, or str for a category; missing is NaN.
-        A feature of the name of another column is that column.
+        `due_share` (share of ARR that ends then), `overdue_days`, `notice_given` and `presigned` (0/1),
+        `notice_share` (share of ARR under notice), the attributes of the account in force, and every feature: float64,
+        or str for a category; missing is NaN. A feature of the name of another column is that column: dropped as a
+        feature, it stays in the frame, since what is certain of the months ahead rests on it.
     features
         The features in the frame.
     attributes

@@ -29,6 +29,7 @@ _STATE = {
     "term_days": "days",
     "due_share": "0 to 1",
     "notice_given": "0/1",
+    UNDER_NOTICE: "0 to 1",
     "presigned": "0/1",
 }
 _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2100, 1, 1)
@@ -152,7 +153,7 @@ def changed_rows(
         _require_arr(account)
         for name, value in account.changes.items():
             changes.setdefault(name, {})[row] = _value(name, value, kinds, f"accounts.{row}.changes")
-    _say_notice_twice(changes, kinds)
+    _say_notice_twice(changes)
     for name, values in changes.items():
         column = (
             frame[name].astype(object) if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
@@ -162,10 +163,8 @@ def changed_rows(
     return frame
 
 
-def _say_notice_twice(changes: dict[str, dict[int, Any]], kinds: Mapping[str, Any]) -> None:
+def _say_notice_twice(changes: dict[str, dict[int, Any]]) -> None:
     """Notice is of all ARR unless its share is given, and a share under notice is notice."""
-    if UNDER_NOTICE not in kinds:
-        return
     given, share = changes.get("notice_given", {}), changes.get(UNDER_NOTICE, {})
     for row in given.keys() & share.keys():
         if (given[row] > 0) != (share[row] > 0):

@@ -125,10 +125,10 @@ def test_accounts_and_contracts_alone_give_the_contract_history(
 
 
 def test_dropped_features_are_gone_but_the_columns_of_the_spine_stay(company_tables: Any) -> None:
-    defaults = params.load(overrides=["snapshots.drop=[arr, usage_28d]"])
+    defaults = params.load(overrides=["snapshots.drop=[arr, notice_share, usage_28d]"])
     found = build(company_tables, DATE, revenue=defaults.revenue, settings=defaults.snapshots, threads=1, memory_gb=0.5)
-    assert not {"arr", "usage_28d"} & {feature.name for feature in found.features}
-    assert "arr" in found.frame
+    assert not {"arr", "notice_share", "usage_28d"} & {feature.name for feature in found.features}
+    assert {"arr", "notice_share"} <= set(found.frame), "facts of the renewal calendar rest on it"
     assert "usage_28d" not in found.frame
 
 
