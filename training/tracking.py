@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from params import Params, reaching_store
-from training.recipe import recipe_digest
+from training.recipe import code_digest, recipe_digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,6 +173,7 @@ def _log_common(client: "MlflowClient", run_id: str, tables: "Tables", params: P
         "commit": commit(),
         "as_of": as_of.isoformat() if as_of else "",
         "recipe": recipe_digest(params),
+        "code": code_digest(),
     }
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
@@ -252,6 +253,7 @@ def _register(
         "source": params.source_name,
         "data_digest": tables.digest,
         "recipe": recipe_digest(params),
+        "code": code_digest(),
         **more,
     }
     return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)
