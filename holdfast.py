@@ -507,9 +507,9 @@ def explain(
     as_of: AsOfDate = None,
 ) -> None:
     """Show one account's probabilities and the reasons behind them."""
+    champion = _champion(run)
     from serving.terminal import explanation, print_explanation
 
-    champion = _champion(run)
     made = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
     explained = explanation(made, account)
     run.show(explained, lambda console: print_explanation(console, explained))

@@ -30,6 +30,9 @@ SIZES = {
     "L": Size(accounts=70_000, months=36, active=0.265),  # 396 million
 }
 
+KINDS = ["meeting", "email", "training", "webinar", "community"]
+PROCESSES = ["onboarding", "expansion", "retention", "success_plan", "advocacy"]
+
 _RANDOM = """
     CREATE MACRO random_of(stream, a, b, c) AS
         CAST(hash(CAST(stream AS BIGINT), CAST(a AS BIGINT), CAST(b AS BIGINT), CAST(c AS BIGINT)) % 1000003 AS DOUBLE)
@@ -43,7 +46,8 @@ def write(folder: Path, size: Size) -> None:
         connection.execute("SET threads = 2; SET memory_limit = '6GB'; SET preserve_insertion_order = false")
         connection.execute(_RANDOM)
         connection.execute(_account_numbers(size))
-        for name, select in _tables(size).items():
+        until = f"(DATE '{FIRST}' + to_months({size.months}))"
+        for name, select in {**_records(), "contracts": _contracts(until), **_events(until)}.items():
             connection.execute(f"COPY ({select}) TO '{folder / name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
         for month in range(size.months):
             file = folder / "usage" / f"{month:03d}.parquet"
@@ -67,49 +71,19 @@ def _account_numbers(size: Size) -> str:
         FROM range({size.accounts}) t(i)"""
 
 
-def _tables(size: Size) -> dict[str, str]:
-    until = f"(DATE '{FIRST}' + to_months({size.months}))"
-    choose = "list_extract({0}, 1 + CAST(floor(random_of({1}, i, dn, 0) * len({0})) AS INTEGER))"
-    kinds = ["meeting", "email", "training", "webinar", "community"]
-    processes = ["onboarding", "expansion", "retention", "success_plan", "advocacy"]
-    days = f"""SELECT c.*, CAST(d.day AS DATE) AS day, CAST(d.day AS DATE) - DATE '{FIRST}' AS dn
-               FROM company c, (SELECT unnest(range(DATE '{FIRST}', {until}, INTERVAL 1 DAY)) AS day) d
-               WHERE d.day >= c.first_day AND d.day < c.last_day"""
-    hours = "20 + CAST(random_of({0}, i, dn, 1) * random_of({0}, i, dn, 2) * 100 AS INTEGER)"
-    late = f"CAST(day AS TIMESTAMP) + to_hours({hours})"
-    at = "CAST(day AS TIMESTAMP) + to_minutes(CAST(random_of({0}, i, dn, 3) * 1400 AS INTEGER))"
+def _choice(values: list[str], stream: int, day: str = "dn") -> str:
+    """One of some values, by chance."""
+    return f"list_extract({values}, 1 + CAST(floor(random_of({stream}, i, {day}, 0) * len({values})) AS INTEGER))"
+
+
+def _records() -> dict[str, str]:
+    """The tables whose rows are about an account rather than a day."""
     return {
         "accounts": f"""
-            SELECT account_id, {choose.format(["small", "mid", "large"], 20).replace("dn", "0")} AS segment,
-                   {choose.format(["retail", "health", "finance", "education"], 21).replace("dn", "0")} AS industry,
-                   {choose.format(["americas", "emea", "apac"], 22).replace("dn", "0")} AS region,
+            SELECT account_id, {_choice(["small", "mid", "large"], 20, "0")} AS segment,
+                   {_choice(["retail", "health", "finance", "education"], 21, "0")} AS industry,
+                   {_choice(["americas", "emea", "apac"], 22, "0")} AS region,
                    first_day AS customer_since FROM company""",
-        "contracts": _contracts(until),
-        "csm_actions": f"""
-            SELECT account_id, day AS acted_on, 'call' AS action, {choose.format(processes, 30)} AS process,
-                   'playbook ' || CAST(floor(random_of(31, i, dn, 0) * 6) AS INTEGER) AS playbook,
-                   CASE WHEN random_of(32, i, dn, 0) < 0.85 THEN 'done' ELSE 'missed' END AS status,
-                   day - CAST(random_of(33, i, dn, 0) * 10 AS INTEGER) AS planned_on, {late.format(34)} AS recorded_at
-            FROM ({days}) WHERE random_of(29, i, dn, 0) < 0.1""",
-        "engagement": f"""
-            SELECT account_id, day AS happened_on, {choose.format(kinds, 41)} AS kind,
-                   account_id || CAST(floor(random_of(42, i, dn, 0) * 6) AS INTEGER) AS contact_id,
-                   {late.format(43)} AS recorded_at
-            FROM ({days}) WHERE random_of(40, i, dn, 0) < 0.08""",
-        "tickets": f"""
-            SELECT account_id, opened_at, opened_at + to_minutes(CAST(random_of(52, i, dn, 0) * 3000 AS INTEGER))
-                       AS first_response_at,
-                   CASE WHEN random_of(53, i, dn, 0) < 0.93
-                        THEN opened_at + to_minutes(3000 + CAST(random_of(54, i, dn, 0) * 50000 AS INTEGER)) END
-                       AS resolved_at,
-                   {choose.format(["1", "2", "3", "4"], 55)} AS severity
-            FROM (SELECT *, {at.format(51)} AS opened_at FROM ({days}) WHERE random_of(50, i, dn, 0) < 0.05)""",
-        "surveys": f"""
-            SELECT account_id, day AS responded_on, {choose.format(["nps", "nps", "csat", "ces"], 61)} AS kind,
-                   CAST(1 + floor(random_of(62, i, dn, 0) * 5) AS DOUBLE) AS score,
-                   {choose.format(["decision_maker", "user", "admin"], 63)} AS respondent_role,
-                   {late.format(64)} AS recorded_at
-            FROM ({days}) WHERE random_of(60, i, dn, 0) < 0.012""",
         "contacts": """
             SELECT account_id || CAST(n AS VARCHAR) AS contact_id, account_id,
                    list_extract(['champion', 'executive_sponsor', 'decision_maker', 'user', 'user', 'user'], n) AS role,
@@ -125,6 +99,63 @@ def _tables(size: Size) -> dict[str, str]:
                         THEN first_day + CAST(20 + random_of(81, i, n, 0) * 120 * n AS INTEGER) END AS achieved_on
             FROM company, (SELECT CAST(unnest(range(1, 4)) AS INTEGER) AS n)""",
     }
+
+
+def _events(until: str) -> dict[str, str]:
+    """The tables of what happens on the days of each account."""
+    days = f"""SELECT c.*, CAST(d.day AS DATE) AS day, CAST(d.day AS DATE) - DATE '{FIRST}' AS dn
+               FROM company c, (SELECT unnest(range(DATE '{FIRST}', {until}, INTERVAL 1 DAY)) AS day) d
+               WHERE d.day >= c.first_day AND d.day < c.last_day"""
+    return {
+        "csm_actions": _actions(days),
+        "engagement": _engagement(days),
+        "tickets": _tickets(days),
+        "surveys": _surveys(days),
+    }
+
+
+def _late(stream: int) -> str:
+    """When a row became known: twenty hours after its day at the least."""
+    hours = f"20 + CAST(random_of({stream}, i, dn, 1) * random_of({stream}, i, dn, 2) * 100 AS INTEGER)"
+    return f"CAST(day AS TIMESTAMP) + to_hours({hours})"
+
+
+def _actions(days: str) -> str:
+    return f"""
+        SELECT account_id, day AS acted_on, 'call' AS action, {_choice(PROCESSES, 30)} AS process,
+               'playbook ' || CAST(floor(random_of(31, i, dn, 0) * 6) AS INTEGER) AS playbook,
+               CASE WHEN random_of(32, i, dn, 0) < 0.85 THEN 'done' ELSE 'missed' END AS status,
+               day - CAST(random_of(33, i, dn, 0) * 10 AS INTEGER) AS planned_on, {_late(34)} AS recorded_at
+        FROM ({days}) WHERE random_of(29, i, dn, 0) < 0.1"""
+
+
+def _engagement(days: str) -> str:
+    return f"""
+        SELECT account_id, day AS happened_on, {_choice(KINDS, 41)} AS kind,
+               account_id || CAST(floor(random_of(42, i, dn, 0) * 6) AS INTEGER) AS contact_id,
+               {_late(43)} AS recorded_at
+        FROM ({days}) WHERE random_of(40, i, dn, 0) < 0.08"""
+
+
+def _tickets(days: str) -> str:
+    opened = "CAST(day AS TIMESTAMP) + to_minutes(CAST(random_of(51, i, dn, 3) * 1400 AS INTEGER))"
+    return f"""
+        SELECT account_id, opened_at, opened_at + to_minutes(CAST(random_of(52, i, dn, 0) * 3000 AS INTEGER))
+                   AS first_response_at,
+               CASE WHEN random_of(53, i, dn, 0) < 0.93
+                    THEN opened_at + to_minutes(3000 + CAST(random_of(54, i, dn, 0) * 50000 AS INTEGER)) END
+                   AS resolved_at,
+               {_choice(["1", "2", "3", "4"], 55)} AS severity
+        FROM (SELECT *, {opened} AS opened_at FROM ({days}) WHERE random_of(50, i, dn, 0) < 0.05)"""
+
+
+def _surveys(days: str) -> str:
+    return f"""
+        SELECT account_id, day AS responded_on, {_choice(["nps", "nps", "csat", "ces"], 61)} AS kind,
+               CAST(1 + floor(random_of(62, i, dn, 0) * 5) AS DOUBLE) AS score,
+               {_choice(["decision_maker", "user", "admin"], 63)} AS respondent_role,
+               {_late(64)} AS recorded_at
+        FROM ({days}) WHERE random_of(60, i, dn, 0) < 0.012"""
 
 
 def _contracts(until: str) -> str:

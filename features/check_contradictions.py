@@ -18,7 +18,6 @@ ORDERED = (  # table, what comes first, what comes after it
     ("contacts", "joined_on", "left_on"),
     ("goals", "set_on", "achieved_on"),
 )
-SCORES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
 def _scores(tables: Tables) -> Iterator[Contradiction]:
     if not tables.has("surveys", "kind"):
         return
-    for kind, (low, high) in SCORES.items():
+    for kind, (low, high) in contract.SCORES.items():
         rows = f"surveys WHERE kind = '{kind}' AND (score < {low} OR score > {high})"
         todo = f"Scale {kind} to {low} to {high}."
         yield Contradiction(

@@ -224,6 +224,8 @@ TICKETS = _table(
     event_day="opened_at",
 )
 
+SCORES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+
 SURVEYS = _table(
     "surveys",
     "A row an answer to a survey",

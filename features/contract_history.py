@@ -4,9 +4,10 @@ A line that starts on the day of the snapshot is in force at it, so changes coun
 they explain the step from the ARR 365 days ago to the ARR now.
 """
 
+import math
 from functools import partial
 
-from features.feature import Feature
+from features.feature import ANY, Feature
 from features.kinds import Value, flag, known, level, of_lines, of_steps, rank_among_peers, ratio, value
 
 HONEYMOON_DAYS = 90
@@ -65,6 +66,7 @@ _PHASE = f"""
 _feature = partial(Feature, family="contract_history")
 _tenure = partial(_feature, signal="tenure")
 _renewal = partial(_feature, signal="renewal")
+_CHANGE = (-1, math.inf)  # all of it lost, or any growth
 _changes = partial(_feature, signal="past changes", unit="changes")
 _price = partial(_feature, signal="price")
 _size = partial(_feature, signal="size")
@@ -132,6 +134,7 @@ FEATURES: tuple[Feature, ...] = (
         value=known("term_ends - t"),
         unit="days",
         meaning="Days to the first known term end, below 0 if overdue; missing if evergreen",
+        span=ANY,
         sentence="the term ends in {value} days",
     ),
     _renewal(
@@ -167,7 +170,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="notice_share",
-        value=ratio(_active("under_notice", "arr_cents", "notice IS NOT NULL", "contracts.notice_on"), ARR),
+        value=known("CAST(notice_cents AS DOUBLE) / arr_cents", "contracts.notice_on"),
         unit="share",
         meaning="Share of ARR under notice: its lines end with their term",
         sentence="{value} of ARR is under notice",
@@ -237,6 +240,7 @@ FEATURES: tuple[Feature, ...] = (
             value=_changed(ARR, days, "arr", "arr_cents"),
             unit="share",
             meaning=f"Change of ARR over {days} days, at constant rates; missing if it had none then",
+            span=_CHANGE,
             sentence=f"ARR changed by {{value}} in {words}",
             expected=-1,
         )
@@ -256,6 +260,7 @@ FEATURES: tuple[Feature, ...] = (
         value=_changed(SEATS, 180, "seats", "seats", "contracts.seats"),
         unit="share",
         meaning="Change of the seats paid for over 180 days; missing if there were none then",
+        span=_CHANGE,
         sentence="seats changed by {value} in half a year",
         expected=-1,
     ),
@@ -279,6 +284,7 @@ FEATURES: tuple[Feature, ...] = (
         value=value("1 - {}", ratio(_priced_cents, _list_cents)),
         unit="share",
         meaning="Discount from the list price, over the lines that have one",
+        span=(-math.inf, 1),
         sentence="a discount of {value} from list price",
     ),
     _price(

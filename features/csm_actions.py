@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from features.feature import Feature
+from features.feature import ANY, Feature
 from features.kinds import (
     Measure,
     Stream,
@@ -158,6 +158,7 @@ FEATURES: tuple[Feature, ...] = (
         value=needing(ratio(windowed_sum(LATE, 180), windowed_sum(PLANNED, 180)), "csm_actions.planned_on"),
         unit="days",
         meaning="Mean days between the planned day of an action and the day it was done, in the last 180 days",
+        span=ANY,
         sentence="CSM actions came {value} days after their planned day",
         expected=1,
     ),

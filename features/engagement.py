@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from features.feature import Feature
+from features.contract import SCORES
+from features.feature import Feature, Span
 from features.kinds import (
     Measure,
     Stream,
@@ -120,6 +121,13 @@ _sponsors = _present("sponsors", SPONSOR, "contacts.role")
 _deciders = _present("deciders", DECISION_MAKER, "contacts.role")
 _customers = _present("customers", CUSTOMER, "contacts.side")
 _vendors = _present("vendors", VENDOR, "contacts.side")
+
+
+def _change_of(kind: str) -> Span:
+    """The least and the most that two answers of a kind can differ by."""
+    width = SCORES[kind][1] - SCORES[kind][0]
+    return -width, width
+
 
 _feature = partial(Feature, family="engagement")
 _engaged = partial(_feature, signal="engagement", unit="contacts", expected=-1)
@@ -239,18 +247,21 @@ FEATURES: tuple[Feature, ...] = (
         name="nps_last",
         value=_points(_answer("nps")),
         meaning="Newest NPS answer of the last year, 0 to 10",
+        span=SCORES["nps"],
         sentence="the last NPS answer was {value}",
     ),
     _survey(
         name="nps_change",
         value=_points(value("({} - {})", _answer("nps"), _answer("nps", place=2))),
         meaning="Newest NPS answer less the one before, both of the last year",
+        span=_change_of("nps"),
         sentence="the NPS answer changed by {value}",
     ),
     _survey(
         name="nps_decision_maker",
         value=_points(_answer("nps", stream=DECIDED)),
         meaning="Newest NPS answer of a decision-maker or sponsor in the last year",
+        span=SCORES["nps"],
         sentence="the last NPS answer of a decision-maker was {value}",
     ),
     _survey(
@@ -265,15 +276,17 @@ FEATURES: tuple[Feature, ...] = (
         _survey(
             name=f"{kind}_last",
             value=_points(_answer(kind)),
-            meaning=f"Newest {kind.upper()} answer of the last year, 1 to {top}",
+            meaning=f"Newest {kind.upper()} answer of the last year, {SCORES[kind][0]} to {SCORES[kind][1]}",
             sentence=f"the last {kind.upper()} answer was {{value}}",
+            span=SCORES[kind],
         )
-        for kind, top in (("csat", 5), ("ces", 7))
+        for kind in ("csat", "ces")
     ),
     _survey(
         name="csat_change",
         value=_points(value("({} - {})", _answer("csat"), _answer("csat", place=2))),
         meaning="Newest CSAT answer less the one before, both of the last year",
+        span=_change_of("csat"),
         sentence="the CSAT answer changed by {value}",
     ),
     _survey(
@@ -340,6 +353,7 @@ FEATURES: tuple[Feature, ...] = (
         value=value("({}) * ({})", _capped(_customers), _capped(_vendors)),
         unit="pairs",
         meaning="Pairs of people across the two sides, at most 3 x 3",
+        span=(0, 9),
         sentence="{value} pairs of people connect the two sides, out of 9",
     ),
     _feature(

@@ -1,11 +1,15 @@
 """What a feature is: a declaration that the engine, the models, the docs and the reasons all read."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from features.kinds import Value
 
 Family = Literal["usage", "csm_actions", "engagement", "contract_history"]
+Span = tuple[float, float]
+ANY: Span = (-math.inf, math.inf)
+_SPANS: dict[str, Span] = {"share": (0, 1), "0/1": (0, 1), "0 to 1": (0, 1), "-2 churn to 1 expand": (-2, 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,8 @@ class Feature:
         Which way more of it is expected to move churn: +1 up, -1 down, 0 unknown. Documentation, not a constraint.
     kind
         `number`, or `category` for text.
+    span
+        The least and the most it can be, where its unit does not tell; see `possible`.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Feature:
     signal: str
     expected: Literal[-1, 0, 1] = 0
     kind: Literal["number", "category"] = "number"
+    span: Span | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -53,3 +60,11 @@ class Feature:
     def window_days(self) -> int | None:
         """How far back it looks; None for a state."""
         return self.value.window_days
+
+    @property
+    def possible(self) -> Span:
+        """The least and the most it can be: as declared, else what its unit holds, and no more days than its window."""
+        if self.span is not None:
+            return self.span
+        window = self.window_days if self.unit == "days" else None
+        return _SPANS.get(self.unit, (0, math.inf if window is None else window))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 EXAMPLES = 5
+TABLES_STORED = "The checked tables were stored, but nothing of the step after."
+SNAPSHOTS_STORED = "The checked tables and the snapshots were stored, but nothing of the step after."
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,16 @@ class BadInput(Exception):
         All problems of all tables.
     warnings
         What else was found, and could be lived with.
+    stored
+        What has been written by then, as a sentence.
     """
 
-    def __init__(self, problems: Sequence[Finding], warnings: Sequence[Finding] = ()) -> None:
+    def __init__(
+        self, problems: Sequence[Finding], warnings: Sequence[Finding] = (), *, stored: str = "Nothing was written."
+    ) -> None:
         self.problems = tuple(problems)
         self.warnings = tuple(warnings)
-        lines = [f"The input has {_counted(self.problems, 'problem')}. Nothing was written.", *_numbered(self.problems)]
+        lines = [f"The input has {_counted(self.problems, 'problem')}. {stored}", *_numbered(self.problems)]
         if self.warnings:
             lines += [f"And {_counted(self.warnings, 'warning')}:", *_numbered(self.warnings)]
         super().__init__("\n".join(lines))

@@ -34,7 +34,7 @@ from features.feature import Feature
 from features.kinds import columns_of
 from features.knowledge import digest_of, known_before
 from features.pieces import Pieces
-from features.problems import BadInput, Finding
+from features.problems import TABLES_STORED, BadInput, Finding
 from features.sql import named
 from features.tables import Tables
 from params import Params, Revenue
@@ -56,9 +56,10 @@ class Snapshots:
     frame
         `account_id` (str), `as_of` (datetime64), `arr` (reporting currency a year), `term_ends_on` (earliest
         known end of an active line; NaT = evergreen), `term_days` (scheduled length of that line's term),
-        `due_share` (share of ARR that ends then), `overdue_days`, `notice_given` and `presigned` (0/1), the
-        attributes of the account in force, and every feature: float64, or str for a category; missing is NaN.
-        A feature of the name of another column is that column.
+        `due_share` (share of ARR that ends then), `overdue_days`, `notice_given` and `presigned` (0/1),
+        `notice_share` (share of ARR under notice), the attributes of the account in force, and every feature: float64,
+        or str for a category; missing is NaN. A feature of the name of another column is that column: dropped as a
+        feature, it stays in the frame, since what is certain of the months ahead rests on it.
     features
         The features in the frame.
     attributes
@@ -106,7 +107,7 @@ def month_starts(tables: Tables, settings: SnapshotSettings) -> list[date]:
     if starts.empty:
         what = f"no month starts between {first}, where snapshots begin, and {tables.data_until}, where the data end"
         todo = f"Bring more than {HISTORY_DAYS} days of history, or set snapshots.first or source.data_until"
-        raise BadInput([Finding("snapshots", what, todo)])
+        raise BadInput([Finding("snapshots", what, todo)], stored=TABLES_STORED)
     return [start.date() for start in starts]
 
 
@@ -603,16 +604,17 @@ def _attribute(name: str) -> str:
 
 
 def _require_rates(without: pa.Table) -> None:
-    if without.num_rows:
-        raise BadInput([
-            Finding(
-                "fx_rates",
-                f"no rate for {row['currency']} in the month of {EPOCH + timedelta(days=row['first_day'])} or before, "
-                f"but {row['lines']:,} contract lines are in {row['currency']}",
-                "Add a row for that month or an earlier one.",
-            )
-            for row in without.to_pylist()
-        ])  # fmt: skip
+    problems = [
+        Finding(
+            "fx_rates",
+            f"no rate for {row['currency']} in the month of {EPOCH + timedelta(days=row['first_day'])} or before, "
+            f"but {row['lines']:,} contract lines are in {row['currency']}",
+            "Add a row for that month or an earlier one.",
+        )
+        for row in without.to_pylist()
+    ]
+    if problems:
+        raise BadInput(problems, stored=TABLES_STORED)
 
 
 def _begin(tables: Tables) -> date:

@@ -11,6 +11,7 @@ COLUMNS: dict[str, str] = {
     "due_share": "CAST(due_cents AS DOUBLE) / arr_cents",
     "overdue_days": "overdue_days",
     "notice_given": "notice_given",
+    "notice_share": "CAST(notice_cents AS DOUBLE) / arr_cents",
     "presigned": "presigned",
 }
 
@@ -22,7 +23,8 @@ def statements(asof: AsOf, rules: Revenue) -> list[str]:
     `priced_in` (never NULL), `arr_cents` in the reporting currency and `active` (1 if it has ARR at `t`).
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
-    the line that ends then and the ARR `due_cents` of all that do, `overdue_days`, `notice_given`, `presigned`.
+    the line that ends then and the ARR `due_cents` of all that do, `overdue_days`, `notice_given`, the ARR under notice
+    `notice_cents`, `presigned`.
     """
     return [
         *work_statements(asof.contracts(), rules),
@@ -88,7 +90,7 @@ def _spine(asof: AsOf, rules: Revenue) -> str:
     since = day_of("attribute_customer_since") if asof.tables.has("accounts", "customer_since") else "NULL"
     return f"""
         SELECT a.account_id, a.k, a.t, a.arr_cents, a.seats, a.term_ends, d.term_days,
-               COALESCE(d.due_cents, 0) AS due_cents, a.overdue_days, a.notice_given,
+               COALESCE(d.due_cents, 0) AS due_cents, a.overdue_days, a.notice_given, a.notice_cents,
                CASE WHEN p.account_id IS NULL THEN 0 ELSE 1 END AS presigned,
                CASE WHEN {since} < f.first_start THEN {since} ELSE f.first_start END AS customer_from
         FROM ({_ACTIVE}) a
@@ -101,7 +103,8 @@ def _spine(asof: AsOf, rules: Revenue) -> str:
 _ACTIVE = """
     SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(term_ends) AS term_ends,
            MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days,
-           MAX(CASE WHEN notice IS NOT NULL THEN 1 ELSE 0 END) AS notice_given
+           MAX(CASE WHEN notice IS NOT NULL THEN 1 ELSE 0 END) AS notice_given,
+           SUM(CASE WHEN notice IS NOT NULL THEN arr_cents ELSE 0 END) AS notice_cents
     FROM lines WHERE active = 1 GROUP BY account_id, k, t"""
 
 _FIRST_START = "SELECT account_id, k, MIN(starts) AS first_start FROM lines WHERE starts <= t GROUP BY account_id, k"

@@ -1,8 +1,9 @@
 """Usage: how much, how often, by how many, how broadly, and whether it grows or fades."""
 
+import math
 from functools import partial
 
-from features.feature import Feature
+from features.feature import ANY, Feature
 from features.kinds import (
     Measure,
     Stream,
@@ -192,6 +193,7 @@ FEATURES: tuple[Feature, ...] = (
             name=f"usage_trend_{days}d",
             value=trend(USED, days),
             meaning=f"Change along the straight line through {days} days of daily use, over their mean",
+            span=ANY,
             sentence=f"a usage trend of {{value}} times its mean over {days} days",
         )
         for days in (28, 90)
@@ -207,6 +209,7 @@ FEATURES: tuple[Feature, ...] = (
         name="seat_utilisation_28d",
         value=ratio(distinct_many(USE, "user_id", 28), SEATS),
         meaning="Active users of the last 28 days over the seats paid for",
+        span=(0, math.inf),
         sentence="{value} of the seats paid for were used in the last 28 days",
     ),
     _seats(

@@ -48,11 +48,7 @@ class AtRisk:
 
     def event(self, outcome: str, min_change: float) -> Bools:
         """Whether the outcome came, as of each row."""
-        if outcome == "churn":
-            return np.asarray(self.after == 0)
-        if outcome == "contraction":
-            return np.asarray((self.after > 0) & (self.after < self.before * (1 - min_change)))
-        return np.asarray(self.after > self.before * (1 + min_change))
+        return has_come(outcome, self.before, self.after, min_change)
 
     @cached_property
     def pair(self) -> Ints:
@@ -67,6 +63,15 @@ class AtRisk:
     def distinct(self, part: Bools) -> int:
         """How many accounts and months some rows speak of."""
         return len(np.unique(self.pair[part]))
+
+
+def has_come(outcome: str, before: Array, after: Array, min_change: float) -> Bools:
+    """Whether an outcome came between two instants, by ARR at each; a share of `min_change` or less is no change."""
+    if outcome == "churn":
+        return np.asarray(after == 0)
+    if outcome == "contraction":
+        return np.asarray((after > 0) & (after < before * (1 - min_change)))
+    return np.asarray(after > before * (1 + min_change))
 
 
 def month_number(frame: pd.DataFrame) -> Ints:

@@ -18,6 +18,10 @@ _METRICS = {
     "contracted_arr": "ARR lost from {start} to {end} by accounts that stay with less",
     "expanded_arr": "ARR gained from {start} to {end} by accounts that end with more",
 }
+CROSS_SELL = (
+    "ARR grows in some month of the window while more products or buying centres come to be paid for, whatever follows "
+    "(empty where no contract tells products or buying centres)"
+)
 _EXPLAINED = {"churn": "leaving", "expansion": "expanding at least once, were it to stay,"}
 _REACTIVATION = {
     "exclude": "an account that left and came back counts 0",
@@ -55,8 +59,7 @@ class Rules:
         return (
             f"Probabilities of the account's state at {end}, for the window [{self.as_of}, {end}): churn = no ARR, "
             f"contraction and expansion = less or more ARR than at {self.as_of}; "
-            "cross-sell = ARR grew in some month of the window while more products or buying centres came to be paid "
-            "for, whatever followed (empty where no contract tells products or buying centres); "
+            f"cross-sell = {CROSS_SELL}; "
             f"ARR at risk = ARR x churn probability. {self._common()}"
         )
 

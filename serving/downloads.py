@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from serving.definitions import CROSS_SELL
 from serving.export import write_csv, write_table
-from serving.tables import CROSS_SELL, Kind, OutColumn, OutTable
+from serving.tables import Kind, OutColumn, OutTable
 
 _ACCOUNT = OutColumn("account_id", Kind.TEXT, "", "The account")
 _CSM = OutColumn("csm", Kind.TEXT, "", "The CSM whose book it is in")
@@ -35,7 +36,7 @@ ACCOUNTS = OutTable(
         OutColumn("churn_probability", Kind.SHARE, "probability", "That no ARR is left at the window's end"),
         OutColumn("contraction_probability", Kind.SHARE, "probability", "That it stays, with less ARR than at as_of"),
         OutColumn("expansion_probability", Kind.SHARE, "probability", "That it ends with more ARR than at as_of"),
-        OutColumn("cross_sell_probability", Kind.SHARE, "probability", CROSS_SELL),
+        OutColumn("cross_sell_probability", Kind.SHARE, "probability", f"That {CROSS_SELL}"),
         OutColumn("expected_arr", Kind.MONEY, _YEARLY, "Mean ARR at the window's end"),
         OutColumn("arr_p10", Kind.MONEY, _YEARLY, "10th percentile of it"),
         OutColumn("arr_p50", Kind.MONEY, _YEARLY, "Median of it"),

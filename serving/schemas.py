@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from serving.definitions import CROSS_SELL
+
 MOST_IDS = 10_000
 MOST_CHANGES = 200
 MOST_PAGE = 1000
@@ -89,10 +91,7 @@ class Horizon(BaseModel):
     churn_probability: Probability = Field(description="That no ARR is left at the window's end")
     contraction_probability: Probability = Field(description="That it stays, with less ARR than now")
     expansion_probability: Probability = Field(description="That it ends with more ARR than now")
-    cross_sell_probability: Probability | None = Field(
-        description="That it is cross-sold to at least once; null where contracts tell neither products nor buying "
-        "centres apart"
-    )
+    cross_sell_probability: Probability | None = Field(description=f"That {CROSS_SELL}")
     expected_arr: float = Field(description="Mean ARR at the window's end, currency a year")
     arr_p10: float = Field(description="10th percentile of it")
     arr_p50: float = Field(description="Median of it")
@@ -332,7 +331,9 @@ class ModelCard(Head):
 
     published_model: dict[str, Any]
     live_model: dict[str, Any] | None
-    inputs: list[dict[str, Any]] = Field(description="What `changes` of a live score may name")
+    inputs: list[dict[str, Any]] = Field(
+        description="What `changes` of a live score may name; of numbers the least and the most they can be"
+    )
 
 
 class About(Head):

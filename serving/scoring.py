@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.catalogue import FEATURES
 from models.facts import UNDER_NOTICE
 from serving.access import Caller
 from serving.answers import Refused
@@ -28,16 +29,13 @@ _STATE = {
     "term_days": "days",
     "due_share": "0 to 1",
     "notice_given": "0/1",
+    UNDER_NOTICE: "0 to 1",
     "presigned": "0/1",
 }
 _FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2100, 1, 1)
-_BOUNDS: Mapping[str, tuple[float, float]] = {
+_LIMITS: Mapping[str, tuple[float, float]] = {feature.name: feature.possible for feature in FEATURES} | {
     "arr": (SMALLEST_ARR, LARGEST),
     "term_days": (1, 36_600),
-    "due_share": (0, 1),
-    "notice_given": (0, 1),
-    "presigned": (0, 1),
-    UNDER_NOTICE: (0, 1),
 }
 
 
@@ -117,16 +115,25 @@ def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
             "unit": item.unit,
             "meaning": item.meaning,
             "categories": list(item.categories),
+            **_limits(item.name, item.kind),
         }
         for item in model.inputs
     ]
     known = {item["name"] for item in found}
     state = [
-        {"name": n, "kind": "number", "unit": u, "meaning": "", "categories": []}
+        {"name": n, "kind": "number", "unit": u, "meaning": "", "categories": [], **_limits(n, "number")}
         for n, u in _STATE.items()
         if n not in known
     ]
     return [*found, *state, {"name": _TERM_END, "kind": "date", "unit": "date", "meaning": "", "categories": []}]
+
+
+def _limits(name: str, kind: str) -> dict[str, float]:
+    """The least and the most that an input can be; of none that is no number."""
+    if kind != "number":
+        return {}
+    least, most = _LIMITS.get(name, (-LARGEST, LARGEST))
+    return {"least": max(least, -LARGEST), "most": min(most, LARGEST)}
 
 
 def changed_rows(
@@ -146,7 +153,7 @@ def changed_rows(
         _require_arr(account)
         for name, value in account.changes.items():
             changes.setdefault(name, {})[row] = _value(name, value, kinds, f"accounts.{row}.changes")
-    _say_notice_twice(changes, kinds)
+    _say_notice_twice(changes)
     for name, values in changes.items():
         column = (
             frame[name].astype(object) if name in frame.columns else pd.Series(None, index=frame.index, dtype=object)
@@ -156,10 +163,8 @@ def changed_rows(
     return frame
 
 
-def _say_notice_twice(changes: dict[str, dict[int, Any]], kinds: Mapping[str, Any]) -> None:
+def _say_notice_twice(changes: dict[str, dict[int, Any]]) -> None:
     """Notice is of all ARR unless its share is given, and a share under notice is notice."""
-    if UNDER_NOTICE not in kinds:
-        return
     given, share = changes.get("notice_given", {}), changes.get(UNDER_NOTICE, {})
     for row in given.keys() & share.keys():
         if (given[row] > 0) != (share[row] > 0):
@@ -224,7 +229,7 @@ def _value(name: str, value: Any, kinds: Mapping[str, Mapping[str, Any]], where:
             raise _wrong(place, "ARR must be known")
         return {"number": math.nan, "date": pd.NaT}.get(kind)
     if kind == "number":
-        return _number(value, *_BOUNDS.get(name, (-LARGEST, LARGEST)), place)
+        return _number(value, kinds[name]["least"], kinds[name]["most"], place)
     if not isinstance(value, str):
         raise _wrong(place, "text is expected")
     return value if kind == "category" else _day(value, place)

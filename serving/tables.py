@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import pandas as pd
 
+from serving.definitions import CROSS_SELL
+
 
 class Kind(StrEnum):
     """What an output column holds."""
@@ -97,10 +99,6 @@ def _table(name: str, meaning: str, key: tuple[str, ...], *columns: OutColumn) -
     return OutTable(name, meaning, key, (*columns, DEFINITION, *RUN_COLUMNS))
 
 
-CROSS_SELL = (
-    "That it is cross-sold to at least once: more ARR, and more products or buying centres paid for than the month "
-    "before; empty where no contract tells products or buying centres"
-)
 _ACCOUNT = OutColumn("account_id", Kind.TEXT, "", "The account")
 _CUT = OutColumn("cut", Kind.TEXT, "", "total, or the account attribute the portfolio is split by")
 _VALUE = OutColumn("value", Kind.TEXT, "", "The value of that attribute at as_of; (none) where it is missing")
@@ -122,7 +120,7 @@ ACCOUNT_FORECAST = _table(
     OutColumn("churn_probability", Kind.SHARE, "probability", "That no ARR is left at the window's end"),
     OutColumn("contraction_probability", Kind.SHARE, "probability", "That it stays, with less ARR than at as_of"),
     OutColumn("expansion_probability", Kind.SHARE, "probability", "That it ends with more ARR than at as_of"),
-    OutColumn("cross_sell_probability", Kind.SHARE, "probability", CROSS_SELL),
+    OutColumn("cross_sell_probability", Kind.SHARE, "probability", f"That {CROSS_SELL}"),
     OutColumn("expected_arr", Kind.MONEY, "currency a year", "Mean ARR at the window's end"),
     OutColumn("arr_p10", Kind.MONEY, "currency a year", "10th percentile of it"),
     OutColumn("arr_p50", Kind.MONEY, "currency a year", "Median of it"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.problems import BadInput, Finding
+from features.problems import SNAPSHOTS_STORED, BadInput, Finding
 from features.snapshots import month_starts, stored
 from features.tables import Tables
 from params import Params
@@ -211,7 +211,8 @@ def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
     if not chosen:
         needed = f"{params.model.min_months} (model.min_months) + {min(horizons)} (the shortest of backtest.horizons)"
         what = f"there are {len(dates)} monthly snapshots, and {needed} are needed to test a forecast"
-        raise BadInput([Finding("training data", what, "Add history, or lower one of the two")])
+        found = Finding("training data", what, "Add history, or lower one of the two")
+        raise BadInput([found], stored=SNAPSHOTS_STORED)
     return [dates[position] for position in chosen]
 
 

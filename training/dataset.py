@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.feature import Feature
-from features.problems import BadInput, Finding
+from features.problems import SNAPSHOTS_STORED, BadInput, Finding
 from features.revenue import CohortPaths, cohort_paths
 from features.snapshots import Snapshots
 from features.tables import Tables
@@ -156,7 +156,7 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
     ]
     short += _wrong_constraints(dataset.inputs, settings)
     if short:
-        raise BadInput(short)
+        raise BadInput(short, stored=SNAPSHOTS_STORED)
 
 
 def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:

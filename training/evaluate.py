@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,9 +108,6 @@ def score_accounts(
     loss, base_loss, segment_loss = (log_losses(chance, event) for chance in (probability, base, segments))
     accounts, others = account_id[event > 0].nunique(), account_id[event == 0].nunique()
     auc = float(roc_auc_score(event, probability)) if accounts and others else float("nan")
-    line = _calibration_line(probability, event)
-    bins = reliability(probability, event)
-    floor = calibration_floor(probability, _shared_luck(account_id, window))
     return AccountScore(
         outcome=outcome,
         horizon_months=horizon_months,
@@ -128,12 +126,7 @@ def score_accounts(
         segment_skill=float(1 - loss.mean() / segment_loss.mean()),
         segment_skill_low=_skill_low(loss, segment_loss, account_id),
         brier=float(np.mean((probability - event) ** 2)),
-        calibration_slope=line[0],
-        calibration_intercept=line[1],
-        calibration_error=_calibration_error(bins),
-        calibration_floor=floor[0],
-        calibration_floor_high=floor[1],
-        bins=tuple(bins),
+        **_calibration(probability, event, _shared_luck(account_id, window)),
     )
 
 
@@ -221,6 +214,21 @@ def _auc_low(auc: float, events: int, others: int) -> float:
     one, two = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (events - 1) * (one - auc**2) + (others - 1) * (two - auc**2)
     return float(auc - 1.96 * np.sqrt(variance / (events * others)))
+
+
+def _calibration(probability: Array, event: Array, luck: NDArray[np.int64] | None) -> dict[str, Any]:
+    """The fields of a score that say how well the probabilities are calibrated."""
+    bins = reliability(probability, event)
+    slope, intercept = _calibration_line(probability, event)
+    floor, floor_high = calibration_floor(probability, luck)
+    return {
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+        "calibration_error": _calibration_error(bins),
+        "calibration_floor": floor,
+        "calibration_floor_high": floor_high,
+        "bins": tuple(bins),
+    }
 
 
 def _calibration_line(probability: Array, event: Array) -> tuple[float, float]:

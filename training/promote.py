@@ -6,14 +6,17 @@ import pandas as pd
 
 from features.problems import BadInput
 from features.tables import Tables
+from models.outcome import FORMAT
 from models.words import signed_percent
 from params import Params
 from training import report
 from training.backtest import Findings, history, roll
 from training.dataset import Progress
-from training.recipe import differences, with_recipe
+from training.recipe import code_digest, differences, with_recipe
 from training.registry import Registered
 from training.tracking import record_evaluation
+
+CHANGED_CODE = " and by changed code: what was found of it before need not hold, `holdfast backtest` tests it anew"
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,11 @@ def decide(
 ) -> Decision:
     """Decide between the champion and a model of these settings that was trained on these tables.
 
-    Without a contest it takes charge where there is nothing to compare: no champion yet, or one that forecasts by other
-    rules, to another horizon, or that learned from another source. So does the champion's own recipe, trained again:
-    what was found of the recipe holds for it. Another recipe has to win a contest, held only where `may_contest`.
+    Without a contest it takes charge where there is nothing to compare: no champion yet, or one that cannot be read any
+    more, that forecasts by other rules, to another horizon, or that learned from another source. So does the champion's
+    own recipe, trained again: what was found of the recipe holds for it, unless the code has changed since. That is
+    said, since a contest cannot show it: it would fit both by the code of today. Another recipe has to win a contest,
+    held only where `may_contest`.
     """
     if champion is None:
         return Decision(True, "the first model of this name")
@@ -47,9 +52,8 @@ def decide(
     theirs = with_recipe(params, champion.settings)
     changed = differences(params, theirs)
     if not changed:
-        return Decision(
-            True, f"the recipe of the champion (version {champion.version}) trained again, without a contest"
-        )
+        again = f"the recipe of the champion (version {champion.version}) trained again, without a contest"
+        return Decision(True, again if champion.tags.get("code") == code_digest() else again + CHANGED_CODE)
     if not may_contest:
         return Decision(
             False,
@@ -60,7 +64,9 @@ def decide(
 
 
 def _incomparable(champion: Registered, params: Params) -> str:
-    """Why the champion forecasts something else; empty if it does not."""
+    """Why the champion cannot be compared: it cannot be read, or forecasts something else; empty if it can."""
+    if champion.format != FORMAT:
+        return f"the champion is of format {champion.format}, and {FORMAT} is what can be read now"
     other = [
         f"{name} was {champion.tags[name]} and is {value}"
         for name, value in params.rules.items()

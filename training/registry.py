@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from params import Params, reaching_store
-from training.tracking import ALIAS, client_of
+from training.tracking import ALIAS, BUNDLE, client_of
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -20,19 +20,21 @@ _NEWEST = 200  # runs looked through for records
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered version: what its tags and the settings of its run say."""
+    """A registered version: what its tags and the settings of its run say, and the format of its bundle."""
 
     version: str
     run_id: str
     tags: Mapping[str, str]
     settings: Mapping[str, Any]
+    format: int | None
 
 
 @dataclass(frozen=True)
 class VersionRecord:
     """How a version, or another one of the same recipe, did out of time; NaN becomes None.
 
-    `tested_by` says what it comes from: the newest backtest or contest of the same recipe, else the test at training.
+    `tested_by` says what it comes from: the newest backtest or contest of the same recipe by the same code, else the
+    test at training.
     Figures are those of the longest horizon tested: log-loss and AUC of churn, CRPS of NRR in points, and the share of
     origins inside the 80 % interval.
     """
@@ -83,7 +85,9 @@ def champion_of(params: Params) -> Registered | None:
                 return None
             raise
         run_id = str(version.run_id)
-        return Registered(str(version.version), run_id, version.tags, _settings(client, run_id))
+        settings = _json(client, run_id, "", "settings.json")
+        bundle = _json(client, run_id, f"model/artifacts/{BUNDLE}/", "model.json")
+        return Registered(str(version.version), run_id, version.tags, settings, bundle.get("format"))
 
 
 def versions_of(params: Params) -> list[Version]:
@@ -107,19 +111,19 @@ def versions_of(params: Params) -> list[Version]:
         return [_version(client, item, aliases, records) for item in found]
 
 
-def _settings(client: "MlflowClient", run_id: str) -> Mapping[str, Any]:
-    """The resolved settings of a run; empty where they were not recorded."""
+def _json(client: "MlflowClient", run_id: str, folder: str, name: str) -> Mapping[str, Any]:
+    """What a file of a run says; empty where it was not recorded."""
     import mlflow.artifacts
 
-    if "settings.json" not in {item.path for item in client.list_artifacts(run_id)}:
+    if folder + name not in {item.path for item in client.list_artifacts(run_id, folder or None)}:
         return {}
-    place = f"{client.get_run(run_id).info.artifact_uri}/settings.json"
+    place = f"{client.get_run(run_id).info.artifact_uri}/{folder}{name}"
     content: Mapping[str, Any] = json.loads(mlflow.artifacts.load_text(place))
     return content
 
 
-def _records(client: "MlflowClient", params: Params) -> dict[str, Any]:
-    """The newest finished backtest or contest of each recipe."""
+def _records(client: "MlflowClient", params: Params) -> dict[tuple[str, str], Any]:
+    """The newest finished backtest or contest of each recipe and code."""
     experiment = client.get_experiment_by_name(params.tracking.experiment)
     if experiment is None:
         return {}
@@ -129,22 +133,28 @@ def _records(client: "MlflowClient", params: Params) -> dict[str, Any]:
         max_results=_NEWEST,
         order_by=["attributes.start_time DESC"],
     )
-    found: dict[str, Any] = {}
+    found: dict[tuple[str, str], Any] = {}
     for run in runs:
         if run.info.run_name in RECORDS and "recipe" in run.data.tags:
-            found.setdefault(run.data.tags["recipe"], run)
+            found.setdefault(_method(run.data.tags), run)
     return found
 
 
-def _version(client: "MlflowClient", item: Any, aliases: Mapping[str, str], records: Mapping[str, Any]) -> Version:
+def _method(tags: Mapping[str, str]) -> tuple[str, str]:
+    """The recipe and the code of a run or a version."""
+    return tags.get("recipe", ""), tags.get("code", "")
+
+
+def _version(
+    client: "MlflowClient", item: Any, aliases: Mapping[str, str], records: Mapping[tuple[str, str], Any]
+) -> Version:
     run = client.get_run(item.run_id)
-    recipe = item.tags.get("recipe", "")
-    tested = records.get(recipe, run)
+    tested = records.get(_method(item.tags), run)
     return Version(
         version=str(item.version),
         aliases=tuple(sorted(alias for alias, version in aliases.items() if str(version) == str(item.version))),
         as_of=run.data.tags.get("as_of", ""),
-        recipe=recipe,
+        recipe=item.tags.get("recipe", ""),
         promotion=item.tags.get("promotion", ""),
         record=_record(tested, "training" if tested is run else tested.info.run_name),
     )

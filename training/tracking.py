@@ -16,16 +16,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from features.tables import Tables
-from models.outcome import OutcomeModel, bundle_digest
 from params import Params, reaching_store
-from training.recipe import recipe_digest
+from training.recipe import code_digest, recipe_digest
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
     from mlflow.tracking import MlflowClient
+
+    from features.tables import Tables
+    from models.outcome import OutcomeModel
 
 ALIAS, WAITING = "champion", "challenger"
 BUNDLE = "bundle"
@@ -54,7 +54,7 @@ class Table:
     """One table."""
 
     name: str
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def require_store(params: Params) -> None:
 
 
 def record_run(
-    model: OutcomeModel,
+    model: "OutcomeModel",
     evidence: Sequence[Evidence],
     *,
-    tables: Tables,
+    tables: "Tables",
     as_of: date,
     params: Params,
     alias: str = ALIAS,
@@ -116,7 +116,7 @@ def record_run(
 
 
 def record_evaluation(
-    evidence: Sequence[Evidence], *, tables: Tables, params: Params, name: str = "backtest"
+    evidence: Sequence[Evidence], *, tables: "Tables", params: Params, name: str = "backtest"
 ) -> Record:
     """Record a backtest or a contest; no model is registered."""
     with _run(params, name) as (client, run_id):
@@ -159,7 +159,7 @@ def _experiment(client: "MlflowClient", params: Params) -> str:
     return str(client.create_experiment(name, artifact_location=location))
 
 
-def _log_common(client: "MlflowClient", run_id: str, tables: Tables, params: Params, as_of: date | None) -> None:
+def _log_common(client: "MlflowClient", run_id: str, tables: "Tables", params: Params, as_of: date | None) -> None:
     """Settings, commit, data: what the run can be repeated from."""
     settings = params.model_dump(mode="json")
     if params.tracking.uri:
@@ -173,6 +173,7 @@ def _log_common(client: "MlflowClient", run_id: str, tables: Tables, params: Par
         "commit": commit(),
         "as_of": as_of.isoformat() if as_of else "",
         "recipe": recipe_digest(params),
+        "code": code_digest(),
     }
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
@@ -217,10 +218,17 @@ def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Eviden
 
 
 def _register(
-    client: "MlflowClient", run_id: str, model: OutcomeModel, tables: Tables, params: Params, more: Mapping[str, str]
+    client: "MlflowClient",
+    run_id: str,
+    model: "OutcomeModel",
+    tables: "Tables",
+    params: Params,
+    more: Mapping[str, str],
 ) -> str:
     """Log the bundle as a models-from-code pyfunc and register it with what it was trained on; returns the version."""
     from mlflow.pyfunc import save_model
+
+    from models.outcome import bundle_digest
 
     files, name = model.to_files(), params.model.name
     with tempfile.TemporaryDirectory() as folder:
@@ -245,6 +253,7 @@ def _register(
         "source": params.source_name,
         "data_digest": tables.digest,
         "recipe": recipe_digest(params),
+        "code": code_digest(),
         **more,
     }
     return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.tables import Tables
+from models.at_risk import has_come
 from models.outcome import OutcomeModel
 from models.prediction import OUTCOMES
 from models.settings import Settings
@@ -115,7 +116,7 @@ def monthly_loss(hazards: Array, came: Array, min_change: float) -> float:
     """
     before, after = came[:, :-1], came[:, 1:]
     there = (np.cumprod(before > 0, axis=1) > 0) & ~np.isnan(after)
-    events = (after == 0, (after > 0) & (after < before * (1 - min_change)), after > before * (1 + min_change))
+    events = [has_come(outcome, before, after, min_change) for outcome in OUTCOMES]
     chance = np.select(events, [hazards[..., place] for place in range(len(OUTCOMES))], 1 - hazards.sum(axis=-1))
     return float(-np.log(np.clip(chance[there], _TINY, 1)).mean())
 

@@ -1,8 +1,6 @@
 """The core's SQL in other dialects: what is translated, what is refused, and that every statement parses there."""
 
-from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 import pytest
 import sqlglot
@@ -11,8 +9,6 @@ import params
 from features.dialects import EMITTED, NotPortable, parse, translate
 from features.snapshots import script
 from features.tables import Tables
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 @pytest.mark.parametrize(
@@ -76,10 +72,10 @@ def test_of_extract_only_seconds_between_two_moments_are_portable() -> None:
 
 
 @pytest.mark.parametrize("dialect", EMITTED)
-def test_every_statement_parses_in_its_dialect(dialect: str, company: Rows, checked: Callable[..., Tables]) -> None:
+def test_every_statement_parses_in_its_dialect(dialect: str, company_tables: Tables) -> None:
     defaults = params.load()
     rules = {"revenue": defaults.revenue, "settings": defaults.snapshots}
-    made = list(script(checked(company), [date(2023, 5, 1), date(2024, 2, 29)], dialect, **rules))
+    made = list(script(company_tables, [date(2022, 6, 1)], dialect, **rules))
     assert made[-1].startswith("SELECT f.account_id, f.k, f.as_of")
     assert sum(statement.startswith("CREATE") for statement in made) == len(
         [statement for statement in made if not statement.startswith(("DROP", "SELECT"))]

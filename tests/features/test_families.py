@@ -1,5 +1,6 @@
 """The declared features: complete, built from what they say they need, and gone where that is absent."""
 
+import math
 import string
 from collections.abc import Callable
 from datetime import date
@@ -38,6 +39,44 @@ def test_a_feature_is_declared_in_full(feature: Any) -> None:
         assert contract.TABLES[table].column(column)
     if feature.name[-1] == "d" and feature.name.rsplit("_", 1)[-1][:-1].isdigit():
         assert feature.window_days >= int(feature.name.rsplit("_", 1)[-1][:-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "possible"),
+    [
+        ("usage_28d", (0, math.inf)),
+        ("active_days_28d", (0, 28)),
+        ("days_since_usage", (0, 180)),
+        ("tenure_days", (0, math.inf)),
+        ("days_to_term_end", (-math.inf, math.inf)),
+        ("power_user_share_28d", (0, 1)),
+        ("seat_utilisation_28d", (0, math.inf)),
+        ("notice_given", (0, 1)),
+        ("support_fit", (0, 1)),
+        ("nps_last", (0, 10)),
+        ("nps_change", (-10, 10)),
+        ("ces_last", (1, 7)),
+        ("arr_change_365d", (-1, math.inf)),
+        ("discount", (-math.inf, 1)),
+        ("usage_trend_28d", (-math.inf, math.inf)),
+        ("last_call", (-2, 1)),
+    ],
+)
+def test_what_a_feature_can_be_follows_from_its_unit_and_window(name: str, possible: tuple[float, float]) -> None:
+    assert {feature.name: feature.possible for feature in catalogue.FEATURES}[name] == possible
+
+
+def test_no_feature_of_a_company_is_what_it_cannot_be(
+    company: Any, checked: Callable[..., Any], snapshots_of: Callable[..., Any]
+) -> None:
+    scales = contract.SCORES
+    on_scale = [row for row in company["surveys"] if scales[row["kind"]][0] <= row["score"] <= scales[row["kind"]][1]]
+    found = snapshots_of(checked(company | {"surveys": on_scale}), [date(2023, month, 1) for month in range(1, 13)])
+    numbers = [feature for feature in found.features if feature.kind == "number"]
+    seen = {feature.name: (found.frame[feature.name].min(), found.frame[feature.name].max()) for feature in numbers}
+    outside = [f.name for f in numbers if seen[f.name][0] < f.possible[0] or seen[f.name][1] > f.possible[1]]
+    assert len(numbers) > 100
+    assert outside == []
 
 
 @pytest.mark.parametrize("table", OPTIONAL)
@@ -86,10 +125,10 @@ def test_accounts_and_contracts_alone_give_the_contract_history(
 
 
 def test_dropped_features_are_gone_but_the_columns_of_the_spine_stay(company_tables: Any) -> None:
-    defaults = params.load(overrides=["snapshots.drop=[arr, usage_28d]"])
+    defaults = params.load(overrides=["snapshots.drop=[arr, notice_share, usage_28d]"])
     found = build(company_tables, DATE, revenue=defaults.revenue, settings=defaults.snapshots, threads=1, memory_gb=0.5)
-    assert not {"arr", "usage_28d"} & {feature.name for feature in found.features}
-    assert "arr" in found.frame
+    assert not {"arr", "notice_share", "usage_28d"} & {feature.name for feature in found.features}
+    assert {"arr", "notice_share"} <= set(found.frame), "facts of the renewal calendar rest on it"
     assert "usage_28d" not in found.frame
 
 

@@ -5,8 +5,6 @@ import pytest
 from serving.answers import Refused
 from serving.scoring import _say_notice_twice
 
-KINDS = {"notice_given": {}, "notice_share": {}, "arr": {}}
-
 
 @pytest.mark.parametrize(
     ("changes", "said"),
@@ -22,7 +20,7 @@ KINDS = {"notice_given": {}, "notice_share": {}, "arr": {}}
     ],
 )
 def test_notice_and_its_share_follow_each_other(changes, said):
-    _say_notice_twice(changes, KINDS)
+    _say_notice_twice(changes)
     assert _as_text(changes) == _as_text(said)
 
 
@@ -30,15 +28,9 @@ def test_notice_and_its_share_follow_each_other(changes, said):
 def test_notice_that_contradicts_its_share_is_refused(given, share):
     changes = {"notice_given": {3: given}, "notice_share": {3: share}}
     with pytest.raises(Refused, match=r"accounts\.3\.changes\.notice_share: notice where notice_given says none"):
-        _say_notice_twice(changes, KINDS)
+        _say_notice_twice(changes)
 
 
 def _as_text(changes):
     """NaN is not equal to itself, its text is."""
     return {name: {row: repr(value) for row, value in rows.items()} for name, rows in changes.items()}
-
-
-def test_a_model_that_knows_no_notice_is_told_none():
-    changes = {"notice_given": {0: 1.0}}
-    _say_notice_twice(changes, {"notice_given": {}})
-    assert changes == {"notice_given": {0: 1.0}}

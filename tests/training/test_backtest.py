@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.problems import BadInput
+from features.problems import SNAPSHOTS_STORED, BadInput
 from features.tables import Tables, open_tables
 from params import Params
 from training import backtest
@@ -67,8 +67,9 @@ def test_too_little_history_for_one_origin_says_how_much_is_needed(
 ) -> None:
     params = changed(model={"min_months": 12}, backtest={"horizons": (shortest, 12)})
     message = rf"there are {snapshots} monthly snapshots, and 12 \(model.min_months\) \+ {shortest} \(the shortest"
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(BadInput, match=message) as refused:
         backtest.choose_origins(months(snapshots), params)
+    assert SNAPSHOTS_STORED in str(refused.value)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,8 @@ def test_one_churned_account_is_one(changed: Any) -> None:
 
 def test_train_refuses_before_anything_is_recorded(company: Tables, changed: Any) -> None:
     params = changed(model={"min_accounts": 5000, "name": "refused"})
-    with pytest.raises(BadInput, match="at least 5000 are needed"):
+    stored = r"1 problem\. The checked tables and the snapshots were stored, but nothing of the step after\.\n.*"
+    with pytest.raises(BadInput, match=f"{stored}at least 5000 are needed"):
         fit.train(company, params=params)
     assert MlflowClient(params.store_uri).search_registered_models("name = 'refused'") == []
 

@@ -8,16 +8,18 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from features.tables import Tables
+from models.outcome import FORMAT
 from params import Params
 from training import fit, promote
 from training.promote import Decision, decide, judge
+from training.recipe import code_digest
 from training.registry import Registered, champion_of
 
 
-def champion(params: Params, **tags: str) -> Registered:
-    """A champion that was trained by these settings."""
-    known = {**params.rules, "source": params.source_name}
-    return Registered("7", "run", {**known, **tags}, params.model_dump(mode="json"))
+def champion(params: Params, bundle: int = FORMAT, **tags: str) -> Registered:
+    """A champion that was trained by these settings and today's code."""
+    known = {**params.rules, "source": params.source_name, "code": code_digest()}
+    return Registered("7", "run", {**known, **tags}, params.model_dump(mode="json"), bundle)
 
 
 @pytest.fixture
@@ -32,7 +34,14 @@ def no_contest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("theirs", "mine", "tags", "promoted", "reason"),
     [
-        ({}, {}, {}, True, r"the recipe of the champion \(version 7\) trained again, without a contest"),
+        ({}, {}, {}, True, r"the recipe of the champion \(version 7\) trained again, without a contest$"),
+        (
+            {},
+            {},
+            {"code": "other"},
+            True,
+            r"without a contest and by changed code: what was found of it before need not",
+        ),
         # neither the seed, nor the threads, nor what training refuses are of the recipe
         ({"seed": 1, "threads": 1, "model": {"min_accounts": 7}}, {}, {}, True, "trained again, without a contest"),
         (
@@ -69,6 +78,15 @@ def test_without_a_contest(
     assert decision.promoted is promoted
     with pytest.raises(ValueError, match=reason):
         raise ValueError(decision.reason)
+
+
+@pytest.mark.usefixtures("no_contest")
+def test_a_champion_that_cannot_be_read_any_more_gives_way(company: Tables, changed: Any, small_params: Params) -> None:
+    """Else nothing could be forecast: neither with it, nor with a challenger."""
+    there = champion(small_params, bundle=FORMAT - 1)
+    decision = decide(company, there, params=changed(model={"leaves": 9}), may_contest=True)
+    said = f"the champion is of format {FORMAT - 1}, and {FORMAT} is what can be read now: there is nothing to compare"
+    assert decision == Decision(True, f"{said} with version 7")
 
 
 @pytest.mark.usefixtures("no_contest")

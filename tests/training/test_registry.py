@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from features.tables import Tables
-from models.outcome import OutcomeModel
+from models.outcome import FORMAT, OutcomeModel
 from params import Params
 from training import tracking
 from training.dataset import Dataset
@@ -56,8 +56,20 @@ def test_a_backtest_of_the_same_recipe_is_the_record(recorded: Any, company: Tab
     recorded("challenger", model={"leaves": 9})
     tracking.record_evaluation(ROLLED, tables=company, params=params)
     other, mine = versions_of(params)
+    in_charge = champion_of(params)
+    assert in_charge is not None
+    assert in_charge.format == FORMAT
     assert (mine.record.tested_by, mine.record.nrr_crps, mine.record.coverage_80) == ("backtest", 1.8, 0.75)
     assert other.record.tested_by == "training"
+
+
+def test_a_backtest_of_the_same_recipe_by_other_code_is_not(
+    recorded: Any, company: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = recorded()
+    monkeypatch.setattr(tracking, "code_digest", lambda: "other")
+    tracking.record_evaluation(ROLLED, tables=company, params=params)
+    assert [version.record.tested_by for version in versions_of(params)] == ["training"]
 
 
 def test_the_champion_has_the_settings_it_was_trained_by(recorded: Any) -> None:

@@ -88,7 +88,13 @@ def test_a_new_account_is_scored_from_what_is_given(service: Any) -> None:
     [
         ({"account_id": "a99"}, 404, "There is no customer 'a99'"),
         ({"account_id": "a02", "changes": {"usage_28": 1}}, 422, "Did you mean usage_28d"),
-        ({"account_id": "a02", "changes": {"usage_28d": "many"}}, 422, "a number from -1e+12 to 1e+12 is expected"),
+        (
+            {"account_id": "a02", "changes": {"usage_28d": "many"}},
+            422,
+            "usage_28d: a number from 0 to 1e+12 is expected",
+        ),
+        ({"account_id": "a02", "changes": {"usage_28d": -1}}, 422, "usage_28d: a number from 0 to 1e+12 is expected"),
+        ({"account_id": "a02", "changes": {"usage_28d": "inf"}}, 422, "a number from 0 to 1e+12 is expected"),
         ({"account_id": "a02", "changes": {"usage_28d": 1e300}}, 422, "a number from"),
         ({"account_id": "a02", "changes": {"arr": 0}}, 422, "a number from 0.01"),
         ({"account_id": "a02", "changes": {"arr": None}}, 422, "ARR must be known"),

@@ -12,8 +12,13 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PAGES = ("/", "/accounts", "/accounts/a02", "/model", "/accounts/nobody", "/sign-in")
+CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
+    const seen = (caption.closest(".scroll") ?? document.documentElement).getBoundingClientRect()
+    return caption.getBoundingClientRect().right > seen.right + 1
+}).map(caption => caption.textContent)"""
 VIEWS = {
     "desk, light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "tablet, light": {"viewport": {"width": 900, "height": 900}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 375, "height": 800}, "color_scheme": "dark"},
 }
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)")
@@ -52,6 +57,7 @@ def test_no_accessibility_violation_and_nothing_wider_than_the_screen(browser: A
         found = axe.run(opened)["violations"]
         assert [(path, rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
         assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
+        assert (path, opened.evaluate(CUT_OFF)) == (path, [])
     context.close()
 
 
