@@ -13,6 +13,7 @@ from scipy.special import expit
 Array = NDArray[np.float64]
 Months = NDArray[np.int64] | Array
 _STEPS = 50
+_STEEPEST_FAR = 0.85  # of simulated years; with 1, log-odds of the year's true chances moved 0.85 times the forecast's
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Outcomes:
 
 
 def fit_by_month(margin: Array, found: Outcomes, *, prior_sd: float) -> Calibrator:
-    """The same on top of a level, with a slope that falls with the months ahead, to at most 1.
+    """The same on top of a level, with a slope that falls with the months ahead, to at most `_STEEPEST_FAR`.
 
     Parameters
     ----------
@@ -80,8 +81,8 @@ def fit_by_month(margin: Array, found: Outcomes, *, prior_sd: float) -> Calibrat
     design = np.column_stack([margin, np.ones_like(margin), margin / found.ahead])
     mean, rows = np.array([1.0, 0.0, 0.0]), (found.event, found.weight)
     slope, intercept, near = _fit_line(design, *rows, mean=mean, prior_sd=prior_sd, offset=found.level)
-    if slope > 1:
-        slope, above = 1.0, margin + found.level
+    if slope > _STEEPEST_FAR:
+        slope, above = _STEEPEST_FAR, _STEEPEST_FAR * margin + found.level
         intercept, near = _fit_line(design[:, 1:], *rows, mean=mean[1:], prior_sd=prior_sd, offset=above)
     return Calibrator(slope, intercept, near)
 

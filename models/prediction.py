@@ -13,8 +13,8 @@ Floats32 = NDArray[np.float32]
 _FIXED_DRAWS = 64
 _TINY = 1e-12
 _SMALLEST = np.float32(1e-30)
-OUTCOMES = ("churn", "contraction", "expansion")
 Outcome = Literal["churn", "contraction", "expansion"]
+OUTCOMES: tuple[Outcome, ...] = ("churn", "contraction", "expansion")
 
 
 @dataclass(frozen=True)
