@@ -89,12 +89,14 @@ def shap(params: Params) -> list[dict[str, Any]]:
     ValueError
         The two do not agree.
     """
+    from models.hazard import EnsembleHazard
     from serving.registry import load_champion
 
     tables = load_tables(params).tables
     frame = stored(tables, month_starts(tables, params.snapshots), params=params).frame
     model = load_champion(params).model
-    rows, hazard = model.rows_next_month(frame.tail(EXPLAINED_ROWS)), model.outcomes_["churn"].hazard
+    rows, learned = model.rows_next_month(frame.tail(EXPLAINED_ROWS)), model.outcomes_["churn"].hazard
+    hazard: Any = learned.trees if isinstance(learned, EnsembleHazard) else learned
     first, _ = seconds_of(lambda: hazard.contributions(rows[:10]))
     ours, (values, base) = seconds_of(lambda: hazard.contributions(rows))
     peer, theirs = seconds_of(lambda: hazard.booster_.predict(rows, pred_contrib=True, num_threads=1))

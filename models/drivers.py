@@ -230,8 +230,7 @@ def _words(
 ) -> list[tuple[str, str]]:
     """Of some accounts: the value of an input, and the words that say it."""
     if item.name in _CALENDAR:
-        told = frame if UNDER_NOTICE in frame else frame.assign(**{UNDER_NOTICE: frame["notice_given"]})
-        columns = (told[name].iloc[rows] for name in ("as_of", "term_ends_on", UNDER_NOTICE, "presigned"))
+        columns = (frame[name].iloc[rows] for name in ("as_of", "term_ends_on", UNDER_NOTICE, "presigned"))
         return [_renewal(*account) for account in zip(*columns, strict=True)]
     notes = background.notes(item, frame, rows, currency) if background else [()] * len(rows)
     return [

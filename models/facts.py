@@ -14,7 +14,7 @@ from models.horizon import CALENDAR_INPUTS, column_of
 from models.prediction import OUTCOMES
 
 Array = NDArray[np.float64]
-UNDER_NOTICE = "notice_share"  # where the source tells of notices
+UNDER_NOTICE = "notice_share"
 _CALENDAR = {item.name: place for place, item in enumerate(CALENDAR_INPUTS)}
 _CHURN, _CONTRACTION = OUTCOMES.index("churn"), OUTCOMES.index("contraction")
 
@@ -27,11 +27,10 @@ def certainties(frame: pd.DataFrame, ahead: Array, *, min_change: float) -> Arra
     """
     facts = np.full((*ahead.shape[:2], len(OUTCOMES)), np.nan)
     signed = _calendar(ahead, "presigned_ahead") > 0
-    if UNDER_NOTICE in frame.columns:
-        share = column_of(frame, UNDER_NOTICE)
-        due = (_calendar(ahead, "notice_takes_effect") > 0) & (column_of(frame, "due_share") >= 1) & ~signed
-        facts[due & (share >= 1)] = (1, 0, 0)
-        facts[due & (share > min_change) & (share < 1), _CONTRACTION:] = (1, 0)
+    share = column_of(frame, UNDER_NOTICE)
+    due = (_calendar(ahead, "notice_takes_effect") > 0) & (column_of(frame, "due_share") >= 1) & ~signed
+    facts[due & (share >= 1)] = (1, 0, 0)
+    facts[due & (share > min_change) & (share < 1), _CONTRACTION:] = (1, 0)
     graced = (_calendar(ahead, "terms_passed_ahead") == 1) & (_calendar(ahead, "term_ends_in_month") == 0)
     facts[(signed | graced & (column_of(frame, "presigned") > 0)) & renewal(ahead), _CHURN] = 0
     return facts

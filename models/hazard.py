@@ -16,15 +16,13 @@ from typing import Any, Self
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from models.inputs import Input
-from models.month_level import MonthLevel, kinds_of_months
+from models.month_level import MonthLevel, fit_ridge, kinds_of_months
 from models.tree_shap import TreeShap
 
 Array = NDArray[np.float64]
 _WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
-_NEWTON_STEPS = 60
 _LEVEL_L2 = 40.0  # penalty of the level that trees begin from
 
 
@@ -34,7 +32,7 @@ class Tuning:
 
     LightGBM's min_sum_hessian_in_leaf, extra_trees, feature_fraction, bagging_fraction, cat_smooth, cat_l2 and max_bin;
     when boosting stops early; how far the calibration, and how strongly the luck that months share, may move;
-    by outcome, the inputs whose effect may run one way only (+1 raises it, -1 lowers it).
+    by outcome, the inputs whose effect beyond the level may run one way only (+1 raises it, -1 lowers it).
     """
 
     min_hessian_per_leaf: float
@@ -104,7 +102,7 @@ class TreeHazard(Hazard):
     tuning
         The finer settings; None in a model that was read from text, which only predicts.
     monotone
-        +1 or -1 for inputs whose effect may run up or down only.
+        +1 or -1 for inputs with which what the trees add to the level may only rise, or only fall.
     """
 
     def __init__(
@@ -287,10 +285,7 @@ class LogisticHazard(Hazard):
         """Learn the coefficients; `others` are not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
         design = np.hstack(self._designs(rows.inputs))
-        model = LogisticRegression(C=1 / self.l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
-        model.fit(design, rows.event, sample_weight=rows.weight)
-        self.coefficients_: Array = model.coef_[0]
-        self.intercept_ = float(model.intercept_[0])
+        self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2)
         self.means_: Array = np.average(design, axis=0, weights=rows.weight)
         return self
 

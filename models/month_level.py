@@ -16,13 +16,16 @@ from models.inputs import Input
 
 Array = NDArray[np.float64]
 LEVEL_INPUT = "term_ends_in_month"  # the input that the level is put down to
-_INPUTS = (LEVEL_INPUT, "grace_ends_in_month", "term_days", "months_ahead")
+_CALENDAR = (LEVEL_INPUT, "grace_ends_in_month", "months_ahead")
+_LENGTH = "term_days"
+LEVEL_INPUTS = (*_CALENDAR, _LENGTH)
 _TERM_CLASSES = (45.0, 400.0)  # days: a monthly term, one of up to a year, a longer one; evergreen is a fourth class
 _KINDS = 4  # a term ends or not, a grace ends or not
-_KNOTS = (1.0, 2.0, 3.0, 6.0, 12.0)  # months ahead between which a kind's level runs straight
+_KNOTS = (1.0, 2.0, 3.0, 6.0, 12.0)  # months ahead between which a kind's level runs straight; flat after the last
 _YEAR, _TERM_LIMITS = 365.25, (28.0, 1100.0)
 _SCALES = (10.0, 20.0, 30.0)  # of lengths, of log length, of knots: a penalty weighs on them by the inverse squares
 _NEWTON_STEPS = 60
+_RAREST = 1e-6
 
 
 class MonthLevel:
@@ -41,15 +44,13 @@ class MonthLevel:
         self.l2 = l2
 
     def fit(self, inputs: Array, event: Array, weight: Array) -> Self:
-        """Learn from inputs (rows, columns), 0/1 outcomes and weights; some of both outcomes are needed."""
+        """Learn from inputs (rows, columns), 0/1 outcomes and weights; with a calendar some of both are needed."""
         design = kinds_of_months(self.inputs, inputs)
-        mean = float(np.average(event, weights=weight))
+        mean = np.clip(np.average(event, weights=weight), _RAREST, 1 - _RAREST)
         self.coefficients_, self.intercept_ = np.empty(0), float(np.log(mean / (1 - mean)))
         if design.shape[1]:
-            model = LogisticRegression(C=1 / self.l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
-            model.fit(design, event, sample_weight=weight)
-            self.coefficients_, self.intercept_ = model.coef_[0], float(model.intercept_[0])
-        self.mean_ = float(np.average(self.margin(inputs), weights=weight))
+            self.coefficients_, self.intercept_ = fit_ridge(design, event, weight, l2=self.l2)
+        self.mean_ = float(np.average(design, axis=0, weights=weight) @ self.coefficients_ + self.intercept_)
         return self
 
     def margin(self, inputs: Array) -> Array:
@@ -69,15 +70,23 @@ class MonthLevel:
         return level
 
 
+def fit_ridge(design: Array, event: Array, weight: Array, *, l2: float) -> tuple[Array, float]:
+    """Coefficients and intercept of a ridge logistic regression."""
+    model = LogisticRegression(C=1 / l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
+    model.fit(design, event, sample_weight=weight)
+    return np.asarray(model.coef_[0]), float(model.intercept_[0])
+
+
 def kinds_of_months(inputs: Sequence[Input], rows: Array) -> Array:
     """Columns that tell whether a term ends in a row's month, or a grace, by the term's length, and by months ahead.
 
-    Shape (rows, columns); no columns where one of the inputs is not there.
+    Shape (rows, columns); no columns where the inputs hold no calendar. Without its length a term is as an evergreen.
     """
     places = {item.name: place for place, item in enumerate(inputs)}
-    if not places.keys() >= set(_INPUTS):
+    if not places.keys() >= set(_CALENDAR):
         return np.empty((len(rows), 0))
-    term_ends, grace_ends, term_days, ahead = rows[:, [places[name] for name in _INPUTS]].T
+    term_ends, grace_ends, ahead = rows[:, [places[name] for name in _CALENDAR]].T
+    term_days = rows[:, places[_LENGTH]] if _LENGTH in places else np.full(len(rows), np.nan)
     kind = ((term_ends > 0) * 2 + (grace_ends > 0)).astype(int)
     lengths = len(_TERM_CLASSES) + 2
     length = np.where(np.isnan(term_days), lengths - 1, np.searchsorted(_TERM_CLASSES, term_days))

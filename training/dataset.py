@@ -17,6 +17,7 @@ from features.tables import Tables
 from models.hazard import Tuning
 from models.horizon import CALENDAR_INPUTS
 from models.inputs import Input
+from models.month_level import LEVEL_INPUTS
 from models.outcome import OutcomeModel
 from models.rollup import PathSettings
 from models.settings import Settings
@@ -160,18 +161,17 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
 
 
 def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:
-    """Constraints of `model.monotone` on what is no number among the inputs of a model of trees."""
-    numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"}
+    """Constraints of `model.monotone` on what is no number among the inputs of trees, or what tells the level."""
+    numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"} - set(LEVEL_INPUTS)
     named = {name for constraints in settings.monotone.values() for name in constraints}
     if settings.learner != "lightgbm" and named:
         what = f"model.monotone binds trees alone, and model.learner is {settings.learner}"
         return [Finding("settings", what, "Set model.learner=lightgbm, or empty model.monotone")]
-    return [
-        Finding(
-            "settings", f"model.monotone names {name}, which is no numeric feature of these data", _near(name, numbers)
-        )
-        for name in sorted(named - numbers)
-    ]
+    told = "model.monotone names {}, which tells the level of the kind of month, and that is not bound"
+    level = [Finding("settings", told.format(name), "Take it out") for name in LEVEL_INPUTS if name in named]
+    other = "model.monotone names {}, which is no numeric feature of these data"
+    strange = sorted(named - numbers - set(LEVEL_INPUTS))
+    return level + [Finding("settings", other.format(name), _near(name, numbers)) for name in strange]
 
 
 def _near(name: str, names: Collection[str]) -> str:

@@ -65,6 +65,8 @@ def decide(
 
 def _incomparable(champion: Registered, params: Params) -> str:
     """Why the champion cannot be compared: it cannot be read, or forecasts something else; empty if it can."""
+    if champion.format is None:
+        return "the champion's format is not recorded, so it cannot be read"
     if champion.format != FORMAT:
         return f"the champion is of format {champion.format}, and {FORMAT} is what can be read now"
     other = [

@@ -226,24 +226,10 @@ def _register(
     more: Mapping[str, str],
 ) -> str:
     """Log the bundle as a models-from-code pyfunc and register it with what it was trained on; returns the version."""
-    from mlflow.pyfunc import save_model
-
     from models.outcome import bundle_digest
 
     files, name = model.to_files(), params.model.name
-    with tempfile.TemporaryDirectory() as folder:
-        bundle, saved = Path(folder) / BUNDLE, Path(folder) / "model"
-        bundle.mkdir()
-        for file, text in files.items():
-            (bundle / file).write_text(text, encoding="utf-8")
-        save_model(
-            saved,
-            python_model=str(_PYFUNC),
-            artifacts={BUNDLE: str(bundle)},
-            pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
-            signature=False,  # the bundle lists its own inputs, with types and categories
-        )
-        client.log_artifacts(run_id, str(saved), artifact_path="model")
+    _log_bundle(client, run_id, files)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     source = f"{client.get_run(run_id).info.artifact_uri}/model"
@@ -257,3 +243,22 @@ def _register(
         **more,
     }
     return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)
+
+
+def _log_bundle(client: "MlflowClient", run_id: str, files: Mapping[str, str]) -> None:
+    """Log the bundle as a models-from-code pyfunc."""
+    from mlflow.pyfunc import save_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        bundle, saved = Path(folder) / BUNDLE, Path(folder) / "model"
+        bundle.mkdir()
+        for file, text in files.items():
+            (bundle / file).write_text(text, encoding="utf-8")
+        save_model(
+            saved,
+            python_model=str(_PYFUNC),
+            artifacts={BUNDLE: str(bundle)},
+            pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
+            signature=False,  # the bundle lists its own inputs, with types and categories
+        )
+        client.log_artifacts(run_id, str(saved), artifact_path="model")

@@ -109,6 +109,7 @@ def _snapshots(arr, products, first_end, health, months, rng):
                     "due_share": 1.0,
                     "overdue_days": 0.0,
                     "notice_given": 0.0,
+                    "notice_share": 0.0,
                     "presigned": 0.0,
                     "products": products[here, month],
                     "health_score": np.where(rng.random(len(here)) < 0.05, np.nan, health[here]),

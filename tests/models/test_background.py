@@ -35,7 +35,11 @@ def earlier(value: Any, account_id: str = "a") -> pd.DataFrame:
 
 def said(item: Input, now: Any, past: pd.DataFrame | None, arr: float = 100_000.0, **columns: Any) -> str:
     """What follows the colon for account a, a large one unless its ARR is given."""
-    row = company().iloc[:1].assign(account_id="a", arr=arr, term_ends_on=pd.NaT, notice_given=0, presigned=0)
+    row = (
+        company()
+        .iloc[:1]
+        .assign(account_id="a", arr=arr, term_ends_on=pd.NaT, notice_given=0, notice_share=0, presigned=0)
+    )
     table = drivers(
         Contributions((item.name,), np.ones((1, 1, 1)), -4.0, np.ones(1), np.zeros(1)),
         [item],

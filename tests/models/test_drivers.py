@@ -49,6 +49,7 @@ def frame(**columns):
         "as_of": [pd.Timestamp("2025-01-01")] * rows,
         "term_ends_on": [pd.Timestamp("2025-02-15")] * rows,
         "notice_given": [0] * rows,
+        "notice_share": [0.0] * rows,
         "presigned": [0] * rows,
     }
     return pd.DataFrame(calendar | columns)
@@ -238,14 +239,18 @@ def test_values_are_said_in_words(item, seen, value, words):
     ("changes", "value", "words"),
     [
         ({}, "2025-02-15", "the term ends in 45 days, on 2025-02-15"),
-        ({"notice_given": [1]}, "2025-02-15", "notice was given and the term ends in 45 days, on 2025-02-15"),
+        (
+            {"notice_given": [1], "notice_share": [1.0]},
+            "2025-02-15",
+            "notice was given and the term ends in 45 days, on 2025-02-15",
+        ),
         (
             {"notice_given": [1], "notice_share": [0.4]},
             "2025-02-15",
             "notice was given on 40% of ARR and the term ends in 45 days, on 2025-02-15",
         ),
         (
-            {"notice_given": [1], "presigned": [1]},
+            {"notice_given": [1], "notice_share": [1.0], "presigned": [1]},
             "2025-02-15",
             "notice was given, the next renewal is signed and the term ends in 45 days, on 2025-02-15",
         ),

@@ -46,7 +46,7 @@ def rows():
     kinds = ((1, YEARLY, 400, 100), (1, MONTHLY, 1000, 20), (0, YEARLY, 5000, 10))
     inputs = np.vstack([months(ends, term, count) for ends, term, count, _ in kinds])
     event = np.concatenate([np.arange(count) < came for _, _, count, came in kinds]).astype(float)
-    return Rows(inputs, event, np.ones_like(event))
+    return Rows(inputs, event, np.where(inputs[:, PLACE["term_days"]] == MONTHLY, 0.5, 1.0))
 
 
 @pytest.mark.parametrize(("ends", "term", "chance"), [(1, YEARLY, 0.25), (1, MONTHLY, 0.02), (0, YEARLY, 0.002)])
@@ -63,7 +63,7 @@ def test_effects_add_up_on_top_of_the_level_of_the_kind_of_month(rows, learners,
     effects, base = fitted.contributions(rows.inputs)
     np.testing.assert_allclose(effects.sum(axis=1) + base, beyond, atol=1e-9)
     np.testing.assert_array_equal(fitted.margin(rows.inputs), level + beyond)
-    assert np.average(level) == pytest.approx(fitted.mean_level_)
+    assert np.average(level, weights=rows.weight) == pytest.approx(fitted.mean_level_)
     again = type(fitted).from_text(fitted.to_text(), INPUTS, threads=1)
     np.testing.assert_array_equal(again.margin(rows.inputs), fitted.margin(rows.inputs))
 

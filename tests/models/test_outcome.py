@@ -110,12 +110,18 @@ def test_contributions_add_up_to_the_hazard(fitted, world):
     assert found.names[:3] == ("health_score", "noise", "segment")
 
 
-def test_contributions_of_the_logistic_learner_add_up_too(world, inputs, settings):
-    model = OutcomeModel(inputs, settings(learner="logistic")).fit(world.frame, world.paths)
+@pytest.mark.parametrize("learner", ["ensemble", "lightgbm", "logistic"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_contributions_add_up_on_a_level_that_differs_by_month(world, inputs, settings, learner, outcome):
+    term = replace(inputs[0], name="term_days", signal="renewal")
+    model = OutcomeModel((*inputs, term), settings(learner=learner, trees=30)).fit(world.frame, world.paths)
     frame = newest(world).head(20)
-    found = model.contributions(frame, "expansion")
+    found = model.contributions(frame, outcome)
+    hazard = model.outcomes_[outcome].hazard
+    assert np.ptp(hazard.parts(model.rows_next_month(newest(world)))[0]) > 0.01, "else this would test nothing"
     margin = found.slope * (found.base + found.margin.sum(axis=-1)) + found.intercept
-    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), with_luck(model, frame)[:, :, 2], rtol=1e-8)
+    expected = with_luck(model, frame)[:, :, OUTCOMES.index(outcome)]
+    np.testing.assert_allclose(1 / (1 + np.exp(-margin)), expected, rtol=1e-8)
 
 
 def test_nobody_leaves_at_the_end_of_a_term_whose_renewal_is_signed(fitted, world):

@@ -199,6 +199,7 @@ def test_another_recipe_gives_another_bundle(dataset: Dataset, model: OutcomeMod
     [
         ("lightgbm", "discont", "model.monotone names discont, .*Did you mean discount?"),
         ("lightgbm", "segment", "model.monotone names segment, which is no numeric feature"),
+        ("lightgbm", "term_days", "model.monotone names term_days, which tells the level of the kind of month"),
         ("ensemble", "discount", "model.monotone binds trees alone"),
     ],
 )
