@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from models.words import counted
 from params import Params
 from serving import store
 from serving.access import Tokens, is_loopback
@@ -34,7 +35,7 @@ class Start:
     def lines(self) -> list[str]:
         """The same, to print."""
         return [
-            f"Holdfast listens on {self.url} with {self.params.serving.workers} workers; Ctrl+C stops it.",
+            f"Holdfast listens on {self.url} with {counted(self.params.serving.workers, 'worker')}; Ctrl+C stops it.",
             f"Access: {self.access}.",
             f"Answers from: {self.publication}.",
         ]
