@@ -192,7 +192,7 @@ def _accounts(
             "arr": [score["arr"] for score in scores],
             "renews_on": [score["renews_on"] for score in scores],
             "trend": _trend(history).reindex(here.index).to_numpy(),
-            "top_reason": [_top_reason(score) for score in scores],
+            "top_reason": [top_reason(score) for score in scores],
         }
     )
 
@@ -208,7 +208,7 @@ def _trend(history: pd.DataFrame) -> "pd.Series[float]":
     return pd.Series(now - before)
 
 
-def _top_reason(score: Score) -> str:
+def top_reason(score: Score) -> str:
     """The strongest reason that raises the churn probability; empty if none of the reasons shown does."""
     return next((str(reason["text"]) for reason in score["drivers"]["churn"] if reason["effect"] > 0), "")
 
