@@ -79,8 +79,7 @@ class FittedOutcome:
         """Calibrated log-odds of rows that many months ahead, shape (rows,)."""
         if self.hazard is None:
             return np.full(len(inputs), self.calibrator.intercept)
-        level, beyond = self.hazard.parts(inputs)
-        return level + self.calibrator.log_odds(beyond, ahead)
+        return self.hazard.level(inputs) + self.calibrator.log_odds(self.hazard.beyond(inputs), ahead)
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     calibrator = match_level(fit_by_month(margin, found, prior_sd=prior_sd), margin, found)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
-    level, margin = hazard.parts(learned_from.inputs)
-    final = match_level(calibrator, margin, replace(found, level=level))
+    full = replace(found, level=hazard.level(learned_from.inputs))
+    final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
     return Learned(FittedOutcome(hazard, final, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted]))
@@ -189,7 +188,7 @@ def _test(
     known, unseen = (Rows(rows.inputs[part], rows.event[part], rows.weight[part]) for part in (~here, here))
     learner = _learner(material, number, material.settings.trees).fit(known, unseen)
     parts, of_counted = np.zeros((2, here.size)), np.zeros((2, counted.size))
-    parts[:, here] = learner.parts(unseen.inputs)
+    parts[:, here] = learner.level(unseen.inputs), learner.beyond(unseen.inputs)
     of_counted[:, there] = _parts(learner, material, counted[there])
     return _Test(parts, of_counted, getattr(learner, "trees_", 0))
 
@@ -197,7 +196,8 @@ def _test(
 def _parts(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Array:
     """Level and log-odds on top, (2, rows), gathered a piece at a time: all together would not fit into memory."""
     pieces = np.array_split(chosen, max(1, -(-chosen.size // _GATHERED)))
-    return np.hstack([learner.parts(material.gather(piece)) for piece in pieces])
+    gathered = (material.gather(piece) for piece in pieces)
+    return np.hstack([(learner.level(inputs), learner.beyond(inputs)) for inputs in gathered])
 
 
 def _learner(material: Material, number: int, trees: int) -> Hazard:

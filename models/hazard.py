@@ -66,12 +66,16 @@ class Hazard(ABC):
         """Learn from `rows`; stop where `others` (of other accounts) no longer improve."""
 
     @abstractmethod
-    def parts(self, inputs: Array) -> tuple[Array, Array]:
-        """Log-odds of the kind of month, and what comes on top of them, each of shape (rows,)."""
+    def level(self, inputs: Array) -> Array:
+        """Log-odds of the kind of month, shape (rows,)."""
+
+    @abstractmethod
+    def beyond(self, inputs: Array) -> Array:
+        """What the inputs add to them, shape (rows,)."""
 
     @abstractmethod
     def contributions(self, inputs: Array) -> tuple[Array, float]:
-        """SHAP values of what comes on top, shape (rows, columns), and the margin they start from."""
+        """SHAP values of what the inputs add, shape (rows, columns), and the margin they start from."""
 
     @abstractmethod
     def to_text(self) -> str:
@@ -84,8 +88,7 @@ class Hazard(ABC):
 
     def margin(self, inputs: Array) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        level, beyond = self.parts(inputs)
-        return level + beyond
+        return self.level(inputs) + self.beyond(inputs)
 
 
 class TreeHazard(Hazard):
@@ -152,10 +155,14 @@ class TreeHazard(Hazard):
         self.trees_ = max(min(tuning.min_trees, self.trees), best)
         return self
 
-    def parts(self, inputs: Array) -> tuple[Array, Array]:
-        """Log-odds of the kind of month, and what the trees add to them, each of shape (rows,)."""
+    def level(self, inputs: Array) -> Array:
+        """Log-odds of the kind of month, shape (rows,)."""
+        return self.level_.margin(inputs)
+
+    def beyond(self, inputs: Array) -> Array:
+        """What the trees add to them, shape (rows,)."""
         raw = self.booster_.predict(inputs, raw_score=True, num_iteration=self.trees_, num_threads=self.threads)
-        return self.level_.margin(inputs), np.asarray(raw, dtype=np.float64)
+        return np.asarray(raw, dtype=np.float64)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Exact path-dependent TreeSHAP values of what the trees add, and its expected value."""
@@ -284,23 +291,24 @@ class LogisticHazard(Hazard):
     def fit(self, rows: Rows, others: Rows | None = None) -> Self:
         """Learn the coefficients; `others` are not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
-        design = np.hstack(self._designs(rows.inputs))
+        design = np.hstack([self._design(rows.inputs), kinds_of_months(self.inputs, rows.inputs)])
         self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2)
         self.means_: Array = np.average(design, axis=0, weights=rows.weight)
         return self
 
-    def parts(self, inputs: Array) -> tuple[Array, Array]:
-        """Log-odds of the kind of month, the inputs being at their means, and what these add, each of shape (rows,)."""
-        values, kinds = self._designs(inputs)
-        of_values, of_kinds = np.split(self.coefficients_, [values.shape[1]])
-        middle = float(self.means_[: of_values.size] @ of_values)
-        return kinds @ of_kinds + self.intercept_ + middle, values @ of_values - middle
+    def level(self, inputs: Array) -> Array:
+        """Log-odds of the kind of month, the inputs being at their means, shape (rows,)."""
+        level: Array = kinds_of_months(self.inputs, inputs) @ self.coefficients_[self._width :]
+        return level + self.intercept_ + self._middle
+
+    def beyond(self, inputs: Array) -> Array:
+        """What the inputs add to them, shape (rows,)."""
+        beyond: Array = self._design(inputs) @ self.coefficients_[: self._width]
+        return beyond - self._middle
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""
-        values, _ = self._designs(inputs)
-        width = values.shape[1]
-        effects = (values - self.means_[:width]) * self.coefficients_[:width]
+        effects = (self._design(inputs) - self.means_[: self._width]) * self.coefficients_[: self._width]
         starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
         return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
 
@@ -331,10 +339,18 @@ class LogisticHazard(Hazard):
         """Mean log-odds of the kinds of months learned from."""
         return float(self.means_ @ self.coefficients_ + self.intercept_)
 
-    def _designs(self, inputs: Array) -> tuple[Array, Array]:
-        """Columns of the inputs, and those that tell the kind of month."""
-        columns = [_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)]
-        return np.hstack(columns), kinds_of_months(self.inputs, inputs)
+    @property
+    def _width(self) -> int:
+        """How many columns the inputs become; those of the kind of month follow."""
+        return sum(scaling.width for scaling in self.scaling_)
+
+    @property
+    def _middle(self) -> float:
+        """What the inputs add at their means."""
+        return float(self.means_[: self._width] @ self.coefficients_[: self._width])
+
+    def _design(self, inputs: Array) -> Array:
+        return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
 
 
 class EnsembleHazard(Hazard):
@@ -361,10 +377,13 @@ class EnsembleHazard(Hazard):
         self.logistic.fit(rows)
         return self
 
-    def parts(self, inputs: Array) -> tuple[Array, Array]:
-        """The means of both models' log-odds of the kind of month, and of what comes on top, each of shape (rows,)."""
-        of_trees, of_logistic = self.trees.parts(inputs), self.logistic.parts(inputs)
-        return (of_trees[0] + of_logistic[0]) / 2, (of_trees[1] + of_logistic[1]) / 2
+    def level(self, inputs: Array) -> Array:
+        """The mean of both models' log-odds of the kind of month, shape (rows,)."""
+        return (self.trees.level(inputs) + self.logistic.level(inputs)) / 2
+
+    def beyond(self, inputs: Array) -> Array:
+        """The mean of what the inputs add in both, shape (rows,)."""
+        return (self.trees.beyond(inputs) + self.logistic.beyond(inputs)) / 2
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """The mean of both models' SHAP values, and of the margins they start from."""

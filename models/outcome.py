@@ -192,7 +192,7 @@ class OutcomeModel:
             rows, shape = self._rows_ahead(frame, ahead), margin.shape
             effects, base = fitted.hazard.contributions(rows)
             margin, level = effects.reshape(shape), fitted.hazard.mean_level_
-            margin[:, :, names.index(LEVEL_INPUT)] += (fitted.hazard.parts(rows)[0].reshape(shape[:2]) - level) / slope
+            margin[:, :, names.index(LEVEL_INPUT)] += (fitted.hazard.level(rows).reshape(shape[:2]) - level) / slope
         luck = self.luck_.expected(months, gap_months=self._gap_months(frame))
         intercept = fitted.calibrator.intercept + level + luck[:, OUTCOMES.index(outcome)]
         every = self._facts(frame, ahead)

@@ -59,7 +59,7 @@ def test_a_penalty_that_holds_the_inputs_back_leaves_each_kind_of_month_its_leve
 @pytest.mark.parametrize("learner", ["lightgbm", "logistic", "ensemble"])
 def test_effects_add_up_on_top_of_the_level_of_the_kind_of_month(rows, learners, learner):
     fitted = learners(learner).fit(rows)
-    level, beyond = fitted.parts(rows.inputs)
+    level, beyond = fitted.level(rows.inputs), fitted.beyond(rows.inputs)
     effects, base = fitted.contributions(rows.inputs)
     np.testing.assert_allclose(effects.sum(axis=1) + base, beyond, atol=1e-9)
     np.testing.assert_array_equal(fitted.margin(rows.inputs), level + beyond)
@@ -70,7 +70,8 @@ def test_effects_add_up_on_top_of_the_level_of_the_kind_of_month(rows, learners,
 
 @pytest.mark.parametrize("learner", ["lightgbm", "logistic", "ensemble"])
 def test_the_level_is_learned_and_not_left_to_what_is_held_back(rows, learners, learner):
-    level, beyond = learners(learner).fit(rows).parts(rows.inputs)
+    fitted = learners(learner).fit(rows)
+    level, beyond = fitted.level(rows.inputs), fitted.beyond(rows.inputs)
     assert level[0] - level[-1] > 4, "one in four against one in 500"
     assert np.abs(beyond).max() < 1
 

@@ -118,7 +118,7 @@ def test_contributions_add_up_on_a_level_that_differs_by_month(world, inputs, se
     frame = newest(world).head(20)
     found = model.contributions(frame, outcome)
     hazard = model.outcomes_[outcome].hazard
-    assert np.ptp(hazard.parts(model.rows_next_month(newest(world)))[0]) > 0.01, "else this would test nothing"
+    assert np.ptp(hazard.level(model.rows_next_month(newest(world)))) > 0.01, "else this would test nothing"
     margin = found.slope * (found.base + found.margin.sum(axis=-1)) + found.intercept
     expected = with_luck(model, frame)[:, :, OUTCOMES.index(outcome)]
     np.testing.assert_allclose(1 / (1 + np.exp(-margin)), expected, rtol=1e-8)
