@@ -124,6 +124,15 @@ def test_contributions_add_up_on_a_level_that_differs_by_month(world, inputs, se
     np.testing.assert_allclose(1 / (1 + np.exp(-margin)), expected, rtol=1e-8)
 
 
+def test_the_level_is_put_down_to_the_term_that_ends(world, inputs, settings):
+    term = replace(inputs[0], name="term_days", signal="renewal")
+    model = OutcomeModel((*inputs, term), settings(learner="logistic")).fit(world.frame, world.paths)
+    frame = newest(world)
+    found = model.contributions(frame, "churn")
+    ends = model._ahead(frame, 6)[:, :, 2] == 1
+    assert (found.margin[ends].argmax(axis=-1) == found.names.index("term_ends_in_month")).mean() > 0.9
+
+
 def test_nobody_leaves_at_the_end_of_a_term_whose_renewal_is_signed(fitted, world):
     frame = newest(world)
     due = (frame["term_ends_on"] <= NEWEST + pd.DateOffset(months=6)).to_numpy()
