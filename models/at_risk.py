@@ -60,6 +60,13 @@ class AtRisk:
         _, position, copies = np.unique(self.pair[chosen], return_inverse=True, return_counts=True)
         return np.asarray(1.0 / copies[position])
 
+    def evenly(self, chosen: Ints) -> Array:
+        """Weights of some rows, alike within a calendar month, that add up to the accounts that were at risk in it."""
+        month = self.month[chosen]
+        first = np.unique(self.pair[chosen], return_index=True)[1]
+        accounts, rows = (np.bincount(months, minlength=self.months) for months in (month[first], month))
+        return np.asarray((accounts / np.maximum(rows, 1))[month])
+
     def distinct(self, part: Bools) -> int:
         """How many accounts and months some rows speak of."""
         return len(np.unique(self.pair[part]))

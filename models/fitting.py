@@ -111,7 +111,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     halves = _halves(rows, event)
     if halves is None:
         return _rate_alone(material, event, counted, events, pairs)
-    learned_from = Rows(material.gather(sampled.chosen), sampled.event, sampled.weight)
+    weight = sampled.weight * _nearer(rows.ahead[sampled.chosen])
+    learned_from = Rows(material.gather(sampled.chosen), sampled.event, weight)
     tested = [_test(material, number, learned_from, counted, (half[sampled.chosen], half[counted])) for half in halves]
     level, margin = np.sum([test.parts for test in tested], axis=0)
     level_counted, margin_counted = np.sum([test.counted for test in tested], axis=0)
@@ -125,6 +126,15 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
     return Learned(FittedOutcome(hazard, final, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted]))
+
+
+def _nearer(ahead: NDArray[np.int64]) -> Array:
+    """How much rows count by their months ahead, 1 on average.
+
+    What an account did lately tells more of the next months, and a year's twelve rows a snapshot would drown them.
+    """
+    near = ahead**-0.5
+    return np.asarray(near / near.mean())
 
 
 def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] | None:
@@ -234,7 +244,7 @@ def _tilt(material: Material, counted: NDArray[np.int64], log_odds: Array, event
 
 def _counts(rows: AtRisk, counted: NDArray[np.int64], log_odds: Array, event: NDArray[np.bool_]) -> MonthCounts:
     return count_months(
-        log_odds, event.astype(float), rows.month[counted], months=rows.months, weight=rows.share(counted)
+        log_odds, event.astype(float), rows.month[counted], months=rows.months, weight=rows.evenly(counted)
     )
 
 

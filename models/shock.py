@@ -10,6 +10,10 @@ that of a Gaussian process with the covariance of this process (level + first-or
 of the events, by Laplace's method (Rasmussen and Williams 2006, algorithms 3.1 and 5.1). Spread and persistence are not
 known either: they are integrated over a grid, weighted by evidence and prior. The noise of churn and that of expansion
 may go together; their correlation is integrated over in the same way.
+
+A prediction learned from many months is the mean over their luck, not what is to be expected at luck 0, and odds gain
+more by good luck than they lose by bad: before any month is seen, luck is centred so that it leaves the number of
+events expected as it is.
 """
 
 from collections.abc import Sequence
@@ -19,7 +23,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 Array = NDArray[np.float64]
 CHURN, CONTRACTION, EXPANSION = range(3)
@@ -30,6 +34,7 @@ _CORRELATIONS = np.array([-0.8, -0.4, 0.0, 0.4, 0.8])
 _BINS = 50
 _NEWTON_STEPS = 30
 _CLOSE = 1e-7
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,12 @@ class MonthCounts:
         likelihood = float(self.events @ luck - (self.at_risk * np.logaddexp(0, margin)).sum())
         expected = (self.at_risk * chance).sum(axis=1)
         return likelihood, self.events - expected, (self.at_risk * chance * (1 - chance)).sum(axis=1)
+
+    def centre(self, variance: float) -> float:
+        """The mean at which luck of this variance leaves the number of events expected as it is, to second order."""
+        chance, rows = expit(self.log_odds), self.at_risk.sum(axis=0)
+        slope = rows * chance * (1 - chance)
+        return -0.5 * variance * float(slope @ (1 - 2 * chance)) / max(float(slope.sum()), _TINY)
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,15 @@ class LuckState:
             shift[month] = level + x
         return shift
 
+    def log_mean_odds(self, ahead: NDArray[np.int64]) -> Array:
+        """Logarithm of what odds are multiplied by on average so many months ahead, shape (months, 3)."""
+        fading = np.array(self.persistence) ** ahead
+        covariance = np.array(self.covariance)
+        level, x, both = (np.diagonal(part) for part in (covariance[:3, :3], covariance[3:, 3:], covariance[:3, 3:]))
+        new = np.array(self.sd) ** 2 * (1 - fading**2)
+        variance = level + 2 * fading * both + fading**2 * x + new
+        return np.asarray(np.array(self.mean[:3]) + fading * np.array(self.mean[3:]) + variance / 2)
+
 
 @dataclass(frozen=True)
 class SharedLuck:
@@ -121,13 +141,10 @@ class SharedLuck:
         return shift
 
     def expected(self, months: int, *, gap_months: int = 0) -> Array:
-        """The mean shift of the months ahead, shape (months, 3)."""
+        """The shift at which a rare event is as likely as over all shifts of a month ahead, shape (months, 3)."""
         ahead = np.arange(1, months + 1)[:, None] + gap_months
-        parts = [
-            np.array(state.mean[:3]) + np.array(state.mean[3:]) * np.array(state.persistence) ** ahead
-            for state in self.states
-        ]
-        return np.asarray(np.mean(parts, axis=0)) if parts else np.zeros((months, 3))
+        parts = [state.log_mean_odds(ahead) for state in self.states]
+        return np.asarray(logsumexp(parts, axis=0) - np.log(len(parts))) if parts else np.zeros((months, 3))
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Plain values for JSON."""
@@ -228,6 +245,11 @@ class _Process:
         own = np.sqrt(1 - rho**2)
         return np.asarray(self.correlation * np.outer(self.sd, self.sd) * np.outer(own, own) / (1 - np.outer(rho, rho)))
 
+    def centre(self, counts: Sequence[MonthCounts]) -> Array:
+        """The outcomes' mean luck before anything is seen."""
+        variances = self.sd**2 + self.level_sd**2
+        return np.array([one.centre(float(variance)) for one, variance in zip(counts, variances, strict=True)])
+
     def covariance(self, months: int) -> Array:
         """Of the luck of all outcomes and months, outcomes first, shape (outcomes * months,) twice."""
         lag = np.subtract.outer(np.arange(months), np.arange(months))
@@ -274,7 +296,7 @@ def _grid(counts: MonthCounts, prior_sd: float, level_sd: float) -> _Grid:
     found = []
     for sd, rho in pairs:
         process = _Process(np.array([sd]), np.array([rho]), np.eye(1), level_sd)
-        found.append(_laplace([counts], process.covariance(len(counts.events))).evidence - 0.5 * (sd / prior_sd) ** 2)
+        found.append(_laplace([counts], process).evidence - 0.5 * (sd / prior_sd) ** 2)
     share = np.gradient(_SDS)[np.searchsorted(_SDS, pairs[:, 0])] * np.where(pairs[:, 0] > 0, 1, len(_PERSISTENCES))
     return _Grid(pairs, _weights(np.array(found), share))
 
@@ -285,7 +307,7 @@ def _correlations(counts: Sequence[MonthCounts], settings: Sequence[_Grid], leve
     found = []
     for value in _CORRELATIONS:
         process = _Process(sd, persistence, np.array([[1, value], [value, 1]]), level_sd)
-        found.append(_laplace(counts, process.covariance(len(counts[0].events))).evidence)
+        found.append(_laplace(counts, process).evidence)
     return np.asarray(_CORRELATIONS[_systematic(_weights(np.array(found), np.ones(len(found))))])
 
 
@@ -300,14 +322,13 @@ def _systematic(weight: Array) -> NDArray[np.int64]:
 
 
 def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float) -> LuckState:
-    months = len(counts[0].events)
-    found = _laplace(counts, process.covariance(months))
-    to_last = process.to_last(months)
+    found = _laplace(counts, process)
+    to_last = process.to_last(len(counts[0].events))
     before = np.zeros((6, 6))
     before[:3, :3], before[3:, 3:] = process.level_sd**2 * np.eye(3), process.stationary()
     covariance = before - to_last @ found.precision @ to_last.T
     return LuckState(
-        mean=tuple((to_last @ found.weights).tolist()),
+        mean=tuple((to_last @ found.weights + np.append(process.centre(counts), np.zeros(3))).tolist()),
         covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
         sd=tuple(process.sd.tolist()),
         persistence=tuple(process.persistence.tolist()),
@@ -317,18 +338,20 @@ def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float)
 
 @dataclass(frozen=True)
 class _Laplace:
-    """The posterior's mode is covariance @ weights; `precision` is the inverse of (covariance + 1 / curvature)."""
+    """The posterior's mode is centre + covariance @ weights; `precision` inverts (covariance + 1 / curvature)."""
 
     weights: Array
     precision: Array
     evidence: float
 
 
-def _laplace(counts: Sequence[MonthCounts], covariance: Array) -> _Laplace:
-    """Laplace's approximation of the posterior of the luck, by Newton's method."""
+def _laplace(counts: Sequence[MonthCounts], process: _Process) -> _Laplace:
+    """Laplace's approximation of the posterior of the luck beyond its centre, by Newton's method."""
+    months = len(counts[0].events)
+    covariance, centre = process.covariance(months), np.repeat(process.centre(counts), months)
     luck = np.zeros(len(covariance))
     for _ in range(_NEWTON_STEPS):
-        _, gradient, curvature = _likelihood(counts, luck)
+        _, gradient, curvature = _likelihood(counts, centre + luck)
         target = curvature * luck + gradient
         root, factor = _factor(covariance, curvature)
         inner = cho_solve((factor, True), root * (covariance @ target))
@@ -336,7 +359,7 @@ def _laplace(counts: Sequence[MonthCounts], covariance: Array) -> _Laplace:
         luck = luck + step
         if np.abs(step).max() < _CLOSE:
             break
-    likelihood, gradient, curvature = _likelihood(counts, luck)
+    likelihood, gradient, curvature = _likelihood(counts, centre + luck)
     root, factor = _factor(covariance, curvature)
     half = solve_triangular(factor, np.diag(root), lower=True)
     evidence = likelihood - 0.5 * float(gradient @ luck) - float(np.log(np.diag(factor)).sum())

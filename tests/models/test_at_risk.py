@@ -38,6 +38,13 @@ def test_an_account_and_month_counts_once_however_many_snapshots_speak_of_it():
     assert rows.distinct(rows.event("churn", 0.001)) == 1
 
 
+def test_rows_of_a_month_weigh_alike_and_as_much_as_its_accounts():
+    rows = at_risk(FRAME, PATHS)
+    assert rows.evenly(np.arange(4)) == pytest.approx([1, 2 / 3, 2 / 3, 2 / 3])
+    assert rows.evenly(np.array([1, 2])).tolist() == [0.5, 0.5]
+    assert rows.evenly(np.array([0, 3])).tolist() == [1.0, 1.0]
+
+
 def test_nothing_known_is_nothing_at_risk():
     rows = at_risk(FRAME, np.full((3, 4), NAN))
     assert (rows.months, rows.row.size) == (0, 0)

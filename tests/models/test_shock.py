@@ -72,6 +72,7 @@ def test_the_posterior_is_that_of_a_slow_computation():
     state = fitted.states[0]
     sd, persistence = state.sd[1], state.persistence[1]  # contraction stands alone, whatever the correlation
     level, x = 0.25 * rng.standard_normal(400_000), sd * rng.standard_normal(400_000)
+    level += counts.centre(0.25**2 + sd**2)
     weight = np.zeros(400_000)
     for month, events in enumerate(came):
         if month:
@@ -86,6 +87,18 @@ def test_the_posterior_is_that_of_a_slow_computation():
         assert state.covariance[place][place] == pytest.approx(variance, rel=0.2, abs=1e-4)
 
 
+@pytest.mark.parametrize("sd", [0.1, 0.4, 0.7])
+@pytest.mark.parametrize("typical", [-4.0, -1.0, 0.0, 1.0])
+def test_luck_about_its_centre_leaves_the_number_of_events_expected(sd, typical):
+    rng = np.random.default_rng(6)
+    log_odds = rng.normal(typical, 0.8, 2000)
+    counts = count_months(log_odds, np.zeros(2000), np.zeros(2000, int), months=1)
+    luck = counts.centre(sd**2) + sd * rng.standard_normal((4000, 1))
+    luck -= luck.mean() - counts.centre(sd**2)
+    shifted = (counts.at_risk * expit(counts.log_odds + luck)).sum() / len(luck)
+    assert shifted == pytest.approx(expit(log_odds).sum(), rel=0.02)
+
+
 def test_nothing_seen_leaves_the_prior():
     empty = count_months(np.empty(0), np.empty(0), np.empty(0, int), months=3)
     fitted = fit([empty] * 3)
@@ -94,10 +107,10 @@ def test_nothing_seen_leaves_the_prior():
     assert (drawn.std(axis=2) > 0.25).all(), "at least what is unknown of the level"
 
 
-def test_the_expected_luck_is_the_mean_of_the_draws():
+def test_the_expected_luck_makes_a_rare_event_as_likely_as_the_draws_do():
     rng = np.random.default_rng(9)
     fitted = fit(counted(autoregression(0.4, 0.9, rng), rng))
-    drawn = fitted.draw(6, 64_000, np.random.default_rng(7), gap_months=2).mean(axis=2)
+    drawn = np.log(np.exp(fitted.draw(6, 64_000, np.random.default_rng(7), gap_months=2)).mean(axis=2))
     np.testing.assert_allclose(fitted.expected(6, gap_months=2), drawn, atol=0.01)
     assert not SharedLuck().expected(4).any()
 
