@@ -411,6 +411,35 @@ def test_contradictions_are_named_and_kept(source: Any, tables: dict[str, str], 
     assert all(table.rows_quarantined == 0 for table in report.tables)
 
 
+SEVERITIES = [  # severities of tickets, and what is said of those that are not known
+    (["1", "2", "3", "4", "Low", "medium", "HIGH", "critical", "urgent"], None),
+    (["1", ""], None),
+    (["P1", "critical", "P1", "Sev-1", "blocker"], "4 of 5 rows of a severity that is not known (P1, Sev-1, blocker)"),
+    ([f"S{n}" for n in range(1, 8)], "7 of 7 rows of a severity that is not known (S1, S2, S3, S4, S5, ...)"),
+]
+
+
+@pytest.mark.parametrize(("severities", "said"), SEVERITIES)
+def test_severities_that_count_for_nothing_are_named(source: Any, severities: list[str], said: str | None) -> None:
+    source.write("tickets", "account_id,opened_at,severity / " + " / ".join(f"a,2024-04-01,{s}" for s in severities))
+    todo = (
+        "They count as not severe. Known are 1 (low) to 4 (critical), low, medium, high, critical and urgent: map the "
+        "others in the source or in source.tables.tickets.query, with CASE severity WHEN 'P1' THEN 'critical' ELSE "
+        "severity END AS severity."
+    )
+    warnings = [str(warning) for warning in source.load().report.warnings]
+    assert warnings == ([f"tickets.severity: {said}. {todo}"] if said else [])
+
+
+def test_a_query_maps_severities(source: Any) -> None:
+    """As the warning says."""
+    source.write("tickets", "account_id,opened_at,severity / a,2024-04-01,P1 / a,2024-04-02,low")
+    case = "CASE severity WHEN 'P1' THEN 'critical' ELSE severity END AS severity"
+    query = f"SELECT account_id, opened_at, {case} FROM read_csv('{{path}}/tickets.csv', all_varchar = true)"
+    assert source.load(tickets={"query": query}).report.warnings == ()
+    assert source.rows("SELECT severity FROM tickets ORDER BY 1") == [("critical",), ("low",)]
+
+
 def test_what_happens_after_the_data_end_is_named(source: Any) -> None:
     source.write("usage", "account_id,used_on / a,2024-04-01 / a,2024-05-01")
     report = source.load("source.data_until=2024-05-01").report
