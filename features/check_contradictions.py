@@ -132,6 +132,10 @@ def _usage(tables: Tables) -> Iterator[Contradiction]:
     shown = "concat(account_id, ': ', used_on, ' before ', first_start)"
     todo = "Correct the dates or the account; such usage counts as seen before the contract."
     yield Contradiction("usage", "used_on", "before the account's first contract starts", todo, rows, shown)
+    if tables.has("usage", "quantity"):
+        todo = "Such a row counts as no use of that day and lowers the sums: correct it, or leave it out."
+        shown = "concat(account_id, ': ', quantity)"
+        yield Contradiction("usage", "quantity", "with a negative quantity", todo, "usage WHERE quantity < 0", shown)
     if tables.has("usage", "contract_id"):
         rows = "usage u JOIN lines l USING (contract_id) WHERE used_on < starts_on"
         shown = "concat(contract_id, ': ', used_on, ' before ', starts_on)"

@@ -341,6 +341,10 @@ CONTRADICTIONS = [
         "usage.contract_id: 1 of 1 row of a line that contracts lacks (9)",
     ),
     (
+        {"usage": "account_id,used_on,quantity / a,2024-04-01,-2.5 / b,2024-04-01,0 / b,2024-04-01, / b,2024-04-01,-1"},
+        "usage.quantity: 2 of 4 rows with a negative quantity (a: -2.5, b: -1.0)",
+    ),
+    (
         {"contracts": ENDED, "engagement": "account_id,happened_on,kind / a,2024-07-01,email / a,2024-06-30,email"},
         "engagement.happened_on: 1 of 2 rows 30 days or more after the account's last contract ended "
         "(a: 2024-07-01 after 2024-06-01)",
