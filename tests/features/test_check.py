@@ -114,8 +114,8 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b"},
-        "contracts: 1 of 2 rows not fitting the header, not closed by a quote or not UTF-8 (contracts.csv "
-        "line 3). Correct these lines.",
+        "contracts: 1 of 2 rows with more or fewer fields than the header has columns (contracts.csv line 3: 2 fields "
+        "for 4 columns). Correct these lines: a value that holds the delimiter belongs in quotes.",
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,arr / 1,a,2024-01-01,5"},
@@ -139,6 +139,49 @@ def test_what_cannot_be_lived_with_is_an_error(source: Any, tables: dict[str, st
     with pytest.raises(BadInput) as caught:
         source.load()
     assert problem in [str(found) for found in caught.value.problems]
+
+
+FIELDS = "with more or fewer fields than the header has columns"
+UNREADABLE = [  # accounts as bytes, whose line breaks may lie within quotes, and what is said of them
+    (
+        b'account_id,name\na,"A\nB"\nb,B, Inc\nc,C,d,e\n',
+        [f"2 of 3 rows {FIELDS}", "line 4: 3 fields", "line 5: 4 fields"],
+    ),
+    (b'account_id,name\r\na,"A\r\nB"\r\nb\r\n', [f"1 of 2 rows {FIELDS}", "line 4: 1 fields for 2 columns"]),
+    (
+        b'account_id,name\na,"A "x, y" B"\nb,B\n',
+        ["1 of 2 rows with quotes that do not match (accounts.csv line 2, name)"],
+    ),
+    (b'account_id,name\na,A\nb,"B\n', ["1 of 2 rows with quotes that do not match (accounts.csv line 3, name)"]),
+    (
+        b"account_id,name\na,Z\xfcrich\nb,B,x\n",
+        ["1 of 2 rows not in UTF-8 (accounts.csv line 2)", f"1 of 2 rows {FIELDS}"],
+    ),
+    (b"account_id,name\n", ["accounts: is empty"]),
+    (b"\xff\xfea\x00", ["accounts.csv cannot be read"]),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), UNREADABLE)
+def test_what_cannot_be_read_is_said_line_by_line_and_nothing_that_follows_from_it(
+    source: Any, content: bytes, said: list[str]
+) -> None:
+    """Contracts and usage name accounts that may be on the lines which cannot be read."""
+    (source.folder / "accounts.csv").write_bytes(content)
+    source.write("usage", "account_id,used_on / a,2023-04-01")
+    with pytest.raises(BadInput) as caught:
+        source.load("forecast.cuts=[]")
+    assert {problem.table for problem in caught.value.problems} == {"accounts"}
+    assert caught.value.warnings == ()
+    assert [part for part in said if part not in str(caught.value)] == []
+
+
+def test_rates_that_cannot_be_read_are_not_said_to_lack_a_currency(source: Any) -> None:
+    source.write("contracts", "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,EUR")
+    (source.folder / "fx_rates.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(BadInput, match=r"fx_rates: cannot be read: .* Give Parquet or CSV files") as caught:
+        source.load()
+    assert len(caught.value.problems) == 1
 
 
 def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(source: Any) -> None:
@@ -270,7 +313,7 @@ LEFT_OUT = [
     ("a,2024-04-02,2,3", "usage_id: repeating an earlier one", ("a", "2024-04-02", "2.0", "3")),
     ("zz,soon,1,x", "used_on: with a value that is no date; account_id: of an account that accounts lacks",
      ("zz", "soon", "1.0", "x")),
-    ("a,2024-04-01", "usage.csv line 99: missing columns: a,2024-04-01", (None, None, None, None)),
+    ("a,2024-04-01", "usage.csv line 99: 2 fields for 4 columns: a,2024-04-01", (None, None, None, None)),
 ]  # fmt: skip
 
 
