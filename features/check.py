@@ -15,15 +15,18 @@ kept
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
+from pathlib import Path
 
 import duckdb
 
 from features import contract
 from features.contract import Column, Table, Type
 from features.problems import EXAMPLES, Finding
-from features.source_columns import raw
+from features.source_columns import is_blank, raw
+from features.source_csv import lines_without
 from features.sql import named, quoted
 from params import Source
 
@@ -78,19 +81,23 @@ class Rule:
     bad: str
     shown: str
     level: Level
+    is_missing: bool = False
 
 
 @dataclass(frozen=True)
 class Staged:
     """A staged table: its declaration, and the columns that are there.
 
-    `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them.
+    `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them. `theirs`
+    are the source's names of the columns, `csv_files` what it was read from, if from such files.
     """
 
     table: Table
     columns: tuple[str, ...]
     extra: tuple[str, ...] = ()
     unread_lines: int = 0
+    theirs: Mapping[str, str] = field(default_factory=dict)
+    csv_files: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -222,7 +229,7 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
         missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if _may_be_unread(column) else "")
         todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
         whose = _whose(staged, column.name)
-        yield Rule(column.name, "without a value", todo, missing, whose, row_level)
+        yield Rule(column.name, "without a value", todo, missing, whose, row_level, is_missing=True)
     if not _may_be_unread(column):
         return
     unread, shown = f"{raw(column.name)} IS NOT NULL", _with_key(staged, column.name, raw(column.name))
@@ -432,13 +439,24 @@ def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequen
 
 
 def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int) -> Finding:
-    """The finding for a broken rule, with its commonest examples."""
+    """The finding for a broken rule, with its commonest examples; of values that are missing, their lines."""
+    if rule.is_missing and staged.csv_files:
+        lines = tuple(islice(_lines_without(staged, rule.column), EXAMPLES))
+        return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, lines)
     found = connection.execute(
         f"SELECT {rule.shown} AS shown FROM {staged.name} WHERE {rule.bad} AND shown IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
     ).fetchall()
     examples = tuple(str(row[0])[:60] for row in found)
     return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+
+
+def _lines_without(staged: Staged, name: str) -> Iterator[str]:
+    """Where in the CSV files a value of a column is missing."""
+    column = staged.table.column(name)
+    for file in staged.csv_files:
+        for line in lines_without(file, staged.theirs[name], lambda text: is_blank(text, column)):
+            yield f"{file.name} line {line}"
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:

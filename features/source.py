@@ -297,7 +297,7 @@ def _stage(
     except duckdb.Error as error:
         return None, [*problems, unreadable(table.name, error, is_query=opened.is_query)]
     lines = rejected(connection, table.name)
-    return Staged(table, tuple(mapped.columns), mapped.extra, lines), problems
+    return Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files), problems
 
 
 @contextmanager

@@ -5,7 +5,8 @@ DuckDB reads the rows. Lines that do not fit the header are set aside by it in `
 
 import csv
 import gzip
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import TextIOWrapper
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -96,6 +97,20 @@ def _lines_at(file: Path, places: Iterable[tuple[str, int]]) -> Iterator[int]:
                 read = content.read(min(place - at, CHUNK_BYTES))
                 line, at = line + read.count(b"\n"), at + len(read)
             yield line
+
+
+def lines_without(file: Path, column: str, is_blank: Callable[[str], bool]) -> Iterator[int]:
+    """The lines of a file's records whose cell of a column is blank."""
+    delimiter, columns = _header("", file)
+    place = columns.index(column) if column in columns else len(columns)
+    with _opened(file) as content:
+        records = csv.reader(TextIOWrapper(content, "utf-8-sig", errors="replace", newline=""), delimiter=delimiter)
+        next(records)
+        line = records.line_num + 1
+        for record in records:
+            if len(record) == len(columns) and (place == len(columns) or is_blank(record[place])):
+                yield line
+            line = records.line_num + 1
 
 
 def _opened(file: Path) -> BinaryIO:

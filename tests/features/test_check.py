@@ -24,7 +24,7 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b,2024-01-01,"},
-        "contracts.mrr: 1 of 2 rows without a value (2). Every row needs one; map another column in "
+        "contracts.mrr: 1 of 2 rows without a value (contracts.csv line 3). Every row needs one; map another column in "
         "source.tables.contracts.columns if it is there.",
     ),
     (
@@ -157,6 +157,7 @@ UNREADABLE = [  # accounts as bytes, whose line breaks may lie within quotes, an
         b"account_id,name\na,Z\xfcrich\nb,B,x\n",
         ["1 of 2 rows not in UTF-8 (accounts.csv line 2)", f"1 of 2 rows {FIELDS}"],
     ),
+    (b"account_id,name\nb,B\n,A\n", ["account_id: 1 of 2 rows without a value (accounts.csv line 3)"]),
     (b"account_id,name\n", ["accounts: is empty"]),
     (b"\xff\xfea\x00", ["accounts.csv cannot be read"]),
 ]
@@ -182,6 +183,18 @@ def test_rates_that_cannot_be_read_are_not_said_to_lack_a_currency(source: Any) 
     with pytest.raises(BadInput, match=r"fx_rates: cannot be read: .* Give Parquet or CSV files") as caught:
         source.load()
     assert len(caught.value.problems) == 1
+
+
+def test_lines_of_missing_values_are_those_of_the_file(source: Any) -> None:
+    """Whatever stands for no value, behind records of several lines, in whichever file of a folder."""
+    source.write("accounts", "account_id / a / b")
+    (source.folder / "usage").mkdir()
+    (source.folder / "usage" / "1.csv").write_text('feature;account_id;used_on\n"x\ny";a;2024-04-01\n;a;N/A\n;b; \n')
+    (source.folder / "usage" / "2.csv").write_text("account_id,used_on\na,2024-04-01\n\n\\N,2024-04-01\n")
+    with pytest.raises(BadInput) as caught:
+        source.load()
+    places = {problem.column: problem.examples for problem in caught.value.problems}
+    assert places == {"used_on": ("1.csv line 4", "1.csv line 5"), "account_id": ("2.csv line 4",)}
 
 
 def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(source: Any) -> None:
