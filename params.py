@@ -415,14 +415,35 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {key}: no such setting{_suggest(key)}")
         elif not key:
-            lines.append(f"  {problem['msg'].removeprefix('Value error, ')}")
+            lines.append(f"  {_in_words(problem['msg'])}")
         else:
-            lines.append(f"  {key}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}")
+            lines.append(f"  {key}: {_in_words(problem['msg'])}, got {problem['input']!r}")
     return "\n".join(lines)
 
 
+def _in_words(message: str) -> str:
+    """A message of pydantic's in the words of YAML."""
+    for theirs, ours in _WORDS.items():
+        message = re.sub(theirs, ours, message)
+    return message
+
+
+_WORDS = {
+    "^Value error, ": "",
+    "a valid tuple": "a list",
+    "^Tuple": "The list",
+    " after validation": "",
+    r"a valid dictionary( or instance of \w+)?": "`key: value` pairs",
+    "a valid boolean, unable to interpret input": "true or false",
+}
+
+
 def _suggest(key: str) -> str:
-    near = difflib.get_close_matches(key, _known_keys(_read(DEFAULTS)), n=1)
+    table, _, name = key.rpartition(".")
+    if table.startswith("source.tables."):  # tables have no defaults to read the keys from
+        near = [f"{table}.{known}" for known in difflib.get_close_matches(name, TableSource.model_fields, n=1)]
+    else:
+        near = difflib.get_close_matches(key, _known_keys(_read(DEFAULTS)), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

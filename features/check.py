@@ -14,22 +14,38 @@ kept
     Nothing, but for the warning.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
+from pathlib import Path
 
 import duckdb
 
 from features import contract
 from features.contract import Column, Table, Type
 from features.problems import EXAMPLES, Finding
-from features.source_columns import raw
+from features.source_columns import is_blank, raw
+from features.source_csv import lines_without
 from features.sql import named, quoted
 from params import Source
 
 TIMES = (Type.DATE, Type.TS)
 LARGEST = 1_000_000_000
 STRICT = ("accounts", "contracts", "fx_rates")
+UNREAD = {  # what is wrong with lines of a CSV file (`features.source_csv.FAULTS`), and what to do
+    "encoding": ("not in UTF-8", "Save the file in UTF-8."),
+    "quotes": (
+        "with quotes that do not match",
+        'Write a quote within a quoted value twice (""), and close each value that begins with one: what is not closed '
+        "takes in the lines below.",
+    ),
+    "fields": (
+        "with more or fewer fields than the header has columns",
+        "Correct these lines: a value that holds the delimiter belongs in quotes.",
+    ),
+    "other": ("of a CSV file that cannot be read", "Correct these lines."),
+}
 
 KINDS = {
     Type.DATE: "date",
@@ -65,19 +81,23 @@ class Rule:
     bad: str
     shown: str
     level: Level
+    is_missing: bool = False
 
 
 @dataclass(frozen=True)
 class Staged:
     """A staged table: its declaration, and the columns that are there.
 
-    `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them.
+    `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them. `theirs`
+    are the source's names of the columns, `csv_files` what it was read from, if from such files.
     """
 
     table: Table
     columns: tuple[str, ...]
     extra: tuple[str, ...] = ()
     unread_lines: int = 0
+    theirs: Mapping[str, str] = field(default_factory=dict)
+    csv_files: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,8 +136,16 @@ class Checked:
         return [_left_out(found, written) if level is Level.ROW else found for level, found in self.lived_with]
 
 
+def came_whole(connection: duckdb.DuckDBPyConnection, staged: Staged, key: str) -> bool:
+    """Whether a table was read to the last line and each row has its key, so that others can be held against it."""
+    if staged.unread_lines or not staged.has(key):
+        return False
+    row = connection.execute(f"SELECT count(*) > 0 AND count(*) = count({named(key)}) FROM {staged.name}").fetchone()
+    return bool(row and row[0])
+
+
 def check_table(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, present: Collection[str]
+    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, whole: Mapping[str, bool]
 ) -> Checked:
     """Hold every rule against one staged table, and set aside the rows that are left out.
 
@@ -125,13 +153,14 @@ def check_table(
     ----------
     currency
         The reporting currency.
-    present
-        Names of all tables that are staged.
+    whole
+        Of accounts and rates, as far as the source has them, whether they came whole: accounts and currencies that one
+        lacks because part of it cannot be read are no problem of this table's.
     """
     _mark_repeats(connection, staged)
     if _is_lines(staged):
         _mark_overlaps(connection, staged)
-    rules = list(_rules(staged, source, currency, present))
+    rules = list(_rules(staged, source, currency, whole))
     rows, counts = _counts(connection, staged, rules)
     findings = [
         (rule.level, _finding(connection, staged, rule, count, rows))
@@ -139,7 +168,7 @@ def check_table(
         if count
     ]
     if staged.unread_lines:
-        findings.insert(0, (_row_level(staged), _unread_lines(connection, staged, rows)))
+        findings[:0] = [(_row_level(staged), found) for found in _unread_lines(connection, staged, rows)]
     left_out = staged.unread_lines + _set_aside(connection, staged, rules)
     return _judged(staged.table, findings, rows, left_out, source.max_bad_share)
 
@@ -166,14 +195,17 @@ def _row_level(staged: Staged) -> Level:
     return Level.ERROR if staged.table.name in STRICT else Level.ROW
 
 
-def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: int) -> Finding:
-    found = connection.execute(f"SELECT place FROM unread_{staged.table.name} ORDER BY 1 LIMIT {EXAMPLES}").fetchall()
-    what = "not fitting the header, not closed by a quote or not UTF-8"
-    examples = tuple(str(row[0]) for row in found)
-    return Finding(staged.table.name, what, "Correct these lines.", "", staged.unread_lines, rows, examples)
+def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: int) -> Iterator[Finding]:
+    """A finding a fault, with the first lines of it."""
+    for fault, (what, todo) in UNREAD.items():
+        lines = f"FROM unread_{staged.table.name} WHERE fault = {quoted(fault)}"
+        found = connection.execute(f"SELECT shown, count(*) OVER () {lines} ORDER BY file, line LIMIT {EXAMPLES}")
+        if examples := found.fetchall():
+            shown = tuple(str(row[0]) for row in examples)
+            yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, shown)
 
 
-def _rules(staged: Staged, source: Source, currency: str, present: Collection[str]) -> Iterator[Rule]:
+def _rules(staged: Staged, source: Source, currency: str, whole: Mapping[str, bool]) -> Iterator[Rule]:
     """All rules of a table, those about single values first."""
     row_level = _row_level(staged)
     for column in staged.declared:
@@ -182,10 +214,10 @@ def _rules(staged: Staged, source: Source, currency: str, present: Collection[st
             yield _far(staged, column, source)
     if staged.has(*_key(staged)) and staged.table.key:
         yield _repeated(staged, row_level)
-    if staged.table.name != "accounts" and staged.has("account_id") and "accounts" in present:
+    if staged.table.name != "accounts" and staged.has("account_id") and whole.get("accounts"):
         yield _orphan(row_level)
     if staged.table.name == "contracts":
-        yield from _contract_rules(staged, currency, present)
+        yield from _contract_rules(staged, currency, whole)
     if staged.table.name == "fx_rates":
         yield _rate_not_positive()
 
@@ -196,7 +228,8 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
     if column.required:
         missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if _may_be_unread(column) else "")
         todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
-        yield Rule(column.name, "without a value", todo, missing, _whose(staged, column.name), row_level)
+        whose = _whose(staged, column.name)
+        yield Rule(column.name, "without a value", todo, missing, whose, row_level, is_missing=True)
     if not _may_be_unread(column):
         return
     unread, shown = f"{raw(column.name)} IS NOT NULL", _with_key(staged, column.name, raw(column.name))
@@ -276,7 +309,7 @@ def _orphan(level: Level) -> Rule:
     )
 
 
-def _contract_rules(staged: Staged, currency: str, present: Collection[str]) -> Iterator[Rule]:
+def _contract_rules(staged: Staged, currency: str, whole: Mapping[str, bool]) -> Iterator[Rule]:
     for money in ("mrr", "list_mrr"):
         if staged.has(money):
             shown = _with_key(staged, money, f"CAST({money} AS VARCHAR)")
@@ -290,8 +323,8 @@ def _contract_rules(staged: Staged, currency: str, present: Collection[str]) -> 
     if _is_lines(staged):
         yield _overlap(staged)
         yield _unnamed_overlap(staged)
-    if staged.has("currency"):
-        yield _no_rate(currency, present)
+    if staged.has("currency") and whole.get("fx_rates", True):
+        yield _no_rate(currency, has_rates="fx_rates" in whole)
 
 
 def _overlap(staged: Staged) -> Rule:
@@ -318,9 +351,9 @@ def _unnamed_overlap(staged: Staged) -> Rule:
     )
 
 
-def _no_rate(currency: str, present: Collection[str]) -> Rule:
+def _no_rate(currency: str, *, has_rates: bool) -> Rule:
     bad = f"currency <> {quoted(currency.upper())}"
-    if "fx_rates" in present:
+    if has_rates:
         bad += " AND currency NOT IN (SELECT currency FROM stage_fx_rates WHERE currency IS NOT NULL)"
     todo = f"Add its rates to fx_rates, or set revenue.currency if it is not {currency}."
     return Rule("currency", "in a currency that has no rate", todo, bad, "currency", Level.ERROR)
@@ -406,13 +439,24 @@ def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequen
 
 
 def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int) -> Finding:
-    """The finding for a broken rule, with its commonest examples."""
+    """The finding for a broken rule, with its commonest examples; of values that are missing, their lines."""
+    if rule.is_missing and staged.csv_files:
+        lines = tuple(islice(_lines_without(staged, rule.column), EXAMPLES))
+        return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, lines)
     found = connection.execute(
         f"SELECT {rule.shown} AS shown FROM {staged.name} WHERE {rule.bad} AND shown IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
     ).fetchall()
     examples = tuple(str(row[0])[:60] for row in found)
     return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+
+
+def _lines_without(staged: Staged, name: str) -> Iterator[str]:
+    """Where in the CSV files a value of a column is missing."""
+    column = staged.table.column(name)
+    for file in staged.csv_files:
+        for line in lines_without(file, staged.theirs[name], lambda text: is_blank(text, column)):
+            yield f"{file.name} line {line}"
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import duckdb
 
 from features import contract
+from features.kinds import one_of
 from features.problems import EXAMPLES, Finding
 from features.tables import Tables
 
@@ -84,6 +85,7 @@ def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
     for table in EVENTS:
         if table in tables.columns:
             yield _after_last_end(tables, table, grace_days)
+    yield from _severities(tables)
     yield from _recorded_before(tables)
     yield from _out_of_order(tables)
     yield from _scores(tables)
@@ -130,6 +132,10 @@ def _usage(tables: Tables) -> Iterator[Contradiction]:
     shown = "concat(account_id, ': ', used_on, ' before ', first_start)"
     todo = "Correct the dates or the account; such usage counts as seen before the contract."
     yield Contradiction("usage", "used_on", "before the account's first contract starts", todo, rows, shown)
+    if tables.has("usage", "quantity"):
+        todo = "Such a row counts as no use of that day and lowers the sums: correct it, or leave it out."
+        shown = "concat(account_id, ': ', quantity)"
+        yield Contradiction("usage", "quantity", "with a negative quantity", todo, "usage WHERE quantity < 0", shown)
     if tables.has("usage", "contract_id"):
         rows = "usage u JOIN lines l USING (contract_id) WHERE used_on < starts_on"
         shown = "concat(contract_id, ': ', used_on, ' before ', starts_on)"
@@ -139,6 +145,19 @@ def _usage(tables: Tables) -> Iterator[Contradiction]:
         rows = "usage WHERE contract_id NOT IN (SELECT contract_id FROM lines)"
         todo = "Correct contract_id, or add the line."
         yield Contradiction("usage", "contract_id", "of a line that contracts lacks", todo, rows, "contract_id")
+
+
+def _severities(tables: Tables) -> Iterator[Contradiction]:
+    """Tickets of a severity that no feature knows: `P1` may be the worst or the least, so it is not guessed."""
+    if tables.has("tickets", "severity"):
+        known = (*contract.MILD_CODES, *contract.SEVERE_CODES)
+        todo = (
+            "They count as not severe. Known are 1 (low) to 4 (critical), low, medium, high, critical and urgent: map "
+            "the others in the source or in source.tables.tickets.query, with CASE severity WHEN 'P1' THEN 'critical' "
+            "ELSE severity END AS severity."
+        )
+        rows = f"tickets WHERE NOT {one_of('severity', *known)}"
+        yield Contradiction("tickets", "severity", "of a severity that is not known", todo, rows, "severity")
 
 
 def _day(table: str) -> str:

@@ -213,6 +213,9 @@ ENGAGEMENT = _table(
     event_day="happened_on",
 )
 
+MILD_CODES = ("1", "2", "low", "medium")
+SEVERE_CODES = ("3", "4", "high", "critical", "urgent")
+
 TICKETS = _table(
     "tickets",
     "A row a support ticket",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from features.contract import SCORES
+from features.contract import SCORES, SEVERE_CODES
 from features.feature import Feature, Span
 from features.kinds import (
     Measure,
@@ -29,7 +29,7 @@ YEAR = 365
 MEETING = one_of("kind", "meeting", "qbr", "call")
 TRAINING = one_of("kind", "training", "webinar")
 COMMUNITY = one_of("kind", "community", "event", "self_help", "referral")
-SEVERE = one_of("severity", "3", "4", "high", "critical", "urgent")
+SEVERE = one_of("severity", *SEVERE_CODES)
 DECIDES = one_of("respondent_role", "decision_maker", "executive_sponsor", "executive", "sponsor")
 CHAMPION = one_of("role", "champion")
 SPONSOR = one_of("role", "executive_sponsor", "sponsor")

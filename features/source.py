@@ -34,7 +34,7 @@ from features.sql import named, quoted
 from features.tables import Tables, finish, open_tables, write_table
 from params import Params, Source, TableSource
 
-VERSION = 3  # raised when the same input would be read in another way
+VERSION = 4  # raised when the same input would be read in another way, or more is said of it
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
@@ -53,10 +53,11 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Passed:
-    """Staged tables that passed the check, with what it found in each, and those that stay in the warehouse."""
+    """Staged tables with what the check found in each, which of them came whole, and what stays in the warehouse."""
 
     staged: Mapping[str, Staged]
     checked: Mapping[str, Checked]
+    whole: Mapping[str, bool]
     remotes: Mapping[str, Remote]
 
 
@@ -197,29 +198,42 @@ def _staged_and_checked(
         if stage is not None:
             staged[name] = stage
     checked = {}
-    present = [name for name, key in (("accounts", "account_id"), ("fx_rates", "currency")) if _has(staged, name, key)]
+    whole = _whole(connection, staged, problems)
     for name, stage in staged.items():
         progress(f"checking {name}")
-        checked[name] = check.check_table(connection, stage, source, params.revenue.currency, present)
+        checked[name] = check.check_table(connection, stage, source, params.revenue.currency, whole)
         problems += checked[name].errors
     remotes, found = ({}, []) if engine is None else look(engine, source, progress)
     problems += found
-    passed = Passed(staged, checked, remotes)
+    passed = Passed(staged, checked, whole, remotes)
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
     return passed
 
 
-def _has(staged: Mapping[str, Staged], table: str, column: str) -> bool:
-    return table in staged and staged[table].has(column)
+def _whole(
+    connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], problems: Sequence[Finding]
+) -> dict[str, bool]:
+    """Of the tables that others are held against, whether they came whole; those that the source lacks are left out."""
+    keys = {"accounts": "account_id", "contracts": "contract_id", "fx_rates": "currency"}
+    failed = {problem.table for problem in problems}
+    return {
+        name: name in staged and check.came_whole(connection, staged[name], key)
+        for name, key in keys.items()
+        if name in staged or name in failed
+    }
 
 
 def _warnings_beside_problems(
     connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params
 ) -> tuple[Finding, ...]:
-    """All warnings about tables that will not be written, as far as the columns they need are there."""
-    whole = {name: staged for name, staged in passed.staged.items() if staged.has(*_required(name))}
+    """All warnings about tables that will not be written, as far as the rows and columns they need are there."""
+    whole = {
+        name: staged
+        for name, staged in passed.staged.items()
+        if staged.has(*_required(name)) and passed.whole.get(name, True)
+    }
     for name, staged in whole.items():
         near = f"NOT {check.any_far(staged, params.source)}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_kept(staged)} AND {near}")
@@ -283,7 +297,7 @@ def _stage(
     except duckdb.Error as error:
         return None, [*problems, unreadable(table.name, error, is_query=opened.is_query)]
     lines = rejected(connection, table.name)
-    return Staged(table, tuple(mapped.columns), mapped.extra, lines), problems
+    return Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files), problems
 
 
 @contextmanager

@@ -105,6 +105,12 @@ def _blanked(value: str, column: Column, source_type: str) -> str:
     return f"CASE WHEN lower({text}) NOT IN {_tuple(spellings)} THEN {text} END"
 
 
+def is_blank(text: str, column: Column) -> bool:
+    """Whether a cell of a CSV file says that there is no value of a required column, as `staged_select` reads it."""
+    said = text.strip(" ")
+    return said in ("", "\\N") if column.type in (Type.ID, Type.TEXT) else said.lower() in ("", *EMPTY_SPELLINGS)
+
+
 def _is_native(kind: Type, source_type: str) -> bool:
     """Whether the source's own type says what the value is, so that no text needs to be read."""
     number = source_type in WHOLE | FLOATS or source_type.startswith("DECIMAL")

@@ -5,15 +5,26 @@ DuckDB reads the rows. Lines that do not fit the header are set aside by it in `
 
 import csv
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import TextIOWrapper
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
+import pyarrow as pa
 
 from features.problems import CannotOpen, Finding
 from features.sql import named, quoted
 
 DELIMITERS = ",;\t|"
+CHUNK_BYTES = 1 << 20
+FAULTS = ("encoding", "quotes", "fields", "other")  # of several in a line, the first is what to mend
+_RANK = (
+    "CASE error_type WHEN 'INVALID ENCODING' THEN 1 WHEN 'UNQUOTED VALUE' THEN 2 WHEN 'TOO MANY COLUMNS' THEN 3 "
+    "WHEN 'MISSING COLUMNS' THEN 3 ELSE 4 END"
+)
 
 
 def csv_relation(name: str, files: Sequence[Path]) -> tuple[str, dict[str, str]]:
@@ -27,24 +38,89 @@ def csv_relation(name: str, files: Sequence[Path]) -> tuple[str, dict[str, str]]
 
 
 def rejected(connection: duckdb.DuckDBPyConnection, name: str) -> int:
-    """Make `unread_<table>` of the lines that did not fit: a `place` and what is wrong with it; return how many."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE unread_{name} (place VARCHAR, reason VARCHAR)")
+    """Make `unread_<table>` of the lines that did not fit, and return how many.
+
+    Its columns: `fault` (one of `FAULTS`), `file`, `line`, `shown` (where it is, and how many fields came for how many
+    columns) and `reason`, which also holds the line itself.
+    """
+    columns = "fault VARCHAR, file VARCHAR, line INTEGER, shown VARCHAR, reason VARCHAR"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE unread_{name} ({columns})")
     if not connection.execute(f"FROM duckdb_tables() WHERE table_name = 'rejects_{name}'").fetchall():
         return 0
-    connection.execute(f"""
-        INSERT INTO unread_{name}
-        SELECT concat(parse_filename(file_path), ' line ', line) AS place,
-               concat(place, ': ', lower(first(CAST(error_type AS VARCHAR) ORDER BY error_type)), ': ',
-                      trim(first(csv_line ORDER BY error_type), chr(10) || chr(13) || ' '))
-        FROM rejects_{name} JOIN scans_{name} USING (scan_id, file_id) GROUP BY file_path, line""")
+    connection.register("line_numbers", _line_numbers(connection, name))
+    connection.execute(f"INSERT INTO unread_{name} {_told(name)}")
+    connection.unregister("line_numbers")
     row = connection.execute(f"SELECT count(*) FROM unread_{name}").fetchone()
     return int(row[0]) if row else 0
+
+
+def _told(name: str) -> str:
+    """SELECT of the rejected lines, each with what is wrong with it, first of all."""
+    return f"""
+        WITH faults AS (
+            SELECT file_path, line_number, csv_line, column_name, {_RANK} AS rank,
+                   regexp_extract(error_message, 'Columns: ([0-9]+)', 1) AS columns,
+                   TRY_CAST(regexp_extract(error_message, 'Found: ([0-9]+)', 1) AS INTEGER) AS fields,
+                   error_type = 'MISSING COLUMNS' AS too_few
+            FROM rejects_{name} JOIN scans_{name} USING (scan_id, file_id)
+            JOIN line_numbers USING (file_path, line_byte_position)),
+        lines AS (
+            SELECT {list(FAULTS)}[min(rank)] AS fault, parse_filename(file_path) AS file, line_number AS line,
+                   concat(file, ' line ', line) AS place, arg_min(column_name, rank) AS column_name,
+                   CASE WHEN bool_or(too_few) THEN min(fields) ELSE max(fields) END AS fields,
+                   max(columns) AS columns, trim(any_value(csv_line), chr(10) || chr(13) || ' ') AS text
+            FROM faults GROUP BY file_path, line_number)
+        SELECT fault, file, line, CASE fault
+                   WHEN 'fields' THEN concat(place, ': ', fields, ' fields for ', columns, ' columns')
+                   WHEN 'quotes' THEN concat(place, ', ', column_name) ELSE place END AS shown,
+               concat_ws(': ', shown, CASE fault WHEN 'quotes' THEN 'quotes that do not match'
+                                                 WHEN 'encoding' THEN 'not UTF-8' END, text) AS reason
+        FROM lines"""
+
+
+def _line_numbers(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
+    """Of each rejected record the number of its first line: DuckDB counts records, and one may hold line breaks."""
+    found = connection.execute(f"""
+        SELECT DISTINCT file_path, CAST(line_byte_position AS BIGINT)
+        FROM rejects_{name} JOIN scans_{name} USING (scan_id, file_id) ORDER BY ALL""").fetchall()
+    numbers = [number for file, places in groupby(found, itemgetter(0)) for number in _lines_at(Path(file), places)]
+    columns = {"file_path": [file for file, _ in found], "line_byte_position": [place for _, place in found]}
+    return pa.table(columns | {"line_number": numbers})
+
+
+def _lines_at(file: Path, places: Iterable[tuple[str, int]]) -> Iterator[int]:
+    """The line that each place of a file lies in; places by position."""
+    with _opened(file) as content:
+        line, at = 1, 0
+        for _, place in places:
+            while at < place:
+                read = content.read(min(place - at, CHUNK_BYTES))
+                line, at = line + read.count(b"\n"), at + len(read)
+            yield line
+
+
+def lines_without(file: Path, column: str, is_blank: Callable[[str], bool]) -> Iterator[int]:
+    """The lines of a file's records whose cell of a column is blank."""
+    delimiter, columns = _header("", file)
+    place = columns.index(column) if column in columns else len(columns)
+    with _opened(file) as content:
+        records = csv.reader(TextIOWrapper(content, "utf-8-sig", errors="replace", newline=""), delimiter=delimiter)
+        next(records)
+        line = records.line_num + 1
+        for record in records:
+            if len(record) == len(columns) and (place == len(columns) or is_blank(record[place])):
+                yield line
+            line = records.line_num + 1
+
+
+def _opened(file: Path) -> BinaryIO:
+    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
 
 
 def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     """Delimiter and column names of a file's first line."""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+        with _opened(file) as lines:
             first = lines.readline().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotOpen(_unreadable(name, f"{file.name} cannot be read: {error}")) from None

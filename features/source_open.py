@@ -20,11 +20,12 @@ DATABASE = "source_database"
 
 @dataclass(frozen=True)
 class Opened:
-    """A table as the source has it: what to select from, and its columns' types in their order."""
+    """A table as the source has it: what to select from, its columns' types in their order, and its CSV files."""
 
     relation: str
     types: Mapping[str, str]
     is_query: bool = False
+    csv_files: tuple[Path, ...] = ()
 
 
 def near(name: str, names: Sequence[str]) -> str:
@@ -154,7 +155,7 @@ def _read_files(connection: duckdb.DuckDBPyConnection, name: str, files: Sequenc
             Finding(name, "has Parquet and CSV files in one folder", "Keep one kind, or name one in `file`.")
         )
     if parquet == {False}:
-        return Opened(*csv_relation(name, files))
+        return Opened(*csv_relation(name, files), csv_files=tuple(files))
     paths = ", ".join(quoted(str(file)) for file in files)
     return _described(connection, name, f"read_parquet([{paths}], union_by_name = true, binary_as_string = true)")
 

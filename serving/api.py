@@ -36,7 +36,7 @@ _SAID = {
     422: "Not valid: the details say where and why",
     429: "Too many requests: see Retry-After",
     500: "A failure here; the server's log says where",
-    503: "Nothing is published, or no model is loaded yet",
+    503: "Nothing is published, or no model could be loaded: the message says why",
 }
 _BODY = {400: "The body did not come whole", 413: "The body is too large", 415: "Not JSON"}
 Responses = dict[int | str, dict[str, Any]]
@@ -233,7 +233,7 @@ def prometheus(request: Request) -> Response:
 def ready(request: Request) -> Response:
     """Whether this worker has a model to score with."""
     if not _desk(request).following.state.ready:
-        raise Refused(503, "No model is loaded yet.", retry_after="2")
+        raise Refused(503, _desk(request).following.state.no_model, retry_after="2")
     return Response("ready\n", media_type="text/plain")
 
 

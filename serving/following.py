@@ -22,17 +22,19 @@ from serving.registry import Champion, champion_version, load_champion
 
 logger = logging.getLogger("holdfast.serving")
 WARM_UP_ROWS = 2
+UNREACHABLE = "The model could not be loaded; the server's log says why. It is tried again."
 # Collecting garbage among many long-lived objects is what makes the slowest answers slow.
 GC_THRESHOLDS = (50_000, 50, 100)
 
 
 @dataclass(frozen=True)
 class State:
-    """What is answered from, as of one moment."""
+    """What is answered from, as of one moment; where there is no model, `no_model` says why and what to do."""
 
     published: Published | None = None
     champion: Champion | None = None
     scorer: Scorer | None = None
+    no_model: str = "No model is loaded yet: try again soon."
 
     @property
     def ready(self) -> bool:
@@ -94,16 +96,25 @@ class Following:
         try:
             look()
             self._trouble.pop(what, None)
-        except (NoPublication, NoModel) as error:
+        except NoPublication as error:
             self._complain(what, str(error))
+        except NoModel as error:
+            self._complain(what, str(error))
+            self._miss_model(error.told)
         except Exception as error:  # the registry may fail in any way; messages may hold addresses with passwords
             self._told("unreachable")
             self._complain(what, f"{type(error).__name__} while looking for a new {what}")
+            if what == "champion":
+                self._miss_model(UNREACHABLE)
 
     def _complain(self, what: str, message: str) -> None:
         if self._trouble.get(what) != message:
             logger.warning("%s", message)
         self._trouble[what] = message
+
+    def _miss_model(self, why: str) -> None:
+        if self.state.no_model != why:
+            self.state = replace(self.state, no_model=why)
 
     def _look_for_publication(self) -> None:
         name = store.current_name(self._folder)

@@ -280,16 +280,19 @@ def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) ->
     return moves.assign(labels=labelled).reset_index(drop=True)
 
 
+def flag_of(row: Mapping[str, Any]) -> str:
+    """The red flag of a row that holds the mean of each ratio; empty if there is none."""
+    names = ("nrr", "grr", "logo_retention", "starting_arr", "ending_arr", "accounts")
+    return red_flag(Retention(**{name: row[name] for name in names}, definition="")) or ""
+
+
 def _flags(made: Forecast) -> pd.DataFrame:
     """Cuts whose mean NRR of the whole horizon lies far above GRR or logo retention."""
     nrr = made.nrr_forecast[made.nrr_forecast["horizon_months"] == made.nrr_forecast["horizon_months"].max()]
     wide = nrr.pivot(index=["cut", "value", "accounts", "starting_arr"], columns="metric", values="mean").reset_index()
     rows = []
     for row in wide.to_dict(orient="records"):
-        figures = Retention(
-            row["nrr"], row["grr"], row["logo_retention"], row["starting_arr"], row["ending_arr"], row["accounts"], ""
-        )
-        text = red_flag(figures)
+        text = flag_of(row)
         if text:
             rows.append((row["cut"], row["value"], text))
     return pd.DataFrame(rows, columns=["cut", "value", "text"])

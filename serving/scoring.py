@@ -92,7 +92,7 @@ def require_published(state: State) -> Published:
 def require_scorer(state: State) -> Scorer:
     """The scorer, or 503."""
     if state.scorer is None:
-        raise Refused(503, "No model is loaded yet: run `holdfast train`, or try again soon.", retry_after="10")
+        raise Refused(503, state.no_model, retry_after="10")
     return state.scorer
 
 

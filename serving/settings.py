@@ -8,6 +8,7 @@ from params import Params, load
 SETTINGS = "HOLDFAST_SETTINGS"  # all settings as JSON, as `holdfast serve` hands them to its workers
 PARAMS = "HOLDFAST_PARAMS"  # a settings file, for whoever starts the service by other means
 OVERRIDES = "HOLDFAST_SET"  # key.path=value, one a line
+ADDRESS = "HOLDFAST_ADDRESS"  # a file with the address, for the first worker that answers there to say so
 
 
 def settings() -> Params:

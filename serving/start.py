@@ -17,7 +17,7 @@ from params import Params
 from serving import store
 from serving.access import Tokens, is_loopback
 from serving.problems import BadRequest, NoPublication
-from serving.settings import SETTINGS
+from serving.settings import ADDRESS, SETTINGS
 
 SERVICE = "serving.service:Holdfast"
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +35,8 @@ class Start:
     def lines(self) -> list[str]:
         """The same, to print."""
         return [
-            f"Holdfast listens on {self.url} with {counted(self.params.serving.workers, 'worker')}; Ctrl+C stops it.",
+            f"Holdfast is starting on {self.url} with {counted(self.params.serving.workers, 'worker')}; Ctrl+C stops "
+            "it.",
             f"Access: {self.access}.",
             f"Answers from: {self.publication}.",
         ]
@@ -48,7 +49,10 @@ class Start:
     def environment(self) -> dict[str, str]:
         """What the workers are told."""
         home = tempfile.mkdtemp(prefix="holdfast-bentoml-")  # else it keeps its files in the user's home
-        return {"BENTOML_HOME": home, **os.environ, SETTINGS: self.params.model_dump_json()}
+        address = Path(home) / "address"
+        address.write_text(self.url, encoding="utf-8")
+        told = {SETTINGS: self.params.model_dump_json(), ADDRESS: str(address)}
+        return {"BENTOML_HOME": home, **os.environ, **told}
 
 
 def prepare(params: Params, chosen: Mapping[str, Any]) -> Start:

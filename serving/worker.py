@@ -2,7 +2,9 @@
 
 import functools
 import logging
+import os
 import traceback
+from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,8 +17,10 @@ from serving.guard import Guard
 from serving.pages.problem import problem
 from serving.pages.render import environment
 from serving.schemas import LiveRequest
-from serving.settings import settings
+from serving.settings import ADDRESS, settings
 from serving.visit import caller_of
+
+logger = logging.getLogger("holdfast.serving")
 
 
 class Worker:
@@ -27,10 +31,13 @@ class Worker:
         self.app = create_app(desk)
 
     def start(self) -> None:
-        """Begin to follow the champion and the publications."""
+        """Begin to follow the champion and the publications; the first worker that can answer says where."""
         hide_values()
         environment()
         self.desk.following.start()
+        address = take_address()
+        if address:
+            logger.info("Holdfast listens on %s", address)
 
     def stop(self) -> None:
         """Stop following."""
@@ -60,6 +67,17 @@ class Worker:
 def worker() -> Worker:
     """This process's worker."""
     return Worker(Desk(settings()))
+
+
+def take_address() -> str:
+    """The address of the service, told to the first worker that asks; empty for all others and where none was given."""
+    file = os.environ.get(ADDRESS)
+    if not file:
+        return ""
+    try:
+        return Path(file).rename(f"{file}.taken").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 class NoValues(logging.Filter):

@@ -41,7 +41,16 @@ def test_tables_are_added_by_name() -> None:
         ("=3", r"--set =3: write it as key.path=value"),
         ("forecast..draws=3", r"write it as key.path=value"),
         ("forecast.cuts=[", r"the value '\[' is not readable YAML"),
-        ("forecast=3", r"forecast: .*got 3"),
+        ("forecast=3", r"forecast: Input should be `key: value` pairs, got 3"),
+        ("forecast.cuts=region", r"forecast.cuts: Input should be a list, got 'region'"),
+        ("backtest.horizons=[]", r"backtest.horizons: The list should have at least 1 item, not 0, got \[\]"),
+        ("source.day_first=maybe", r"source.day_first: Input should be true or false, got 'maybe'"),
+        ("source.tables.usage.columns=id", r"usage.columns: Input should be `key: value` pairs, got 'id'"),
+        (
+            "source.tables.usage.colums.account_id=id",
+            r"source.tables.usage.colums: no such setting; did you mean source.tables.usage.columns\?",
+        ),
+        ("source.tables.usage.account_id=id", r"source.tables.usage.account_id: no such setting$"),
     ],
 )
 def test_a_wrong_value_is_named(override: str, message: str) -> None:

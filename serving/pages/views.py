@@ -5,10 +5,9 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from features.revenue_retention import WIDE_GAP, WIDE_LOGO_GAP
 from features.timelines import SIGNALS
 from serving.access import Caller
-from serving.publication import END, START
+from serving.publication import END, START, flag_of
 from serving.published import AccountFilter, Published, scope
 from serving.queries import AccountQuery, account_filter
 
@@ -49,6 +48,8 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
     own = scope(caller.csm)
     rows = published.nrr(**own)
     by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in (*RATIOS, *AMOUNTS)}
+    shown = [row for row in rows if row["horizon_months"] == horizon]
+    cuts = {} if caller.csm is not None else _cuts(published, horizon)
     cards = [row for metric in (*RATIOS, *AMOUNTS) for row in by_metric[metric] if row["horizon_months"] == horizon]
     return {
         **head(published),
@@ -60,10 +61,10 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
             {"name": "NRR", "css": "s1", "rows": by_metric["nrr"]},
             {"name": "GRR", "css": "s2", "rows": by_metric["grr"]},
         ],
-        "cuts": {} if caller.csm is not None else _cuts(published, horizon),
+        "cuts": cuts,
         "bridge": _bridge(published.bridge(caller.csm)),
         "renewals": published.renewals(**own),
-        "flags": published.flags(**({} if caller.csm is None else own)),
+        "flags": _flags(_wide(shown), cuts),
         "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
         "notes": published.about["notes"],
         "definitions": _definitions(published, cards),
@@ -80,34 +81,41 @@ def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, 
 
 
 def _cuts(published: Published, horizon: int) -> dict[str, Row]:
-    """Each cut's values, largest ARR first, and the range that their intervals span."""
+    """Each cut's values with the most ARR, those with a red flag too, and the range that their intervals span."""
     found: dict[str, Row] = {}
     for cut in published.cuts:
         if cut != "total":
-            rows = _wide(published.nrr(cut=cut, horizon_months=horizon))[:MOST_VALUES]
+            every = _wide(published.nrr(cut=cut, horizon_months=horizon))
+            rows = every[:MOST_VALUES] + [row for row in every[MOST_VALUES:] if row["flag"]]
             low = min((row["p10"] for row in rows), default=0.0)
             high = max((row["p90"] for row in rows), default=1.0)
             found[cut] = {
                 "rows": rows,
                 "low": min(low, 0.98),
                 "high": max(high, 1.02),
-                "values": len(published.cuts[cut]),
+                "largest": min(MOST_VALUES, len(every)),
+                "values": len(every),
             }
     return found
 
 
 def _wide(rows: Sequence[Row]) -> list[Row]:
-    """A row a value of a cut: its ratios, the interval of its NRR, whether the gaps between them are a red flag."""
+    """A row a value of a cut: its ratios, the interval of its NRR, the red flag if the gaps between them are one."""
     by_value: dict[str, Row] = {}
     for row in rows:
-        here = by_value.setdefault(row["value"], {n: row[n] for n in ("value", "accounts", "starting_arr")})
+        here = by_value.setdefault(row["value"], {n: row[n] for n in ("cut", "value", "accounts", "starting_arr")})
         here[row["metric"]] = row["mean"]
         if row["metric"] == "nrr":
             here |= {"p10": row["p10"], "p90": row["p90"]}
     wide = sorted(by_value.values(), key=lambda row: (-row["starting_arr"], row["value"]))
     for row in wide:
-        row["flag"] = row["nrr"] - row["grr"] >= WIDE_GAP or row["nrr"] - row["logo_retention"] >= WIDE_LOGO_GAP
+        row["flag"] = flag_of(row)
     return wide
+
+
+def _flags(own: Sequence[Row], cuts: Mapping[str, Row]) -> list[Row]:
+    """The red flags of the rows that the page shows, over its horizon."""
+    return [row for rows in (own, *(found["rows"] for found in cuts.values())) for row in rows if row["flag"]]
 
 
 def _bridge(rows: Sequence[Row]) -> Row:

@@ -24,7 +24,7 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b,2024-01-01,"},
-        "contracts.mrr: 1 of 2 rows without a value (2). Every row needs one; map another column in "
+        "contracts.mrr: 1 of 2 rows without a value (contracts.csv line 3). Every row needs one; map another column in "
         "source.tables.contracts.columns if it is there.",
     ),
     (
@@ -114,8 +114,8 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,b"},
-        "contracts: 1 of 2 rows not fitting the header, not closed by a quote or not UTF-8 (contracts.csv "
-        "line 3). Correct these lines.",
+        "contracts: 1 of 2 rows with more or fewer fields than the header has columns (contracts.csv line 3: 2 fields "
+        "for 4 columns). Correct these lines: a value that holds the delimiter belongs in quotes.",
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,arr / 1,a,2024-01-01,5"},
@@ -139,6 +139,62 @@ def test_what_cannot_be_lived_with_is_an_error(source: Any, tables: dict[str, st
     with pytest.raises(BadInput) as caught:
         source.load()
     assert problem in [str(found) for found in caught.value.problems]
+
+
+FIELDS = "with more or fewer fields than the header has columns"
+UNREADABLE = [  # accounts as bytes, whose line breaks may lie within quotes, and what is said of them
+    (
+        b'account_id,name\na,"A\nB"\nb,B, Inc\nc,C,d,e\n',
+        [f"2 of 3 rows {FIELDS}", "line 4: 3 fields", "line 5: 4 fields"],
+    ),
+    (b'account_id,name\r\na,"A\r\nB"\r\nb\r\n', [f"1 of 2 rows {FIELDS}", "line 4: 1 fields for 2 columns"]),
+    (
+        b'account_id,name\na,"A "x, y" B"\nb,B\n',
+        ["1 of 2 rows with quotes that do not match (accounts.csv line 2, name)"],
+    ),
+    (b'account_id,name\na,A\nb,"B\n', ["1 of 2 rows with quotes that do not match (accounts.csv line 3, name)"]),
+    (
+        b"account_id,name\na,Z\xfcrich\nb,B,x\n",
+        ["1 of 2 rows not in UTF-8 (accounts.csv line 2)", f"1 of 2 rows {FIELDS}"],
+    ),
+    (b"account_id,name\nb,B\n,A\n", ["account_id: 1 of 2 rows without a value (accounts.csv line 3)"]),
+    (b"account_id,name\n", ["accounts: is empty"]),
+    (b"\xff\xfea\x00", ["accounts.csv cannot be read"]),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), UNREADABLE)
+def test_what_cannot_be_read_is_said_line_by_line_and_nothing_that_follows_from_it(
+    source: Any, content: bytes, said: list[str]
+) -> None:
+    """Contracts and usage name accounts that may be on the lines which cannot be read."""
+    (source.folder / "accounts.csv").write_bytes(content)
+    source.write("usage", "account_id,used_on / a,2023-04-01")
+    with pytest.raises(BadInput) as caught:
+        source.load("forecast.cuts=[]")
+    assert {problem.table for problem in caught.value.problems} == {"accounts"}
+    assert caught.value.warnings == ()
+    assert [part for part in said if part not in str(caught.value)] == []
+
+
+def test_rates_that_cannot_be_read_are_not_said_to_lack_a_currency(source: Any) -> None:
+    source.write("contracts", "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,EUR")
+    (source.folder / "fx_rates.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(BadInput, match=r"fx_rates: cannot be read: .* Give Parquet or CSV files") as caught:
+        source.load()
+    assert len(caught.value.problems) == 1
+
+
+def test_lines_of_missing_values_are_those_of_the_file(source: Any) -> None:
+    """Whatever stands for no value, behind records of several lines, in whichever file of a folder."""
+    source.write("accounts", "account_id / a / b")
+    (source.folder / "usage").mkdir()
+    (source.folder / "usage" / "1.csv").write_text('feature;account_id;used_on\n"x\ny";a;2024-04-01\n;a;N/A\n;b; \n')
+    (source.folder / "usage" / "2.csv").write_text("account_id,used_on\na,2024-04-01\n\n\\N,2024-04-01\n")
+    with pytest.raises(BadInput) as caught:
+        source.load()
+    places = {problem.column: problem.examples for problem in caught.value.problems}
+    assert places == {"used_on": ("1.csv line 4", "1.csv line 5"), "account_id": ("2.csv line 4",)}
 
 
 def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(source: Any) -> None:
@@ -270,7 +326,7 @@ LEFT_OUT = [
     ("a,2024-04-02,2,3", "usage_id: repeating an earlier one", ("a", "2024-04-02", "2.0", "3")),
     ("zz,soon,1,x", "used_on: with a value that is no date; account_id: of an account that accounts lacks",
      ("zz", "soon", "1.0", "x")),
-    ("a,2024-04-01", "usage.csv line 99: missing columns: a,2024-04-01", (None, None, None, None)),
+    ("a,2024-04-01", "usage.csv line 99: 2 fields for 4 columns: a,2024-04-01", (None, None, None, None)),
 ]  # fmt: skip
 
 
@@ -341,6 +397,10 @@ CONTRADICTIONS = [
         "usage.contract_id: 1 of 1 row of a line that contracts lacks (9)",
     ),
     (
+        {"usage": "account_id,used_on,quantity / a,2024-04-01,-2.5 / b,2024-04-01,0 / b,2024-04-01, / b,2024-04-01,-1"},
+        "usage.quantity: 2 of 4 rows with a negative quantity (a: -2.5, b: -1.0)",
+    ),
+    (
         {"contracts": ENDED, "engagement": "account_id,happened_on,kind / a,2024-07-01,email / a,2024-06-30,email"},
         "engagement.happened_on: 1 of 2 rows 30 days or more after the account's last contract ended "
         "(a: 2024-07-01 after 2024-06-01)",
@@ -409,6 +469,35 @@ def test_contradictions_are_named_and_kept(source: Any, tables: dict[str, str], 
     report = source.load().report
     assert warning in [str(found).rsplit(". ", 1)[0] for found in report.warnings]
     assert all(table.rows_quarantined == 0 for table in report.tables)
+
+
+SEVERITIES = [  # severities of tickets, and what is said of those that are not known
+    (["1", "2", "3", "4", "Low", "medium", "HIGH", "critical", "urgent"], None),
+    (["1", ""], None),
+    (["P1", "critical", "P1", "Sev-1", "blocker"], "4 of 5 rows of a severity that is not known (P1, Sev-1, blocker)"),
+    ([f"S{n}" for n in range(1, 8)], "7 of 7 rows of a severity that is not known (S1, S2, S3, S4, S5, ...)"),
+]
+
+
+@pytest.mark.parametrize(("severities", "said"), SEVERITIES)
+def test_severities_that_count_for_nothing_are_named(source: Any, severities: list[str], said: str | None) -> None:
+    source.write("tickets", "account_id,opened_at,severity / " + " / ".join(f"a,2024-04-01,{s}" for s in severities))
+    todo = (
+        "They count as not severe. Known are 1 (low) to 4 (critical), low, medium, high, critical and urgent: map the "
+        "others in the source or in source.tables.tickets.query, with CASE severity WHEN 'P1' THEN 'critical' ELSE "
+        "severity END AS severity."
+    )
+    warnings = [str(warning) for warning in source.load().report.warnings]
+    assert warnings == ([f"tickets.severity: {said}. {todo}"] if said else [])
+
+
+def test_a_query_maps_severities(source: Any) -> None:
+    """As the warning says."""
+    source.write("tickets", "account_id,opened_at,severity / a,2024-04-01,P1 / a,2024-04-02,low")
+    case = "CASE severity WHEN 'P1' THEN 'critical' ELSE severity END AS severity"
+    query = f"SELECT account_id, opened_at, {case} FROM read_csv('{{path}}/tickets.csv', all_varchar = true)"
+    assert source.load(tickets={"query": query}).report.warnings == ()
+    assert source.rows("SELECT severity FROM tickets ORDER BY 1") == [("critical",), ("low",)]
 
 
 def test_what_happens_after_the_data_end_is_named(source: Any) -> None:

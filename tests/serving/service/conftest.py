@@ -208,6 +208,12 @@ def fresh(place: Place) -> Iterator[Callable[..., Service]]:
     return make
 
 
+@pytest.fixture
+def service_of() -> Callable[..., Service]:
+    """Makes services with settings of their own, that have not looked yet."""
+    return make_service
+
+
 class Running:
     """`holdfast serve` as a process of its own, with two workers."""
 

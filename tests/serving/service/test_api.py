@@ -5,6 +5,8 @@ import contextlib
 import io
 import json
 import logging
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -294,6 +296,52 @@ def test_without_a_publication_it_says_so(fresh: Any, tmp_path: Path, place: Any
     assert (page.status_code, "Nothing to show yet" in page.text) == (503, True)
     assert made.client().get("/readyz").status_code == 503
     assert made.client().post("/api/live", json={"accounts": [{"account_id": "a"}]}).status_code == 503
+
+
+NO_MODEL = [  # the champion's bundle, settings, and what is said of it
+    (
+        '{"format": 1}',
+        {},
+        r"The registered model is of format 1, and this version .* train again with `holdfast train`\.",
+    ),
+    ('{"name": "Company 7"}', {}, r"The registered model cannot be read: run `holdfast train`\."),
+    (None, {}, r"There is no champion of the model holdfast yet: run `holdfast train`\."),
+    (None, {"uri": "http://me@127.0.0.1:9"}, r"The model could not be loaded; the server's log says why\. It is tried"),
+]
+
+
+@pytest.mark.parametrize(("bundle", "tracking", "said"), NO_MODEL)
+def test_why_there_is_no_model_is_said_without_places_and_values(
+    place: Any, service_of: Any, tmp_path: Path, bundle: str | None, tracking: dict[str, str], said: str
+) -> None:
+    """What is published is still answered from; a bundle that an upgrade left behind is the usual reason."""
+    shutil.copytree(place.params.data_dir / "serving", tmp_path / "data" / "serving")
+    store = place.params.tracking.model_copy(update=tracking)
+    params = place.params.model_copy(update={"data_dir": tmp_path / "data", "tracking": store})
+    if bundle is not None:
+        _register(params, bundle)
+    made = service_of(params)
+    made.desk.following.look()
+    client = made.client()
+    live = client.post("/api/live", json={"accounts": [{"account_id": "a02"}]})
+    for answer in (live, client.get("/readyz")):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+        assert re.match(said, answer.json()["error"]["message"])
+        assert [text for text in (str(tmp_path), "127.0.0.1", "Company 7") if text in answer.text] == []
+    assert client.post("/api/score", json={"account_ids": ["a02"]}).status_code == 200
+
+
+def _register(params: Any, bundle: str) -> None:
+    """A champion whose bundle holds this `model.json`."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=params.store_uri, registry_uri=params.store_uri)
+    experiment = client.create_experiment("test", artifact_location=(params.data_dir / "artifacts").as_uri())
+    run = client.create_run(experiment, tags={"as_of": "2026-01-01"})
+    client.log_text(run.info.run_id, bundle, "model/bundle/model.json")
+    client.create_registered_model(params.model.name)
+    version = client.create_model_version(params.model.name, f"{run.info.artifact_uri}/model", run.info.run_id)
+    client.set_registered_model_alias(params.model.name, "champion", version.version)
 
 
 def test_a_failure_is_a_plain_500_and_the_log_says_where_but_not_what(

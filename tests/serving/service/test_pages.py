@@ -61,6 +61,19 @@ def test_no_accessibility_violation_and_nothing_wider_than_the_screen(browser: A
     context.close()
 
 
+def test_on_a_phone_accounts_and_cuts_are_cards(browser: Any, running: Any) -> None:
+    context = browser.new_context(base_url=running.url, **VIEWS["phone, dark"])
+    opened = context.new_page()
+    for path, cards in (("/", 4), ("/accounts", 1)):
+        opened.goto(path)
+        wide = "tables => tables.map(t => t.closest('.scroll')).map(s => s.scrollWidth - s.clientWidth)"
+        assert opened.locator("table.book").evaluate_all(wide) == [0] * cards
+        assert opened.locator("table.book thead").first.bounding_box()["x"] < -1000, (
+            "each figure has its name beside it"
+        )
+    context.close()
+
+
 def test_from_the_portfolio_to_an_account_and_back(page: Any) -> None:
     page.goto("/")
     assert page.title() == "Portfolio – Holdfast"

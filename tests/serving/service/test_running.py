@@ -9,7 +9,12 @@ import time
 from datetime import date
 from typing import Any
 
+import pytest
+
 from serving import store
+from serving.settings import ADDRESS
+from serving.start import prepare
+from serving.worker import take_address
 
 SWAPS = 10
 
@@ -64,6 +69,22 @@ def _as_of(running: Any) -> str:
     moments = running.gauge("holdfast_worker_as_of_timestamp_seconds").values()
     found = {time.strftime("%Y-%m-%d", time.gmtime(moment)) for moment in moments}
     return found.pop() if len(found) == 1 else ""
+
+
+def test_the_address_is_told_to_one_worker(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = prepare(place.params, {"port": 0})
+    assert start.lines()[0] == f"Holdfast is starting on {start.url} with 2 workers; Ctrl+C stops it."
+    monkeypatch.setenv(ADDRESS, start.environment()[ADDRESS])
+    assert [take_address(), take_address()] == [start.url, ""]
+    monkeypatch.delenv(ADDRESS)
+    assert take_address() == "", "as in a bento, which nobody gave one"
+
+
+def test_it_says_that_it_listens_once_a_worker_answers_and_not_before(running: Any) -> None:
+    """Ten swaps and a killed worker later, too: only the first worker says so."""
+    text = running.log.read_text()
+    assert text.count(f"Holdfast listens on {running.url}\n") == 1
+    assert text.index("Scoring with model version") < text.index("Holdfast listens on")
 
 
 def test_large_bodies_are_refused_and_memory_stays_flat(running: Any) -> None:
