@@ -247,9 +247,19 @@ def _sentence(item: Input, value: Any, currency: str, notes: tuple[str, ...]) ->
     shown = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
     before, slot, after = item.sentence.partition("{value}")
     said = shown if slot else ""
-    if shown == "100%" and before.endswith("than ") and after.startswith(_OF_OTHERS):
-        said, after = "all" if value == 1 else "nearly all", after.removeprefix(" of the")
+    if before.endswith("than ") and after.startswith(_OF_OTHERS):
+        before, said, after = _among_others(before, shown, float(value), after.removeprefix(_OF_OTHERS))
     return shown, _noted(before + said + (of_one(after) if said in ("1", "-1") else after), notes)
+
+
+def _among_others(before: str, shown: str, share: float, after: str) -> tuple[str, str, str]:
+    """The parts of `more than {share} of the other accounts`, in words where the share is all or nothing."""
+    if shown == "100%":
+        return before, "all" if share == 1 else "nearly all", f" other accounts{after}"
+    if shown == "0%":
+        before = before.replace("more", "no more", 1) if share == 0 else before
+        return before, "any" if share == 0 else "hardly any", f" other account{after}"
+    return before, shown, _OF_OTHERS + after
 
 
 def _noted(text: str, notes: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from models.outcome import Contributions
 
 BASE, SLOPE, INTERCEPT = -4.0, 1.1, 0.2
 PEERS = "uses more than {value} of the other accounts"
+SEATS = "uses more of its seats than {value} of the other accounts here"
 
 
 def contributions(margin, names=None):
@@ -221,7 +222,21 @@ def test_the_points_of_the_text_are_the_effect():
         (describe("n", unit="share", sentence=PEERS), 0.999, "99.9%", "uses more than 99.9% of the other accounts"),
         (describe("n", unit="share", sentence=PEERS), 0.9999, "100%", "uses more than nearly all other accounts"),
         (describe("n", unit="share", sentence=PEERS), 1.0, "100%", "uses more than all other accounts"),
-        (describe("n", unit="share", sentence=PEERS), 0.0, "0%", "uses more than 0% of the other accounts"),
+        (describe("n", unit="share", sentence=PEERS), 0.001, "0.1%", "uses more than 0.1% of the other accounts"),
+        (describe("n", unit="share", sentence=PEERS), 0.00001, "0%", "uses more than hardly any other account"),
+        (describe("n", unit="share", sentence=PEERS), 0.0, "0%", "uses no more than any other account"),
+        (
+            describe("n", unit="share", sentence=SEATS),
+            0.0,
+            "0%",
+            "uses no more of its seats than any other account here",
+        ),
+        (
+            describe("n", unit="share", sentence=SEATS),
+            1.0,
+            "100%",
+            "uses more of its seats than all other accounts here",
+        ),
         (describe("n", unit="share", sentence="{value} of seats used"), 0.456, "45.6%", "45.6% of seats used"),
         (describe("n", sentence="{value} tickets are open"), 1.0, "1", "1 ticket is open"),
         (describe("n", sentence="{value} tickets are open"), 0.0, "0", "0 tickets are open"),
