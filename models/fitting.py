@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.at_risk import AtRisk, sample
+from models.at_risk import AtRisk, Sampled, sample
 from models.calibration import Calibrator, Outcomes, Slope, fit_by_month, fit_slope, match_level
 from models.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
 from models.inputs import Input
@@ -111,8 +111,7 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     halves = _halves(rows, event)
     if halves is None:
         return _rate_alone(material, event, counted, events, pairs)
-    weight = sampled.weight * _nearer(rows.ahead[sampled.chosen])
-    learned_from = Rows(material.gather(sampled.chosen), sampled.event, weight)
+    learned_from = Rows(material.gather(sampled.chosen), sampled.event, _nearer(sampled, rows.ahead))
     tested = [_test(material, number, learned_from, counted, (half[sampled.chosen], half[counted])) for half in halves]
     level, margin = np.sum([test.parts for test in tested], axis=0)
     level_counted, margin_counted = np.sum([test.counted for test in tested], axis=0)
@@ -124,17 +123,17 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     full = replace(found, level=hazard.level(learned_from.inputs))
     final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
-    tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
-    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), _counts(rows, counted, log_odds, event[counted]))
+    tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
+    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts)
 
 
-def _nearer(ahead: NDArray[np.int64]) -> Array:
-    """How much rows count by their months ahead, 1 on average.
+def _nearer(sampled: Sampled, ahead: NDArray[np.int64]) -> Array:
+    """Weights of the sampled rows that are larger for months nearby, and add up to as much as before.
 
     What an account did lately tells more of the next months, and a year's twelve rows a snapshot would drown them.
     """
-    near = ahead**-0.5
-    return np.asarray(near / near.mean())
+    near = ahead[sampled.chosen] ** -0.5
+    return np.asarray(sampled.weight * near / np.average(near, weights=sampled.weight))
 
 
 def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] | None:
@@ -169,9 +168,8 @@ def _rate_alone(
     chance = (events + 0.5) / (pairs + 1)
     calibrator = Calibrator(1.0, float(np.log(chance / (1 - chance))))
     log_odds = np.full(counted.size, calibrator.intercept)
-    tilt = _tilt(material, counted, log_odds, event[counted].astype(float))
-    found = FittedOutcome(None, calibrator, tilt, events, pairs)
-    return Learned(found, _counts(material.at_risk, counted, log_odds, event[counted]))
+    tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
+    return Learned(FittedOutcome(None, calibrator, tilt, events, pairs), counts)
 
 
 @dataclass(frozen=True)
@@ -230,22 +228,20 @@ def _learner(material: Material, number: int, trees: int) -> Hazard:
     return boosted if settings.learner == "lightgbm" else EnsembleHazard(boosted, logistic)
 
 
-def _tilt(material: Material, counted: NDArray[np.int64], log_odds: Array, event: Array) -> Slope:
+def _count(material: Material, counted: NDArray[np.int64], log_odds: Array, event: Array) -> tuple[Slope, MonthCounts]:
+    """How log-odds move with size beyond those predicted, and the events by month beside what is predicted with it."""
     rows = material.at_risk
-    return fit_slope(
-        material.size[rows.row[counted]],
+    size, weight = material.size[rows.row[counted]], rows.evenly(counted)
+    tilt = fit_slope(
+        size,
         event,
         offset=log_odds,
-        weight=rows.share(counted),
+        weight=weight,
         cluster=rows.account[counted],
         prior_sd=required(material.settings.tuning).calibration_prior_sd,
     )
-
-
-def _counts(rows: AtRisk, counted: NDArray[np.int64], log_odds: Array, event: NDArray[np.bool_]) -> MonthCounts:
-    return count_months(
-        log_odds, event.astype(float), rows.month[counted], months=rows.months, weight=rows.evenly(counted)
-    )
+    tilted = log_odds + tilt.slope * size
+    return tilt, count_months(tilted, event, rows.month[counted], months=rows.months, weight=weight)
 
 
 def tilts(fitted: Sequence[FittedOutcome]) -> tuple[Array, Array]:

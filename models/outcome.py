@@ -28,7 +28,7 @@ from models.settings import Settings
 from models.shock import SharedLuck, fit_luck
 
 Array = NDArray[np.float64]
-FORMAT = 6
+FORMAT = 7
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
 
 
@@ -37,7 +37,7 @@ class Contributions:
     """SHAP values of one outcome's monthly margins: `hazard = expit(slope * (base + margin.sum(-1)) + intercept)`.
 
     `margin` has shape (accounts, months, inputs), `names` names the inputs. `slope` and `intercept` have shape
-    (months,); the latter holds the luck to be expected in each month, and nothing of its spread. `facts`, shape
+    (months,); the latter holds the luck to be expected in each month, as one shift of all accounts. `facts`, shape
     (accounts, months), is NaN but where the hazard is known whatever the margin. None: nowhere. Notice makes certain,
     `ruled_out_by` names the input that rules out.
     """

@@ -54,7 +54,7 @@ class Prediction:
         Log ARR, standardised as at training, shape (n,).
     hazards
         Probability of churn, contraction and expansion in each month, given still a customer at its start, in a month
-        without shared luck; shape (n, M, 3). The three exclude each other.
+        whose luck is 0; shape (n, M, 3). The three exclude each other.
     pool_index
         Pool of multipliers for contraction and expansion, shape (n, M, 2).
     pools
@@ -105,6 +105,8 @@ class Prediction:
     def _ever(self, outcome: Outcome, share: Array) -> Array:
         """Probability of at least one event of which each counts with a chance of `share`, shape (n, M)."""
         shift, tilt = self.draw_shifts(_FIXED_DRAWS, np.random.default_rng(0))
+        mean = self.luck.log_mean_odds(len(shift), gap_months=self.gap_months)
+        shift = shift + (mean - np.log(np.exp(shift).mean(axis=2)))[:, :, None]  # so few draws are off by percents
         which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
         waits = np.ones((len(self.arr), _FIXED_DRAWS))  # still a customer, and no such event yet
         came, found = np.zeros_like(waits), []

@@ -116,7 +116,7 @@ class RollUp:
 
 
 def expected_arr(prediction: Prediction) -> Array:
-    """Expected ARR by month ahead if no month had shared luck, in closed form, shape (accounts, months)."""
+    """Expected ARR by month ahead if the luck of every month were 0, in closed form, shape (accounts, months)."""
     churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
     means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
     growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)

@@ -12,8 +12,8 @@ known either: they are integrated over a grid, weighted by evidence and prior. T
 may go together; their correlation is integrated over in the same way.
 
 A prediction learned from many months is the mean over their luck, not what is to be expected at luck 0, and odds gain
-more by good luck than they lose by bad: before any month is seen, luck is centred so that it leaves the number of
-events expected as it is.
+more by good luck than they lose by bad. So the level is put where, in the long run, as many events are to be expected
+as in the months seen, however widely luck spreads.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,6 @@ _CORRELATIONS = np.array([-0.8, -0.4, 0.0, 0.4, 0.8])
 _BINS = 50
 _NEWTON_STEPS = 30
 _CLOSE = 1e-7
-_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,17 @@ class MonthCounts:
         expected = (self.at_risk * chance).sum(axis=1)
         return likelihood, self.events - expected, (self.at_risk * chance * (1 - chance)).sum(axis=1)
 
-    def centre(self, variance: float) -> float:
-        """The mean at which luck of this variance leaves the number of events expected as it is, to second order."""
+    @property
+    def gain(self) -> float:
+        """Luck of variance v raises the events expected as a shift of `gain * v / 2` does, to second order; 1: rare."""
         chance, rows = expit(self.log_odds), self.at_risk.sum(axis=0)
         slope = rows * chance * (1 - chance)
-        return -0.5 * variance * float(slope @ (1 - 2 * chance)) / max(float(slope.sum()), _TINY)
+        return float(slope @ (1 - 2 * chance)) / float(slope.sum()) if slope.any() else 1.0
+
+    def long_run(self, missed: Array) -> float:
+        """Logarithm of events expected by those predicted, where `missed` came beyond those expected, (months,)."""
+        expected = float((self.events - missed).sum())
+        return float(np.log(expected / (self.at_risk @ expit(self.log_odds)).sum())) if expected > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class LuckState:
         Of each outcome's x: its standard deviation in the long run, and its correlation from month to month.
     correlation
         Of the noise of churn and expansion.
+    gain
+        Of each outcome: see `MonthCounts.gain`.
     """
 
     mean: tuple[float, ...]
@@ -89,6 +96,7 @@ class LuckState:
     sd: tuple[float, ...]
     persistence: tuple[float, ...]
     correlation: float
+    gain: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     def draw(self, months: int, draws: int, generator: np.random.Generator) -> Array:
         """Shifts of the months after the last one seen, shape (months, 3, draws)."""
@@ -102,14 +110,14 @@ class LuckState:
             shift[month] = level + x
         return shift
 
-    def log_mean_odds(self, ahead: NDArray[np.int64]) -> Array:
-        """Logarithm of what odds are multiplied by on average so many months ahead, shape (months, 3)."""
+    def shift(self, ahead: NDArray[np.int64], gain: Array) -> Array:
+        """Mean and half the variance, times `gain`, of the shifts so many months ahead, shape (months, 3)."""
         fading = np.array(self.persistence) ** ahead
         covariance = np.array(self.covariance)
         level, x, both = (np.diagonal(part) for part in (covariance[:3, :3], covariance[3:, 3:], covariance[:3, 3:]))
         new = np.array(self.sd) ** 2 * (1 - fading**2)
         variance = level + 2 * fading * both + fading**2 * x + new
-        return np.asarray(np.array(self.mean[:3]) + fading * np.array(self.mean[3:]) + variance / 2)
+        return np.asarray(np.array(self.mean[:3]) + fading * np.array(self.mean[3:]) + gain * variance / 2)
 
 
 @dataclass(frozen=True)
@@ -141,9 +149,16 @@ class SharedLuck:
         return shift
 
     def expected(self, months: int, *, gap_months: int = 0) -> Array:
-        """The shift at which a rare event is as likely as over all shifts of a month ahead, shape (months, 3)."""
+        """The shift that makes as many events expected as all shifts of a month ahead do, shape (months, 3)."""
+        return self._mean(months, gap_months, [np.array(state.gain) for state in self.states])
+
+    def log_mean_odds(self, months: int, *, gap_months: int = 0) -> Array:
+        """Logarithm of what odds are multiplied by on average in the months ahead, shape (months, 3)."""
+        return self._mean(months, gap_months, [np.ones(3)] * len(self.states))
+
+    def _mean(self, months: int, gap_months: int, gains: Sequence[Array]) -> Array:
         ahead = np.arange(1, months + 1)[:, None] + gap_months
-        parts = [state.log_mean_odds(ahead) for state in self.states]
+        parts = [state.shift(ahead, gain) for state, gain in zip(self.states, gains, strict=True)]
         return np.asarray(logsumexp(parts, axis=0) - np.log(len(parts))) if parts else np.zeros((months, 3))
 
     def to_dict(self) -> list[dict[str, Any]]:
@@ -161,6 +176,7 @@ class SharedLuck:
                     sd=tuple(item["sd"]),
                     persistence=tuple(item["persistence"]),
                     correlation=item["correlation"],
+                    gain=tuple(item["gain"]),
                 )
                 for item in content
             )
@@ -245,11 +261,6 @@ class _Process:
         own = np.sqrt(1 - rho**2)
         return np.asarray(self.correlation * np.outer(self.sd, self.sd) * np.outer(own, own) / (1 - np.outer(rho, rho)))
 
-    def centre(self, counts: Sequence[MonthCounts]) -> Array:
-        """The outcomes' mean luck before anything is seen."""
-        variances = self.sd**2 + self.level_sd**2
-        return np.array([one.centre(float(variance)) for one, variance in zip(counts, variances, strict=True)])
-
     def covariance(self, months: int) -> Array:
         """Of the luck of all outcomes and months, outcomes first, shape (outcomes * months,) twice."""
         lag = np.subtract.outer(np.arange(months), np.arange(months))
@@ -296,7 +307,7 @@ def _grid(counts: MonthCounts, prior_sd: float, level_sd: float) -> _Grid:
     found = []
     for sd, rho in pairs:
         process = _Process(np.array([sd]), np.array([rho]), np.eye(1), level_sd)
-        found.append(_laplace([counts], process).evidence - 0.5 * (sd / prior_sd) ** 2)
+        found.append(_laplace([counts], process.covariance(len(counts.events))).evidence - 0.5 * (sd / prior_sd) ** 2)
     share = np.gradient(_SDS)[np.searchsorted(_SDS, pairs[:, 0])] * np.where(pairs[:, 0] > 0, 1, len(_PERSISTENCES))
     return _Grid(pairs, _weights(np.array(found), share))
 
@@ -307,7 +318,7 @@ def _correlations(counts: Sequence[MonthCounts], settings: Sequence[_Grid], leve
     found = []
     for value in _CORRELATIONS:
         process = _Process(sd, persistence, np.array([[1, value], [value, 1]]), level_sd)
-        found.append(_laplace(counts, process).evidence)
+        found.append(_laplace(counts, process.covariance(len(counts[0].events))).evidence)
     return np.asarray(_CORRELATIONS[_systematic(_weights(np.array(found), np.ones(len(found))))])
 
 
@@ -322,36 +333,47 @@ def _systematic(weight: Array) -> NDArray[np.int64]:
 
 
 def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float) -> LuckState:
-    found = _laplace(counts, process)
-    to_last = process.to_last(len(counts[0].events))
+    months = len(counts[0].events)
+    found = _laplace(counts, process.covariance(months))
+    to_last = process.to_last(months)
     before = np.zeros((6, 6))
     before[:3, :3], before[3:, 3:] = process.level_sd**2 * np.eye(3), process.stationary()
     covariance = before - to_last @ found.precision @ to_last.T
+    gain = np.array([one.gain for one in counts])
+    seen = [one.long_run(missed) for one, missed in zip(counts, np.split(found.weights, 3), strict=True)]
+    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + process.sd**2) / 2
     return LuckState(
-        mean=tuple((to_last @ found.weights + np.append(process.centre(counts), np.zeros(3))).tolist()),
+        mean=tuple(_settled(to_last @ found.weights, covariance, levels).tolist()),
         covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
         sd=tuple(process.sd.tolist()),
         persistence=tuple(process.persistence.tolist()),
         correlation=correlation,
+        gain=tuple(gain.tolist()),
     )
+
+
+def _settled(mean: Array, covariance: Array, levels: Array) -> Array:
+    """The mean of (level, x) with the levels put elsewhere, and x as it is to be expected with them."""
+    return np.asarray(mean + covariance[:, :3] @ np.linalg.solve(covariance[:3, :3], levels - mean[:3]))
 
 
 @dataclass(frozen=True)
 class _Laplace:
-    """The posterior's mode is centre + covariance @ weights; `precision` inverts (covariance + 1 / curvature)."""
+    """The posterior's mode is covariance @ weights; `precision` is the inverse of (covariance + 1 / curvature).
+
+    `weights` are the events beyond those expected at the mode.
+    """
 
     weights: Array
     precision: Array
     evidence: float
 
 
-def _laplace(counts: Sequence[MonthCounts], process: _Process) -> _Laplace:
-    """Laplace's approximation of the posterior of the luck beyond its centre, by Newton's method."""
-    months = len(counts[0].events)
-    covariance, centre = process.covariance(months), np.repeat(process.centre(counts), months)
+def _laplace(counts: Sequence[MonthCounts], covariance: Array) -> _Laplace:
+    """Laplace's approximation of the posterior of the luck, by Newton's method."""
     luck = np.zeros(len(covariance))
     for _ in range(_NEWTON_STEPS):
-        _, gradient, curvature = _likelihood(counts, centre + luck)
+        _, gradient, curvature = _likelihood(counts, luck)
         target = curvature * luck + gradient
         root, factor = _factor(covariance, curvature)
         inner = cho_solve((factor, True), root * (covariance @ target))
@@ -359,7 +381,7 @@ def _laplace(counts: Sequence[MonthCounts], process: _Process) -> _Laplace:
         luck = luck + step
         if np.abs(step).max() < _CLOSE:
             break
-    likelihood, gradient, curvature = _likelihood(counts, centre + luck)
+    likelihood, gradient, curvature = _likelihood(counts, luck)
     root, factor = _factor(covariance, curvature)
     half = solve_triangular(factor, np.diag(root), lower=True)
     evidence = likelihood - 0.5 * float(gradient @ luck) - float(np.log(np.diag(factor)).sum())
