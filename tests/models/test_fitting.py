@@ -24,6 +24,38 @@ def test_predictions_for_accounts_not_seen_expect_what_came(material):
     assert len(counts.events) == material.at_risk.months
 
 
+def test_months_count_by_the_accounts_at_risk_and_each_of_their_rows_alike(material):
+    """Copies of an account's month do not count for less: accounts that have few would set the level of all."""
+    rows = material.at_risk
+    counted = np.isin(rows.ahead, fitting.COUNTED_AHEAD)
+    counts = fit_outcome("churn", material).counts
+    accounts = [len(np.unique(rows.account[counted & (rows.month == month)])) for month in range(rows.months)]
+    np.testing.assert_allclose(counts.at_risk.sum(axis=1), accounts)
+    came = [rows.event("churn", 0.001)[counted & (rows.month == month)].mean() for month in range(rows.months)]
+    np.testing.assert_allclose(counts.events, np.multiply(accounts, came))
+
+
+def test_learners_are_given_more_weight_for_months_nearby(material, monkeypatch):
+    learned = []
+    learner = fitting._learner
+
+    def watched(*given):
+        made = learner(*given)
+        fit = made.fit
+        made.fit = lambda rows, others=None: (learned.append(rows), fit(rows, others))[1]
+        return made
+
+    monkeypatch.setattr(fitting, "_learner", watched)
+    fit_outcome("churn", material)
+    rows = learned[-1]
+    ahead = rows.inputs[:, [item.name for item in material.inputs].index("months_ahead")]
+    weights = [rows.weight[(ahead == month) & (rows.event == 0)] for month in (1, 4)]
+    assert [each.std() for each in weights] == pytest.approx([0, 0])
+    assert weights[0][0] == pytest.approx(2 * weights[1][0])
+    everything = np.ones_like(material.at_risk.row, dtype=bool)
+    assert rows.weight.sum() == pytest.approx(material.at_risk.distinct(everything))
+
+
 def spread(counts):
     """Standard deviation of the log-odds predicted for accounts not seen."""
     weight = counts.at_risk.sum(axis=0)
