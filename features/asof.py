@@ -80,6 +80,11 @@ class AsOf:
         }
 
     @property
+    def alone(self) -> bool:
+        """Whether there is one snapshot only."""
+        return len(self.dates) == 1
+
+    @property
     def shortest_gap(self) -> int:
         """Days between the two snapshots that lie closest; very many if there is one only."""
         return min((later - day for day, later in pairwise(self._days)), default=NEVER)
@@ -139,7 +144,7 @@ class AsOf:
         `day`. `since_days` leaves out what no window of so many days can see.
         """
         rows = self.rows(table, columns, day=day, where=where, since_days=since_days)
-        if len(self.dates) == 1:  # then no calendar need be looked up row by row
+        if self.alone:  # then no calendar need be looked up row by row
             t = self._days[0]
             return f"SELECT e.*, 1 AS kv, {t} AS kv_t FROM ({rows}) e WHERE e.day < {t} AND e.known_day < {t}"
         seen_after = "CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END"

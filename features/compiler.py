@@ -312,7 +312,7 @@ Arrivals = tuple[str, dict[str, tuple[str, str]]]  # events, and of each column:
 def _states(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
     sources = [*_of_states(parts, asof), *_of_balances(parts, asof)]
     if sources:
-        yield "states", _running(sources)
+        yield "states", _running(sources, asof)
 
 
 def _of_states(parts: Sequence[Part], asof: AsOf) -> Iterator[Arrivals]:
@@ -335,12 +335,17 @@ def _plain(stream: Rows, asof: AsOf) -> str:
     return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
 
 
-def _running(sources: Sequence[Arrivals]) -> str:
-    """Running states: the snapshots of the spine are the grid, so that a state holds until something changes it."""
+def _running(sources: Sequence[Arrivals], asof: AsOf) -> str:
+    """Running states: the snapshots of the spine are the grid, so that a state holds until something changes it.
+
+    Of a date alone there is nothing to hold: all has arrived before it.
+    """
     aggregates = {name: aggregate for _, own in sources for name, (aggregate, _) in own.items()}
     arrivals = " UNION ALL ".join(_arriving(events, own, aggregates) for events, own in sources)
     nothing = ", ".join("CAST(NULL AS BIGINT)" for _ in aggregates)
     merged = _named({name: f"{aggregate}({name})" for name, aggregate in aggregates.items()})
+    if asof.alone:
+        return f"SELECT account_id, k, {merged} FROM ({arrivals}) arrived GROUP BY account_id, k"
     states = _named({
         name: f"{aggregate}({name}) OVER (PARTITION BY account_id ORDER BY k)" for name, aggregate in aggregates.items()
     })  # fmt: skip
