@@ -50,6 +50,30 @@ def test_users_and_features_count_up_to_the_edge(used: Callable[..., pd.DataFram
     assert row["active_users_90d"] == row["new_features_90d"] == (days <= 90)
 
 
+@pytest.mark.parametrize(
+    ("features", "parts", "events"),
+    [
+        ([None, None], 0, 2),
+        ([None, "0"], 1, 2),
+        (["0", "0", "f", None], 2, 4),
+        ([str(number) for number in range(130)] + [None], 130, 131),
+    ],
+)
+def test_use_of_no_feature_is_use_but_no_part_of_the_product(
+    checked: Callable[..., Any], snapshots_of: Callable[..., Any], features: list[str | None], parts: int, events: int
+) -> None:
+    t = date(2024, 2, 29)
+    rows = [
+        {"account_id": "a", "used_on": t - timedelta(days=2), "user_id": "u", "feature": feature}
+        for feature in features
+    ]
+    tables = checked({"accounts": [{"account_id": "a"}], "contracts": [LINE], "usage": rows})
+    for dates in ([t], [t, t + timedelta(days=1)]):
+        row = snapshots_of(tables, dates).frame.iloc[0]
+        counted = ["usage_28d", "features_used_28d", "new_features_90d", "active_days_28d", "active_users_28d"]
+        assert row[counted].tolist() == [events, parts, parts, 1, 1]
+
+
 def test_a_window_closed_at_its_far_edge_is_caught(
     used: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
