@@ -80,6 +80,11 @@ class AsOf:
         }
 
     @property
+    def alone(self) -> bool:
+        """Whether there is one snapshot only."""
+        return len(self.dates) == 1
+
+    @property
     def shortest_gap(self) -> int:
         """Days between the two snapshots that lie closest; very many if there is one only."""
         return min((later - day for day, later in pairwise(self._days)), default=NEVER)
@@ -138,12 +143,16 @@ class AsOf:
         day. `columns` are column names or `expression AS name`, which must read nothing that is filled in later than
         `day`. `since_days` leaves out what no window of so many days can see.
         """
+        rows = self.rows(table, columns, day=day, where=where, since_days=since_days)
+        if self.alone:  # then no calendar need be looked up row by row
+            t = self._days[0]
+            return f"SELECT e.*, 1 AS kv, {t} AS kv_t FROM ({rows}) e WHERE e.day < {t} AND e.known_day < {t}"
         seen_after = "CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END"
         if since_days is None or since_days > self.longest:
             seen_after = f"GREATEST({seen_after}, {self._days[0] - 1})"
         return f"""
             SELECT e.*, s.k AS kv, s.t AS kv_t
-            FROM ({self.rows(table, columns, day=day, where=where, since_days=since_days)}) e
+            FROM ({rows}) e
             JOIN day_first s ON s.day = {seen_after}"""
 
     def rows(

@@ -104,7 +104,7 @@ def _window(name: str, own: list[Any], asof: AsOf) -> Iterator[tuple[str, str]]:
 
 
 def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
-    """A word and a bit for each distinct thing."""
+    """A word and a bit for each distinct thing, and for no thing, which `_tile` does not count."""
     stream = few.stream
     shown = next(column for column in stream.columns if column.split(" AS ")[-1] == few.key)
     seen = asof.rows(stream.table, [shown], day=stream.day, where=stream.where, since_days=max(edges(own)))
@@ -112,7 +112,15 @@ def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
         SELECT thing, CAST(FLOOR((place - 1) / {BITS}.0) AS INTEGER) AS word,
                CAST(1 AS BIGINT) << CAST(MOD(place - 1, {BITS}) AS INTEGER) AS bit
         FROM (SELECT thing, ROW_NUMBER() OVER (ORDER BY thing) AS place
-              FROM (SELECT DISTINCT {few.key} AS thing FROM ({seen}) s WHERE {few.key} IS NOT NULL) d) numbered"""
+              FROM (SELECT DISTINCT {_thing(few.key)} AS thing FROM ({seen}) s) d) numbered"""
+
+
+def _thing(key: str) -> str:
+    """What tells a row's thing: never NULL, so that every row has a code and an inner join, the faster one, finds it.
+
+    The literal takes the type of the column, which is text in a warehouse and its whole number where ids have keys.
+    """
+    return f"COALESCE({key}, '0')"
 
 
 def _events(own: Sequence[Any], asof: AsOf) -> str:
@@ -145,11 +153,12 @@ def _tile(name: str, own: Sequence[Any], asof: AsOf, few: Few | None) -> str:
                 if not (_tells_days(own) and where == stream.active)]  # fmt: skip
     group, codes = "e.account_id, d.segment, e.kv", ""
     if few is not None:
-        columns.append(f"COALESCE(BIT_OR(CASE WHEN {stream.active} THEN c.bit END), 0) AS things")
-        codes = f"LEFT JOIN {name}_codes c ON c.thing = e.{few.key}"
-        group += ", COALESCE(c.word, 0)"
+        seen = f"({stream.active}) AND e.{few.key} IS NOT NULL"
+        columns.append(f"BIT_OR(CASE WHEN {seen} THEN c.bit ELSE 0 END) AS things")
+        codes = f"JOIN {name}_codes c ON c.thing = {_thing(f'e.{few.key}')}"
+        group += ", c.word"
     return f"""
-        SELECT {group}{" AS word" if few else ""}, {", ".join(columns)}
+        SELECT {group}, {", ".join(columns)}
         FROM ({_events(own, asof)}) e JOIN day_segment d ON d.stream = '{stream.name}' AND d.on_day = e.day {codes}
         GROUP BY {group}"""
 
@@ -303,7 +312,7 @@ Arrivals = tuple[str, dict[str, tuple[str, str]]]  # events, and of each column:
 def _states(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
     sources = [*_of_states(parts, asof), *_of_balances(parts, asof)]
     if sources:
-        yield "states", _running(sources)
+        yield "states", _running(sources, asof)
 
 
 def _of_states(parts: Sequence[Part], asof: AsOf) -> Iterator[Arrivals]:
@@ -326,12 +335,17 @@ def _plain(stream: Rows, asof: AsOf) -> str:
     return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
 
 
-def _running(sources: Sequence[Arrivals]) -> str:
-    """Running states: the snapshots of the spine are the grid, so that a state holds until something changes it."""
+def _running(sources: Sequence[Arrivals], asof: AsOf) -> str:
+    """Running states: the snapshots of the spine are the grid, so that a state holds until something changes it.
+
+    Of a date alone there is nothing to hold: all has arrived before it.
+    """
     aggregates = {name: aggregate for _, own in sources for name, (aggregate, _) in own.items()}
     arrivals = " UNION ALL ".join(_arriving(events, own, aggregates) for events, own in sources)
     nothing = ", ".join("CAST(NULL AS BIGINT)" for _ in aggregates)
     merged = _named({name: f"{aggregate}({name})" for name, aggregate in aggregates.items()})
+    if asof.alone:
+        return f"SELECT account_id, k, {merged} FROM ({arrivals}) arrived GROUP BY account_id, k"
     states = _named({
         name: f"{aggregate}({name}) OVER (PARTITION BY account_id ORDER BY k)" for name, aggregate in aggregates.items()
     })  # fmt: skip

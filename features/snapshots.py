@@ -42,6 +42,7 @@ from params import Snapshots as SnapshotSettings
 
 VERSION = 2  # raise it when a change of code alters a snapshot without altering its SQL or its features
 HISTORY_DAYS = 90
+ANCHOR = (EPOCH, EPOCH + timedelta(days=365))  # dates whose SQL stands for that of any
 HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls")
 
 Progress = Callable[[str, int, int], None]
@@ -304,7 +305,7 @@ class _Recipe:
     @cached_property
     def definition(self) -> dict[str, Any]:
         """The rules, and a digest of each feature and of the SQL all stand on."""
-        anchor = _recipe_at(self.asof.tables, (EPOCH,), self.revenue, self.selection)
+        anchor = _recipe_at(self.asof.tables, ANCHOR, self.revenue, self.selection)
         common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), *anchor.ranking, anchor.final]
         return {
             "rules": self.revenue.model_dump(mode="json"),

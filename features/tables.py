@@ -21,6 +21,7 @@ from features.sql import named, quoted
 
 MANIFEST = "holdfast_manifest"
 KEYS = "holdfast_keys"  # account_id, account_key
+UNHELPFUL = "join_order,build_side_probe_side,join_filter_pushdown,partitioned_execution"  # see `connect_keyed`
 BLOCK = 64  # accounts whose rows lie together, month by month
 
 
@@ -81,10 +82,11 @@ class Tables:
         """The same for the engine: ids are whole numbers; `show_accounts` must be called before `raw` is read.
 
         Joins are taken as written, the small table on the right: DuckDB's guesses about the size of calendars made
-        the engine three times slower. Nor are their days looked for while the rows are read: nearly all have one.
+        the engine three times slower. Nor are their days looked for while the rows are read: nearly all have one. Nor
+        are sums cut into ranges of accounts: each range would read all the rows anew.
         """
         connection = self._attached(threads=threads, memory_gb=memory_gb)
-        connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side,join_filter_pushdown'")
+        connection.execute(f"SET disabled_optimizers = '{UNHELPFUL}'")
         return connection
 
     def show_accounts(self, connection: duckdb.DuckDBPyConnection, first: int, last: int) -> None:

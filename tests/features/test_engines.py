@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, cast
@@ -218,9 +218,9 @@ def embedded(load: Load, folder: Path) -> tuple[Loaded, Snapshots]:
     return loaded, snapshots(loaded)
 
 
-def snapshots(loaded: Loaded) -> Snapshots:
+def snapshots(loaded: Loaded, dates: Sequence[date] = DATES) -> Snapshots:
     defaults = params.load()
-    return build(loaded.tables, DATES, revenue=defaults.revenue, settings=defaults.snapshots, threads=2, memory_gb=1)
+    return build(loaded.tables, dates, revenue=defaults.revenue, settings=defaults.snapshots, threads=2, memory_gb=1)
 
 
 def require_same(made: tuple[Loaded, Snapshots], expected: tuple[Loaded, Snapshots]) -> None:
@@ -231,6 +231,13 @@ def require_same(made: tuple[Loaded, Snapshots], expected: tuple[Loaded, Snapsho
     }
     assert found.features == wanted.features
     pd.testing.assert_frame_equal(found.frame, wanted.frame, check_exact=True)
+
+
+def require_same_alone(loaded: Loaded, expected: tuple[Loaded, Snapshots]) -> None:
+    """A date alone, whose SQL is another, is that of all dates together."""
+    together, day = expected[1].frame, DATES[-1]
+    wanted = together[together["as_of"] == pd.Timestamp(day)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(snapshots(loaded, [day]).frame, wanted, check_exact=True)
 
 
 def test_the_case_is_worth_comparing(embedded: tuple[Loaded, Snapshots]) -> None:
@@ -245,6 +252,7 @@ def test_the_case_is_worth_comparing(embedded: tuple[Loaded, Snapshots]) -> None
 def test_postgres_gives_the_same_snapshots(embedded: tuple[Loaded, Snapshots], load: Load, database: str) -> None:
     loaded = load("source.engine=postgres", f"source.url={database}")
     require_same((loaded, snapshots(loaded)), embedded)
+    require_same_alone(loaded, embedded)
 
 
 @needs_java
@@ -252,6 +260,7 @@ def test_postgres_gives_the_same_snapshots(embedded: tuple[Loaded, Snapshots], l
 def test_spark_gives_the_same_snapshots(embedded: tuple[Loaded, Snapshots], load: Load, folder: Path) -> None:
     loaded = load("source.engine=spark", "source.url=local[2]", f"source.path={folder}")
     require_same((loaded, snapshots(loaded)), embedded)
+    require_same_alone(loaded, embedded)
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,30 @@ def test_users_and_features_count_up_to_the_edge(used: Callable[..., pd.DataFram
     assert row["active_users_90d"] == row["new_features_90d"] == (days <= 90)
 
 
+@pytest.mark.parametrize(
+    ("features", "parts", "events"),
+    [
+        ([None, None], 0, 2),
+        ([None, "0"], 1, 2),
+        (["0", "0", "f", None], 2, 4),
+        ([str(number) for number in range(130)] + [None], 130, 131),
+    ],
+)
+def test_use_of_no_feature_is_use_but_no_part_of_the_product(
+    checked: Callable[..., Any], snapshots_of: Callable[..., Any], features: list[str | None], parts: int, events: int
+) -> None:
+    t = date(2024, 2, 29)
+    rows = [
+        {"account_id": "a", "used_on": t - timedelta(days=2), "user_id": "u", "feature": feature}
+        for feature in features
+    ]
+    tables = checked({"accounts": [{"account_id": "a"}], "contracts": [LINE], "usage": rows})
+    for dates in ([t], [t, t + timedelta(days=1)]):
+        row = snapshots_of(tables, dates).frame.iloc[0]
+        counted = ["usage_28d", "features_used_28d", "new_features_90d", "active_days_28d", "active_users_28d"]
+        assert row[counted].tolist() == [events, parts, parts, 1, 1]
+
+
 def test_a_window_closed_at_its_far_edge_is_caught(
     used: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,3 +130,20 @@ def test_a_snapshot_does_not_depend_on_those_made_with_it(
     together = snapshots_of(company_tables, dates).frame
     apart = pd.concat([snapshots_of(company_tables, [day]).frame for day in dates], ignore_index=True)
     pd.testing.assert_frame_equal(together, apart, check_exact=True)
+
+
+@pytest.mark.parametrize("cut", ["e.day < ", "e.known_day < "])
+def test_a_date_alone_that_sees_what_comes_later_is_caught(
+    company_tables: Any, snapshots_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    sound, found = AsOf.events, []
+
+    def leaking(self: AsOf, *args: Any, **more: Any) -> str:
+        sql = sound(self, *args, **more)
+        found.extend([sql] * (cut in sql))
+        return sql.replace(cut, f"-1 * {cut}")
+
+    monkeypatch.setattr(AsOf, "events", leaking)
+    with pytest.raises(AssertionError, match="DataFrame"):
+        test_a_snapshot_does_not_depend_on_those_made_with_it(company_tables, snapshots_of)
+    assert found, f"a date alone is no longer cut by {cut!r}: rewrite the mutant"
