@@ -136,16 +136,19 @@ class Checked:
         return [_left_out(found, written) if level is Level.ROW else found for level, found in self.lived_with]
 
 
-def came_whole(connection: duckdb.DuckDBPyConnection, staged: Staged, key: str) -> bool:
-    """Whether a table was read to the last line and each row has its key, so that others can be held against it."""
+def keyed_share(connection: duckdb.DuckDBPyConnection, staged: Staged, key: str) -> float:
+    """Share of the rows that have their key; 0 unless the table was read to the last line.
+
+    Above 0, others can be held against the keys that are there.
+    """
     if staged.unread_lines or not staged.has(key):
-        return False
-    row = connection.execute(f"SELECT count(*) > 0 AND count(*) = count({named(key)}) FROM {staged.name}").fetchone()
-    return bool(row and row[0])
+        return 0.0
+    row = connection.execute(f"SELECT count({named(key)}) / greatest(count(*), 1) FROM {staged.name}").fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def check_table(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, whole: Mapping[str, bool]
+    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, keyed: Mapping[str, float]
 ) -> Checked:
     """Hold every rule against one staged table, and set aside the rows that are left out.
 
@@ -153,23 +156,24 @@ def check_table(
     ----------
     currency
         The reporting currency.
-    whole
-        Of accounts and rates, as far as the source has them, whether they came whole: accounts and currencies that one
-        lacks because part of it cannot be read are no problem of this table's.
+    keyed
+        Of the tables that the source has, the `keyed_share` of accounts and rates at least: accounts and currencies
+        that one lacks because part of it cannot be read (0) are no problem of this table's.
     """
     _mark_repeats(connection, staged)
     if _is_lines(staged):
         _mark_overlaps(connection, staged)
-    rules = list(_rules(staged, source, currency, whole))
+    rules = list(_rules(staged, source, currency, keyed))
     rows, counts = _counts(connection, staged, rules)
+    left_out = staged.unread_lines + _set_aside(connection, staged, rules)
+    problems = {Level.ERROR, Level.ROW} if left_out > source.max_bad_share * rows else {Level.ERROR}
     findings = [
-        (rule.level, _finding(connection, staged, rule, count, rows))
+        (rule.level, _finding(connection, staged, rule, count, rows, by_line=rule.level in problems))
         for rule, count in zip(rules, counts, strict=True)
         if count
     ]
     if staged.unread_lines:
         findings[:0] = [(_row_level(staged), found) for found in _unread_lines(connection, staged, rows)]
-    left_out = staged.unread_lines + _set_aside(connection, staged, rules)
     return _judged(staged.table, findings, rows, left_out, source.max_bad_share)
 
 
@@ -205,7 +209,7 @@ def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: i
             yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, shown)
 
 
-def _rules(staged: Staged, source: Source, currency: str, whole: Mapping[str, bool]) -> Iterator[Rule]:
+def _rules(staged: Staged, source: Source, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
     """All rules of a table, those about single values first."""
     row_level = _row_level(staged)
     for column in staged.declared:
@@ -214,10 +218,10 @@ def _rules(staged: Staged, source: Source, currency: str, whole: Mapping[str, bo
             yield _far(staged, column, source)
     if staged.has(*_key(staged)) and staged.table.key:
         yield _repeated(staged, row_level)
-    if staged.table.name != "accounts" and staged.has("account_id") and whole.get("accounts"):
+    if staged.table.name != "accounts" and staged.has("account_id") and keyed.get("accounts"):
         yield _orphan(row_level)
     if staged.table.name == "contracts":
-        yield from _contract_rules(staged, currency, whole)
+        yield from _contract_rules(staged, currency, keyed)
     if staged.table.name == "fx_rates":
         yield _rate_not_positive()
 
@@ -309,7 +313,7 @@ def _orphan(level: Level) -> Rule:
     )
 
 
-def _contract_rules(staged: Staged, currency: str, whole: Mapping[str, bool]) -> Iterator[Rule]:
+def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
     for money in ("mrr", "list_mrr"):
         if staged.has(money):
             shown = _with_key(staged, money, f"CAST({money} AS VARCHAR)")
@@ -323,8 +327,8 @@ def _contract_rules(staged: Staged, currency: str, whole: Mapping[str, bool]) ->
     if _is_lines(staged):
         yield _overlap(staged)
         yield _unnamed_overlap(staged)
-    if staged.has("currency") and whole.get("fx_rates", True):
-        yield _no_rate(currency, has_rates="fx_rates" in whole)
+    if staged.has("currency") and keyed.get("fx_rates", 1.0):
+        yield _no_rate(currency, has_rates="fx_rates" in keyed)
 
 
 def _overlap(staged: Staged) -> Rule:
@@ -438,25 +442,29 @@ def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequen
     return rows + staged.unread_lines, counts
 
 
-def _finding(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int) -> Finding:
-    """The finding for a broken rule, with its commonest examples; of values that are missing, their lines."""
-    if rule.is_missing and staged.csv_files:
-        lines = tuple(islice(_lines_without(staged, rule.column), EXAMPLES))
-        return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, lines)
+def _finding(
+    connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int, *, by_line: bool
+) -> Finding:
+    """The finding for a broken rule, with examples: `by_line`, of values that are missing, the lines found."""
+    examples: tuple[str, ...] = ()
+    if by_line and rule.is_missing:
+        examples = tuple(islice(_lines_without(staged, rule.column), min(EXAMPLES, count)))
+    examples = examples or _commonest(connection, staged, rule)
+    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+
+
+def _commonest(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule) -> tuple[str, ...]:
     found = connection.execute(
         f"SELECT {rule.shown} AS shown FROM {staged.name} WHERE {rule.bad} AND shown IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
     ).fetchall()
-    examples = tuple(str(row[0])[:60] for row in found)
-    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+    return tuple(str(row[0])[:60] for row in found)
 
 
 def _lines_without(staged: Staged, name: str) -> Iterator[str]:
     """Where in the CSV files a value of a column is missing."""
     column = staged.table.column(name)
-    for file in staged.csv_files:
-        for line in lines_without(file, staged.theirs[name], lambda text: is_blank(text, column)):
-            yield f"{file.name} line {line}"
+    return lines_without(staged.csv_files, staged.theirs[name], lambda text: is_blank(text, column))
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:

@@ -152,9 +152,9 @@ def _severities(tables: Tables) -> Iterator[Contradiction]:
     if tables.has("tickets", "severity"):
         known = (*contract.MILD_CODES, *contract.SEVERE_CODES)
         todo = (
-            "They count as not severe. Known are 1 (low) to 4 (critical), low, medium, high, critical and urgent: map "
-            "the others in the source or in source.tables.tickets.query, with CASE severity WHEN 'P1' THEN 'critical' "
-            "ELSE severity END AS severity."
+            f"They count as not severe. Known are {', '.join(contract.MILD_CODES)} and, as severe, "
+            f"{', '.join(contract.SEVERE_CODES)}: map the others in the source or in source.tables.tickets.query, with "
+            "CASE severity WHEN 'P1' THEN 'critical' ELSE severity END AS severity."
         )
         rows = f"tickets WHERE NOT {one_of('severity', *known)}"
         yield Contradiction("tickets", "severity", "of a severity that is not known", todo, rows, "severity")

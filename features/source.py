@@ -34,7 +34,7 @@ from features.sql import named, quoted
 from features.tables import Tables, finish, open_tables, write_table
 from params import Params, Source, TableSource
 
-VERSION = 4  # raised when the same input would be read in another way, or more is said of it
+VERSION = 5  # raised when the same input would be read in another way, or more is said of it
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
@@ -53,11 +53,11 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Passed:
-    """Staged tables with what the check found in each, which of them came whole, and what stays in the warehouse."""
+    """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse."""
 
     staged: Mapping[str, Staged]
     checked: Mapping[str, Checked]
-    whole: Mapping[str, bool]
+    keyed: Mapping[str, float]
     remotes: Mapping[str, Remote]
 
 
@@ -198,28 +198,28 @@ def _staged_and_checked(
         if stage is not None:
             staged[name] = stage
     checked = {}
-    whole = _whole(connection, staged, problems)
+    keyed = _keyed(connection, staged, problems)
     for name, stage in staged.items():
         progress(f"checking {name}")
-        checked[name] = check.check_table(connection, stage, source, params.revenue.currency, whole)
+        checked[name] = check.check_table(connection, stage, source, params.revenue.currency, keyed)
         problems += checked[name].errors
     remotes, found = ({}, []) if engine is None else look(engine, source, progress)
     problems += found
-    passed = Passed(staged, checked, whole, remotes)
+    passed = Passed(staged, checked, keyed, remotes)
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
     return passed
 
 
-def _whole(
+def _keyed(
     connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], problems: Sequence[Finding]
-) -> dict[str, bool]:
-    """Of the tables that others are held against, whether they came whole; those that the source lacks are left out."""
+) -> dict[str, float]:
+    """`keyed_share` of the tables that others are held against; those that the source lacks are left out."""
     keys = {"accounts": "account_id", "contracts": "contract_id", "fx_rates": "currency"}
     failed = {problem.table for problem in problems}
     return {
-        name: name in staged and check.came_whole(connection, staged[name], key)
+        name: check.keyed_share(connection, staged[name], key) if name in staged else 0.0
         for name, key in keys.items()
         if name in staged or name in failed
     }
@@ -232,7 +232,7 @@ def _warnings_beside_problems(
     whole = {
         name: staged
         for name, staged in passed.staged.items()
-        if staged.has(*_required(name)) and passed.whole.get(name, True)
+        if staged.has(*_required(name)) and passed.keyed.get(name, 1.0) == 1.0
     }
     for name, staged in whole.items():
         near = f"NOT {check.any_far(staged, params.source)}"

@@ -6,8 +6,9 @@ DuckDB reads the rows. Lines that do not fit the header are set aside by it in `
 import csv
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from features.sql import named, quoted
 
 DELIMITERS = ",;\t|"
 CHUNK_BYTES = 1 << 20
+MOST_SEARCHED = 1_000_000  # records, a second or so
 FAULTS = ("encoding", "quotes", "fields", "other")  # of several in a line, the first is what to mend
 _RANK = (
     "CASE error_type WHEN 'INVALID ENCODING' THEN 1 WHEN 'UNQUOTED VALUE' THEN 2 WHEN 'TOO MANY COLUMNS' THEN 3 "
@@ -59,7 +61,7 @@ def _told(name: str) -> str:
     return f"""
         WITH faults AS (
             SELECT file_path, line_number, csv_line, column_name, {_RANK} AS rank,
-                   regexp_extract(error_message, 'Columns: ([0-9]+)', 1) AS columns,
+                   TRY_CAST(regexp_extract(error_message, 'Columns: ([0-9]+)', 1) AS INTEGER) AS columns,
                    TRY_CAST(regexp_extract(error_message, 'Found: ([0-9]+)', 1) AS INTEGER) AS fields,
                    error_type = 'MISSING COLUMNS' AS too_few
             FROM rejects_{name} JOIN scans_{name} USING (scan_id, file_id)
@@ -71,11 +73,16 @@ def _told(name: str) -> str:
                    max(columns) AS columns, trim(any_value(csv_line), chr(10) || chr(13) || ' ') AS text
             FROM faults GROUP BY file_path, line_number)
         SELECT fault, file, line, CASE fault
-                   WHEN 'fields' THEN concat(place, ': ', fields, ' fields for ', columns, ' columns')
+                   WHEN 'fields' THEN concat(place, ': ', {_number("fields")}, ' for ', {_number("columns")})
                    WHEN 'quotes' THEN concat(place, ', ', column_name) ELSE place END AS shown,
                concat_ws(': ', shown, CASE fault WHEN 'quotes' THEN 'quotes that do not match'
                                                  WHEN 'encoding' THEN 'not UTF-8' END, text) AS reason
         FROM lines"""
+
+
+def _number(many: str) -> str:
+    """SQL of a number and what it is of: `1 field`, `2 fields`."""
+    return f"CASE {many} WHEN 1 THEN '1 {many.removesuffix('s')}' ELSE concat({many}, ' {many}') END"
 
 
 def _line_numbers(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
@@ -99,17 +106,26 @@ def _lines_at(file: Path, places: Iterable[tuple[str, int]]) -> Iterator[int]:
             yield line
 
 
-def lines_without(file: Path, column: str, is_blank: Callable[[str], bool]) -> Iterator[int]:
-    """The lines of a file's records whose cell of a column is blank."""
+def lines_without(files: Iterable[Path], column: str, is_blank: Callable[[str], bool]) -> Iterator[str]:
+    """Where the cell of a column is blank, as file and line: as far as the search goes, see `MOST_SEARCHED`."""
+    cells = ((file, line, cell) for file in files for line, cell in _cells(file, column))
+    for file, line, cell in islice(cells, MOST_SEARCHED):
+        if is_blank(cell):
+            yield f"{file.name} line {line}"
+
+
+def _cells(file: Path, column: str) -> Iterator[tuple[int, str]]:
+    """Of each record its first line and its cell of a column, up to the first record that Python cannot read."""
     delimiter, columns = _header("", file)
-    place = columns.index(column) if column in columns else len(columns)
-    with _opened(file) as content:
-        records = csv.reader(TextIOWrapper(content, "utf-8-sig", errors="replace", newline=""), delimiter=delimiter)
-        next(records)
-        line = records.line_num + 1
+    place = columns.index(column) if column in columns else None
+    with _opened(file) as content, suppress(csv.Error):
+        text = TextIOWrapper(content, "utf-8-sig", errors="replace", newline="")
+        records = csv.reader(text, delimiter=delimiter, strict=True)
+        line = 1
         for record in records:
-            if len(record) == len(columns) and (place == len(columns) or is_blank(record[place])):
-                yield line
+            cells = record or [""]  # a blank line is a record where there is one column
+            if line > 1 and len(cells) == len(columns):
+                yield line, "" if place is None else cells[place]
             line = records.line_num + 1
 
 

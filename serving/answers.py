@@ -89,7 +89,12 @@ def failure() -> Refused:
 
 
 def log_failure(error: BaseException, what: str) -> None:
-    """Log where something failed and its kind, but not the message: it may hold customers' values."""
+    """Log where something failed and its kind."""
+    logger.error("%s failed: %s", what, kind_and_place(error))
+
+
+def kind_and_place(error: BaseException) -> str:
+    """An error's kind and where it was raised, but not its message: that may hold customers' values or passwords."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames))
-    logger.error("%s failed: %s at %s", what, type(error).__name__, where)
+    return f"{type(error).__name__} at {where}"

@@ -132,9 +132,8 @@ def account(account_id: str, request: Request) -> Response:
 def nrr(request: Request, query: Annotated[queries.NrrQuery, Query()]) -> Response:
     """NRR, GRR and what they are made of, for any published cut and horizon, with quantiles and definitions."""
     published, caller = _published(request), caller_of(request.scope)
-    rows = queries.nrr_rows(published, query, caller)
-    flags = published.flags(**queries.portfolio_scope(published, query, caller))
-    return answer({**_head(published), "red_flags": [f"{_named(flag)}{flag['text']}" for flag in flags], "rows": rows})
+    rows, flags = queries.nrr_rows(published, query, caller), queries.red_flags(published, query, caller)
+    return answer({**_head(published), "red_flags": flags, "rows": rows})
 
 
 @router.get("/api/nrr.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
@@ -297,10 +296,6 @@ _DEFINITIONS = {
     "renewals": "renewal_definition",
     "movements": "movement_definition",
 }
-
-
-def _named(flag: Mapping[str, Any]) -> str:
-    return "" if flag["cut"] == "total" else f"{flag['cut']} {flag['value']}: "
 
 
 async def _refused(request: Request, error: Exception) -> Response:

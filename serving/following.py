@@ -15,6 +15,7 @@ from pathlib import Path
 from models.background import background
 from params import Params
 from serving import store
+from serving.answers import kind_and_place
 from serving.live import Scorer, average_effects, evenly, scorer
 from serving.problems import NoModel, NoPublication
 from serving.published import Published, open_newest, reference_of
@@ -22,7 +23,7 @@ from serving.registry import Champion, champion_version, load_champion
 
 logger = logging.getLogger("holdfast.serving")
 WARM_UP_ROWS = 2
-UNREACHABLE = "The model could not be loaded; the server's log says why. It is tried again."
+NOT_READY = "The model could not be loaded or made ready; the server's log says where that failed. It is tried again."
 # Collecting garbage among many long-lived objects is what makes the slowest answers slow.
 GC_THRESHOLDS = (50_000, 50, 100)
 
@@ -101,11 +102,11 @@ class Following:
         except NoModel as error:
             self._complain(what, str(error))
             self._miss_model(error.told)
-        except Exception as error:  # the registry may fail in any way; messages may hold addresses with passwords
+        except Exception as error:  # the registry may fail in any way
             self._told("unreachable")
-            self._complain(what, f"{type(error).__name__} while looking for a new {what}")
+            self._complain(what, f"Looking for a new {what} failed: {kind_and_place(error)}")
             if what == "champion":
-                self._miss_model(UNREACHABLE)
+                self._miss_model(NOT_READY)
 
     def _complain(self, what: str, message: str) -> None:
         if self._trouble.get(what) != message:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.labels import NO_LABEL, Engine, labels_in_force
-from features.revenue import Retention, add_months, arr_by_account, movements, red_flag
+from features.revenue import add_months, arr_by_account, movements
 from features.snapshots import stored
 from features.tables import Tables
 from features.timelines import contract_events, monthly_activity
@@ -49,8 +49,6 @@ class Publication:
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
     nrr, renewals
         The tables of the forecast.
-    flags
-        Red flags: `cut`, `value`, `text`.
     snapshot
         The snapshot rows of the customers, for live scores.
     earlier
@@ -68,7 +66,6 @@ class Publication:
     moves: pd.DataFrame
     nrr: pd.DataFrame
     renewals: pd.DataFrame
-    flags: pd.DataFrame
     snapshot: pd.DataFrame
     earlier: pd.DataFrame | None
     reference: Mapping[Outcome, Array]
@@ -118,7 +115,6 @@ def gather(
         moves=_moves(tables, labels, as_of, params),
         nrr=made.nrr_forecast,
         renewals=made.renewal_forecast,
-        flags=_flags(made),
         snapshot=customers,
         earlier=earlier_snapshot(tables, as_of, params),
         reference=average_effects(champion, customers),
@@ -278,21 +274,3 @@ def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) ->
     here = labels.reindex(moves["account_id"]).fillna(NO_LABEL).drop(columns="name", errors="ignore")
     labelled: pd.Series[Any] = pd.Series(here.to_dict(orient="records"), index=moves.index, dtype=object)
     return moves.assign(labels=labelled).reset_index(drop=True)
-
-
-def flag_of(row: Mapping[str, Any]) -> str:
-    """The red flag of a row that holds the mean of each ratio; empty if there is none."""
-    names = ("nrr", "grr", "logo_retention", "starting_arr", "ending_arr", "accounts")
-    return red_flag(Retention(**{name: row[name] for name in names}, definition="")) or ""
-
-
-def _flags(made: Forecast) -> pd.DataFrame:
-    """Cuts whose mean NRR of the whole horizon lies far above GRR or logo retention."""
-    nrr = made.nrr_forecast[made.nrr_forecast["horizon_months"] == made.nrr_forecast["horizon_months"].max()]
-    wide = nrr.pivot(index=["cut", "value", "accounts", "starting_arr"], columns="metric", values="mean").reset_index()
-    rows = []
-    for row in wide.to_dict(orient="records"):
-        text = flag_of(row)
-        if text:
-            rows.append((row["cut"], row["value"], text))
-    return pd.DataFrame(rows, columns=["cut", "value", "text"])

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.revenue import Retention, red_flag
 from models.rollup import TOTAL
 from serving import store
 from serving.publication import END, START
@@ -169,10 +170,21 @@ class Published:
         where, values = _equal(wanted)
         return self._rows(f"SELECT * FROM renewal {where} ORDER BY cut, value, month", values)
 
-    def flags(self, **wanted: Any) -> list[Row]:
-        """Red flags: any of `cut, value`."""
-        where, values = _equal(wanted)
-        return self._rows(f"SELECT * FROM flag {where} ORDER BY cut, value", values)
+    def ratios(self, horizon_months: int, **wanted: Any) -> list[Row]:
+        """A row a value of a cut, most ARR first: any of `cut, value`; None asks for all.
+
+        Each holds `accounts`, `starting_arr`, the mean of each metric, `p10` and `p90` of NRR, and as `flag` the red
+        flag of a wide gap between the ratios, empty where there is none.
+        """
+        by_value: dict[tuple[str, str], Row] = {}
+        for row in self.nrr(horizon_months=horizon_months, **wanted):
+            same = {name: row[name] for name in ("cut", "value", "accounts", "starting_arr")}
+            here = by_value.setdefault((row["cut"], row["value"]), same)
+            here[row["metric"]] = row["mean"]
+            if row["metric"] == "nrr":
+                here |= {"p10": row["p10"], "p90": row["p90"]}
+        wide = sorted(by_value.values(), key=lambda row: (-row["starting_arr"], row["value"]))
+        return [{**row, "flag": _flag(row)} for row in wide]
 
     def said(self, **wanted: Any) -> list[Row]:
         """What this and earlier publications forecast: any of `cut, value, metric, horizon_months`."""
@@ -271,6 +283,11 @@ def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
         where = [*where, "(a.name LIKE ? ESCAPE '\\' OR a.account_id LIKE ? ESCAPE '\\')"]
         values = [*values, pattern, pattern]
     return where, values
+
+
+def _flag(ratios: Row) -> str:
+    names = ("nrr", "grr", "logo_retention", "starting_arr", "ending_arr", "accounts")
+    return red_flag(Retention(**{name: ratios[name] for name in names}, definition="")) or ""
 
 
 def _equal(wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:

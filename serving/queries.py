@@ -1,5 +1,6 @@
 """What lists can be asked for, and the rows that answer: the API, the downloads and the pages all read here."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -151,6 +152,17 @@ def nrr_rows(published: Published, query: NrrQuery, caller: Caller) -> list[dict
     if query.horizon_months is not None:
         require_horizon(published, query.horizon_months)
     return published.nrr(**where, horizon_months=query.horizon_months, metric=query.metric)
+
+
+def red_flags(published: Published, query: NrrQuery, caller: Caller) -> list[str]:
+    """Wide gaps between the ratios of what is asked for, over the horizon asked for or else the longest."""
+    horizon = require_horizon(published, query.horizon_months)
+    rows = published.ratios(horizon, **portfolio_scope(published, query, caller))
+    return [f"{_named(row)}{row['flag']}" for row in rows if row["flag"]]
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return "" if row["cut"] == "total" else f"{row['cut']} {row['value']}: "
 
 
 def renewal_rows(published: Published, query: RenewalQuery, caller: Caller) -> list[dict[str, Any]]:

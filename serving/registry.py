@@ -1,6 +1,5 @@
 """The model in charge: loaded from the model registry by its alias, from text and JSON only."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -8,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from models.outcome import FORMAT, OutcomeModel, bundle_digest
+from models.outcome import OutcomeModel, bundle_digest
 from params import Params, reaching_store
 from serving.problems import NoModel
 
@@ -146,13 +145,7 @@ def _bundle(folder: Path) -> dict[str, str]:
 
 def _read(files: Mapping[str, str], threads: int) -> OutcomeModel:
     try:
-        found = json.loads(files.get("model.json", "{}")).get("format", FORMAT)
-        if found != FORMAT:
-            raise NoModel(
-                f"The registered model is of format {found}, and this version of Holdfast reads format {FORMAT}: train "
-                "again with `holdfast train`."
-            )
         return OutcomeModel.from_files(files, threads=threads)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = "The registered model cannot be read"
+        what = "The registered model cannot be read by this version of Holdfast"
         raise NoModel(f"{what} ({error}): run `holdfast train`.", f"{what}: run `holdfast train`.") from None

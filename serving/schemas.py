@@ -248,7 +248,13 @@ class NrrRow(BaseModel):
 class Nrr(Head):
     """The forecast of NRR, GRR and what they are made of."""
 
-    red_flags: list[str]
+    red_flags: Annotated[
+        list[str],
+        Field(
+            description="Where NRR stands far above GRR or logo retention over the horizon asked for, or over the "
+            "longest if none was; of the cut and value asked for, whatever the metric"
+        ),
+    ]
     rows: list[NrrRow]
 
 

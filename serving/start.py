@@ -20,6 +20,7 @@ from serving.problems import BadRequest, NoPublication
 from serving.settings import ADDRESS, SETTINGS
 
 SERVICE = "serving.service:Holdfast"
+ADDRESS_FILE = "address"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -46,13 +47,10 @@ class Start:
         workers = self.params.serving.workers
         return {"url": self.url, "workers": workers, "access": self.access, "publication": self.publication}
 
-    def environment(self) -> dict[str, str]:
-        """What the workers are told."""
-        home = tempfile.mkdtemp(prefix="holdfast-bentoml-")  # else it keeps its files in the user's home
-        address = Path(home) / "address"
-        address.write_text(self.url, encoding="utf-8")
-        told = {SETTINGS: self.params.model_dump_json(), ADDRESS: str(address)}
-        return {"BENTOML_HOME": home, **os.environ, **told}
+    def environment(self, home: Path) -> dict[str, str]:
+        """What the workers are told; the file with the address is to be in `home`, see `make_home`."""
+        told = {SETTINGS: self.params.model_dump_json(), ADDRESS: str(home / ADDRESS_FILE)}
+        return {"BENTOML_HOME": str(home), **os.environ, **told}
 
 
 def prepare(params: Params, chosen: Mapping[str, Any]) -> Start:
@@ -81,7 +79,14 @@ def replace_process(start: Start) -> None:
     """Become the server: signals reach it directly, and nothing of this process stays in memory."""
     command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--working-dir", str(ROOT)]
     command += ["--host", str(start.params.serving.host), "--port", str(start.params.serving.port)]
-    os.execve(sys.executable, command, start.environment())
+    os.execve(sys.executable, command, start.environment(make_home(start.url)))
+
+
+def make_home(url: str) -> Path:
+    """A new folder for BentoML, which else keeps its files in the user's home, with the file that tells the address."""
+    home = Path(tempfile.mkdtemp(prefix="holdfast-bentoml-"))
+    (home / ADDRESS_FILE).write_text(url, encoding="utf-8")
+    return home
 
 
 def _require_tokens(params: Params, host: str, always: bool) -> None:

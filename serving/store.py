@@ -53,7 +53,6 @@ _TABLES = """
     CREATE TABLE renewal (
         cut TEXT, value TEXT, month TEXT, available_to_renew REAL, expected_renewed REAL, renewal_rate REAL, p10 REAL,
         p90 REAL, accounts_due INTEGER, PRIMARY KEY (cut, value, month)) WITHOUT ROWID;
-    CREATE TABLE flag (cut TEXT, value TEXT, text TEXT);
 """
 _INDEXES = """
     CREATE INDEX account_csm ON account (csm);
@@ -230,7 +229,6 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
     _insert(connection, "published", ledger[list(_PUBLISHED)].itertuples(index=False, name=None))
     renewals = publication.renewals.assign(month=publication.renewals["month"].dt.strftime("%Y-%m-%d"))
     _insert(connection, "renewal", renewals[list(_RENEWAL)].itertuples(index=False, name=None))
-    _insert(connection, "flag", publication.flags.itertuples(index=False, name=None))
     columns = [moves[name].tolist() for name in ("account_id", "labels", "movement", "product", "amount")]
     rows = [
         (account, labels.get("csm", NO_LABEL), _json(labels).decode(), movement, _null(product), round(amount, 2))

@@ -3,14 +3,13 @@
 import functools
 import logging
 import os
-import traceback
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import metrics, scoring
-from serving.answers import Refused, failure, log_failure, raw
+from serving.answers import Refused, failure, kind_and_place, log_failure, raw
 from serving.api import create_app
 from serving.desk import Desk
 from serving.guard import Guard
@@ -85,10 +84,8 @@ class NoValues(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let a record pass, its traceback replaced by where it was raised."""
-        if record.exc_info and record.exc_info[0] is not None:
-            frames = traceback.extract_tb(record.exc_info[2])[-3:]
-            where = " < ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in reversed(frames))
-            record.msg = f"{record.getMessage()}: {record.exc_info[0].__name__} at {where}"
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg = f"{record.getMessage()}: {kind_and_place(record.exc_info[1])}"
             record.args, record.exc_info, record.exc_text = (), None, None
         return True
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from features.timelines import SIGNALS
 from serving.access import Caller
-from serving.publication import END, START, flag_of
+from serving.publication import END, START
 from serving.published import AccountFilter, Published, scope
 from serving.queries import AccountQuery, account_filter
 
@@ -48,7 +48,6 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
     own = scope(caller.csm)
     rows = published.nrr(**own)
     by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in (*RATIOS, *AMOUNTS)}
-    shown = [row for row in rows if row["horizon_months"] == horizon]
     cuts = {} if caller.csm is not None else _cuts(published, horizon)
     cards = [row for metric in (*RATIOS, *AMOUNTS) for row in by_metric[metric] if row["horizon_months"] == horizon]
     return {
@@ -64,7 +63,7 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
         "cuts": cuts,
         "bridge": _bridge(published.bridge(caller.csm)),
         "renewals": published.renewals(**own),
-        "flags": _flags(_wide(shown), cuts),
+        "flags": _flags(published.ratios(horizon, **own), cuts),
         "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
         "notes": published.about["notes"],
         "definitions": _definitions(published, cards),
@@ -85,7 +84,7 @@ def _cuts(published: Published, horizon: int) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for cut in published.cuts:
         if cut != "total":
-            every = _wide(published.nrr(cut=cut, horizon_months=horizon))
+            every = published.ratios(horizon, cut=cut)
             rows = every[:MOST_VALUES] + [row for row in every[MOST_VALUES:] if row["flag"]]
             low = min((row["p10"] for row in rows), default=0.0)
             high = max((row["p90"] for row in rows), default=1.0)
@@ -97,20 +96,6 @@ def _cuts(published: Published, horizon: int) -> dict[str, Row]:
                 "values": len(every),
             }
     return found
-
-
-def _wide(rows: Sequence[Row]) -> list[Row]:
-    """A row a value of a cut: its ratios, the interval of its NRR, the red flag if the gaps between them are one."""
-    by_value: dict[str, Row] = {}
-    for row in rows:
-        here = by_value.setdefault(row["value"], {n: row[n] for n in ("cut", "value", "accounts", "starting_arr")})
-        here[row["metric"]] = row["mean"]
-        if row["metric"] == "nrr":
-            here |= {"p10": row["p10"], "p90": row["p90"]}
-    wide = sorted(by_value.values(), key=lambda row: (-row["starting_arr"], row["value"]))
-    for row in wide:
-        row["flag"] = flag_of(row)
-    return wide
 
 
 def _flags(own: Sequence[Row], cuts: Mapping[str, Row]) -> list[Row]:

@@ -1,9 +1,11 @@
 """Every rule of the check, each by one small input that breaks it, and what is said about it."""
 
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from features.problems import BadInput
 
@@ -147,7 +149,8 @@ UNREADABLE = [  # accounts as bytes, whose line breaks may lie within quotes, an
         b'account_id,name\na,"A\nB"\nb,B, Inc\nc,C,d,e\n',
         [f"2 of 3 rows {FIELDS}", "line 4: 3 fields", "line 5: 4 fields"],
     ),
-    (b'account_id,name\r\na,"A\r\nB"\r\nb\r\n', [f"1 of 2 rows {FIELDS}", "line 4: 1 fields for 2 columns"]),
+    (b'account_id,name\r\na,"A\r\nB"\r\nb\r\n', [f"1 of 2 rows {FIELDS}", "line 4: 1 field for 2 columns"]),
+    (b"account_id\na\nb,B\n", [f"1 of 2 rows {FIELDS}", "line 3: 2 fields for 1 column)"]),
     (
         b'account_id,name\na,"A "x, y" B"\nb,B\n',
         ["1 of 2 rows with quotes that do not match (accounts.csv line 2, name)"],
@@ -157,7 +160,15 @@ UNREADABLE = [  # accounts as bytes, whose line breaks may lie within quotes, an
         b"account_id,name\na,Z\xfcrich\nb,B,x\n",
         ["1 of 2 rows not in UTF-8 (accounts.csv line 2)", f"1 of 2 rows {FIELDS}"],
     ),
-    (b"account_id,name\nb,B\n,A\n", ["account_id: 1 of 2 rows without a value (accounts.csv line 3)"]),
+    (
+        b'account_id,name\n,A\nb,"B\n',
+        ["account_id: 1 of 2 rows without a value (accounts.csv line 2)", "1 of 2 rows with quotes that do not match"],
+    ),
+    (
+        b'account_id,name\n,A\na,"A\n' + b"b,B\n" * 40_000,
+        ["without a value (accounts.csv line 2)", "with quotes that do not match (accounts.csv line 3, name)"],
+    ),
+    (b"account_id,name\n,A\n", ["account_id: 1 of 1 row without a value (accounts.csv line 2)"]),
     (b"account_id,name\n", ["accounts: is empty"]),
     (b"\xff\xfea\x00", ["accounts.csv cannot be read"]),
 ]
@@ -195,6 +206,66 @@ def test_lines_of_missing_values_are_those_of_the_file(source: Any) -> None:
         source.load()
     places = {problem.column: problem.examples for problem in caught.value.problems}
     assert places == {"used_on": ("1.csv line 4", "1.csv line 5"), "account_id": ("2.csv line 4",)}
+
+
+LINES = [  # a file of usage, how many records are searched, and the examples of a missing account_id
+    ("account_id\na\n\nb\n\n", 9, ("usage.csv line 3", "usage.csv line 5")),
+    ("account_id,used_on\na,2024-04-01\n,2024-04-02\n", 9, ("usage.csv line 3",)),
+    ("account_id,used_on\na,2024-04-01\n,2024-04-02\n", 1, ("2024-04-02",)),
+    (f"account_id,used_on,feature\na,2024-04-01,{'x' * 140_000}\n,2024-04-02,x\n", 9, ("2024-04-02",)),
+    (f"account_id,used_on,feature\n,2024-04-01,x\n,2024-04-02,{'x' * 140_000}\n", 9, ("usage.csv line 2",)),
+]
+
+
+@pytest.mark.parametrize(("content", "searched", "examples"), LINES)
+def test_where_the_lines_of_missing_values_cannot_be_found_other_examples_are_given(
+    source: Any, monkeypatch: pytest.MonkeyPatch, content: str, searched: int, examples: tuple[str, ...]
+) -> None:
+    """Python reads no cell of more than 128 KiB, and not all of a large file in good time."""
+    monkeypatch.setattr("features.source_csv.MOST_SEARCHED", searched)
+    (source.folder / "usage.csv").write_text(content)
+    with pytest.raises(BadInput) as caught:
+        source.load()
+    assert [found.examples for found in caught.value.problems if found.what == "without a value"] == [examples]
+
+
+def test_no_file_is_searched_for_lines_of_what_can_be_lived_with(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good source loads without reading its files again."""
+    monkeypatch.delattr("features.check.lines_without")
+    source.write("usage", f"{GOOD_USAGE} / ,2024-04-02,1,x")
+    (warning,) = [str(found) for found in source.load().report.warnings if found.column == "account_id"]
+    assert warning.startswith("usage.account_id: 1 of 98 rows without a value (x). Left out, see quarantine/usage.")
+
+
+MISSING_KEYS = [  # what is written over the good source, and what is missing beside a key
+    (
+        {
+            "accounts": "account_id,name / a,A / ,B",
+            "contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,5 / 2,zz,2024-01-01,5",
+        },
+        ["accounts.account_id: 1 of 2 rows without a", "contracts.account_id: 1 of 2 rows of an account that accounts"],
+    ),
+    (
+        {
+            "contracts": "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,EUR / 2,b,2024-01-01,5,CHF",
+            "fx_rates": "month,currency,rate / 2024-01-01,EUR,1.1 / 2024-01-01,,1.2",
+        },
+        ["contracts.currency: 1 of 2 rows in a currency that has no rate (CHF)", "fx_rates.currency: 1 of 2 rows with"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("tables", "problems"), MISSING_KEYS)
+def test_the_others_are_held_against_the_keys_that_are_there(
+    source: Any, tables: dict[str, str], problems: list[str]
+) -> None:
+    for name, text in tables.items():
+        source.write(name, text)
+    with pytest.raises(BadInput) as caught:
+        source.load()
+    found = [str(problem) for problem in caught.value.problems]
+    assert len(found) == len(problems)
+    assert [said for said, start in zip(found, problems, strict=True) if not said.startswith(start)] == []
 
 
 def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(source: Any) -> None:
@@ -483,12 +554,21 @@ SEVERITIES = [  # severities of tickets, and what is said of those that are not 
 def test_severities_that_count_for_nothing_are_named(source: Any, severities: list[str], said: str | None) -> None:
     source.write("tickets", "account_id,opened_at,severity / " + " / ".join(f"a,2024-04-01,{s}" for s in severities))
     todo = (
-        "They count as not severe. Known are 1 (low) to 4 (critical), low, medium, high, critical and urgent: map the "
+        "They count as not severe. Known are 1, 2, low, medium and, as severe, 3, 4, high, critical, urgent: map the "
         "others in the source or in source.tables.tickets.query, with CASE severity WHEN 'P1' THEN 'critical' ELSE "
         "severity END AS severity."
     )
     warnings = [str(warning) for warning in source.load().report.warnings]
     assert warnings == ([f"tickets.severity: {said}. {todo}"] if said else [])
+
+
+def test_the_query_of_the_docs_keeps_the_severities_it_does_not_list(source: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "input-check.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    tables = yaml.safe_load(example)["source"]["tables"]
+    source.write("tickets", "account_id,opened_at,severity / a,2024-04-01,P3 / a,2024-04-02,P4")
+    (warning,) = source.load(**tables).report.warnings
+    assert (warning.what, warning.examples) == ("of a severity that is not known", ("P4",))
 
 
 def test_a_query_maps_severities(source: Any) -> None:

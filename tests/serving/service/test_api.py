@@ -302,11 +302,11 @@ NO_MODEL = [  # the champion's bundle, settings, and what is said of it
     (
         '{"format": 1}',
         {},
-        r"The registered model is of format 1, and this version .* train again with `holdfast train`\.",
+        r"The registered model cannot be read by this version of Holdfast: run `holdfast train`\.",
     ),
-    ('{"name": "Company 7"}', {}, r"The registered model cannot be read: run `holdfast train`\."),
+    ('{"name": "Company 7"}', {}, r"The registered model cannot be read by this version of H"),
     (None, {}, r"There is no champion of the model holdfast yet: run `holdfast train`\."),
-    (None, {"uri": "http://me@127.0.0.1:9"}, r"The model could not be loaded; the server's log says why\. It is tried"),
+    (None, {"uri": "http://me@127.0.0.1:9"}, r"The model could not be loaded or made ready; the "),
 ]
 
 
@@ -329,6 +329,26 @@ def test_why_there_is_no_model_is_said_without_places_and_values(
         assert re.match(said, answer.json()["error"]["message"])
         assert [text for text in (str(tmp_path), "127.0.0.1", "Company 7") if text in answer.text] == []
     assert client.post("/api/score", json={"account_ids": ["a02"]}).status_code == 200
+
+
+def test_a_model_that_cannot_be_made_ready_is_told_and_the_log_says_where_but_not_what(
+    place: Any, service_of: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for twice, it is told once."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("secret of a customer")
+
+    monkeypatch.setattr("serving.live.Scorer.score", fail)
+    made = service_of(place.params)
+    with caplog.at_level(logging.INFO):
+        made.desk.following.look()
+        made.desk.following.look()
+    answer = made.client().get("/readyz")
+    said = "The model could not be loaded or made ready; the server's log says where that failed. It is tried again."
+    assert (answer.status_code, answer.json()["error"]["message"]) == (503, said)
+    assert caplog.text.count("Looking for a new champion failed: ValueError at test_api.py:") == 1
+    assert "secret" not in caplog.text
 
 
 def _register(params: Any, bundle: str) -> None:

@@ -7,13 +7,14 @@ import os
 import signal
 import time
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serving import store
 from serving.settings import ADDRESS
-from serving.start import prepare
+from serving.start import make_home, prepare
 from serving.worker import take_address
 
 SWAPS = 10
@@ -71,10 +72,13 @@ def _as_of(running: Any) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def test_the_address_is_told_to_one_worker(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_is_told_to_one_worker(place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = prepare(place.params, {"port": 0})
     assert start.lines()[0] == f"Holdfast is starting on {start.url} with 2 workers; Ctrl+C stops it."
-    monkeypatch.setenv(ADDRESS, start.environment()[ADDRESS])
+    told = start.environment(tmp_path)
+    assert (told["BENTOML_HOME"], list(tmp_path.iterdir())) == (str(tmp_path), []), "nothing is written by asking"
+    home = make_home(start.url)
+    monkeypatch.setenv(ADDRESS, start.environment(home)[ADDRESS])
     assert [take_address(), take_address()] == [start.url, ""]
     monkeypatch.delenv(ADDRESS)
     assert take_address() == "", "as in a bento, which nobody gave one"

@@ -43,7 +43,7 @@ def second(folder: Path) -> Path:
     fresh = folder / "fresh"
     fresh.write_bytes(first.read_bytes())
     with sqlite3.connect(fresh) as connection:
-        connection.execute("INSERT INTO flag VALUES ('total', 'total', 'second')")
+        connection.execute("INSERT INTO renewal (cut, value, month) VALUES ('total', 'total', 'second')")
     connection.close()
     file = folder / f"2026-01-01.second.{store.digest_of(fresh)}{store.SUFFIX}"
     fresh.rename(file)

@@ -26,3 +26,17 @@ def test_red_flags_are_of_rows_that_the_page_lists(service: Any, monkeypatch: py
     assert {flag["flag"].split(":")[1] for flag in shown["flags"]} == {" expansion masks loss."}
     page = service.client().get(f"/?horizon={horizon}").text
     assert page.count("stands far above") == len(shown["flags"])
+
+
+@pytest.mark.parametrize(("asked", "horizon"), [("", 6), ("&horizon_months=3", 3), ("&horizon_months=3&metric=grr", 3)])
+def test_the_api_tells_the_red_flags_of_the_page(
+    service: Any, monkeypatch: pytest.MonkeyPatch, asked: str, horizon: int
+) -> None:
+    """Those of the horizon asked for, whatever the metric; the texts hold the ratios, and so differ."""
+    published = service.desk.following.state.published
+    monkeypatch.setattr("features.revenue_retention.WIDE_GAP", 0.0)
+    flags = [row for row in views.portfolio(published, EVERYBODY, horizon)["flags"] if row["cut"] == "csm"]
+    assert len(flags) > 1
+    told = service.client().get(f"/api/nrr?cut=csm{asked}").json()["red_flags"]
+    assert told == [f"csm {row['value']}: {row['flag']}" for row in flags]
+    assert published.ratios(3, cut="csm") != published.ratios(6, cut="csm")
