@@ -131,9 +131,21 @@ def test_a_store_that_is_not_there_is_named_with_its_setting_and_without_its_pas
     ("files", "tags", "message"),
     [
         ({"other/model.json": "{}"}, {"as_of": "2026-01-01"}, "holds no folder bundle: run `holdfast train`"),
-        ({"bundle/model.json": "{}"}, {"as_of": "2026-01-01"}, "cannot be read .* .no model bundle of format"),
-        ({"bundle/model.json": "{"}, {"as_of": "2026-01-01"}, "cannot be read .* .Expecting .*: run `holdfast train`"),
-        ({"bundle/model.json": "[]"}, {"as_of": "2026-01-01"}, "cannot be read .* run `holdfast train`"),
+        (
+            {"bundle/model.json": "{}"},
+            {"as_of": "2026-01-01"},
+            "cannot be read by this version of Holdfast .no model bundle of format",
+        ),
+        (
+            {"bundle/model.json": "{"},
+            {"as_of": "2026-01-01"},
+            "cannot be read by this version of Holdfast .Expecting .*: run `holdfast train`",
+        ),
+        (
+            {"bundle/model.json": "[]"},
+            {"as_of": "2026-01-01"},
+            "cannot be read by this version of Holdfast .*: run `holdfast train`",
+        ),
         (
             {"bundle/model.json": '{"format": 1}'},
             {"as_of": "2026-01-01"},
