@@ -5,7 +5,7 @@ accounts that the hazard has not seen, say how many trees serve, calibrate the l
 events lay from what was to be expected. Then the hazard is learned from all accounts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,8 +35,8 @@ LEARNERS: dict[str, type[EnsembleHazard] | type[TreeHazard] | type[LogisticHazar
 class Material:
     """What all outcomes are learned from: inputs and calendar of each snapshot row, and the rows at risk.
 
-    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` (rows,), `facts`
-    (rows, months, outcomes) as `models.facts.certainties` gives them.
+    `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` and `arr` (rows,), `facts`
+    (rows, months, outcomes) as `models.facts.certainties` gives them. `latest` are the rows of the last snapshot.
     """
 
     inputs: tuple[Input, ...]
@@ -46,6 +46,8 @@ class Material:
     facts: Array
     at_risk: AtRisk
     settings: Settings
+    latest: NDArray[np.int64]
+    arr: Array
 
     def by_chance(self, outcome: str) -> "Material":
         """The same without what is certain: it would pass for skill, and make the log-odds look too timid."""
@@ -60,6 +62,11 @@ class Material:
         """The inputs of some rows at risk."""
         row, ahead = self.at_risk.row[chosen], self.at_risk.ahead[chosen]
         return np.hstack([self.snapshot[row], self.calendar[row, ahead - 1]])
+
+    def months_ahead(self) -> Iterator[Array]:
+        """The inputs of the accounts of the last snapshot, for one month of the horizon after the other."""
+        for month in range(self.settings.horizon_months):
+            yield np.hstack([self.snapshot[self.latest], self.calendar[self.latest, month]])
 
 
 @dataclass(frozen=True)
@@ -84,10 +91,14 @@ class FittedOutcome:
 
 @dataclass(frozen=True)
 class Learned:
-    """A fitted outcome, and its events by month beside what was predicted for accounts not seen."""
+    """A fitted outcome, and its events by month beside what was predicted for accounts not seen.
+
+    `doubt` is the variance of the level of the accounts of the last snapshot, weighted by ARR, that the fit leaves.
+    """
 
     outcome: FittedOutcome
     counts: MonthCounts
+    doubt: float = 0.0
 
 
 def fit_outcome(outcome: str, material: Material) -> Learned:
@@ -124,7 +135,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
-    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts)
+    doubt = final.slope**2 * hazard.doubt(learned_from, material.months_ahead(), material.arr[material.latest])
+    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, doubt)
 
 
 def _nearer(sampled: Sampled, ahead: NDArray[np.int64]) -> Array:

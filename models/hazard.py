@@ -9,13 +9,14 @@ classifier of "left within 12 months" learns from no snapshot younger than a yea
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from models.inputs import Input
 from models.month_level import MonthLevel, fit_ridge, kinds_of_months
@@ -72,6 +73,20 @@ class Hazard(ABC):
     @abstractmethod
     def beyond(self, inputs: Array) -> Array:
         """What the inputs add to them, shape (rows,)."""
+
+    def doubt(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+        """Variance of the mean log-odds of other rows, given those of the rows learned from; 0 where it is not told.
+
+        Parameters
+        ----------
+        known
+            The rows that were learned from.
+        ahead
+            Inputs of other rows, a month at a time, each of shape (accounts, columns).
+        weight
+            Of the accounts, shape (accounts,).
+        """
+        return 0.0
 
     @abstractmethod
     def contributions(self, inputs: Array) -> tuple[Array, float]:
@@ -312,6 +327,22 @@ class LogisticHazard(Hazard):
         starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
         return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
 
+    def doubt(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+        """The same by the posterior of the coefficients, the penalty being their prior, as normal about its mode."""
+        design, slope = self._moved(known.inputs, known.weight)
+        precision = (design * slope[:, None]).T @ design
+        precision[np.diag_indices(len(precision) - 1)] += self.l2
+        months = [self._moved(inputs, weight) for inputs in ahead]
+        mean = sum(rows.T @ moved for rows, moved in months) / sum(moved.sum() for _, moved in months)
+        away = mean - slope @ design / slope.sum()
+        return float(away @ np.linalg.solve(precision, away))
+
+    def _moved(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
+        """Design with the intercept, (rows, columns + 1), and how far a step in log-odds moves what is expected."""
+        design = np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs), np.ones((len(inputs), 1))])
+        chance = expit(design @ np.append(self.coefficients_, self.intercept_))
+        return design, weight * chance * (1 - chance)
+
     def to_text(self) -> str:
         """Scaling and coefficients as JSON."""
         return json.dumps(
@@ -384,6 +415,10 @@ class EnsembleHazard(Hazard):
     def beyond(self, inputs: Array) -> Array:
         """The mean of what the inputs add in both, shape (rows,)."""
         return (self.trees.beyond(inputs) + self.logistic.beyond(inputs)) / 2
+
+    def doubt(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+        """That of the logistic regression, which stands for both."""
+        return self.logistic.doubt(known, ahead, weight)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """The mean of both models' SHAP values, and of the margins they start from."""

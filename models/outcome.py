@@ -122,6 +122,7 @@ class OutcomeModel:
         self.notice_holds_ = notice_holds(material)
         self.luck_ = fit_luck(
             [found.counts for found in learned],
+            doubts=[found.doubt for found in learned],
             prior_sd=tuning.luck_prior_sd,
             level_sd=tuning.calibration_prior_sd,
             seed=self.settings.seed,
@@ -144,6 +145,8 @@ class OutcomeModel:
             size=self._size(arr),
             at_risk=at_risk(frame, paths),
             settings=self.settings,
+            latest=np.flatnonzero(frame["as_of"] == frame["as_of"].max()),
+            arr=arr,
         )
 
     def predict(self, frame: pd.DataFrame) -> Prediction:

@@ -215,7 +215,9 @@ def _sums(position: NDArray[np.int64], weight: Array, size: int) -> Array:
     return np.asarray(np.bincount(position, weights=weight, minlength=size), dtype=np.float64)
 
 
-def fit_luck(counts: Sequence[MonthCounts], *, prior_sd: float, level_sd: float, seed: int) -> SharedLuck:
+def fit_luck(
+    counts: Sequence[MonthCounts], *, prior_sd: float, level_sd: float, seed: int, doubts: Sequence[float] = (0, 0, 0)
+) -> SharedLuck:
     """The posterior of the shared luck of churn, contraction and expansion after the months counted.
 
     Parameters
@@ -228,6 +230,8 @@ def fit_luck(counts: Sequence[MonthCounts], *, prior_sd: float, level_sd: float,
         Standard deviation, before anything is seen, of how far the level of the predictions is off (log-odds).
     seed
         How spreads, persistences and correlations are paired.
+    doubts
+        Of each outcome, what is unknown besides of the level of the accounts that are forecast (variance of log-odds).
     """
     settings = [_grid(one, prior_sd, level_sd) for one in counts]
     correlations = _correlations([counts[CHURN], counts[EXPANSION]], [settings[CHURN], settings[EXPANSION]], level_sd)
@@ -242,7 +246,7 @@ def fit_luck(counts: Sequence[MonthCounts], *, prior_sd: float, level_sd: float,
             correlation=_correlation(float(paired[number])),
             level_sd=level_sd,
         )
-        states.append(_state(counts, process, float(paired[number])))
+        states.append(_state(counts, process, float(paired[number]), np.array(doubts)))
     return SharedLuck(tuple(states))
 
 
@@ -332,7 +336,7 @@ def _systematic(weight: Array) -> NDArray[np.int64]:
     return np.searchsorted(np.cumsum(weight)[:-1], (np.arange(STATES) + 0.5) / STATES).astype(np.int64)
 
 
-def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float) -> LuckState:
+def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float, doubts: Array) -> LuckState:
     months = len(counts[0].events)
     found = _laplace(counts, process.covariance(months))
     to_last = process.to_last(months)
@@ -341,9 +345,11 @@ def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float)
     covariance = before - to_last @ found.precision @ to_last.T
     gain = np.array([one.gain for one in counts])
     seen = [one.long_run(missed) for one, missed in zip(counts, np.split(found.weights, 3), strict=True)]
-    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + process.sd**2) / 2
+    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + doubts + process.sd**2) / 2
+    mean = _settled(to_last @ found.weights, covariance, levels)
+    covariance[:3, :3] += np.diag(doubts)
     return LuckState(
-        mean=tuple(_settled(to_last @ found.weights, covariance, levels).tolist()),
+        mean=tuple(mean.tolist()),
         covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
         sd=tuple(process.sd.tolist()),
         persistence=tuple(process.persistence.tolist()),
