@@ -64,7 +64,7 @@ class Material:
         return np.hstack([self.snapshot[row], self.calendar[row, ahead - 1]])
 
     def months_ahead(self) -> Iterator[Array]:
-        """The inputs of the accounts of the last snapshot, for one month of the horizon after the other."""
+        """The inputs of the accounts of the last snapshot, one month of the horizon after the other."""
         for month in range(self.settings.horizon_months):
             yield np.hstack([self.snapshot[self.latest], self.calendar[self.latest, month]])
 
@@ -93,12 +93,13 @@ class FittedOutcome:
 class Learned:
     """A fitted outcome, and its events by month beside what was predicted for accounts not seen.
 
-    `doubt` is the variance of the level of the accounts of the last snapshot, weighted by ARR, that the fit leaves.
+    `estimation_variance` is that of the mean log-odds of the accounts of the last snapshot (weighted by ARR, against
+    those of the rows learned from).
     """
 
     outcome: FittedOutcome
     counts: MonthCounts
-    doubt: float = 0.0
+    estimation_variance: float = 0.0
 
 
 def fit_outcome(outcome: str, material: Material) -> Learned:
@@ -135,8 +136,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
-    doubt = final.slope**2 * hazard.doubt(learned_from, material.months_ahead(), material.arr[material.latest])
-    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, doubt)
+    unsure = hazard.estimation_variance(learned_from, material.months_ahead(), material.arr[material.latest])
+    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, final.slope**2 * unsure)
 
 
 def _nearer(sampled: Sampled, ahead: NDArray[np.int64]) -> Array:

@@ -74,18 +74,21 @@ class Hazard(ABC):
     def beyond(self, inputs: Array) -> Array:
         """What the inputs add to them, shape (rows,)."""
 
-    def doubt(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
-        """Variance of the mean log-odds of other rows, given those of the rows learned from; 0 where it is not told.
+    def estimation_variance(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+        """How uncertain the fit leaves the mean log-odds of accounts, against those of the rows learned from.
+
+        Rows count in both means by how far a step in log-odds moves the events expected. 0 where a learner cannot tell.
 
         Parameters
         ----------
         known
-            The rows that were learned from.
+            The rows learned from.
         ahead
-            Inputs of other rows, a month at a time, each of shape (accounts, columns).
+            Inputs of the accounts, one month ahead after the other, each of shape (accounts, columns).
         weight
             Of the accounts, shape (accounts,).
         """
+        del known, ahead, weight
         return 0.0
 
     @abstractmethod
@@ -327,18 +330,18 @@ class LogisticHazard(Hazard):
         starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
         return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
 
-    def doubt(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
-        """The same by the posterior of the coefficients, the penalty being their prior, as normal about its mode."""
-        design, slope = self._moved(known.inputs, known.weight)
+    def estimation_variance(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+        """That of the coefficients' posterior by Laplace's method, the penalty being their prior."""
+        design, slope = self._information(known.inputs, known.weight)
         precision = (design * slope[:, None]).T @ design
         precision[np.diag_indices(len(precision) - 1)] += self.l2
-        months = [self._moved(inputs, weight) for inputs in ahead]
+        months = [self._information(inputs, weight) for inputs in ahead]
         mean = sum(rows.T @ moved for rows, moved in months) / sum(moved.sum() for _, moved in months)
         away = mean - slope @ design / slope.sum()
         return float(away @ np.linalg.solve(precision, away))
 
-    def _moved(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
-        """Design with the intercept, (rows, columns + 1), and how far a step in log-odds moves what is expected."""
+    def _information(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
+        """Design with the intercept, (rows, columns + 1), and what each row tells of it: weight * p * (1 - p)."""
         design = np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs), np.ones((len(inputs), 1))])
         chance = expit(design @ np.append(self.coefficients_, self.intercept_))
         return design, weight * chance * (1 - chance)
@@ -416,9 +419,9 @@ class EnsembleHazard(Hazard):
         """The mean of what the inputs add in both, shape (rows,)."""
         return (self.trees.beyond(inputs) + self.logistic.beyond(inputs)) / 2
 
-    def doubt(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+    def estimation_variance(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
         """That of the logistic regression, which stands for both."""
-        return self.logistic.doubt(known, ahead, weight)
+        return self.logistic.estimation_variance(known, ahead, weight)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """The mean of both models' SHAP values, and of the margins they start from."""

@@ -122,7 +122,7 @@ class OutcomeModel:
         self.notice_holds_ = notice_holds(material)
         self.luck_ = fit_luck(
             [found.counts for found in learned],
-            doubts=[found.doubt for found in learned],
+            estimation_variance=[found.estimation_variance for found in learned],
             prior_sd=tuning.luck_prior_sd,
             level_sd=tuning.calibration_prior_sd,
             seed=self.settings.seed,

@@ -216,7 +216,12 @@ def _sums(position: NDArray[np.int64], weight: Array, size: int) -> Array:
 
 
 def fit_luck(
-    counts: Sequence[MonthCounts], *, prior_sd: float, level_sd: float, seed: int, doubts: Sequence[float] = (0, 0, 0)
+    counts: Sequence[MonthCounts],
+    *,
+    prior_sd: float,
+    level_sd: float,
+    seed: int,
+    estimation_variance: Sequence[float] = (0.0, 0.0, 0.0),
 ) -> SharedLuck:
     """The posterior of the shared luck of churn, contraction and expansion after the months counted.
 
@@ -230,8 +235,9 @@ def fit_luck(
         Standard deviation, before anything is seen, of how far the level of the predictions is off (log-odds).
     seed
         How spreads, persistences and correlations are paired.
-    doubts
-        Of each outcome, what is unknown besides of the level of the accounts that are forecast (variance of log-odds).
+    estimation_variance
+        Of each outcome, how uncertain the mean log-odds of the accounts that are forecast are against those of the
+        accounts counted (variance of log-odds): their level is as much less certain.
     """
     settings = [_grid(one, prior_sd, level_sd) for one in counts]
     correlations = _correlations([counts[CHURN], counts[EXPANSION]], [settings[CHURN], settings[EXPANSION]], level_sd)
@@ -246,7 +252,7 @@ def fit_luck(
             correlation=_correlation(float(paired[number])),
             level_sd=level_sd,
         )
-        states.append(_state(counts, process, float(paired[number]), np.array(doubts)))
+        states.append(_state(counts, process, float(paired[number]), np.array(estimation_variance)))
     return SharedLuck(tuple(states))
 
 
@@ -336,7 +342,7 @@ def _systematic(weight: Array) -> NDArray[np.int64]:
     return np.searchsorted(np.cumsum(weight)[:-1], (np.arange(STATES) + 0.5) / STATES).astype(np.int64)
 
 
-def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float, doubts: Array) -> LuckState:
+def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float, estimation: Array) -> LuckState:
     months = len(counts[0].events)
     found = _laplace(counts, process.covariance(months))
     to_last = process.to_last(months)
@@ -345,9 +351,9 @@ def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float,
     covariance = before - to_last @ found.precision @ to_last.T
     gain = np.array([one.gain for one in counts])
     seen = [one.long_run(missed) for one, missed in zip(counts, np.split(found.weights, 3), strict=True)]
-    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + doubts + process.sd**2) / 2
+    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + estimation + process.sd**2) / 2
     mean = _settled(to_last @ found.weights, covariance, levels)
-    covariance[:3, :3] += np.diag(doubts)
+    covariance[:3, :3] += np.diag(estimation)
     return LuckState(
         mean=tuple(mean.tolist()),
         covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
