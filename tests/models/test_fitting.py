@@ -56,6 +56,23 @@ def test_learners_are_given_more_weight_for_months_nearby(material, monkeypatch)
     assert rows.weight.sum() == pytest.approx(material.at_risk.distinct(everything))
 
 
+def test_the_accounts_of_the_last_snapshot_are_those_the_level_is_wanted_for(material, world):
+    latest = world.frame["as_of"] == world.frame["as_of"].max()
+    np.testing.assert_array_equal(material.latest, np.flatnonzero(latest))
+    np.testing.assert_array_equal(material.arr, world.frame["arr"])
+    ahead = list(material.months_ahead())
+    assert len(ahead) == material.settings.horizon_months
+    health = [item.name for item in material.inputs].index("health_score")
+    np.testing.assert_array_equal(ahead[3][:, health], world.frame.loc[latest, "health_score"])
+
+
+def test_the_level_of_accounts_unlike_those_learned_from_is_less_certain(material, world):
+    healthy = np.flatnonzero(world.frame["health_score"] > world.frame["health_score"].quantile(0.98))
+    everyone, odd = (replace(material, latest=rows) for rows in (np.arange(len(world.frame)), healthy))
+    usual, unusual = (fit_outcome("churn", each).estimation_variance for each in (everyone, odd))
+    assert 0 < usual < unusual / 2
+
+
 def spread(counts):
     """Standard deviation of the log-odds predicted for accounts not seen."""
     weight = counts.at_risk.sum(axis=0)

@@ -99,3 +99,60 @@ def test_evergreen_months_are_a_kind_of_their_own(rows):
     both = Rows(np.vstack([rows.inputs, evergreen]), np.r_[rows.event, event], np.ones(rows.event.size + 300))
     fitted = LogisticHazard(INPUTS, l2=100.0).fit(both)
     assert 1 / (1 + np.exp(-fitted.margin(evergreen[:1])[0])) == pytest.approx(0.1, rel=0.15)
+
+
+@pytest.fixture(scope="module")
+def terms():
+    """The longer a term, the rarer its account leaves."""
+    rng = np.random.default_rng(4)
+    inputs = rng.normal(YEARLY, 20.0, (1500, 1))
+    leaves = rng.random(1500) < 1 / (1 + np.exp(1.5 + (inputs[:, 0] - YEARLY) / 20.0))
+    return Rows(inputs, leaves.astype(float), np.ones(1500))
+
+
+def longer(days, accounts=100):
+    """Inputs of accounts whose terms are longer, three months ahead."""
+    return list(np.random.default_rng(5).normal(YEARLY + days, 20.0, (3, accounts, 1)))
+
+
+def test_the_estimation_variance_is_that_of_fits_to_other_outcomes(terms):
+    fitted, ahead, rng = LogisticHazard((TERM,), l2=0.01).fit(terms), longer(25), np.random.default_rng(6)
+    chances = [1 / (1 + np.exp(-fitted.margin(inputs))) for inputs in (np.vstack(ahead), terms.inputs)]
+    apart = []
+    for _ in range(200):
+        event = (rng.random(len(terms.inputs)) < chances[1]).astype(float)
+        again = LogisticHazard((TERM,), l2=0.01).fit(Rows(terms.inputs, event, terms.weight))
+        means = [
+            np.average(again.margin(inputs), weights=chance * (1 - chance))
+            for inputs, chance in zip((np.vstack(ahead), terms.inputs), chances, strict=True)
+        ]
+        apart.append(means[0] - means[1])
+    assert fitted.estimation_variance(terms, ahead, np.ones(100)) == pytest.approx(np.var(apart), rel=0.2)
+
+
+def test_the_estimation_variance_grows_with_the_distance_and_falls_with_rows_and_penalty(terms):
+    def variance(days, *, l2=1.0, times=1.0, weight=1.0):
+        rows = Rows(terms.inputs, terms.event, terms.weight * times)
+        return LogisticHazard((TERM,), l2=l2).fit(rows).estimation_variance(rows, longer(days), np.full(100, weight))
+
+    assert variance(25) > 3 * variance(5)
+    assert variance(25, times=4.0) == pytest.approx(variance(25) / 4, rel=0.1)
+    assert variance(25, l2=1000.0) < variance(25) / 2
+    assert variance(25, weight=7.0) == pytest.approx(variance(25))
+    fitted = LogisticHazard((TERM,), l2=1.0).fit(terms)
+    assert fitted.estimation_variance(terms, [terms.inputs], terms.weight) == pytest.approx(0, abs=1e-12)
+
+
+def test_large_accounts_have_the_say_over_the_estimation_variance(terms):
+    fitted, ahead = LogisticHazard((TERM,), l2=1.0).fit(terms), longer(0, accounts=2)
+    ahead[0][:] = ahead[1][:] = ahead[2][:] = [[YEARLY], [YEARLY + 60]]
+    near, far = (fitted.estimation_variance(terms, ahead, np.array(weight)) for weight in ([9.0, 1.0], [1.0, 9.0]))
+    assert far > 3 * near
+
+
+@pytest.mark.parametrize(("learner", "share"), [("logistic", 1), ("ensemble", 1), ("lightgbm", 0)])
+def test_only_a_regression_tells_its_estimation_variance(rows, learners, learner, share):
+    ahead, weight = [months(1, YEARLY, 5)], np.ones(5)
+    alone = learners("logistic").fit(rows).estimation_variance(rows, ahead, weight)
+    assert alone > 0.001
+    assert learners(learner).fit(rows).estimation_variance(rows, ahead, weight) == pytest.approx(share * alone)

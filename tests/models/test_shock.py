@@ -147,6 +147,18 @@ def test_as_many_events_are_expected_in_the_long_run_as_were_seen(came, sd):
     assert np.mean(found) == pytest.approx(came, rel=0.01 if came == 1 else 0.1)
 
 
+def test_estimation_makes_the_level_less_certain_and_moves_no_events():
+    rng = np.random.default_rng(12)
+    counts = counted(autoregression(0.2, 0.8, rng), rng)
+    plain = fit(counts)
+    unsure = fit_luck(counts, prior_sd=0.3, level_sd=0.25, seed=1, estimation_variance=(0.09, 0.0, 0.04))
+    for one, other in zip(plain.states, unsure.states, strict=True):
+        np.testing.assert_allclose(
+            np.subtract(other.covariance, one.covariance), np.diag([0.09, 0, 0.04, 0, 0, 0]), atol=1e-12
+        )
+    np.testing.assert_allclose(unsure.expected(12, gap_months=200), plain.expected(12, gap_months=200), atol=1e-3)
+
+
 def test_a_gap_lets_the_state_fade_and_the_level_stay():
     now = np.diag([0.0] * 6)
     state = LuckState((0.1, 0, 0, 0.8, 0, 0), tuple(map(tuple, now)), (0.3,) * 3, (0.5,) * 3, 0.0)
