@@ -138,10 +138,10 @@ def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     try:
         with _opened(file) as lines:
             first = lines.readline().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        delimiter = max(DELIMITERS, key=first.count)
+        columns = tuple(column.strip() for column in next(csv.reader([first], delimiter=delimiter), []))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CannotOpen(_unreadable(name, f"{file.name} cannot be read: {error}")) from None
-    delimiter = max(DELIMITERS, key=first.count)
-    columns = tuple(column.strip() for column in next(csv.reader([first], delimiter=delimiter), []))
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if not columns or repeated or "" in columns:
         what = f"names {', '.join(repeated)} more than once" if repeated else "has no column names in its first line"

@@ -332,6 +332,7 @@ FILES = [  # what is written into the folder, and the problem
     ("usage.csv", "", "usage: usage.csv has no column names in its first line. Give CSV"),
     ("usage.csv", "konto;name\n\xe9;x\n", "usage.account_id: is missing, and the column is required."),
     ("usage.csv", "account_id;\xe9\n", "usage: usage.csv cannot be read: 'utf-8' codec can't decode"),
+    ("usage.csv", f'account_id,"{"x" * 131_073}"\n', "usage: usage.csv cannot be read: field larger than field limit"),
     ("usage/readme.txt", "x", "usage: "),
 ]
 
