@@ -257,8 +257,9 @@ def _among_others(before: str, shown: str, share: float, after: str) -> tuple[st
     if shown == "100%":
         return before, "all" if share == 1 else "nearly all", f" other accounts{after}"
     if shown == "0%":
-        before = before.replace("more", "no more", 1) if share == 0 else before
-        return before, "any" if share == 0 else "hardly any", f" other account{after}"
+        if share == 0:
+            return before.replace("more", "no more", 1), "any", f" other account{after}"
+        return before, "very few", f" other accounts{after}"
     return before, shown, _OF_OTHERS + after
 
 

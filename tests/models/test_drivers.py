@@ -223,7 +223,7 @@ def test_the_points_of_the_text_are_the_effect():
         (describe("n", unit="share", sentence=PEERS), 0.9999, "100%", "uses more than nearly all other accounts"),
         (describe("n", unit="share", sentence=PEERS), 1.0, "100%", "uses more than all other accounts"),
         (describe("n", unit="share", sentence=PEERS), 0.001, "0.1%", "uses more than 0.1% of the other accounts"),
-        (describe("n", unit="share", sentence=PEERS), 0.00001, "0%", "uses more than hardly any other account"),
+        (describe("n", unit="share", sentence=PEERS), 0.00001, "0%", "uses more than very few other accounts"),
         (describe("n", unit="share", sentence=PEERS), 0.0, "0%", "uses no more than any other account"),
         (
             describe("n", unit="share", sentence=SEATS),
