@@ -5,6 +5,7 @@ DuckDB reads the rows. Lines that do not fit the header are set aside by it in `
 
 import csv
 import gzip
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
@@ -21,6 +22,7 @@ from features.sql import named, quoted
 
 DELIMITERS = ",;\t|"
 CHUNK_BYTES = 1 << 20
+LONGEST_HEADER = 1 << 20  # bytes
 MOST_SEARCHED = 1_000_000  # records, a second or so
 FAULTS = ("encoding", "quotes", "fields", "other")  # of several in a line, the first is what to mend
 _RANK = (
@@ -135,13 +137,16 @@ def _opened(file: Path) -> BinaryIO:
 
 def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     """Delimiter and column names of a file's first line."""
+    first = ""
     try:
         with _opened(file) as lines:
-            first = lines.readline().decode("utf-8-sig")
+            first = lines.readline(LONGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
         delimiter = max(DELIMITERS, key=first.count)
-        columns = tuple(column.strip() for column in next(csv.reader([first], delimiter=delimiter), []))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CannotOpen(_unreadable(name, f"{file.name} cannot be read: {error}")) from None
+        cells = next(csv.reader([first], delimiter=delimiter), [])
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        why = "its lines end with CR alone: save it with LF or CRLF" if "\r" in first else str(error)
+        raise CannotOpen(_unreadable(name, f"{file.name} cannot be read: {why}")) from None
+    columns = tuple(column.strip() for column in cells)
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if not columns or repeated or "" in columns:
         what = f"names {', '.join(repeated)} more than once" if repeated else "has no column names in its first line"

@@ -326,6 +326,7 @@ def test_settings_that_lead_nowhere_are_named(source: Any, settings: list[str], 
     assert problem in str(caught.value)
 
 
+GZIPPED = gzip.compress(b"account_id,used_on\na,2024-01-01\n", mtime=0).decode("latin-1")
 FILES = [  # what is written into the folder, and the problem
     ("usage.parquet", "no parquet", "usage: cannot be read: "),
     ("usage.csv", "account_id,used_on,used_on\na,b,c\n", "usage: usage.csv names used_on more than once. Give CSV"),
@@ -333,6 +334,10 @@ FILES = [  # what is written into the folder, and the problem
     ("usage.csv", "konto;name\n\xe9;x\n", "usage.account_id: is missing, and the column is required."),
     ("usage.csv", "account_id;\xe9\n", "usage: usage.csv cannot be read: 'utf-8' codec can't decode"),
     ("usage.csv", f'account_id,"{"x" * 131_073}"\n', "usage: usage.csv cannot be read: field larger than field limit"),
+    ("usage.csv", "account_id,used_on\ra,2024-01-01\r", "usage: usage.csv cannot be read: its lines end with CR alone"),
+    ("usage.csv.gz", "account_id", "usage: usage.csv.gz cannot be read: Not a gzipped file"),
+    ("usage.csv.gz", GZIPPED[:20], "usage: usage.csv.gz cannot be read: Compressed file ended before"),
+    ("usage.csv.gz", GZIPPED[:10] + "\xff" * 8, "usage: usage.csv.gz cannot be read: Error -3 while decompressing"),
     ("usage/readme.txt", "x", "usage: "),
 ]
 
