@@ -132,11 +132,12 @@ def _fingerprint(params: Params, source: Source) -> str:
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }
-    content = json.dumps([settings, sorted(_file_stamps(source))], sort_keys=True)
+    content = json.dumps([settings, sorted(_file_stamps(source, params.data_dir))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _file_stamps(source: Source) -> Iterator[tuple[str, int, int]]:
+def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of the files; what is written to a `data_dir` within the source is no part of it."""
     if source.path is None or not source.path.exists():
         return
     files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
@@ -146,8 +147,10 @@ def _file_stamps(source: Source) -> Iterator[tuple[str, int, int]]:
                 files |= set(files_of(source.path, name, setting))
             except Exception:  # what is wrong with it is named when the source is opened
                 continue
+    written = data_dir.resolve()
+    within = written != source.path.resolve() and written.is_relative_to(source.path.resolve())
     for file in files:
-        if file.is_file():
+        if file.is_file() and not (within and file.resolve().is_relative_to(written)):
             state = file.stat()
             yield os.path.relpath(file, source.path), state.st_size, state.st_mtime_ns
 
