@@ -63,10 +63,12 @@ class Material:
         row, ahead = self.at_risk.row[chosen], self.at_risk.ahead[chosen]
         return np.hstack([self.snapshot[row], self.calendar[row, ahead - 1]])
 
-    def months_ahead(self) -> Iterator[Array]:
-        """The inputs of the accounts of the last snapshot, one month of the horizon after the other."""
+    def ahead(self, outcome: str) -> Iterator[tuple[Array, Array]]:
+        """Inputs of the accounts of the last snapshot, a month ahead at a time, and their ARR, 0 where facts decide."""
+        chance = np.isnan(self.facts[self.latest, :, OUTCOMES.index(outcome)])
         for month in range(self.settings.horizon_months):
-            yield np.hstack([self.snapshot[self.latest], self.calendar[self.latest, month]])
+            inputs = np.hstack([self.snapshot[self.latest], self.calendar[self.latest, month]])
+            yield inputs, self.arr[self.latest] * chance[:, month]
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ class FittedOutcome:
 class Learned:
     """A fitted outcome, and its events by month beside what was predicted for accounts not seen.
 
-    `estimation_variance` is that of the mean log-odds of the accounts of the last snapshot (weighted by ARR, against
-    those of the rows learned from).
+    `estimation_variance` is that of the mean log-odds of the accounts of the last snapshot, weighted by ARR, beyond the
+    kinds of their months, against those of the rows learned from; at the slope of months far ahead.
     """
 
     outcome: FittedOutcome
@@ -136,7 +138,7 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
     tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
-    unsure = hazard.estimation_variance(learned_from, material.months_ahead(), material.arr[material.latest])
+    unsure = hazard.estimation_variance(learned_from, material.ahead(outcome))
     return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, final.slope**2 * unsure)
 
 

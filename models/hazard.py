@@ -74,8 +74,8 @@ class Hazard(ABC):
     def beyond(self, inputs: Array) -> Array:
         """What the inputs add to them, shape (rows,)."""
 
-    def estimation_variance(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
-        """How uncertain the fit leaves the mean log-odds of accounts, against those of the rows learned from.
+    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
+        """How uncertain the fit leaves the mean of what inputs add, ahead against the rows learned from (log-odds).
 
         Rows count in both means by how far a step in log-odds moves the events expected. 0 where a learner cannot tell.
 
@@ -84,11 +84,9 @@ class Hazard(ABC):
         known
             The rows learned from.
         ahead
-            Inputs of the accounts, one month ahead after the other, each of shape (accounts, columns).
-        weight
-            Of the accounts, shape (accounts,).
+            Inputs of rows that are forecast, shape (rows, columns), and their weights, (rows,), a part at a time.
         """
-        del known, ahead, weight
+        del known, ahead
         return 0.0
 
     @abstractmethod
@@ -330,14 +328,21 @@ class LogisticHazard(Hazard):
         starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
         return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
 
-    def estimation_variance(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
         """That of the coefficients' posterior by Laplace's method, the penalty being their prior."""
-        design, slope = self._information(known.inputs, known.weight)
-        precision = (design * slope[:, None]).T @ design
+        design, told = self._information(known.inputs, known.weight)
+        precision = (design * told[:, None]).T @ design
         precision[np.diag_indices(len(precision) - 1)] += self.l2
-        months = [self._information(inputs, weight) for inputs in ahead]
-        mean = sum(rows.T @ moved for rows, moved in months) / sum(moved.sum() for _, moved in months)
-        away = mean - slope @ design / slope.sum()
+        middle = told @ design / told.sum()
+        del design
+        total, mean = 0.0, np.zeros(len(middle))
+        for inputs, weight in ahead:
+            design, told = self._information(inputs, weight)
+            total, mean = total + told.sum(), mean + told @ design
+        if not total:
+            return 0.0
+        away = mean / total - middle
+        away[self._width :] = 0
         return float(away @ np.linalg.solve(precision, away))
 
     def _information(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
@@ -419,9 +424,9 @@ class EnsembleHazard(Hazard):
         """The mean of what the inputs add in both, shape (rows,)."""
         return (self.trees.beyond(inputs) + self.logistic.beyond(inputs)) / 2
 
-    def estimation_variance(self, known: Rows, ahead: Iterable[Array], weight: Array) -> float:
+    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
         """That of the logistic regression, which stands for both."""
-        return self.logistic.estimation_variance(known, ahead, weight)
+        return self.logistic.estimation_variance(known, ahead)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """The mean of both models' SHAP values, and of the margins they start from."""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from models.amounts import ChangePools, Changes
 from models.at_risk import at_risk, month_number
@@ -69,6 +70,7 @@ class OutcomeModel:
     def __init__(self, inputs: Sequence[Input], settings: Settings) -> None:
         self.inputs = tuple(inputs)
         self.settings = settings
+        threadpool_limits(1, user_api="blas")  # for good: with more, the last digits would depend on a machine's cores
 
     @property
     def horizon_months(self) -> int:

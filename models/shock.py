@@ -351,8 +351,9 @@ def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float,
     covariance = before - to_last @ found.precision @ to_last.T
     gain = np.array([one.gain for one in counts])
     seen = [one.long_run(missed) for one, missed in zip(counts, np.split(found.weights, 3), strict=True)]
-    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + estimation + process.sd**2) / 2
+    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + process.sd**2) / 2
     mean = _settled(to_last @ found.weights, covariance, levels)
+    mean[:3] -= gain * estimation / 2  # no news of the luck
     covariance[:3, :3] += np.diag(estimation)
     return LuckState(
         mean=tuple(mean.tolist()),

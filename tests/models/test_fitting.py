@@ -5,6 +5,7 @@ import pytest
 
 from models import fitting
 from models.fitting import fit_outcome, notice_holds
+from models.hazard import EnsembleHazard
 from models.inputs import learn_categories
 from models.outcome import OutcomeModel
 
@@ -56,14 +57,23 @@ def test_learners_are_given_more_weight_for_months_nearby(material, monkeypatch)
     assert rows.weight.sum() == pytest.approx(material.at_risk.distinct(everything))
 
 
-def test_the_accounts_of_the_last_snapshot_are_those_the_level_is_wanted_for(material, world):
-    latest = world.frame["as_of"] == world.frame["as_of"].max()
-    np.testing.assert_array_equal(material.latest, np.flatnonzero(latest))
-    np.testing.assert_array_equal(material.arr, world.frame["arr"])
-    ahead = list(material.months_ahead())
+def test_the_level_is_wanted_for_the_accounts_of_the_last_snapshot_while_chance_decides(material, world):
+    latest = (world.frame["as_of"] == world.frame["as_of"].max()).to_numpy()
+    facts = np.full_like(material.facts, np.nan)
+    facts[np.flatnonzero(latest)[0], 3:, 0] = 1
+    ahead = list(replace(material, facts=facts).ahead("churn"))
     assert len(ahead) == material.settings.horizon_months
     health = [item.name for item in material.inputs].index("health_score")
-    np.testing.assert_array_equal(ahead[3][:, health], world.frame.loc[latest, "health_score"])
+    np.testing.assert_array_equal(ahead[3][0][:, health], world.frame.loc[latest, "health_score"])
+    arr = world.frame.loc[latest, "arr"].to_numpy()
+    np.testing.assert_array_equal(ahead[2][1], arr)
+    np.testing.assert_array_equal(ahead[3][1], np.append(0, arr[1:]))
+
+
+def test_the_estimation_variance_is_at_the_slope_of_months_far_ahead(material, monkeypatch):
+    monkeypatch.setattr(EnsembleHazard, "estimation_variance", lambda *given: 0.5)
+    found = fit_outcome("churn", material)
+    assert found.estimation_variance == 0.5 * found.outcome.calibrator.slope**2
 
 
 def test_the_level_of_accounts_unlike_those_learned_from_is_less_certain(material, world):

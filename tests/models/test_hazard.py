@@ -127,32 +127,45 @@ def test_the_estimation_variance_is_that_of_fits_to_other_outcomes(terms):
             for inputs, chance in zip((np.vstack(ahead), terms.inputs), chances, strict=True)
         ]
         apart.append(means[0] - means[1])
-    assert fitted.estimation_variance(terms, ahead, np.ones(100)) == pytest.approx(np.var(apart), rel=0.2)
+    said = fitted.estimation_variance(terms, ((inputs, np.ones(100)) for inputs in ahead))
+    assert said == pytest.approx(np.var(apart), rel=0.2)
 
 
 def test_the_estimation_variance_grows_with_the_distance_and_falls_with_rows_and_penalty(terms):
     def variance(days, *, l2=1.0, times=1.0, weight=1.0):
         rows = Rows(terms.inputs, terms.event, terms.weight * times)
-        return LogisticHazard((TERM,), l2=l2).fit(rows).estimation_variance(rows, longer(days), np.full(100, weight))
+        fitted = LogisticHazard((TERM,), l2=l2).fit(rows)
+        return fitted.estimation_variance(rows, [(inputs, np.full(100, weight)) for inputs in longer(days)])
 
     assert variance(25) > 3 * variance(5)
     assert variance(25, times=4.0) == pytest.approx(variance(25) / 4, rel=0.1)
     assert variance(25, l2=1000.0) < variance(25) / 2
     assert variance(25, weight=7.0) == pytest.approx(variance(25))
     fitted = LogisticHazard((TERM,), l2=1.0).fit(terms)
-    assert fitted.estimation_variance(terms, [terms.inputs], terms.weight) == pytest.approx(0, abs=1e-12)
+    assert fitted.estimation_variance(terms, [(terms.inputs, terms.weight)]) == pytest.approx(0, abs=1e-12)
+    assert fitted.estimation_variance(terms, [(terms.inputs, 0 * terms.weight)]) == 0
 
 
-def test_large_accounts_have_the_say_over_the_estimation_variance(terms):
-    fitted, ahead = LogisticHazard((TERM,), l2=1.0).fit(terms), longer(0, accounts=2)
-    ahead[0][:] = ahead[1][:] = ahead[2][:] = [[YEARLY], [YEARLY + 60]]
-    near, far = (fitted.estimation_variance(terms, ahead, np.array(weight)) for weight in ([9.0, 1.0], [1.0, 9.0]))
+def test_rows_count_by_their_weight_in_the_estimation_variance(terms):
+    fitted, inputs = LogisticHazard((TERM,), l2=1.0).fit(terms), np.array([[YEARLY], [YEARLY + 60]])
+    near, far = (fitted.estimation_variance(terms, [(inputs, np.array(of))]) for of in ([9.0, 1.0], [1.0, 9.0]))
     assert far > 3 * near
+
+
+def test_kinds_of_months_hardly_seen_are_left_to_the_level(rows):
+    """Who is forecast may end terms in months that few rows tell of; that is no doubt about the accounts."""
+    fitted = LogisticHazard(INPUTS, l2=100.0).fit(rows)
+    graced = months(1, YEARLY, 5)
+    graced[:, PLACE["grace_ends_in_month"]], graced[:, PLACE["months_ahead"]] = 1, 12
+    usual, rare = (
+        fitted.estimation_variance(rows, [(inputs, np.ones(5))]) for inputs in (months(1, YEARLY, 5), graced)
+    )
+    assert rare < 3 * usual + 0.01
 
 
 @pytest.mark.parametrize(("learner", "share"), [("logistic", 1), ("ensemble", 1), ("lightgbm", 0)])
 def test_only_a_regression_tells_its_estimation_variance(rows, learners, learner, share):
-    ahead, weight = [months(1, YEARLY, 5)], np.ones(5)
-    alone = learners("logistic").fit(rows).estimation_variance(rows, ahead, weight)
-    assert alone > 0.001
-    assert learners(learner).fit(rows).estimation_variance(rows, ahead, weight) == pytest.approx(share * alone)
+    ahead = [(months(1, YEARLY, 5), np.ones(5))]
+    alone = learners("logistic").fit(rows).estimation_variance(rows, ahead)
+    assert alone > 0.0001
+    assert learners(learner).fit(rows).estimation_variance(rows, ahead) == pytest.approx(share * alone)

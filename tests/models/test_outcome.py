@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.calibration import Slope
 from models.drivers import drivers, horizon_probability
+from models.hazard import LogisticHazard
 from models.outcome import OutcomeModel
 from models.prediction import OUTCOMES, Estimation, Prediction
 from models.rollup import PathSettings, simulate_paths
@@ -79,6 +81,12 @@ def test_the_result_does_not_depend_on_threads(world, inputs, settings, learner)
         return model.fit(world.frame, world.paths, world.streams).to_files()
 
     assert bundle(1) == bundle(2) == bundle(4)
+
+
+def test_sums_are_of_one_order_whatever_the_cores_of_a_machine(inputs, settings):
+    threadpool_limits(2, user_api="blas")
+    OutcomeModel(inputs, settings())
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
 
 
 def test_what_is_not_known_yet_is_not_learned_from(world, inputs, settings):
@@ -238,6 +246,19 @@ def test_months_between_training_and_snapshot_let_the_luck_fade(fitted, world):
     assert fitted.predict(newest(world)).gap_months == 0
     assert fitted.predict(later).gap_months == 6, "the last month seen is November, the first one ahead June"
     assert fitted.predict(newest(world).assign(as_of=pd.Timestamp("2022-02-01"))).gap_months == 0
+
+
+def test_what_the_fit_leaves_open_is_in_the_level_of_luck(world, inputs, settings, monkeypatch):
+    def level(variance):
+        monkeypatch.setattr(LogisticHazard, "estimation_variance", lambda *given: variance)
+        model = OutcomeModel(inputs, settings(learner="logistic")).fit(world.frame, world.paths)
+        slopes = [model.outcomes_[outcome].calibrator.slope for outcome in OUTCOMES]
+        return np.array([np.diagonal(state.covariance)[:3] for state in model.luck_.states]), np.square(slopes)
+
+    (unsure, slopes), (sure, _) = level(0.5), level(0.0)
+    known = [outcome for outcome in range(3) if slopes[outcome] != 1]  # the others are plain rates
+    assert known
+    np.testing.assert_allclose((unsure - sure)[:, known], np.tile(0.5 * slopes[known], (len(sure), 1)))
 
 
 def test_an_outcome_that_never_came_is_a_small_constant(world, inputs, settings):
