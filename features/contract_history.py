@@ -126,7 +126,7 @@ FEATURES: tuple[Feature, ...] = (
         name="term_days",
         value=known("term_days"),
         unit="days",
-        meaning="Scheduled length of the term that ends first; missing if evergreen",
+        meaning="Scheduled length of the term that ends first, from its first line on; missing if evergreen",
         sentence="on a term of {value} days",
     ),
     _renewal(

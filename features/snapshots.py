@@ -56,7 +56,7 @@ class Snapshots:
     ----------
     frame
         `account_id` (str), `as_of` (datetime64), `arr` (reporting currency a year), `term_ends_on` (earliest
-        known end of an active line; NaT = evergreen), `term_days` (scheduled length of that line's term),
+        known end of an active line; NaT = evergreen), `term_days` (length of that term, from its first line on),
         `due_share` (share of ARR that ends then), `overdue_days`, `notice_given` and `presigned` (0/1),
         `notice_share` (share of ARR under notice), the attributes of the account in force, and every feature: float64,
         or str for a category; missing is NaN. A feature of the name of another column is that column: dropped as a

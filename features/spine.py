@@ -23,8 +23,8 @@ def statements(asof: AsOf, rules: Revenue) -> list[str]:
     `priced_in` (never NULL), `arr_cents` in the reporting currency and `active` (1 if it has ARR at `t`).
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
-    the line that ends then and the ARR `due_cents` of all that do, `overdue_days`, `notice_given`, the ARR under notice
-    `notice_cents`, `presigned`.
+    that term and the ARR `due_cents` of all lines that end with it, `overdue_days`, `notice_given`, the ARR under
+    notice `notice_cents`, `presigned`.
     """
     return [
         *work_statements(asof.contracts(), rules),
@@ -111,10 +111,15 @@ _FIRST_START = "SELECT account_id, k, MIN(starts) AS first_start FROM lines WHER
 
 
 def _due() -> str:
-    """The active lines that end first: their ARR, and the longest scheduled term among them."""
+    """The active lines that end first: their ARR, and the length of their term.
+
+    A line that was added or changed in mid-term ends with the lines before it: the term began with the first of them.
+    """
     return f"""
-        SELECT l.account_id, l.k, MAX(l.ends - l.starts) AS term_days, SUM(l.arr_cents) AS due_cents
+        SELECT l.account_id, l.k, MAX(l.ends - b.began) AS term_days, SUM(l.arr_cents) AS due_cents
         FROM lines l JOIN ({_ACTIVE}) e ON e.account_id = l.account_id AND e.k = l.k AND e.term_ends = l.term_ends
+        LEFT JOIN (SELECT account_id, k, ends, MIN(starts) AS began FROM lines GROUP BY account_id, k, ends) b
+          ON b.account_id = l.account_id AND b.k = l.k AND b.ends = l.ends
         WHERE l.active = 1 GROUP BY l.account_id, l.k"""
 
 

@@ -97,6 +97,9 @@ class Account:
     def end(self, line: Row) -> date | None:
         return line["ended_on"] or line["ends_on"]
 
+    def term_days(self, line: Row) -> int:
+        return (line["ends_on"] - min(x["starts_on"] for x in self.lines if x["ends_on"] == line["ends_on"])).days
+
     def silent(self, line: Row) -> bool:
         return line["ended_on"] is None and line["notice_on"] is None and line["ends_on"] is not None
 
@@ -369,7 +372,7 @@ def contract_history(a: Account) -> dict[str, Any]:
     return {
         "tenure_days": a.ago(a.started()),
         "tenure_phase": phase(a, ends),
-        "term_days": max(((x["ends_on"] - x["starts_on"]).days for x in due if x["ends_on"]), default=np.nan),
+        "term_days": max((a.term_days(line) for line in due if line["ends_on"]), default=np.nan),
         "days_to_term_end": -a.ago(ends) if ends else np.nan,
         "due_share": over(sum(map(a.arr_of, due)), arr),
         "overdue_days": max(overdue, default=0),

@@ -544,6 +544,26 @@ LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_
             date(2023, 7, 1),
             {"arr": 480, "due_share": 0.25, "term_days": 365},
         ),
+        (  # an upsell in mid-term is renewed with the term it came into, be it of the product or of another
+            [{}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
+            date(2023, 7, 1),
+            {"arr": 240, "due_share": 1, "term_days": 365},
+        ),
+        (
+            [{}, {"product": "q", "starts_on": date(2023, 5, 1)}],
+            date(2023, 7, 1),
+            {"arr": 240, "due_share": 1, "term_days": 365},
+        ),
+        (  # a term that was made another by the line that replaced it
+            [{"ends_on": date(2023, 9, 1)}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
+            date(2023, 7, 1),
+            {"arr": 240, "due_share": 1, "term_days": 245},
+        ),
+        (  # what is yet to come is not in the term
+            [{"starts_on": date(2023, 5, 1)}, {"product": "q", "starts_on": date(2023, 9, 1)}],
+            date(2023, 7, 1),
+            {"arr": 120, "term_days": 245},
+        ),
         (
             [{"signed_on": date(2023, 1, 1)}, {"starts_on": date(2024, 1, 1), "ends_on": date(2025, 1, 1),
               "signed_on": date(2023, 6, 30)}],
