@@ -24,6 +24,7 @@ BLUE, GREY, ORANGE, GREEN = "#2c5d8f", "#8a8f98", "#c8641b", "#4a7c3a"
 SHADES = (BLUE, ORANGE, GREEN, "#7a4a8f")
 MARKERS = {"everything_renews": "_", "trailing_nrr": "x", "segment_rates": "+", "time_series": "1", "logistic": "2"}
 TOP = 20
+FARTHEST = -100.0  # %: below it a skill is told as a number; the baseline's loss is less than half the model's
 
 
 @dataclass(frozen=True)
@@ -202,14 +203,35 @@ def _draw_skill(axes: "Axes", part: pd.DataFrame) -> None:
     axes.plot(skill[few], place[few], "o", color=BLUE, markersize=5, markerfacecolor="white")
     labels = [f"{row['label']}, {row['horizon_months']}m" for row in part.to_dict(orient="records")]
     axes.set_yticks(place, labels, fontsize=7)
-    axes.set_xlim(*_reach(low, high))
+    axes.set_ylim(-0.7, len(part) - 0.3)
+    axes.set_xlim(*_reach(np.concatenate([skill, low, high])))
+    _mark_beyond(axes, place, skill, low)
     axes.set_xlabel("less loss than the baseline, %")
     axes.grid(axis="x", alpha=0.25)
 
 
-def _reach(low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
-    """Limits that show the intervals, at most from -150 %: a rival that is far better is off the picture."""
-    return max(-150.0, float(np.nanmin(low, initial=-10)) - 5), min(105.0, float(np.nanmax(high, initial=10)) + 5)
+def _reach(ends: np.ndarray) -> tuple[float, float]:
+    """Limits that hold 0 and all ends; those below `FARTHEST` are left out, as long as that leaves any.
+
+    Skill is at most 100 % but has no least: one baseline that is far better would squash all others.
+    """
+    known = ends[np.isfinite(ends)]
+    near = known[known >= FARTHEST]
+    least, most = (float(end((near if near.size else known), initial=0.0)) for end in (np.min, np.max))
+    margin = max(0.06 * (most - least), 1.0)
+    return least - margin, most + margin
+
+
+def _mark_beyond(axes: "Axes", place: np.ndarray, skill: np.ndarray, low: np.ndarray) -> None:
+    """Where a point or the end of its interval lies left of the picture: an arrow at the edge, and the number."""
+    edge = axes.get_xlim()[0]
+    for height, point, end in zip(place, skill, low, strict=True):
+        if min(point, end) < edge:
+            said = f"{point:.0f} %" if point < edge else f"to {end:.0f} %"
+            axes.plot([edge], [height], "<", color=ORANGE, markersize=6, clip_on=False, zorder=3)
+            above = {"xytext": (6, 4), "textcoords": "offset points"}
+            white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+            axes.annotate(said, (edge, height), **above, fontsize=7, color=ORANGE, bbox=white)
 
 
 def _draw_importance(axes: "Axes", found: Explanation) -> None:

@@ -120,7 +120,7 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
             "Skill against the baselines",
             "By how much the model's loss is smaller than the baseline's: log-loss of the probabilities, CRPS of NRR. "
             "Lines: 90 % intervals by a block bootstrap over origins. Hollow: fewer than six windows fit beside each "
-            "other, so that no interval can be trusted.",
+            "other, so that no interval can be trusted. An arrow at the left edge: far below, at the number beside it.",
             _pictures(figures.skill_panels(tables["skill"])),
             _table("skill", tables["skill"]),
         ),

@@ -75,23 +75,48 @@ def test_the_capacity_figure_has_a_line_a_ranking() -> None:
     assert figures.capacity_panels(pd.DataFrame()) == []
 
 
-def test_skill_that_cannot_be_trusted_is_hollow() -> None:
-    rows = [
-        {
-            "outcome": "nrr",
-            "horizon_months": 3,
-            "label": label,
-            "skill": 0.2,
-            "low": 0.1,
-            "high": 0.3,
-            "finding": finding,
-        }
-        for label, finding in (("trailing NRR", "better"), ("segment rates", "too few origins"))
-    ]
-    (panel,) = figures.skill_panels(pd.DataFrame(rows))
-    full, hollow = figures.alone(panel).axes[0].lines[1:]
-    assert (len(full.get_xdata()), len(hollow.get_xdata())) == (1, 1)
-    assert hollow.get_markerfacecolor() == "white"
+def skill_axes(*found: tuple[float, float, float], finding: str = "better") -> Any:
+    """The panel of rows given as skill and the ends of its interval."""
+    rows = pd.DataFrame(found, columns=["skill", "low", "high"])
+    rows = rows.assign(outcome="nrr", horizon_months=3, label="trailing NRR", finding=finding)
+    (panel,) = figures.skill_panels(rows)
+    return figures.alone(panel).axes[0]
+
+
+@pytest.mark.parametrize(("finding", "full", "hollow"), [("better", 1, 0), ("too few origins", 0, 1)])
+def test_skill_that_cannot_be_trusted_is_hollow(finding: str, full: int, hollow: int) -> None:
+    lines = skill_axes((0.2, 0.1, 0.3), finding=finding).lines[1:]
+    assert [len(line.get_xdata()) for line in lines] == [full, hollow]
+    assert lines[1].get_markerfacecolor() == "white"
+
+
+NONE = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("found", "least", "most"),
+    [
+        ([(0.2, 0.1, 0.3)], 0, 30),
+        ([(0.2, 0.1, 0.3), (-0.4, -0.6, 0.1)], -60, 30),
+        ([(0.85, NONE, NONE), (0.17, NONE, NONE)], 0, 85),  # one origin: points without any interval
+        ([(0.5, NONE, NONE), (-9.0, NONE, NONE)], 0, 50),  # the second would squash the first
+        ([(-9.0, NONE, NONE), (-8.0, -8.5, -2.0)], -900, 0),  # there is no other to squash
+        ([(0.0, 0.0, 0.0)], 0, 0),
+    ],
+)
+def test_the_skill_axis_fits_the_points_and_their_intervals(found: Any, least: float, most: float) -> None:
+    left, right = skill_axes(*found).get_xlim()
+    margin = max(0.06 * (most - least), 1)
+    assert (left, right) == pytest.approx((least - margin, most + margin))
+
+
+def test_skill_beyond_the_axis_is_an_arrow_at_its_edge_with_the_number() -> None:
+    axes = skill_axes((0.5, 0.4, 0.6), (-9.0, NONE, NONE), (-0.1, -3.0, 0.2))
+    arrows = [line for line in axes.lines if line.get_marker() == "<"]
+    edge = axes.get_xlim()[0]
+    assert [(line.get_xdata(), line.get_ydata()) for line in arrows] == [([edge], [1]), ([edge], [0])]
+    assert [text.get_text() for text in axes.texts] == ["-900 %", "to -300 %"]
+    assert picture(axes.figure).startswith(b"\x89PNG")
 
 
 def test_the_same_panel_gives_the_same_svg() -> None:
