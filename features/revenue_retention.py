@@ -22,6 +22,10 @@ from params import Revenue
 WIDE_GAP = 0.20
 # Small accounts leave most, so logo retention lies below GRR in most companies; hence more room.
 WIDE_LOGO_GAP = 0.30
+# Only a real loss can be masked. The median company keeps 90 to 93 % of its ARR a year: one that loses less than a
+# tenth loses no more than most, however much the others grow. The same for accounts, of which even enterprise
+# businesses lose 6 to 10 % a year.
+MOST_KEPT = 0.90
 
 
 @dataclass(frozen=True)
@@ -159,14 +163,16 @@ def definition(start: date, end: date, known_by: date, rules: Revenue) -> str:
 
 
 def red_flag(figures: Retention) -> str | None:
-    """A warning where NRR lies so far above GRR or logo retention that expansion masks loss; None where it does not.
+    """A warning where expansion masks loss; None where it does not.
 
-    The limits are `WIDE_GAP` (20 points above GRR) and `WIDE_LOGO_GAP` (30 points above logo retention).
+    That is where NRR lies `WIDE_GAP` (20 points) above GRR, or `WIDE_LOGO_GAP` (30 points) above logo retention, and
+    that ratio is `MOST_KEPT` (90 %) or less: a gap above little loss is growth. Nothing is scaled to
+    a year.
     """
     gaps = []
-    if figures.nrr - figures.grr >= WIDE_GAP:
+    if figures.grr <= MOST_KEPT and figures.nrr - figures.grr >= WIDE_GAP:
         gaps.append(f"GRR of {figures.grr:.0%}")
-    if figures.nrr - figures.logo_retention >= WIDE_LOGO_GAP:
+    if figures.logo_retention <= MOST_KEPT and figures.nrr - figures.logo_retention >= WIDE_LOGO_GAP:
         gaps.append(f"logo retention of {figures.logo_retention:.0%}")
     if not gaps:
         return None

@@ -177,10 +177,14 @@ def test_retention_of_nobody_is_not_a_number(tmp_path: Path) -> None:
     [
         (1.05, 0.92, 0.9, None),
         (1.15, 0.90, 0.9, "NRR of 115% stands far above GRR of 90%: expansion masks loss."),
+        (1.26, 0.98, 0.97, None),  # growth above a loss of 2 %
+        (1.40, 0.91, 0.91, None),
+        (1.26, 0.98, 0.85, "NRR of 126% stands far above logo retention of 85%: expansion masks loss."),
+        (1.26, 0.85, 0.97, "NRR of 126% stands far above GRR of 85%: expansion masks loss."),
         (1.02, 0.90, 0.7, "NRR of 102% stands far above logo retention of 70%: expansion masks loss."),
     ],
 )
-def test_a_wide_gap_is_flagged(nrr: float, grr: float, logos: float, flag: str | None) -> None:
+def test_a_wide_gap_above_a_real_loss_is_flagged(nrr: float, grr: float, logos: float, flag: str | None) -> None:
     assert revenue.red_flag(revenue.Retention(nrr, grr, logos, 1.0, nrr, 1, "")) == flag
 
 
