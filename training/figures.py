@@ -229,9 +229,8 @@ def _mark_beyond(axes: "Axes", place: np.ndarray, skill: np.ndarray, low: np.nda
         if min(point, end) < edge:
             said = f"{point:.0f} %" if point < edge else f"to {end:.0f} %"
             axes.plot([edge], [height], "<", color=ORANGE, markersize=6, clip_on=False, zorder=3)
-            above = {"xytext": (6, 4), "textcoords": "offset points"}
-            white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-            axes.annotate(said, (edge, height), **above, fontsize=7, color=ORANGE, bbox=white)
+            text = axes.annotate(said, (edge, height), (6, 4), textcoords="offset points", fontsize=7, color=ORANGE)
+            text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
 
 
 def _draw_importance(axes: "Axes", found: Explanation) -> None:
