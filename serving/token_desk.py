@@ -2,13 +2,16 @@
 
 import difflib
 import getpass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from params import Params
 from serving import store
 from serving.access import ROLES, Role, Token, Tokens
 from serving.audit import Audit
-from serving.problems import BadRequest
+from serving.problems import BadRequest, NoPublication
+from serving.published import open_newest
 
 ACTIONS = ("issue", "list", "revoke")
 Result = tuple[dict[str, Any], list[str]]
@@ -47,12 +50,42 @@ def work(params: Params, action: str, name: str, *, role: str, csm: str | None, 
 def _issue(tokens: Tokens, audit: Audit, name: str, role: Role, csm: str | None, days: int | None) -> Result:
     token, secret = tokens.issue(name, role, csm, days)
     audit.write(_user(), "token issued", token=token.id, name=name, role=role, csm=csm, expires_at=token.expires_at)
+    warnings = [*_of_no_book(token, tokens.file.parent), *_of_other_rights(token, tokens)]
     lines = [
         f"Token {token.id} for {name}, {_rights(token)}. It is shown this once and stored only as a digest:",
         secret,
         "Send it as `Authorization: Bearer TOKEN`, or paste it at /sign-in.",
+        *(f"Warning: {warning}" for warning in warnings),
     ]
-    return {**_shown(token), "token": secret}, lines
+    return {**_shown(token), "token": secret, "warnings": warnings}, lines
+
+
+def _of_no_book(token: Token, folder: Path) -> list[str]:
+    """That no published account is in the token's book; nothing where all is seen or none is published."""
+    try:
+        books = [] if token.csm is None else open_newest(folder).labels("csm", None)
+    except NoPublication:
+        return []
+    if token.csm is None or token.csm in books:
+        return []
+    near = difflib.get_close_matches(token.csm, books, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else " The column csm of accounts names the books."
+    return [f"no published account is in the book {token.csm!r}, so that the token sees none.{hint}"]
+
+
+def _of_other_rights(token: Token, tokens: Tokens) -> list[str]:
+    """That the name has tokens with other rights which are still valid."""
+    now = datetime.now(tz=UTC)
+    rights = token.caller(now)
+    others = [t for t in tokens if t.name == token.name and t.caller(now) not in (None, rights)]
+    if not others:
+        return []
+    listed = "; ".join(f"{other.id} ({_rights(other)}, {_validity(other)})" for other in others)
+    return [
+        f"{token.name} also has {listed}. Each token keeps its own rights. Where a proxy names {token.name}, the "
+        "newest valid token counts: this one, and the one before once it is revoked or has expired. "
+        "`holdfast tokens revoke ID` ends one."
+    ]
 
 
 def _revoke(tokens: Tokens, audit: Audit, token_id: str) -> Result:

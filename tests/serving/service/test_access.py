@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,52 @@ def test_the_command_issues_lists_and_revokes_and_all_of_it_is_on_record(tmp_pat
     log = "".join(file.read_text() for file in (tmp_path / "serving" / "audit").iterdir())
     assert [json.loads(line)["what"] for line in log.splitlines()] == ["token issued", "token revoked"]
     assert issued["token"] not in log
+
+
+@pytest.mark.parametrize(
+    ("role", "csm", "warning"),
+    [
+        ("csm", "Ada A.", ""),
+        ("revops", None, ""),
+        (
+            "csm",
+            "ada A.",
+            "no published account is in the book 'ada A.', so that the token sees none. Did you mean 'Ada A.'?",
+        ),
+        ("csm", "Nobody X.", "in the book 'Nobody X.', so that the token sees none. The column csm of accounts names"),
+    ],
+)
+def test_a_token_for_a_book_that_no_account_is_in_is_warned_of(
+    place: Any, tmp_path: Path, role: str, csm: str | None, warning: str
+) -> None:
+    shutil.copytree(place.params.data_dir / "serving", tmp_path / "serving")
+    params = load(overrides=[f"data_dir={tmp_path}"])
+    issued, lines = work(params, "issue", "new", role=role, csm=csm, days=None)
+    assert [warning in found for found in issued["warnings"]] == [True] * bool(warning)
+    assert lines[3:] == [f"Warning: {found}" for found in issued["warnings"]]
+
+
+def test_without_a_publication_no_book_can_be_missed(tmp_path: Path) -> None:
+    params = load(overrides=[f"data_dir={tmp_path}"])
+    assert work(params, "issue", "new", role="csm", csm="Nobody X.", days=None)[0]["warnings"] == []
+
+
+def test_a_second_token_with_other_rights_is_told(tmp_path: Path) -> None:
+    """The rule it tells is what `Tokens.named` does: the newest that is valid, then the one before."""
+    params, tokens = load(overrides=[f"data_dir={tmp_path}"]), Tokens(tmp_path / "serving")
+    first, _ = tokens.issue("ada", "revops", days=30)
+    tokens.issue("ben", "csm", "Ben B.")
+    again = work(params, "issue", "ada", role="revops", csm=None, days=None)[0]
+    assert again["warnings"] == []
+    tokens.revoke(again["id"])
+    issued, lines = work(params, "issue", "ada", role="admin", csm=None, days=None)
+    assert lines[3:] == [f"Warning: {warning}" for warning in issued["warnings"]]
+    assert lines[3].startswith(
+        f"Warning: ada also has {first.id} (role revops, valid until {first.expires_at[:10]}). Each"
+    )
+    assert tokens.named("ada") == Caller("ada", "admin")
+    tokens.revoke(issued["id"])
+    assert tokens.named("ada") == Caller("ada", "revops")
 
 
 def test_the_audit_log_is_only_appended_to(tmp_path: Path) -> None:
