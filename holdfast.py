@@ -4,6 +4,8 @@ import functools
 import inspect
 import json
 import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -161,6 +163,7 @@ class Run:
     params: "Params"
     as_json: bool
     progress: Progress
+    options: Sequence[str] = ()  # those that say which settings: what a next command needs too
 
     @functools.cached_property
     def console(self) -> "Console":
@@ -219,7 +222,8 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
         _set_environment()
         try:
             with Progress() as progress:
-                command(Run(_load_params(params_file, overrides), as_json, progress), **own)
+                options = _options(params_file, overrides)
+                command(Run(_load_params(params_file, overrides), as_json, progress, options), **own)
         except Exception as error:
             if debug or isinstance(error, typer.Exit | typer.Abort):
                 raise
@@ -257,6 +261,23 @@ def _load_params(file: Path | None, overrides: list[str] | None) -> "Params":
 
     beside = Path("params.yaml")
     return load(file or (beside if beside.exists() else None), overrides or ())
+
+
+def _options(file: Path | None, overrides: list[str] | None) -> list[str]:
+    """The options that give the same settings again."""
+    settings = [part for override in overrides or () for part in ("--set", override)]
+    return ["--params", str(file), *settings] if file else settings
+
+
+def _command(*words: str) -> str:
+    """A command of this command line as it was called, to be pasted into the same shell."""
+    program = Path(sys.argv[0])
+    if program.suffix == ".py":
+        return shlex.join([sys.executable, str(program), *words])
+    if shutil.which(program.name) == str(program):
+        return shlex.join([program.name, *words])
+    inside = program.is_absolute() and program.is_relative_to(Path.cwd())
+    return shlex.join([str(program.relative_to(Path.cwd()) if inside else program), *words])
 
 
 def _explain(error: Exception) -> tuple[int, str, str]:
@@ -603,7 +624,7 @@ def demo(run: Run) -> None:
             lambda made: [f"run {made['run_id']}"],
         )
     content = {"steps": steps.taken, "forecast": summary}
-    run.show(content, lambda console: _print_demo(console, summary, run.params.data_dir))
+    run.show(content, lambda console: _print_demo(console, summary, run))
 
 
 class _Steps:
@@ -893,14 +914,17 @@ def _print_published(console: "Console", summary: dict[str, Any]) -> None:
     console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)
 
 
-def _print_demo(console: "Console", summary: dict[str, Any], data_dir: Path) -> None:
-    """The forecast, and where everything lies."""
+def _print_demo(console: "Console", summary: dict[str, Any], run: Run) -> None:
+    """The forecast, where everything lies, and what to do next."""
     _print_published(console, summary)
+    data_dir = run.params.data_dir
     worst = summary["at_risk"][0]["account_id"]
     lines = [
         f"Checked tables: {data_dir}/tables.duckdb; snapshots: {data_dir}/snapshots",
         f"Runs, figures and models (MLflow): {data_dir}/mlflow.db and {data_dir}/mlflow-artifacts",
-        f"The reasons behind one account: holdfast explain {worst}",
+        f"The reasons behind one account: {_command('explain', worst, *run.options)}",
+        "Next, pages and API:",
+        *(f"  {_command(verb, *run.options)}" for verb in ("publish", "serve")),
     ]
     _print_lines(console, lines)
 

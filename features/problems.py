@@ -25,12 +25,12 @@ class Finding:
     examples: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """The finding as one line."""
+        """The finding as one line; control characters, such as those of a header, are shown escaped."""
         place = f"{self.table}.{self.column}" if self.column else self.table
         count = f"{self.rows:,} of {self.of:,} row{'s' if self.of != 1 else ''} " if self.rows else ""
         more = ", ..." if self.rows > len(self.examples) == EXAMPLES else ""
         shown = f" ({', '.join(self.examples)}{more})"
-        return f"{place}: {count}{self.what}{shown if self.examples else ''}. {self.todo}"
+        return _escaped(f"{place}: {count}{self.what}{shown if self.examples else ''}. {self.todo}")
 
 
 class BadInput(Exception):
@@ -55,6 +55,10 @@ class BadInput(Exception):
         if self.warnings:
             lines += [f"And {_counted(self.warnings, 'warning')}:", *_numbered(self.warnings)]
         super().__init__("\n".join(lines))
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _counted(findings: Sequence[Finding], what: str) -> str:

@@ -137,10 +137,11 @@ def _opened(file: Path) -> BinaryIO:
 
 def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     """Delimiter and column names of a file's first line."""
-    first = ""
+    line = first = ""
     try:
         with _opened(file) as lines:
-            first = lines.readline(LONGEST_HEADER).decode("utf-8-sig").rstrip("\r\n")
+            line = lines.readline(LONGEST_HEADER).decode("utf-8-sig")
+        first = line.rstrip("\r\n")
         delimiter = max(DELIMITERS, key=first.count)
         cells = next(csv.reader([first], delimiter=delimiter), [])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
@@ -149,9 +150,15 @@ def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     columns = tuple(column.strip() for column in cells)
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if not columns or repeated or "" in columns:
-        what = f"names {', '.join(repeated)} more than once" if repeated else "has no column names in its first line"
-        raise CannotOpen(_unreadable(name, f"{file.name} {what}"))
+        raise CannotOpen(_unreadable(name, f"{file.name} {_no_header(line, repeated)}"))
     return delimiter, columns
+
+
+def _no_header(line: str, repeated: Sequence[str]) -> str:
+    """What is wrong with a file whose first line does not name each column once."""
+    if not line:
+        return "is empty"
+    return f"names {', '.join(repeated)} more than once" if repeated else "has no column names in its first line"
 
 
 def _unreadable(name: str, what: str) -> Finding:

@@ -20,6 +20,7 @@ _AFTER_THE_NOUN = (
     "the",
     "to",
 )
+NO_REASON = "its ARR: no main reason raises its churn"
 _VERBS = {"are": "is", "were": "was", "connect": "connects"}
 
 

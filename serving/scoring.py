@@ -99,10 +99,10 @@ def require_scorer(state: State) -> Scorer:
 def require_all(missing: Sequence[str], caller: Caller) -> None:
     """404 that names the accounts that are not there; another's accounts are as if they were not there."""
     if missing:
-        book = "" if caller.csm is None else f" in the book of {caller.csm}"
+        head = "There is no customer" if caller.csm is None else f"The book of {caller.csm} has no customer"
         shown = ", ".join(repr(account) for account in missing[:NEAR_MISSES])
         more = f" and {len(missing) - NEAR_MISSES} more" if len(missing) > NEAR_MISSES else ""
-        raise Refused(404, f"There is no customer {shown}{more}{book}.", [{"account_id": a} for a in missing[:50]])
+        raise Refused(404, f"{head} {shown}{more}.", [{"account_id": a} for a in missing[:50]])
 
 
 def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
@@ -258,4 +258,4 @@ def _typed(column: "pd.Series[Any]", kind: str) -> "pd.Series[Any]":
 
 
 def _wrong(where: str, why: str) -> Refused:
-    return Refused(422, f"{where}: {why}.", [{"where": where, "message": why}])
+    return Refused(422, f"{where}: {why}{'' if why.endswith(('.', '?')) else '.'}", [{"where": where, "message": why}])

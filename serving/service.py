@@ -1,5 +1,6 @@
 """The BentoML service: live scores as its own endpoint, what is published mounted beside it, one guard before all."""
 
+import logging
 import os
 from typing import Any
 
@@ -12,10 +13,14 @@ from bentoml import Service
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.schemas import LiveRequest, Scores
-from serving.settings import settings
+from serving.settings import ADDRESS, settings
 from serving.visit import LIVE
 
 SERVING = settings().serving
+if (
+    ADDRESS in os.environ
+):  # BentoML says localhost for 0.0.0.0, and too early; the first worker that can answer says where
+    logging.getLogger("bentoml.serve").addFilter(lambda record: "listening on" not in str(record.msg))
 NO_PROXY = "none"  # uvicorn must not believe who says whom it asks for; the guard decides that
 SECONDS = 60
 ENVIRONMENT = {

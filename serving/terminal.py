@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from models.words import counted
+from models.words import NO_REASON, counted
 from serving.forecast import Forecast
 
 SHOWN_HORIZONS = (3, 6, 12)
@@ -213,7 +213,7 @@ def _print_at_risk(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     table.columns[-1].justify = "left"
     for row in rows:
         figures = (_money(row["arr"]), _percent(row["churn_probability"]), _money(row["arr_at_risk"]))
-        table.add_row(_cell(row["account_id"]), *figures, row["renews_on"] or "-", _cell(row["reason"] or "-"))
+        table.add_row(_cell(row["account_id"]), *figures, row["renews_on"] or "-", _cell(row["reason"] or NO_REASON))
     console.print(table)
 
 

@@ -52,7 +52,7 @@ def _issue(tokens: Tokens, audit: Audit, name: str, role: Role, csm: str | None,
     audit.write(_user(), "token issued", token=token.id, name=name, role=role, csm=csm, expires_at=token.expires_at)
     warnings = [*_of_no_book(token, tokens.file.parent), *_of_other_rights(token, tokens)]
     lines = [
-        f"Token {token.id} for {name}, {_rights(token)}. It is shown this once and stored only as a digest:",
+        f"Token {token.id} for {name} ({_rights(token)}). It is shown this once and stored only as a digest:",
         secret,
         "Send it as `Authorization: Bearer TOKEN`, or paste it at /sign-in.",
         *(f"Warning: {warning}" for warning in warnings),

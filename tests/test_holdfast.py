@@ -2,6 +2,7 @@
 
 import fcntl
 import functools
+import io
 import json
 import os
 import pty
@@ -10,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import holdfast
+from params import load
 
 # MLflow's own: its use of SQLAlchemy, and its advice on type hints of models.
 pytestmark = [
@@ -320,6 +323,44 @@ def test_demo_goes_the_whole_way(demo_data: tuple[Path, Result]) -> None:
     assert content["forecast"]["folder"] == str(data_dir / "forecasts" / "2026-01-01")
     assert (data_dir / "forecasts" / "latest" / "forecast.xlsx").exists()
     assert not Path("mlflow.db").exists(), "the store lies in the data folder, not where the command runs"
+
+
+@pytest.mark.parametrize(
+    ("called", "said"),
+    [
+        ("HERE/.venv/bin/holdfast", ".venv/bin/holdfast explain 'a b'"),
+        (".venv/bin/holdfast", ".venv/bin/holdfast explain 'a b'"),
+        ("HERE/on_path/holdfast", "holdfast explain 'a b'"),
+        ("/elsewhere/holdfast", "/elsewhere/holdfast explain 'a b'"),
+        ("holdfast.py", f"{sys.executable} holdfast.py explain 'a b'"),
+    ],
+)
+def test_a_command_is_named_as_it_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: str, said: str
+) -> None:
+    program = tmp_path / "on_path" / "holdfast"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setattr(sys, "argv", [called.replace("HERE", str(tmp_path)), "demo"])
+    assert holdfast._command("explain", "a b") == said
+
+
+def test_the_demo_ends_with_commands_for_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they can be pasted: what it made lies where its settings say."""
+    monkeypatch.setattr(sys, "argv", [".venv/bin/holdfast", "demo"])
+    monkeypatch.setattr("serving.terminal.print_forecast", lambda *_: None)
+    options = holdfast._options(Path("my params.yaml"), ["data_dir=x", "seed=1"])
+    console = Console(file=io.StringIO(), width=200)
+    made = holdfast.Run(load(overrides=["data_dir=x"]), False, holdfast.Progress(), options)
+    holdfast._print_demo(console, {"at_risk": [{"account_id": "A-1"}], "folder": "x"}, made)
+    same = "--params 'my params.yaml' --set data_dir=x --set seed=1"
+    assert console.file.getvalue().splitlines()[-4:] == [  # type: ignore[attr-defined]
+        f"The reasons behind one account: .venv/bin/holdfast explain A-1 {same}",
+        "Next, pages and API:",
+        f"  .venv/bin/holdfast publish {same}",
+        f"  .venv/bin/holdfast serve {same}",
+    ]
 
 
 def test_models_lists_the_versions_with_their_record(demo_data: tuple[Path, Result]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from models.words import NO_REASON
 from serving.access import Caller
 from serving.pages import charts, words
 
@@ -38,7 +39,7 @@ def environment() -> Environment:
     )
     for filter_ in (words.percent, words.points, words.money, words.short, words.month, words.until, words.label):
         made.filters[filter_.__name__] = filter_
-    made.globals["charts"] = charts
+    made.globals.update(charts=charts, no_reason=NO_REASON)
     for name in made.list_templates():  # compiled now rather than for the first reader
         made.get_template(name)
     return made

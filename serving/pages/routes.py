@@ -1,5 +1,6 @@
 """The addresses of the pages."""
 
+import shlex
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -69,9 +70,11 @@ def model(request: Request) -> Response:
     published, desk = _published(request), _desk(request)
     state, serving = desk.following.state, desk.params.serving
     live = describe(state.champion) if state.champion else None
-    command = "" if desk.params.tracking.uri else "mlflow ui --backend-store-uri sqlite:///DATA_DIR/mlflow.db"
+    caller = _caller(request)
+    embedded = desk.params.tracking.uri is None and caller.role == "admin"  # others need no path of this machine
+    command = f"mlflow ui --backend-store-uri {shlex.quote(desk.params.store_uri)}" if embedded else ""
     content = views.model(published, live, serving.mlflow_url, command)
-    return page("model.html", _caller(request), here="model", **content)
+    return page("model.html", caller, here="model", **content)
 
 
 @router.get("/sign-in")

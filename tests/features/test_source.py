@@ -330,7 +330,11 @@ GZIPPED = gzip.compress(b"account_id,used_on\na,2024-01-01\n", mtime=0).decode("
 FILES = [  # what is written into the folder, and the problem
     ("usage.parquet", "no parquet", "usage: cannot be read: "),
     ("usage.csv", "account_id,used_on,used_on\na,b,c\n", "usage: usage.csv names used_on more than once. Give CSV"),
-    ("usage.csv", "", "usage: usage.csv has no column names in its first line. Give CSV"),
+    ("usage.csv", "", "usage: usage.csv is empty. Give CSV"),
+    ("usage.csv.gz", gzip.compress(b"", mtime=0).decode("latin-1"), "usage: usage.csv.gz is empty. Give CSV"),
+    ("usage.csv", "\na,b\n", "usage: usage.csv has no column names in its first line. Give CSV"),
+    ("usage.csv", "konto,na\0me\x1b[1m\n", "The columns are konto, na\\x00me\\x1b[1m."),
+    ("usage.csv", "na\0me,na\0me\n", "usage: usage.csv names na\\x00me more than once."),
     ("usage.csv", "konto;name\n\xe9;x\n", "usage.account_id: is missing, and the column is required."),
     ("usage.csv", "account_id;\xe9\n", "usage: usage.csv cannot be read: 'utf-8' codec can't decode"),
     ("usage.csv", f'account_id,"{"x" * 131_073}"\n', "usage: usage.csv cannot be read: field larger than field limit"),

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from models.words import NO_REASON
 from serving.forecast import Forecast
 from serving.terminal import SKEWED, explanation, print_explanation, print_forecast, summarise
 
@@ -51,7 +52,7 @@ def test_what_only_lowers_the_risk_is_no_reason_for_it(small_forecast: Forecast)
     summary = summarise(dataclasses.replace(small_forecast, account_driver=lowering))
     assert [row["reason"] for row in summary["at_risk"]] == [None, None]
     rows = printed(print_forecast, summary).rpartition("what raises it most")[2].splitlines()
-    assert [row.split("│")[-2].strip() for row in rows if "│" in row] == ["-", "-"]
+    assert [row.split("│")[-2].strip() for row in rows if "│" in row] == [NO_REASON] * 2
 
 
 def test_months_of_which_a_part_is_counted_are_marked_in_words(small_forecast: Forecast) -> None:

@@ -332,6 +332,8 @@ def test_another_book_s_account_is_as_if_it_were_not_there(service: Any) -> None
         assert answer.status_code == 404
     new = client.post("/api/live", json={"accounts": [{"account_id": "n", "new": True, "changes": {"arr": 1}}]})
     assert new.status_code == 403
+    said = client.post("/api/score", json={"account_ids": [other]}).json()["error"]["message"]
+    assert said == f"The book of Ada A. has no customer {other!r}."
 
 
 def test_a_csm_s_figures_are_those_of_the_book(service: Any) -> None:

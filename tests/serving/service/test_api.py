@@ -89,7 +89,7 @@ def test_a_new_account_is_scored_from_what_is_given(service: Any) -> None:
     ("account", "status", "message"),
     [
         ({"account_id": "a99"}, 404, "There is no customer 'a99'"),
-        ({"account_id": "a02", "changes": {"usage_28": 1}}, 422, "Did you mean usage_28d"),
+        ({"account_id": "a02", "changes": {"usage_28": 1}}, 422, "Did you mean usage_28d?"),
         (
             {"account_id": "a02", "changes": {"usage_28d": "many"}},
             422,
@@ -113,7 +113,9 @@ def test_a_new_account_is_scored_from_what_is_given(service: Any) -> None:
 def test_live_scores_refuse_what_cannot_be(service: Any, account: dict[str, Any], status: int, message: str) -> None:
     answer = live(service, account)
     assert answer.status_code == status
-    assert message in answer.json()["error"]["message"]
+    told = answer.json()["error"]["message"]
+    assert message in told
+    assert not told.endswith(("..", "?."))
 
 
 @pytest.mark.parametrize(
