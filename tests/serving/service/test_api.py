@@ -89,7 +89,7 @@ def test_a_new_account_is_scored_from_what_is_given(service: Any) -> None:
     ("account", "status", "message"),
     [
         ({"account_id": "a99"}, 404, "There is no customer 'a99'"),
-        ({"account_id": "a02", "changes": {"usage_28": 1}}, 422, "Did you mean usage_28d?"),
+        ({"account_id": "a02", "changes": {"usage_28": 1}}, 422, "Did you mean usage_28d, usage_7d, usage_90d?"),
         (
             {"account_id": "a02", "changes": {"usage_28d": "many"}},
             422,
