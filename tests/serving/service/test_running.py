@@ -88,6 +88,7 @@ def test_it_says_that_it_listens_once_a_worker_answers_and_not_before(running: A
     """Ten swaps and a killed worker later, too: only the first worker says so."""
     text = running.log.read_text()
     assert text.count(f"Holdfast listens on {running.url}\n") == 1
+    assert "listening on" not in text, "BentoML would say localhost, and before a worker can answer"
     assert text.index("Scoring with model version") < text.index("Holdfast listens on")
 
 
