@@ -39,7 +39,8 @@ def windows(**apart: int) -> pd.DataFrame:
         ),
         (
             [("churn", 3, "the base rate", 0.76, "too few events")],
-            "Churn 3 months ahead, as a trace: better log-loss than the base rate (+76%), all that it was held against.",
+            "Churn 3 months ahead, as a trace: better log-loss than the base rate (+76%), all that it was "
+            "held against.",
         ),
         (
             [("churn", 3, "the base rate", -0.2, "too few events")],
