@@ -66,7 +66,8 @@ def score_lines(scores: Sequence[AccountScore]) -> list[str]:
             f"{s.outcome:<10} {s.horizon_months:>6} {s.rows:>7} {s.events:>6} {s.accounts:>8} {s.auc:>5.3f} "
             f"{s.log_loss:>9.4f} {s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} "
             f"{s.segment_log_loss:>9.4f} {_with_low(s.segment_skill, s.segment_skill_low):>16} "
-            f"{s.calibration_slope:>7.2f} {s.calibration_intercept:>9.2f} {s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   {s.finding}"
+            f"{s.calibration_slope:>7.2f} {s.calibration_intercept:>9.2f} "
+            f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   {s.finding}"
         )
     return lines
 

@@ -15,8 +15,8 @@ from training.untested import missing_origins, untested_horizons
             {3, 6},
             [
                 "NOT TESTED 12 months ahead, for the history is too short: that takes 24 monthly snapshots (12 to "
-                "learn from, model.min_months, and the months ahead), and there are 22. How good forecasts so far ahead "
-                "are is not known."
+                "learn from, model.min_months, and the months ahead), and there are 22. How good forecasts so far "
+                "ahead are is not known."
             ],
         ),
     ],
