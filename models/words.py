@@ -1,5 +1,6 @@
 """Numbers in sentences: one day, two days."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 _AFTER_THE_NOUN = (
@@ -27,6 +28,11 @@ _VERBS = {"are": "is", "were": "was", "connect": "connects"}
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A count with its noun: `1 day`, `2 days`, `1,234 accounts`; `plural` where an s at the end is not it."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def months_ahead(months: Sequence[int]) -> str:
+    """Horizons in words: `1 month ahead`, `3, 6 months ahead`."""
+    return f"{', '.join(map(str, months))} {'month' if list(months) == [1] else 'months'} ahead"
 
 
 def signed_percent(share: float) -> str:

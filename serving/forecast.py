@@ -323,15 +323,7 @@ def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
 
 def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:
     """What a reader would otherwise take wrongly."""
-    skill = {"churn": champion.has_skill, "expansion": champion.has_expansion_skill}
-    notes = [
-        f"NO SKILL FOUND for {outcome} when the champion was tested out of time: that its {outcome} probabilities are "
-        f"better than the base rate was not shown (`holdfast train` says why). Do not act on single accounts' "
-        f"{outcome} probabilities or reasons."
-        for outcome, found in skill.items()
-        if found is False
-    ]
-    notes += [note for note in (champion.caution, _elsewhere(tables, champion, params)) if note]
+    notes = [note for note in (*champion.cautions, _elsewhere(tables, champion, params)) if note]
     if as_of < champion.trained_as_of:
         notes.append(
             f"The model learned from data up to {champion.trained_as_of}, after {as_of}: "

@@ -21,9 +21,9 @@ class Champion:
     """The registered model version that is in charge, the run that made it, and up to when it saw data.
 
     `digest` identifies the content of its bundle: the same model has the same one, whatever its version.
-    `has_skill` and `has_expansion_skill` say whether its probabilities of churn and of expansion beat the base rate out
-    of time; None if that was not tested. `rules`, `source` and `data_digest` are the rules of the revenue arithmetic
-    and the data it was trained on, `caution` what training warned of; empty where a version does not say.
+    `has_skill` says whether its probabilities of churn beat the base rate out of time; None if that was not tested.
+    `rules`, `source` and `data_digest` are the rules of the revenue arithmetic and the data it was trained on,
+    `cautions` the sentences that training warned by; empty where a version does not say.
     """
 
     model: OutcomeModel
@@ -32,11 +32,10 @@ class Champion:
     trained_as_of: date
     digest: str
     has_skill: bool | None = None
-    has_expansion_skill: bool | None = None
     rules: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     data_digest: str = ""
-    caution: str = ""
+    cautions: tuple[str, ...] = ()
 
 
 def load_champion(params: Params) -> Champion:
@@ -69,12 +68,11 @@ def _champion(client: Any, params: Params) -> Champion:
         run_id=str(version.run_id),
         trained_as_of=date.fromisoformat(trained),
         digest=bundle_digest(files),
-        has_skill=_has_skill(run.metrics, "churn"),
-        has_expansion_skill=_has_skill(run.metrics, "expansion"),
+        has_skill=_has_skill(run.metrics),
         rules={name: version.tags[name] for name in params.rules if name in version.tags},
         source=version.tags.get("source", ""),
         data_digest=version.tags.get("data_digest", ""),
-        caution=version.tags.get("caution", ""),
+        cautions=tuple(version.tags.get("caution", "").splitlines()),
     )
 
 
@@ -121,9 +119,9 @@ def _champion_version(client: Any, params: Params) -> Any:
         raise
 
 
-def _has_skill(metrics: Mapping[str, float], outcome: str) -> bool | None:
-    """Whether skill in telling an outcome was found at any horizon tested."""
-    found = [value for name, value in metrics.items() if name.startswith(f"{outcome}_") and name.endswith("_has_skill")]
+def _has_skill(metrics: Mapping[str, float]) -> bool | None:
+    """Whether skill in telling churn was found at any horizon tested."""
+    found = [value for name, value in metrics.items() if name.startswith("churn_") and name.endswith("_has_skill")]
     return any(value > 0 for value in found) if found else None
 
 

@@ -25,6 +25,7 @@ from training.origin import OriginResult, Task, prepare, work
 from training.portfolio import account_cut_table, cut_table, portfolio_table
 from training.skill import EVENTS, Bootstrap, skill_table
 from training.tracking import Evidence, Page, Record, Table, record_evaluation, require_store
+from training.untested import missing_origins, untested_horizons
 from training.verdict import backtest_verdict
 
 ROWS_WORTH_A_PROCESS = 20_000
@@ -32,7 +33,7 @@ ROWS_WORTH_A_PROCESS = 20_000
 
 @dataclass(frozen=True)
 class Findings:
-    """What all origins together say; made from their forecasts and nothing else."""
+    """What all origins together say; made from their forecasts, and of how many monthly snapshots they were chosen."""
 
     origins: tuple[date, ...]
     accounts: pd.DataFrame
@@ -40,6 +41,7 @@ class Findings:
     cuts: pd.DataFrame
     explained: tuple[Explanation, ...]
     params: Params
+    snapshots: int
 
     @cached_property
     def scores(self) -> tuple[AccountScore, ...]:
@@ -67,7 +69,12 @@ class Findings:
     @cached_property
     def verdict(self) -> list[str]:
         """The finding in words."""
-        return backtest_verdict(self.scores, self.tables["skill"], self.tables["portfolio"], self.origins[0])
+        tested = {score.horizon_months for score in self.scores}
+        return [
+            *backtest_verdict(self.scores, self.tables["skill"], self.tables["portfolio"], self.origins[0]),
+            *untested_horizons(tested, self.snapshots, self.params),
+            *missing_origins(len(self.origins), self.snapshots, self.params),
+        ]
 
 
 @dataclass(frozen=True)
@@ -156,11 +163,11 @@ def roll(
     for result in do_all(tasks, processes):
         results.append(result)
         progress("backtest", len(results), len(origins))
-    return gather(results, params)
+    return gather(results, full.frame["as_of"].nunique(), params)
 
 
-def gather(results: Sequence[OriginResult], params: Params) -> Findings:
-    """All origins together."""
+def gather(results: Sequence[OriginResult], snapshots: int, params: Params) -> Findings:
+    """All origins together, chosen among so many monthly snapshots."""
     return Findings(
         origins=tuple(result.origin for result in results),
         accounts=pd.concat([result.accounts for result in results], ignore_index=True),
@@ -168,6 +175,7 @@ def gather(results: Sequence[OriginResult], params: Params) -> Findings:
         cuts=pd.concat([result.cuts for result in results], ignore_index=True),
         explained=results[-1].explained,
         params=params,
+        snapshots=snapshots,
     )
 
 

@@ -125,8 +125,8 @@ def small_data(dataset: Dataset, settings: Model) -> str:
     if not few:
         return ""
     return (
-        f"SMALL DATA: {' and '.join(few)}. The forecast leans on few events: read its intervals rather than its means, "
-        "and rank accounts by it rather than trust single probabilities."
+        f"SMALL DATA: {' and '.join(few)}. The forecast leans on few events: read the intervals of NRR "
+        "rather than its means."
     )
 
 

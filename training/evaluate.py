@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from models.calibration import ReliabilityBin, fit_calibrator, reliability
+from models.findings import Finding, finding
 
 Array = NDArray[np.float64]
-FEWEST_ACCOUNTS = 10  # with fewer accounts to which it came, nothing can be said
 FLOOR_TRIALS = 200
 FLOOR_SEED = 20260101
 _SMALLEST = 1e-6
@@ -74,7 +74,12 @@ class AccountScore:
     @property
     def has_skill(self) -> bool:
         """Whether, beyond chance, the probabilities both tell accounts apart and beat the base rate."""
-        return self.accounts >= FEWEST_ACCOUNTS and self.skill_low > 0 and self.auc_low > 0.5
+        return self.finding == "skill"
+
+    @property
+    def finding(self) -> Finding:
+        """Whether skill was found, was not, or could not be told from so few events."""
+        return finding(self.accounts, self.skill_low, self.auc_low)
 
     @property
     def beats_segments(self) -> bool:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from models.findings import TOO_FEW_EVENTS
 from training.capacity import RANKINGS
 from training.evaluate import AccountScore
 from training.explain import Explanation
 from training.portfolio import coverage_rows
 from training.rivals import NRR_RIVALS
+from training.skill import TOO_FEW_ORIGINS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,10 +195,10 @@ def _draw_coverage(axes: "Axes", part: pd.DataFrame) -> None:
 
 
 def _draw_skill(axes: "Axes", part: pd.DataFrame) -> None:
-    """Points with intervals, hollow where the origins are too few to trust the interval."""
+    """Points with intervals, hollow where the origins or the events are too few to trust the interval."""
     place = np.arange(len(part))[::-1]
     skill, low, high = (part[name].to_numpy(float) * 100 for name in ("skill", "low", "high"))
-    few = (part["finding"] == "too few origins").to_numpy()
+    few = part["finding"].isin([TOO_FEW_ORIGINS, TOO_FEW_EVENTS]).to_numpy()
     axes.axvline(0, color=GREY, linewidth=1)
     axes.hlines(place, low, high, color=BLUE, alpha=0.5, linewidth=3)
     axes.plot(skill[~few], place[~few], "o", color=BLUE, markersize=5)

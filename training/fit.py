@@ -1,5 +1,6 @@
 """Train: assemble, fit, test out of time, explain, record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -22,7 +23,30 @@ from training.promote import Decision, decide
 from training.registry import champion_of
 from training.tracking import ALIAS, WAITING, Evidence, Metric, Record, Table, record_run, require_store
 from training.tune import Tuned, split
-from training.verdict import verdict
+from training.untested import untested_horizons
+from training.verdict import cautions, verdict
+
+
+@dataclass(frozen=True)
+class Said:
+    """What training says of its model: of little data, of the test out of time, and of what that left out."""
+
+    small_data: str
+    verdict: tuple[str, ...]
+    untested: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """All of it, to print."""
+        return [*self._small_data, *self.verdict, *self.untested]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What whoever reads the model's forecasts must know."""
+        return [*cautions(self.verdict), *self._small_data, *self.untested]
+
+    @property
+    def _small_data(self) -> list[str]:
+        return [self.small_data] if self.small_data else []
 
 
 @dataclass(frozen=True)
@@ -36,7 +60,7 @@ class TrainingResult:
     snapshots: int
     scores: tuple[AccountScore, ...]
     decision: Decision
-    caution: str
+    said: Said
     tuned: Tuned | None
 
     def lines(self) -> list[str]:
@@ -48,11 +72,9 @@ class TrainingResult:
             f"Registered as {self.record.model_name} version {self.record.version}, alias {alias}: "
             f"{self.decision.reason}.",
             *([self.tuned.sentence()] if self.tuned else []),
-            *([self.caution] if self.caution else []),
         ]
-        if self.tested_from is None:
-            return [*head, "Too little history to test it on months it had not seen."]
-        return [*head, *verdict(self.scores, self.tested_from), *report.score_lines(self.scores)]
+        table = report.score_lines(self.scores) if self.scores else []
+        return [*head, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -64,7 +86,9 @@ class TrainingResult:
             "run_id": self.record.run_id,
             "promoted": self.decision.promoted,
             "reason": self.decision.reason,
-            "caution": self.caution,
+            "caution": self.said.small_data,
+            "verdict": list(self.said.verdict),
+            "not_tested": list(self.said.untested),
             "contest": [] if contest is None else report.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
@@ -101,10 +125,11 @@ def train(
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     decision = decide(tables, champion_of(params), params=params, may_contest=may_contest, progress=progress)
     found = scores(test.accounts, params.backtest.horizons) if test else ()
+    said = _said(found, test, dataset, params)
     progress("recording the run", 0, 1)
     evidence = [*_evidence(model, dataset), *report.score_evidence(found), *_on_the_way(tuned, decision)]
-    alias, caution = ALIAS if decision.promoted else WAITING, small_data(dataset, params.model)
-    tags = {"promotion": decision.reason, "caution": caution}
+    alias = ALIAS if decision.promoted else WAITING
+    tags = {"promotion": decision.reason, "caution": "\n".join(said.cautions)}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
@@ -114,8 +139,16 @@ def train(
         snapshots=len(dataset.frame),
         scores=found,
         decision=decision,
-        caution=caution,
+        said=said,
         tuned=tuned,
+    )
+
+
+def _said(found: Sequence[AccountScore], test: OriginResult | None, dataset: Dataset, params: Params) -> Said:
+    return Said(
+        small_data(dataset, params.model),
+        tuple(verdict(found, test.origin)) if test else (),
+        tuple(untested_horizons({score.horizon_months for score in found}, dataset.frame["as_of"].nunique(), params)),
     )
 
 

@@ -93,12 +93,23 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("low", "from", "Lower end of the 90 % interval", signed_percent),
         Column("high", "to", "Upper end of the 90 % interval", signed_percent),
         _WINDOWS,
-        Column("finding", "finding", "Whether the whole interval lies on one side of 0"),
+        Column(
+            "finding",
+            "finding",
+            "Whether the whole interval lies on one side of 0; too few events: it came to fewer than ten accounts",
+        ),
     ),
     "scores": (
         Column("outcome", "outcome"),
         _HORIZON,
         *_PREDICTED,
+        Column("accounts", "accounts", "Accounts to which it came; a row is an account at one origin", _whole),
+        Column(
+            "finding",
+            "finding",
+            "skill: the log-loss beats the base rate's and the AUC lies above 0.5, both beyond chance; too few events: "
+            "it came to fewer than ten accounts",
+        ),
         Column("log_loss", "log-loss", "Mean negative log-likelihood, nats; smaller is better", _four),
         Column("base_log_loss", "of base rate", "Log-loss of the rate known at the origin", _four),
         Column("brier", "Brier", "Mean squared error of the probabilities", _four),

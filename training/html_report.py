@@ -25,7 +25,7 @@ LATEST = "latest"
 PAGE_NAME = "report.html"
 PIXELS = 78  # an inch; three figures stand beside each other on a wide screen
 _PREFIX = "data:image/svg+xml;base64,"
-_LOUD = ("BEATS NO BASELINE", "NO SKILL FOUND")
+_LOUD = ("BEATS NO BASELINE", "NO SKILL FOUND", "TOO FEW EVENTS", "NOT TESTED")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
             "Skill against the baselines",
             "By how much the model's loss is smaller than the baseline's: log-loss of the probabilities, CRPS of NRR. "
             "Lines: 90 % intervals by a block bootstrap over origins. Hollow: fewer than six windows fit beside each "
-            "other, so that no interval can be trusted. An arrow at the left edge: far below, at the number beside it.",
+            "other, or the outcome came to fewer than ten accounts, so that no interval can be trusted. An arrow at "
+            "the left edge: far below, at the number beside it.",
             _pictures(figures.skill_panels(tables["skill"])),
             _table("skill", tables["skill"]),
         ),

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from training.evaluate import FEWEST_ACCOUNTS, calibration_floor, log_losses, windows_of
+from models.findings import too_few
+from training.evaluate import calibration_floor, log_losses, windows_of
 from training.rivals import NRR_RIVALS
 from training.skill import EVENTS
 
@@ -77,7 +78,7 @@ def _account_scores(part: pd.DataFrame, outcome: str, event: str) -> dict[str, A
         "mean_observed": float(came.mean()),
         "calibration_gap": float(predicted.mean() - came.mean()),
         "calibration_floor": calibration_floor(predicted)[0],
-        "few": bool(part["account_id"][came > 0].nunique() < FEWEST_ACCOUNTS),
+        "few": too_few(part["account_id"][came > 0].nunique()),
     }
 
 

@@ -37,7 +37,7 @@ def score_rows(scores: Sequence[AccountScore]) -> list[dict[str, Any]]:
     rows = []
     for score in scores:
         values = {key: value for key, value in asdict(score).items() if key != "bins"}
-        rows.append({key: _plain(value) for key, value in values.items()})
+        rows.append({key: _plain(value) for key, value in values.items()} | {"finding": score.finding})
     return rows
 
 
@@ -57,16 +57,17 @@ def _plain(value: Any) -> Any:
 def score_lines(scores: Sequence[AccountScore]) -> list[str]:
     """Scores as a text table."""
     head = (
-        "outcome    months    rows events   AUC  log-loss    base skill (95 % low)  segments skill (95 % low)   "
-        "slope intercept cal. error (floor)"
+        "outcome    months    rows events accounts   AUC  log-loss    base skill (95 % low)  "
+        "segments skill (95 % low)   slope intercept cal. error (floor)   finding"
     )
     lines = [head]
     for s in scores:
         lines.append(
-            f"{s.outcome:<10} {s.horizon_months:>6} {s.rows:>7} {s.events:>6} {s.auc:>5.3f} {s.log_loss:>9.4f} "
-            f"{s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} {s.segment_log_loss:>9.4f} "
-            f"{_with_low(s.segment_skill, s.segment_skill_low):>16} {s.calibration_slope:>7.2f} "
-            f"{s.calibration_intercept:>9.2f} {s.calibration_error:>10.3f} ({s.calibration_floor:.3f})"
+            f"{s.outcome:<10} {s.horizon_months:>6} {s.rows:>7} {s.events:>6} {s.accounts:>8} {s.auc:>5.3f} "
+            f"{s.log_loss:>9.4f} {s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} "
+            f"{s.segment_log_loss:>9.4f} {_with_low(s.segment_skill, s.segment_skill_low):>16} "
+            f"{s.calibration_slope:>7.2f} {s.calibration_intercept:>9.2f} "
+            f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   {s.finding}"
         )
     return lines
 
@@ -142,6 +143,6 @@ def skill_evidence(skill: pd.DataFrame) -> list[Evidence]:
     for row in skill.to_dict(orient="records"):
         name = f"{row['outcome']}_{row['horizon_months']}m_skill_over_{row['rival']}"
         evidence.append(Metric(name, float(row["skill"])))
-    title = "Skill against each baseline (90 % intervals; hollow: too few origins to trust them)"
+    title = "Skill against each baseline (90 % intervals; hollow: too few origins or events to trust them)"
     evidence.append(Figure("skill", figures.sheet(figures.skill_panels(skill), title)))
     return evidence

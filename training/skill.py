@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.findings import TOO_FEW_EVENTS, too_few
 from training.evaluate import log_losses, windows_of
 from training.rivals import ACCOUNT_RIVALS, NRR_RIVALS
 
 Array = NDArray[np.float64]
 ENOUGH_WINDOWS = 6
+TOO_FEW_ORIGINS = "too few origins"
 EVENTS = {"churn": "churned", "expansion": "expanded"}
 _SHARES = (0.05, 0.95)
 
@@ -31,13 +33,16 @@ def skill_table(accounts: pd.DataFrame, portfolio: pd.DataFrame, bootstrap: Boot
     skill (1 - model_loss / rival_loss), low and high (90 % interval by block bootstrap over origins; missing where all
     windows overlap), origins,
     windows_apart (how many windows fit beside each other), and finding: better or worse (the whole interval on one
-    side of 0), no difference shown, or too few origins (fewer than six windows apart: no interval can be trusted).
+    side of 0), no difference shown, too few origins (fewer than six windows apart: no interval can be trusted), or too
+    few events (the outcome came to fewer than ten accounts).
     """
     rows = []
     for outcome, event in EVENTS.items():
         for horizon, part in accounts.groupby("horizon_months"):
             losses = _account_losses(part, outcome, event)
-            rows += _rows(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
+            found = _rows(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
+            few = {"finding": TOO_FEW_EVENTS} if too_few(part["account_id"][part[event] > 0].nunique()) else {}
+            rows += [row | few for row in found]
     for horizon, part in portfolio[portfolio["metric"] == "nrr"].groupby("horizon_months"):
         named = {name: part[f"{name}_crps"] for name in NRR_RIVALS if f"{name}_crps" in part.columns}
         losses = pd.DataFrame({"model": part["crps"], **named}).set_axis(part["origin"]).assign(weight=1.0)
@@ -124,7 +129,7 @@ def _skill(mine: Array, theirs: Array) -> Array:
 
 def _finding(low: float, high: float, windows_apart: int) -> str:
     if windows_apart < ENOUGH_WINDOWS:
-        return "too few origins"
+        return TOO_FEW_ORIGINS
     if low > 0:
         return "better"
     return "worse" if high < 0 else "no difference shown"

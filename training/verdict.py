@@ -6,8 +6,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from models.words import counted, signed_percent
-from training.evaluate import FEWEST_ACCOUNTS, AccountScore
+from models.findings import FEWEST_ACCOUNTS, TOO_FEW_EVENTS
+from models.words import counted, months_ahead, signed_percent
+from training.evaluate import AccountScore
 from training.skill import ENOUGH_WINDOWS
 
 MEASURES = {"churn": "log-loss", "expansion": "log-loss", "nrr": "CRPS"}
@@ -30,8 +31,11 @@ def _against(part: pd.DataFrame) -> str:
     better, other = part[part["skill"] > 0], part[~(part["skill"] > 0)]
     what = f"{NAMES[first['outcome']]} {counted(int(first['horizon_months']), 'month')} ahead"
     measure = MEASURES[first["outcome"]]
+    trace = first["finding"] == TOO_FEW_EVENTS
+    what += ", as a trace" if trace else ""
     if better.empty:
-        return f"BEATS NO BASELINE: {what} has no better {measure} than any of {_listed(other)}."
+        said = f"no better {measure} than any of {_listed(other)}."
+        return f"{what}: {said}" if trace else f"BEATS NO BASELINE: {what} has {said}"
     said = f"{what}: better {measure} than {_listed(better)}"
     return said + (f"; no better than {_listed(other)}." if len(other) else ", all that it was held against.")
 
@@ -66,9 +70,21 @@ def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
     lines = []
     for outcome in dict.fromkeys(score.outcome for score in scores):
         found = [score for score in scores if score.outcome == outcome]
-        skilled = [score for score in found if score.has_skill]
-        lines.append(_skill(outcome, skilled, since) if skilled else _no_skill(outcome, found, since))
+        skilled, unskilled, few = (
+            [score for score in found if score.finding == what] for what in ("skill", "no skill", TOO_FEW_EVENTS)
+        )
+        if skilled:
+            lines.append(_skill(outcome, skilled, since))
+        elif unskilled:
+            lines.append(_no_skill(outcome, unskilled, since))
+        if few:
+            lines.append(_too_few(outcome, few, since) + ("" if unskilled and not skilled else _advice(outcome)))
     return lines
+
+
+def cautions(verdict: Sequence[str]) -> list[str]:
+    """Of a verdict, what a reader of forecasts must know."""
+    return [line for line in verdict if line.startswith(("NO SKILL FOUND", "TOO FEW EVENTS"))]
 
 
 def _skill(outcome: str, skilled: Sequence[AccountScore], since: date) -> str:
@@ -87,8 +103,7 @@ def _skill(outcome: str, skilled: Sequence[AccountScore], since: date) -> str:
 
 def _ahead(scores: Sequence[AccountScore]) -> str:
     """`3, 6 months ahead`."""
-    months = [score.horizon_months for score in scores]
-    return f"{', '.join(str(number) for number in months)} {'month' if months == [1] else 'months'} ahead"
+    return months_ahead([score.horizon_months for score in scores])
 
 
 def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
@@ -100,10 +115,28 @@ def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
     )
 
 
+def _too_few(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
+    """At which horizons the outcome came to how few accounts, and why there may be more rows than accounts."""
+    again = any(score.events > score.accounts for score in scores)
+    came = "; ".join(
+        f"{_ahead([score])} {outcome} came to {counted(score.accounts, 'account')}"
+        + (f" ({counted(score.events, 'row')})" if again else "")
+        for score in scores
+    )
+    return (
+        f"TOO FEW EVENTS to tell how good the {outcome} probabilities are, tested out of time from {since}: {came}; "
+        f"{FEWEST_ACCOUNTS} accounts are needed."
+        + (" A row is an account at one origin, and an account counts in several." if again else "")
+    )
+
+
+def _advice(outcome: str) -> str:
+    """What to do with probabilities of which too few events came to judge them."""
+    return f" Let the {outcome} probabilities order whom you look at first; act on what you find, not on the figures."
+
+
 def _lacking(outcome: str, score: AccountScore) -> str:
     """Which of the conditions of `AccountScore.has_skill` a score fails."""
-    if score.accounts < FEWEST_ACCOUNTS:
-        return f"{outcome} came to {counted(score.accounts, 'account')}, too few to tell ({FEWEST_ACCOUNTS} are needed)"
     failed = []
     if not score.skill_low > 0:
         better = f"{abs(score.skill):.1%} {'better' if score.skill > 0 else 'worse'}"

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from features.timelines import SIGNALS
+from models.findings import FEWEST_ACCOUNTS, finding
 from serving.access import Caller
 from serving.publication import END, START
 from serving.published import AccountFilter, Published, scope
@@ -227,7 +228,11 @@ def model(published: Published, live: Row | None, mlflow_url: str | None, comman
         "title": "Model",
         "card": card,
         "live": live,
-        "scores": tested["scores"],
+        "scores": [
+            {**row, "finding": finding(row["accounts"], row["skill_low"], row["auc_low"])} for row in tested["scores"]
+        ],
+        "fewest_accounts": FEWEST_ACCOUNTS,
+        "tested_in_training": tested is not backtest,
         "tested_by": "the rolling backtest" if tested is backtest else "training, on months it had not seen",
         "reliability": {name: rows for name, rows in tested["reliability"].items() if rows},
         "portfolio": backtest.get("portfolio", []),

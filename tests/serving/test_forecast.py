@@ -163,25 +163,10 @@ def test_a_forecast_of_the_past_says_that_the_model_knew_more(world: Any) -> Non
     assert any("The model learned from data up to 2026-01-01, after 2025-06-01" in note for note in notes)
 
 
-@pytest.mark.parametrize(
-    ("skill", "named"),
-    [
-        ({"has_skill": False}, ["churn"]),
-        ({"has_expansion_skill": False}, ["expansion"]),
-        ({"has_skill": False, "has_expansion_skill": False}, ["churn", "expansion"]),
-        ({"has_skill": True, "has_expansion_skill": True}, []),
-        ({}, []),
-    ],
-)
-def test_a_champion_without_skill_is_named_as_such_first_and_for_what(
-    world: Any, skill: dict[str, bool], named: list[str]
-) -> None:
-    notes = dataclasses.replace(world, champion=dataclasses.replace(world.champion, **skill)).forecast().notes
-    found = [note for note in notes if note.startswith("NO SKILL FOUND")]
-    assert [note.split()[4] for note in found] == named
-    assert list(notes[: len(found)]) == found
-    for outcome, note in zip(named, found, strict=True):
-        assert note.endswith(f"Do not act on single accounts' {outcome} probabilities or reasons.")
+def test_what_training_warned_by_comes_first_in_the_notes(world: Any) -> None:
+    said = ("TOO FEW EVENTS to tell how good the churn probabilities are.", "NOT TESTED 12 months ahead.")
+    champion = dataclasses.replace(world.champion, cautions=said)
+    assert dataclasses.replace(world, champion=champion).forecast().notes[:2] == said
 
 
 def test_a_mean_outside_its_interval_is_told_in_the_notes(made: Forecast) -> None:

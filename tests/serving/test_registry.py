@@ -82,20 +82,25 @@ def test_the_champion_is_the_model_that_was_registered(params: Params, bundle: d
 
 
 @pytest.mark.parametrize(
-    ("metrics", "churn", "expansion"),
+    ("metrics", "churn"),
     [
-        ({"churn_3m_has_skill": 0.0, "churn_12m_has_skill": 1.0}, True, None),
-        ({"churn_3m_has_skill": 0.0, "expansion_3m_has_skill": 1.0}, False, True),
-        ({"churn_3m_has_skill": 1.0, "expansion_3m_has_skill": 0.0}, True, False),
-        ({"churn_3m_auc": 0.9}, None, None),
+        ({"churn_3m_has_skill": 0.0, "churn_12m_has_skill": 1.0}, True),
+        ({"churn_3m_has_skill": 0.0, "expansion_3m_has_skill": 1.0}, False),
+        ({"churn_3m_has_skill": 1.0, "expansion_3m_has_skill": 0.0}, True),
+        ({"churn_3m_auc": 0.9}, None),
     ],
 )
 def test_whether_it_had_skill_comes_from_its_run(
-    params: Params, bundle: dict[str, str], metrics: dict[str, float], churn: bool | None, expansion: bool | None
+    params: Params, bundle: dict[str, str], metrics: dict[str, float], churn: bool | None
 ) -> None:
     name_champion(params, bundle, metrics=metrics)
     champion = load_champion(params)
-    assert (champion.has_skill, champion.has_expansion_skill) == (churn, expansion)
+    assert champion.has_skill == churn
+
+
+def test_what_training_warned_by_is_a_sentence_each(params: Params, bundle: dict[str, str]) -> None:
+    name_champion(params, bundle, version_tags={"caution": "NOT TESTED.\nSMALL DATA."})
+    assert load_champion(params).cautions == ("NOT TESTED.", "SMALL DATA.")
 
 
 @pytest.mark.parametrize(

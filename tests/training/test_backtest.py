@@ -252,7 +252,9 @@ def test_the_backtest_has_no_other_forecast_than_its_origin_alone(
 
 def test_the_backtest_tells_its_verdict_first_and_gives_machines_the_same(result: backtest.BacktestResult) -> None:
     first = result.lines()[0]
-    assert first.startswith(("BEATS NO BASELINE", "NO SKILL FOUND", "Churn probabilities beat the base rate"))
+    assert first.startswith(
+        ("BEATS NO BASELINE", "NO SKILL FOUND", "TOO FEW EVENTS", "Churn probabilities beat the base rate")
+    )
     content = result.to_json()
     assert content["origins"] == ["2025-08-01", "2025-10-01"]
     assert content["run_id"] == result.record.run_id
@@ -290,7 +292,7 @@ def test_origins_in_processes_of_their_own_give_the_same(
     company: Tables, dataset: Dataset, small_params: Params, result: backtest.BacktestResult
 ) -> None:
     tasks = [prepare(company, dataset, origin, params=small_params) for origin in result.findings.origins]
-    found = backtest.gather(list(backtest.do_all(tasks, 2)), small_params)
+    found = backtest.gather(list(backtest.do_all(tasks, 2)), result.findings.snapshots, small_params)
     pd.testing.assert_frame_equal(found.accounts, result.findings.accounts, rtol=0, atol=0)
     pd.testing.assert_frame_equal(found.portfolio, result.findings.portfolio, rtol=0, atol=0)
 

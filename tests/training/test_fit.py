@@ -16,6 +16,7 @@ from models.outcome import OutcomeModel
 from params import Params
 from training import fit
 from training.dataset import Dataset, assemble, require_enough, settings_of, small_data
+from training.verdict import verdict
 
 
 def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
@@ -132,26 +133,26 @@ def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dat
         ("churn", 1), ("churn", 3), ("expansion", 1), ("expansion", 3),
     ]  # fmt: skip
     first, second, caution, verdict, *_ = trained.lines()
-    assert caution == trained.caution
+    assert caution == trained.said.small_data
     assert caution.startswith("SMALL DATA: ")
     assert first == f"Trained as of 2026-01-01 on {trained.snapshots:,} snapshots of {trained.accounts:,} accounts."
     assert second == (
         f"Registered as holdfast version {trained.record.version}, alias champion: the first model of this name."
     )
-    assert verdict.startswith(("NO SKILL FOUND", "Churn probabilities beat the base rate"))
+    assert verdict.startswith(("NO SKILL FOUND", "TOO FEW EVENTS", "Churn probabilities beat the base rate"))
 
 
 def test_machines_get_the_same(trained: fit.TrainingResult) -> None:
     content = json.loads(json.dumps(trained.to_json(), allow_nan=False))
     assert content["tested_from"] == "2025-10-01"
-    assert content["skill_found"] == ("NO SKILL" not in trained.lines()[3])
+    assert content["skill_found"] == trained.said.verdict[0].startswith("Churn probabilities beat")
     assert [row["skill"] for row in content["scores"]] == [score.skill for score in trained.scores]
 
 
 @pytest.mark.parametrize(
-    ("verdict", "skill_found"), [("NO SKILL FOUND", False), ("Churn probabilities beat the base rate", True)]
+    ("said", "skill_found"), [("NO SKILL FOUND", False), ("Churn probabilities beat the base rate", True)]
 )
-def test_skill_is_that_of_churn(trained: fit.TrainingResult, verdict: str, skill_found: bool, scored: Any) -> None:
+def test_skill_is_that_of_churn(trained: fit.TrainingResult, said: str, skill_found: bool, scored: Any) -> None:
     right = [0.9] * 15 + [0.1] * 15
     churn = right if skill_found else right[::-1]
     event = [1.0] * 15 + [0.0] * 15
@@ -159,8 +160,9 @@ def test_skill_is_that_of_churn(trained: fit.TrainingResult, verdict: str, skill
         scored(probability=churn, base=[0.5] * 30, event=event),
         scored("expansion", probability=right, base=[0.5] * 30, event=event),
     )
-    result = dataclasses.replace(trained, scores=scores)
-    assert result.lines()[3].startswith(verdict)
+    found = dataclasses.replace(trained.said, verdict=tuple(verdict(scores, date(2025, 10, 1))))
+    result = dataclasses.replace(trained, scores=scores, said=found)
+    assert result.lines()[3].startswith(said)
     assert result.to_json()["skill_found"] is skill_found
 
 
@@ -171,7 +173,7 @@ def test_too_little_to_test_on_is_said_and_still_trained(company: Tables, datase
     result = fit.train(company, params=changed(model=model))
     assert result.tested_from is None
     assert result.scores == ()
-    assert result.lines()[3] == "Too little history to test it on months it had not seen."
+    assert result.lines()[3].startswith("NOT TESTED 1, 3 months ahead, for the history is too short")
     assert result.to_json()["tested_from"] is None
     assert result.record.version == "1"
 

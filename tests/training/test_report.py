@@ -58,11 +58,12 @@ def test_the_verdict_without_skill_quotes_what_decided_it_at_each_horizon(unskil
     assert few.skill > 0.2
     assert verdict([few, level, unskilled], SINCE) == [
         "NO SKILL FOUND for churn, tested out of time from 2025-01-01: "
-        "1 month ahead, churn came to 5 accounts, too few to tell (10 are needed); "
         "3 months ahead, the AUC 0.50 (95 % interval from 0.37) is not above 0.5 beyond chance; "
         "6 months ahead, the log-loss was 232.2% worse than the base rate's (95 % interval from -232.2%) and "
         "the AUC 0.00 (95 % interval from 0.00) is not above 0.5 beyond chance. "
-        "Do not act on single accounts' churn probabilities or reasons."
+        "Do not act on single accounts' churn probabilities or reasons.",
+        "TOO FEW EVENTS to tell how good the churn probabilities are, tested out of time from 2025-01-01: 1 month "
+        "ahead churn came to 5 accounts; 10 accounts are needed.",
     ]
 
 
@@ -75,8 +76,17 @@ def test_the_verdict_where_all_left_says_so(scored: Any) -> None:
 def test_the_verdict_on_too_few_accounts_says_how_few(came: int, said: str, scored: Any) -> None:
     few = scored(probability=[0.9] * came + [0.1] * 20, base=[0.5] * (came + 20), event=[1.0] * came + [0.0] * 20)
     (line,) = verdict([few], SINCE)
-    assert line.startswith("NO SKILL FOUND for churn")
-    assert f" churn came to {said}, too few to tell (10 are needed). Do not act" in line
+    assert line == (
+        "TOO FEW EVENTS to tell how good the churn probabilities are, tested out of time from 2025-01-01: 3 months "
+        f"ahead churn came to {said}; 10 accounts are needed. Let the churn probabilities order whom you look at "
+        "first; act on what you find, not on the figures."
+    )
+
+
+def test_rows_of_one_account_are_told_from_accounts(scored: Any) -> None:
+    few = scored(probability=[0.9] * 2 + [0.1], base=[0.5] * 3, event=[1.0, 1.0, 0.0], accounts=["a", "a", "b"])
+    (line,) = verdict([few], SINCE)
+    assert "churn came to 1 account (2 rows); 10 accounts are needed. A row is an account at one origin" in line
 
 
 def test_each_outcome_has_its_verdict(unskilled: Any, scored: Any) -> None:
@@ -100,10 +110,11 @@ def test_tables_as_json_have_dates_as_text() -> None:
 
 def test_score_lines_have_a_line_a_score_under_a_head(skilled: Any, unskilled: Any) -> None:
     head, *lines = report.score_lines([skilled, unskilled])
-    assert head.split()[:5] == ["outcome", "months", "rows", "events", "AUC"]
-    assert [line.split()[:5] for line in lines] == [
-        ["churn", "3", "30", "15", "1.000"],
-        ["churn", "6", "30", "15", "0.000"],
+    assert head.split()[:6] == ["outcome", "months", "rows", "events", "accounts", "AUC"]
+    assert [line.split("   ")[-1] for line in (head, *lines)] == ["finding", "skill", "no skill"]
+    assert [line.split()[:6] for line in lines] == [
+        ["churn", "3", "30", "15", "15", "1.000"],
+        ["churn", "6", "30", "15", "15", "0.000"],
     ]
 
 

@@ -14,6 +14,7 @@ BOOTSTRAP = Bootstrap(resamples=400, seed=1)
 def accounts(**columns: Any) -> pd.DataFrame:
     """Two accounts at each of two origins, at one horizon."""
     frame = pd.DataFrame({"origin": pd.to_datetime(["2024-01-01"] * 2 + ["2024-02-01"] * 2), "horizon_months": 3})
+    frame = frame.assign(account_id=["one", "two"] * 2)
     other = {"expansion_probability": 0.5, "expansion_base": 0.5, "expanded": 0.0}
     return frame.assign(**({"churned": [1.0, 0.0, 0.0, 0.0]} | other | columns))
 

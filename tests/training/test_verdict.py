@@ -38,6 +38,15 @@ def windows(**apart: int) -> pd.DataFrame:
             "regression (-10%, beyond chance).",
         ),
         (
+            [("churn", 3, "the base rate", 0.76, "too few events")],
+            "Churn 3 months ahead, as a trace: better log-loss than the base rate (+76%), all that it was "
+            "held against.",
+        ),
+        (
+            [("churn", 3, "the base rate", -0.2, "too few events")],
+            "Churn 3 months ahead, as a trace: no better log-loss than any of the base rate (-20%).",
+        ),
+        (
             [
                 ("expansion", 6, "the base rate", 0.0, "no difference shown"),
                 ("expansion", 6, "the 60/40 health score", -0.3, "worse"),
