@@ -670,11 +670,13 @@ def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
         lambda: train(tables, params=params, progress=run.progress),
         lambda made: made.lines(),
     )
+    asked = params.backtest.origins
     few = params.model_copy(
-        update={"backtest": params.backtest.model_copy(update={"origins": min(params.backtest.origins, DEMO_ORIGINS)})}
+        update={"backtest": params.backtest.model_copy(update={"origins": min(asked, DEMO_ORIGINS)})}
     )
+    dates = counted(few.backtest.origins, "past date")
     steps.do(
-        "Backtest: forecasts from past dates against what came",
+        f"Backtest: forecasts from {dates} against what came; `holdfast backtest` takes {asked}",
         lambda: backtest(tables, params=few, progress=run.progress),
         lambda made: made.lines(),
     )
