@@ -166,8 +166,7 @@ def red_flag(figures: Retention) -> str | None:
     """A warning where expansion masks loss; None where it does not.
 
     That is where NRR lies `WIDE_GAP` (20 points) above GRR, or `WIDE_LOGO_GAP` (30 points) above logo retention, and
-    that ratio is `MOST_KEPT` (90 %) or less: a gap above little loss is growth. Nothing is scaled to
-    a year.
+    that ratio is `MOST_KEPT` (90 %) or less: a gap above little loss is growth. Nothing is scaled to a year.
     """
     gaps = []
     if figures.grr <= MOST_KEPT and figures.nrr - figures.grr >= WIDE_GAP:

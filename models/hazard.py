@@ -307,7 +307,7 @@ class LogisticHazard(Hazard):
     def fit(self, rows: Rows, others: Rows | None = None) -> Self:
         """Learn the coefficients; `others` are not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
-        design = np.hstack([self._design(rows.inputs), kinds_of_months(self.inputs, rows.inputs)])
+        design = self._with_kinds(rows.inputs)
         self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2)
         self.means_: Array = np.average(design, axis=0, weights=rows.weight)
         return self
@@ -345,9 +345,13 @@ class LogisticHazard(Hazard):
         away[self._width :] = 0
         return float(away @ np.linalg.solve(precision, away))
 
+    def _with_kinds(self, inputs: Array) -> Array:
+        """The columns of the inputs, and those of the kinds of months."""
+        return np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs)])
+
     def _information(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
         """Design with the intercept, (rows, columns + 1), and what each row tells of it: weight * p * (1 - p)."""
-        design = np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs), np.ones((len(inputs), 1))])
+        design = np.hstack([self._with_kinds(inputs), np.ones((len(inputs), 1))])
         chance = expit(design @ np.append(self.coefficients_, self.intercept_))
         return design, weight * chance * (1 - chance)
 

@@ -17,9 +17,8 @@ from serving.settings import ADDRESS, settings
 from serving.visit import LIVE
 
 SERVING = settings().serving
-if (
-    ADDRESS in os.environ
-):  # BentoML says localhost for 0.0.0.0, and too early; the first worker that can answer says where
+# BentoML says localhost for 0.0.0.0, and too early; the first worker that can answer says where.
+if ADDRESS in os.environ:
     logging.getLogger("bentoml.serve").addFilter(lambda record: "listening on" not in str(record.msg))
 NO_PROXY = "none"  # uvicorn must not believe who says whom it asks for; the guard decides that
 SECONDS = 60
