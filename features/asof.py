@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from features import contract
 from features.kinds import BITS
-from features.tables import Tables
+from features.tables import Tables, keys_of
 
 EPOCH = date(1970, 1, 1)
 NEVER = 2_000_000
@@ -154,6 +154,16 @@ class AsOf:
             SELECT e.*, s.k AS kv, s.t AS kv_t
             FROM ({rows}) e
             JOIN day_first s ON s.day = {seen_after}"""
+
+    def things(self, table: str, column: str, *, day: str | None, where: str, since_days: int) -> str:
+        """SELECT of the values of a column in the rows of so many days, and perhaps of more rows, NULL if there may be.
+
+        No value of a snapshot depends on them, only how things are numbered, so rows that none may see yet count too.
+        """
+        name = column.split(" AS ")[-1]
+        if self.tables.lists(table, name):
+            return f"SELECT {name} FROM raw.{keys_of(name)} UNION ALL SELECT NULL AS {name}"
+        return f"SELECT {name} FROM ({self.rows(table, [column], day=day, where=where, since_days=since_days)}) s"
 
     def rows(
         self,

@@ -107,12 +107,12 @@ def _codes(own: Sequence[Any], few: Few, asof: AsOf) -> str:
     """A word and a bit for each distinct thing, and for no thing, which `_tile` does not count."""
     stream = few.stream
     shown = next(column for column in stream.columns if column.split(" AS ")[-1] == few.key)
-    seen = asof.rows(stream.table, [shown], day=stream.day, where=stream.where, since_days=max(edges(own)))
+    things = asof.things(stream.table, shown, day=stream.day, where=stream.where, since_days=max(edges(own)))
     return f"""
         SELECT thing, CAST(FLOOR((place - 1) / {BITS}.0) AS INTEGER) AS word,
                CAST(1 AS BIGINT) << CAST(MOD(place - 1, {BITS}) AS INTEGER) AS bit
         FROM (SELECT thing, ROW_NUMBER() OVER (ORDER BY thing) AS place
-              FROM (SELECT DISTINCT {_thing(few.key)} AS thing FROM ({seen}) s) d) numbered"""
+              FROM (SELECT DISTINCT {_thing(few.key)} AS thing FROM ({things}) t) d) numbered"""
 
 
 def _thing(key: str) -> str:

@@ -155,7 +155,7 @@ def script(
     """The statements that make the snapshots, in a dialect of `features.dialects.EMITTED`; `as_of` and
     `term_ends_on` of the last one are days since 1970-01-01.
     """
-    recipe = _recipe(tables, dates, revenue, settings)
+    recipe = _recipe(tables.elsewhere(), dates, revenue, settings)
     made = [*recipe.statements, *recipe.ranking]
     return emitted.script(dialect, frames=recipe.asof.frames(), statements=made, assembly=recipe.final)
 

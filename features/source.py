@@ -34,7 +34,7 @@ from features.sql import named, quoted
 from features.tables import Tables, finish, open_tables, write_table
 from params import Params, Source, TableSource
 
-VERSION = 5  # raised when the same input would be read in another way, or more is said of it
+VERSION = 6  # raised when the same input would be read in another way, or more is said of it
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"

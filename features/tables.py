@@ -2,8 +2,9 @@
 
 Every table but `fx_rates` also holds `account_key`, the account's place among the sorted ids, and is sorted by blocks
 of accounts and, within a block, by month, so that a range of accounts or the newest months are read without the rest.
-Columns that the contract calls keyed have a whole number beside them in the same way (`user_id` has `user_id_key`).
-The engine works on these numbers; ids come back at the end.
+Columns that the contract calls keyed have a whole number beside them in the same way (`user_id` has `user_id_key`), and
+`recorded_at` has its day where only that counts (`recorded_at_day`: a sixth of the bytes). The engine works on these;
+ids come back at the end.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import pandas as pd
@@ -81,12 +83,16 @@ class Tables:
     def connect_keyed(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
         """The same for the engine: ids are whole numbers; `show_accounts` must be called before `raw` is read.
 
+        `recorded_at` is a date in tables of which only its day counts.
+
         Joins are taken as written, the small table on the right: DuckDB's guesses about the size of calendars made
         the engine three times slower. Nor are their days looked for while the rows are read: nearly all have one. Nor
         are sums cut into ranges of accounts: each range would read all the rows anew.
         """
         connection = self._attached(threads=threads, memory_gb=memory_gb)
         connection.execute(f"SET disabled_optimizers = '{UNHELPFUL}'")
+        for name in {column for table in self.kept for column in keyed_columns(table, self.columns[table])}:
+            connection.execute(f"CREATE VIEW raw.{keys_of(name)} AS {self.rows(keys_of(name), '')}")
         return connection
 
     def show_accounts(self, connection: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
@@ -97,8 +103,19 @@ class Tables:
                 select += f" WHERE account_key BETWEEN {first} AND {last}"
             connection.execute(f"CREATE OR REPLACE VIEW raw.{name} AS {select}")
 
+    def lists(self, table: str, column: str) -> bool:
+        """Whether all distinct values of a column are there as a table of their own, `raw.keys_<column>`."""
+        return table in self.kept and column in keyed_columns(table, self.columns[table])
+
+    def elsewhere(self) -> Self:
+        """The same tables as they would be in a warehouse that nothing is known of."""
+        return replace(self, warehouse=Warehouse("", "", dict.fromkeys(self.columns, ""), {}, {}))
+
     def rows(self, table: str, key: str) -> str:
         """SELECT of the rows of the account with a key, as `raw` would show them; of all rows where none has one."""
+        if table not in self.columns:  # the keys of a column
+            column = table.removeprefix(keys_of(""))
+            return f"SELECT {key_of(column)} AS {column} FROM stored.{table}"
         where = f" WHERE account_key = {key}" if self.has(table, "account_id") else ""
         return f"SELECT {self._shown(table, keyed=True)} FROM stored.{table}{where}"
 
@@ -124,6 +141,7 @@ class Tables:
         """The columns of a table as `raw` shows them."""
         present = self.columns[table]
         keys = {"account_id": "account_key"} | {name: key_of(name) for name in keyed_columns(table, present)}
+        keys |= {name: day_beside(name) for name in moments_by_day(table, present)}
         absent = {c.name: f"CAST(NULL AS {c.type.sql})" for c in contract.TABLES[table] if c.name not in present}
         shown = {name: named(name) for name in present} | absent
         if keyed:
@@ -136,9 +154,25 @@ def keyed_columns(table: str, present: Sequence[str]) -> list[str]:
     return [column.name for column in contract.TABLES[table] if column.keyed and column.name in present]
 
 
+def keys_of(column: str) -> str:
+    """Name of the table of a column's keys."""
+    return f"keys_{column}"
+
+
 def key_of(column: str) -> str:
     """Name of the key beside a column."""
     return f"{column}_key"
+
+
+def moments_by_day(table: str, present: Sequence[str]) -> list[str]:
+    """The moments of a table's rows of which only the day counts: of rows that have no versions, when it was recorded."""
+    by_day = contract.TABLES[table].event_day is not None and contract.TABLES[table].version is None
+    return ["recorded_at"] if by_day and "recorded_at" in present else []
+
+
+def day_beside(moment: str) -> str:
+    """Name of the day beside a moment."""
+    return f"{moment}_day"
 
 
 def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str) -> None:
@@ -157,9 +191,10 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequ
         text = (
             code(f"s.{named(name)}") if contract.TABLES[table].column(name).type is contract.Type.TEXT else f"s.{name}"
         )
-        connection.execute(_keys(f"keys_{name}", name, key_of(name), f"SELECT {text} AS {name} FROM ({select}) s"))
-        joins += f" LEFT JOIN made.keys_{name} {name}_keys ON {name}_keys.{name} = {text}"
+        connection.execute(_keys(keys_of(name), name, key_of(name), f"SELECT {text} AS {name} FROM ({select}) s"))
+        joins += f" LEFT JOIN made.{keys_of(name)} {name}_keys ON {name}_keys.{name} = {text}"
         keys.append(f"{name}_keys.{key_of(name)}")
+    keys += [f"CAST(s.{name} AS DATE) AS {day_beside(name)}" for name in moments_by_day(table, columns)]
     places = ", ".join(str(place) for place in range(1, len(keys) + len(columns) + 1))
     connection.execute(f"""
         CREATE TABLE made.{table} AS SELECT {", ".join(keys)}, s.* FROM ({select}) s {joins}
