@@ -259,14 +259,11 @@ def _many(parts: Sequence[Part], asof: AsOf) -> Iterator[tuple[str, str]]:
 def _arrivals(own: Sequence[Many], asof: AsOf) -> str:
     """Of each thing and arrival: its newest day, and its active days just before that snapshot as bits."""
     stream, key = own[0].stream, own[0].key
-    windows = sorted({part.window_days for part in own if part.counted != "seen"})
-    bit = "CAST(1 AS BIGINT) << CAST(e.day - e.kv_t + {} AS INTEGER)"
-    bits = "".join(
-        f", BIT_OR(CASE WHEN e.day >= e.kv_t - {window} THEN {bit.format(window)} ELSE 0 END) AS days_{window}"
-        for window in windows
-    )
+    bits, joined = "", ""
+    if any(part.counted != "seen" for part in own):
+        bits, joined = ", BIT_OR(r.bit) AS days", "JOIN reach_bit r ON r.reach = e.kv_t - e.day"
     return f"""
-        SELECT account_id, {key} AS thing, kv, MAX(day) AS day{bits} FROM ({_events(own, asof)}) e
+        SELECT account_id, {key} AS thing, kv, MAX(day) AS day{bits} FROM ({_events(own, asof)}) e {joined}
         WHERE {key} IS NOT NULL AND {stream.active} GROUP BY account_id, {key}, kv"""
 
 
@@ -291,7 +288,7 @@ def _days_of_each(arrivals: str, own: Sequence[Many], asof: AsOf) -> str:
         for part in own
     }
     columns = ", ".join(f"SUM({sql}) AS {name}" for name, sql in counted.items())
-    shifted = f"a.days_{window} >> CAST(p.shift AS INTEGER)"
+    shifted = f"a.days >> CAST(p.shift + {BITS - window} AS INTEGER)"
     # Where snapshots lie at least a window apart, no two arrivals of a thing share one.
     days, group = (
         (shifted, "") if asof.shortest_gap >= window else (f"BIT_OR({shifted})", "GROUP BY a.account_id, a.thing, p.k")

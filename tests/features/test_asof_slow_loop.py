@@ -514,7 +514,7 @@ def test_a_feature_equals_the_slow_loop(feature: Any, slow: pd.DataFrame, fast: 
                      id="newest day of a segment taken for its last"),
         pytest.param(compiler, "_days_of_each", ">> CAST(p.shift", ">> CAST(0 * p.shift", "days_per_user_28d",
                      id="days not shifted"),
-        pytest.param(compiler, "_days_of_each", "BIT_OR(a.days_28 >>", "MAX(a.days_28 >>", "days_per_user_28d",
+        pytest.param(compiler, "_days_of_each", "BIT_OR(a.days >>", "MAX(a.days >>", "days_per_user_28d",
                      id="days of one arrival only"),
         pytest.param(AsOf, "events", "s.t AS kv_t", "s.t - 5 AS kv_t", "days_per_user_28d",
                      id="days counted back from another day"),
