@@ -24,7 +24,7 @@ from features.sql import named, quoted
 MANIFEST = "holdfast_manifest"
 KEYS = "holdfast_keys"  # account_id, account_key
 UNHELPFUL = "join_order,build_side_probe_side,join_filter_pushdown,partitioned_execution"  # see `connect_keyed`
-BLOCK = 64  # accounts whose rows lie together, month by month
+BLOCK = 256  # accounts whose rows lie together, month by month; fewer make the newest month dearer, more all dates
 
 
 @dataclass(frozen=True)
