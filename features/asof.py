@@ -62,8 +62,8 @@ class AsOf:
         its days to the right so that the last day of the band has the lowest.
         `day_span(day, k, reach)`: the snapshots that still see a day, and how many days before them it lies.
         `arrival_span(kv, k, shift)`: each snapshot and those less than `BITS` days after it.
-        `reach_bit(reach, bit)`: the bit of a day that lies so many days before a snapshot: the last day's is the highest
-        of `BITS`, days further back have none.
+        `reach_bit(reach, bit)`: the bit of a day that lies so many days before a snapshot: the last day's is the
+        highest of `BITS`, days further back have none.
         """
         days = self._days
         firsts = [(d, bisect_right(days, d)) for d in range(days[0] - max(self.longest, 1), days[-1])]

@@ -15,7 +15,7 @@ CLIFF_DAYS = 120
 YEAR = 365
 GROWS = "COALESCE(kind, '') IN ('upsell', 'cross_sell')"
 REPRICES = "COALESCE(kind, '') = 'price_change'"
-CONTINUES = "before_until >= starts AND before_priced_in = priced_in"
+CONTINUES = "continues = 1"
 RISES = f"({CONTINUES} AND mrr_cents > before_mrr_cents)"
 FALLS = f"({CONTINUES} AND mrr_cents < before_mrr_cents)"
 RECENT = f"starts > t - {YEAR}"

@@ -20,7 +20,8 @@ def statements(asof: AsOf, rules: Revenue) -> list[str]:
     """Statements that make temp tables `lines` and `spine`; the frames of `asof` must have been loaded.
 
     `lines` is `line_states` of `features.revenue_lines`, the columns that are read of it, with the currency it is
-    `priced_in` (never NULL), `arr_cents` in the reporting currency and `active` (1 if it has ARR at `t`).
+    `priced_in` (never NULL), `arr_cents` in the reporting currency, `active` (1 if it has ARR at `t`) and `continues`
+    (1 if the line before it ran up to its start, in the same currency).
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
     that term and the ARR `due_cents` of all lines that end with it, `overdue_days`, `notice_given`, the ARR under
@@ -39,8 +40,8 @@ def statements(asof: AsOf, rules: Revenue) -> list[str]:
 def lines_without_rate() -> str:
     """SELECT of the currencies that lack a rate for some snapshot: currency, lines, first day."""
     return """
-        SELECT currency, COUNT(DISTINCT contract_id) AS lines, MIN(t) AS first_day FROM lines
-        WHERE rate IS NULL AND starts <= t AND t < active_until GROUP BY currency ORDER BY currency"""
+        SELECT priced_in AS currency, COUNT(DISTINCT contract_id) AS lines, MIN(t) AS first_day FROM lines
+        WHERE rate IS NULL AND starts <= t AND t < active_until GROUP BY priced_in ORDER BY priced_in"""
 
 
 def attribute_names(asof: AsOf) -> tuple[str, ...]:
@@ -60,9 +61,9 @@ def _arr_cents(mrr_cents: str, rate: str) -> str:
 
 
 LINE_COLUMNS = (
-    "account_id", "k", "t", "contract_id", "product", "kind", "currency", "rate", "mrr_cents", "arr_cents",
+    "account_id", "k", "t", "contract_id", "product", "kind", "priced_in", "rate", "mrr_cents", "arr_cents",
     "list_arr_cents", "seats", "auto_renew", "starts", "ends", "term_ends", "active_until", "notice", "overdue",
-    "priced_in", "before_mrr_cents", "before_until", "before_ends",
+    "before_mrr_cents", "before_ends",
 )  # fmt: skip
 
 
@@ -72,7 +73,8 @@ def _lines(rules: Revenue) -> str:
     rate = f"CASE WHEN {priced_in} = {home} THEN 1.0 ELSE r.rate END"
     return f"""
         SELECT {", ".join(f"l.{name}" for name in LINE_COLUMNS)},
-               COALESCE(l.before_currency, {home}) AS before_priced_in,
+               CASE WHEN l.before_until >= l.starts AND COALESCE(l.before_currency, {home}) = l.priced_in
+                    THEN 1 ELSE 0 END AS continues,
                CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
                     THEN 1 ELSE 0 END AS active
         FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,

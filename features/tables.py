@@ -165,7 +165,7 @@ def key_of(column: str) -> str:
 
 
 def moments_by_day(table: str, present: Sequence[str]) -> list[str]:
-    """The moments of a table's rows of which only the day counts: of rows that have no versions, when it was recorded."""
+    """The moments of a table's rows of which only the day counts: when they were recorded, if they have no versions."""
     by_day = contract.TABLES[table].event_day is not None and contract.TABLES[table].version is None
     return ["recorded_at"] if by_day and "recorded_at" in present else []
 

@@ -21,6 +21,7 @@ class Embedded:
     def __init__(self, tables: Tables, *, threads: int, memory_gb: float) -> None:
         self._tables = tables
         self._memory_gb = memory_gb
+        self._parsed: dict[str, duckdb.Statement] = {}
         self.connection: duckdb.DuckDBPyConnection = tables.connect_keyed(threads=threads, memory_gb=memory_gb)
 
     def __enter__(self) -> Self:
@@ -52,9 +53,11 @@ class Embedded:
             yield
 
     def make(self, statements: Sequence[str]) -> None:
-        """Run statements that make and drop temporary tables."""
-        for statement in statements:
-            self.connection.execute(statement)
+        """Run statements that make and drop temporary tables; each text is parsed once, for however many ranges."""
+        for text in statements:
+            if text not in self._parsed:
+                (self._parsed[text],) = self.connection.extract_statements(text)
+            self.connection.execute(self._parsed[text])
 
     def fetch(self, select: str) -> pa.Table:
         """The rows of a SELECT."""
