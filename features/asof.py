@@ -203,7 +203,15 @@ class AsOf:
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
-        known_ended = f"v.ended + {lag} < c.t OR v.notice + {lag} < c.t"
+        shown = f"""v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
+                   v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
+                   v.product_line, v.center_line,
+                   CASE WHEN v.ended + {lag} < c.t OR v.notice + {lag} < c.t THEN v.ended END AS ended,
+                   CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice"""
+        if self.alone:  # then all that is known is news
+            return f"""
+            SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {shown}
+            FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c"""
         return f"""
             WITH versions AS (
                 SELECT r.*, LEAD(r.kv) OVER (
@@ -218,11 +226,7 @@ class AsOf:
                       JOIN day_first b ON b.day = v.ended + {lag} AND b.day >= {first}
                 UNION SELECT v.center_line, b.k FROM versions v
                       JOIN day_first b ON b.day = v.notice + {lag} AND b.day >= {first})
-            SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
-                   v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
-                   v.product_line, v.center_line,
-                   CASE WHEN {known_ended} THEN v.ended END AS ended,
-                   CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice
+            SELECT c.k, c.next_k, {shown}
             FROM versions v
             JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
                   FROM news n JOIN cal s ON s.k = n.k) c
@@ -246,10 +250,7 @@ class AsOf:
                    CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})
                         THEN v.ended END AS ended,
                    CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
-            FROM (SELECT r.*, LEAD(r.known_day) OVER (
-                             PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
-                  FROM ({self._contract_rows()}) r WHERE r.known_day < {cut}) v
-            JOIN cal c ON v.later IS NULL AND (v.starts < c.t OR v.signed < c.t)"""
+            FROM ({self._newest_known(cut)}) v JOIN cal c ON (v.starts < c.t OR v.signed < c.t)"""
 
     def attributes(self) -> str:
         """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
@@ -329,6 +330,16 @@ class AsOf:
         known = f"COALESCE({day_of('recorded_at')}, {fallback})"
         # the row's own record says nothing of a cell filled in later: that waits for the lag from its own day on
         return f"GREATEST({known}, {day_of(event)} + {lag})" if late and lag else known
+
+    def _newest_known(self, day: int) -> str:
+        """SELECT of the newest version of each contract line that was known before a day."""
+        known = f"SELECT * FROM ({self._contract_rows()}) r WHERE r.known_day < {day}"
+        if not self.tables.has("contracts", "recorded_at"):  # then there is one version of each
+            return known
+        return f"""
+            SELECT * FROM (SELECT r.*, LEAD(r.known_day) OVER (
+                                  PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
+                           FROM ({known}) r) versions WHERE later IS NULL"""
 
     def _contract_rows(self) -> str:
         lag = self.tables.lag_days.get("contracts", 0)

@@ -359,7 +359,7 @@ def test_labels_see_neither_past_known_by_nor_past_their_window(
     ("name", "old", "new", "change"),
     [
         pytest.param(
-            "contracts_in_hindsight", "WHERE r.known_day <", "WHERE TRUE OR r.known_day <", poisoned, id="past known_by"
+            "_newest_known", "WHERE r.known_day <", "WHERE TRUE OR r.known_day <", poisoned, id="past known_by"
         ),
         pytest.param(
             "contracts_in_hindsight", "(v.ended < c.t OR v.notice < c.t)", "(TRUE)", after_the_window,
