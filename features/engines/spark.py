@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from features.engines.engine import Frames, as_arrow, by_date_and_account, drive
 from features.problems import BadInput, Finding
 
 LOOPBACK = "127.0.0.1"
+PAGE = "2m"  # what a sort takes at the least; of the default, 64 MB, the thirty sorts of the last step take 4 GB
+JAVA_CONDITION = re.compile(r"\[([A-Z][A-Z_.]+)\]")  # how the text of an error in Java tells its condition
 LOG = """
 rootLogger.level = fatal
 rootLogger.appenderRef.stderr.ref = console
@@ -49,6 +52,7 @@ class Spark:
     def __enter__(self) -> Self:
         sql = driver("pyspark.sql", extra="spark")
         self._error = driver("pyspark.errors", extra="spark").PySparkException
+        self._java_error = driver("py4j.protocol", extra="spark").Py4JJavaError  # of what fails while rows come over
         running = sql.SparkSession.getActiveSession()
         self._own = running is None
         try:
@@ -125,6 +129,9 @@ class Spark:
             yield
         except self._error as error:
             raise RuntimeError(f"Spark could not make {what}: {error.getCondition() or type(error).__name__}") from None
+        except self._java_error as error:
+            conditions = JAVA_CONDITION.findall(str(error))
+            raise RuntimeError(f"Spark could not make {what}: {conditions[-1] if conditions else 'Java'}") from None
 
     def _keep(self, name: str, frame: Any) -> None:
         frame.createOrReplaceTempView(name)
@@ -143,6 +150,7 @@ def _settings(master: str, threads: int, memory_gb: float) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "FATAL",
+        "spark.buffer.pageSize": PAGE,
         "spark.driver.memory": f"{max(int(memory_gb * 1024), 512)}m",
         "spark.sql.shuffle.partitions": str(2 * threads if master.startswith("local") else 200),
     }

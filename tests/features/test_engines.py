@@ -315,6 +315,20 @@ def test_spark_gives_the_same_values(odd: pa.Table, expected: pa.Table) -> None:
     assert values(Spark("local[2]", threads=2, memory_gb=1), odd).to_pydict() == expected.to_pydict()
 
 
+@needs_java
+@pytest.mark.usefixtures("light_spark")
+def test_what_fails_in_spark_tells_its_condition_and_no_value() -> None:
+    with Spark("local[2]", threads=2, memory_gb=1) as engine:
+        engine.load({"largest": pa.table({"x": pa.array([2**63 - 1, 2**63 - 1])})})
+        with pytest.raises(RuntimeError, match=r"Spark could not make the result: \w*OVERFLOW$"):
+            engine.fetch("SELECT x + 1 AS more FROM largest")
+        with (
+            pytest.raises(RuntimeError, match=r"Spark could not make the result: Java$"),
+            engine._failing("the result"),
+        ):
+            engine._session._jvm.java.util.Optional.empty().get()
+
+
 class InSQLite(Lite):
     """SQLite as an engine that takes statements as text, and moments as the store gives them."""
 
