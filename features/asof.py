@@ -167,7 +167,7 @@ class AsOf:
         No value of a snapshot depends on them, only how things are numbered, so rows that none may see yet count too.
         """
         name = column.split(" AS ")[-1]
-        if self.tables.lists(table, name):
+        if self.tables.lists(table, column):  # not an expression that only has its name
             return f"SELECT {name} FROM raw.{keys_of(name)} UNION ALL SELECT NULL AS {name}"
         return f"SELECT {name} FROM ({self.rows(table, [column], day=day, where=where, since_days=since_days)}) s"
 
@@ -333,13 +333,11 @@ class AsOf:
 
     def _newest_known(self, day: int) -> str:
         """SELECT of the newest version of each contract line that was known before a day."""
-        known = f"SELECT * FROM ({self._contract_rows()}) r WHERE r.known_day < {day}"
-        if not self.tables.has("contracts", "recorded_at"):  # then there is one version of each
-            return known
         return f"""
             SELECT * FROM (SELECT r.*, LEAD(r.known_day) OVER (
                                   PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
-                           FROM ({known}) r) versions WHERE later IS NULL"""
+                           FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
+            WHERE later IS NULL"""
 
     def _contract_rows(self) -> str:
         lag = self.tables.lag_days.get("contracts", 0)

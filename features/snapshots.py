@@ -305,7 +305,7 @@ class _Recipe:
     @cached_property
     def definition(self) -> dict[str, Any]:
         """The rules, and a digest of each feature and of the SQL all stand on."""
-        anchor = _recipe_at(self.asof.tables, ANCHOR, self.revenue, self.selection)
+        anchor = _recipe_at(self.asof.tables.elsewhere(), ANCHOR, self.revenue, self.selection)
         common = [str(VERSION), *spine.statements(anchor.asof, anchor.revenue), *anchor.ranking, anchor.final]
         return {
             "rules": self.revenue.model_dump(mode="json"),

@@ -105,7 +105,7 @@ class Tables:
 
     def lists(self, table: str, column: str) -> bool:
         """Whether all distinct values of a column are there as a table of their own, `raw.keys_<column>`."""
-        return table in self.kept and column in keyed_columns(table, self.columns[table])
+        return self.warehouse is None and column in keyed_columns(table, self.columns[table])
 
     def elsewhere(self) -> Self:
         """The same tables as they would be in a warehouse that nothing is known of."""

@@ -128,7 +128,7 @@ class Single:
             self._duck.connection.execute(f"PREPARE read_{name} AS SELECT {shown} FROM {rows}")
             self._lite.declare(f"raw_{name}", list(kinds))
             if name not in self._own:
-                self._lite.fill(f"raw_{name}", self._read(name))
+                self._lite.fill(f"raw_{name}", self._duck.connection.execute(f"EXECUTE read_{name}").fetchall())
 
     def _prepare_snapshot(self) -> None:
         """Plan what is computed of the parts; they come as Arrow, since no plan with a stored table in it is kept."""
