@@ -162,14 +162,13 @@ class AsOf:
             JOIN day_first s ON s.day = {seen_after}"""
 
     def things(self, table: str, column: str, *, day: str | None, where: str, since_days: int) -> str:
-        """SELECT of the values of a column in the rows of so many days, and perhaps of more rows, NULL if there may be.
+        """SELECT of rows with all values that a column has in the last `since_days`, NULL among them if there may be.
 
-        No value of a snapshot depends on them, only how things are numbered, so rows that none may see yet count too.
+        There may be other values too, of rows that no snapshot sees: what things are numbered by, and nothing else.
         """
-        name = column.split(" AS ")[-1]
         if self.tables.lists(table, column):  # not an expression that only has its name
-            return f"SELECT {name} FROM raw.{keys_of(name)} UNION ALL SELECT NULL AS {name}"
-        return f"SELECT {name} FROM ({self.rows(table, [column], day=day, where=where, since_days=since_days)}) s"
+            return f"SELECT {column} FROM raw.{keys_of(column)} UNION ALL SELECT NULL AS {column}"
+        return self.rows(table, [column], day=day, where=where, since_days=since_days)
 
     def rows(
         self,
@@ -203,9 +202,7 @@ class AsOf:
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
-        shown = f"""v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
-                   v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
-                   v.product_line, v.center_line,
+        shown = f"""{_LINE},
                    CASE WHEN v.ended + {lag} < c.t OR v.notice + {lag} < c.t THEN v.ended END AS ended,
                    CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice"""
         if self.alone:  # then all that is known is news
@@ -244,9 +241,7 @@ class AsOf:
         lag = self.tables.lag_days.get("contracts", 0)
         ended = "v.ended < c.t OR v.notice < c.t"
         return f"""
-            SELECT c.k, c.k + 1 AS next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency,
-                   v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends,
-                   v.product_line, v.center_line,
+            SELECT c.k, c.k + 1 AS next_k, {_LINE},
                    CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})
                         THEN v.ended END AS ended,
                    CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
@@ -359,6 +354,12 @@ class AsOf:
                    {get["recorded_at"]} AS version, {signed} AS signed,
                    {known} AS known_day
             FROM raw.contracts"""
+
+
+_LINE = ", ".join(f"v.{name}" for name in (
+    "account_id", "contract_id", "product", "kind", "buying_center", "currency", "mrr_cents", "list_mrr_cents", "seats",
+    "auto_renew", "starts", "ends", "product_line", "center_line",
+))  # fmt: skip
 
 
 def _signed_and_recorded(recorded: str, signed: str, else_on: str) -> str:

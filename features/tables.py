@@ -24,6 +24,7 @@ from features.sql import named, quoted
 MANIFEST = "holdfast_manifest"
 KEYS = "holdfast_keys"  # account_id, account_key
 UNHELPFUL = "join_order,build_side_probe_side,join_filter_pushdown,partitioned_execution"  # see `connect_keyed`
+RECORDED_DAY = "recorded_at_day"  # the column beside `recorded_at`
 BLOCK = 256  # accounts whose rows lie together, month by month; fewer make the newest month dearer, more all dates
 
 
@@ -83,7 +84,8 @@ class Tables:
     def connect_keyed(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
         """The same for the engine: ids are whole numbers; `show_accounts` must be called before `raw` is read.
 
-        `recorded_at` is a date in tables of which only its day counts.
+        `recorded_at` is a date in tables of which only its day counts; `raw.keys_<column>` has the distinct values of a
+        keyed column.
 
         Joins are taken as written, the small table on the right: DuckDB's guesses about the size of calendars made
         the engine three times slower. Nor are their days looked for while the rows are read: nearly all have one. Nor
@@ -91,8 +93,8 @@ class Tables:
         """
         connection = self._attached(threads=threads, memory_gb=memory_gb)
         connection.execute(f"SET disabled_optimizers = '{UNHELPFUL}'")
-        for name in {column for table in self.kept for column in keyed_columns(table, self.columns[table])}:
-            connection.execute(f"CREATE VIEW raw.{keys_of(name)} AS {self.rows(keys_of(name), '')}")
+        for keys in self._keys:
+            connection.execute(f"CREATE VIEW raw.{keys} AS {self.rows(keys, '')}")
         return connection
 
     def show_accounts(self, connection: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
@@ -113,8 +115,8 @@ class Tables:
 
     def rows(self, table: str, key: str) -> str:
         """SELECT of the rows of the account with a key, as `raw` would show them; of all rows where none has one."""
-        if table not in self.columns:  # the keys of a column
-            column = table.removeprefix(keys_of(""))
+        if table in self._keys:
+            column = self._keys[table]
             return f"SELECT {key_of(column)} AS {column} FROM stored.{table}"
         where = f" WHERE account_key = {key}" if self.has(table, "account_id") else ""
         return f"SELECT {self._shown(table, keyed=True)} FROM stored.{table}{where}"
@@ -125,6 +127,12 @@ class Tables:
         select = f"SELECT MIN(account_key), MAX(account_key) FROM stored.{KEYS} {chosen}"
         ((first, last),) = connection.execute(select).fetchall()
         return (0, -1) if first is None else (first, last)
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        """The tables of keys that are in `database`, and the column of each."""
+        columns = (column for table in self.kept for column in keyed_columns(table, self.columns[table]))
+        return {keys_of(column): column for column in columns}
 
     def _attached(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
@@ -141,7 +149,7 @@ class Tables:
         """The columns of a table as `raw` shows them."""
         present = self.columns[table]
         keys = {"account_id": "account_key"} | {name: key_of(name) for name in keyed_columns(table, present)}
-        keys |= {name: day_beside(name) for name in moments_by_day(table, present)}
+        keys |= {"recorded_at": RECORDED_DAY} if has_recorded_day(table, present) else {}
         absent = {c.name: f"CAST(NULL AS {c.type.sql})" for c in contract.TABLES[table] if c.name not in present}
         shown = {name: named(name) for name in present} | absent
         if keyed:
@@ -164,15 +172,10 @@ def key_of(column: str) -> str:
     return f"{column}_key"
 
 
-def moments_by_day(table: str, present: Sequence[str]) -> list[str]:
-    """The moments of a table's rows of which only the day counts: when they were recorded, if they have no versions."""
-    by_day = contract.TABLES[table].event_day is not None and contract.TABLES[table].version is None
-    return ["recorded_at"] if by_day and "recorded_at" in present else []
-
-
-def day_beside(moment: str) -> str:
-    """Name of the day beside a moment."""
-    return f"{moment}_day"
+def has_recorded_day(table: str, present: Sequence[str]) -> bool:
+    """Whether a table has `RECORDED_DAY`: it has `recorded_at`, and no versions that its time of day tells apart."""
+    declared = contract.TABLES[table]
+    return "recorded_at" in present and declared.event_day is not None and declared.version is None
 
 
 def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str) -> None:
@@ -194,7 +197,8 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequ
         connection.execute(_keys(keys_of(name), name, key_of(name), f"SELECT {text} AS {name} FROM ({select}) s"))
         joins += f" LEFT JOIN made.{keys_of(name)} {name}_keys ON {name}_keys.{name} = {text}"
         keys.append(f"{name}_keys.{key_of(name)}")
-    keys += [f"CAST(s.{name} AS DATE) AS {day_beside(name)}" for name in moments_by_day(table, columns)]
+    if has_recorded_day(table, columns):
+        keys.append(f"CAST(s.recorded_at AS DATE) AS {RECORDED_DAY}")
     places = ", ".join(str(place) for place in range(1, len(keys) + len(columns) + 1))
     connection.execute(f"""
         CREATE TABLE made.{table} AS SELECT {", ".join(keys)}, s.* FROM ({select}) s {joins}

@@ -17,7 +17,7 @@ from features.engines import embedded, single
 from features.problems import TABLES_STORED, BadInput
 from features.revenue import arr_by_account
 from features.snapshots import LiveSnapshots, build, make, month_starts, of_account, plan, stored
-from features.tables import Tables
+from features.tables import Tables, tables_from_frames
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2023, 3, 1), date(2023, 4, 1), date(2023, 10, 21), date(2024, 2, 29)]
@@ -422,6 +422,38 @@ def test_one_account_on_demand_is_its_row_of_the_batch(
                 expected = batch.frame.loc[[row]].reset_index(drop=True)
                 pd.testing.assert_frame_equal(one.frame, expected, check_exact=True)
                 assert one.features == batch.features
+
+
+def small_company(database: Path, features: int) -> Tables:
+    """Account `a` uses many product features, `b` three of them; its only contract line is there twice."""
+    used = [("a", f"f{number}") for number in range(features)] + [("b", "f1"), ("b", "z1"), ("b", "z2")]
+    frames = {
+        "accounts": pd.DataFrame({"account_id": ["a", "b"]}),
+        "contracts": pd.DataFrame(
+            {"contract_id": ["1", "2", "2"], "account_id": ["a", "b", "b"], "starts_on": date(2023, 1, 1), "mrr": 10}
+        ),
+        "usage": pd.DataFrame(used, columns=["account_id", "feature"]).assign(used_on=date(2024, 2, 20), user_id="u"),
+    }
+    return tables_from_frames(frames, database, data_until=date(2024, 3, 2))
+
+
+def test_an_account_on_demand_knows_more_product_features_than_rows_of_one_account_are_read(
+    tmp_path: Path, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "MANY_ROWS", 20)
+    with LiveSnapshots(small_company(tmp_path / "tables.duckdb", 30), LAST, params=settings()) as live:
+        row = live.of("b").frame.iloc[0]
+    assert (row["usage_28d"], row["features_used_28d"]) == (3, 3)
+
+
+def test_a_contract_line_that_is_there_twice_counts_once_whatever_dates_are_made_together(
+    tmp_path: Path, settings: Callable[..., params.Params]
+) -> None:
+    tables, used = small_company(tmp_path / "tables.duckdb", 1), settings()
+    engine = {"revenue": used.revenue, "settings": used.snapshots, "threads": 1, "memory_gb": 0.5}
+    for dates in ([LAST], [THIRD, LAST]):
+        frame = build(tables, dates, **engine).frame
+        assert frame["arr"].tolist() == [120, 120] * len(dates)
 
 
 def test_each_account_on_demand_and_its_ranks(

@@ -132,18 +132,20 @@ def test_a_snapshot_does_not_depend_on_those_made_with_it(
     pd.testing.assert_frame_equal(together, apart, check_exact=True)
 
 
-@pytest.mark.parametrize("cut", ["e.day < ", "e.known_day < "])
+@pytest.mark.parametrize(
+    ("name", "cut"), [("events", "e.day < "), ("events", "e.known_day < "), ("_newest_known", "r.known_day < ")]
+)
 def test_a_date_alone_that_sees_what_comes_later_is_caught(
-    company_tables: Any, snapshots_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, cut: str
+    company_tables: Any, snapshots_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, cut: str
 ) -> None:
-    sound, found = AsOf.events, []
+    sound, found = getattr(AsOf, name), []
 
     def leaking(self: AsOf, *args: Any, **more: Any) -> str:
         sql = sound(self, *args, **more)
         found.extend([sql] * (cut in sql))
         return sql.replace(cut, f"-1 * {cut}")
 
-    monkeypatch.setattr(AsOf, "events", leaking)
+    monkeypatch.setattr(AsOf, name, leaking)
     with pytest.raises(AssertionError, match="DataFrame"):
         test_a_snapshot_does_not_depend_on_those_made_with_it(company_tables, snapshots_of)
     assert found, f"a date alone is no longer cut by {cut!r}: rewrite the mutant"
