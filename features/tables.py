@@ -24,7 +24,8 @@ from features.sql import named, quoted
 MANIFEST = "holdfast_manifest"
 KEYS = "holdfast_keys"  # account_id, account_key
 UNHELPFUL = "join_order,build_side_probe_side,join_filter_pushdown,partitioned_execution"  # see `connect_keyed`
-RECORDED_DAY = "recorded_at_day"  # the column beside `recorded_at`
+RECORDED = "recorded_at"
+RECORDED_DAY = f"{RECORDED}_day"  # beside it
 BLOCK = 256  # accounts whose rows lie together, month by month; fewer make the newest month dearer, more all dates
 
 
@@ -149,7 +150,7 @@ class Tables:
         """The columns of a table as `raw` shows them."""
         present = self.columns[table]
         keys = {"account_id": "account_key"} | {name: key_of(name) for name in keyed_columns(table, present)}
-        keys |= {"recorded_at": RECORDED_DAY} if has_recorded_day(table, present) else {}
+        keys |= {RECORDED: RECORDED_DAY} if has_recorded_day(table, present) else {}
         absent = {c.name: f"CAST(NULL AS {c.type.sql})" for c in contract.TABLES[table] if c.name not in present}
         shown = {name: named(name) for name in present} | absent
         if keyed:
@@ -175,7 +176,7 @@ def key_of(column: str) -> str:
 def has_recorded_day(table: str, present: Sequence[str]) -> bool:
     """Whether a table has `RECORDED_DAY`: it has `recorded_at`, and no versions that its time of day tells apart."""
     declared = contract.TABLES[table]
-    return "recorded_at" in present and declared.event_day is not None and declared.version is None
+    return RECORDED in present and declared.event_day is not None and declared.version is None
 
 
 def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], select: str) -> None:
@@ -198,7 +199,7 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequ
         joins += f" LEFT JOIN made.{keys_of(name)} {name}_keys ON {name}_keys.{name} = {text}"
         keys.append(f"{name}_keys.{key_of(name)}")
     if has_recorded_day(table, columns):
-        keys.append(f"CAST(s.recorded_at AS DATE) AS {RECORDED_DAY}")
+        keys.append(f"CAST(s.{RECORDED} AS DATE) AS {RECORDED_DAY}")
     places = ", ".join(str(place) for place in range(1, len(keys) + len(columns) + 1))
     connection.execute(f"""
         CREATE TABLE made.{table} AS SELECT {", ".join(keys)}, s.* FROM ({select}) s {joins}
