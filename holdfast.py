@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from features.feature import Feature
+    from features.families.feature import Feature
+    from features.inputs.load import Loaded
     from features.leaks import Grade, Leak, Leaks
-    from features.source import Loaded
-    from features.tables import Tables
+    from features.tables.checked import Tables
     from params import Params
-    from serving.forecast import Forecast
-    from serving.registry import Champion
-    from training.leak_cost import LeakCost, NotMeasured
-    from training.registry import Version
+    from serving.forecast.batch import Forecast
+    from serving.forecast.champion import Champion
+    from training.backtest.leak_cost import LeakCost, NotMeasured
+    from training.tracking.versions import Version
 
 Made = TypeVar("Made")
 
@@ -174,7 +174,7 @@ class Run:
 
     def load(self) -> "Loaded":
         """The checked tables and the report of the check."""
-        from features.source import load_tables
+        from features.inputs.load import load_tables
 
         return load_tables(self.params, progress=self.progress)
 
@@ -282,9 +282,9 @@ def _command(*words: str) -> str:
 
 def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
-    from features.problems import BadInput
+    from features.tables.problems import BadInput
     from params import SettingsError, StoreUnreachable
-    from serving.problems import BadRequest, NoModel, NoPublication
+    from serving.forecast.refusals import BadRequest, NoModel, NoPublication
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for known, kind in kinds.items() if isinstance(error, known)), "failed")
@@ -373,7 +373,7 @@ def simulate(
 ) -> None:
     """Write the tables of a simulated company, of the size that `simulated` sets."""
     from features.simulation import write_company
-    from serving.problems import BadRequest
+    from serving.forecast.refusals import BadRequest
 
     if (truth is None) != (as_of is None):
         raise BadRequest("--truth FILE and --as-of DATE go together: the truth is that of a date.")
@@ -398,7 +398,7 @@ def snapshots(
     ] = None,
 ) -> None:
     """Make the snapshots that training reads: every account at every month start."""
-    from features.snapshots import make, month_starts
+    from features.snapshots.store import make, month_starts
 
     _require_dialect(dialect)
     with _only_writer(run.params.data_dir):
@@ -448,7 +448,7 @@ def models(run: Run) -> None:
     from params import require_answer
 
     require_answer(run.params)  # before the imports, which take longer
-    from training.registry import versions_of
+    from training.tracking.versions import versions_of
 
     found = versions_of(run.params)
     content = {"model": run.params.model.name, "versions": [version.to_json() for version in found]}
@@ -459,7 +459,7 @@ def models(run: Run) -> None:
 def backtest(run: Run) -> None:
     """Forecast from past dates and compare with what came, and with naive forecasts."""
     _require_store(run.params)
-    from training.backtest import backtest as rolling
+    from training.backtest.rolling import backtest as rolling
 
     with _only_writer(run.params.data_dir):
         result = rolling(run.load().tables, params=run.params, progress=run.progress)
@@ -492,7 +492,7 @@ def serve(
     ] = None,
 ) -> None:
     """Answer from what is published: pages, API and downloads, until it is stopped (Ctrl+C)."""
-    from serving.start import prepare, replace_process
+    from serving.service.start import prepare, replace_process
 
     chosen = {"host": host, "port": port}
     start = prepare(run.params, {name: value for name, value in chosen.items() if value is not None})
@@ -515,7 +515,7 @@ def tokens(
     days: Annotated[int | None, typer.Option("--days", min=1, metavar="DAYS", help="How long it is valid")] = None,
 ) -> None:
     """Issue, list or revoke the tokens that the service asks for."""
-    from serving.token_desk import work
+    from serving.access.token_desk import work
 
     content, lines = work(run.params, action, name, role=role, csm=csm, days=days)
     run.show(content, lambda console: _print_lines(console, lines))
@@ -529,7 +529,7 @@ def explain(
 ) -> None:
     """Show one account's probabilities and the reasons behind them."""
     champion = _champion(run)
-    from serving.terminal import explanation, print_explanation
+    from serving.forecast.terminal import explanation, print_explanation
 
     made = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
     explained = explanation(made, account)
@@ -538,8 +538,8 @@ def explain(
 
 def _published(params: "Params", champion: "Champion", account: str, as_of: date | None) -> "Forecast | None":
     """The published forecast, if it and the stored tables are those of today's input; nothing is written."""
-    from features.source import load_tables
-    from serving.explain import published_forecast
+    from features.inputs.load import load_tables
+    from serving.forecast.one_account import published_forecast
 
     try:
         tables = load_tables(params, progress=_must_not_work).tables
@@ -555,7 +555,7 @@ def _must_not_work(*_: object) -> None:
 
 def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) -> "Forecast":
     """A forecast made for one account; what it needs is stored, so it waits for a run that writes."""
-    from serving.explain import account_forecast
+    from serving.forecast.one_account import account_forecast
 
     with _only_writer(run.params.data_dir, EXPLAIN_WAITS_SECONDS, run.progress):
         tables = run.load().tables
@@ -580,7 +580,7 @@ def _require_store(params: "Params") -> None:
     from params import require_answer
 
     require_answer(params)  # before the imports, which take longer
-    from training.tracking import require_store
+    from training.tracking.runs import require_store
 
     require_store(params)
 
@@ -591,13 +591,13 @@ def _champion(run: Run) -> "Champion":
     Where there is none yet, input that is bad is what to mend first.
     """
     from params import require_answer
-    from serving.problems import NoModel
+    from serving.forecast.refusals import NoModel
 
     params = run.params
 
     require_answer(params)  # before the imports, which take longer
-    from serving.forecast import require_same_rules
-    from serving.registry import load_champion
+    from serving.forecast.batch import require_same_rules
+    from serving.forecast.champion import load_champion
 
     try:
         champion = load_champion(params)
@@ -654,9 +654,9 @@ class _Steps:
 
 def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     """Snapshots, training and a small backtest."""
-    from features.snapshots import month_starts, stored
+    from features.snapshots.store import month_starts, stored
     from models.words import counted
-    from training.backtest import backtest
+    from training.backtest.rolling import backtest
     from training.fit import train
 
     params, tables = run.params, loaded.tables
@@ -684,9 +684,9 @@ def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
 
 def _forecast_and_publish(run: Run, loaded: "Loaded", champion: "Champion", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write it out, and sum it up."""
-    from serving.export import publish
-    from serving.forecast import forecast as make
-    from serving.terminal import summarise
+    from serving.forecast.batch import forecast as make
+    from serving.forecast.export import publish
+    from serving.forecast.terminal import summarise
 
     made = make(
         loaded.tables,
@@ -703,10 +703,11 @@ def _forecast_and_publish(run: Run, loaded: "Loaded", champion: "Champion", as_o
 
 def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and publish the store that the service answers from."""
-    from serving import export, publication, store
-    from serving.forecast import forecast as make
-    from serving.record import model_card
-    from serving.registry import load_champion
+    from serving.forecast import export
+    from serving.forecast.batch import forecast as make
+    from serving.forecast.champion import load_champion
+    from serving.forecast.model_card import model_card
+    from serving.publication import gather, store
 
     params = run.params
     champion = load_champion(params)
@@ -716,7 +717,7 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     folder = export.publish(made, params.data_dir / "forecasts")
     card = model_card(params, champion)
     file = store.write(
-        publication.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir)
+        gather.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir)
     )
     counts = {"accounts": int(made.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
     return {**made.describe(), **counts, "folder": str(folder), "file": str(file)}
@@ -754,7 +755,7 @@ def _report_json(loaded: "Loaded") -> dict[str, Any]:
 
 def _search_for_leaks(run: Run, loaded: "Loaded") -> "tuple[Leaks, LeakCost | NotMeasured]":
     from features.leaks import find_leaks
-    from training.leak_cost import leak_cost
+    from training.backtest.leak_cost import leak_cost
 
     found = find_leaks(loaded.tables, loaded.report.warnings, params=run.params, progress=run.progress)
     leaking = found.leaking_features
@@ -763,7 +764,7 @@ def _search_for_leaks(run: Run, loaded: "Loaded") -> "tuple[Leaks, LeakCost | No
 
 def _needs() -> dict[str, tuple[str, ...]]:
     """For each feature, the columns it is made from."""
-    from features.catalogue import FEATURES
+    from features.families.catalogue import FEATURES
 
     return {feature.name: feature.needs for feature in FEATURES}
 
@@ -841,7 +842,7 @@ def _require_dialect(dialect: str | None) -> None:
 
 
 def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) -> None:
-    from features.snapshots import script
+    from features.snapshots.store import script
 
     settings = {"revenue": run.params.revenue, "settings": run.params.snapshots}
     statements = list(script(tables, dates, dialect, **settings))
@@ -910,7 +911,7 @@ def _print_lines(console: "Console", lines: Sequence[str]) -> None:
 
 
 def _print_published(console: "Console", summary: dict[str, Any]) -> None:
-    from serving.terminal import print_forecast
+    from serving.forecast.terminal import print_forecast
 
     print_forecast(console, summary)
     console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)

@@ -15,11 +15,12 @@ import duckdb
 import params as settings
 from benchmarks import company
 from benchmarks.peers import DECLARED, usage_by_loop
-from features import contract
-from features.catalogue import FEATURES, select
+from features.asof.knowledge import finish
+from features.families.catalogue import FEATURES, select
 from features.revenue import add_months
-from features.snapshots import LiveSnapshots, make, month_starts
-from features.tables import Tables, finish, open_tables, write_table
+from features.snapshots.store import LiveSnapshots, make, month_starts
+from features.tables import contract
+from features.tables.checked import Tables, open_tables, write_table
 from params import Params
 
 OUT = Path(__file__).with_name("out")
@@ -103,7 +104,7 @@ def spark(size: str) -> Told:
     home = _home(size)
     source = ["source.engine=spark", "source.url=local[2]", "source.kind=files", f"source.path={home / 'raw'}"]
     params = settings.load(None, [*source, f"data_dir={home / 'spark'}", "memory_gb=6"])
-    from features.source import load_tables
+    from features.inputs.load import load_tables
 
     shutil.rmtree(params.data_dir, ignore_errors=True)
     tables = load_tables(params).tables
@@ -127,7 +128,7 @@ def _children_cpu() -> float:
 
 
 def _store(home: Path, size: str) -> None:
-    """The checked tables, as `features.source` writes them but for the rules."""
+    """The checked tables, as `features.inputs.load` writes them but for the rules."""
     part = home / "part.duckdb"
     part.unlink(missing_ok=True)
     columns: dict[str, tuple[str, ...]] = {}

@@ -14,9 +14,9 @@ import pandas as pd
 
 import params as settings
 from benchmarks.measure import seconds_of
-from features.snapshots import Snapshots, build, month_starts, stored
-from features.source import load_tables
-from features.tables import Tables
+from features.inputs.load import load_tables
+from features.snapshots.store import Snapshots, build, month_starts, stored
+from features.tables.checked import Tables
 from params import Params
 
 DECLARED = ("usage_28d", "usage_90d", "active_days_28d", "active_users_28d", "features_used_28d")
@@ -89,8 +89,8 @@ def shap(params: Params) -> list[dict[str, Any]]:
     ValueError
         The two do not agree.
     """
-    from models.hazard import EnsembleHazard
-    from serving.registry import load_champion
+    from models.hazards.hazard import EnsembleHazard
+    from serving.forecast.champion import load_champion
 
     tables = load_tables(params).tables
     frame = stored(tables, month_starts(tables, params.snapshots), params=params).frame

@@ -12,7 +12,9 @@ BOUND_SECONDS = {"snapshots": 30, "train": 180, "forecast": 30, "--help": 0.5}
 PEAK_GB = 3
 HOLDFAST = (sys.executable, "-m", "holdfast")
 HELP_RUNS = 5
-COMPILE = "import training.fit, serving.forecast, serving.export, mlflow.pyfunc, mlflow.tracking, holdfast"
+COMPILE = (
+    "import training.fit, serving.forecast.batch, serving.forecast.export, mlflow.pyfunc, mlflow.tracking, holdfast"
+)
 
 
 @dataclass(frozen=True)

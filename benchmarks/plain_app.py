@@ -9,8 +9,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from serving.published import Published
-from serving.schemas import ScoreRequest
+from serving.publication.reader import Published
+from serving.wire.schemas import ScoreRequest
 
 app = FastAPI()
 published = Published(Path(os.environ["HOLDFAST_BENCH_FILE"]))

@@ -137,7 +137,7 @@ def lookup(data: Path, folder: Path) -> str:
 def live(data: Path, folder: Path) -> str:
     """Live scores with drivers of 1,000 accounts: over HTTP, in process, and by LightGBM's own contributions."""
     from params import load
-    from serving.following import Following
+    from serving.desk.following import Following
 
     params = load(overrides=[f"data_dir={data}"])
     following = Following(params)
@@ -165,7 +165,7 @@ def live(data: Path, folder: Path) -> str:
 
 def _bare(model: Any, frame: Any) -> None:
     """What LightGBM offers: contributions of every month ahead by `pred_contrib`, no simulation, no sentences."""
-    from models.horizon import calendar
+    from models.hazards.horizon import calendar
 
     ahead = calendar(frame, months=model.months, grace_days=model.settings.grace_days)[:, : model.horizon_months]
     rows = model._rows_ahead(frame, ahead)
@@ -196,7 +196,7 @@ def pages(data: Path, folder: Path) -> str:
 
 def enlarge(data: Path, folder: Path) -> Path:
     """A data folder whose publication holds the accounts many times over, under ids of their own."""
-    from serving import store
+    from serving.publication import store
 
     here = store.folder_of(folder)
     here.mkdir(parents=True)
@@ -220,7 +220,7 @@ def enlarge(data: Path, folder: Path) -> Path:
 
 
 def current(data: Path) -> Path:
-    from serving import store
+    from serving.publication import store
 
     return store.newest(store.folder_of(data))
 
@@ -244,8 +244,8 @@ def plain(file: Path, folder: Path) -> Iterator[Server]:
 @contextmanager
 def mlflow(data: Path, folder: Path) -> Iterator[Server]:
     from params import load
-    from serving.record import model_card
-    from serving.registry import load_champion
+    from serving.forecast.champion import load_champion
+    from serving.forecast.model_card import model_card
 
     params = load(overrides=[f"data_dir={data}"])
     run_id = model_card(params, load_champion(params))["run_id"]
@@ -270,7 +270,7 @@ def _served(command: list[str], port: int, ready: str, log: Path, **environment:
 
 
 def _mlflow_body(file: Path) -> bytes:
-    from serving.published import Published
+    from serving.publication.reader import Published
 
     frame = Published(file).snapshot.head(1).reset_index(drop=True)
     return json.dumps({"dataframe_split": json.loads(frame.to_json(orient="split", date_format="iso"))}).encode()

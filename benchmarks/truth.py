@@ -20,15 +20,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import params as settings
+from features.inputs.load import load_tables
 from features.simulation.truth import Truth, replay
-from features.snapshots import month_starts, stored
-from features.source import load_tables
-from models.calibration import fit_calibrator
-from models.outcome import OutcomeModel
-from models.rollup import PathSettings, RollUp, roll_up
+from features.snapshots.store import month_starts, stored
+from models.hazards.calibration import fit_calibrator
+from models.outcomes.outcome import OutcomeModel
+from models.paths.rollup import PathSettings, RollUp, roll_up
 from params import Params
-from training.dataset import Dataset, assemble, known_at, settings_of
-from training.rivals import Rivals, nrr_draws
+from training.backtest.rivals import Rivals, nrr_draws
+from training.learn.dataset import Dataset, assemble, known_at, settings_of
 
 Array = NDArray[np.float64]
 HORIZON = 12

@@ -6,11 +6,11 @@ Run `python -m docs.build` (or `make docs`) after a change of them.
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from features import contract
-from features.catalogue import FEATURES
-from features.contract import Column, Table
-from features.feature import Feature
-from serving.tables import render_markdown
+from features.families.catalogue import FEATURES
+from features.families.feature import Feature
+from features.tables import contract
+from features.tables.contract import Column, Table
+from serving.forecast.output_tables import render_markdown
 
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
 OUTPUTS = Path(__file__).with_name("outputs.md")
@@ -18,7 +18,7 @@ OUTPUTS = Path(__file__).with_name("outputs.md")
 HEAD = """\
 # Data dictionary
 
-Made by `make docs` from `features/contract.py` and the features' own declarations; do not edit it here.
+Made by `make docs` from `features/tables/contract.py` and the features' own declarations; do not edit it here.
 
 ## Input tables
 

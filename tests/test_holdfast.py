@@ -349,7 +349,7 @@ def test_a_command_is_named_as_it_was_called(
 def test_the_demo_ends_with_commands_for_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """As they can be pasted: what it made lies where its settings say."""
     monkeypatch.setattr(sys, "argv", [".venv/bin/holdfast", "demo"])
-    monkeypatch.setattr("serving.terminal.print_forecast", lambda *_: None)
+    monkeypatch.setattr("serving.forecast.terminal.print_forecast", lambda *_: None)
     options = holdfast._options(Path("my params.yaml"), ["data_dir=x", "seed=1"])
     console = Console(file=io.StringIO(), width=200)
     made = holdfast.Run(load(overrides=["data_dir=x"]), False, holdfast.Progress(), options)

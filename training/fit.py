@@ -7,24 +7,24 @@ from typing import Any
 
 import pandas as pd
 
-from features.snapshots import month_starts, stored
-from features.tables import Tables
-from models.outcome import OutcomeModel
+from features.snapshots.store import month_starts, stored
+from features.tables.checked import Tables
+from models.outcomes.outcome import OutcomeModel
+from models.scores.evaluation import AccountScore
 from models.words import counted
 from params import Params
-from training import report
-from training.backtest import scores
-from training.dataset import Dataset, Progress, assemble, require_enough, small_data
-from training.evaluate import AccountScore
-from training.explain import explain
-from training.fitting import fit_model
-from training.origin import OriginResult, try_origin
+from training.backtest.origin import OriginResult, try_origin
+from training.backtest.rolling import scores
+from training.backtest.untested import untested_horizons
+from training.backtest.verdict import cautions, verdict
+from training.learn.dataset import Dataset, Progress, assemble, require_enough, small_data
+from training.learn.importance import explain
+from training.learn.tune import Tuned, split
+from training.learn.tuned_fit import fit_model
 from training.promote import Decision, decide
-from training.registry import champion_of
-from training.tracking import ALIAS, WAITING, Evidence, Metric, Record, Table, record_run, require_store
-from training.tune import Tuned, split
-from training.untested import untested_horizons
-from training.verdict import cautions, verdict
+from training.report import summary
+from training.tracking.runs import ALIAS, WAITING, Evidence, Metric, Record, Table, record_run, require_store
+from training.tracking.versions import champion_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class TrainingResult:
             f"{self.decision.reason}.",
             *([self.tuned.sentence()] if self.tuned else []),
         ]
-        table = report.score_lines(self.scores) if self.scores else []
+        table = summary.score_lines(self.scores) if self.scores else []
         return [*head, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
@@ -89,13 +89,13 @@ class TrainingResult:
             "caution": self.said.small_data,
             "verdict": list(self.said.verdict),
             "not_tested": list(self.said.untested),
-            "contest": [] if contest is None else report.json_rows(contest),
+            "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
             "accounts": self.accounts,
             "tested_from": self.tested_from and self.tested_from.isoformat(),
             "skill_found": any(score.has_skill for score in self.scores if score.outcome == "churn"),
-            "scores": report.score_rows(self.scores),
+            "scores": summary.score_rows(self.scores),
         }
 
 
@@ -127,7 +127,7 @@ def train(
     found = scores(test.accounts, params.backtest.horizons) if test else ()
     said = _said(found, test, dataset, params)
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *report.score_evidence(found), *_on_the_way(tuned, decision)]
+    evidence = [*_evidence(model, dataset), *summary.score_evidence(found), *_on_the_way(tuned, decision)]
     alias = ALIAS if decision.promoted else WAITING
     tags = {"promotion": decision.reason, "caution": "\n".join(said.cautions)}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
@@ -180,7 +180,7 @@ def _evidence(model: OutcomeModel, dataset: Dataset) -> list[Evidence]:
     for outcome, fitted in model.outcomes_.items():
         evidence.append(Metric(f"{outcome}_events", fitted.events))
         evidence.append(Metric(f"{outcome}_calibration_slope_fitted", fitted.calibrator.slope))
-    return [*evidence, *report.explanation_evidence(explain(model, _newest_rows(dataset)))]
+    return [*evidence, *summary.explanation_evidence(explain(model, _newest_rows(dataset)))]
 
 
 def _newest_rows(dataset: Dataset) -> pd.DataFrame:

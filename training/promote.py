@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from features.problems import BadInput
-from features.tables import Tables
-from models.outcome import FORMAT
+from features.tables.checked import Tables
+from features.tables.problems import BadInput
+from models.outcomes.outcome import FORMAT
 from models.words import signed_percent
 from params import Params
-from training import report
-from training.backtest import Findings, history, roll
-from training.dataset import Progress
-from training.recipe import code_digest, differences, with_recipe
-from training.registry import Registered
-from training.tracking import record_evaluation
+from training.backtest.rolling import Findings, history, roll
+from training.learn.dataset import Progress
+from training.learn.recipe import code_digest, differences, with_recipe
+from training.report import summary
+from training.tracking.runs import record_evaluation
+from training.tracking.versions import Registered
 
 CHANGED_CODE = " and by changed code: what was found of it before need not hold, `holdfast backtest` tests it anew"
 
@@ -103,8 +103,8 @@ def _tried(tables: Tables, params: Params, progress: Progress) -> Findings:
     """One recipe's forecasts from the origins of the backtest, recorded for `holdfast models`."""
     full, origins = history(tables, params=params, progress=progress)
     found = roll(tables, full, origins, params=params, progress=progress, with_rivals=False)
-    scored = report.score_evidence(found.scores)
-    rolled = report.portfolio_evidence(found.portfolio, found.tables["portfolio"])
+    scored = summary.score_evidence(found.scores)
+    rolled = summary.portfolio_evidence(found.portfolio, found.tables["portfolio"])
     record_evaluation([*scored, *rolled], tables=tables, params=params, name="contest")
     return found
 

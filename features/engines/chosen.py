@@ -5,11 +5,12 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from features import contract, dialects
+from features.engines import dialects
 from features.engines.embedded import Embedded
 from features.engines.engine import Engine, WarehouseEngine
-from features.kinds import code
-from features.tables import Tables, Warehouse
+from features.tables import contract
+from features.tables.checked import Tables, Warehouse
+from features.tables.sql import code
 
 
 @contextmanager

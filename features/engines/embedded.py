@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from features.engines.engine import Frames, by_date_and_account
-from features.tables import KEYS, Tables
+from features.tables.checked import KEYS, Tables
 
 ALL_ROWS_SEEN = 12  # so many snapshots, a month apart, see about all rows between them
 ROWS_A_GB = 30_000_000  # rows of events whose accounts are made at once, for each GB the engine may use

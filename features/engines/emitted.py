@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from features import dialects
+from features.engines import dialects
 from features.engines.engine import Frames, as_arrow
-from features.sql import quoted
+from features.tables.sql import quoted
 
 HEADS = {
     "postgres": "CREATE TEMPORARY TABLE {name} AS",
@@ -26,7 +26,7 @@ def script(dialect: str, *, frames: Frames, statements: Sequence[str], assembly:
     Parameters
     ----------
     dialect
-        One of `features.dialects.EMITTED`.
+        One of `features.engines.dialects.EMITTED`.
     frames
         The calendar, which becomes the first statements.
     statements, assembly

@@ -18,8 +18,8 @@ Frames = Mapping[str, "pd.DataFrame | pa.Table"]
 class Engine(Protocol):
     """A session of an engine: what it makes is temporary, and gone when the session ends.
 
-    Every statement is restricted SQL as `features.dialects` describes it, in which `raw.<table>` is a table of the
-    source.
+    Every statement is restricted SQL as `features.engines.dialects` describes it, in which `raw.<table>` is a table
+    of the source.
     """
 
     def __enter__(self) -> Self:

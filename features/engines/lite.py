@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from features import dialects
+from features.engines import dialects
 from features.engines.engine import Frames, as_arrow
-from features.sql import named
+from features.tables.sql import named
 
 CACHED_STATEMENTS = 1_000  # more than there are
 ALL_BITS = (1 << 64) - 1

@@ -9,10 +9,10 @@ from typing import Any, Self
 import pyarrow as pa
 from pyarrow import csv
 
-from features import dialects
+from features.engines import dialects
 from features.engines.engine import Frames, as_arrow, by_date_and_account, driver, plain
-from features.problems import BadInput, Finding
-from features.sql import named, quoted
+from features.tables.problems import BadInput, Finding
+from features.tables.sql import named, quoted
 
 SHARE_OF_MEMORY = 8  # one sort or hash may take this part of memory_gb: a query holds several
 TYPES = {16: pa.bool_(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(), 701: pa.float64(),

@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from features import dialects
+from features.engines import dialects
 from features.engines.embedded import Embedded
 from features.engines.engine import Frames
 from features.engines.lite import Lite, as_table
-from features.sql import named
-from features.tables import Tables
+from features.tables.checked import Tables
+from features.tables.sql import named
 
 MANY_ROWS = 30_000  # with about so many DuckDB is faster, though it plans every statement anew
 

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from features import dialects
+from features.engines import dialects
 from features.engines.engine import Frames, as_arrow, by_date_and_account, driver, plain
-from features.problems import BadInput, Finding
+from features.tables.problems import BadInput, Finding
 
 LOOPBACK = "127.0.0.1"
 PAGE = "2m"  # what a sort takes at the least; of the default, 64 MB, the thirty sorts of the last step take 4 GB

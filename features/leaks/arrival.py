@@ -8,10 +8,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from features import contract
 from features.leaks.finding import Leak
-from features.problems import EXAMPLES
-from features.tables import Tables
+from features.tables import contract
+from features.tables.checked import Tables
+from features.tables.problems import EXAMPLES
 from params import Leaks as Settings
 
 NO_FEATURES = ("churn_events",)

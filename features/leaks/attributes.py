@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features import contract
-from features.contract import Type
 from features.leaks.finding import Leak
 from features.leaks.rank import Separation, rates_of_others, separation, share_low
-from features.problems import EXAMPLES
 from features.revenue import arr_by_account
-from features.revenue_ledger import load
-from features.sql import named
-from features.tables import Tables
+from features.revenue.known_lines import load
+from features.tables import contract
+from features.tables.checked import Tables
+from features.tables.contract import Type
+from features.tables.problems import EXAMPLES
+from features.tables.sql import named
 from params import Leaks as Settings
 from params import Params
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.feature import Feature
+from features.families.feature import Feature
 from features.revenue import add_months, cohort_paths
-from features.snapshots import Progress, month_starts, stored
-from features.tables import Tables
+from features.snapshots.store import Progress, month_starts, stored
+from features.tables.checked import Tables
 from params import Params
 
 

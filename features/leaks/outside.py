@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from features.leaks.finding import Leak
-from features.problems import EXAMPLES, Finding
-from features.tables import Tables
+from features.tables.checked import Tables
+from features.tables.problems import EXAMPLES, Finding
 
 BEFORE = re.compile(r"before the account's first contract")
 AFTER = re.compile(r"after the account's last contract")

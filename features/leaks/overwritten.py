@@ -10,9 +10,9 @@ import duckdb
 from features.leaks.arrival import happened, month_starts_between
 from features.leaks.finding import Leak
 from features.leaks.rank import share_low
-from features.problems import EXAMPLES
-from features.sql import named, quoted
-from features.tables import Tables, write_table
+from features.tables.checked import Tables, write_table
+from features.tables.problems import EXAMPLES
+from features.tables.sql import named, quoted
 from params import Leaks as Settings
 
 COPIED = ("accounts", "contracts", "fx_rates")

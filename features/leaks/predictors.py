@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from features.feature import Feature
+from features.families.feature import Feature
 from features.leaks.cohort import Cohort
 from features.leaks.finding import Known, Leak, Strongest
 from features.leaks.rank import Array, Separation, rates_of_others, separation, share_low
-from features.problems import EXAMPLES
+from features.tables.problems import EXAMPLES
 from params import Leaks as Settings
 from params import Revenue
 

@@ -12,9 +12,9 @@ from features.leaks.finding import Known, Leak, Leaks, Strongest
 from features.leaks.outside import before_the_start, outside
 from features.leaks.overwritten import odd_ends, overwritten
 from features.leaks.predictors import end_is_the_answer, known_facts, strongest, too_good, tried
-from features.problems import BadInput, Finding
-from features.snapshots import Progress, month_starts
-from features.tables import Tables
+from features.snapshots.store import Progress, month_starts
+from features.tables.checked import Tables
+from features.tables.problems import BadInput, Finding
 from params import Params
 
 PREDICTS = "whether a column predicts too well"

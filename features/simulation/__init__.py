@@ -4,6 +4,6 @@
 `features.simulation.truth`, which no step of the product imports.
 """
 
-from features.simulation.emission import simulate, write_company
+from features.simulation.emission.company_tables import simulate, write_company
 
 __all__ = ["simulate", "write_company"]

@@ -8,7 +8,7 @@ cause out leaves the draws of all others as they were. `truth` runs the same `st
 
 import numpy as np
 
-from features.simulation.ledger import Ledger
+from features.simulation.line_book import Ledger
 from features.simulation.months import Draws
 from features.simulation.people import care_for
 from features.simulation.state import Company, Deeds, Month

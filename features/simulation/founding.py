@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 
-from features.simulation.ledger import Ledger
+from features.simulation.line_book import Ledger
 from features.simulation.months import FAR, Draws, Floats, Ints, add_months, month_edges
 from features.simulation.rules import (
     CURRENCIES,

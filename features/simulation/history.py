@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.simulation.company import step
 from features.simulation.founding import found_company, settle_first_accounts
-from features.simulation.ledger import Ledger, Recorder
+from features.simulation.line_book import Ledger, Recorder
 from features.simulation.months import Draws, Ints, month_edges
 from features.simulation.rules import RULES, Rules
 from features.simulation.state import Company, Deeds, Month

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from features.simulation.ledger import KINDS
+from features.simulation.line_book import KINDS
 from features.simulation.months import Bools, Floats, Ints
 from features.simulation.rules import GRACE_DAYS, Rules
 

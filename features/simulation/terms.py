@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.simulation.ledger import Ledger, Lines
+from features.simulation.line_book import Ledger, Lines
 from features.simulation.months import FAR, Bools, Draws, Floats, Ints, add_months
 from features.simulation.rules import GRACE_DAYS, PRODUCTS, by_segment
 from features.simulation.state import (

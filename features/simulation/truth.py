@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from features.simulation.commercial import monthly_rates
 from features.simulation.company import step
+from features.simulation.emission.commercial import monthly_rates
+from features.simulation.emission.shown import account_ids
 from features.simulation.history import live_through, start_company
-from features.simulation.ledger import Ledger
+from features.simulation.line_book import Ledger
 from features.simulation.months import EPOCH, Draws, Floats, Ints, add_months
 from features.simulation.rules import CURRENCIES, RULES, Rules
-from features.simulation.shown import account_ids
 from features.simulation.state import Company, Month, Profile, Shock, State, mrr_at
 
 _ROWS_AT_ONCE = 150_000

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from serving.pages.words import percent, short
+from serving.pages.formats import percent, short
 
 Point = tuple[float, float]
 WIDTH, HEIGHT = 420.0, 230.0

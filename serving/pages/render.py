@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from models.words import NO_REASON
-from serving.access import Caller
-from serving.pages import charts, words
+from serving.access.tokens import Caller
+from serving.pages import charts, formats
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
@@ -37,7 +37,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    for filter_ in (words.percent, words.points, words.money, words.short, words.month, words.until, words.label):
+    for filter_ in (
+        formats.percent,
+        formats.points,
+        formats.money,
+        formats.short,
+        formats.month,
+        formats.until,
+        formats.label,
+    ):
         made.filters[filter_.__name__] = filter_
     made.globals.update(charts=charts, no_reason=NO_REASON)
     for name in made.list_templates():  # compiled now rather than for the first reader

@@ -7,16 +7,16 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from serving.access import Caller
-from serving.answers import Refused, invalid
-from serving.desk import Desk
+from serving.access.tokens import Caller
+from serving.access.visit import COOKIE, caller_of, visit_of
+from serving.desk.desk import Desk
+from serving.desk.queries import AccountQuery
+from serving.desk.scoring import require_published
+from serving.forecast.model_card import describe
 from serving.pages import views
 from serving.pages.render import ICON, STYLE, page
-from serving.published import Published, scope
-from serving.queries import AccountQuery
-from serving.record import describe
-from serving.scoring import require_published
-from serving.visit import COOKIE, caller_of, visit_of
+from serving.publication.reader import Published, scope
+from serving.wire.answers import Refused, invalid
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 KEPT_SECONDS = 31_536_000

@@ -5,12 +5,12 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from features.timelines import SIGNALS
-from models.findings import FEWEST_ACCOUNTS, finding
-from serving.access import Caller
-from serving.publication import END, START
-from serving.published import AccountFilter, Published, scope
-from serving.queries import AccountQuery, account_filter
+from features.revenue.timelines import SIGNALS
+from models.scores.findings import FEWEST_ACCOUNTS, finding
+from serving.access.tokens import Caller
+from serving.desk.queries import AccountQuery, account_filter
+from serving.publication.gather import END, START
+from serving.publication.reader import AccountFilter, Published, scope
 
 Row = dict[str, Any]
 SHOWN_HORIZONS = (3, 6, 12)

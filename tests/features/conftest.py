@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 import params
-from features.snapshots import Snapshots, build
-from features.source import Loaded, load_tables
-from features.tables import Tables, tables_from_frames
+from features.inputs.frames import tables_from_frames
+from features.inputs.load import Loaded, load_tables
+from features.snapshots.store import Snapshots, build
+from features.tables.checked import Tables
 
 Rows = dict[str, list[dict[str, Any]]]
 KINDS = ("renewal", "upsell", "downsell", "price_change", "price_change")

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.hazard import Tuning
-from models.inputs import Input
-from models.outcome import OutcomeModel
-from models.settings import Settings
+from models.hazards.fit_settings import Settings
+from models.hazards.hazard import Tuning
+from models.hazards.model_inputs import Input
+from models.outcomes.outcome import OutcomeModel
 
 MONTHS_AHEAD = 7
 TUNING = Tuning(

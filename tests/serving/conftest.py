@@ -6,14 +6,15 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
-from features.snapshots import stored
-from features.tables import Tables, tables_from_frames
-from models.outcome import OutcomeModel
+from features.inputs.frames import tables_from_frames
+from features.snapshots.store import stored
+from features.tables.checked import Tables
+from models.outcomes.outcome import OutcomeModel
 from params import Params, load
-from serving.forecast import Forecast, forecast
-from serving.registry import Champion
-from serving.tables import TABLES
-from training.dataset import assemble, settings_of
+from serving.forecast.batch import Forecast, forecast
+from serving.forecast.champion import Champion
+from serving.forecast.output_tables import TABLES
+from training.learn.dataset import assemble, settings_of
 
 AS_OF = date(2026, 1, 1)
 MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 import params as settings
-from features.snapshots import build, month_starts
-from features.source import load_tables
-from features.tables import Tables
-from models.outcome import OutcomeModel
+from features.inputs.load import load_tables
+from features.snapshots.store import build, month_starts
+from features.tables.checked import Tables
+from models.outcomes.outcome import OutcomeModel
+from models.scores.evaluation import AccountScore, score_accounts
 from params import Params
-from training.dataset import Dataset, assemble, settings_of
-from training.evaluate import AccountScore, score_accounts
 from training.fit import TrainingResult, train
+from training.learn.dataset import Dataset, assemble, settings_of
 
 SMALL = (
     "simulated.accounts=120",

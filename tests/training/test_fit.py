@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from features.problems import BadInput
-from features.tables import Tables
-from models.outcome import OutcomeModel
+from features.tables.checked import Tables
+from features.tables.problems import BadInput
+from models.outcomes.outcome import OutcomeModel
 from params import Params
 from training import fit
-from training.dataset import Dataset, assemble, require_enough, settings_of, small_data
-from training.verdict import verdict
+from training.backtest.verdict import verdict
+from training.learn.dataset import Dataset, assemble, require_enough, settings_of, small_data
 
 
 def small_dataset(accounts: int, months: int, churned: int) -> Dataset:

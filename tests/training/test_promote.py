@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from features.tables import Tables
-from models.outcome import FORMAT
+from features.tables.checked import Tables
+from models.outcomes.outcome import FORMAT
 from params import Params
 from training import fit, promote
+from training.learn.recipe import code_digest
 from training.promote import Decision, decide, judge
-from training.recipe import code_digest
-from training.registry import Registered, champion_of
+from training.tracking.versions import Registered, champion_of
 
 
 def champion(params: Params, bundle: int = FORMAT, **tags: str) -> Registered:

@@ -23,19 +23,20 @@ import httpx
 import pandas as pd
 import pytest
 
-from features.snapshots import stored
-from features.tables import Tables, tables_from_frames
-from models.outcome import OutcomeModel
+from features.inputs.frames import tables_from_frames
+from features.snapshots.store import stored
+from features.tables.checked import Tables
+from models.outcomes.outcome import OutcomeModel
 from params import Params, load
-from serving import publication, store
-from serving.api import create_app
-from serving.desk import Desk
-from serving.forecast import forecast
-from serving.guard import Guard
-from serving.record import model_card
-from serving.registry import load_champion
-from training.dataset import assemble, settings_of
-from training.tracking import Metric, Table, record_run
+from serving.desk.desk import Desk
+from serving.forecast.batch import forecast
+from serving.forecast.champion import load_champion
+from serving.forecast.model_card import model_card
+from serving.publication import gather, store
+from serving.service.api import create_app
+from serving.service.guard import Guard
+from training.learn.dataset import assemble, settings_of
+from training.tracking.runs import Metric, Table, record_run
 
 AS_OF = date(2026, 1, 1)
 MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -118,7 +119,7 @@ class Place:
         champion = load_champion(self.params)
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
         card = model_card(self.params, champion)
-        gathered = publication.gather(self.tables, champion, made, params=self.params, card=card)
+        gathered = gather.gather(self.tables, champion, made, params=self.params, card=card)
         return store.write(gathered, store.folder_of(self.params.data_dir))
 
 

@@ -14,12 +14,12 @@ import openpyxl
 import pytest
 
 from params import Params, SettingsError, load
-from serving.access import Caller, Tokens
-from serving.audit import Audit
-from serving.limits import RateLimit
-from serving.problems import BadRequest
-from serving.start import prepare
-from serving.token_desk import work
+from serving.access.audit import Audit
+from serving.access.limits import RateLimit
+from serving.access.token_desk import work
+from serving.access.tokens import Caller, Tokens
+from serving.forecast.refusals import BadRequest
+from serving.service.start import prepare
 
 
 def test_a_token_is_stored_as_a_digest_and_works_until_revoked(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ import pandas as pd
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serving.guard import SECURITY, Guard
-from serving.schemas import (
+from serving.service.guard import SECURITY, Guard
+from serving.service.worker import NoValues
+from serving.wire.schemas import (
     AccountDetail,
     Accounts,
     History,
@@ -29,7 +30,6 @@ from serving.schemas import (
     Renewals,
     Scores,
 )
-from serving.worker import NoValues
 
 AWKWARD_ID = "a/06 é?#%"
 
@@ -341,7 +341,7 @@ def test_a_model_that_cannot_be_made_ready_is_told_and_the_log_says_where_but_no
     def fail(*_: object, **__: object) -> None:
         raise ValueError("secret of a customer")
 
-    monkeypatch.setattr("serving.live.Scorer.score", fail)
+    monkeypatch.setattr("serving.forecast.live.Scorer.score", fail)
     made = service_of(place.params)
     with caplog.at_level(logging.INFO):
         made.desk.following.look()
@@ -408,7 +408,7 @@ def test_a_live_score_that_takes_too_long_ends_with_504_and_says_nothing_after_i
             await asyncio.sleep(0.01)
             return answer, late
 
-    monkeypatch.setattr("serving.guard.LIVE_SECONDS", 0.05)
+    monkeypatch.setattr("serving.service.guard.LIVE_SECONDS", 0.05)
     answer, sent = asyncio.run(ask())
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
     assert {name: answer.headers[name] for name in SECURITY} == SECURITY

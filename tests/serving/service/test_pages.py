@@ -150,8 +150,8 @@ def test_the_model_page_says_how_good_it_is(page: Any) -> None:
 
 
 def test_signing_in_and_out_with_a_csm_s_token(browser: Any, running: Any) -> None:
-    from serving import store
-    from serving.access import Tokens
+    from serving.access.tokens import Tokens
+    from serving.publication import store
 
     _, secret = Tokens(store.folder_of(running.place.params.data_dir)).issue("ada", "csm", "Ada A.")
     context = browser.new_context(base_url=running.url, java_script_enabled=False)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from serving import store
-from serving.settings import ADDRESS
-from serving.start import make_home, prepare
-from serving.worker import take_address
+from serving.publication import store
+from serving.service.start import make_home, prepare
+from serving.service.worker import take_address
+from serving.service.worker_settings import ADDRESS
 
 SWAPS = 10
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from serving import store
-from serving.problems import NoPublication
-from serving.publication import top_reason
-from serving.published import AccountFilter, Published
+from serving.forecast.refusals import NoPublication
+from serving.publication import store
+from serving.publication.gather import top_reason
+from serving.publication.reader import AccountFilter, Published
 
 
 @pytest.fixture

@@ -1,0 +1,385 @@
+"""The one place where time is cut: what was known before a snapshot, and windows that end where it begins.
+
+A snapshot as of `t` sees what was known before the day `t` began. A row became known on the day of its
+`recorded_at` or, where that is absent or empty, on its event day plus the table's lag. It is visible from the
+first snapshot `k` whose day `t_k` lies after both the day it became known and the day it happened. Columns that a
+source overwrites in place (`ended_on`, `notice_on`, `resolved_at`, ...) are gated one by one, each by its own day.
+
+Everything is emitted as portable SQL over integer day numbers (days since 1970-01-01): equi-joins, GROUP BY, CASE
+and window functions only. The calendar of snapshots reaches the database as small tables, see `AsOf.frames`.
+Windows are half-open, `[t - W, t)`. Days between two possible window edges behave alike in every snapshot, so
+events are added up to such segments first and only then spread over the snapshots that still see them.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+
+from features.tables import contract
+from features.tables.checked import Tables, keys_of
+
+EPOCH = date(1970, 1, 1)
+NEVER = 2_000_000
+BITS = 60  # a BIGINT holds as many flags, of days or of things, with room to spare
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """Snapshots at `dates` (ascending, unique) of `tables`.
+
+    `edges` holds, for each stream of rows that is cut into segments, how many days back its windows begin and end;
+    `longest` how many days back anything looks.
+    """
+
+    tables: Tables
+    dates: tuple[date, ...]
+    edges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    longest: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.dates or list(self.dates) != sorted(set(self.dates)):
+            raise ValueError("dates must be ascending, without repeats, and at least one")
+
+    def frames(self) -> dict[str, pa.Table]:
+        """The calendar as tables.
+
+        `cal(k, t)`: the snapshots. `day_first(day, k, t)`: the first snapshot after a day, for all days that one of
+        them looks back to.
+        `day_segment(stream, on_day, segment, bit)`: the first day of the segment a day lies in, and the day's bit:
+        the first day's is the highest of `BITS`.
+        `segment_span(stream, segment, k, band, shift)`: the snapshots that still see a segment within the longest
+        window. `band` is the window edge up to which it lies, in days before the snapshot; `shift` moves the bits of
+        its days to the right so that the last day of the band has the lowest.
+        `day_span(day, k, reach)`: the snapshots that still see a day, and how many days before them it lies.
+        `arrival_span(kv, k, shift)`: each snapshot and those less than `BITS` days after it.
+        `reach_bit(reach, bit)`: the bit of a day that lies so many days before a snapshot: the last day's is the
+        highest of `BITS`, days further back have none.
+        """
+        days = self._days
+        firsts = [(d, bisect_right(days, d)) for d in range(days[0] - max(self.longest, 1), days[-1])]
+        segments = {stream: self._segments(edges) for stream, edges in self.edges.items()}
+        spans = [(s, *row) for s, starts in segments.items() for row in self._bands_of(starts, self.edges[s])]
+        near = [(i + 1, j + 1, days[j] - t) for i, t in enumerate(days) for j in range(i, bisect_left(days, t + BITS))]
+        return {
+            "cal": _frame(("k", "t"), list(enumerate(days, start=1))),
+            "day_first": _frame(("day", "k", "t"), [(d, place + 1, days[place]) for d, place in firsts]),
+            "day_segment": _frame(("stream", "on_day", "segment", "bit"), list(self._days_of_segments(segments))),
+            "segment_span": _frame(("stream", "segment", "k", "band", "shift"), spans),
+            "day_span": _frame(
+                ("day", "k", "reach"), list(_span(range(days[0] - self.longest, days[-1]), days, self.longest))
+            ),
+            "arrival_span": _frame(("kv", "k", "shift"), near),
+            "reach_bit": _frame(
+                ("reach", "bit"),
+                [(n, 1 << (BITS - n) if n <= BITS else 0) for n in range(1, days[-1] - days[0] + self.longest + 1)],
+            ),
+        }
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one snapshot only."""
+        return len(self.dates) == 1
+
+    @property
+    def shortest_gap(self) -> int:
+        """Days between the two snapshots that lie closest; very many if there is one only."""
+        return min((later - day for day, later in pairwise(self._days)), default=NEVER)
+
+    def _segments(self, edges: tuple[int, ...]) -> list[int]:
+        """First days of the segments that no window edge divides, none longer than `BITS`."""
+        cuts = sorted({t - edge for t in self._days for edge in (0, *edges)})
+        return [day for cut, end in pairwise(cuts) for day in range(cut, end, BITS)]
+
+    def _days_of_segments(self, segments: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int, int]]:
+        """Every day of every segment, with its bit."""
+        for stream, starts in segments.items():
+            for start, end in pairwise([*starts, self._days[-1]]):
+                yield from ((stream, day, start, 1 << (BITS - 1 - day + start)) for day in range(start, end))
+
+    def _bands_of(self, starts: list[int], edges: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
+        """Every segment and snapshot that sees it, with the band it lies in and the shift of its days there."""
+        for start, k, reach in _span(starts, self._days, max(edges)):
+            place = bisect_left(edges, reach)
+            before = edges[place - 1] if place else 0
+            yield start, k, edges[place], max(BITS + before - reach, 0)
+
+    @property
+    def _days(self) -> list[int]:
+        return [day_number(day) for day in self.dates]
+
+    def within(self, window_days: int, *, ending_days_ago: int = 0, stream: str = "") -> str:
+        """Condition on `reach`: inside the window of that length, by default the one that ends at the snapshot.
+
+        With `stream`, on `band`: that of its segments, which the window's edges must not divide.
+        """
+        for edge in (window_days + ending_days_ago, ending_days_ago):
+            if stream and edge and edge not in self.edges[stream]:
+                raise ValueError(f"a window edge {edge} days back was not announced in the edges of {stream}")
+        where = "band" if stream else "reach"
+        condition = f"{where} <= {window_days + ending_days_ago}"
+        return f"({condition} AND {where} > {ending_days_ago})" if ending_days_ago else f"({condition})"
+
+    def bands(self, window_days: int, *, ending_days_ago: int, stream: str) -> tuple[int, ...]:
+        """The bands of a window, each told by the edge it ends at, in days before the snapshot."""
+        return tuple(e for e in self.edges[stream] if ending_days_ago < e <= ending_days_ago + window_days)
+
+    def events(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        day: str | None = None,
+        where: str = "TRUE",
+        since_days: int | None = None,
+    ) -> str:
+        """SELECT of the rows of an event table: `account_id`, `day`, `known_day`, `kv`, `kv_t`, columns.
+
+        `kv` is the first snapshot that may see the row, `kv_t` its day. `day` names the date column the row happens
+        on, by default the table's own event day; another one (such as `resolved_at`) gates that column by its own
+        day. `columns` are column names or `expression AS name`, which must read nothing that is filled in later than
+        `day`. `since_days` leaves out what no window of so many days can see.
+        """
+        rows = self.rows(table, columns, day=day, where=where, since_days=since_days)
+        if self.alone:  # then no calendar need be looked up row by row
+            t = self._days[0]
+            return f"SELECT e.*, 1 AS kv, {t} AS kv_t FROM ({rows}) e WHERE e.day < {t} AND e.known_day < {t}"
+        seen_after = "CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END"
+        if since_days is None or since_days > self.longest:
+            seen_after = f"GREATEST({seen_after}, {self._days[0] - 1})"
+        return f"""
+            SELECT e.*, s.k AS kv, s.t AS kv_t
+            FROM ({rows}) e
+            JOIN day_first s ON s.day = {seen_after}"""
+
+    def things(self, table: str, column: str, *, day: str | None, where: str, since_days: int) -> str:
+        """SELECT of rows with all values that a column has in the last `since_days`, NULL among them if there may be.
+
+        There may be other values too, of rows that no snapshot sees: what things are numbered by, and nothing else.
+        """
+        if self.tables.lists(table, column):  # not an expression that only has its name
+            return f"SELECT {column} FROM raw.{keys_of(column)} UNION ALL SELECT NULL AS {column}"
+        return self.rows(table, [column], day=day, where=where, since_days=since_days)
+
+    def rows(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        *,
+        day: str | None = None,
+        where: str = "TRUE",
+        since_days: int | None = None,
+    ) -> str:
+        """SELECT of the same rows whether or not a snapshot may see them yet: `account_id`, `day`, `known_day`."""
+        event = day or contract.TABLES[table].event_day
+        if event is None:
+            raise ValueError(f"{table} has no event day")
+        shown = "".join(f", {column}" for column in columns)
+        since = "TRUE"
+        if since_days is not None:
+            since = f"{event} >= DATE '{self.dates[0] - timedelta(days=since_days)}'"
+        return f"""
+            SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
+            FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}"""
+
+    def contracts(self) -> str:
+        """SELECT of the contract lines as the snapshots knew them: a row a line and snapshot `k` that knew anything new
+        of its buying centre, which holds for the snapshots before `next_k` (NULL: for all after).
+
+        Of several versions of a line the newest known one counts. `starts`, `ends` (scheduled; NULL = evergreen),
+        `ended` (only once passed, or once notice is known) and `notice` (only once given) are day numbers;
+        `mrr_cents` and `list_mrr_cents` are integers in the line's `currency` (NULL = the reporting one).
+        `product_line` and `center_line` number the account's buying centres and their products.
+        """
+        lag = self.tables.lag_days.get("contracts", 0)
+        first = self._days[0] - 1
+        shown = f"""{_LINE},
+                   CASE WHEN v.ended + {lag} < c.t OR v.notice + {lag} < c.t THEN v.ended END AS ended,
+                   CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice"""
+        if self.alone:  # then all that is known is news
+            return f"""
+            SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {shown}
+            FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c"""
+        return f"""
+            WITH versions AS (
+                SELECT r.*, LEAD(r.kv) OVER (
+                           PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_kv
+                FROM (SELECT e.*, b.k AS kv FROM ({self._contract_rows()}) e
+                      JOIN day_first b
+                        ON b.day = CASE WHEN e.known_day < {first} THEN {first} ELSE e.known_day END) r),
+            news AS (
+                SELECT center_line, kv AS k FROM versions
+                UNION SELECT center_line, next_kv FROM versions WHERE next_kv IS NOT NULL
+                UNION SELECT v.center_line, b.k FROM versions v
+                      JOIN day_first b ON b.day = v.ended + {lag} AND b.day >= {first}
+                UNION SELECT v.center_line, b.k FROM versions v
+                      JOIN day_first b ON b.day = v.notice + {lag} AND b.day >= {first})
+            SELECT c.k, c.next_k, {shown}
+            FROM versions v
+            JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
+                  FROM news n JOIN cal s ON s.k = n.k) c
+              ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
+
+    def contracts_in_hindsight(self, known_by: date) -> str:
+        """SELECT of the contract lines as they stood at each snapshot, told by what was known before `known_by`.
+
+        What a label is made of: the newest version of each line known before `known_by`, and of it what had happened
+        before each `t`, so that labels live in `[as_of, as_of + horizon)`. A line counts from the first `t` after its
+        start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Same columns as there,
+        but a row a snapshot.
+        """
+        cut = day_number(known_by)
+        lag = self.tables.lag_days.get("contracts", 0)
+        ended = "v.ended < c.t OR v.notice < c.t"
+        return f"""
+            SELECT c.k, c.k + 1 AS next_k, {_LINE},
+                   CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})
+                        THEN v.ended END AS ended,
+                   CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
+            FROM ({self._newest_known(cut)}) v JOIN cal c ON (v.starts < c.t OR v.signed < c.t)"""
+
+    def attributes(self) -> str:
+        """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
+        columns = [c for c in self.tables.columns["accounts"] if c not in ("valid_from", "recorded_at")]
+        names = ", ".join(f'"{column}"' for column in columns)
+        valid = "valid_from" if self.tables.has("accounts", "valid_from") else "CAST(NULL AS TIMESTAMP)"
+        recorded = "recorded_at" if self.tables.has("accounts", "recorded_at") else "CAST(NULL AS TIMESTAMP)"
+        lag = self.tables.lag_days.get("accounts", 0)
+        return f"""
+            SELECT k, {names} FROM (
+                SELECT c.k, v.*, ROW_NUMBER() OVER (
+                    PARTITION BY c.k, v.account_id
+                    ORDER BY v.hf_valid_day DESC, v.hf_known_day DESC, v.hf_valid DESC, v.hf_recorded DESC) AS hf_newest
+                FROM (SELECT {names}, {valid} AS hf_valid, {recorded} AS hf_recorded,
+                             COALESCE({day_of(valid)}, -{NEVER}) AS hf_valid_day,
+                             COALESCE({day_of(recorded)}, {day_of(valid)} + {lag}, -{NEVER}) AS hf_known_day
+                      FROM raw.accounts) v
+                JOIN cal c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) ranked
+            WHERE hf_newest = 1"""
+
+    def rates(self) -> str:
+        """SELECT of the exchange rates of each snapshot's month: `k`, `currency`, `rate`.
+
+        A month's rate is set before the month begins, so the month of the snapshot itself counts; a lag moves it, and
+        a rate with a `recorded_at` counts from the snapshot after it.
+        """
+        lag = self.tables.lag_days.get("fx_rates", 0)
+        recorded = "TRUE"
+        if self.tables.has("fx_rates", "recorded_at"):
+            recorded = f"(f.recorded_at IS NULL OR {day_of('f.recorded_at')} < c.t)"
+        return f"""
+            SELECT k, currency, rate FROM (
+                SELECT c.k, f.currency, f.rate,
+                       ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC) AS newest
+                FROM raw.fx_rates f JOIN cal c ON {day_of("f.month")} + {lag} <= c.t AND {recorded}) ranked
+            WHERE newest = 1"""
+
+    def counts_from(self, table: str, filled_later: str = "") -> str:
+        """SQL of the day after which a row, or a cell that was filled in later, may count; NULL where it is empty."""
+        declared = contract.TABLES[table]
+        lag = self.tables.lag_days.get(table, 0)
+        if table == "fx_rates":  # a month's rate is set before the month begins
+            day = f"{day_of('month')} + {lag} - 1"
+            return f"COALESCE({day_of('recorded_at')}, {day})" if self.tables.has(table, "recorded_at") else day
+        day = str(declared.event_day or declared.version)
+        day = day if self.tables.has(table, day) else "starts_on" if table == "contracts" else "NULL"
+        if table == "contracts" and day == "signed_on":
+            day = "COALESCE(signed_on, starts_on)"
+        happened = f"COALESCE({day_of(f'CAST({day} AS DATE)')}, -{NEVER})"
+        known = f"{happened} + {lag}"
+        if self.tables.has(table, "recorded_at"):
+            signed = "signed_on" if self.tables.has(table, "signed_on") else "CAST(NULL AS DATE)"
+            known = (
+                _signed_and_recorded("recorded_at", signed, known)
+                if table == "contracts"
+                else f"COALESCE({day_of('recorded_at')}, {known})"
+            )
+        row = known if table == "contracts" else f"GREATEST({happened}, {known})"
+        if not filled_later:
+            return row
+        told = day_of(filled_later)
+        if filled_later == "ended_on" and self.tables.has(table, "notice_on"):
+            told = f"LEAST({told}, COALESCE({day_of('notice_on')}, {told}))"
+        return f"CASE WHEN {filled_later} IS NOT NULL THEN GREATEST({row}, {told} + {lag}) END"
+
+    def _known_day(self, table: str, event: str) -> str:
+        """The day a row became known: its `recorded_at`, else its event day plus the lag."""
+        declared = str(contract.TABLES[table].event_day)
+        late = event != declared  # a column filled in later is known from its own day on, never before the row
+        lag = self.tables.lag_days.get(table, 0)
+        fallback = f"{day_of(event)} + {lag}"
+        if late and self.tables.has(table, declared):
+            both = f"CASE WHEN {day_of(event)} > {day_of(declared)} THEN {day_of(event)} ELSE {day_of(declared)} END"
+            fallback = f"COALESCE({both} + {lag}, {fallback})"
+        if not self.tables.has(table, "recorded_at"):
+            return fallback
+        known = f"COALESCE({day_of('recorded_at')}, {fallback})"
+        # the row's own record says nothing of a cell filled in later: that waits for the lag from its own day on
+        return f"GREATEST({known}, {day_of(event)} + {lag})" if late and lag else known
+
+    def _newest_known(self, day: int) -> str:
+        """SELECT of the newest version of each contract line that was known before a day."""
+        return f"""
+            SELECT * FROM (SELECT r.*, LEAD(r.known_day) OVER (
+                                  PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
+                           FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
+            WHERE later IS NULL"""
+
+    def _contract_rows(self) -> str:
+        lag = self.tables.lag_days.get("contracts", 0)
+        present = self.tables.columns["contracts"]
+        kinds = {column.name: column.type.sql for column in contract.CONTRACTS}
+        get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
+        signed = f"COALESCE({day_of(get['signed_on'])}, {day_of('starts_on')})"
+        known = _signed_and_recorded(get["recorded_at"], get["signed_on"], f"{signed} + {lag}")
+        return f"""
+            SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
+                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
+                   CAST(mrr * 100 AS BIGINT) AS mrr_cents, CAST({get["list_mrr"]} * 100 AS BIGINT) AS list_mrr_cents,
+                   {get["seats"]} AS seats, {get["auto_renew"]} AS auto_renew,
+                   {day_of("starts_on")} AS starts, {day_of(get["ends_on"])} AS ends,
+                   {day_of(get["ended_on"])} AS ended, {day_of(get["notice_on"])} AS notice,
+                   DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, ''),
+                                               COALESCE({get["product"]}, '')) AS product_line,
+                   DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
+                   {get["recorded_at"]} AS version, {signed} AS signed,
+                   {known} AS known_day
+            FROM raw.contracts"""
+
+
+_LINE = ", ".join(f"v.{name}" for name in (
+    "account_id", "contract_id", "product", "kind", "buying_center", "currency", "mrr_cents", "list_mrr_cents", "seats",
+    "auto_renew", "starts", "ends", "product_line", "center_line",
+))  # fmt: skip
+
+
+def _signed_and_recorded(recorded: str, signed: str, else_on: str) -> str:
+    """SQL of the day a contract became known: its record, but never before it was signed; without one, `else_on`."""
+    return f"COALESCE(GREATEST({day_of(recorded)}, COALESCE({day_of(signed)}, {day_of(recorded)})), {else_on})"
+
+
+def day_of(column: str) -> str:
+    """SQL of a date's or timestamp's day number."""
+    return f"(CAST({column} AS DATE) - DATE '1970-01-01')"
+
+
+def _frame(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    kinds = {name: pa.string() if name == "stream" else pa.int64() for name in columns}
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return pa.table({name: pa.array(own, kinds[name]) for name, own in zip(columns, values, strict=True)})
+
+
+def _span(starts: Iterable[int], days: Sequence[int], longest: int) -> Iterator[tuple[int, int, int]]:
+    """Every start day, snapshot after it, at most `longest` days later, and how many days lie between."""
+    for start in starts:
+        for place in range(bisect_right(days, start), bisect_right(days, start + longest)):
+            yield start, place + 1, days[place] - start

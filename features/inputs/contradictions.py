@@ -1,0 +1,242 @@
+"""Contradictions: rows that can each be read, and cannot all be true. They are named and counted, and kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from features.tables import contract
+from features.tables.checked import Tables
+from features.tables.problems import EXAMPLES, Finding
+from features.tables.sql import one_of
+
+STALE_RATE_DAYS = 62
+EVENTS = ("usage", "csm_actions", "engagement", "tickets", "surveys")
+FITS = ("technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit")
+ORDERED = (  # table, what comes first, what comes after it
+    ("tickets", "opened_at", "first_response_at"),
+    ("tickets", "opened_at", "resolved_at"),
+    ("contacts", "joined_on", "left_on"),
+    ("goals", "set_on", "achieved_on"),
+)
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A contradiction: `rows` are the table's rows (and what they are joined with) that show it.
+
+    `shown` is the SQL of an example's text.
+    """
+
+    table: str
+    column: str
+    what: str
+    todo: str
+    rows: str
+    shown: str
+
+
+def contradictions(connection: duckdb.DuckDBPyConnection, tables: Tables, *, grace_days: int) -> list[Finding]:
+    """Every contradiction in the checked tables that `connection` holds, with counts and examples."""
+    _make_lines(connection, tables)
+    found = []
+    for item in _all(tables, grace_days):
+        count = _count(connection, item.rows)
+        if count:
+            found.append(_finding(connection, item, count))
+    return found
+
+
+def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {rows}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _finding(connection: duckdb.DuckDBPyConnection, item: Contradiction, count: int) -> Finding:
+    rows = connection.execute(
+        f"SELECT {item.shown} AS shown FROM {item.rows} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
+    ).fetchall()
+    examples = tuple(str(row[0]) for row in rows)
+    of = _count(connection, item.table)
+    return Finding(item.table, item.what, item.todo, item.column, count, of, examples)
+
+
+def _make_lines(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
+    """Make `lines` (the newest version of each, with its end) and `spans` (from first start to last end)."""
+    get = {name: name if tables.has("contracts", name) else "NULL" for name in contract.CONTRACTS.names}
+    newest = "recorded_at DESC NULLS LAST" if tables.has("contracts", "recorded_at") else "starts_on"
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE lines AS
+        SELECT contract_id, account_id, starts_on, CAST({get["currency"]} AS VARCHAR) AS currency,
+               CAST({get["notice_on"]} AS DATE) AS notice_on,
+               CAST(COALESCE({get["ended_on"]}, {get["ends_on"]}) AS DATE) AS end_on
+        FROM contracts
+        QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1""")
+    connection.execute("""
+        CREATE OR REPLACE TEMP TABLE spans AS
+        SELECT account_id, min(starts_on) AS first_start, max(end_on) AS last_end, bool_or(end_on IS NULL) AS is_open
+        FROM lines GROUP BY account_id""")
+
+
+def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
+    yield from _accounts(tables)
+    yield from _contracts(tables)
+    yield from _usage(tables)
+    for table in EVENTS:
+        if table in tables.columns:
+            yield _after_last_end(tables, table, grace_days)
+    yield from _severities(tables)
+    yield from _recorded_before(tables)
+    yield from _out_of_order(tables)
+    yield from _scores(tables)
+    yield from _churn_events(tables)
+    yield from _rates(tables)
+
+
+def _accounts(tables: Tables) -> Iterator[Contradiction]:
+    todo = "They are never customers and appear nowhere; add their contracts if they should."
+    rows = "accounts WHERE account_id NOT IN (SELECT account_id FROM lines)"
+    yield Contradiction("accounts", "account_id", "of accounts without any contract", todo, rows, "account_id")
+    if tables.has("accounts", "customer_since"):
+        rows = "accounts JOIN spans USING (account_id) WHERE customer_since > first_start"
+        shown = "concat(account_id, ': ', customer_since, ' after ', first_start)"
+        todo = "Tenure is counted from the first line."
+        yield Contradiction("accounts", "customer_since", "later than the first line's start", todo, rows, shown)
+    for fit in FITS:
+        if tables.has("accounts", fit):
+            rows = f"accounts WHERE {fit} < 0 OR {fit} > 1"
+            shown = f"concat(account_id, ': ', {fit})"
+            yield Contradiction("accounts", fit, "outside 0 to 1", "Scale it to 0 to 1.", rows, shown)
+
+
+def _contracts(tables: Tables) -> Iterator[Contradiction]:
+    if tables.has("contracts", "mrr"):
+        rows = "contracts WHERE mrr = 0 AND (SELECT max(mrr) FROM contracts) = 0"
+        todo = "No account has revenue, so nothing can be forecast: map the column that holds the monthly amount."
+        yield Contradiction("contracts", "mrr", "with an amount of 0", todo, rows, "contract_id")
+    if tables.has("contracts", "notice_on"):
+        rows, shown = "lines WHERE notice_on > end_on", "concat(contract_id, ': ', notice_on, ' after ', end_on)"
+        todo = "A notice given after the end tells nothing ahead of it."
+        yield Contradiction("contracts", "notice_on", "with a notice after the line's end", todo, rows, shown)
+    if tables.has("contracts", "ended_on", "ends_on"):
+        shown = "concat(contract_id, ': ', ended_on, ' after ', ends_on)"
+        todo = "ended_on is for an early stop; it is taken as the end."
+        rows = "contracts WHERE ended_on > ends_on"
+        yield Contradiction("contracts", "ended_on", "stopped after the scheduled end", todo, rows, shown)
+
+
+def _usage(tables: Tables) -> Iterator[Contradiction]:
+    if "usage" not in tables.columns:
+        return
+    rows = "usage JOIN spans USING (account_id) WHERE used_on < first_start"
+    shown = "concat(account_id, ': ', used_on, ' before ', first_start)"
+    todo = "Correct the dates or the account; such usage counts as seen before the contract."
+    yield Contradiction("usage", "used_on", "before the account's first contract starts", todo, rows, shown)
+    if tables.has("usage", "quantity"):
+        todo = "Such a row counts as no use of that day and lowers the sums: correct it, or leave it out."
+        shown = "concat(account_id, ': ', quantity)"
+        yield Contradiction("usage", "quantity", "with a negative quantity", todo, "usage WHERE quantity < 0", shown)
+    if tables.has("usage", "contract_id"):
+        rows = "usage u JOIN lines l USING (contract_id) WHERE used_on < starts_on"
+        shown = "concat(contract_id, ': ', used_on, ' before ', starts_on)"
+        yield Contradiction(
+            "usage", "used_on", "before the contract line they were used under starts", todo, rows, shown
+        )
+        rows = "usage WHERE contract_id NOT IN (SELECT contract_id FROM lines)"
+        todo = "Correct contract_id, or add the line."
+        yield Contradiction("usage", "contract_id", "of a line that contracts lacks", todo, rows, "contract_id")
+
+
+def _severities(tables: Tables) -> Iterator[Contradiction]:
+    """Tickets of a severity that no feature knows: `P1` may be the worst or the least, so it is not guessed."""
+    if tables.has("tickets", "severity"):
+        known = (*contract.MILD_CODES, *contract.SEVERE_CODES)
+        todo = (
+            f"They count as not severe. Known are {', '.join(contract.MILD_CODES)} and, as severe, "
+            f"{', '.join(contract.SEVERE_CODES)}: map the others in the source or in source.tables.tickets.query, with "
+            "CASE severity WHEN 'P1' THEN 'critical' ELSE severity END AS severity."
+        )
+        rows = f"tickets WHERE NOT {one_of('severity', *known)}"
+        yield Contradiction("tickets", "severity", "of a severity that is not known", todo, rows, "severity")
+
+
+def _day(table: str) -> str:
+    return f"CAST({contract.TABLES[table].event_day} AS DATE)"
+
+
+def _after_last_end(tables: Tables, table: str, grace_days: int) -> Contradiction:
+    day = _day(table)
+    rows = f"{table} JOIN spans USING (account_id) WHERE NOT is_open AND {day} >= last_end + {grace_days}"
+    if tables.has(table, "status"):
+        rows += " AND COALESCE(status, 'done') = 'done'"
+    when = "after the account's last contract ended"
+    return Contradiction(
+        table,
+        contract.TABLES[table].event_day or "",
+        f"{grace_days} days or more {when}" if grace_days else when,
+        "Correct the dates, or add the contract that is missing.",
+        rows,
+        f"concat(account_id, ': ', {day}, ' after ', last_end)",
+    )
+
+
+def _recorded_before(tables: Tables) -> Iterator[Contradiction]:
+    """Events that were known before the day they happened; a planned action may be."""
+    for table in ("usage", "engagement", "tickets", "surveys"):
+        if tables.has(table, "recorded_at"):
+            rows = f"{table} WHERE CAST(recorded_at AS DATE) < {_day(table)}"
+            shown = f"concat(account_id, ': ', CAST(recorded_at AS DATE), ' before ', {_day(table)})"
+            todo = "They count from the day they happened."
+            yield Contradiction(table, "recorded_at", "recorded before the event", todo, rows, shown)
+
+
+def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
+    for table, first, then in ORDERED:
+        if tables.has(table, first, then):
+            rows = f"{table} WHERE {then} < {first}"
+            shown = f"concat(account_id, ': ', {then}, ' before ', {first})"
+            todo = "Correct the one that is wrong."
+            yield Contradiction(table, then, f"with {then} before {first}", todo, rows, shown)
+
+
+def _scores(tables: Tables) -> Iterator[Contradiction]:
+    if not tables.has("surveys", "kind"):
+        return
+    for kind, (low, high) in contract.SCORES.items():
+        rows = f"surveys WHERE kind = '{kind}' AND (score < {low} OR score > {high})"
+        todo = f"Scale {kind} to {low} to {high}."
+        yield Contradiction(
+            "surveys", "score", f"of {kind} outside {low} to {high}", todo, rows, "CAST(score AS VARCHAR)"
+        )
+
+
+def _churn_events(tables: Tables) -> Iterator[Contradiction]:
+    """A churn that is said, where a line that had begun by then ran on."""
+    if "churn_events" not in tables.columns:
+        return
+    runs_on = "starts_on <= churned_on AND COALESCE(end_on, DATE '9999-12-31') > churned_on"
+    rows = f"churn_events c SEMI JOIN lines l ON c.account_id = l.account_id AND {runs_on}"
+    shown = "concat(account_id, ': ', churned_on)"
+    todo = "Who left is what contracts say: close the line (ended_on) if the account really left."
+    yield Contradiction("churn_events", "churned_on", "with a subscription still open", todo, rows, shown)
+    rows = "churn_events c JOIN spans USING (account_id) WHERE churned_on < first_start"
+    shown = "concat(account_id, ': ', churned_on, ' before ', first_start)"
+    what = "before the account's first contract starts"
+    yield Contradiction("churn_events", "churned_on", what, "Correct the dates or the account.", rows, shown)
+
+
+def _rates(tables: Tables) -> Iterator[Contradiction]:
+    """Currencies whose rates begin too late or stop too early."""
+    if not tables.has("contracts", "currency") or "fx_rates" not in tables.columns:
+        return
+    first = "(SELECT currency, min(month) AS first_month, max(month) AS last_month FROM fx_rates GROUP BY 1)"
+    rows = f"lines JOIN {first} USING (currency) WHERE starts_on < first_month AND COALESCE(end_on > first_month, TRUE)"
+    todo = "Add earlier rates; snapshots before the first one cannot value these lines."
+    shown = "concat(currency, ' from ', first_month)"
+    yield Contradiction("contracts", "currency", "starting before the currency's first rate", todo, rows, shown)
+    rows = f"{first} WHERE last_month < DATE '{tables.data_until}' - {STALE_RATE_DAYS}"
+    shown = "concat(currency, ' until ', last_month)"
+    todo = "Add newer rates; until then the last one stands."
+    rows = f"fx_rates WHERE (currency, month) IN (SELECT (currency, last_month) FROM {rows})"
+    what = f"holding a currency's last rate, more than {STALE_RATE_DAYS} days before the data end"
+    yield Contradiction("fx_rates", "month", what, todo, rows, "concat(currency, ': ', month)")

@@ -1,0 +1,413 @@
+"""The way in: opens the source, maps and types its columns, checks them, and stores the checked tables.
+
+The tables are written to a working folder and put in place by renaming, so that a run that dies at any point leaves
+the last good ones as they were. They are made again only when the settings or the files have changed.
+"""
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from features.asof.knowledge import finish
+from features.engines.engine import WarehouseEngine
+from features.inputs import rules
+from features.inputs.attribute_history import without_history
+from features.inputs.check_report import CheckReport, TableReport, absent_tables
+from features.inputs.columns import map_columns, raw, staged_select
+from features.inputs.contradictions import contradictions
+from features.inputs.csv_files import rejected
+from features.inputs.data_until import Until, data_until, reach_warnings
+from features.inputs.locate import Opened, files_of, open_source, unreadable
+from features.inputs.rules import Checked, Staged
+from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
+from features.tables import contract
+from features.tables.checked import Tables, open_tables, write_table
+from features.tables.problems import BadInput, Finding
+from features.tables.sql import named, quoted
+from params import Params, Source, TableSource
+
+VERSION = 6  # raised when the same input would be read in another way, or more is said of it
+DATABASE = "tables.duckdb"
+QUARANTINE = "quarantine"
+REPORT = "holdfast_check"
+WORKING = ".checking-"
+STALE_SECONDS = 86_400
+WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The checked tables, and what the check tells about them."""
+
+    tables: Tables
+    report: CheckReport
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse."""
+
+    staged: Mapping[str, Staged]
+    checked: Mapping[str, Checked]
+    keyed: Mapping[str, float]
+    remotes: Mapping[str, Remote]
+
+
+def load_tables(params: Params, *, progress: Callable[[str], None] = lambda what: None) -> Loaded:
+    """Open the source, check its tables and store them in `data_dir/tables.duckdb`, or reuse what is stored.
+
+    Parameters
+    ----------
+    progress
+        Told what is being done.
+
+    Raises
+    ------
+    BadInput
+        The input cannot be used; every problem is named, and nothing was written.
+    """
+    if params.source.engine != "duckdb":
+        with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
+            return _load(params, params.source, _fingerprint(params, params.source), progress, engine)
+    source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
+    fingerprint = _fingerprint(params, source)
+    stored = _stored(params.data_dir / DATABASE, fingerprint)
+    return _load(params, source, fingerprint, progress, None) if stored is None else stored
+
+
+def _load(
+    params: Params,
+    source: Source,
+    fingerprint: str,
+    progress: Callable[[str], None],
+    engine: WarehouseEngine | None,
+) -> Loaded:
+    """Read and check the tables anew, and put them in place of those that are stored."""
+    with _engine(params) as connection:
+        passed = _staged_and_checked(connection, params, source, progress, engine)
+        with _working_folder(params.data_dir) as working:
+            progress("writing the checked tables")
+            loaded = _write(connection, passed, params, source, working, fingerprint)
+            _put_in_place(working, params.data_dir)
+    return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
+
+
+def _simulated(params: Params, progress: Callable[[str], None]) -> Source:
+    """The simulated company as a folder of files, made again only when its settings changed."""
+    folder = params.data_dir / "simulated"
+    made_by = params.data_dir / "simulated.json"
+    settings = params.simulated.model_dump(mode="json") | {"seed": params.seed}
+    if not (folder.exists() and made_by.exists() and json.loads(made_by.read_text()) == settings):
+        progress("simulating the company")
+        made_by.unlink(missing_ok=True)
+        simulation = importlib.import_module("features.simulation")  # heavy, and needed here only
+        params.data_dir.mkdir(parents=True, exist_ok=True)
+        simulation.write_company(folder, **params.simulated.model_dump(), seed=params.seed)
+        _write_text(made_by, json.dumps(settings))
+    return params.source.model_copy(update={"kind": "files", "path": folder})
+
+
+def _write_text(file: Path, text: str) -> None:
+    part = file.with_name(file.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def _fingerprint(params: Params, source: Source) -> str:
+    """A digest of the settings and of the name, size and time of every file the tables may be read from."""
+    settings = source.model_dump(mode="json") | {
+        "version": VERSION,
+        "set_until": repr(_set_until(params)),
+        "contract": repr(contract.TABLES),
+        "currency": params.revenue.currency,
+        "grace_days": params.revenue.grace_days,
+        "cuts": params.forecast.cuts,
+        "drop": params.snapshots.drop,
+    }
+    content = json.dumps([settings, sorted(_file_stamps(source, params.data_dir))], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of the files; what is written to a `data_dir` within the source is no part of it."""
+    if source.path is None or not source.path.exists():
+        return
+    files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
+    for name, setting in source.tables.items():
+        if setting.file is not None:
+            try:
+                files |= set(files_of(source.path, name, setting))
+            except Exception:  # what is wrong with it is named when the source is opened
+                continue
+    written = data_dir.resolve()
+    within = written != source.path.resolve() and written.is_relative_to(source.path.resolve())
+    for file in files:
+        if file.is_file() and not (within and file.resolve().is_relative_to(written)):
+            state = file.stat()
+            yield os.path.relpath(file, source.path), state.st_size, state.st_mtime_ns
+
+
+def _stored(database: Path, fingerprint: str) -> Loaded | None:
+    """The stored tables, if they were made from the same files by the same settings."""
+    if not database.exists():
+        return None
+    try:
+        tables = open_tables(database)
+        if tables.fingerprint != fingerprint:
+            return None
+        with duckdb.connect(str(database), read_only=True) as connection:
+            row = connection.execute(f"SELECT content FROM {REPORT}").fetchone()
+    except (duckdb.Error, ValueError, KeyError):  # written by another version, or damaged: made again
+        return None
+    return Loaded(tables, CheckReport.from_json(row[0])) if row else None
+
+
+@contextmanager
+def _engine(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that spills to the system's temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as spill, duckdb.connect() as connection:
+        connection.execute(f"SET threads = {params.threads}")
+        connection.execute(f"SET memory_limit = '{params.memory_gb}GB'")
+        connection.execute(f"SET temp_directory = {quoted(spill)}")
+        connection.execute("SET preserve_insertion_order = false")
+        # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
+        connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def _staged_and_checked(
+    connection: duckdb.DuckDBPyConnection,
+    params: Params,
+    source: Source,
+    progress: Callable[[str], None],
+    engine: WarehouseEngine | None,
+) -> Passed:
+    """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
+    opened, problems = open_source(connection, source) if engine is None else open_kept(connection, engine, source)
+    staged = {}
+    for name, table in opened.items():
+        progress(f"reading {name}")
+        stage, found = _stage(connection, contract.TABLES[name], table, params, source)
+        problems += found
+        if stage is not None:
+            staged[name] = stage
+    checked = {}
+    keyed = _keyed(connection, staged, problems)
+    for name, stage in staged.items():
+        progress(f"checking {name}")
+        checked[name] = rules.check_table(connection, stage, source, params.revenue.currency, keyed)
+        problems += checked[name].errors
+    remotes, found = ({}, []) if engine is None else look(engine, source, progress)
+    problems += found
+    passed = Passed(staged, checked, keyed, remotes)
+    if problems:
+        progress("checking the tables together")
+        raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
+    return passed
+
+
+def _keyed(
+    connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], problems: Sequence[Finding]
+) -> dict[str, float]:
+    """`keyed_share` of the tables that others are held against; those that the source lacks are left out."""
+    keys = {"accounts": "account_id", "contracts": "contract_id", "fx_rates": "currency"}
+    failed = {problem.table for problem in problems}
+    return {
+        name: rules.keyed_share(connection, staged[name], key) if name in staged else 0.0
+        for name, key in keys.items()
+        if name in staged or name in failed
+    }
+
+
+def _warnings_beside_problems(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params
+) -> tuple[Finding, ...]:
+    """All warnings about tables that will not be written, as far as the rows and columns they need are there."""
+    whole = {
+        name: staged
+        for name, staged in passed.staged.items()
+        if staged.has(*_required(name)) and passed.keyed.get(name, 1.0) == 1.0
+    }
+    for name, staged in whole.items():
+        near = f"NOT {rules.any_far(staged, params.source)}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_kept(staged)} AND {near}")
+    columns = {name: staged.columns for name, staged in whole.items()}
+    until = _until(connection, columns, params) if "contracts" in whole else None
+    if until is None or "accounts" not in whole:
+        return _warnings(passed, [], written=False)
+    tables = Tables(params.data_dir, columns, {}, until.day, "", "")
+    return _warnings(passed, _cross_checks(connection, tables, until, params), written=False)
+
+
+def _required(table: str) -> tuple[str, ...]:
+    """The columns without which a table cannot be held against the others."""
+    return tuple(name for name in contract.TABLES[table].required_names if name != "mrr")
+
+
+def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tuple[Finding, ...]:
+    found = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
+    return tuple(sorted([*found, *more], key=_by_table))
+
+
+def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
+    """What the tables say together that deserves a warning."""
+    return [
+        *without_history(connection, tables, drop=params.snapshots.drop, cuts=params.forecast.cuts),
+        *reach_warnings(connection, tables, until),
+        *contradictions(connection, tables, grace_days=params.revenue.grace_days),
+    ]
+
+
+def _set_until(params: Params) -> Until | None:
+    """Where the data end by the settings; None if these leave it to the data."""
+    if params.source.data_until is not None:
+        return Until(params.source.data_until, ("source.data_until",), "source.data_until says so")
+    if params.source.kind == "simulated":
+        return Until(params.simulated.ends_on, ("simulated.ends_on",), "simulated.ends_on says so")
+    return None
+
+
+def _until(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Sequence[str]], params: Params) -> Until | None:
+    return _set_until(params) or data_until(connection, columns)
+
+
+def _by_table(problem: Finding) -> int:
+    """Problems of the settings first, then in the order of the contract."""
+    names = list(contract.TABLES)
+    return names.index(problem.table) if problem.table in names else -1
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection, table: contract.Table, opened: Opened, params: Params, source: Source
+) -> tuple[Staged | None, list[Finding]]:
+    """Read one table into `stage_<table>`."""
+    setting = source.tables.get(table.name, TableSource())
+    mapped, problems = map_columns(table, opened, setting, params.forecast.cuts)
+    if not mapped.columns:
+        return None, problems
+    select = staged_select(table, opened, mapped, day_first=source.day_first)
+    try:
+        connection.execute(f"CREATE TEMP TABLE {rules.stage(table.name)} AS {select}")
+    except duckdb.Error as error:
+        return None, [*problems, unreadable(table.name, error, is_query=opened.is_query)]
+    lines = rejected(connection, table.name)
+    return Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files), problems
+
+
+@contextmanager
+def _working_folder(data_dir: Path) -> Iterator[Path]:
+    """A folder beside the stored tables; what runs that were killed left behind is removed after a day."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    for left in data_dir.glob(f"{WORKING}*"):
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=WORKING, dir=data_dir) as working:
+        yield Path(working)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    passed: Passed,
+    params: Params,
+    source: Source,
+    working: Path,
+    fingerprint: str,
+) -> Loaded:
+    """Write the tables that passed, what is left out of them, the manifest and the report."""
+    database = working / DATABASE
+    writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
+    connection.execute(f"SET memory_limit = '{writing_gb}GB'")
+    connection.execute(f"ATTACH {quoted(str(database))} AS made")
+    for name, staged in passed.staged.items():
+        write_table(connection, name, staged.columns, _kept(staged))
+        if passed.checked[name].left_out:
+            _write_quarantine(connection, staged, working / QUARANTINE)
+        connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
+    connection.execute("DETACH made")
+    with duckdb.connect(str(database)) as made:
+        made.execute(f"SET threads = {params.threads}")
+        made.execute(f"SET memory_limit = '{params.memory_gb}GB'")
+        return _describe(made, passed, params, source, database, fingerprint)
+
+
+def _describe(
+    made: duckdb.DuckDBPyConnection,
+    passed: Passed,
+    params: Params,
+    source: Source,
+    database: Path,
+    fingerprint: str,
+) -> Loaded:
+    """Store what is known about the tables that were written, and what the check tells of them."""
+    columns = {name: staged.columns for name, staged in passed.staged.items()}
+    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
+    until = _until(made, columns, params)
+    if until is None:
+        raise ValueError("the checked contracts hold no start")
+    tables = Tables(database, columns, lags, until.day, "", fingerprint)
+    report = _report(made, passed, tables, until, params)
+    if source.engine != "duckdb":
+        tables, report = with_remotes(tables, report, passed.remotes, source)
+    tables = finish(made, tables)
+    made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
+    made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
+    return Loaded(tables, report)
+
+
+def _kept(staged: Staged) -> str:
+    """SELECT of the rows that are not left out."""
+    columns = ", ".join(named(column) for column in staged.columns)
+    return f"SELECT {columns} FROM {staged.name} WHERE rowid NOT IN (SELECT bad FROM bad_{staged.table.name})"
+
+
+def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, folder: Path) -> None:
+    """Store the rows that are left out, as they came, each with the reason."""
+    folder.mkdir(exist_ok=True)
+    texts = {column: f"CAST(s.{named(column)} AS VARCHAR)" for column in staged.columns}
+    texts |= {column.name: f"COALESCE({texts[column.name]}, s.{raw(column.name)})" for column in staged.unread}
+    shown = ", ".join(f"{text} AS {named(column)}" for column, text in texts.items())
+    file = quoted(str(folder / f"{staged.table.name}.parquet"))
+    connection.execute(f"""
+        COPY (SELECT b.reason, {shown} FROM {staged.name} s JOIN bad_{staged.table.name} b ON b.bad = s.rowid
+              UNION ALL BY NAME SELECT reason FROM unread_{staged.table.name}
+              ORDER BY ALL) TO {file} (FORMAT parquet)""")
+
+
+def _put_in_place(working: Path, data_dir: Path) -> None:
+    """Rename the new tables over the old ones; the database last, since its fingerprint vouches for all."""
+    quarantine = data_dir / QUARANTINE
+    if quarantine.exists():
+        quarantine.rename(working / "old")
+    if (working / QUARANTINE).exists():
+        (working / QUARANTINE).rename(quarantine)
+    (working / DATABASE).replace(data_dir / DATABASE)
+
+
+def _report(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, tables: Tables, until: Until, params: Params
+) -> CheckReport:
+    reports = tuple(_table_report(connection, passed.staged[name], passed.checked[name]) for name in passed.staged)
+    warnings = _warnings(passed, _cross_checks(connection, tables, until, params), written=True)
+    return CheckReport(reports, absent_tables(passed.staged), warnings, until.day, until.decided_by, until.why)
+
+
+def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked: Checked) -> TableReport:
+    table = staged.table
+    day = "starts_on" if table.name == "contracts" else table.event_day or ("month" if table.name == "fx_rates" else "")
+    shown = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
+    first, last = connection.execute(f"SELECT {shown} FROM {table.name}").fetchone() or (None, None)
+    kept = checked.rows - checked.left_out
+    columns = tuple(column.name for column in staged.declared)
+    absent = tuple(name for name in table.names if name not in columns)
+    return TableReport(table.name, checked.rows, kept, checked.left_out, columns, absent, staged.extra, first, last)

@@ -1,0 +1,232 @@
+"""Finds where each table of the contract is: files, folders of files, a database's tables, queries."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+import duckdb
+
+from features.inputs.csv_files import csv_relation
+from features.tables import contract
+from features.tables.problems import CannotOpen, Finding
+from features.tables.sql import named, quoted
+from params import Source, TableSource
+
+SUFFIXES = (".parquet", ".csv", ".csv.gz")
+DATABASE = "source_database"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A table as the source has it: what to select from, its columns' types in their order, and its CSV files."""
+
+    relation: str
+    types: Mapping[str, str]
+    is_query: bool = False
+    csv_files: tuple[Path, ...] = ()
+
+
+def near(name: str, names: Sequence[str]) -> str:
+    """A suggestion where `name` nearly is one of `names`, whatever the case, else nothing."""
+    lowered = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
+    return f" Did you mean {lowered[close[0]]}?" if close else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in one line, the first twenty."""
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def open_source(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[dict[str, Opened], list[Finding]]:
+    """Every table of the contract that the source has, and what is wrong with where they are."""
+    problems = _unknown_tables(source)
+    if source.path is None or not source.path.exists() or (source.kind == "files" and not source.path.is_dir()):
+        return {}, [*problems, _no_path(source)]
+    try:
+        attach(connection, source)
+    except CannotOpen as error:
+        return {}, [*problems, error.finding]
+    opened = {}
+    for name in contract.TABLES:
+        try:
+            table = _opened(connection, source, source.path, name)
+            if table is not None:
+                opened[name] = table
+        except CannotOpen as error:
+            problems.append(error.finding)
+    return opened, problems
+
+
+def attach(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Attach the source's database, if it is one, so that queries may name its tables as they are."""
+    if source.kind != "duckdb":
+        return
+    try:
+        connection.execute(f"ATTACH {quoted(str(source.path))} AS {DATABASE} (READ_ONLY)")
+        connection.execute(f"USE {DATABASE}")
+    except duckdb.Error as error:
+        raise CannotOpen(
+            Finding(
+                "source.path",
+                f"{source.path} cannot be opened as a DuckDB database: {_first_line(error)}",
+                "Give a database file, or source.kind: files for a folder.",
+            )
+        ) from None
+
+
+def files_of(path: Path, name: str, setting: TableSource) -> list[Path]:
+    """The files of one table, sorted: those that `file` names, else `<name>.parquet`, `<name>.csv` or `<name>/`."""
+    if setting.file is None:
+        folder = path if path.is_dir() else path.parent
+        places = [folder / name, *(folder / f"{name}{suffix}" for suffix in SUFFIXES)]
+        places = [place for place in places if place.exists()]
+    elif has_magic(setting.file):
+        pattern = str(_base(path) / setting.file)  # Path.glob takes no absolute pattern
+        places = [Path(found) for found in glob(pattern, recursive=True)]  # noqa: PTH207
+    else:
+        places = [_base(path) / setting.file]
+    if setting.file is None and len(places) > 1:
+        raise CannotOpen(_several(name, places))
+    files = [file for place in places for file in _files_in(place)]
+    if not files and (places or setting.file):
+        raise CannotOpen(_no_files(name, places or [Path(str(setting.file))]))
+    return sorted(files)
+
+
+def _base(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _files_in(place: Path) -> list[Path]:
+    """The file itself, or the data files anywhere below the folder."""
+    if place.is_dir():
+        return [file for file in place.rglob("*") if file.is_file() and file.name.endswith(SUFFIXES)]
+    return [place] if place.exists() else []
+
+
+def _opened(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str) -> Opened | None:
+    """The table; None if an optional one is absent."""
+    setting = source.tables.get(name, TableSource())
+    if setting.query is not None and setting.file is not None:
+        raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
+    if setting.query is not None:
+        query = setting.query.strip().rstrip(";").replace("{path}", str(path).replace("'", "''"))
+        return _described(connection, name, f"({query})", is_query=True)
+    opened, there = _found(connection, source, path, name)
+    if opened is None and contract.TABLES[name].required:
+        raise CannotOpen(_missing(name, there))
+    if opened is None and name in source.tables:
+        raise CannotOpen(_mapped_in_vain(name, there))
+    return opened
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str
+) -> tuple[Opened | None, list[str]]:
+    """The table where it is looked for, and the names of all that is there."""
+    setting = source.tables.get(name, TableSource())
+    if source.kind == "duckdb" and setting.file is None:
+        there = _tables_of(connection)
+        table = next((table for table in there if table.lower() == name), None)
+        opened = _described(connection, name, f"{DATABASE}.{named(table)}") if table else None
+        return opened, there
+    there = sorted(file.name for file in _base(path).iterdir())
+    return _read_files(connection, name, files_of(path, name, setting)), there
+
+
+def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        "SELECT table_name FROM information_schema.tables "
+        f"WHERE table_catalog = '{DATABASE}' AND table_schema = current_schema() ORDER BY 1"
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _read_files(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> Opened | None:
+    """DuckDB's reader of these files; CSV is read as text, so that what cannot be read is seen and counted."""
+    if not files:
+        return None
+    parquet = {file.name.endswith(".parquet") for file in files}
+    if len(parquet) > 1:
+        raise CannotOpen(
+            Finding(name, "has Parquet and CSV files in one folder", "Keep one kind, or name one in `file`.")
+        )
+    if parquet == {False}:
+        return Opened(*csv_relation(name, files), csv_files=tuple(files))
+    paths = ", ".join(quoted(str(file)) for file in files)
+    return _described(connection, name, f"read_parquet([{paths}], union_by_name = true, binary_as_string = true)")
+
+
+def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, *, is_query: bool = False) -> Opened:
+    try:
+        rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    except duckdb.Error as error:
+        raise CannotOpen(unreadable(name, error, is_query=is_query)) from None
+    return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, is_query)
+
+
+def unreadable(name: str, error: duckdb.Error, *, is_query: bool) -> Finding:
+    """The finding for a table that DuckDB cannot read."""
+    if is_query:
+        todo = f"Correct source.tables.{name}.query; it is one SELECT in DuckDB's SQL."
+        return Finding(name, f"its query cannot be run: {_first_line(error)}", todo)
+    todo = "Give Parquet or CSV files that can be read."
+    return Finding(name, f"cannot be read: {_first_line(error)}", todo)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def _unknown_tables(source: Source) -> list[Finding]:
+    known = list(contract.TABLES)
+    return [
+        Finding(
+            f"source.tables.{name}",
+            "is no table of the contract",
+            f"The tables are {listed(known)}.{near(name, known)}",
+        )
+        for name in source.tables
+        if name not in contract.TABLES
+    ]
+
+
+def _no_path(source: Source) -> Finding:
+    what = "a DuckDB database file" if source.kind == "duckdb" else "a folder with the tables"
+    if source.path is None:
+        return Finding("source.path", "is not set", f"Give {what}: --set source.path=PATH.")
+    wrong = "is no folder" if source.path.exists() else "does not exist"
+    return Finding("source.path", f"{source.path} {wrong}", f"Give {what}.")
+
+
+def _missing(name: str, present: Sequence[str]) -> Finding:
+    stems = [stem for stem in (file.split(".")[0] for file in present) if stem.lower() not in contract.TABLES]
+    there = f"There are: {listed(present)}." if present else "Nothing is there."
+    other = next((file for file in present if file.lower().startswith(f"{name}.")), None)
+    kind = f" {other} is not read: export it as Parquet or CSV." if other else near(name, stems)
+    todo = f"Add {name}.parquet, {name}.csv or a folder {name}/, or map it in source.tables.{name}. {there}{kind}"
+    return Finding(name, "is missing, and the table is required", todo)
+
+
+def _mapped_in_vain(name: str, present: Sequence[str]) -> Finding:
+    todo = "Give the table, or remove the mapping." + near(name, [file.split(".")[0] for file in present])
+    return Finding(name, f"is mapped in source.tables.{name}, and is not there", todo)
+
+
+def _several(name: str, places: Sequence[Path]) -> Finding:
+    return Finding(
+        name,
+        f"is there more than once: {listed([place.name for place in places])}",
+        f"Keep one, or name one in source.tables.{name}.file.",
+    )
+
+
+def _no_files(name: str, places: Sequence[Path]) -> Finding:
+    return Finding(
+        name,
+        f"{listed([str(place) for place in places])} does not exist or holds no Parquet or CSV file",
+        f"Correct source.tables.{name}.file, or put the files there.",
+    )

@@ -1,0 +1,48 @@
+"""Labels to cut a portfolio by: what the columns of `accounts` said of each account at a date."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.asof.view import AsOf
+from features.revenue.known_lines import load
+from features.tables.checked import Tables
+
+NO_LABEL = "(none)"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the database may use; results do not depend on it."""
+
+    threads: int
+    memory_gb: float
+
+
+def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], engine: Engine) -> pd.DataFrame:
+    """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
+    asof = AsOf(tables, (as_of,))
+    with tables.connect(threads=engine.threads, memory_gb=engine.memory_gb) as connection:
+        load(connection, asof.frames())
+        found = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
+    labels = found.set_index("account_id")[list(cuts)]
+    return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
+
+
+def usable_cuts(tables: Tables, cuts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The cuts that are columns of `accounts`, and a note for those that are not."""
+    present = tuple(cut for cut in cuts if tables.has("accounts", cut))
+    absent = [cut for cut in cuts if cut not in present]
+    if not absent:
+        return present, ()
+    return present, (f"No cut by {', '.join(absent)}: accounts has no such column.",)
+
+
+def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping[str, NDArray[np.object_]]:
+    """Each cut's label of each account, in the order given."""
+    here = labels.reindex(account_ids).fillna(NO_LABEL)
+    return {str(cut): here[cut].to_numpy(dtype=object) for cut in here.columns}

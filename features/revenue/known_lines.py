@@ -1,0 +1,163 @@
+"""The lines as known at one date in a database of their own, and what each is worth at an instant."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from features.asof.view import EPOCH, AsOf, day_number
+from features.revenue.lines import WORK_TABLES, line_statements
+from features.tables.checked import Tables
+from features.tables.sql import quoted
+from params import Revenue
+
+
+@contextmanager
+def ledger(
+    tables: Tables, *, known_by: date, rules: Revenue, threads: int, memory_gb: float
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that holds the lines as known before `known_by`.
+
+    Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines continue which) and
+    `coverage(account_id, covered_from, covered_until)`: the unbroken times in which an account had MRR.
+    """
+    asof = AsOf(tables, (known_by,))
+    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+        load(connection, asof.frames())
+        for statement in (*line_statements(asof.contracts(), rules), _coverage("line_states")):
+            connection.execute(statement)
+        yield connection
+
+
+def _coverage(lines: str) -> str:
+    """The statement that makes `coverage` of lines with `starts` and `active_until`."""
+    return f"""
+    CREATE TEMP TABLE coverage AS
+    SELECT account_id, MIN(starts) AS covered_from, MAX(active_until) AS covered_until
+    FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.account_id ORDER BY s.starts, s.contract_id
+                                         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island
+          FROM (SELECT account_id, contract_id, starts, active_until,
+                       CASE WHEN starts <= MAX(active_until) OVER (
+                           PARTITION BY account_id ORDER BY starts, contract_id
+                           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS apart
+                FROM {lines} WHERE mrr_cents > 0 AND starts < active_until) s) spells
+    GROUP BY account_id, island"""
+
+
+def _told_late(grace_days: int) -> str:
+    """The lines, but that one whose notice came in the grace after its term ran on until then."""
+    late = f"notice >= ends AND term_ends = ends AND active_until = ends AND notice < ends + {grace_days}"
+    return f"""(
+        SELECT account_id, contract_id, starts, mrr_cents,
+               CASE WHEN {late} THEN notice ELSE active_until END AS active_until
+        FROM line_states) told"""
+
+
+def load(connection: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame | pa.Table]) -> None:
+    """Make temp tables of frames, in place of any of the same name."""
+    for name, frame in frames.items():
+        connection.register("incoming", frame)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
+        connection.unregister("incoming")
+
+
+def instants_frame(instants: Sequence[date], rates_on: Sequence[date]) -> pd.DataFrame:
+    """What `line_arr` takes: `instant` (0, 1, ...), its `day` number and `rate_day`, whose month gives the rates."""
+    return pd.DataFrame({
+        "instant": np.arange(len(instants)),
+        "day": np.array([day_number(day) for day in instants], dtype="int64"),
+        "rate_day": np.array([day_number(day) for day in rates_on], dtype="int64"),
+    })  # fmt: skip
+
+
+def line_arr(connection: duckdb.DuckDBPyConnection, tables: Tables, instants: pd.DataFrame, rules: Revenue) -> str:
+    """SELECT of `instant`, the columns of `line_states` and `cents` (ARR): a row an instant and line active then.
+
+    Loads `instants` and the rates they need.
+
+    Raises
+    ------
+    ValueError
+        A line in force has a currency that has no rate by then.
+    """
+    load(connection, {"instants": instants})
+    lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
+               JOIN instants i ON s.starts <= i.day AND i.day < s.active_until"""
+    return priced(connection, tables, lines, sorted(set(instants["rate_day"])), rules)
+
+
+def line_arr_in_hindsight(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, instants: pd.DataFrame, *, known_by: date, rules: Revenue
+) -> str:
+    """The same as `line_arr`, but each instant by what had happened before it, as known before `known_by`.
+
+    Makes `line_states` anew, a row an instant's day and line, and `coverage`: until notice given within the grace came,
+    the line ran on.
+    """
+    days = tuple(EPOCH + timedelta(days=int(day)) for day in sorted(set(instants["day"])))
+    asof = AsOf(tables, days)
+    load(connection, {"instants": instants, "cal": asof.frames()["cal"]})
+    connection.execute("DROP TABLE coverage")
+    connection.execute(_coverage(_told_late(rules.grace_days)))
+    for table in (*WORK_TABLES, "line_states"):
+        connection.execute(f"DROP TABLE {table}")
+    for statement in line_statements(asof.contracts_in_hindsight(known_by), rules):
+        connection.execute(statement)
+    lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
+               JOIN instants i ON i.day = s.t AND s.starts <= i.day AND i.day < s.active_until"""
+    return priced(connection, tables, lines, sorted(set(instants["rate_day"])), rules)
+
+
+def priced(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, lines: str, rate_days: Sequence[int], rules: Revenue
+) -> str:
+    """The SELECT `lines` with `cents` (ARR) at the rates of its column `rate_day`, which holds only `rate_days`.
+
+    Raises
+    ------
+    ValueError
+        A line has a currency that has no rate by then.
+    """
+    load(connection, {"rates": _rates(connection, tables, rate_days, rules)})
+    select = f"""
+        SELECT l.*, r.rate, CAST(ROUND(12 * l.mrr_cents * r.rate) AS BIGINT) AS cents FROM ({lines}) l
+        LEFT JOIN rates r ON r.rate_day = l.rate_day AND r.currency = COALESCE(l.currency, {quoted(rules.currency)})"""
+    _require_rates(connection, len(rate_days), select)
+    return select
+
+
+def _rates(connection: duckdb.DuckDBPyConnection, tables: Tables, days: Sequence[int], rules: Revenue) -> pd.DataFrame:
+    """Rates in force on each day, the reporting currency's 1 among them."""
+    home = pd.DataFrame({"rate_day": days, "currency": rules.currency, "rate": 1.0})
+    if not tables.has("fx_rates"):
+        return home
+    asof = AsOf(tables, tuple(EPOCH + timedelta(days=int(day)) for day in days))
+    load(connection, {"cal": asof.frames()["cal"]})
+    foreign = connection.execute(
+        f"SELECT c.t AS rate_day, r.currency, r.rate FROM ({asof.rates()}) r JOIN cal c ON c.k = r.k"
+    ).df()
+    return pd.concat([home, foreign[foreign["currency"] != rules.currency]], ignore_index=True)
+
+
+def _require_rates(connection: duckdb.DuckDBPyConnection, days: int, select: str) -> None:
+    """Raise if a line in force has no rate; the join is only looked at where some currency lacks some day."""
+    lacking = connection.execute(f"""
+        SELECT s.currency FROM (SELECT DISTINCT currency FROM line_states WHERE currency IS NOT NULL) s
+        LEFT JOIN rates r ON r.currency = s.currency
+        GROUP BY s.currency HAVING COUNT(r.rate) < {days}""").fetchall()
+    if not lacking:
+        return
+    missing = connection.execute(f"""
+        SELECT currency, COUNT(DISTINCT contract_id), MIN(rate_day) FROM ({select}) WHERE rate IS NULL
+        GROUP BY currency ORDER BY currency""").fetchall()
+    if missing:
+        currency, lines, day = missing[0]
+        when = EPOCH + timedelta(days=day)
+        raise ValueError(
+            f"fx_rates has no rate for {currency} on {when}, but {lines} contract lines are in {currency}. "
+            "Add a row for that month or an earlier one."
+        )

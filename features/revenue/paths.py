@@ -1,0 +1,175 @@
+"""ARR by account over time: at any instants, and of a cohort month by month."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.asof.view import day_number
+from features.revenue.known_lines import instants_frame, ledger, line_arr, line_arr_in_hindsight, load
+from features.tables.checked import Tables
+from params import Revenue
+
+
+@dataclass(frozen=True)
+class CohortPaths:
+    """What the accounts of a cohort came to, month by month; both of shape (accounts, months + 1).
+
+    Attributes
+    ----------
+    arr
+        Column 0 is ARR as known at `as_of`; column m is ARR at `as_of` + m months at the rates of the `as_of` month.
+    streams
+        How many streams the account pays for `m` months after `as_of`, a stream being what one buying centre pays for
+        one product; NaN where a line in force names neither, for then they cannot be told apart. Unlike `arr`, column 0
+        is in hindsight as well: a stream that was recorded late counts from its start.
+    """
+
+    arr: npt.NDArray[np.float64]
+    streams: npt.NDArray[np.float64]
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many calendar months on; the last day of the month where that month is shorter."""
+    moved: date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
+    return moved
+
+
+def cohort_paths(
+    tables: Tables,
+    cohort: pd.DataFrame,
+    *,
+    months: int,
+    known_by: date,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+) -> CohortPaths:
+    """What each account of a cohort came to, month by month: what a label is made of.
+
+    Windows are half-open as those of the snapshots: column m holds what happened in `[as_of, as_of + m months)`. A
+    line that ends on the first day after the window still counts, as it does in the snapshot of that day.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    cohort
+        `account_id`, `as_of` (any number of different dates) and `arr` (as known at `as_of`, reporting currency).
+    months
+        How far ahead, in calendar months.
+    known_by
+        Only what was known before this day counts.
+    rules
+        With reactivation `exclude` an account counts 0 from the moment the unbroken cover that holds `as_of`
+        ended, and throughout if by what is known at `known_by` there was none.
+    threads, memory_gb
+        What the engine may use; results do not depend on them.
+
+    Returns
+    -------
+    CohortPaths
+        NaN where what happened before a month's end was not all known before `known_by`: it lies later, or less than
+        the lag of `contracts` before.
+    """
+    as_of = pd.to_datetime(cohort["as_of"]).dt.date
+    lag = timedelta(days=tables.lag_days.get("contracts", 0))
+    ahead = _months_ahead(sorted(set(as_of)), months, known_by - lag)
+    members = pd.DataFrame({
+        "member": np.arange(len(cohort)),
+        "account_id": cohort["account_id"].to_numpy(),
+        "origin": as_of.map(day_number).to_numpy(dtype="int64"),
+    })  # fmt: skip
+    arr, streams = np.full((2, len(cohort), months + 1), np.nan)
+    if not ahead.empty:
+        with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+            lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
+            load(connection, {"members": members})
+            found = connection.execute(_paths(lines, rules)).fetchnumpy()
+        reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
+        for path, name in ((arr, "cents"), (streams, "streams")):
+            path[reached["member"], reached["month"]] = 0.0
+            path[found["member"], found["month"]] = found[name]
+        arr /= 100
+    arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
+    return CohortPaths(arr, streams)
+
+
+def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.DataFrame:
+    """Each origin and the instants ahead of it that are no later than `latest`, as `line_arr` takes them."""
+    rows = []
+    for origin in origins:
+        for month in range(months + 1):
+            instant = add_months(origin, month)
+            if instant <= latest:
+                rows.append((day_number(origin), month, instant, origin))
+    return instants_frame([row[2] for row in rows], [row[3] for row in rows]).assign(
+        origin=[row[0] for row in rows], month=[row[1] for row in rows]
+    )
+
+
+def _paths(lines: str, rules: Revenue) -> str:
+    """SELECT of `member`, `month`, `cents`, `streams` (NaN: not told) of `members`, 0 where absent."""
+    unbroken = """
+        JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin
+                       AND i.day <= v.covered_until"""
+    return f"""
+        SELECT m.member, i.month, a.cents, a.streams
+        FROM members m JOIN instants i ON i.origin = m.origin
+        JOIN (SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents,
+                     CASE WHEN BOOL_OR(cents > 0 AND product IS NULL AND buying_center IS NULL)
+                          THEN CAST('nan' AS DOUBLE)
+                          ELSE COUNT(DISTINCT CASE WHEN cents > 0 THEN product_line END) END AS streams
+              FROM ({lines}) GROUP BY 1, 2) a
+          ON a.account_id = m.account_id AND a.instant = i.instant
+        {unbroken if rules.reactivation == "exclude" else ""}"""
+
+
+def arr_by_account(
+    tables: Tables,
+    instants: Sequence[date],
+    *,
+    known_by: date,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+    rates_on: date | None = None,
+) -> pd.DataFrame:
+    """ARR of every account at every instant, by what was known before `known_by`.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    instants
+        When; one after `known_by` gives what is contracted by then.
+    known_by
+        Only what was known before this day counts.
+    rules
+        Gives the reporting currency and the grace.
+    threads, memory_gb
+        What the engine may use; results do not depend on them.
+    rates_on
+        Constant rates, those of this date's month; by default each instant is at the rates of its own month.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `instant` (datetime64), `account_id`, `arr` (reporting currency a year), sorted by both; accounts without
+        ARR at an instant have no row there.
+    """
+    wanted = sorted(set(instants))
+    days = instants_frame(wanted, [rates_on or instant for instant in wanted])
+    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+        lines = line_arr(connection, tables, days, rules)
+        history = connection.execute(f"""
+            SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines})
+            GROUP BY 1, 2 HAVING SUM(cents) > 0 ORDER BY 1, 2""").df()
+    return pd.DataFrame({
+        "instant": pd.to_datetime(pd.Series(wanted)).dt.as_unit("us").to_numpy()[history["instant"]],
+        "account_id": history["account_id"],
+        "arr": history["cents"] / 100,
+    })  # fmt: skip

@@ -1,0 +1,122 @@
+"""Available to renew: ARR whose term ends in a period, and what of it was renewed. The renewal rate is not NRR."""
+
+from datetime import date
+
+import duckdb
+import pandas as pd
+
+from features.asof.view import day_number
+from features.revenue.known_lines import ledger, load, priced
+from features.tables.checked import Tables
+from params import Revenue
+
+
+def available_to_renew(
+    tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, threads: int, memory_gb: float
+) -> pd.DataFrame:
+    """ARR of the lines whose scheduled term ends in `[start, end)`, from the lines as known before `as_of`.
+
+    A line that notice was given for is available to renew (and so far not renewed); one that ended before its
+    term, or has none, is not.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `month` (datetime64, its first day), `account_id`, `available_to_renew` (reporting currency a year, at the
+        rates of the `as_of` month), sorted by both.
+    """
+    lines = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, threads=threads, memory_gb=memory_gb)
+    due = lines.groupby(["month", "account_id"], as_index=False)["cents"].sum()
+    return pd.DataFrame(due.assign(available_to_renew=due.pop("cents") / 100))
+
+
+def renewals(
+    tables: Tables,
+    *,
+    start: date,
+    end: date,
+    as_of: date,
+    known_by: date,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+) -> pd.DataFrame:
+    """What was available to renew as known at `as_of`, and what of it was renewed by what was known at `known_by`.
+
+    Renewed is the ARR of the lines' successors that start within the grace, and of lines whose own end was moved
+    back; no more than was available, account by account and month by month, so that expansion at a renewal does
+    not count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `month`, `account_id`, `available_to_renew`, `renewed` (NaN while the grace of a line of that row lasts).
+    """
+    settings = {"rules": rules, "threads": threads, "memory_gb": memory_gb}
+    due = _due_lines(tables, start=start, end=end, as_of=as_of, **settings)  # type: ignore[arg-type]
+    with ledger(tables, known_by=known_by, **settings) as connection:  # type: ignore[arg-type]
+        load(connection, {"due_lines": due.assign(rate_day=day_number(as_of))})
+        lines = priced(connection, tables, _CONTINUED, [day_number(as_of)], rules)
+        return _settle(connection, lines, day_number(known_by) - rules.grace_days)
+
+
+def renewal_rates(renewed: pd.DataFrame) -> pd.DataFrame:
+    """Renewal rate = renewed / available, by month, from what `renewals` gives.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `month`, `available_to_renew`, `renewed`, `renewal_rate`, `accounts_due`; renewed and the rate are NaN for a
+        month in which anything is still open.
+    """
+    months = renewed.groupby("month", as_index=False).agg(
+        available_to_renew=("available_to_renew", "sum"),
+        renewed=("renewed", lambda amounts: amounts.sum(skipna=False)),
+        accounts_due=("account_id", "nunique"),
+    )
+    rate = months["renewed"] / months["available_to_renew"]
+    return months.assign(renewal_rate=rate)[["month", "available_to_renew", "renewed", "renewal_rate", "accounts_due"]]
+
+
+def _due_lines(
+    tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, threads: int, memory_gb: float
+) -> pd.DataFrame:
+    """A row a line: `contract_id`, `account_id`, `month`, `ends` (day number), `cents` of ARR."""
+    if not start < end:
+        raise ValueError(f"start {start}, end {end}: the start must lie before the end")
+    lines = f"""
+        SELECT *, {day_number(as_of)} AS rate_day FROM line_states
+        WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
+          AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
+    with ledger(tables, known_by=as_of, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+        select = priced(connection, tables, lines, [day_number(as_of)], rules)
+        due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
+    months = due["ends"].to_numpy().astype("datetime64[D]").astype("datetime64[M]")
+    return due.assign(month=months.astype("datetime64[us]"))
+
+
+# Lines that carry on what was due: successors, and the line itself where its own end was moved back.
+_CONTINUED = """
+    SELECT DISTINCT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_cents
+    FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
+    JOIN line_states s ON s.contract_id = f.next_id
+    UNION
+    SELECT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_cents
+    FROM due_lines d JOIN line_states s ON s.contract_id = d.contract_id
+    WHERE s.term_ends IS NULL OR s.term_ends > d.ends"""
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, lines: str, settled_before: int) -> pd.DataFrame:
+    """Due and renewed by month and account."""
+    found = connection.execute(f"""
+        SELECT d.month, d.account_id, d.cents AS due, COALESCE(r.cents, 0) AS renewed, d.last_end
+        FROM (SELECT month, account_id, CAST(SUM(cents) AS BIGINT) AS cents, MAX(ends) AS last_end
+              FROM due_lines GROUP BY month, account_id) d
+        LEFT JOIN (SELECT month, account_id, CAST(SUM(cents) AS BIGINT) AS cents
+                   FROM ({lines}) GROUP BY month, account_id) r
+          ON r.month = d.month AND r.account_id = d.account_id
+        ORDER BY d.month, d.account_id""").df()
+    kept = found[["due", "renewed"]].min(axis=1) / 100
+    return found[["month", "account_id"]].assign(
+        available_to_renew=found["due"] / 100, renewed=kept.where(found["last_end"] < settled_before)
+    )

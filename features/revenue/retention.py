@@ -1,0 +1,178 @@
+"""Net and gross revenue retention and logo retention, from one instant to another: snapshot to snapshot.
+
+Only accounts with ARR at the start count, each valued at the rates of the start's month. For those accounts, from t
+to u:  NRR = sum ARR(u) / sum ARR(t);  GRR = sum min(ARR(u), ARR(t)) / sum ARR(t), capped account by account;
+logo retention = share of them with ARR(u) > 0.  NRR >= GRR and GRR <= 1 always.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from features.asof.view import day_number
+from features.revenue.known_lines import instants_frame, ledger, line_arr
+from features.revenue.movements import check_window
+from features.revenue.paths import add_months
+from features.tables.checked import Tables
+from params import Revenue
+
+# Median NRR lies about 10 points above median GRR, and the top quartile of NRR (113 %) about 22 above that of GRR
+# (91 %): a gap of 20 points and more says that expansion of some accounts masks the loss of others.
+WIDE_GAP = 0.20
+# Small accounts leave most, so logo retention lies below GRR in most companies; hence more room.
+WIDE_LOGO_GAP = 0.30
+# Only a real loss can be masked. The median company keeps 90 to 93 % of its ARR a year: one that loses less than a
+# tenth loses no more than most, however much the others grow. The same for accounts, of which even enterprise
+# businesses lose 6 to 10 % a year.
+MOST_KEPT = 0.90
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Retention of the accounts that had ARR at the start; the ratios are NaN where none had."""
+
+    nrr: float
+    grr: float
+    logo_retention: float
+    starting_arr: float
+    ending_arr: float
+    accounts: int
+    definition: str
+
+
+def retention(
+    tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, threads: int, memory_gb: float
+) -> Retention:
+    """NRR, GRR and logo retention of all accounts from `start` to `end`, by what was known before `known_by`.
+
+    Raises
+    ------
+    ValueError
+        `start` is not before `end`, or `end` lies after `known_by`.
+    """
+    accounts = account_retention(
+        tables, start=start, end=end, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb
+    )
+    return summarise(accounts, definition(start, end, known_by, rules))
+
+
+def retention_by(
+    tables: Tables,
+    cut: "pd.Series[str]",
+    *,
+    start: date,
+    end: date,
+    known_by: date,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+) -> dict[str, Retention]:
+    """The same for each part of a cut, by its label.
+
+    `cut` holds a label for each account (its index); accounts that have none come under `(none)`, so that the parts
+    always add up to the total.
+
+    Raises
+    ------
+    ValueError
+        As `retention`; or an account has more than one label.
+    """
+    if cut.index.has_duplicates:
+        twice = sorted(map(str, cut.index[cut.index.duplicated()].unique()))[:5]
+        raise ValueError(f"cut must hold one label for each account; more than one for {', '.join(twice)}")
+    accounts = account_retention(
+        tables, start=start, end=end, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb
+    )
+    labels = accounts["account_id"].map(cut).astype(object).fillna("(none)").astype(str)
+    meaning = definition(start, end, known_by, rules)
+    return {str(label): summarise(part, meaning) for label, part in accounts.groupby(labels, sort=True)}
+
+
+def reported_nrr(
+    tables: Tables,
+    month: date,
+    *,
+    rules: Revenue,
+    threads: int,
+    memory_gb: float,
+    known_by: date | None = None,
+) -> Retention:
+    """Trailing twelve months: from twelve months before `month` to `month`, by default as known then."""
+    start = add_months(month, -12)
+    return retention(
+        tables, start=start, end=month, known_by=known_by or month, rules=rules, threads=threads, memory_gb=memory_gb
+    )
+
+
+def account_retention(
+    tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, threads: int, memory_gb: float
+) -> pd.DataFrame:
+    """The accounts with ARR at the start: `account_id`, `starting_arr`, `ending_arr`, at the start's rates.
+
+    With reactivation `exclude` an account that left inside the window ends at 0 even if it came back.
+    """
+    check_window(start, end, known_by)
+    instants = instants_frame([start, end], [start, start])
+    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+        lines = line_arr(connection, tables, instants, rules)
+        accounts = connection.execute(_both_ends(lines, day_number(start), day_number(end), rules)).df()
+    return accounts.assign(starting_arr=accounts.pop("before") / 100, ending_arr=accounts.pop("after") / 100)
+
+
+def _both_ends(lines: str, start: int, end: int, rules: Revenue) -> str:
+    unbroken = f"""account_id IN (SELECT account_id FROM coverage
+                                  WHERE covered_from <= {start} AND covered_until > {end})"""
+    counts = f"instant = 1 AND {unbroken if rules.reactivation == 'exclude' else 'TRUE'}"
+    return f"""
+        SELECT account_id, CAST(SUM(CASE WHEN instant = 0 THEN cents ELSE 0 END) AS BIGINT) AS before,
+               CAST(SUM(CASE WHEN {counts} THEN cents ELSE 0 END) AS BIGINT) AS after
+        FROM ({lines}) GROUP BY account_id
+        HAVING SUM(CASE WHEN instant = 0 THEN cents ELSE 0 END) > 0 ORDER BY account_id"""
+
+
+def summarise(accounts: pd.DataFrame, definition: str) -> Retention:
+    """Retention of accounts given with `starting_arr` and `ending_arr`; added up in whole cents."""
+    before, after = ((accounts[column] * 100).round().astype("int64") for column in ("starting_arr", "ending_arr"))
+    kept = after.where(after < before, before)
+    starting, count = int(before.sum()), len(accounts)
+    return Retention(
+        nrr=_ratio(int(after.sum()), starting),
+        grr=_ratio(int(kept.sum()), starting),
+        logo_retention=_ratio(int((after > 0).sum()), count),
+        starting_arr=starting / 100,
+        ending_arr=int(after.sum()) / 100,
+        accounts=count,
+        definition=definition,
+    )
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def definition(start: date, end: date, known_by: date, rules: Revenue) -> str:
+    """What a retention figure means, in one sentence: window, cohort date, reactivation and currency rule."""
+    returned = "counts 0" if rules.reactivation == "exclude" else "counts with the ARR it came back with"
+    return (
+        f"Accounts with ARR on {start} (cohort date), from {start} to {end}, as known before {known_by}; "
+        f"an account that left and came back in between {returned}; "
+        f"ARR in {rules.currency} at the rates of {start:%Y-%m}; "
+        f"terms that ran out in silence count for {rules.grace_days} more days."
+    )
+
+
+def red_flag(figures: Retention) -> str | None:
+    """A warning where expansion masks loss; None where it does not.
+
+    That is where NRR lies `WIDE_GAP` (20 points) above GRR, or `WIDE_LOGO_GAP` (30 points) above logo retention, and
+    that ratio is `MOST_KEPT` (90 %) or less: a gap above little loss is growth. Nothing is scaled to a year.
+    """
+    gaps = []
+    if figures.grr <= MOST_KEPT and figures.nrr - figures.grr >= WIDE_GAP:
+        gaps.append(f"GRR of {figures.grr:.0%}")
+    if figures.logo_retention <= MOST_KEPT and figures.nrr - figures.logo_retention >= WIDE_LOGO_GAP:
+        gaps.append(f"logo retention of {figures.logo_retention:.0%}")
+    if not gaps:
+        return None
+    return f"NRR of {figures.nrr:.0%} stands far above {' and '.join(gaps)}: expansion masks loss."

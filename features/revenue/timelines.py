@@ -1,0 +1,104 @@
+"""What happened to each account, as known at a date: activity by month, and the events of its contracts."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import pandas as pd
+
+from features.asof.view import AsOf, day_number
+from features.revenue.known_lines import load
+from features.revenue.paths import add_months
+from features.tables.checked import Tables
+
+SIGNALS: Mapping[str, str] = {
+    "usage": "Usage, events",
+    "users": "Active users",
+    "tickets": "Tickets opened",
+    "csm_actions": "CSM actions done",
+    "engagement": "Meetings, training and other engagement",
+}
+
+
+def monthly_activity(tables: Tables, *, as_of: date, months: int, threads: int, memory_gb: float) -> pd.DataFrame:
+    """How much of each signal an account had in each of the calendar months before a date.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    as_of
+        Only what was known before this day counts; the month of this day is the last, up to the day before.
+    months
+        How many calendar months.
+    threads, memory_gb
+        What the engine may use; the result does not depend on them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `account_id`, `signal` (one of `SIGNALS`), `month` (its first day) and `amount`; months without are left out.
+    """
+    asof = AsOf(tables, (as_of,))
+    first = add_months(as_of.replace(day=1), 1 - months if as_of.day > 1 else -months)
+    selects = _signals(asof)
+    if not selects:
+        return pd.DataFrame(columns=["account_id", "signal", "month", "amount"])
+    parts = [
+        f"""SELECT account_id, '{signal}' AS signal, {_MONTH} AS month, CAST({amount} AS DOUBLE) AS amount
+            FROM ({events}) e WHERE kv = 1 AND day >= {day_number(first)} GROUP BY account_id, {_MONTH}"""
+        for signal, (events, amount) in selects.items()
+    ]
+    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+        load(connection, asof.frames())
+        union = " UNION ALL ".join(parts)
+        return connection.execute(f"SELECT * FROM ({union}) ORDER BY account_id, signal, month").df()
+
+
+def contract_events(tables: Tables, *, as_of: date, threads: int, memory_gb: float) -> pd.DataFrame:
+    """Starts, ends and notices of the contract lines, as known before a date; scheduled ends may lie ahead.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `account_id`, `day`, `event` (starts, ends, ended early, notice given), `product`, `kind`, `mrr` and `currency`
+        of the line; None where it does not say.
+    """
+    asof = AsOf(tables, (as_of,))
+    moments = {"starts": "starts", "ended early": "ended", "notice given": "notice"}
+    moments["ends"] = "CASE WHEN ended IS NULL THEN ends END"
+    parts = [
+        f"""SELECT account_id, {_date(day)} AS day, '{event}' AS event, product, kind, currency,
+                   mrr_cents / 100.0 AS mrr
+            FROM ({asof.contracts()}) c WHERE k = 1 AND {day} IS NOT NULL"""
+        for event, day in moments.items()
+    ]
+    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+        load(connection, asof.frames())
+        union = " UNION ALL ".join(parts)
+        return connection.execute(f"SELECT * FROM ({union}) ORDER BY ALL").df()
+
+
+_MONTH = "CAST(date_trunc('month', DATE '1970-01-01' + CAST(day AS INTEGER)) AS TIMESTAMP)"
+
+
+def _date(day: str) -> str:
+    return f"CAST(DATE '1970-01-01' + CAST({day} AS INTEGER) AS TIMESTAMP)"
+
+
+def _signals(asof: AsOf) -> dict[str, tuple[str, str]]:
+    """Of each signal that the tables can give: its events, and what is added up."""
+    tables, selects = asof.tables, {}
+    if tables.has("usage"):
+        quantity = "COALESCE(quantity, 1)" if tables.has("usage", "quantity") else "1"
+        scaled = f"CAST(ROUND({quantity} * 100) AS BIGINT) AS quantity"  # whole, so that no order of rows matters
+        selects["usage"] = (asof.events("usage", [scaled]), "SUM(quantity) / 100")
+    if tables.has("usage", "user_id"):
+        selects["users"] = (asof.events("usage", ["user_id"]), "COUNT(DISTINCT user_id)")
+    if tables.has("tickets"):
+        selects["tickets"] = (asof.events("tickets"), "COUNT(*)")
+    if tables.has("csm_actions"):
+        done = "COALESCE(status, 'done') = 'done'" if tables.has("csm_actions", "status") else "TRUE"
+        selects["csm_actions"] = (asof.events("csm_actions", where=done), "COUNT(*)")
+    if tables.has("engagement"):
+        selects["engagement"] = (asof.events("engagement"), "COUNT(*)")
+    return selects

@@ -1,0 +1,185 @@
+"""The commercial tables: accounts, contracts, exchange rates and people's own forecasts."""
+
+from itertools import accumulate
+
+import numpy as np
+import pandas as pd
+
+from features.simulation.emission.shown import Names, Shown, codes, conform, dates, named, times
+from features.simulation.line_book import KINDS
+from features.simulation.months import FAR, Ints, stream
+from features.simulation.rules import (
+    CURRENCIES,
+    FITS,
+    GRACE_DAYS,
+    INDUSTRIES,
+    PRODUCTS,
+    REGIONS,
+    SEGMENTS,
+    TOUCHES,
+    by_segment,
+)
+
+_USUAL_RATES = (1.08, 1.27)
+_SUB_FITS = ("technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit")
+_BUYING_CENTERS = ("Operations", "Finance", "IT", "Sales")
+_REASONS = ("price", "budget cut", "sponsor left", "missing features", "went to a competitor", "not known")
+_SELLERS = ("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess")
+_FIRST_HALVES = ("North", "Blue", "Silver", "Oak", "River", "Bright", "Stone", "Clear", "Red", "High", "Green", "Iron")
+_SECOND_HALVES = ("field", "works", "point", "bridge", "line", "port", "hill", "soft", "gate", "mark", "path", "forge")
+
+
+def accounts(shown: Shown) -> pd.DataFrame:
+    """A row an account, and one more each time its CSM changed."""
+    base = _first_rows(shown)
+    month, account = np.nonzero(_csm_changes(shown))
+    later = base.iloc[account].copy()
+    days = shown.days_in(month, account, shown.stream("accounts", "change"))
+    later["csm"] = shown.csm_of(month, account)
+    later["valid_from"] = times(days * 86_400)
+    return conform("accounts", pd.concat([base, later]), ["account_id", "valid_from"])
+
+
+def _csm_changes(shown: Shown) -> np.ndarray:
+    """Months in which a customer of the month before and this one has another CSM."""
+    csm = shown.history.states["csm"]
+    changes = np.zeros(shown.live.shape, dtype=np.bool_)
+    changes[1:] = (csm[1:] != csm[:-1]) & shown.live[1:] & shown.live[:-1]
+    return changes
+
+
+def _first_rows(shown: Shown) -> pd.DataFrame:
+    profile, rng, count = shown.history.company.profile, shown.stream("accounts"), shown.history.accounts
+    signed = shown.history.lines.groupby("account")["signed"].min().reindex(range(count)).to_numpy()
+    since = np.where(profile.joins < shown.history.first_day, profile.joins, signed)
+    cost = by_segment("median_acquisition_cost")[profile.segment] * np.exp(0.5 * rng.standard_normal(count))
+    columns = {
+        "account_id": shown.account_ids,
+        "name": _account_names(rng, count),
+        "segment": named([segment.name for segment in SEGMENTS], profile.segment),
+        "industry": named(INDUSTRIES, profile.industry),
+        "region": named(REGIONS, profile.region),
+        "csm": shown.csm_of(shown.live.argmax(axis=0), np.arange(count)),
+        "seller": named(_SELLERS, rng.integers(len(_SELLERS), size=count)),
+        "touch_model": named(TOUCHES, profile.touch),
+        "fit": named(FITS, _judged_fit(rng, profile.fit)),
+        "parent_account_id": _parents(rng, shown.account_ids),
+        "customer_since": dates(profile.joins),
+        "acquisition_cost": cost.round(2),
+        "valid_from": times(since.astype(np.int64) * 86_400),
+    }
+    for name in _SUB_FITS:
+        columns[name] = np.clip(0.78 - 0.17 * profile.fit + 0.14 * rng.standard_normal(count), 0, 1).round(2)
+    return pd.DataFrame(columns)
+
+
+def _judged_fit(rng: np.random.Generator, fit: Ints) -> Ints:
+    """The fit as sales judged it: right for five in six."""
+    off = rng.random(len(fit)) < 1 / 6
+    return np.where(off, rng.integers(len(FITS), size=len(fit)), fit)
+
+
+def _parents(rng: np.random.Generator, ids: Names) -> Names:
+    parents = np.full(len(ids), None, dtype=object)
+    children = np.flatnonzero(rng.random(len(ids)) < 0.03)
+    ahead = 1 + rng.integers(max(len(ids) - 1, 1), size=len(children))
+    parents[children] = np.where(ahead % len(ids) == 0, None, ids[(children + ahead) % len(ids)])
+    return parents
+
+
+def _account_names(rng: np.random.Generator, count: int) -> Names:
+    first = named(_FIRST_HALVES, rng.integers(len(_FIRST_HALVES), size=count))
+    second = named(_SECOND_HALVES, rng.integers(len(_SECOND_HALVES), size=count))
+    number = rng.integers(1, 1000, size=count).astype(str).astype(object)
+    names: Names = first + second + " " + number
+    return names
+
+
+def contracts(shown: Shown) -> pd.DataFrame:
+    """A row a contract line, as the system shows it on the last day."""
+    lines, profile = shown.history.lines, shown.history.company.profile
+    rng = shown.stream("contracts")
+    account = lines["account"].to_numpy()
+    discount = 0.28 * rng.random(shown.history.accounts)
+    center = rng.integers(len(_BUYING_CENTERS), size=(shown.history.accounts, len(PRODUCTS)))
+    frame = pd.DataFrame(
+        {
+            "contract_id": codes(rng, len(lines), "C-"),
+            "account_id": shown.account_ids[account],
+            "product": named(PRODUCTS, lines["product"].to_numpy()),
+            "kind": named(KINDS, lines["kind"].to_numpy()),
+            "buying_center": named(_BUYING_CENTERS, center[account, lines["product"].to_numpy()]),
+            "starts_on": dates(lines["starts"].to_numpy()),
+            "ends_on": dates(lines["ends"].to_numpy()),
+            "ended_on": dates(lines["ended"].to_numpy()),
+            "signed_on": dates(lines["signed"].to_numpy()),
+            "notice_on": dates(lines["notice"].to_numpy()),
+            "mrr": lines["mrr"].to_numpy() / 100,
+            "list_mrr": np.rint(lines["mrr"].to_numpy() / (1 - discount[account])) / 100,
+            "seats": lines["seats"].to_numpy(),
+            "auto_renew": profile.auto_renew[account],
+            "currency": named(CURRENCIES, profile.currency[account]),
+        }
+    )
+    return conform("contracts", frame, ["contract_id"])
+
+
+def churn_events(shown: Shown) -> pd.DataFrame:
+    """Who has left by the last day, with the reason that somebody wrote down."""
+    lines, rng = shown.history.lines, shown.stream("churn_events")
+    in_silence = (lines["ended"] == FAR) & (lines["notice"] == FAR)
+    stops = lines[["ended"]].assign(scheduled=lines["ends"] + GRACE_DAYS * in_silence).min(axis=1)
+    left = stops.groupby(lines["account"]).max()
+    left = left[left < shown.history.last_day]
+    account = left.index.to_numpy()
+    poor_fit = rng.random(len(left)) < 0.25 * shown.history.company.profile.fit[account]
+    reason = named(_REASONS, rng.integers(len(_REASONS), size=len(left)))
+    columns = {
+        "account_id": shown.account_ids[account],
+        "churned_on": dates(left.to_numpy()),
+        "reason": np.where(poor_fit, "poor fit", reason),
+    }
+    return conform("churn_events", pd.DataFrame(columns), ["account_id"])
+
+
+def monthly_rates(*, seed: int, last_day: int) -> pd.DataFrame:
+    """Rates for each calendar month since 1970 that begins before `last_day`; `month` is a day number."""
+    count = 1 + int(np.datetime64(last_day - 1, "D").astype("datetime64[M]").astype(int))
+    months = np.arange(count).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    frames = []
+    for currency, usual in zip(CURRENCIES[1:], _USUAL_RATES, strict=True):
+        moves = 0.012 * stream(seed, "rates", currency).standard_normal(count)
+        away = np.fromiter(accumulate(moves, lambda before, move: 0.97 * before + move), float, count)
+        frames.append(pd.DataFrame({"month": months, "currency": currency, "rate": (usual * np.exp(away)).round(6)}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def fx_rates(shown: Shown) -> pd.DataFrame:
+    """A row a month and foreign currency, from the month before the oldest line on."""
+    rates = monthly_rates(seed=shown.history.seed, last_day=shown.history.last_day)
+    rates = rates[rates["month"] > shown.history.lines["starts"].min() - 62]
+    return conform("fx_rates", rates.assign(month=dates(rates["month"].to_numpy())), ["month", "currency"])
+
+
+def calls(shown: Shown) -> pd.DataFrame:
+    """Each quarter, and more so before a term ends, somebody says what will become of the account."""
+    history, rng = shown.history, shown.stream("calls")
+    due = history.states["ends"] - history.edges[1:, None]
+    chance = np.where((due > 0) & (due < 100), 0.45, 0.08)
+    month, account = np.nonzero(shown.live & (rng.random(shown.live.shape) < chance))
+    days = shown.days_in(month, account, rng)
+    feeling = shown.state("view")[month, account] + 0.8 * rng.standard_normal(len(month)) - 0.4
+    outcome = np.digitize(feeling, [-1.9, 1.5, 2.1])
+    amount = history.states["mrr"][month, account] * 12 / 100
+    by_seller = rng.random(len(month)) < 0.35
+    seller = named(_SELLERS, rng.integers(len(_SELLERS), size=len(month)))
+    frame = pd.DataFrame(
+        {
+            "account_id": shown.account_ids[account],
+            "called_on": dates(days),
+            "called_by": np.where(by_seller, seller, shown.csm_of(month, account)),
+            "outcome": named(("expand", "renew", "contract", "churn"), outcome),
+            "amount": (amount * np.array([1.15, 1.0, 0.8, 0.0])[outcome]).round(2),
+        }
+    )
+    return conform("calls", frame, ["account_id", "called_on", "called_by"])

@@ -1,0 +1,307 @@
+"""What becomes of an account: monthly hazards of churn, contraction and expansion, calibrated, with amounts."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+from threadpoolctl import threadpool_limits
+
+from models.hazards.at_risk import at_risk, month_number
+from models.hazards.calibration import Calibrator, Slope
+from models.hazards.fit_settings import Settings
+from models.hazards.hazard import required
+from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
+from models.hazards.model_inputs import Input, learn_categories, matrix
+from models.hazards.month_level import LEVEL_INPUT
+from models.outcomes.amounts import ChangePools, Changes
+from models.outcomes.cross_sell import fit_shares, share_of
+from models.outcomes.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
+from models.outcomes.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
+from models.outcomes.prediction import OUTCOMES, Estimation, Outcome, Prediction
+from models.outcomes.shared_luck import SharedLuck, fit_luck
+
+Array = NDArray[np.float64]
+FORMAT = 7
+_NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """SHAP values of one outcome's monthly margins: `hazard = expit(slope * (base + margin.sum(-1)) + intercept)`.
+
+    `margin` has shape (accounts, months, inputs), `names` names the inputs. `slope` and `intercept` have shape
+    (months,); the latter holds the luck to be expected in each month, as one shift of all accounts. `facts`, shape
+    (accounts, months), is NaN but where the hazard is known whatever the margin. None: nowhere. Notice makes certain,
+    `ruled_out_by` names the input that rules out.
+    """
+
+    names: tuple[str, ...]
+    margin: Array
+    base: float
+    slope: Array
+    intercept: Array
+    facts: Array | None = None
+    ruled_out_by: str = "presigned_ahead"
+
+
+class OutcomeModel:
+    """Churn, contraction and expansion over the months ahead of a snapshot.
+
+    Each outcome is a monthly hazard of (account, month ahead) rows: what the snapshot knew, and where the month lies on
+    the renewal calendar known then. Rows are censored where the outcome was not known at training. How the hazards are
+    learned and calibrated is in `models.outcomes.fitting`, the luck that months share in `models.outcomes.shared_luck`.
+
+    Parameters
+    ----------
+    inputs
+        Descriptions of the snapshot columns to learn from; their categories are learned by `fit`.
+    settings
+        How to fit.
+    """
+
+    def __init__(self, inputs: Sequence[Input], settings: Settings) -> None:
+        self.inputs = tuple(inputs)
+        self.settings = settings
+        threadpool_limits(1, user_api="blas")  # for good: with more, the last digits would depend on a machine's cores
+
+    @property
+    def horizon_months(self) -> int:
+        """Months ahead that are reported."""
+        return self.settings.horizon_months
+
+    @property
+    def settle_months(self) -> int:
+        """Months beyond the horizon, until the grace of its last term ends has run out."""
+        return int(np.ceil(self.settings.grace_days / DAYS_A_MONTH))
+
+    @property
+    def months(self) -> int:
+        """Months ahead that are modelled."""
+        return self.horizon_months + self.settle_months
+
+    @property
+    def all_inputs(self) -> tuple[Input, ...]:
+        """The snapshot's inputs and those of the renewal calendar, in the order the hazards read them."""
+        return (*self.inputs, *CALENDAR_INPUTS)
+
+    def fit(self, frame: pd.DataFrame, paths: Array, streams: Array | None = None) -> Self:
+        """Learn from snapshots and what became of them.
+
+        Parameters
+        ----------
+        frame
+            Snapshot rows.
+        paths
+            ARR at each snapshot and the months after it, shape (rows, months + 1); NaN where not known yet.
+        streams
+            How many streams (product and buying centre) were paid for then, of the same shape; NaN where they cannot
+            be told apart. None: nowhere, and the model knows of no cross-sells.
+
+        Raises
+        ------
+        ValueError
+            `paths` or `streams` does not fit the frame and the months ahead, or the settings lack `tuning`.
+        """
+        for name, given in (("paths", paths), ("streams", streams)):
+            if given is not None and given.shape != (len(frame), self.months + 1):
+                raise ValueError(f"{name} has shape {given.shape}, expected {(len(frame), self.months + 1)}")
+        tuning = required(self.settings.tuning)
+        self.inputs = learn_categories(self.inputs, frame)
+        material = self._material(frame, paths)
+        # One thread an outcome: boosting many small trees gains little, and often loses, from threads within a tree.
+        with ThreadPoolExecutor(max_workers=min(self.settings.threads, len(OUTCOMES))) as pool:
+            learned = list(pool.map(partial(fit_outcome, material=material), OUTCOMES))
+        self.outcomes_ = {outcome: found.outcome for outcome, found in zip(OUTCOMES, learned, strict=True)}
+        self.pools_ = self._fit_pools(frame, material)
+        self.notice_holds_ = notice_holds(material)
+        self.luck_ = fit_luck(
+            [found.counts for found in learned],
+            estimation_variance=[found.estimation_variance for found in learned],
+            prior_sd=tuning.luck_prior_sd,
+            level_sd=tuning.calibration_prior_sd,
+            seed=self.settings.seed,
+        )
+        self.luck_until_ = material.at_risk.first_month + material.at_risk.months
+        min_change = self.settings.min_change
+        self.cross_sell_ = None if streams is None else fit_shares(material.at_risk, frame, streams, min_change)
+        return self
+
+    def _material(self, frame: pd.DataFrame, paths: Array) -> Material:
+        arr = frame["arr"].to_numpy(dtype=float)
+        logs = np.log(arr)
+        self.size_mean_, self.size_sd_ = float(logs.mean()), float(logs.std()) or 1.0
+        ahead = self._ahead(frame, self.months)
+        return Material(
+            inputs=self.all_inputs,
+            snapshot=matrix(self.inputs, frame),
+            calendar=ahead,
+            facts=certainties(frame, ahead, min_change=self.settings.min_change),
+            size=self._size(arr),
+            at_risk=at_risk(frame, paths),
+            settings=self.settings,
+            latest=np.flatnonzero(frame["as_of"] == frame["as_of"].max()),
+            arr=arr,
+        )
+
+    def predict(self, frame: pd.DataFrame) -> Prediction:
+        """Monthly hazards and amounts of snapshot rows of one date.
+
+        Raises
+        ------
+        ValueError
+            A column the model was trained on is absent.
+        """
+        ahead = self._ahead(frame, self.months)
+        rows = self._rows_ahead(frame, ahead)
+        months = np.tile(np.arange(1.0, self.months + 1), len(frame))
+        log_odds = np.stack([self.outcomes_[outcome].log_odds(rows, months) for outcome in OUTCOMES], axis=-1)
+        facts = self._facts(frame, ahead)
+        hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
+        arr = frame["arr"].to_numpy(dtype=float)
+        amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
+        return Prediction(
+            arr=arr,
+            size=self._size(arr),
+            hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
+            pool_index=amounts.index,
+            pools=amounts.pools,
+            luck=self.luck_,
+            gap_months=self._gap_months(frame),
+            estimation=Estimation(*tilts(list(self.outcomes_.values())), amounts.errors),
+            cross_sell_share=share_of(self.cross_sell_, frame),
+        )
+
+    def rows_next_month(self, frame: pd.DataFrame) -> Array:
+        """What the hazards read of snapshot rows for the first month ahead, shape (rows, inputs)."""
+        return self._rows_ahead(frame, self._ahead(frame, 1))
+
+    def contributions(self, frame: pd.DataFrame, outcome: Outcome, *, months: int | None = None) -> Contributions:
+        """SHAP values of the monthly log-odds of one outcome, over the months of the horizon or so many.
+
+        The level of the kind of month is put down to whether a term ends in it.
+        """
+        months = self.horizon_months if months is None else months
+        fitted, ahead = self.outcomes_[outcome], self._ahead(frame, self.months)[:, :months]
+        names = tuple(item.name for item in self.all_inputs)
+        margin, base, level = np.zeros((len(frame), months, len(names))), 0.0, 0.0
+        slope = fitted.calibrator.slopes(np.arange(1.0, months + 1))
+        if fitted.hazard is not None:
+            rows, shape = self._rows_ahead(frame, ahead), margin.shape
+            effects, base = fitted.hazard.contributions(rows)
+            margin, level = effects.reshape(shape), fitted.hazard.mean_level_
+            margin[:, :, names.index(LEVEL_INPUT)] += (fitted.hazard.level(rows).reshape(shape[:2]) - level) / slope
+        luck = self.luck_.expected(months, gap_months=self._gap_months(frame))
+        intercept = fitted.calibrator.intercept + level + luck[:, OUTCOMES.index(outcome)]
+        every = self._facts(frame, ahead)
+        facts, ruled_out_by = every[:, :, OUTCOMES.index(outcome)], "presigned_ahead"
+        if outcome != "churn":
+            facts, ruled_out_by = np.where(after_leaving(every), 0.0, facts), "notice_takes_effect"
+        if "arr" in names:
+            size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
+            margin[:, :, names.index("arr")] += size[:, None] / slope
+        return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by)
+
+    def to_files(self) -> dict[str, str]:
+        """The fitted model as text files: name -> content. Nothing in them is executable."""
+        content: dict[str, Any] = {
+            "format": FORMAT,
+            "settings": {key: value for key, value in asdict(self.settings).items() if key not in _NOT_KEPT},
+            "inputs": [asdict(item) for item in self.inputs],
+            "pools": self.pools_.to_dict(),
+            "luck": self.luck_.to_dict(),
+            "luck_until": self.luck_until_,
+            "notice_holds": self.notice_holds_.tolist(),
+            "cross_sell": None if self.cross_sell_ is None else self.cross_sell_.tolist(),
+            "size": [self.size_mean_, self.size_sd_],
+            "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
+        }
+        files = {
+            f"{name}.txt": fitted.hazard.to_text()
+            for name, fitted in self.outcomes_.items()
+            if fitted.hazard is not None
+        }
+        return {"model.json": json.dumps(content, indent=1, sort_keys=True), **files}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str], *, threads: int = 1) -> Self:
+        """The model stored by `to_files`; `threads` says how many it may use, which changes no result.
+
+        Raises
+        ------
+        ValueError
+            `model.json` is missing or of another format.
+        """
+        content = json.loads(files.get("model.json", "{}"))
+        if content.get("format") != FORMAT:
+            raise ValueError(
+                f"no model bundle of format {FORMAT} among the files {sorted(files)}: train again with this version"
+            )
+        inputs = [Input(**{**item, "categories": tuple(item["categories"])}) for item in content["inputs"]]
+        model = cls(inputs, Settings(**content["settings"], threads=threads))
+        model.pools_ = ChangePools.from_dict(content["pools"])
+        model.luck_, model.luck_until_ = SharedLuck.from_dict(content["luck"]), content["luck_until"]
+        model.size_mean_, model.size_sd_ = content["size"]
+        model.notice_holds_ = np.array(content["notice_holds"])
+        model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
+        model.outcomes_ = {
+            name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
+        }
+        return model
+
+    def _restore(self, described: Mapping[str, Any], text: str | None) -> FittedOutcome:
+        learner = LEARNERS[self.settings.learner]
+        return FittedOutcome(
+            hazard=learner.from_text(text, self.all_inputs, threads=self.settings.threads) if text else None,
+            calibrator=Calibrator(**described["calibrator"]),
+            tilt=Slope(**described["tilt"]),
+            events=described["events"],
+            rows=described["rows"],
+        )
+
+    def _facts(self, frame: pd.DataFrame, ahead: Array) -> Array:
+        """Hazards that no input moves, shape (rows, months, outcomes); NaN elsewhere."""
+        facts = certainties(frame, ahead, min_change=self.settings.min_change)
+        return np.where(facts == 1, self.notice_holds_, facts)
+
+    def _size(self, arr: Array) -> Array:
+        return np.asarray((np.log(arr) - self.size_mean_) / self.size_sd_)
+
+    def _gap_months(self, frame: pd.DataFrame) -> int:
+        return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)
+
+    def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
+        return calendar(frame, months=months, grace_days=self.settings.grace_days)
+
+    def _rows_ahead(self, frame: pd.DataFrame, ahead: Array) -> Array:
+        """Inputs of every (account, month ahead), shape (accounts * months, inputs)."""
+        accounts, months, width = ahead.shape
+        repeated = np.repeat(matrix(self.inputs, frame), months, axis=0)
+        return np.hstack([repeated, ahead.reshape(accounts * months, width)])
+
+    def _fit_pools(self, frame: pd.DataFrame, material: Material) -> ChangePools:
+        """Amounts of the changes seen one month ahead, where every change is counted once."""
+        rows = material.at_risk
+        at_term_end = renewal(material.calendar)[rows.row, rows.ahead - 1]
+        changes = {}
+        for outcome in ("contraction", "expansion"):
+            chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
+            changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], at_term_end[chosen])
+        return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
+
+
+def bundle_digest(files: Mapping[str, str]) -> str:
+    """A digest of what `OutcomeModel.to_files` gives: the same model, the same digest."""
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _describe(fitted: FittedOutcome) -> dict[str, Any]:
+    described = {name: asdict(getattr(fitted, name)) for name in ("calibrator", "tilt")}
+    return {**described, "events": fitted.events, "rows": fitted.rows}

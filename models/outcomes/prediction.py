@@ -1,0 +1,142 @@
+"""What a model says of the months ahead, and what it leaves open."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.outcomes.shared_luck import SharedLuck
+
+Array = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+_FIXED_DRAWS = 64
+_TINY = 1e-12
+_SMALLEST = np.float32(1e-30)
+Outcome = Literal["churn", "contraction", "expansion"]
+OUTCOMES: tuple[Outcome, ...] = ("churn", "contraction", "expansion")
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """What the history leaves open, beyond the level that `SharedLuck` holds.
+
+    A portfolio's ARR hangs on its few large accounts, of which less is known than of all accounts together.
+
+    Attributes
+    ----------
+    tilt, tilt_sd
+        Of churn, contraction and expansion: how much the log-odds move with an account's size, in standard deviations
+        of log ARR, beyond what the hazards say, and how well that is known; shape (3,).
+    change_error
+        Of each pool: standard error of the mean change, relative to it; shape (pools,).
+    """
+
+    tilt: Array
+    tilt_sd: Array
+    change_error: Array
+
+    @classmethod
+    def none(cls, pools: int) -> Self:
+        """Nothing is left open."""
+        return cls(np.zeros(3), np.zeros(3), np.zeros(pools))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Monthly predictions for n accounts over M months ahead.
+
+    Attributes
+    ----------
+    arr
+        ARR at the snapshot, shape (n,).
+    size
+        Log ARR, standardised as at training, shape (n,).
+    hazards
+        Probability of churn, contraction and expansion in each month, given still a customer at its start, in a month
+        whose luck is 0; shape (n, M, 3). The three exclude each other.
+    pool_index
+        Pool of multipliers for contraction and expansion, shape (n, M, 2).
+    pools
+        ARR multipliers, each drawn with equal chance.
+    luck
+        The shift of all accounts' log-odds that the months share.
+    gap_months
+        Months between the last one the luck was learned from and the first one ahead.
+    estimation
+        What the history leaves open.
+    cross_sell_share
+        Share of each account's expansions that are cross-sells, shape (n,); NaN where none can be told.
+    """
+
+    arr: Array
+    size: Array
+    hazards: Array
+    pool_index: NDArray[np.int64]
+    pools: tuple[Array, ...]
+    luck: SharedLuck
+    gap_months: int
+    estimation: Estimation
+    cross_sell_share: Array
+
+    def draw_shifts(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array]:
+        """What futures add to all accounts' log-odds, (M, 3, draws), and by standard deviation of size, (3, draws)."""
+        shift = self.luck.draw(self.hazards.shape[1], draws, generator, gap_months=self.gap_months)
+        spread = self.estimation.tilt_sd[:, None] * generator.standard_normal((3, draws))
+        return shift, self.estimation.tilt[:, None] + spread
+
+    def event_probability(self, outcome: Outcome) -> Array:
+        """Probability of at least one such event by the end of each month ahead, shape (n, M).
+
+        The mean over a fixed number of draws of what is shared; no account's own path is simulated.
+        """
+        return self._ever(outcome, np.ones(len(self.arr)))
+
+    def cross_sell_probability(self) -> Array:
+        """Probability of at least one cross-sell by the end of each month ahead, shape (n, M); NaN as the share is.
+
+        A cross-sell is an expansion that is one by chance, as often as the account's share says: it is at most as
+        likely as at least one expansion.
+        """
+        if np.isnan(self.cross_sell_share).all():
+            return np.full(self.hazards.shape[:2], np.nan)
+        return self._ever("expansion", self.cross_sell_share)
+
+    def _ever(self, outcome: Outcome, share: Array) -> Array:
+        """Probability of at least one event of which each counts with a chance of `share`, shape (n, M)."""
+        shift, tilt = self.draw_shifts(_FIXED_DRAWS, np.random.default_rng(0))
+        mean = self.luck.log_mean_odds(len(shift), gap_months=self.gap_months)
+        shift = shift + (mean - np.log(np.exp(shift).mean(axis=2)))[:, :, None]  # so few draws are off by percents
+        which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
+        waits = np.ones((len(self.arr), _FIXED_DRAWS))  # still a customer, and no such event yet
+        came, found = np.zeros_like(waits), []
+        for month in range(self.hazards.shape[1]):
+            factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
+            shifted = multiply_odds(self.hazards[:, month], factor)
+            event = shifted[:, which] * counts
+            came = came + waits * event
+            waits = waits * np.maximum(1 - event - (shifted[:, 0] if outcome != "churn" else 0), 0)
+            found.append(np.minimum(came.mean(axis=1), 1.0))  # single precision may exceed it
+        return np.stack(found, axis=1)
+
+    def independent(self) -> "Prediction":
+        """The same, as if months shared no luck and nothing were left open: what a forecast without them claims."""
+        return replace(self, luck=SharedLuck(), estimation=Estimation.none(len(self.pools)))
+
+
+def multiply_odds(hazard: Array, factor: Floats32) -> Floats32:
+    """Hazards (accounts, 3) when their odds are multiplied by a factor (accounts, 3, draws).
+
+    Contraction and expansion share what churn leaves: all of it where something is certain to happen, else at most
+    that. In single precision: a hazard is never known to seven digits.
+    """
+    bounded = np.clip(hazard, _TINY, 1 - _TINY)
+    shifted = (bounded / (1 - bounded)).astype(np.float32)[:, :, None] * factor
+    shifted /= 1 + shifted
+    shifted[hazard <= 0] = 0.0
+    shifted[hazard >= 1] = 1.0
+    others, room = shifted[:, 1:].sum(axis=1), 1 - shifted[:, 0]
+    full = (others > room) | (hazard.sum(axis=1) >= 1 - _TINY)[:, None]
+    if full.any():
+        shifted[:, 1:] *= np.where(full, room / np.maximum(others, _SMALLEST), 1.0)[:, None].astype(np.float32)
+    return shifted

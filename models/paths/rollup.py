@@ -1,0 +1,477 @@
+"""From monthly hazards to simulated ARR paths, and from the paths to NRR, GRR and renewals with intervals.
+
+One set of draws serves every cut, so that parts add up to the total in every draw. Paths are simulated account by
+account in chunks of fixed size, each with a random stream of its own, and added up chunk by chunk in a fixed order:
+the result depends on the seed only, and memory on the number of groups, not of accounts.
+
+Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.outcomes.prediction import Prediction, multiply_odds
+
+Array = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+CHUNK = 128
+TOTAL = "total"
+METRICS = (
+    "nrr",
+    "grr",
+    "logo_retention",
+    "reported_nrr",
+    "ending_arr",
+    "churned_arr",
+    "contracted_arr",
+    "expanded_arr",
+)
+QUANTILES = (5, 10, 25, 50, 75, 90, 95)
+_ROUNDING = 1e-9  # of the starting ARR: what the additions of a sum may be off by
+_SMALLEST = 1e-30
+_SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class PathSettings:
+    """How paths are simulated: number of futures, seed, and the share of ARR below which a change is none."""
+
+    draws: int
+    seed: int
+    min_change: float
+
+
+@dataclass(frozen=True)
+class Trailing:
+    """What reported NRR mixes in: the cohorts whose trailing year ends in the months ahead.
+
+    Attributes
+    ----------
+    cohort_arr
+        Of each account, shape (accounts, months): column h - 1 is its ARR 12 months before month h ahead ends; 0 where
+        it was no customer then.
+    lost
+        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`.
+    """
+
+    cohort_arr: Array
+    lost: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class AccountPaths:
+    """What the paths say of each account; arrays of shape (accounts, months)."""
+
+    expected_arr: Array
+    p10: Array
+    p50: Array
+    p90: Array
+    churn_probability: Array
+    contraction_probability: Array
+    expansion_probability: Array
+
+
+@dataclass(frozen=True)
+class RollUp:
+    """Everything the simulated paths add up to.
+
+    Attributes
+    ----------
+    groups
+        A row a group: `cut`, `value`, `accounts`, `starting_arr`.
+    draws
+        Each metric in every draw, shape (groups, months, draws).
+    renewals
+        A row a group and month with ARR due: available_to_renew, expected_renewed, renewal_rate, p10, p90 (of the
+        renewed ARR), accounts_due.
+    accounts
+        Per account.
+    """
+
+    groups: pd.DataFrame
+    draws: Mapping[str, Array]
+    renewals: pd.DataFrame
+    accounts: AccountPaths
+
+    def table(self) -> pd.DataFrame:
+        """A row a group, horizon and metric: mean and quantiles over the draws."""
+        parts = []
+        for metric in METRICS:
+            if metric in self.draws:
+                parts.append(_summaries(self.groups, metric, self.draws[metric]))
+        table = pd.concat(parts, ignore_index=True)
+        order = {metric: place for place, metric in enumerate(METRICS)}
+        keys = [table["group"], table["horizon_months"], table["metric"].map(order)]
+        return table.iloc[np.lexsort(keys[::-1])].drop(columns="group").reset_index(drop=True)
+
+
+def expected_arr(prediction: Prediction) -> Array:
+    """Expected ARR by month ahead if the luck of every month were 0, in closed form, shape (accounts, months)."""
+    churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
+    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
+    growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
+    return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The cells of a chunk that change in one month: account within the chunk, draw, and ARR before and after."""
+
+    account: NDArray[np.int64]
+    draw: NDArray[np.int64]
+    before: Array
+    after: Array
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Simulated futures of a chunk of accounts.
+
+    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left` and
+    `expected_arr`, shape (chunk, months), are the probability of having left and the expected ARR given each draw's
+    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
+    """
+
+    rows: slice
+    arr: Array
+    changed: tuple[Changed, ...]
+    left: Array
+    expected_arr: Array
+
+
+def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
+    """ARR paths in chunks of accounts, in order; on several threads the same."""
+    return _in_chunks(prediction, settings, lambda paths: paths, threads)
+
+
+def account_paths(
+    prediction: Prediction, settings: PathSettings, *, horizon_months: int, threads: int = 1
+) -> AccountPaths:
+    """What `roll_up` says of each account, to the last digit, without adding anything up."""
+    describe = partial(_describe, prediction, settings, horizon_months)
+    return _together(list(_in_chunks(prediction, settings, describe, threads)), horizon_months)
+
+
+def _in_chunks(
+    prediction: Prediction, settings: PathSettings, work: Callable[[Paths], Found], threads: int
+) -> Iterator[Found]:
+    """What some work finds in the paths of each chunk of accounts, in order."""
+    common = _draw_common(prediction, settings)
+
+    def simulate(number: int) -> Found:
+        rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
+        return work(_chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1)))
+
+    chunks = range(-(-len(prediction.arr) // CHUNK))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        ahead: deque[Future[Found]] = deque()
+        for number in chunks:
+            ahead.append(pool.submit(simulate, number))
+            if len(ahead) > threads:  # no more than these are held at a time
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def roll_up(
+    prediction: Prediction,
+    settings: PathSettings,
+    *,
+    horizon_months: int,
+    cuts: Mapping[str, NDArray[np.object_]] | None = None,
+    trailing: Trailing | None = None,
+    due: Array | None = None,
+    threads: int = 1,
+) -> RollUp:
+    """Simulate, and add up by every cut.
+
+    Parameters
+    ----------
+    prediction
+        Monthly hazards; months beyond the horizon are used to see whether a term that ends within it was renewed.
+    settings
+        Draws, seed.
+    horizon_months
+        Months ahead to report.
+    cuts
+        Labels of the accounts by name of the cut, each of shape (accounts,); the total is always there.
+    trailing
+        What reported NRR needs; None leaves it out.
+    due
+        ARR of each account whose term ends in each calendar month ahead, from the month of the snapshot to that in
+        which the horizon ends, shape (accounts, horizon or horizon + 1); None leaves renewals out.
+    threads
+        How many to use; the result does not depend on it.
+    """
+    groups, member = _groups(prediction.arr, cuts or {})
+    sums = _Sums(len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
+    settle = prediction.hazards.shape[1] - horizon_months
+    described = []
+
+    def described_too(paths: Paths) -> tuple[Paths, AccountPaths]:
+        return paths, _describe(prediction, settings, horizon_months, paths)
+
+    for chunk, accounts in _in_chunks(prediction, settings, described_too, threads):
+        described.append(accounts)
+        rows, paths = chunk.rows, chunk.arr
+        here = member[:, rows]
+        start = prediction.arr[rows]
+        sums.add(here, start, chunk, None if trailing is None else trailing.cohort_arr[rows])
+        if due is not None:
+            sums.add_renewals(here, start, paths, due[rows], settle)
+    draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
+    renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
+    return RollUp(groups, draws, renewals, _together(described, horizon_months))
+
+
+class _Sums:
+    """Sums over accounts by group, month and draw, filled chunk by chunk.
+
+    What the months change is added up, and accumulated over the months at the end: few accounts change in a month.
+    `lost`, `shrunk`, `grown` and `left` hold ARR of those that left, what is below and above the start's, and accounts.
+    """
+
+    def __init__(self, groups: int, months: int, draws: int, renewal_months: int) -> None:
+        shape = (groups, months, draws)
+        self.lost, self.shrunk, self.grown, self.left, self.outside = (np.zeros(shape) for _ in range(5))
+        self.renewed = np.zeros((groups, renewal_months, draws))
+
+    def add(self, member: sparse.csr_matrix, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
+        """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
+        groups = _groups_of(member)
+        for month in range(self.lost.shape[1]):
+            changed = chunk.changed[month]
+            first, gone = start[changed.account], changed.after == 0
+            shrunk = np.where(gone, 0.0, np.maximum(first - changed.after, 0)) - np.maximum(first - changed.before, 0)
+            grown = np.maximum(changed.after - first, 0) - np.maximum(changed.before - first, 0)
+            values = {"lost": first * gone, "left": gone.astype(float), "shrunk": shrunk, "grown": grown}
+            for name, value in values.items():
+                self._scatter(getattr(self, name)[:, month], groups, changed, value)
+            if cohort_arr is not None:
+                outside = np.flatnonzero(cohort_arr[:, month] <= 0)
+                self.outside[:, month] += member[:, outside] @ chunk.arr[outside, month]
+
+    def _scatter(self, sums: Array, groups: NDArray[np.int64], changed: Changed, value: Array) -> None:
+        """Add each cell's value to the groups of its account; `groups` has shape (chunk, cuts)."""
+        moved = np.flatnonzero(value)
+        if moved.size:
+            account, draw, draws = changed.account[moved], changed.draw[moved], sums.shape[1]
+            for cut in groups.T:
+                place = cut[account] * draws + draw
+                sums += np.bincount(place, weights=value[moved], minlength=sums.size).reshape(sums.shape)
+
+    def add_renewals(
+        self, member: sparse.csr_matrix, start: Array, paths: Array, due: Array, settle_months: int
+    ) -> None:
+        """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
+
+        Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
+        """
+        for month in range(due.shape[1]):
+            settled = min(month, self.lost.shape[1] - 1) + settle_months
+            chosen = np.flatnonzero(due[:, month] > 0)
+            if chosen.size:
+                rest = (start[chosen] - due[chosen, month])[:, None]
+                renewed = np.clip(paths[chosen, settled] - rest, 0, due[chosen, month, None])
+                self.renewed[:, month] += member[:, chosen] @ renewed
+
+    def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
+        """The metrics in every draw."""
+        start = groups["starting_arr"].to_numpy(float)[:, None, None]
+        count = groups["accounts"].to_numpy(float)[:, None, None]
+        rounding = start * _ROUNDING
+        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in (self.lost, self.shrunk, self.grown))
+        capped = np.maximum(start - lost - shrunk, 0)
+        end = capped + grown
+        found = {
+            "nrr": end / start,
+            "grr": capped / start,
+            "logo_retention": 1 - np.cumsum(self.left, axis=1) / count,
+            "ending_arr": end,
+            "churned_arr": lost,
+            "contracted_arr": shrunk,
+            "expanded_arr": grown,
+        }
+        if cohort_start is not None:
+            with np.errstate(invalid="ignore"):
+                found["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
+        return found
+
+
+def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:
+    """The group of each account in each cut, shape (accounts, cuts): every account has one a cut."""
+    column = member.tocsc()
+    return np.asarray(column.indices.reshape(member.shape[1], -1), dtype=np.int64)
+
+
+def _tidy(sums: Array, rounding: Array) -> Array:
+    """Accumulated sums without the rounding of their additions: what is next to nothing is nothing."""
+    return np.where(np.abs(sums) < rounding, 0.0, sums)
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream])))
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What all accounts of a future share.
+
+    `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
+    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
+    `pools` holds the multipliers, padded to the longest, and `lengths` how many of them count.
+    """
+
+    odds: Floats32
+    tilt: Array
+    change: Array
+    pools: Array
+    lengths: NDArray[np.int64]
+
+
+def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
+    generator, draws = _generator(settings.seed, 0), settings.draws
+    shift, tilt = prediction.draw_shifts(draws, generator)
+    error = prediction.estimation.change_error[:, None]
+    # Log-normal around a mean of 1: an amount that is not well known never turns round.
+    change = np.exp(error * generator.standard_normal((len(error), draws)) - error**2 / 2)
+    lengths = np.array([pool.size for pool in prediction.pools])
+    pools = np.ones((len(lengths), lengths.max()))
+    for row, pool in zip(pools, prediction.pools, strict=True):
+        row[: pool.size] = pool
+    return _Common(np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
+
+
+def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator: np.random.Generator) -> Paths:
+    hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
+    accounts, months, _ = hazards.shape
+    draws = common.tilt.shape[1]
+    means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
+    tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
+    paths, changed = np.empty((accounts, months, draws)), []
+    left, expected = np.empty((accounts, months)), np.empty((accounts, months))
+    arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
+    stays = grown = np.ones((accounts, draws), dtype=np.float32)
+    for month in range(months):
+        shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
+        changed.append(_change(arr, shifted, pool_index[:, month], common, generator))
+        kept = 1 - shifted[:, 0]
+        stays = stays * kept
+        for outcome in (1, 2):
+            kept = kept + shifted[:, outcome] * (means[:, month, outcome - 1, None] - 1).astype(np.float32)
+        grown = grown * kept
+        paths[:, month], left[:, month] = arr, 1 - stays.mean(axis=1, dtype=float)
+        expected[:, month] = prediction.arr[rows] * grown.mean(axis=1, dtype=float)
+    return Paths(rows, paths, tuple(changed), left, expected)
+
+
+def _change(
+    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, generator: np.random.Generator
+) -> Changed:
+    """Let a month pass, in place: one uniform number a cell decides which outcome, and where within it the amount."""
+    luck = generator.random(arr.shape, dtype=np.float32)
+    low, middle = shifted[:, 0], shifted[:, 0] + shifted[:, 1]
+    high = middle + shifted[:, 2]
+    account, draw = np.nonzero((luck < high) & (arr > 0))
+    value = luck[account, draw]
+    edges = np.stack([limit[account, draw] for limit in (low, middle, high)])
+    which = (value >= edges[0]).astype(int) + (value >= edges[1])  # 0 leaves, 1 shrinks, 2 grows
+    change = np.maximum(which - 1, 0)
+    from_edge, to_edge = edges[change, np.arange(change.size)], edges[change + 1, np.arange(change.size)]
+    place = np.clip((value - from_edge) / np.maximum(to_edge - from_edge, _SMALLEST), 0, 1)
+    pool = pool_index[account, change]
+    size = common.lengths[pool]
+    amount = common.pools[pool, np.minimum((place * size).astype(int), size - 1)] - 1
+    multiplier = np.where(which == 0, 0.0, np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT))
+    before = arr[account, draw]
+    arr[account, draw] = before * multiplier
+    return Changed(account, draw, before, before * multiplier)
+
+
+def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
+    """The groups of all cuts, and which accounts belong to each as a 0/1 matrix (groups, accounts)."""
+    labels = {TOTAL: np.full(len(arr), TOTAL, dtype=object), **cuts}
+    frames, matrices = [], []
+    for cut, values in labels.items():
+        codes, names = pd.factorize(values, sort=True)
+        shape = (len(names), len(arr))
+        matrices.append(sparse.csr_matrix((np.ones(len(arr)), (codes, np.arange(len(arr)))), shape=shape))
+        frames.append(pd.DataFrame({"cut": cut, "value": names.astype(str)}))
+    member = sparse.vstack(matrices, format="csr")
+    groups = pd.concat(frames, ignore_index=True)
+    groups["accounts"] = np.asarray(member.sum(axis=1)).ravel().astype(int)
+    groups["starting_arr"] = member @ arr
+    return groups, member
+
+
+def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Trailing, months: int) -> Array:
+    """Starting ARR of the trailing cohorts by group and month, those that left since included."""
+    start = np.asarray(member @ trailing.cohort_arr[:, :months])
+    for row, (cut, value) in enumerate(zip(groups["cut"], groups["value"], strict=True)):
+        lost = trailing.lost if cut == TOTAL else trailing.lost[trailing.lost[cut] == value]
+        start[row] += np.bincount(lost["month"] - 1, weights=lost["arr"], minlength=months)[:months]
+    return np.where(start > 0, start, np.nan)
+
+
+def _describe(prediction: Prediction, settings: PathSettings, horizon_months: int, paths: Paths) -> AccountPaths:
+    """A chunk's accounts: quantiles of ARR, and the shares of draws that end lower and higher than they began."""
+    arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows][:, None, None]
+    p10, p50, p90 = np.quantile(arr, (0.1, 0.5, 0.9), axis=2)
+    lower = (arr > 0) & (arr < start * (1 - settings.min_change))
+    return AccountPaths(
+        expected_arr=paths.expected_arr[:, :horizon_months],
+        p10=p10,
+        p50=p50,
+        p90=p90,
+        churn_probability=paths.left[:, :horizon_months],
+        contraction_probability=lower.mean(axis=2),
+        expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
+    )
+
+
+def _together(parts: list[AccountPaths], months: int) -> AccountPaths:
+    none, names = np.empty((0, months)), AccountPaths.__dataclass_fields__
+    return AccountPaths(**{name: np.concatenate([none, *(getattr(part, name) for part in parts)]) for name in names})
+
+
+def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:
+    available = np.asarray(member @ due)
+    count = np.asarray(member @ (due > 0).astype(float))
+    row, month = np.nonzero(available > 0)
+    drawn = renewed[row, month]
+    low, high = np.quantile(drawn, (0.1, 0.9), axis=1)
+    table = groups.loc[row, ["cut", "value"]].reset_index(drop=True)
+    return table.assign(
+        month_ahead=month + 1,
+        available_to_renew=available[row, month],
+        expected_renewed=drawn.mean(axis=1),
+        renewal_rate=drawn.mean(axis=1) / available[row, month],
+        p10=low,
+        p90=high,
+        accounts_due=count[row, month].astype(int),
+    )
+
+
+def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
+    """A row a group and month: mean and quantiles of a metric."""
+    count, months, _ = draws.shape
+    quantiles = np.quantile(draws, np.array(QUANTILES) / 100, axis=2)
+    flat: Callable[[Array], Array] = np.ravel
+    table = groups.loc[np.repeat(np.arange(count), months)].reset_index(drop=True)
+    table = table.assign(
+        group=np.repeat(np.arange(count), months),
+        horizon_months=np.tile(np.arange(1, months + 1), count),
+        metric=metric,
+        mean=flat(draws.mean(axis=2)),
+    )
+    return table.assign(**{f"p{q:02d}": flat(values) for q, values in zip(QUANTILES, quantiles, strict=True)})

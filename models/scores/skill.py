@@ -1,0 +1,135 @@
+"""Skill against each rival, with the uncertainty that so few dates leave: a block bootstrap over origins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.scores.baselines import ACCOUNT_RIVALS, NRR_RIVALS
+from models.scores.evaluation import log_losses, windows_of
+from models.scores.findings import TOO_FEW_EVENTS, too_few
+
+Array = NDArray[np.float64]
+ENOUGH_WINDOWS = 6
+TOO_FEW_ORIGINS = "too few origins"
+EVENTS = {"churn": "churned", "expansion": "expanded"}
+_SHARES = (0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How often origins are drawn again, and from which seed."""
+
+    resamples: int
+    seed: int
+
+
+def skill_table(accounts: pd.DataFrame, portfolio: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+    """How much better the model is than each rival, a row an outcome, horizon and rival.
+
+    Columns: outcome (churn, expansion: log-loss; nrr: CRPS), horizon_months, rival, label, model_loss, rival_loss,
+    skill (1 - model_loss / rival_loss), low and high (90 % interval by block bootstrap over origins; missing where all
+    windows overlap), origins,
+    windows_apart (how many windows fit beside each other), and finding: better or worse (the whole interval on one
+    side of 0), no difference shown, too few origins (fewer than six windows apart: no interval can be trusted), or too
+    few events (the outcome came to fewer than ten accounts).
+    """
+    rows = []
+    for outcome, event in EVENTS.items():
+        for horizon, part in accounts.groupby("horizon_months"):
+            losses = _account_losses(part, outcome, event)
+            found = _rows(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
+            few = {"finding": TOO_FEW_EVENTS} if too_few(part["account_id"][part[event] > 0].nunique()) else {}
+            rows += [row | few for row in found]
+    for horizon, part in portfolio[portfolio["metric"] == "nrr"].groupby("horizon_months"):
+        named = {name: part[f"{name}_crps"] for name in NRR_RIVALS if f"{name}_crps" in part.columns}
+        losses = pd.DataFrame({"model": part["crps"], **named}).set_axis(part["origin"]).assign(weight=1.0)
+        rows += _rows("nrr", int(str(horizon)), losses, NRR_RIVALS, bootstrap)
+    return pd.DataFrame(rows)
+
+
+def _account_losses(part: pd.DataFrame, outcome: str, event: str) -> pd.DataFrame:
+    """Sums of log-losses by origin, the model's and each rival's; `weight` counts the rows."""
+    came = part[event].to_numpy(float)
+    columns = {"model": f"{outcome}_probability"} | {name: f"{outcome}_{name}" for name in ACCOUNT_RIVALS}
+    losses = {
+        name: log_losses(part[column].to_numpy(float), came)
+        for name, column in columns.items()
+        if column in part.columns
+    }
+    return pd.DataFrame({**losses, "weight": 1.0, "origin": part["origin"].to_numpy()}).groupby("origin").sum()
+
+
+def _rows(
+    outcome: str, horizon: int, losses: pd.DataFrame, rivals: Mapping[str, str], bootstrap: Bootstrap
+) -> list[dict[str, object]]:
+    losses = losses.sort_index()
+    window = windows_of(losses.index.to_series(), horizon)
+    apart = int(window.max()) + 1
+    drawn = block_draws(len(losses) if apart > 1 else 0, block=_block(window), bootstrap=bootstrap)
+    weight, rows = losses["weight"].sum(), []
+    for name, label in rivals.items():
+        if name in losses.columns and losses[name].notna().all():
+            mine, theirs = losses["model"].to_numpy(float), losses[name].to_numpy(float)
+            low, high = skill_interval(mine, theirs, drawn)
+            rows.append(
+                {
+                    "outcome": outcome,
+                    "horizon_months": horizon,
+                    "rival": name,
+                    "label": label,
+                    "model_loss": mine.sum() / weight,
+                    "rival_loss": theirs.sum() / weight,
+                    "skill": float(_skill(mine.sum(), theirs.sum())),
+                    "low": low,
+                    "high": high,
+                    "origins": len(losses),
+                    "windows_apart": apart,
+                    "finding": _finding(low, high, apart),
+                }
+            )
+    return rows
+
+
+def _block(window: NDArray[np.int64]) -> int:
+    """So many origins in a row that a block spans a window."""
+    return int(np.bincount(window).max())
+
+
+def block_draws(origins: int, *, block: int, bootstrap: Bootstrap) -> NDArray[np.int64]:
+    """Origins drawn again in blocks of neighbours, shape (resamples, origins).
+
+    Neighbouring origins share the months their windows have in common, so that they are drawn together: the circular
+    block bootstrap of Politis and Romano (1992).
+    """
+    if not origins:
+        return np.empty((0, 0), dtype=np.int64)
+    blocks = -(-origins // block)
+    starts = np.random.default_rng(bootstrap.seed).integers(origins, size=(bootstrap.resamples, blocks, 1))
+    places = (starts + np.arange(block)) % origins
+    return np.asarray(places.reshape(bootstrap.resamples, -1)[:, :origins])
+
+
+def skill_interval(mine: Array, theirs: Array, drawn: NDArray[np.int64]) -> tuple[float, float]:
+    """90 % interval of the skill over the origins drawn again; NaN where none were."""
+    if drawn.size == 0:
+        return float("nan"), float("nan")
+    found = _skill(mine[drawn].sum(axis=1), theirs[drawn].sum(axis=1))
+    low, high = np.quantile(found, _SHARES)
+    return float(low), float(high)
+
+
+def _skill(mine: Array, theirs: Array) -> Array:
+    """1 - ratio of losses; 0 where the rival has none, so that nobody is better."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(theirs > 0, 1 - mine / theirs, 0.0)
+
+
+def _finding(low: float, high: float, windows_apart: int) -> str:
+    if windows_apart < ENOUGH_WINDOWS:
+        return TOO_FEW_ORIGINS
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no difference shown"

@@ -1,0 +1,46 @@
+"""One request on its way through the service: who asks, and whose figures the answer holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.access.tokens import Caller
+from serving.wire.answers import Refused
+
+VISIT = "holdfast"
+COOKIE = "holdfast_token"
+SCORE, LIVE = "/api/score", "/api/live"
+
+
+@dataclass
+class Visit:
+    """One request, as handlers and the log see it."""
+
+    caller: Caller | None = None
+    accounts: list[str] = field(default_factory=list)
+    status: int = 0
+
+    @property
+    def started(self) -> bool:
+        """Whether an answer has begun."""
+        return self.status > 0
+
+
+def visit_of(scope: Mapping[str, Any]) -> Visit:
+    """The visit a request belongs to."""
+    found: Visit = scope[VISIT]
+    return found
+
+
+def caller_of(scope: Mapping[str, Any]) -> Caller:
+    """Who asks.
+
+    Raises
+    ------
+    Refused
+        401: nobody known.
+    """
+    found = visit_of(scope).caller
+    if found is None:
+        raise Refused(401, "Sign in first.", www_authenticate="Bearer")
+    return found

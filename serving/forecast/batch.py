@@ -1,0 +1,370 @@
+"""The batch forecast: score every account, simulate the portfolio, explain, and say what each figure means."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.revenue import Retention, add_months, red_flag
+from features.revenue.cut_labels import Engine, group_labels, labels_in_force, usable_cuts
+from features.snapshots.store import first_date, stored
+from features.tables.checked import Tables
+from models.outcomes.prediction import Outcome, Prediction
+from models.paths.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
+from models.reasons.background import Background, background
+from models.reasons.drivers import drivers
+from models.words import counted
+from params import Params
+from serving.forecast.champion import Champion
+from serving.forecast.definitions import Rules
+from serving.forecast.output_tables import (
+    ACCOUNT_DRIVER,
+    ACCOUNT_FORECAST,
+    NRR_FORECAST,
+    RENEWAL_FORECAST,
+    RUN_COLUMNS,
+    OutTable,
+)
+from serving.forecast.realised import due_by_month, realised
+from serving.forecast.refusals import BadRequest
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
+PAST_MONTHS = 3  # how far back lies the past that reasons are held against
+_UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One forecast: its four tables, what it was made from, and what whoever reads it should know."""
+
+    run_id: str
+    as_of: date
+    model_version: str
+    made_at: datetime
+    currency: str
+    definition: str
+    red_flag: str
+    notes: tuple[str, ...]
+    account_forecast: pd.DataFrame = field(repr=False)
+    account_driver: pd.DataFrame = field(repr=False)
+    nrr_forecast: pd.DataFrame = field(repr=False)
+    renewal_forecast: pd.DataFrame = field(repr=False)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The four tables by name."""
+        named = (ACCOUNT_FORECAST, ACCOUNT_DRIVER, NRR_FORECAST, RENEWAL_FORECAST)
+        return {table.name: getattr(self, table.name) for table in named}
+
+    def describe(self) -> dict[str, Any]:
+        """Everything but the tables, as plain data."""
+        return {
+            "run_id": self.run_id,
+            "as_of": self.as_of.isoformat(),
+            "model_version": self.model_version,
+            "made_at": self.made_at.isoformat(),
+            "currency": self.currency,
+            "definition": self.definition,
+            "red_flag": self.red_flag,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """What every row of a forecast carries."""
+
+    run_id: str
+    as_of: date
+    model_version: str
+    made_at: datetime
+
+    def fields(self) -> dict[str, Any]:
+        return {column.name: getattr(self, column.name) for column in RUN_COLUMNS}
+
+    def shape(self, table: OutTable, frame: pd.DataFrame) -> pd.DataFrame:
+        return table.shape(frame.assign(**self.fields()))
+
+
+def forecast(
+    tables: Tables,
+    champion: Champion,
+    *,
+    as_of: date,
+    params: Params,
+    made_at: datetime,
+    progress: Progress = lambda *_: None,
+) -> Forecast:
+    """Forecast every account with ARR at a date, and the portfolio they make up.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    champion
+        The model in charge.
+    as_of
+        Nothing that became known on this day or later is used.
+    params
+        All settings.
+    made_at
+        The time to write into the tables; nothing else depends on the clock.
+    progress
+        Told how far the work is.
+
+    Raises
+    ------
+    BadRequest
+        The data do not reach `as_of`, no account has ARR then, or the model was trained on other rules or features.
+    """
+    require_usable(tables, champion, as_of, params)
+    rules = Rules(as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
+    customers = _customers(tables, as_of, params, progress)
+    progress("scoring the accounts", 0, 1)
+    prediction = _predict(champion, customers)
+    progress("simulating the portfolio", 0, 1)
+    rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
+    progress("finding the reasons", 0, 1)
+    known = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
+    reasons = _reasons(champion, customers, known, rules, top=params.forecast.drivers)
+    stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
+    portfolio = rolled.table().dropna(subset="mean")
+    return Forecast(
+        **stamp.fields(),
+        currency=rules.currency,
+        definition=rules.portfolio(),
+        red_flag=_red_flag(portfolio, rules),
+        notes=(*_notes(tables, champion, as_of, params), *cut_notes, *_skewed(portfolio)),
+        account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, prediction, rolled.accounts, rules)),
+        account_driver=stamp.shape(ACCOUNT_DRIVER, reasons),
+        nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
+        renewal_forecast=stamp.shape(
+            RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules, champion.model.horizon_months)
+        ),
+    )
+
+
+def run_id(tables: Tables, champion: Champion, as_of: date, params: Params) -> str:
+    """Identifies a forecast by what decides it: model, data, date and settings, but not the machine or the clock."""
+    content = {
+        "model": champion.digest,
+        "version": champion.version,
+        "data": [tables.digest, tables.data_until.isoformat(), dict(tables.lag_days)],
+        "as_of": as_of.isoformat(),
+        "settings": params.model_dump(mode="json", include={"seed", "revenue", "snapshots", "forecast", "model"}),
+        "elsewhere": _elsewhere(tables, champion, params),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def require_usable(tables: Tables, champion: Champion, as_of: date, params: Params) -> None:
+    """Refuse a date that the data do not reach, and a model of other rules.
+
+    Raises
+    ------
+    BadRequest
+        Which of them, and what to do.
+    """
+    if as_of > tables.data_until:
+        raise BadRequest(
+            f"The data end before {tables.data_until}, so nothing is known about the days up to {as_of}. "
+            f"Forecast as of {tables.data_until} or earlier, or bring newer data."
+        )
+    require_same_rules(champion, params)
+
+
+def require_same_rules(champion: Champion, params: Params) -> None:
+    """Refuse a champion that was trained under other rules of the revenue arithmetic.
+
+    Raises
+    ------
+    BadRequest
+        Which rules, what they were and are, and what to do.
+    """
+    bundled = champion.model.settings
+    learned = {"revenue.grace_days": str(bundled.grace_days), "model.min_change": str(bundled.min_change)}
+    learned |= champion.rules
+    other = [
+        f"The champion was trained with {name} {learned[name]}, and now it is {now}: run `holdfast train`, "
+        f"or set {name}={learned[name]}."
+        for name, now in params.rules.items()
+        if learned.get(name, now) != now
+    ]
+    if other:
+        raise BadRequest("\n".join(other))
+
+
+def _customers(tables: Tables, as_of: date, params: Params, progress: Progress) -> pd.DataFrame:
+    """The snapshot rows of the accounts with ARR."""
+    frame = stored(tables, [as_of], params=params, progress=progress).frame
+    customers = frame[frame["arr"] > 0].reset_index(drop=True)
+    if customers.empty:
+        raise BadRequest(f"No account has ARR on {as_of}, as known then: there is nothing to forecast.")
+    return customers
+
+
+def _predict(champion: Champion, customers: pd.DataFrame) -> Prediction:
+    try:
+        return champion.model.predict(customers)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
+
+
+def _roll_up(
+    tables: Tables, champion: Champion, customers: pd.DataFrame, prediction: Prediction, *, as_of: date, params: Params
+) -> tuple[RollUp, tuple[str, ...]]:
+    """The simulated portfolio, cut by the labels in force, and a note of the cuts that are not there."""
+    cuts, notes = usable_cuts(tables, params.forecast.cuts)
+    engine, months = Engine(params.threads, params.memory_gb), champion.model.horizon_months
+    labels = labels_in_force(tables, as_of, cuts, engine)
+    shared: dict[str, Any] = {"as_of": as_of, "months": months, "rules": params.revenue, "engine": engine}
+    past = realised(tables, customers, **shared)
+    lost = past.lost.assign(**group_labels(labels, past.lost["account_id"]))
+    rolled = roll_up(
+        prediction,
+        PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change),
+        horizon_months=months,
+        cuts=group_labels(labels, customers["account_id"]),
+        trailing=Trailing(past.cohort_arr, lost),
+        due=due_by_month(tables, customers, **shared),
+        threads=params.threads,
+    )
+    return rolled, notes
+
+
+def earlier_snapshot(tables: Tables, as_of: date, params: Params) -> pd.DataFrame | None:
+    """The snapshot of the month start three to four months before a date, None where the data do not reach back."""
+    day = add_months(as_of, -PAST_MONTHS).replace(day=1)
+    return stored(tables, [day], params=params).frame if day >= first_date(tables, params.snapshots) else None
+
+
+def _reasons(champion: Champion, customers: pd.DataFrame, known: Background, rules: Rules, *, top: int) -> pd.DataFrame:
+    """The reasons behind each account's churn and expansion probability over the whole horizon."""
+    model, explained = champion.model, []
+    for outcome in EXPLAINED:
+        found = drivers(
+            model.contributions(customers, outcome),
+            model.all_inputs,
+            customers,
+            outcome=outcome,
+            top=top,
+            currency=rules.currency,
+            background=known,
+        )
+        explained.append(found.assign(definition=rules.driver(outcome, model.horizon_months)))
+    return pd.concat(explained, ignore_index=True)
+
+
+def account_figures(prediction: Prediction, paths: AccountPaths) -> dict[str, Array]:
+    """What is said of each account and month ahead, by name, each of shape (accounts, months)."""
+    return {
+        "churn_probability": paths.churn_probability,
+        "contraction_probability": paths.contraction_probability,
+        "expansion_probability": paths.expansion_probability,
+        "cross_sell_probability": prediction.cross_sell_probability()[:, : paths.expected_arr.shape[1]],
+        "expected_arr": paths.expected_arr,
+        "arr_p10": paths.p10,
+        "arr_p50": paths.p50,
+        "arr_p90": paths.p90,
+        "arr_at_risk": prediction.arr[:, None] * paths.churn_probability,
+    }
+
+
+def _account_rows(customers: pd.DataFrame, prediction: Prediction, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
+    """A row an account and horizon."""
+    accounts, months = paths.expected_arr.shape
+    figures = account_figures(prediction, paths)
+    rows = customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
+    rows = rows.loc[rows.index.repeat(months)].reset_index(drop=True)
+    horizon = np.tile(np.arange(1, months + 1), accounts)
+    rows = rows.assign(horizon_months=horizon, **{name: values.ravel() for name, values in figures.items()})
+    said = {month: rules.account(month) for month in range(1, months + 1)}
+    return rows.assign(definition=rows["horizon_months"].map(said))
+
+
+def _portfolio_rows(portfolio: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """The roll-up with each row's definition."""
+    pairs = pd.MultiIndex.from_frame(portfolio[["metric", "horizon_months"]])
+    said = {pair: rules.metric(*pair) for pair in pairs.unique()}
+    return portfolio.assign(definition=[said[pair] for pair in pairs])
+
+
+def _renewal_rows(renewals: pd.DataFrame, rules: Rules, months: int) -> pd.DataFrame:
+    """Renewals by calendar month, the first and the last only as far as the window reaches."""
+    first, end = rules.as_of.replace(day=1), add_months(rules.as_of, months)
+    starts = [add_months(first, int(ahead) - 1) for ahead in renewals["month_ahead"]]
+    days = {
+        "month": starts,
+        "from_day": [max(start, rules.as_of) for start in starts],
+        "until_day": [min(add_months(start, 1), end) for start in starts],
+    }
+    said = {day: rules.renewal(*day) for day in zip(days["from_day"], days["until_day"], strict=True)}
+    texts = [said[day] for day in zip(days["from_day"], days["until_day"], strict=True)]
+    dates = {name: pd.to_datetime(pd.Series(column, dtype="object")) for name, column in days.items()}
+    return renewals.assign(**dates, definition=texts)
+
+
+def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
+    """A warning where the mean NRR of the whole horizon lies far above GRR or logo retention; empty if not."""
+    total = portfolio[(portfolio["cut"] == TOTAL) & (portfolio["horizon_months"] == portfolio["horizon_months"].max())]
+    mean = total.set_index("metric")["mean"]
+    figures = Retention(
+        nrr=mean["nrr"],
+        grr=mean["grr"],
+        logo_retention=mean["logo_retention"],
+        starting_arr=float(total["starting_arr"].iloc[0]),
+        ending_arr=mean["ending_arr"],
+        accounts=int(total["accounts"].iloc[0]),
+        definition=rules.portfolio(),
+    )
+    return red_flag(figures) or ""
+
+
+def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> tuple[str, ...]:
+    """What a reader would otherwise take wrongly."""
+    notes = [note for note in (*champion.cautions, _elsewhere(tables, champion, params)) if note]
+    if as_of < champion.trained_as_of:
+        notes.append(
+            f"The model learned from data up to {champion.trained_as_of}, after {as_of}: "
+            "this shows how it fits the past, not how well it forecasts. Use `holdfast backtest` for that."
+        )
+    if champion.model.horizon_months != params.model.horizon_months:
+        notes.append(
+            f"The champion looks {counted(champion.model.horizon_months, 'month')} ahead, not the "
+            f"{params.model.horizon_months} of model.horizon_months: train again to change it."
+        )
+    return tuple(notes)
+
+
+def _elsewhere(tables: Tables, champion: Champion, params: Params) -> str:
+    """A note where the data are from another place than those the champion learned from; newer ones of one are not."""
+    if champion.source in ("", params.source_name) or champion.data_digest == tables.digest:
+        return ""
+    return (
+        f"The champion was trained on the data of {champion.source}, and this forecast is of those of "
+        f"{params.source_name}: if that is another company, run `holdfast train`."
+    )
+
+
+def _skewed(portfolio: pd.DataFrame) -> tuple[str, ...]:
+    """A note on the figures of the total whose mean lies outside their 80 % interval."""
+    inside = portfolio["mean"].between(portfolio["p10"] * (1 - _UNSEEN), portfolio["p90"] * (1 + _UNSEEN))
+    total = portfolio[(portfolio["cut"] == TOTAL) & ~inside]
+    if total.empty:
+        return ()
+    found = [
+        f"{metric} ({', '.join(str(month) for month in sorted(rows['horizon_months']))})"
+        for metric, rows in total.groupby("metric", sort=False)
+    ]
+    return (
+        f"The mean lies outside the 80 % interval for {', '.join(found)}, in brackets the months ahead: a few futures "
+        "with large changes draw the mean away from where most futures lie.",
+    )

@@ -1,0 +1,217 @@
+"""Writing a forecast out: Parquet, CSV and XLSX in one folder that appears whole or not at all.
+
+Every forecast is written to a folder of its own under `forecasts/.kept/`; then the link `forecasts/<as_of>` is
+turned to it in one step. Whoever reads through the link sees the last whole forecast, whenever a run is killed.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from serving.forecast.batch import Forecast
+from serving.forecast.output_tables import TABLES, Kind, OutTable
+
+KEPT = ".kept"
+LATEST = "latest"
+WORKBOOK = "forecast.xlsx"
+DESCRIPTION = "forecast.json"
+MOST_SHEET_ROWS = 1_000_000
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = r"[+-]?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?"
+_FORMATS = {
+    Kind.MONEY: "#,##0.00",
+    Kind.SHARE: "0.0%",
+    Kind.NUMBER: "#,##0.0000",
+    Kind.INTEGER: "0",
+    Kind.DATE: "yyyy-mm-dd",
+    Kind.TIME: "yyyy-mm-dd hh:mm:ss",
+    Kind.TEXT: "@",
+}
+_MONEY_METRICS = ("ending_arr", "churned_arr", "contracted_arr", "expanded_arr")
+
+
+def publish(forecast: Forecast, forecasts: Path) -> Path:
+    """Write a forecast under the folder `forecasts` and return the link to it, `forecasts/<as_of>`.
+
+    The link `latest` follows if no forecast of a later date is there. A forecast of the same date that was there
+    before is removed once the new one is whole.
+    """
+    kept = forecasts / KEPT
+    kept.mkdir(parents=True, exist_ok=True)
+    day = forecast.as_of.isoformat()
+    folder = Path(tempfile.mkdtemp(prefix=f"{day}.{forecast.run_id}.", dir=kept))
+    folder.chmod(0o755)
+    write_files(forecast, folder)
+    link = forecasts / day
+    _turn(link, Path(KEPT) / folder.name)
+    if _newest(forecasts) == forecast.as_of:
+        _turn(forecasts / LATEST, Path(day))
+    _clear(kept, prefix=f"{day}.", keep=folder.name)
+    return link
+
+
+def write_files(forecast: Forecast, folder: Path) -> None:
+    """Write all tables in all formats, and a description of the run, into an existing folder."""
+    for name, frame in forecast.tables.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+        write_csv(TABLES[name], frame, folder / f"{name}.csv")
+    write_workbook(forecast, folder / WORKBOOK)
+    text = json.dumps(forecast.describe(), indent=1, sort_keys=True)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def read_published(forecasts: Path, as_of: date) -> Forecast | None:
+    """The forecast of a date that was published last; None if there is none."""
+    folder = (forecasts / as_of.isoformat()).resolve()
+    described = folder / DESCRIPTION
+    if not described.exists():
+        return None
+    content: dict[str, Any] = json.loads(described.read_text(encoding="utf-8"))
+    content |= {
+        "as_of": date.fromisoformat(content["as_of"]),
+        "made_at": datetime.fromisoformat(content["made_at"]),
+        "notes": tuple(content["notes"]),
+    }
+    content |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    return Forecast(**content)
+
+
+def write_csv(table: OutTable, frame: pd.DataFrame, file: Path | IO[str]) -> None:
+    """Write one table as CSV, its text guarded against being run as a formula."""
+    shown = frame.copy()
+    for column in table:
+        if column.kind is Kind.TEXT:
+            shown[column.name] = guard(frame[column.name])
+        elif column.kind is Kind.DATE:
+            shown[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
+        elif column.kind is Kind.TIME:
+            shown[column.name] = frame[column.name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown.to_csv(file, index=False, lineterminator="\n")
+
+
+def guard(text: "pd.Series[str]") -> "pd.Series[str]":
+    """Text that a spreadsheet would run as a formula, made text by a leading apostrophe.
+
+    A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end is changed, as OWASP describes under "CSV
+    Injection"; a plain number such as `-3.5` is not.
+    """
+    risky = text.str.startswith(_FORMULA_START, na=False) & ~text.str.fullmatch(_NUMBER, na=False)
+    return text.where(~risky, "'" + text)
+
+
+def write_workbook(forecast: Forecast, file: Path) -> None:
+    """Write all tables as one XLSX workbook, with a sheet of definitions first.
+
+    Text is always written as text, so that none of it is run as a formula. A table longer than a sheet can hold
+    is cut there, and the definitions say so.
+    """
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(str(file), {"strings_to_formulas": False, "strings_to_urls": False}) as workbook:
+        workbook.set_properties({"created": forecast.made_at.replace(tzinfo=None), "title": "Holdfast forecast"})
+        formats = {kind: workbook.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
+        header = workbook.add_format({"bold": True, "bottom": 1})
+        _definitions_sheet(workbook.add_worksheet("definitions"), forecast, header)
+        for name, frame in forecast.tables.items():
+            _table_sheet(workbook.add_worksheet(name), TABLES[name], frame, formats, header)
+
+
+def write_table(table: OutTable, frame: pd.DataFrame, file: IO[bytes], about: Mapping[str, str]) -> None:
+    """Write one table as an XLSX workbook, with a sheet of what it is and what its columns mean first."""
+    import xlsxwriter
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(file, options) as workbook:
+        formats = {kind: workbook.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
+        header = workbook.add_format({"bold": True, "bottom": 1})
+        rows = [(table.name, key, value) for key, value in about.items()]
+        rows += [(table.name, c.name, f"{c.meaning}{f' ({c.unit})' if c.unit else ''}") for c in table]
+        _rows_sheet(workbook.add_worksheet("definitions"), rows, header)
+        _table_sheet(workbook.add_worksheet(table.name), table, frame, formats, header)
+
+
+def _definitions_sheet(sheet: Any, forecast: Forecast, header: Any) -> None:
+    rows = [("forecast", key, str(value)) for key, value in forecast.describe().items() if isinstance(value, str)]
+    rows += [("forecast", "note", note) for note in forecast.notes]
+    for name, frame in forecast.tables.items():
+        if len(frame) > MOST_SHEET_ROWS:
+            rows.append((name, "rows", f"only the first {MOST_SHEET_ROWS:,} of {len(frame):,}; the CSV holds all"))
+        rows += [(name, c.name, f"{c.meaning}{f' ({c.unit})' if c.unit else ''}") for c in TABLES[name]]
+    _rows_sheet(sheet, rows, header)
+
+
+def _rows_sheet(sheet: Any, rows: list[tuple[str, str, str]], header: Any) -> None:
+    for column, (title, width) in enumerate((("table", 20), ("figure", 26), ("definition", 110))):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, title, header)
+    for row, cells in enumerate(rows, start=1):
+        for column, cell in enumerate(cells):
+            sheet.write_string(row, column, cell)
+    sheet.freeze_panes(1, 0)
+
+
+def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapping[Kind, Any], header: Any) -> None:
+    shown = frame.head(MOST_SHEET_ROWS)
+    by_metric = [formats[_kind_of(metric)] for metric in shown["metric"]] if "metric" in table.names else None
+    for position, column in enumerate(table):
+        sheet.write_string(0, position, column.name, header)
+        sheet.set_column(position, position, _width(column.name, column.kind), formats[column.kind])
+        own = by_metric if column.kind is Kind.NUMBER else None
+        _write_column(sheet, position, column.kind, shown[column.name], own)
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, max(len(shown), 1), len(table.columns) - 1)
+
+
+def _write_column(sheet: Any, position: int, kind: Kind, values: "pd.Series[Any]", formats: list[Any] | None) -> None:
+    """Write the known values, text as text; missing ones stay empty cells. `formats`: one a row, else the column's."""
+    write = sheet.write_string if kind is Kind.TEXT else sheet.write_number
+    if kind in (Kind.DATE, Kind.TIME):
+        values = _serial(values)
+    known = values.notna().tolist()
+    for row, value in enumerate(values.tolist()):
+        if known[row]:
+            write(row + 1, position, value, formats[row] if formats else None)
+
+
+def _serial(times: "pd.Series[Any]") -> "pd.Series[float]":
+    """Dates and times as a spreadsheet counts them: days since 1899-12-30."""
+    since = times.dt.tz_localize(None) - pd.Timestamp("1899-12-30")
+    return pd.Series(since / pd.Timedelta(days=1))
+
+
+def _kind_of(metric: str) -> Kind:
+    """Money for amounts, percent for ratios."""
+    return Kind.MONEY if metric in _MONEY_METRICS else Kind.SHARE
+
+
+def _width(name: str, kind: Kind) -> int:
+    if name in ("definition", "text"):
+        return 60
+    return max(len(name) + 3, {Kind.TIME: 20, Kind.TEXT: 16, Kind.MONEY: 16}.get(kind, 12))
+
+
+def _turn(link: Path, target: Path) -> None:
+    """Point `link` at `target` in one step."""
+    fresh = link.with_name(f".{link.name}.tmp")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target, target_is_directory=True)
+    fresh.replace(link)
+
+
+def _newest(forecasts: Path) -> date:
+    """The latest date a whole forecast is there for."""
+    links = [entry.name for entry in forecasts.iterdir() if entry.is_symlink() and entry.name[:1].isdigit()]
+    return max(date.fromisoformat(name) for name in links)
+
+
+def _clear(kept: Path, *, prefix: str, keep: str) -> None:
+    """Remove what earlier runs for the same date left, whole or not."""
+    for entry in kept.iterdir():
+        if entry.name.startswith(prefix) and entry.name != keep:
+            shutil.rmtree(entry, ignore_errors=True)

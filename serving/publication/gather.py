@@ -1,0 +1,276 @@
+"""What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.revenue import add_months, arr_by_account, movements
+from features.revenue.cut_labels import NO_LABEL, Engine, labels_in_force
+from features.revenue.timelines import contract_events, monthly_activity
+from features.snapshots.store import stored
+from features.tables.checked import Tables
+from models.outcomes.prediction import Outcome
+from params import Params
+from serving.forecast.batch import Forecast, earlier_snapshot
+from serving.forecast.champion import Champion
+from serving.forecast.live import FIGURES, Score, as_scores, average_effects, days
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+BRIDGE_MONTHS = 12
+START, END = "starting_arr", "ending_arr"
+RESCORED, PUBLISHED = "rescored", "published"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One publication before it is written.
+
+    Attributes
+    ----------
+    about
+        What it is, as plain data: the forecast's description, horizons, cuts, when the data end, the model card.
+    accounts
+        A row a customer: `account_id`, `name`, labels, `arr`, `renews_on`, `trend`, `top_reason`.
+    scores
+        Of each account: probabilities by horizon and reasons, as `serving.forecast.live` gives them.
+    activity
+        Months, and of each account the amounts of each signal in them.
+    events
+        Of each account: the events of its contracts.
+    history
+        `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`.
+    moves
+        `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
+    nrr, renewals
+        The tables of the forecast.
+    snapshot
+        The snapshot rows of the customers, for live scores.
+    earlier
+        Those of some months before, for what reasons say of the past; None if nothing is known of it.
+    reference
+        What the average account's inputs do, for the reasons of live scores.
+    """
+
+    about: dict[str, Any]
+    accounts: pd.DataFrame
+    scores: list[Score]
+    activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
+    events: Mapping[str, list[dict[str, Any]]]
+    history: pd.DataFrame
+    moves: pd.DataFrame
+    nrr: pd.DataFrame
+    renewals: pd.DataFrame
+    snapshot: pd.DataFrame
+    earlier: pd.DataFrame | None
+    reference: Mapping[Outcome, Array]
+
+
+def gather(
+    tables: Tables,
+    champion: Champion,
+    made: Forecast,
+    *,
+    params: Params,
+    card: dict[str, Any],
+    progress: Progress = lambda *_: None,
+) -> Publication:
+    """Gather what the service answers from.
+
+    Parameters
+    ----------
+    tables
+        The checked tables the forecast was made from.
+    champion
+        The model that made it.
+    made
+        The forecast.
+    params
+        All settings.
+    card
+        The model card, see `serving.forecast.model_card`.
+    progress
+        Told how far the work is.
+    """
+    progress("gathering what accounts did", 0, 1)
+    as_of, engine = made.as_of, Engine(params.threads, params.memory_gb)
+    customers = customers_at(tables, as_of, params)
+    labels = _labels(tables, as_of, engine)
+    progress("scoring past snapshots", 0, 1)
+    history = _history(tables, champion, as_of, params)
+    scores = _published_scores(made)
+    spent: dict[str, Any] = {"threads": params.threads, "memory_gb": params.memory_gb}
+    return Publication(
+        about=_about(made, champion, tables, params, card),
+        accounts=_accounts(customers, labels, scores, history),
+        scores=scores,
+        activity=_by_month(monthly_activity(tables, as_of=as_of, months=params.serving.history_months, **spent)),
+        events=_events(contract_events(tables, as_of=as_of, **spent)),
+        history=_known(history, made),
+        moves=_moves(tables, labels, as_of, params),
+        nrr=made.nrr_forecast,
+        renewals=made.renewal_forecast,
+        snapshot=customers,
+        earlier=earlier_snapshot(tables, as_of, params),
+        reference=average_effects(champion, customers),
+    )
+
+
+def customers_at(tables: Tables, as_of: date, params: Params) -> pd.DataFrame:
+    """The snapshot rows of the accounts with ARR at a date."""
+    frame = stored(tables, [as_of], params=params).frame
+    return frame[frame["arr"] > 0].reset_index(drop=True)
+
+
+def _about(made: Forecast, champion: Champion, tables: Tables, params: Params, card: dict[str, Any]) -> dict[str, Any]:
+    cuts = {str(cut): sorted(part.unique().tolist()) for cut, part in made.nrr_forecast.groupby("cut")["value"]}
+    return {
+        **made.describe(),
+        "data_until": tables.data_until.isoformat(),
+        "horizon_months": champion.model.horizon_months,
+        "accounts": int(made.account_forecast["account_id"].nunique()),
+        "cuts": cuts,
+        "account_definition": str(made.account_forecast["definition"].iloc[-1]),
+        "renewal_definition": str(made.renewal_forecast["definition"].iloc[-1]) if len(made.renewal_forecast) else "",
+        "movement_definition": _movement_definition(made.as_of, params),
+        "model_digest": champion.digest,
+        "model": card,
+    }
+
+
+def _movement_definition(as_of: date, params: Params) -> str:
+    start = add_months(as_of, -BRIDGE_MONTHS)
+    return (
+        f"Movements of ARR from {start} to {as_of}, as known before {as_of}, account by account; each account is "
+        f"valued at the rates of {start:%Y-%m}, what the rates did is the movement currency, and all of them add up to "
+        f"the change of ARR. New accounts count here and never in NRR. {params.revenue.currency} a year."
+    )
+
+
+def _labels(tables: Tables, as_of: date, engine: Engine) -> pd.DataFrame:
+    """Text attributes in force of all accounts known, customer or not."""
+    texts = [c for c in tables.columns["accounts"] if c not in _NO_LABELS]
+    return labels_in_force(tables, as_of, texts, engine)
+
+
+_NO_LABELS = (
+    "account_id", "valid_from", "recorded_at", "customer_since", "acquisition_cost",
+    "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit",
+)  # fmt: skip
+
+
+def _published_scores(made: Forecast) -> list[Score]:
+    """The forecast's tables as scores; they are sorted by account and horizon."""
+    rows = made.account_forecast
+    months = int(rows["horizon_months"].max())
+    figures = {name: rows[name].to_numpy(dtype=float).reshape(-1, months) for name in FIGURES}
+    first = rows.iloc[::months]
+    arr = first["arr"].to_numpy(dtype=float)
+    return as_scores(first["account_id"].tolist(), arr, days(first["renews_on"]), figures, made.account_driver)
+
+
+def _accounts(
+    customers: pd.DataFrame, labels: pd.DataFrame, scores: list[Score], history: pd.DataFrame
+) -> pd.DataFrame:
+    """A row an account, in the order of the scores."""
+    here = labels.reindex([score["account_id"] for score in scores]).fillna(NO_LABEL)
+    named = here["name"] if "name" in here.columns else pd.Series(here.index, index=here.index)
+    return pd.DataFrame(
+        {
+            "account_id": here.index,
+            "name": named.where(named != NO_LABEL, here.index).to_numpy(),
+            "labels": here.drop(columns="name", errors="ignore").to_dict(orient="records"),
+            "arr": [score["arr"] for score in scores],
+            "renews_on": [score["renews_on"] for score in scores],
+            "trend": _trend(history).reindex(here.index).to_numpy(),
+            "top_reason": [top_reason(score) for score in scores],
+        }
+    )
+
+
+def _trend(history: pd.DataFrame) -> "pd.Series[float]":
+    """Change of the churn probability since the snapshot before, both by the same model; missing without one."""
+    dates = sorted(history["as_of"].unique())
+    if len(dates) < 2:
+        return pd.Series(dtype=float)
+    now, before = (
+        history[history["as_of"] == day].set_index("account_id")["churn_probability"] for day in dates[:-3:-1]
+    )
+    return pd.Series(now - before)
+
+
+def top_reason(score: Score) -> str:
+    """The strongest reason that raises the churn probability; empty if none of the reasons shown does."""
+    return next((str(reason["text"]) for reason in score["drivers"]["churn"] if reason["effect"] > 0), "")
+
+
+def _history(tables: Tables, champion: Champion, as_of: date, params: Params) -> pd.DataFrame:
+    """What the champion says of today's and past snapshots: each from what was known then."""
+    starts = [add_months(as_of.replace(day=1), -m) for m in range(params.serving.rescored_months + 1)]
+    dates = sorted({as_of, *(day for day in starts if day <= as_of)})
+    parts = []
+    for day in dates:
+        frame = customers_at(tables, day, params)
+        if len(frame):
+            churn = champion.model.predict(frame).event_probability("churn")[:, champion.model.horizon_months - 1]
+            parts.append(frame[["account_id", "arr"]].assign(as_of=day.isoformat(), churn_probability=churn))
+    rescored = pd.concat(parts, ignore_index=True)
+    return rescored.assign(kind=RESCORED, model_version=champion.version)
+
+
+def _known(history: pd.DataFrame, made: Forecast) -> pd.DataFrame:
+    """The rescored history and this publication's own figures."""
+    longest = made.account_forecast["horizon_months"].max()
+    own = made.account_forecast[made.account_forecast["horizon_months"] == longest]
+    own = own[["account_id", "arr", "churn_probability", "model_version"]]
+    own = own.assign(as_of=made.as_of.isoformat(), kind=PUBLISHED)
+    return pd.DataFrame(pd.concat([history, own], ignore_index=True))
+
+
+def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, list[float]]]]:
+    """The months from first to last, and of each account and signal the amounts in them."""
+    if activity.empty:
+        return [], {}
+    months = pd.date_range(activity["month"].min(), activity["month"].max(), freq="MS")
+    place = months.get_indexer(pd.DatetimeIndex(activity["month"])).tolist()
+    found: dict[str, dict[str, list[float]]] = {}
+    columns = (activity["account_id"].tolist(), activity["signal"].tolist(), place, activity["amount"].tolist())
+    for account, signal, month, amount in zip(*columns, strict=True):
+        amounts = found.setdefault(account, {}).setdefault(signal, [0.0] * len(months))
+        amounts[month] = amount
+    return [month.date().isoformat() for month in months], found
+
+
+def _events(events: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    columns = [events["account_id"].tolist(), days(events["day"])]
+    columns += [events[name].astype(object).where(events[name].notna(), None).tolist() for name in _EVENT]
+    for account, day, *values in zip(*columns, strict=True):
+        found.setdefault(account, []).append({"day": day, **dict(zip(_EVENT, values, strict=True))})
+    return found
+
+
+_EVENT = ("event", "product", "kind", "mrr", "currency")
+
+
+def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) -> pd.DataFrame:
+    """The movements of the last twelve months and what they lead from and to; amounts by account."""
+    start = add_months(as_of, -BRIDGE_MONTHS)
+    spent: dict[str, Any] = {"rules": params.revenue, "threads": params.threads, "memory_gb": params.memory_gb}
+    moved = movements(tables, start=start, end=as_of, known_by=as_of, **spent)
+    ends = [
+        arr_by_account(tables, [day], known_by=as_of, **spent).assign(
+            movement=name, product=None, amount=lambda f: f["arr"]
+        )
+        for day, name in ((start, START), (as_of, END))
+    ]
+    columns = ["account_id", "movement", "product", "amount"]
+    moves = pd.concat([part[columns].astype({"product": object}) for part in (ends[0], moved, ends[1])])
+    here = labels.reindex(moves["account_id"]).fillna(NO_LABEL).drop(columns="name", errors="ignore")
+    labelled: pd.Series[Any] = pd.Series(here.to_dict(orient="records"), index=moves.index, dtype=object)
+    return moves.assign(labels=labelled).reset_index(drop=True)

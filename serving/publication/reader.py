@@ -1,0 +1,311 @@
+"""Reading a publication: by account in microseconds, and as lists that are filtered, sorted and paged.
+
+Every question takes a `csm`: None sees all, a name sees the accounts of that book only.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.revenue import Retention, red_flag
+from models.paths.rollup import TOTAL
+from serving.publication import store
+from serving.publication.gather import END, START
+
+Row = dict[str, Any]
+SORTS: Mapping[str, str] = {
+    "arr_at_risk": "h.arr_at_risk",
+    "churn_probability": "h.churn_probability",
+    "expansion_probability": "h.expansion_probability",
+    "expected_arr": "h.expected_arr",
+    "arr": "a.arr",
+    "trend": "a.trend",
+    "renews_on": "a.renews_on",
+    "name": "a.name COLLATE NOCASE",
+    "account_id": "a.account_id",
+    "segment": "a.segment",
+    "csm": "a.csm",
+}
+_LIST = """
+    a.account_id, a.name, a.csm, a.segment, a.region, a.arr, a.renews_on, a.trend, a.top_reason, h.horizon_months,
+    h.churn_probability, h.contraction_probability, h.expansion_probability, h.cross_sell_probability,
+    h.expected_arr, h.arr_p10, h.arr_p50, h.arr_p90, h.arr_at_risk"""
+_NONE_AMOUNT = 0.0
+MOST_BRIDGES = 1000  # kept; a publication never changes
+_JOINED = "FROM horizon h JOIN account a USING (number)"
+COLUMNS = {"segment": "a.segment", "region": "a.region", "csm": "a.csm"}  # the cuts with a column of their own
+
+
+@dataclass(frozen=True)
+class AccountFilter:
+    """Which accounts, in which order, which page. `cuts` are labels that must be as given."""
+
+    horizon_months: int
+    csm: str | None = None
+    cuts: Mapping[str, str] = field(default_factory=dict)
+    renews_from: str | None = None
+    renews_before: str | None = None
+    least_at_risk: float | None = None
+    search: str | None = None
+    sort: str = "arr_at_risk"
+    descending: bool = True
+    limit: int | None = 50
+    offset: int = 0
+
+
+class Published:
+    """One publication, open for reading.
+
+    Parameters
+    ----------
+    file
+        A file of the store, whole.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lookup, self._lists = store.connect(file), store.connect(file)
+        self.about = store.read_about(self._lookup)
+        self.horizon_months: int = self.about["horizon_months"]
+        frame, self.earlier = store.read_snapshots(self._lookup)
+        self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])
+        self.reference = store.read_reference(self._lookup)
+        self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
+        self.head = self._head()
+        self._labels: dict[tuple[str, str | None], list[str]] = {}
+        self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
+
+    def _head(self) -> bytes:
+        """What every answer with scores begins with, up to the scores."""
+        names = ("run_id", "as_of", "model_version", "made_at", "currency")
+        content = {name: self.about[name] for name in names}
+        content |= {"source": "published", "definition": self.about["account_definition"]}
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()[:-1] + b',"scores":['
+
+    @property
+    def cuts(self) -> dict[str, list[str]]:
+        """The cuts there are figures for, with their values."""
+        return dict(self.about["cuts"])
+
+    def score(self, account_id: str, csm: str | None) -> bytes | None:
+        """An account's score as JSON; None if it is not there or not in the book."""
+        row = self._lookup.execute("SELECT score, csm FROM said WHERE account_id = ?", (account_id,)).fetchone()
+        return None if row is None or (csm is not None and row[1] != csm) else bytes(row[0])
+
+    def knows(self, account_id: str) -> bool:
+        """Whether it is a customer, or was one at the earlier date that reasons compare with."""
+        return account_id in self._earlier_ids or self.score(account_id, None) is not None
+
+    def account(self, account_id: str, csm: str | None) -> Row | None:
+        """All that is known of an account: its score, labels, activity, contract events and past scores."""
+        query = """SELECT a.name, a.csm, a.trend, a.top_reason, a.labels, s.score, s.detail
+                   FROM account a JOIN said s USING (account_id) WHERE account_id = ?"""
+        row = self._lookup.execute(query, (account_id,)).fetchone()
+        if row is None or (csm is not None and row["csm"] != csm):
+            return None
+        shown = {name: row[name] for name in ("name", "csm", "trend", "top_reason")}
+        labels, score, detail = (json.loads(row[name]) for name in ("labels", "score", "detail"))
+        return {**shown, "labels": labels, **score, **detail, "history": self.history(account_id)}
+
+    def history(self, account_id: str) -> list[Row]:
+        """What an account's churn probability over the longest horizon was said to be, oldest first."""
+        query = """SELECT as_of, kind, model_version, churn_probability, arr FROM history
+                   WHERE account_id = ? ORDER BY as_of, kind, model_version"""
+        return self._rows(query, [account_id])
+
+    def histories(self, csm: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
+        """The same of all accounts, and how many rows there are."""
+        where, values = ("WHERE a.csm = ?", [csm]) if csm is not None else ("", [])
+        source = f"FROM history h JOIN account a USING (account_id) {where}"
+        query = f"""SELECT h.account_id, h.as_of, h.kind, h.model_version, h.churn_probability, h.arr {source}
+                    ORDER BY h.account_id, h.as_of, h.kind, h.model_version LIMIT ? OFFSET ?"""
+        return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def accounts(self, wanted: AccountFilter) -> tuple[int, list[Row]]:
+        """A page of accounts, and how many there are in all."""
+        where, values = _conditions(wanted)
+        count = self._count(f"{_JOINED} WHERE {' AND '.join(where)}", values)
+        return count, self.rows(wanted)
+
+    def rows(self, wanted: AccountFilter) -> list[Row]:
+        """A page of accounts.
+
+        Ties are in the order of the account ids; what is not known comes last.
+        """
+        where, values = _conditions(wanted)
+        key, way = SORTS[wanted.sort], "DESC" if wanted.descending else "ASC"
+        query = f"""SELECT {_LIST} {_JOINED} WHERE {" AND ".join(where)}
+                    ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"""
+        return self._rows(query, [*values, _limit(wanted.limit), wanted.offset])
+
+    def totals(self, wanted: AccountFilter) -> Row:
+        """Of all accounts that a filter lets through: number, ARR, ARR at risk."""
+        where, values = _conditions(wanted)
+        query = f"""SELECT COUNT(*) AS accounts, TOTAL(a.arr) AS arr, TOTAL(h.arr_at_risk) AS arr_at_risk
+                    FROM horizon h JOIN account a USING (number) WHERE {" AND ".join(where)}"""
+        return self._rows(query, values)[0]
+
+    def labels(self, cut: str, csm: str | None) -> list[str]:
+        """The values of a cut (segment, region or csm) that occur among the accounts."""
+        if (cut, csm) not in self._labels:
+            where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
+            found = self._rows(f"SELECT DISTINCT {COLUMNS[cut]} AS value FROM account a {where} ORDER BY 1", values)
+            self._labels[cut, csm] = [row["value"] for row in found]
+        return self._labels[cut, csm]
+
+    def nrr(self, **wanted: Any) -> list[Row]:
+        """Rows of the NRR forecast: any of `cut, value, horizon_months, metric`; None asks for all."""
+        where, values = _equal(wanted)
+        return self._rows(f"SELECT * FROM nrr {where} ORDER BY cut, value, horizon_months, metric", values)
+
+    def renewals(self, **wanted: Any) -> list[Row]:
+        """Rows of the renewal forecast: any of `cut, value`; None asks for all."""
+        where, values = _equal(wanted)
+        return self._rows(f"SELECT * FROM renewal {where} ORDER BY cut, value, month", values)
+
+    def ratios(self, horizon_months: int, **wanted: Any) -> list[Row]:
+        """A row a value of a cut, most ARR first: any of `cut, value`; None asks for all.
+
+        Each holds `accounts`, `starting_arr`, the mean of each metric, `p10` and `p90` of NRR, and as `flag` the red
+        flag of a wide gap between the ratios, empty where there is none.
+        """
+        by_value: dict[tuple[str, str], Row] = {}
+        for row in self.nrr(horizon_months=horizon_months, **wanted):
+            same = {name: row[name] for name in ("cut", "value", "accounts", "starting_arr")}
+            here = by_value.setdefault((row["cut"], row["value"]), same)
+            here[row["metric"]] = row["mean"]
+            if row["metric"] == "nrr":
+                here |= {"p10": row["p10"], "p90": row["p90"]}
+        wide = sorted(by_value.values(), key=lambda row: (-row["starting_arr"], row["value"]))
+        return [{**row, "flag": _flag(row)} for row in wide]
+
+    def said(self, **wanted: Any) -> list[Row]:
+        """What this and earlier publications forecast: any of `cut, value, metric, horizon_months`."""
+        where, values = _equal(wanted)
+        return self._rows(f"SELECT * FROM published {where} ORDER BY cut, value, metric, horizon_months, as_of", values)
+
+    def bridge(self, csm: str | None, cut: str | None = None, value: str | None = None) -> list[Row]:
+        """Movements summed up: `movement, accounts, amount`; the first and last row are the ARR at both ends."""
+        asked = (csm, cut, value)
+        if asked not in self._bridges and len(self._bridges) < MOST_BRIDGES:
+            self._bridges[asked] = self._bridge(*asked)
+        return self._bridges.get(asked) or self._bridge(*asked)
+
+    def _bridge(self, csm: str | None, cut: str | None, value: str | None) -> list[Row]:
+        where, values = [], []
+        if csm is not None:
+            where, values = ["csm = ?"], [csm]
+        if cut is not None:
+            where, values = [*where, "json_extract(labels, ?) = ?"], [*values, _path(cut), value or ""]
+        condition = f"WHERE {' AND '.join(where)}" if where else ""
+        query = f"""SELECT movement, COUNT(DISTINCT account_id) AS accounts, SUM(amount) AS amount
+                    FROM movement {condition} GROUP BY movement"""
+        found = {row["movement"]: row for row in self._rows(query, values)}
+        nothing = {"accounts": 0, "amount": _NONE_AMOUNT}
+        return [{**nothing, **found.get(name, {}), "movement": name} for name in (START, *BRIDGE_ORDER, END)]
+
+    def moves(self, csm: str | None, account_id: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
+        """Movements account by account, and how many there are."""
+        where, values = ["movement NOT IN (?, ?)"], [START, END]
+        if csm is not None:
+            where, values = [*where, "csm = ?"], [*values, csm]
+        if account_id is not None:
+            where, values = [*where, "account_id = ?"], [*values, account_id]
+        source = f"FROM movement WHERE {' AND '.join(where)}"
+        query = (
+            f"SELECT account_id, csm, movement, product, amount {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
+        )
+        return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
+        """Snapshot rows of accounts, and the ids that are not there or not in the book."""
+        known = [account for account in account_ids if self.score(account, csm) is not None]
+        missing = sorted(set(account_ids) - set(known))
+        return self.snapshot.loc[known].reset_index(drop=True), missing
+
+    def _count(self, source: str, values: Iterable[Any]) -> int:
+        return int(self._lists.execute(f"SELECT COUNT(*) {source}", list(values)).fetchone()[0])
+
+    def _rows(self, query: str, values: Iterable[Any]) -> list[Row]:
+        return [dict(row) for row in self._lists.execute(query, list(values)).fetchall()]
+
+
+BRIDGE_ORDER = ("new", "reactivation", "upsell", "cross_sell", "price_change", "currency", "contraction", "churn")
+
+
+def open_newest(folder: Path) -> Published:
+    """The publication to answer from.
+
+    Raises
+    ------
+    NoPublication
+        There is none that is whole.
+    """
+    return Published(store.newest(folder))
+
+
+def scope(csm: str | None) -> dict[str, str]:
+    """The cut and value of the portfolio that a caller sees."""
+    return {"cut": TOTAL, "value": TOTAL} if csm is None else {"cut": "csm", "value": csm}
+
+
+def reference_of(published: Published) -> dict[Any, NDArray[np.float64]]:
+    """What the average account's inputs do, as published."""
+    return dict(published.reference)
+
+
+def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
+    where: list[str] = ["h.horizon_months = ?"]
+    values: list[Any] = [wanted.horizon_months]
+    simple = {
+        "a.csm = ?": wanted.csm,
+        "a.renews_on >= ?": wanted.renews_from,
+        "a.renews_on < ?": wanted.renews_before,
+        "h.arr_at_risk >= ?": wanted.least_at_risk,
+    }
+    for condition, value in simple.items():
+        if value is not None:
+            where, values = [*where, condition], [*values, value]
+    for cut, label in wanted.cuts.items():
+        if cut in COLUMNS:
+            where, values = [*where, f"{COLUMNS[cut]} = ?"], [*values, label]
+        else:
+            where, values = [*where, "json_extract(a.labels, ?) = ?"], [*values, _path(cut), label]
+    if wanted.search:
+        pattern = "%" + "".join("\\" + c if c in "%_\\" else c for c in wanted.search) + "%"
+        where = [*where, "(a.name LIKE ? ESCAPE '\\' OR a.account_id LIKE ? ESCAPE '\\')"]
+        values = [*values, pattern, pattern]
+    return where, values
+
+
+def _flag(ratios: Row) -> str:
+    names = ("nrr", "grr", "logo_retention", "starting_arr", "ending_arr", "accounts")
+    return red_flag(Retention(**{name: ratios[name] for name in names}, definition="")) or ""
+
+
+def _equal(wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """WHERE of the columns that are asked for; their names are this module's own."""
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in asked)
+    return f"WHERE {where}" if where else "", list(asked.values())
+
+
+def _path(cut: str) -> str:
+    """A label's place in the JSON of labels."""
+    return '$."' + cut.replace('"', "") + '"'
+
+
+def _limit(limit: int | None) -> int:
+    return -1 if limit is None else limit
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that a publication's file cannot be read any more."""
+    return isinstance(error, sqlite3.DatabaseError)

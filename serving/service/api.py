@@ -1,0 +1,322 @@
+"""The HTTP API: each handler takes a request apart, calls, and answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from serving.access.visit import LIVE, SCORE, caller_of, visit_of
+from serving.desk import metrics, queries, scoring
+from serving.desk.desk import Desk
+from serving.desk.scoring import require_published
+from serving.forecast.model_card import describe
+from serving.pages.error_page import problem
+from serving.pages.routes import router as pages
+from serving.publication.reader import AccountFilter, Published
+from serving.wire import schemas
+from serving.wire.answers import Refused, answer, failure, invalid, raw
+from serving.wire.downloads import TYPES, render
+from serving.wire.schemas import ErrorBody, LiveRequest, ScoreRequest
+
+FileKind = Literal["csv", "xlsx"]
+DESCRIPTION = """\
+Churn, expansion and NRR of a subscription business, as published by `holdfast publish` and scored live by the
+champion model. Every answer says as of when it is, by which model version and run, and what its figures mean. Dates are
+half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
+"""
+_SAID = {
+    401: "No token, or one that is unknown, revoked or expired",
+    403: "Not yours to see",
+    404: "No such account, cut or value",
+    421: "Called by a name that is not this service's",
+    422: "Not valid: the details say where and why",
+    429: "Too many requests: see Retry-After",
+    500: "A failure here; the server's log says where",
+    503: "Nothing is published, or no model could be loaded: the message says why",
+}
+_BODY = {400: "The body did not come whole", 413: "The body is too large", 415: "Not JSON"}
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _errors(said: Mapping[int, str]) -> Responses:
+    return {status: {"model": ErrorBody, "description": text} for status, text in said.items()}
+
+
+ERRORS = _errors(_SAID)
+BODY_ERRORS = _errors(_SAID | _BODY)
+LIVE_ERRORS = _errors(_SAID | _BODY | {504: "It took too long: send fewer accounts at a time"})
+FILES: Responses = {
+    **ERRORS,
+    200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
+}
+router = APIRouter(responses=ERRORS)
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """The application of API and pages; a `Guard` must stand before it."""
+    app = FastAPI(title="Holdfast", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.desk = desk
+    app.include_router(router)
+    app.include_router(pages)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+@router.get("/api", response_model=schemas.About, tags=["portfolio"])
+def about(request: Request) -> Response:
+    """What is published: as of when, by which model, which cuts, and notes that must be read with it."""
+    published, caller = _published(request), caller_of(request.scope)
+    names = ("accounts", "horizon_months", "cuts", "definition", "red_flag", "notes")
+    content = {**_head(published), **{name: published.about[name] for name in names}}
+    if caller.csm is not None:
+        own = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
+        content |= {"accounts": own, "cuts": {"csm": [caller.csm]}, "red_flag": ""}
+    return answer(content)
+
+
+@router.post(SCORE, response_model=schemas.Scores, responses=BODY_ERRORS, tags=["accounts"])
+def score(request: Request, wanted: ScoreRequest) -> Response:
+    """Score accounts by id: probabilities by horizon, expected ARR with quantiles, and the strongest reasons."""
+    # behind the guard, which answers this by the same call, it is the description that counts
+    return raw(scoring.by_id(_desk(request).following.state, wanted, caller_of(request.scope)))
+
+
+@router.post(LIVE, response_model=schemas.Scores, responses=LIVE_ERRORS, tags=["accounts"])
+def live(request: Request, wanted: LiveRequest) -> Response:
+    """Score accounts now by the champion, with inputs changed or for accounts that do not exist yet.
+
+    Inputs are replaced one by one: what is computed from several, such as a ratio, is not computed again. The answer is
+    what the model would say of such an account, not what an action would change.
+    """
+    metrics.LIVE_ACCOUNTS.inc(len(wanted.accounts))
+    return raw(scoring.now(_desk(request).following.state, wanted, caller_of(request.scope)))
+
+
+@router.get("/api/accounts", response_model=schemas.Accounts, tags=["accounts"])
+def accounts(request: Request, query: Annotated[queries.AccountQuery, Query()]) -> Response:
+    """List accounts: filtered, sorted, a page at a time."""
+    published = _published(request)
+    total, rows = published.accounts(queries.account_filter(published, query, caller_of(request.scope)))
+    _seen(request, rows)
+    return answer(_page(published, query, total, rows, "account_definition"))
+
+
+@router.get("/api/accounts.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_accounts(kind: FileKind, request: Request, query: Annotated[queries.AccountQuery, Query()]) -> Response:
+    """The accounts that a filter lets through, all pages, as a file."""
+    published = _published(request)
+    wanted = queries.account_filter(published, query, caller_of(request.scope))
+    return _file(request, "accounts", kind, lambda: published.rows(replace(wanted, limit=None, offset=0)))
+
+
+@router.get("/api/accounts/{account_id:path}", response_model=schemas.AccountDetail, tags=["accounts"])
+def account(account_id: str, request: Request) -> Response:
+    """One account: probabilities, reasons, activity by month, contract events, and what its score was before."""
+    published, caller = _published(request), caller_of(request.scope)
+    visit_of(request.scope).accounts = [account_id[:200]]
+    found = published.account(account_id, caller.csm)
+    if found is None:
+        scoring.require_all([account_id[:200]], caller)
+    definition, months = published.about["account_definition"], published.about["months"]
+    return answer({**_head(published), "definition": definition, "months": months, **(found or {})})
+
+
+@router.get("/api/nrr", response_model=schemas.Nrr, tags=["portfolio"])
+def nrr(request: Request, query: Annotated[queries.NrrQuery, Query()]) -> Response:
+    """NRR, GRR and what they are made of, for any published cut and horizon, with quantiles and definitions."""
+    published, caller = _published(request), caller_of(request.scope)
+    rows, flags = queries.nrr_rows(published, query, caller), queries.red_flags(published, query, caller)
+    return answer({**_head(published), "red_flags": flags, "rows": rows})
+
+
+@router.get("/api/nrr.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_nrr(kind: FileKind, request: Request, query: Annotated[queries.NrrQuery, Query()]) -> Response:
+    """The same as a file."""
+    published = _published(request)
+    return _file(request, "nrr", kind, lambda: queries.nrr_rows(published, query, caller_of(request.scope)))
+
+
+@router.get("/api/renewals", response_model=schemas.Renewals, tags=["portfolio"])
+def renewals(request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
+    """What is up for renewal by month, and how much of it is expected to be kept."""
+    published = _published(request)
+    rows = queries.renewal_rows(published, query, caller_of(request.scope))
+    return answer({**_head(published), "definition": published.about["renewal_definition"], "rows": rows})
+
+
+@router.get("/api/renewals.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_renewals(kind: FileKind, request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
+    """The same as a file."""
+    published = _published(request)
+    return _file(request, "renewals", kind, lambda: queries.renewal_rows(published, query, caller_of(request.scope)))
+
+
+@router.get("/api/movements", response_model=schemas.Movements, tags=["portfolio"])
+def movements(request: Request, query: Annotated[queries.MovementQuery, Query()]) -> Response:
+    """Movements of ARR in the last twelve months: the bridge, and the accounts behind it."""
+    published, caller = _published(request), caller_of(request.scope)
+    total, rows = queries.movement_rows(published, query, caller)
+    _seen(request, rows)
+    bridge = published.bridge(queries.require_book(caller, query.csm))
+    return answer({**_page(published, query, total, rows, "movement_definition"), "bridge": bridge})
+
+
+@router.get("/api/movements.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_movements(kind: FileKind, request: Request, query: Annotated[queries.MovementQuery, Query()]) -> Response:
+    """The movements by account as a file, all pages."""
+    published, caller = _published(request), caller_of(request.scope)
+    return _file(request, "movements", kind, lambda: queries.movement_rows(published, query, caller, all_rows=True)[1])
+
+
+@router.get("/api/history", response_model=schemas.History, tags=["accounts"])
+def history(request: Request, query: Annotated[queries.HistoryQuery, Query()]) -> Response:
+    """Past churn probabilities: as published then, and as today's model says from what was known then."""
+    published = _published(request)
+    total, rows = queries.history_rows(published, query, caller_of(request.scope))
+    _seen(request, rows)
+    return answer(_page(published, query, total, rows, "account_definition"))
+
+
+@router.get("/api/history.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_history(kind: FileKind, request: Request, query: Annotated[queries.HistoryQuery, Query()]) -> Response:
+    """The same as a file, all pages."""
+    published, caller = _published(request), caller_of(request.scope)
+    return _file(request, "history", kind, lambda: queries.history_rows(published, query, caller, all_rows=True)[1])
+
+
+@router.get("/api/forecasts", response_model=schemas.PublishedForecasts, tags=["portfolio"])
+def forecasts(request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
+    """NRR and GRR as this and earlier publications forecast them."""
+    published = _published(request)
+    rows = queries.forecast_rows(published, query, caller_of(request.scope))
+    return answer({**_head(published), "rows": rows})
+
+
+@router.get("/api/forecasts.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_forecasts(kind: FileKind, request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
+    """The same as a file."""
+    published = _published(request)
+    return _file(request, "forecasts", kind, lambda: queries.forecast_rows(published, query, caller_of(request.scope)))
+
+
+@router.get("/api/model", response_model=schemas.ModelCard, tags=["model"])
+def model(request: Request) -> Response:
+    """The model card: version, when and on what it was trained, how it did out of time, and its inputs."""
+    published, state = _published(request), _desk(request).following.state
+    return answer(
+        {
+            **_head(published),
+            "published_model": published.about["model"],
+            "live_model": describe(state.champion) if state.champion else None,
+            "inputs": scoring.inputs_of(state.scorer) if state.scorer else [],
+        }
+    )
+
+
+@router.get("/metrics", response_class=Response, tags=["operation"], responses={200: {"content": {"text/plain": {}}}})
+def prometheus(request: Request) -> Response:
+    """Metrics for Prometheus; not for role csm."""
+    if caller_of(request.scope).csm is not None:
+        raise Refused(403, "Metrics are of the whole service: ask with a token of role revops or admin.")
+    return Response(metrics.render(_desk(request).following.state), media_type=metrics.CONTENT_TYPE)
+
+
+@router.get("/readyz", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def ready(request: Request) -> Response:
+    """Whether this worker has a model to score with."""
+    if not _desk(request).following.state.ready:
+        raise Refused(503, _desk(request).following.state.no_model, retry_after="2")
+    return Response("ready\n", media_type="text/plain")
+
+
+@router.get("/openapi.json", include_in_schema=False)
+@router.get("/docs.json", include_in_schema=False)
+def openapi(request: Request) -> Response:
+    """This API, as OpenAPI."""
+    return answer(specification(request.app))
+
+
+def specification(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once an application."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version="1", description=DESCRIPTION, routes=app.routes)
+        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{"token": []}]
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _desk(request: Request) -> Desk:
+    found: Desk = request.app.state.desk
+    return found
+
+
+def _published(request: Request) -> Published:
+    return require_published(_desk(request).following.state)
+
+
+def _head(published: Published) -> dict[str, Any]:
+    return {name: published.about[name] for name in ("run_id", "as_of", "model_version", "made_at", "currency")}
+
+
+def _page(
+    published: Published, query: queries.Paged, total: int, rows: list[dict[str, Any]], definition: str
+) -> dict[str, Any]:
+    said = {"definition": published.about[definition], "total": total, "offset": query.offset, "limit": query.limit}
+    return {**_head(published), **said, "rows": rows}
+
+
+def _seen(request: Request, rows: list[dict[str, Any]]) -> None:
+    """For the audit log: whose rows the answer holds."""
+    visit_of(request.scope).accounts = list(dict.fromkeys(row["account_id"] for row in rows))
+
+
+def _file(request: Request, name: str, kind: FileKind, rows: Callable[[], list[dict[str, Any]]]) -> Response:
+    published, found = _published(request), rows()
+    if found and "account_id" in found[0]:
+        _seen(request, found)
+    said = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
+    said |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
+    disposition = f'attachment; filename="holdfast-{name}-{published.about["as_of"]}.{kind}"'
+    return Response(
+        render(name, found, kind, said), media_type=TYPES[kind], headers={"content-disposition": disposition}
+    )
+
+
+_DEFINITIONS = {
+    "accounts": "account_definition",
+    "history": "account_definition",
+    "renewals": "renewal_definition",
+    "movements": "movement_definition",
+}
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return problem(request.scope, error)
+
+
+async def _not_valid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem(request.scope, invalid(error.errors()))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The answer to a failure of ours; it is raised on, and the guard logs it."""
+    return problem(request.scope, failure())
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = {404: "There is nothing here.", 405: f"{request.method} is not what this address takes."}
+    refused = Refused(error.status_code, said.get(error.status_code, "This cannot be answered."))
+    refused.headers = dict(error.headers or {})
+    return problem(request.scope, refused)

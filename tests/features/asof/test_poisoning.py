@@ -1,0 +1,394 @@
+"""What becomes known later must not change a snapshot: the later is poisoned, and no bit may move.
+
+Every row not yet known at `t` is deleted, or replaced by garbage, and more are added; every column that a source
+fills in later on a row already known is filled in with something else. Labels are held to the same: nothing known
+too late, nothing that happened after their window. Each of the mutants below is a leak that has been seen in the
+field or that the engine's own shortcuts invite; one that this does not catch would mean that the proof proves nothing.
+"""
+
+import copy
+from bisect import bisect_left
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import params
+from features.asof import view
+from features.asof.view import AsOf
+from features.families import catalogue
+from features.revenue import cohort_paths
+from features.snapshots import compiler, store
+from features.snapshots.store import build
+from features.tables.checked import Tables
+
+Rows = dict[str, list[dict[str, Any]]]
+DATES = [
+    date(2022, 11, 3),
+    date(2023, 5, 1),
+    date(2023, 10, 8),
+    date(2023, 10, 19),
+    date(2024, 2, 29),
+    date(2024, 3, 1),
+]
+LEAK_DATE = DATES[2]
+LEAK_DATES = DATES[1:4]  # one before, and one after it whose rows might seep in
+EVENT_DAY = {
+    "accounts": "valid_from", "contracts": "signed_on", "usage": "used_on", "csm_actions": "acted_on",
+    "goals": "set_on", "engagement": "happened_on", "tickets": "opened_at", "surveys": "responded_on",
+    "contacts": "joined_on", "calls": "called_on",
+}  # fmt: skip
+FILLED_LATER = {
+    "contracts": ("notice_on", "ended_on"), "goals": ("achieved_on",), "contacts": ("left_on",),
+    "tickets": ("first_response_at", "resolved_at"),
+}  # fmt: skip
+GARBAGE: dict[str, Any] = {
+    "quantity": 1e6, "score": 0.5, "mrr": 99_999, "list_mrr": 1, "seats": 1, "status": "missed", "kind": "meeting",
+    "severity": "4", "process": "retention", "role": "champion", "side": "vendor", "outcome": "churn",
+    "segment": "poison", "technical_fit": -1.0, "user_id": "nobody", "feature": "nothing", "playbook": "none",
+    "name": "poison", "respondent_role": "decision_maker", "horizon": "first_value", "currency": None,
+}  # fmt: skip
+
+
+def day(value: Any) -> date | None:
+    return None if value is None else pd.Timestamp(value).date()
+
+
+def event_day(table: str, row: dict[str, Any]) -> date:
+    return day(row[EVENT_DAY[table]] or row.get("starts_on"))
+
+
+def is_known(table: str, row: dict[str, Any], t: date) -> bool:
+    """A contract is known from its signature on, however late it starts; any other row once it has happened."""
+    known = day(row["recorded_at"]) or event_day(table, row)
+    return known < t and (table == "contracts" or event_day(table, row) < t)
+
+
+def spoil(table: str, row: dict[str, Any], t: date) -> dict[str, Any]:
+    """Garbage in a row not yet known; where its recorded day alone hides it, it is also dated back."""
+    garbage = {name: value for name, value in GARBAGE.items() if name in row}
+    if table in ("surveys", "contracts"):
+        garbage["kind"] = {"surveys": "nps", "contracts": "price_change"}[table]
+    if row["recorded_at"] is not None and day(row["recorded_at"]) >= t and table != "contracts":
+        garbage[EVENT_DAY[table]] = t - timedelta(days=20)
+    return row | garbage
+
+
+def fill_in(table: str, row: dict[str, Any], t: date) -> dict[str, Any]:
+    """Another later value in each column that is filled in later."""
+    filled = dict(row)
+    gave_notice = table == "contracts" and row["notice_on"] is not None and row["notice_on"] < t
+    for days, column in enumerate(FILLED_LATER.get(table, ())):
+        if (row[column] is None or day(row[column]) >= t) and not gave_notice:
+            filled[column] = t + timedelta(days=days * 3)
+    return filled
+
+
+def added(table: str, rows: list[dict[str, Any]], t: date) -> list[dict[str, Any]]:
+    """Copies of rows, known only from `t` on: some happened before, some on the day itself."""
+    copies = []
+    for number, row in enumerate(rows[::3]):
+        copy_ = spoil(table, row | {"recorded_at": t + timedelta(days=number % 2)}, t)
+        if table == "contracts" and number % 2:
+            copy_["contract_id"] = f"new {number}"
+        if table in ("contacts", "usage"):
+            copy_ |= {name: f"new {number}" for name in ("contact_id", "user_id") if name in copy_}
+        if table not in ("contracts", "accounts") and number % 2:
+            copy_ |= {"recorded_at": None, EVENT_DAY[table]: t}
+        copies.append(copy_)
+    return copies
+
+
+def poisoned(rows: Rows, t: date) -> Rows:
+    later = {}
+    for table in EVENT_DAY:
+        known = [fill_in(table, row, t) for row in rows[table] if is_known(table, row, t)]
+        unknown = [spoil(table, row, t) for row in rows[table] if not is_known(table, row, t)]
+        later[table] = known + unknown + added(table, rows[table], t)
+    rates = [row | {"rate": row["rate"] if row["month"] <= t else 77.0} for row in rows["fx_rates"]]
+    return later | {"fx_rates": rates}
+
+
+def truncated(rows: Rows, t: date) -> Rows:
+    """Nothing but what was known, and nothing filled in later."""
+    kept: Rows = {}
+    for table in EVENT_DAY:
+        kept[table] = [copy.copy(row) for row in rows[table] if is_known(table, row, t)]
+        for row in kept[table]:
+            early = table == "contracts" and row["notice_on"] is not None and row["notice_on"] < t
+            late = [c for c in FILLED_LATER.get(table, ()) if row[c] is not None and day(row[c]) >= t and not early]
+            row.update(dict.fromkeys(late))
+    return kept | {"fx_rates": [row for row in rows["fx_rates"] if row["month"] <= t]}
+
+
+def reordered(rows: Rows, t: date) -> Rows:
+    """Everything is there, in another order."""
+    del t
+    return {name: table[::-1] for name, table in rows.items()}
+
+
+@pytest.fixture(scope="module")
+def changed(
+    company: Rows, store: Callable[[Rows, Any], Tables], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Tables]:
+    """The tables after a change of what is known from `t` on, each stored once."""
+    made: dict[Any, Tables] = {}
+    folder = tmp_path_factory.mktemp("changed")
+
+    def tables(change: Callable[[Rows, date], Rows], t: date) -> Tables:
+        key = (change.__name__, t)
+        if key not in made:
+            made[key] = store(change(company, t), folder / f"{change.__name__} {t}.duckdb")
+        return made[key]
+
+    tables(poisoned, LEAK_DATE)  # before any mutant is there
+    return tables
+
+
+def up_to(t: date, tables: Tables, dates: list[date]) -> pd.DataFrame:
+    """Snapshots up to `t`; later ones are made in the same run, so that what they see might seep in."""
+    defaults = params.load()
+    settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
+    frame = build(tables, dates, **settings, threads=2, memory_gb=0.5).frame
+    return frame[frame["as_of"] <= pd.Timestamp(t)]
+
+
+@pytest.fixture(scope="module")
+def untouched(company_tables: Tables) -> pd.DataFrame:
+    return up_to(DATES[-1], company_tables, DATES)
+
+
+@pytest.mark.parametrize("t", DATES[:-1])
+@pytest.mark.parametrize("change", [poisoned, truncated, reordered])
+def test_what_becomes_known_later_changes_nothing(
+    untouched: pd.DataFrame, changed: Callable[..., Tables], change: Callable[[Rows, date], Rows], t: date
+) -> None:
+    before = untouched[untouched["as_of"] <= pd.Timestamp(t)]
+    pd.testing.assert_frame_equal(up_to(t, changed(change, t), DATES), before, check_exact=True)
+
+
+WATCHED = (
+    "usage_28d", "active_days_28d", "active_users_28d", "days_per_user_28d", "features_used_90d", "goals_reached",
+    "ticket_backlog", "response_hours_90d", "nps_last", "champions", "arr", "arr_peer_rank", "days_to_term_end",
+    "notice_given", "segment", "technical_fit",
+)  # fmt: skip
+
+
+@pytest.fixture
+def is_caught(
+    company_tables: Tables, changed: Callable[..., Tables], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], bool]:
+    """Whether poison changes the snapshots, of a few features of each kind, that the engine makes now, leaky or not."""
+    chosen = tuple(feature for feature in catalogue.FEATURES if feature.name in WATCHED)
+    assert len(chosen) == len(WATCHED)
+    monkeypatch.setattr(catalogue, "FEATURES", chosen)
+    sources = (company_tables, changed(poisoned, LEAK_DATE))
+
+    def caught() -> bool:
+        first, second = (up_to(LEAK_DATE, tables, LEAK_DATES) for tables in sources)
+        return not first.equals(second)
+
+    return caught
+
+
+def rewrite(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, old: str, new: str) -> list[str]:
+    """In the SQL that a function emits, `old` becomes `new`; gives the texts that held it."""
+    sound, found = getattr(owner, name), []
+
+    def spoilt(sql: str) -> str:
+        if old in sql:
+            found.append(sql)
+        return sql.replace(old, new)
+
+    def leaky(*args: Any, **kwargs: Any) -> Any:
+        made = sound(*args, **kwargs)
+        return spoilt(made) if isinstance(made, str) else [(table, spoilt(sql)) for table, sql in made]
+
+    monkeypatch.setattr(owner, name, leaky)
+    return found
+
+
+def test_the_sound_engine_is_not_caught(is_caught: Callable[[], bool]) -> None:
+    assert not is_caught()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "old", "new"),
+    [
+        pytest.param(AsOf, "_known_day", "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)", id="late rows back-dated"),
+        pytest.param(AsOf, "events", "e.known_day > e.day", "FALSE", id="arrival ignored"),
+        pytest.param(AsOf, "events", "ELSE e.day END", "ELSE e.known_day END", id="event day ignored"),
+        pytest.param(compiler, "_bands", "p.k >= s.kv", "TRUE", id="tiles spread before they arrived"),
+        pytest.param(compiler, "_seen", "p.k >= a.kv", "TRUE", id="users seen before they arrived"),
+        pytest.param(
+            compiler,
+            "_seen",
+            "p.day = a.day AND",
+            "p.day = (SELECT MAX(day) FROM usage_user_id_arrivals l WHERE l.thing = a.thing) AND",
+            id="newest day of a user of all arrivals",
+        ),
+        pytest.param(compiler, "_days_of_each", "p.kv = a.kv", "p.kv + 1 = a.kv", id="users' days one snapshot early"),
+        pytest.param(
+            compiler,
+            "_running",
+            "PARTITION BY account_id ORDER BY k",
+            "PARTITION BY account_id",
+            id="states of later on",
+        ),
+        pytest.param(compiler, "_running", "kv AS k,", "kv - 1 AS k,", id="states one snapshot early"),
+        pytest.param(compiler, "_newest", "p.k >= e.kv", "TRUE", id="newest answers before they were known"),
+        pytest.param(store, "_rank", "PARTITION BY k, segment", "PARTITION BY segment", id="peers of later snapshots"),
+        pytest.param(
+            AsOf, "contracts", "v.ended + 0 < c.t OR v.notice + 0 < c.t", "TRUE", id="end shown before it came"
+        ),
+        pytest.param(
+            AsOf, "contracts", "CASE WHEN v.notice + 0 < c.t THEN v.notice END", "v.notice", id="notice shown early"
+        ),
+        pytest.param(
+            AsOf,
+            "contracts",
+            "c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)",
+            "v.next_kv IS NULL",
+            id="final contract versions",
+        ),
+        pytest.param(
+            AsOf, "_contract_rows", "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)", id="corrections back-dated"
+        ),
+        pytest.param(AsOf, "attributes", "v.hf_known_day < c.t", "TRUE", id="attributes not yet known"),
+        pytest.param(
+            AsOf,
+            "attributes",
+            "v.hf_valid_day < c.t AND v.hf_known_day < c.t",
+            "TRUE",
+            id="attributes not yet in force",
+        ),
+        pytest.param(AsOf, "rates", "<= c.t", "<= c.t + 999", id="rates of later months"),
+    ],
+)
+def test_a_leak_is_caught(
+    monkeypatch: pytest.MonkeyPatch, is_caught: Callable[[], bool], owner: Any, name: str, old: str, new: str
+) -> None:
+    found = rewrite(monkeypatch, owner, name, old, new)
+    assert is_caught()
+    assert found, f"{name} no longer emits {old!r}: rewrite the mutant"
+
+
+@pytest.mark.parametrize("column", ["first_response_at", "resolved_at", "achieved_on", "left_on"])
+def test_a_column_filled_in_later_but_dated_by_its_row_is_caught(
+    monkeypatch: pytest.MonkeyPatch, is_caught: Callable[[], bool], column: str
+) -> None:
+    sound, found = AsOf.events, []
+
+    def ungated(self: AsOf, table: str, columns: Any = (), *, day: str | None = None, **more: Any) -> str:
+        if day is None or column not in day:
+            return sound(self, table, columns, day=day, **more)
+        found.append(day)
+        where = f"{more.pop('where', 'TRUE')} AND {column} IS NOT NULL"
+        return sound(self, table, columns, where=where, **more)
+
+    monkeypatch.setattr(AsOf, "events", ungated)
+    assert is_caught()
+    assert found
+
+
+def test_a_snapshot_that_sees_its_own_day_is_caught(
+    monkeypatch: pytest.MonkeyPatch, is_caught: Callable[[], bool]
+) -> None:
+    monkeypatch.setattr(view, "bisect_right", bisect_left)
+    assert is_caught()
+
+
+# Labels --------------------------------------------------------------------------------------------------------------
+
+MONTHS = 9
+ORIGIN = date(2023, 5, 1)
+KNOWN_BY = date(2024, 2, 1)  # the end of the longest window
+
+
+def after_the_window(rows: Rows, end: date) -> Rows:
+    """Other notices, stops and new lines, all of which happened only after the window had closed."""
+    lines = []
+    for row in rows["contracts"]:
+        if (row["signed_on"] or row["starts_on"]) >= end:
+            continue
+        later = {c: row[c] for c in ("notice_on", "ended_on") if row[c] is None or row[c] >= end}
+        if row["notice_on"] is None or row["notice_on"] >= end:
+            row = row | dict.fromkeys(later, end)
+        lines.append(row)
+    new = {"starts_on": end, "signed_on": end, "ends_on": None, "product": "new", "recorded_at": None}
+    lines += [row | new | {"contract_id": f"new {number}"} for number, row in enumerate(rows["contracts"])]
+    return rows | {"contracts": lines}
+
+
+@pytest.fixture(scope="module")
+def cohort(untouched: pd.DataFrame) -> pd.DataFrame:
+    return untouched.loc[untouched["as_of"] == pd.Timestamp(ORIGIN), ["account_id", "as_of", "arr"]]
+
+
+def labels(tables: Tables, cohort: pd.DataFrame, known_by: date) -> Any:
+    rules = params.load().revenue
+    paths = cohort_paths(tables, cohort, months=MONTHS, known_by=known_by, rules=rules, threads=2, memory_gb=0.5)
+    return np.stack([paths.arr, paths.streams])
+
+
+def labels_move(
+    change: Callable[[Rows, date], Rows], changed: Callable[..., Tables], tables: Tables, cohort: pd.DataFrame
+) -> bool:
+    """Whether a change from the end of the longest window on moves a label."""
+    known_by = date(2024, 4, 1) if change is after_the_window else KNOWN_BY
+    before, after = (labels(own, cohort, known_by) for own in (tables, changed(change, KNOWN_BY)))
+    assert not np.isnan(before).any()
+    assert (before[:, :, -1] != before[:, :, 0]).any(axis=1).all()
+    return not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("change", [poisoned, truncated, after_the_window])
+def test_labels_see_neither_past_known_by_nor_past_their_window(
+    changed: Callable[..., Tables],
+    company_tables: Tables,
+    cohort: pd.DataFrame,
+    change: Callable[[Rows, date], Rows],
+) -> None:
+    assert not labels_move(change, changed, company_tables, cohort)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "change"),
+    [
+        pytest.param(
+            "_newest_known", "WHERE r.known_day <", "WHERE TRUE OR r.known_day <", poisoned, id="past known_by"
+        ),
+        pytest.param(
+            "contracts_in_hindsight", "(v.ended < c.t OR v.notice < c.t)", "(TRUE)", after_the_window,
+            id="an end after the window",
+        ),
+        pytest.param(
+            "contracts_in_hindsight", "(v.starts < c.t OR v.signed < c.t)", "TRUE", after_the_window,
+            id="a line signed after the window",
+        ),
+        pytest.param(
+            "contracts_in_hindsight", "CASE WHEN v.notice < c.t AND", "CASE WHEN", after_the_window,
+            id="notice given after the window",
+        ),
+        pytest.param(
+            "_contract_rows", "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)", poisoned, id="corrections back-dated"
+        ),
+    ],
+)  # fmt: skip
+def test_a_leak_into_the_labels_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+    changed: Callable[..., Tables],
+    company_tables: Tables,
+    cohort: pd.DataFrame,
+    name: str,
+    old: str,
+    new: str,
+    change: Callable[[Rows, date], Rows],
+) -> None:
+    changed(change, KNOWN_BY)  # before the mutant is there
+    found = rewrite(monkeypatch, AsOf, name, old, new)
+    assert labels_move(change, changed, company_tables, cohort)
+    assert found, f"{name} no longer emits {old!r}: rewrite the mutant"

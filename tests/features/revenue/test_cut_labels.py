@@ -1,0 +1,51 @@
+"""Labels in force at a date: the row of the attributes that counts then, and what stands for a missing one."""
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from features.inputs.frames import tables_from_frames
+from features.revenue.cut_labels import Engine, group_labels, labels_in_force, usable_cuts
+from features.tables.checked import Tables
+
+AS_OF = date(2026, 1, 1)
+ENGINE = Engine(threads=1, memory_gb=1.0)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Tables:
+    """Four accounts known at the date, one of them without a region, and one that becomes known later."""
+    names = ["stays", "left", "back", "new", "late"]
+    regions = ["North", "South", None, "North", "South"]
+    valid_from = [None, None, None, None, pd.Timestamp(2026, 2, 1)]
+    accounts = pd.DataFrame({"account_id": names, "region": regions, "valid_from": valid_from})
+    lines = {"contract_id": names, "account_id": names, "starts_on": date(2025, 1, 1), "mrr": 10}
+    frames = {"accounts": accounts, "contracts": pd.DataFrame(lines)}
+    return tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=AS_OF)
+
+
+def test_labels_are_those_in_force_and_missing_ones_are_named(tables: Tables) -> None:
+    labels = labels_in_force(tables, AS_OF, ("region",), ENGINE)
+    assert labels["region"].to_dict() == {"stays": "North", "left": "South", "back": "(none)", "new": "North"}
+
+
+def test_labels_follow_the_order_asked_for(tables: Tables) -> None:
+    labels = labels_in_force(tables, AS_OF, ("region",), ENGINE)
+    asked = pd.Series(["new", "unknown", "left"])
+    assert group_labels(labels, asked)["region"].tolist() == ["North", "(none)", "South"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "present", "notes"),
+    [
+        (("region",), ("region",), ()),
+        (("csm", "region", "size"), ("region",), ("No cut by csm, size: accounts has no such column.",)),
+        ((), (), ()),
+    ],
+)
+def test_cuts_that_accounts_lacks_are_named_once(
+    tables: Tables, asked: tuple[str, ...], present: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    assert usable_cuts(tables, asked) == (present, notes)

@@ -1,0 +1,331 @@
+"""When a line is active, and the ARR of a cohort, case by case."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import params
+from features import revenue
+from features.asof.view import EPOCH, NEVER, AsOf, day_number
+from features.inputs.frames import tables_from_frames
+from features.revenue.known_lines import load
+from features.tables.checked import Tables
+
+ENGINE: dict[str, Any] = {"threads": 1, "memory_gb": 0.5}
+RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
+NOTICED = {"notice_on": "2025-02-01"}
+OPEN = "open"
+REPLACED = {"starts_on": "2024-06-01", "signed_on": "2024-04-10"}
+
+
+def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
+    """Lines of account `a`, product `p`, MRR 100; from 2024-01-01 to 2025-03-01, or evergreen from where they say."""
+    usual = {"account_id": "a", "product": "p", "mrr": 100.0}
+    term = {"starts_on": "2024-01-01", "ends_on": "2025-03-01"}
+    optional = dict.fromkeys(("kind", "buying_center", "ended_on", "signed_on", "notice_on", "currency", "seats"))
+    rows = [
+        {"contract_id": f"c{number}", "ends_on": None} | optional | usual | ({} if "starts_on" in line else term) | line
+        for number, line in enumerate(lines)
+    ]
+    frames = {"accounts": pd.DataFrame({"account_id": ["a", "b"]}), "contracts": pd.DataFrame(rows, dtype=object)}
+    if rates is not None:
+        frames["fx_rates"] = pd.DataFrame(rates, columns=["month", "currency", "rate"])
+    return tables_from_frames(frames, folder / "tables.duckdb", data_until=date(2026, 1, 1))
+
+
+def states(tables: Tables, *snapshots: str) -> pd.DataFrame:
+    asof = AsOf(tables, tuple(map(date.fromisoformat, snapshots)))
+    with tables.connect(**ENGINE) as connection:
+        load(connection, asof.frames())
+        for statement in revenue.line_states(asof, RULES):
+            connection.execute(statement)
+        return connection.execute("SELECT * FROM line_states ORDER BY k, contract_id").df()
+
+
+def day(number: int) -> str:
+    return OPEN if number == NEVER else str(np.datetime64(EPOCH) + number)
+
+
+@pytest.mark.parametrize(
+    ("lines", "as_of", "active_until", "overdue"),
+    [
+        pytest.param([{}], "2025-01-01", "2025-03-31", 0, id="before its end: to the end of the grace"),
+        pytest.param([{}], "2025-03-01", "2025-03-31", 1, id="on its end: overdue"),
+        pytest.param([{}], "2025-03-31", "2025-03-31", 0, id="grace is over"),
+        pytest.param([NOTICED], "2025-02-01", "2025-03-31", 0, id="notice not yet known"),
+        pytest.param([NOTICED], "2025-02-02", "2025-03-01", 0, id="notice: no grace"),
+        pytest.param([{"ended_on": "2024-06-01"}], "2024-06-01", "2025-03-31", 0, id="early end not yet known"),
+        pytest.param([{"ended_on": "2024-06-01"}], "2024-06-02", "2024-06-01", 0, id="early end"),
+        pytest.param(
+            [{"ended_on": "2025-02-10"} | NOTICED], "2025-02-02", "2025-02-10", 0, id="early end told by notice"
+        ),
+        pytest.param([{"ends_on": None}], "2025-01-01", OPEN, 0, id="evergreen"),
+        pytest.param([{}, REPLACED], "2024-05-01", "2024-06-01", 0, id="replaced in mid-term, signed ahead"),
+        pytest.param([{}, REPLACED], "2024-06-01", "2024-06-01", 0, id="replaced on the day"),
+        pytest.param([{}, REPLACED], "2024-04-10", "2025-03-31", 0, id="replacement not yet signed"),
+        pytest.param([{}, REPLACED | {"ended_on": "2024-06-01"}], "2024-07-01", "2025-03-31", 0, id="it never began"),
+        pytest.param([{}, REPLACED | {"product": "q"}], "2024-07-01", "2025-03-31", 0, id="another product"),
+        pytest.param(
+            [{"product": None}, REPLACED | {"product": None}], "2024-07-01", "2025-03-31", 0, id="no product to tell"
+        ),
+        pytest.param([{"ends_on": None} | NOTICED], "2025-03-01", OPEN, 0, id="evergreen with notice, end not known"),
+        pytest.param([{}, {"starts_on": "2025-03-20"}], "2025-04-01", "2025-03-20", 0, id="late renewal"),
+        pytest.param([{}, {"starts_on": "2025-04-01"}], "2025-04-02", "2025-03-31", 0, id="renewed a day too late"),
+        pytest.param([{}, {"starts_on": "2025-03-31"}], "2025-04-01", "2025-03-31", 0, id="on the last day"),
+        pytest.param(
+            [{}, {"starts_on": "2025-03-20", "signed_on": "2025-03-05"}],
+            "2025-03-10",
+            "2025-03-20",
+            1,
+            id="signed late",
+        ),
+        pytest.param(
+            [{}, {"starts_on": "2025-03-10", "product": "q"}], "2025-04-01", "2025-03-10", 0, id="plan switch"
+        ),
+        pytest.param(
+            [{}, {"starts_on": "2025-03-10", "product": "q", "kind": "cross_sell"}],
+            "2025-04-01",
+            "2025-03-31",
+            0,
+            id="cross-sell replaces nothing",
+        ),
+        pytest.param(
+            [{}, {"starts_on": "2025-03-10", "product": "q", "buying_center": "labs"}],
+            "2025-04-01",
+            "2025-03-31",
+            0,
+            id="another buying centre replaces nothing",
+        ),
+        pytest.param(
+            [
+                {},
+                {"starts_on": "2025-03-10", "product": "q"},
+                {"starts_on": "2024-03-10", "ends_on": "2025-03-10", "product": "q"},
+            ],
+            "2025-04-01",
+            "2025-03-31",
+            0,
+            id="the renewal of another product replaces nothing",
+        ),
+        pytest.param(
+            [{}, {"starts_on": "2025-03-10", "product": "q"}, {"starts_on": "2025-03-20"}],
+            "2025-04-01",
+            "2025-03-20",
+            0,
+            id="a renewed line is not replaced",
+        ),
+    ],
+)
+def test_when_a_line_is_active(
+    lines: list[dict[str, Any]], as_of: str, active_until: str, overdue: int, tmp_path: Path
+) -> None:
+    first = states(store(tmp_path, lines), as_of).iloc[0]
+    assert (day(first["active_until"]), first["overdue"]) == (active_until, overdue)
+
+
+def test_each_snapshot_has_its_own_states(tmp_path: Path) -> None:
+    found = states(store(tmp_path, [NOTICED, {"starts_on": "2025-02-15", "product": "q"}]), "2025-02-01", "2025-02-16")
+    assert found[["k", "contract_id"]].values.tolist() == [[1, "c0"], [2, "c0"], [2, "c1"]]
+    assert list(found["notice"].fillna(0)) == [0, day_number(date(2025, 2, 1)), 0]
+    assert list(found["active_until"].map(day)) == ["2025-03-31", "2025-03-01", OPEN]
+
+
+def test_line_states_may_be_made_again_in_the_same_database(tmp_path: Path) -> None:
+    tables = store(tmp_path, [{}])
+    asof = AsOf(tables, (date(2025, 1, 1),))
+    with tables.connect(**ENGINE) as connection:
+        load(connection, asof.frames())
+        for statement in [*revenue.line_states(asof, RULES), "DROP TABLE line_states"] * 2:
+            connection.execute(statement)
+        left = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+    assert left == set(asof.frames())
+
+
+def cohort_paths(tables: Tables, as_of: list[str], known_by: str, months: int, **setting: Any) -> revenue.CohortPaths:
+    cohort = pd.DataFrame({"account_id": "a", "as_of": pd.to_datetime(as_of), "arr": 7.0})
+    rules = RULES.model_copy(update=setting)
+    known = date.fromisoformat(known_by)
+    return revenue.cohort_paths(tables, cohort, months=months, known_by=known, rules=rules, **ENGINE)
+
+
+def paths(tables: Tables, as_of: list[str], known_by: str, months: int = 3, **setting: Any) -> list[list[float]]:
+    found = cohort_paths(tables, as_of, known_by, months, **setting).arr
+    return [[None if np.isnan(value) else value for value in row] for row in found]  # type: ignore[misc]
+
+
+def test_a_cohort_is_followed_until_what_is_known_ends(tmp_path: Path) -> None:
+    tables = store(tmp_path, [{"ends_on": "2025-01-31"} | {"notice_on": "2024-12-01"}])
+    assert paths(tables, ["2024-11-01", "2025-01-01"], "2025-02-01") == [[7, 1200, 1200, 0], [7, 0, None, None]]
+
+
+def test_months_are_calendar_months_and_end_with_short_ones(tmp_path: Path) -> None:
+    tables = store(tmp_path, [{"ended_on": "2025-02-27"}])
+    assert paths(tables, ["2025-01-31"], "2025-03-31") == [[7, 0, 0, None]]
+    tables = store(tmp_path, [{"ended_on": "2025-02-28"}])
+    assert paths(tables, ["2025-01-31"], "2025-03-31") == [[7, 1200, 0, None]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "as_of", "known_by", "expected"),
+    [
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-06-01", [7, 1200, 0], id="an end on the edge"),
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-03-01", [7, 1200, None], id="known in time"),
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-03-01", "2024-06-01", [7, 0, 0], id="the same, a month later"),
+        pytest.param(
+            [{"ended_on": "2024-03-01", "notice_on": "2024-02-10"}],
+            "2024-02-01",
+            "2024-03-01",
+            [7, 0, None],
+            id="an end on the edge, told by notice",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-03-01"}, {"starts_on": "2024-03-01", "mrr": 150.0}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 1800],
+            id="replaced on the edge",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-03-01"}, {"starts_on": "2024-03-01", "mrr": 150.0, "signed_on": "2024-02-10"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1800, 1800],
+            id="replaced on the edge, signed before",
+        ),
+        pytest.param(
+            [{"ends_on": "2024-02-15", "notice_on": "2024-03-07"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 0],
+            id="notice given in the grace is not known before",
+        ),
+        pytest.param(
+            [{"ends_on": "2024-03-01"}, {"starts_on": "2024-03-01", "signed_on": "2024-05-10"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 1200, 1200],
+            id="a renewal booked late was one all along",
+        ),
+    ],
+)
+def test_labels_live_in_half_open_windows(
+    lines: list[dict[str, Any]], as_of: str, known_by: str, expected: list[float], tmp_path: Path
+) -> None:
+    tables = store(tmp_path, lines)
+    assert paths(tables, [as_of], known_by, months=len(expected) - 1) == [expected]
+
+
+def test_labels_wait_for_the_lag_of_the_contracts(tmp_path: Path) -> None:
+    tables = replace(store(tmp_path, [{"ended_on": "2024-02-28"}]), lag_days={"contracts": 3})
+    assert paths(tables, ["2024-02-01"], "2024-03-03", months=1) == [[7, None]]
+    assert paths(tables, ["2024-02-01"], "2024-03-04", months=1) == [[7, 0]]
+
+
+MORE = {"starts_on": "2024-03-10", "mrr": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("lines", "known_by", "expected"),
+    [
+        pytest.param([{}], "2024-06-01", [1, 1, 1, 1], id="one product all along"),
+        pytest.param([{}, MORE | {"product": "q"}], "2024-06-01", [1, 1, 2, 2], id="a second product"),
+        pytest.param([{}, MORE | {"buying_center": "labs"}], "2024-06-01", [1, 1, 2, 2], id="a second buying centre"),
+        pytest.param(
+            [{"ended_on": "2024-03-10"}, MORE | {"mrr": 150.0}], "2024-06-01", [1, 1, 1, 1], id="more of the same"
+        ),
+        pytest.param(
+            [{"ended_on": "2024-03-10"}, MORE | {"product": "q", "mrr": 150.0}],
+            "2024-06-01",
+            [1, 1, 1, 1],
+            id="a switch of product",
+        ),
+        pytest.param([{}, MORE | {"product": "q", "mrr": 0.0}], "2024-06-01", [1, 1, 1, 1], id="a free product"),
+        pytest.param(
+            [{}, MORE | {"product": "q", "signed_on": "2024-05-10"}],
+            "2024-05-10",
+            [1, 1, 1, 1],
+            id="signed after what is known",
+        ),
+        pytest.param([{}, MORE | {"product": "q"}], "2024-03-31", [1, 1, None, None], id="months not known yet"),
+        pytest.param([{"ended_on": "2024-03-10"}], "2024-06-01", [1, 1, 0, 0], id="left"),
+        pytest.param([{"product": None}], "2024-06-01", [None] * 4, id="neither named"),
+        pytest.param([{}, MORE | {"product": None}], "2024-06-01", [1, 1, None, None], id="neither named by one line"),
+        pytest.param(
+            [{"product": None, "buying_center": "labs"}, MORE | {"product": None, "buying_center": "desk"}],
+            "2024-06-01",
+            [1, 1, 2, 2],
+            id="buying centres alone",
+        ),
+    ],
+)
+def test_streams_are_the_products_and_buying_centres_paid_for(
+    lines: list[dict[str, Any]], known_by: str, expected: list[float | None], tmp_path: Path
+) -> None:
+    found = cohort_paths(store(tmp_path, lines), ["2024-02-01"], known_by, months=3).streams
+    np.testing.assert_array_equal(found, [np.array(expected, dtype=float)])
+
+
+def test_contracts_without_the_columns_tell_no_streams(tmp_path: Path) -> None:
+    line = {"contract_id": "c", "account_id": "a", "starts_on": "2024-01-01", "mrr": 100.0}
+    frames = {"accounts": pd.DataFrame({"account_id": ["a"]}), "contracts": pd.DataFrame([line])}
+    tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=date(2026, 1, 1))
+    found = cohort_paths(tables, ["2024-02-01"], "2024-06-01", months=2)
+    np.testing.assert_array_equal(found.streams, [[np.nan] * 3])
+    np.testing.assert_array_equal(found.arr, [[7, 1200, 1200]])
+
+
+AWAY = [{"ended_on": "2024-03-15"}, {"starts_on": "2024-04-15"}]
+
+
+@pytest.mark.parametrize(
+    ("reactivation", "expected"),
+    [("exclude", [[7, 1200, 0, 0], [7, 0, 0, 0]]), ("include", [[7, 1200, 0, 1200], [7, 1200, 1200, 1200]])],
+)
+def test_an_account_that_left_and_came_back(reactivation: str, expected: list[list[float]], tmp_path: Path) -> None:
+    tables = store(tmp_path, AWAY)
+    assert paths(tables, ["2024-02-01", "2024-04-01"], "2025-01-01", reactivation=reactivation) == expected
+
+
+def test_free_lines_do_not_hold_an_account(tmp_path: Path) -> None:
+    tables = store(tmp_path, [*AWAY, {"product": "free", "mrr": 0.0}])
+    assert paths(tables, ["2024-02-01"], "2025-01-01") == [[7, 1200, 0, 0]]
+
+
+def test_arr_is_valued_at_the_rates_of_the_as_of_month_and_rounded_line_by_line(tmp_path: Path) -> None:
+    lines = [{"currency": "EUR", "mrr": 0.05}, {"currency": "EUR", "mrr": 0.05, "product": "q"}, {"mrr": 1.0}]
+    rates = [("2024-01-01", "EUR", 1.01), ("2024-03-01", "EUR", 2.0)]
+    tables = store(tmp_path, lines, rates)
+    assert paths(tables, ["2024-02-10", "2024-03-01"], "2024-12-01", months=1) == [[7, 13.22], [7, 14.4]]
+
+
+def test_a_currency_without_a_rate_is_named(tmp_path: Path) -> None:
+    tables = store(tmp_path, [{"currency": "EUR"}, {}], [("2024-06-01", "EUR", 1.1)])
+    with pytest.raises(ValueError, match="fx_rates has no rate for EUR on 2024-02-01, but 1 contract lines are in EUR"):
+        paths(tables, ["2024-02-01"], "2025-01-01")
+    assert paths(tables, ["2024-06-01"], "2025-01-01", months=1) == [[7, 2520.0]]
+
+
+def test_lines_in_a_currency_that_are_not_in_force_need_no_rate(tmp_path: Path) -> None:
+    tables = store(tmp_path, [{"currency": "EUR", "starts_on": "2024-06-01"}, {}], [("2024-06-01", "EUR", 1.1)])
+    assert paths(tables, ["2024-02-01"], "2025-01-01", months=1) == [[7, 1200.0]]
+
+
+def test_arr_by_account_is_sorted_and_at_each_months_own_rates_unless_told_otherwise(tmp_path: Path) -> None:
+    lines = [{"currency": "EUR", "account_id": "b"}, {"ended_on": "2024-03-15"}]
+    tables = store(tmp_path, lines, [("2024-01-01", "EUR", 1.5), ("2024-04-01", "EUR", 2.0)])
+    instants = [date(2024, 4, 1), date(2024, 2, 1)]
+    own, constant = (
+        revenue.arr_by_account(tables, instants, known_by=date(2025, 1, 1), rules=RULES, rates_on=rates_on, **ENGINE)
+        for rates_on in (None, date(2024, 2, 1))
+    )
+    assert list(own.itertuples(index=False, name=None)) == [
+        (pd.Timestamp("2024-02-01"), "a", 1200.0),
+        (pd.Timestamp("2024-02-01"), "b", 1800.0),
+        (pd.Timestamp("2024-04-01"), "b", 2400.0),
+    ]
+    assert list(constant["arr"]) == [1200.0, 1800.0, 1800.0]

@@ -1,0 +1,253 @@
+"""Movements, retention and renewals, case by case."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import params
+from features import revenue
+from features.inputs.frames import tables_from_frames
+from features.tables.checked import Tables
+
+RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
+ENGINE: dict[str, Any] = {"threads": 1, "memory_gb": 0.5}
+WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "known_by": date(2025, 9, 1)} | ENGINE
+OLD = {"starts_on": "2024-01-01", "ended_on": "2025-01-01"}
+NEW = {"starts_on": "2025-01-01"}
+
+
+def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
+    """Evergreen lines of account `a`, product `p`, MRR 100 from the start of 2024, unless they say otherwise."""
+    usual = {"account_id": "a", "product": "p", "starts_on": "2024-01-01", "mrr": 100.0}
+    optional = dict.fromkeys(("kind", "buying_center", "ends_on", "ended_on", "notice_on", "currency", "seats"))
+    rows = [{"contract_id": f"c{number}"} | optional | usual | line for number, line in enumerate(lines)]
+    accounts = pd.DataFrame({"account_id": sorted({row["account_id"] for row in rows} | {"a"})})
+    frames = {"accounts": accounts, "contracts": pd.DataFrame(rows, dtype=object)}
+    if rates is not None:
+        frames["fx_rates"] = pd.DataFrame(rates, columns=["month", "currency", "rate"])
+    return tables_from_frames(frames, folder / "tables.duckdb", data_until=date(2026, 1, 1))
+
+
+def moved(tables: Tables, **setting: Any) -> list[tuple[str, str | None, float]]:
+    found = revenue.movements(tables, rules=RULES.model_copy(update=setting), **WINDOW)
+    return list(found[["movement", "product", "amount"]].itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param([NEW], [("new", "p", 1200)], id="new"),
+        pytest.param([NEW | {"product": None}], [("new", None, 1200)], id="lines without a product"),
+        pytest.param([{"ended_on": "2024-04-01"}, NEW], [("reactivation", "p", 1200)], id="a customer of before"),
+        pytest.param([OLD], [("churn", "p", -1200)], id="churn"),
+        pytest.param([OLD, NEW], [], id="renewed as it was"),
+        pytest.param([OLD, NEW | {"mrr": 150.0}], [("upsell", "p", 600)], id="upsell"),
+        pytest.param([OLD, NEW | {"mrr": 60.0}], [("contraction", "p", -480)], id="contraction"),
+        pytest.param(
+            [OLD, NEW | {"mrr": 110.0, "kind": "price_change"}], [("price_change", "p", 120)], id="it says price change"
+        ),
+        pytest.param(
+            [OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 5}], [("price_change", "p", 120)], id="seats the same"
+        ),
+        pytest.param([OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 6}], [("upsell", "p", 120)], id="more seats"),
+        pytest.param([OLD | {"seats": 5}, NEW | {"mrr": 110.0}], [("upsell", "p", 120)], id="seats not known"),
+        pytest.param(
+            [OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 5, "kind": "upsell"}],
+            [("upsell", "p", 120)],
+            id="the same seats of a better edition",
+        ),
+        pytest.param([{}, NEW | {"product": "q"}], [("cross_sell", "q", 1200)], id="cross-sell"),
+        pytest.param(
+            [{}, NEW | {"buying_center": "labs"}], [("cross_sell", "p", 1200)], id="cross-sell to a buying centre"
+        ),
+        pytest.param([{}, NEW | {"product": "q", "kind": "upsell"}], [("upsell", "q", 1200)], id="it says upsell"),
+        pytest.param(
+            [OLD, NEW | {"product": "q", "mrr": 150.0}], [("upsell", "q", 600)], id="a switch to a larger plan"
+        ),
+        pytest.param(
+            [OLD, NEW | {"product": "q", "mrr": 50.0}], [("contraction", "q", -600)], id="a switch to a smaller plan"
+        ),
+        pytest.param(
+            [OLD, NEW | {"product": "q", "mrr": 50.0, "kind": "cross_sell"}],
+            [("cross_sell", "q", 600), ("contraction", "p", -1200)],
+            id="lost one and was sold another",
+        ),
+        pytest.param(
+            [OLD, NEW | {"product": "q", "mrr": 50.0, "buying_center": "labs"}],
+            [("cross_sell", "q", 600), ("contraction", "p", -1200)],
+            id="lost by one buying centre and new in another",
+        ),
+        pytest.param([{}, OLD | {"product": "q"}], [("contraction", "q", -1200)], id="one of two products lost"),
+        pytest.param(
+            [{}, OLD | {"product": "q"}, OLD | {"product": "r"}],
+            [("contraction", "q", -1200), ("contraction", "r", -1200)],
+            id="two of three products lost",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-08-01"}, NEW | {"mrr": 150.0}],
+            [("reactivation", "p", 1800), ("churn", "p", -1200)],
+            id="left and came back",
+        ),
+    ],
+)
+def test_what_moved(lines: list[dict[str, Any]], expected: list[tuple[str, str | None, float]], tmp_path: Path) -> None:
+    assert moved(store(tmp_path, lines)) == expected
+
+
+def test_with_include_coming_back_is_no_movement_of_its_own(tmp_path: Path) -> None:
+    tables = store(tmp_path, [{"ended_on": "2024-08-01"}, NEW | {"mrr": 150.0}])
+    assert moved(tables, reactivation="include") == [("upsell", "p", 600)]
+
+
+def test_what_rates_did_is_a_movement_of_its_own(tmp_path: Path) -> None:
+    rates = [("2024-01-01", "EUR", 1.1), ("2025-06-01", "EUR", 1.25)]
+    tables = store(tmp_path, [OLD | {"currency": "EUR"}, NEW | {"currency": "EUR", "mrr": 150.0}], rates)
+    assert moved(tables) == [("upsell", "p", 660), ("currency", "p", 270)]
+
+
+@pytest.mark.parametrize(("start", "end"), [("2025-01-01", "2025-01-01"), ("2024-01-01", "2025-09-02")])
+def test_windows_that_cannot_be_are_refused(start: str, end: str, tmp_path: Path) -> None:
+    window = WINDOW | {"start": date.fromisoformat(start), "end": date.fromisoformat(end)}
+    with pytest.raises(ValueError, match=r"they must satisfy start < end <= known_by"):
+        revenue.movements(store(tmp_path, [{}]), rules=RULES, **window)
+
+
+# Starting ARR 1,200 each. a grows to 1,800, b shrinks to 600, c leaves, d leaves and comes back, e joins.
+BOOK = [
+    {"account_id": "a", **OLD},
+    {"account_id": "a", "mrr": 150.0, **NEW},
+    {"account_id": "b", **OLD},
+    {"account_id": "b", "mrr": 50.0, **NEW},
+    {"account_id": "c", **OLD},
+    {"account_id": "d", "ended_on": "2024-08-01"},
+    {"account_id": "d", **NEW},
+    {"account_id": "e", **NEW},
+]
+
+
+def figures(found: revenue.Retention) -> tuple[float, ...]:
+    return found.nrr, found.grr, found.logo_retention, found.starting_arr, found.ending_arr, found.accounts
+
+
+@pytest.mark.parametrize(
+    ("reactivation", "expected"),
+    [("exclude", (0.5, 0.375, 0.5, 4800, 2400, 4)), ("include", (0.75, 0.625, 0.75, 4800, 3600, 4))],
+)
+def test_retention(reactivation: Any, expected: tuple[float, ...], tmp_path: Path) -> None:
+    rules = RULES.model_copy(update={"reactivation": reactivation})
+    assert figures(revenue.retention(store(tmp_path, BOOK), rules=rules, **WINDOW)) == expected
+
+
+def test_retention_by_a_cut(tmp_path: Path) -> None:
+    labels = pd.Series({"a": "east", "b": "east", "d": "west"})
+    found = revenue.retention_by(store(tmp_path, BOOK), labels, rules=RULES, **WINDOW)
+    assert {label: figures(part) for label, part in found.items()} == {
+        "(none)": (0, 0, 0, 1200, 0, 1),
+        "east": (1, 0.75, 1, 2400, 2400, 2),
+        "west": (0, 0, 0, 1200, 0, 1),
+    }
+
+
+def test_a_cut_with_two_labels_for_an_account_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one label for each account; more than one for a"):
+        revenue.retention_by(store(tmp_path, BOOK), pd.Series(["x", "y"], index=["a", "a"]), rules=RULES, **WINDOW)
+
+
+def test_reported_nrr_is_that_of_the_trailing_twelve_months(tmp_path: Path) -> None:
+    found = revenue.reported_nrr(store(tmp_path, BOOK), date(2025, 6, 1), rules=RULES, **ENGINE)
+    assert figures(found)[:2] == (0.5, 0.375)
+    assert found.definition == (
+        "Accounts with ARR on 2024-06-01 (cohort date), from 2024-06-01 to 2025-06-01, as known before 2025-06-01; "
+        "an account that left and came back in between counts 0; ARR in USD at the rates of 2024-06; "
+        "terms that ran out in silence count for 30 more days."
+    )
+
+
+def test_retention_of_nobody_is_not_a_number(tmp_path: Path) -> None:
+    found = revenue.retention(store(tmp_path, [NEW]), rules=RULES, **WINDOW)
+    assert np.isnan([found.nrr, found.grr, found.logo_retention]).all()
+    assert (found.accounts, revenue.red_flag(found)) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("nrr", "grr", "logos", "flag"),
+    [
+        (1.05, 0.92, 0.9, None),
+        (1.15, 0.90, 0.9, "NRR of 115% stands far above GRR of 90%: expansion masks loss."),
+        (1.26, 0.98, 0.97, None),  # growth above a loss of 2 %
+        (1.40, 0.91, 0.91, None),
+        (1.26, 0.98, 0.85, "NRR of 126% stands far above logo retention of 85%: expansion masks loss."),
+        (1.26, 0.85, 0.97, "NRR of 126% stands far above GRR of 85%: expansion masks loss."),
+        (1.02, 0.90, 0.7, "NRR of 102% stands far above logo retention of 70%: expansion masks loss."),
+    ],
+)
+def test_a_wide_gap_above_a_real_loss_is_flagged(nrr: float, grr: float, logos: float, flag: str | None) -> None:
+    assert revenue.red_flag(revenue.Retention(nrr, grr, logos, 1.0, nrr, 1, "")) == flag
+
+
+TERMS = [
+    {"account_id": "a", "starts_on": "2024-01-01", "ends_on": "2025-01-01"},
+    {"account_id": "a", "starts_on": "2025-01-20", "ends_on": "2026-01-20", "mrr": 130.0},  # renewed late, for more
+    {"account_id": "b", "starts_on": "2024-01-01", "ends_on": "2025-01-31", "notice_on": "2024-12-30"},
+    {"account_id": "c", "starts_on": "2024-01-15", "ends_on": "2025-01-15"},
+    {"account_id": "c", "starts_on": "2025-01-15", "ends_on": "2025-02-15", "mrr": 40.0, "product": "q"},  # a switch
+    {"account_id": "d", "starts_on": "2024-02-01", "ends_on": "2025-02-01"},  # ends in the next month: half-open
+    {"account_id": "e", "starts_on": "2024-02-01", "ends_on": "2025-01-20", "ended_on": "2024-09-01"},
+    {"account_id": "f", "starts_on": "2024-02-01"},
+]
+
+
+def rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return [(str(month)[:7], *rest) for month, *rest in frame.itertuples(index=False, name=None)]
+
+
+def test_available_to_renew_is_what_was_known_and_ends_in_the_period(tmp_path: Path) -> None:
+    asked = {"start": date(2025, 1, 1), "rules": RULES, **ENGINE}
+    tables = store(tmp_path, TERMS)
+    due = revenue.available_to_renew(tables, end=date(2025, 2, 1), as_of=date(2025, 1, 1), **asked)
+    assert rows(due) == [("2025-01", "a", 1200), ("2025-01", "b", 1200), ("2025-01", "c", 1200)]
+    later = revenue.available_to_renew(tables, end=date(2025, 3, 1), as_of=date(2025, 2, 1), **asked)
+    assert rows(later)[3:] == [("2025-02", "c", 480), ("2025-02", "d", 1200)]
+
+
+def test_what_was_renewed_is_capped_and_open_while_the_grace_lasts(tmp_path: Path) -> None:
+    asked = {"start": date(2025, 1, 1), "end": date(2025, 3, 1), "as_of": date(2025, 1, 1), "rules": RULES, **ENGINE}
+    found = revenue.renewals(store(tmp_path, TERMS), known_by=date(2025, 3, 3), **asked)
+    assert rows(found.fillna(-1.0)) == [
+        ("2025-01", "a", 1200, 1200),
+        ("2025-01", "b", 1200, 0),
+        ("2025-01", "c", 1200, 480),
+        ("2025-02", "d", 1200, -1),
+    ]
+    rates = revenue.renewal_rates(found)
+    assert rows(rates.fillna(-1.0)) == [
+        ("2025-01", 3600, 1680, pytest.approx(1680 / 3600), 3),
+        ("2025-02", 1200, -1, -1, 1),
+    ]
+
+
+def test_a_term_whose_end_was_moved_back_is_renewed(tmp_path: Path) -> None:
+    line = {"contract_id": "c0", "account_id": "a", "starts_on": "2024-01-01", "mrr": 100.0}
+    versions = [
+        line | {"ends_on": "2025-01-01", "recorded_at": "2024-01-01"},
+        line | {"ends_on": "2026-01-01", "recorded_at": "2025-01-10"},
+    ]
+    frames = {"accounts": pd.DataFrame({"account_id": ["a"]}), "contracts": pd.DataFrame(versions)}
+    tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=date(2026, 1, 1))
+    asked = {"start": date(2025, 1, 1), "end": date(2025, 2, 1), "as_of": date(2025, 1, 1), "rules": RULES, **ENGINE}
+    assert rows(revenue.renewals(tables, known_by=date(2025, 6, 1), **asked)) == [("2025-01", "a", 1200, 1200)]
+
+
+def test_empty_periods_give_empty_tables(tmp_path: Path) -> None:
+    asked = {"start": date(2020, 1, 1), "end": date(2020, 2, 1), "as_of": date(2020, 1, 1), "rules": RULES, **ENGINE}
+    tables = store(tmp_path, TERMS)
+    assert revenue.available_to_renew(tables, **asked).empty
+    assert revenue.renewals(tables, known_by=date(2020, 6, 1), **asked).empty
+    window = WINDOW | {"start": date(2020, 1, 1), "end": date(2020, 2, 1), "known_by": date(2020, 3, 1)}
+    assert revenue.movements(tables, rules=RULES, **window).empty
+    with pytest.raises(ValueError, match="the start must lie before the end"):
+        revenue.available_to_renew(tables, **(asked | {"end": date(2020, 1, 1)}))

@@ -1,0 +1,688 @@
+"""The spine, and the store: a file a date, named after the definition and what was known; nothing is ever rewritten."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import params
+from features.engines import embedded, single
+from features.families import catalogue
+from features.inputs.frames import tables_from_frames
+from features.revenue import arr_by_account
+from features.snapshots import store
+from features.snapshots.store import LiveSnapshots, build, make, month_starts, of_account, plan, stored
+from features.tables.checked import Tables
+from features.tables.problems import TABLES_STORED, BadInput
+
+Rows = dict[str, list[dict[str, Any]]]
+DATES = [date(2023, 3, 1), date(2023, 4, 1), date(2023, 10, 21), date(2024, 2, 29)]
+FIRST, SECOND, THIRD, LAST = DATES
+SMALL = (
+    "usage_28d", "active_days_28d", "active_users_28d", "power_users_28d", "features_used_90d", "usage_peer_rank_28d",
+    "goals_reached", "goals_overdue", "ticket_backlog", "severe_ticket_backlog", "nps_last", "champions", "arr",
+    "arr_peer_rank", "segment", "csm_missed_90d",
+)  # fmt: skip
+ALL = catalogue.FEATURES
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., params.Params]:
+    def load(*overrides: str) -> params.Params:
+        return params.load(overrides=[f"data_dir={tmp_path / 'data'}", "memory_gb=0.5", *overrides])
+
+    return load
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few features of different kinds, so that the store is quick to fill."""
+    chosen = tuple(feature for feature in catalogue.FEATURES if feature.name in SMALL)
+    assert len(chosen) == len(SMALL)
+    monkeypatch.setattr(catalogue, "FEATURES", chosen)
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def kept(used: params.Params) -> dict[str, str]:
+    """The files of the store and their content."""
+    return files(used.data_dir / "snapshots")
+
+
+def test_same_bytes_whatever_the_threads_and_however_many_ranges_of_accounts(
+    company_tables: Any,
+    settings: Callable[..., params.Params],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    shown: list[int] = []
+    show = Tables.show_accounts
+
+    def counted(self: Tables, connection: Any, first: int, last: int) -> None:
+        shown[-1] += 1
+        show(self, connection, first, last)
+
+    monkeypatch.setattr(Tables, "show_accounts", counted)
+    hashes = []
+    for threads, rows_a_gb in ((1, embedded.ROWS_A_GB), (2, 500), (4, 100)):
+        shown.append(0)
+        monkeypatch.setattr(embedded, "ROWS_A_GB", rows_a_gb)
+        folder = tmp_path / f"threads {threads}"
+        stored(company_tables, DATES, params=settings(f"threads={threads}", f"data_dir={folder}"))
+        hashes.append(files(folder))
+    assert shown[0] == 1
+    assert 1 < shown[1] < shown[2]
+    assert len(hashes[0]) == len(DATES)
+    assert hashes[0] == hashes[1] == hashes[2]
+
+
+def test_the_store_gives_what_build_gives_sorted_and_typed(
+    company_tables: Any, settings: Callable[..., params.Params], snapshots_of: Callable[..., Any]
+) -> None:
+    found = stored(company_tables, [*reversed(DATES), DATES[0]], params=settings())
+    built = snapshots_of(company_tables, DATES)
+    pd.testing.assert_frame_equal(found.frame, built.frame, check_exact=True)
+    assert (found.features, found.attributes, found.left_out) == (built.features, built.attributes, built.left_out)
+    assert found.frame.equals(found.frame.sort_values(["as_of", "account_id"], ignore_index=True))
+    kinds = {feature.name: feature.kind for feature in found.features}
+    assert all((found.frame[name].dtype == "float64") == (kind == "number") for name, kind in kinds.items())
+    assert found.frame[["as_of", "term_ends_on"]].dtypes.map(str).tolist() == ["datetime64[us]"] * 2
+
+
+def test_a_new_date_costs_one_file_and_is_that_of_a_rebuild(
+    company_tables: Any, settings: Callable[..., params.Params], tmp_path: Path
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    rebuilt = settings(f"data_dir={tmp_path / 'rebuilt'}")
+    make(company_tables, DATES, params=rebuilt)
+    for number in (1, 3, 4):
+        before = kept(settings())
+        done = make(company_tables, DATES[:number], params=settings(), progress=lambda *news: told.append(news))
+        assert done.missing == tuple(DATES[number - 2 if number == 3 else number - 1 : number])
+        assert done.why == ()
+        assert before.items() < kept(settings()).items()
+    one, two = [("snapshots", done, 1) for done in (0, 1)], [("snapshots", done, 2) for done in (0, 1, 2)]
+    assert told == one + two + one
+    assert kept(settings()) == kept(rebuilt)
+    assert make(company_tables, DATES, params=settings()).missing == ()
+
+
+@pytest.mark.parametrize("moment", ["before", "half", "after"])
+def test_a_killed_run_leaves_a_whole_store_and_can_be_run_again(
+    company_tables: Any,
+    settings: Callable[..., params.Params],
+    monkeypatch: pytest.MonkeyPatch,
+    small: None,
+    tmp_path: Path,
+    moment: str,
+) -> None:
+    whole = settings(f"data_dir={tmp_path / 'whole'}")
+    make(company_tables, DATES, params=whole)
+    write = store.pq.write_table
+
+    def die(table: Any, file: Path, **more: Any) -> None:
+        if SECOND.isoformat() not in file.name:
+            write(table, file, **more)
+            return
+        if moment != "before":
+            write(table, file, **more)
+        if moment == "half":
+            file.write_bytes(file.read_bytes()[:100])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store.pq, "write_table", die)
+    with pytest.raises(KeyboardInterrupt):
+        make(company_tables, DATES, params=settings())
+    monkeypatch.setattr(store.pq, "write_table", write)
+    done = {name: content for name, content in kept(settings()).items() if name.endswith(".parquet")}
+    assert len(done) == 1
+    assert done.items() < kept(whole).items()
+    assert make(company_tables, DATES, params=settings()).missing == tuple(DATES[1:])
+    left = {name: content for name, content in kept(settings()).items() if name.endswith(".parquet")}
+    assert left == kept(whole)
+
+
+# What was known -----------------------------------------------------------------------------------------------------
+
+
+def late_usage(company: Rows) -> Rows:
+    """Rows of long ago that became known between the third date and the last."""
+    late = [row | {"recorded_at": date(2023, 12, 5), "quantity": 500} for row in company["usage"][:40]]
+    return company | {"usage": company["usage"] + late}
+
+
+def late_everywhere(company: Rows) -> Rows:
+    """In every table rows that became known only then, corrections of contracts and attributes among them."""
+    rows = dict(late_usage(company))
+    for table in ("csm_actions", "goals", "engagement", "tickets", "surveys", "calls", "contacts", "contracts"):
+        late = [row | {"recorded_at": date(2023, 12, 5)} for row in company[table][:25]]
+        if table == "contacts":
+            late = [row | {"contact_id": f"late {number}"} for number, row in enumerate(late)]
+        if table == "contracts":
+            late = [row | {"mrr": row["mrr"] + 1} for row in late]
+        rows[table] = company[table] + late
+    late = [row | {"valid_from": date(2023, 11, 30), "recorded_at": date(2023, 12, 5), "segment": "late"}
+            for row in company["accounts"][::3]]  # fmt: skip
+    return rows | {"accounts": company["accounts"] + late}
+
+
+def filled_in(company: Rows) -> Rows:
+    """Cells that were empty until the third date and are filled in after it."""
+    after = {
+        "goals": {"achieved_on": date(2023, 12, 1)},
+        "tickets": {"resolved_at": datetime(2023, 12, 1, 8), "first_response_at": datetime(2023, 11, 30)},
+        "contacts": {"left_on": date(2023, 12, 2)},
+        "contracts": {"notice_on": date(2023, 12, 3), "ended_on": date(2023, 12, 20)},
+    }
+    rows = dict(company)
+    for table, values in after.items():
+        rows[table] = [
+            row | {name: value if row[name] is None else row[name] for name, value in values.items()}
+            if all(row[name] is None for name in values)
+            else row
+            for row in company[table]
+        ]
+        assert rows[table] != company[table]
+    return rows
+
+
+def rewritten(company: Rows) -> Rows:
+    """One row that was known before the third date says something else."""
+    early = (row for row in company["usage"] if date(2023, 4, 1) <= row["used_on"] <= date(2023, 9, 30))
+    chosen = next(row for row in early if row["recorded_at"] is None and row["quantity"] == 3)
+    return company | {"usage": [row | {"quantity": 4} if row is chosen else row for row in company["usage"]]}
+
+
+def deleted(company: Rows) -> Rows:
+    """A ticket and a survey answer that were known before the second date are gone."""
+    first = date(2023, 3, 2)
+    rows = dict(company)
+    for table, column in (("tickets", "opened_at"), ("surveys", "responded_on")):
+        gone = next(row for row in company[table] if row["recorded_at"] is None
+                    and first <= pd.Timestamp(row[column]).date() < date(2023, 3, 31))  # fmt: skip
+        rows[table] = [row for row in company[table] if row is not gone]
+    return rows
+
+
+def unfilled(company: Rows) -> Rows:
+    """A person whose leaving was known before the third date never left."""
+    gone = next(row for row in company["contacts"] if row["left_on"] and SECOND <= row["left_on"] < date(2023, 9, 1)
+                and row["recorded_at"] is None)  # fmt: skip
+    return company | {"contacts": [row | {"left_on": None} if row is gone else row for row in company["contacts"]]}
+
+
+def moved_between_tickets(company: Rows) -> Rows:
+    """The solution of one ticket turns out to be that of another of the account, of another severity."""
+    solved = [row for row in company["tickets"] if row["resolved_at"] and row["recorded_at"] is None
+              and pd.Timestamp(row["resolved_at"]) < pd.Timestamp(2023, 2, 20)]  # fmt: skip
+    pairs = (
+        (one, other)
+        for one in solved
+        for other in company["tickets"]
+        if other["account_id"] == one["account_id"] and other["resolved_at"] is None and other["recorded_at"] is None
+        and other["opened_at"] < one["resolved_at"] and (one["severity"] == "4") != (other["severity"] == "4")
+    )  # fmt: skip
+    one, other = next(pairs)
+    swapped = {id(one): one | {"resolved_at": None}, id(other): other | {"resolved_at": one["resolved_at"]}}
+    return company | {"tickets": [swapped.get(id(row), row) for row in company["tickets"]]}
+
+
+@pytest.fixture(scope="module")
+def first_store(company_tables: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of the small features, made once from the company as it is."""
+    used = params.load(overrides=[f"data_dir={tmp_path_factory.mktemp('first')}", "memory_gb=0.5"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "FEATURES", tuple(f for f in ALL if f.name in SMALL))
+        make(company_tables, DATES, params=used)
+    return used.data_dir / "snapshots"
+
+
+@pytest.mark.parametrize(
+    ("change", "made_anew", "changed_tables"),
+    [
+        pytest.param(late_usage, [LAST], "usage", id="late rows"),
+        pytest.param(
+            late_everywhere,
+            [LAST],
+            "accounts, calls, contacts, contracts, csm_actions, engagement, goals, surveys, tickets, usage",
+            id="late rows and corrections everywhere",
+        ),
+        pytest.param(filled_in, [LAST], "contacts, contracts, goals, tickets", id="cells filled in later"),
+        pytest.param(rewritten, [THIRD, LAST], "usage", id="a row rewritten"),
+        pytest.param(deleted, [SECOND, THIRD, LAST], "surveys, tickets", id="rows deleted"),
+        pytest.param(unfilled, [THIRD, LAST], "contacts", id="a cell emptied"),
+        pytest.param(moved_between_tickets, DATES, "tickets", id="a cell moved to another row"),
+    ],
+)
+def test_what_changes_makes_anew_the_dates_that_knew_it_and_leaves_the_others(
+    company: Rows,
+    company_tables: Any,
+    checked: Callable[..., Any],
+    settings: Callable[..., params.Params],
+    small: None,
+    first_store: Path,
+    tmp_path: Path,
+    change: Callable[[Rows], Rows],
+    made_anew: list[date],
+    changed_tables: str,
+) -> None:
+    used = settings()
+    shutil.copytree(first_store, used.data_dir / "snapshots")
+    before, tables = kept(used), checked(change(company))
+    todo = plan(tables, DATES, params=used)
+    assert list(todo.missing) == made_anew
+    assert list(todo.why) == [
+        f"{day} is made again: what was known before it has changed in {changed_tables}" for day in made_anew
+    ]
+    assert kept(used) == before  # a plan makes nothing
+    found = stored(tables, DATES, params=used)
+    assert before.items() <= kept(used).items()  # the old files stay as they are
+    assert len(kept(used)) == len(before) + len(made_anew)
+    rebuilt = stored(tables, DATES, params=settings(f"data_dir={tmp_path / 'rebuilt'}"))
+    pd.testing.assert_frame_equal(found.frame, rebuilt.frame, check_exact=True)
+    assert plan(company_tables, DATES, params=used).missing == ()  # the earlier data still have theirs
+
+
+def test_late_rows_are_seen_by_later_dates(
+    company: Rows,
+    company_tables: Any,
+    checked: Callable[..., Any],
+    settings: Callable[..., params.Params],
+    small: None,
+) -> None:
+    before = stored(company_tables, DATES, params=settings()).frame
+    after = stored(checked(late_everywhere(company)), DATES, params=settings()).frame
+    moved = {day for day in DATES if not before[before["as_of"] == pd.Timestamp(day)].reset_index(drop=True).equals(
+        after[after["as_of"] == pd.Timestamp(day)].reset_index(drop=True))}  # fmt: skip
+    assert moved == {LAST}
+
+
+# Definitions --------------------------------------------------------------------------------------------------------
+
+
+def usd(company: Rows) -> list[dict[str, Any]]:
+    return [row | {"currency": "USD", "rate": 0.9} for row in company["fx_rates"]]
+
+
+@pytest.fixture(scope="module")
+def two_currencies(company: Rows, store: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The company with rates of its own currency too, so that it can be reported in the other."""
+    rows = company | {"fx_rates": company["fx_rates"] + usd(company)}
+    return store(rows, tmp_path_factory.mktemp("two currencies") / "tables.duckdb")
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("revenue.grace_days=10", "All dates are made: grace_days 30 -> 10"),
+        ("revenue.currency=EUR", "All dates are made: currency USD -> EUR"),
+        ("snapshots.drop=[usage_28d]", "All dates are made: 1 feature gone (usage_28d)"),
+        ("snapshots.first=2023-01-01", None),
+        ("threads=1", None),
+    ],
+)
+def test_other_rules_have_a_store_of_their_own_and_say_what_is_made(
+    two_currencies: Any, settings: Callable[..., params.Params], small: None, override: str, why: str | None
+) -> None:
+    make(two_currencies, [FIRST], params=settings())
+    before = kept(settings())
+    done = make(two_currencies, [FIRST], params=settings(override))
+    assert done.missing == ((FIRST,) if why else ())
+    if why:
+        assert len(done.why) == 1
+        assert why in done.why[0]
+    assert before.items() <= kept(settings()).items()
+    assert len(list((settings().data_dir / "snapshots").iterdir())) == (2 if why else 1)
+    assert make(two_currencies, [FIRST], params=settings()).missing == ()
+
+
+def test_another_lag_is_another_store(
+    company: Rows, company_tables: Any, checked: Callable[..., Any], settings: Callable[..., params.Params], small: None
+) -> None:
+    make(company_tables, [FIRST], params=settings())
+    done = make(checked(company, lag_days={"usage": 2}), [FIRST], params=settings())
+    assert done.missing == (FIRST,)
+    assert len(done.why) == 1
+    assert "the lags of the tables" in done.why[0]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [
+        (lambda chosen: chosen[1:], "1 feature gone (usage_28d)"),
+        (lambda chosen: (renamed(chosen[0]), *chosen[1:]), "1 feature added (renamed); 1 feature gone (usage_28d)"),
+        (lambda chosen: (valued(chosen[0], chosen[1]), *chosen[1:]), "1 feature changed (usage_28d)"),
+    ],
+)
+def test_another_definition_of_a_feature_says_what_changed(
+    company_tables: Any,
+    settings: Callable[..., params.Params],
+    monkeypatch: pytest.MonkeyPatch,
+    small: None,
+    spoilt: Callable[[tuple[Any, ...]], tuple[Any, ...]],
+    why: str,
+) -> None:
+    make(company_tables, [FIRST], params=settings())
+    monkeypatch.setattr(catalogue, "FEATURES", spoilt(catalogue.FEATURES))
+    todo = plan(company_tables, [FIRST], params=settings())
+    assert todo.missing == (FIRST,)
+    assert [line.removeprefix("All dates are made: ") for line in todo.why] == [why]
+
+
+def test_words_about_a_feature_are_no_part_of_its_definition(
+    company_tables: Any, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch, small: None
+) -> None:
+    make(company_tables, [FIRST], params=settings())
+    first, *others = catalogue.FEATURES
+    said = replace(first, meaning="other words", sentence="other {value}", signal="other", expected=0)
+    monkeypatch.setattr(catalogue, "FEATURES", (said, *others))
+    assert plan(company_tables, [FIRST], params=settings()).missing == ()
+
+
+def test_other_code_that_all_features_stand_on_is_another_store(
+    company_tables: Any, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch, small: None
+) -> None:
+    make(company_tables, [FIRST], params=settings())
+    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
+    assert plan(company_tables, [FIRST], params=settings()).why == ("All dates are made: what all features stand on",)
+
+
+def renamed(feature: Any) -> Any:
+    return replace(feature, name="renamed")
+
+
+def valued(feature: Any, other: Any) -> Any:
+    return replace(feature, value=other.value)
+
+
+# One account --------------------------------------------------------------------------------------------------------
+
+
+def test_one_account_on_demand_is_its_row_of_the_batch(
+    company_tables: Any, settings: Callable[..., params.Params]
+) -> None:
+    batch = stored(company_tables, DATES, params=settings())
+    some = batch.frame.iloc[::11]
+    assert some["as_of"].nunique() == len(DATES)
+    assert some["arr_peer_rank"].nunique() > 2
+    for as_of, rows in some.groupby("as_of"):
+        with LiveSnapshots(company_tables, as_of.date(), params=settings()) as live:
+            for row in rows.index:
+                one = live.of(rows.loc[row, "account_id"])
+                expected = batch.frame.loc[[row]].reset_index(drop=True)
+                pd.testing.assert_frame_equal(one.frame, expected, check_exact=True)
+                assert one.features == batch.features
+
+
+def small_company(database: Path, features: int) -> Tables:
+    """Account `a` uses many product features, `b` three of them; its only contract line is there twice."""
+    used = [("a", f"f{number}") for number in range(features)] + [("b", "f1"), ("b", "z1"), ("b", "z2")]
+    frames = {
+        "accounts": pd.DataFrame({"account_id": ["a", "b"]}),
+        "contracts": pd.DataFrame(
+            {"contract_id": ["1", "2", "2"], "account_id": ["a", "b", "b"], "starts_on": date(2023, 1, 1), "mrr": 10}
+        ),
+        "usage": pd.DataFrame(used, columns=["account_id", "feature"]).assign(used_on=date(2024, 2, 20), user_id="u"),
+    }
+    return tables_from_frames(frames, database, data_until=date(2024, 3, 2))
+
+
+def test_an_account_on_demand_knows_more_product_features_than_rows_of_one_account_are_read(
+    tmp_path: Path, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "MANY_ROWS", 20)
+    with LiveSnapshots(small_company(tmp_path / "tables.duckdb", 30), LAST, params=settings()) as live:
+        row = live.of("b").frame.iloc[0]
+    assert (row["usage_28d"], row["features_used_28d"]) == (3, 3)
+
+
+def test_a_contract_line_that_is_there_twice_counts_once_whatever_dates_are_made_together(
+    tmp_path: Path, settings: Callable[..., params.Params]
+) -> None:
+    tables, used = small_company(tmp_path / "tables.duckdb", 1), settings()
+    engine = {"revenue": used.revenue, "settings": used.snapshots, "threads": 1, "memory_gb": 0.5}
+    for dates in ([LAST], [THIRD, LAST]):
+        frame = build(tables, dates, **engine).frame
+        assert frame["arr"].tolist() == [120, 120] * len(dates)
+
+
+def test_each_account_on_demand_and_its_ranks(
+    company: Rows, company_tables: Any, settings: Callable[..., params.Params], small: None
+) -> None:
+    """One session gives the rows of each account asked for, not those of one asked for before."""
+    batch = stored(company_tables, [THIRD], params=settings()).frame
+    accounts = sorted({row["account_id"] for row in company["accounts"]})
+    with LiveSnapshots(company_tables, THIRD, params=settings()) as live:
+        for account in [*accounts, "nobody", accounts[0]]:
+            expected = batch.loc[batch["account_id"] == account].reset_index(drop=True)
+            pd.testing.assert_frame_equal(
+                live.of(account).frame, expected, check_exact=True, check_dtype=bool(len(expected))
+            )
+        assert live.of("nobody").frame.empty
+    assert of_account(company_tables, "nobody", THIRD, params=settings()).frame.empty
+
+
+def test_an_account_with_very_many_rows_is_left_to_duckdb(
+    company_tables: Any, settings: Callable[..., params.Params], small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those with few before and after it are not affected."""
+    batch = stored(company_tables, [THIRD], params=settings()).frame
+    with LiveSnapshots(company_tables, THIRD, params=settings()) as live:
+        for account, many_rows in [("account 1", 30_000), ("account 2", 0), ("account 1", 0), ("account 2", 30_000)]:
+            monkeypatch.setattr(single, "MANY_ROWS", many_rows)
+            expected = batch.loc[batch["account_id"] == account].reset_index(drop=True)
+            pd.testing.assert_frame_equal(live.of(account).frame, expected, check_exact=True)
+            assert len(expected) == 1
+
+
+def test_sums_of_more_than_64_bits_are_left_to_duckdb(
+    company: Rows, checked: Callable[..., Any], settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Usage in bytes, say: its sum weighted by days, which the trend is made of, outgrows SQLite."""
+    trend = tuple(feature for feature in catalogue.FEATURES if feature.name == "usage_trend_90d")
+    monkeypatch.setattr(catalogue, "FEATURES", trend)
+    row = {"account_id": "account 1", "user_id": "a", "feature": "b", "recorded_at": None, "quantity": 8e10}
+    days = [row | {"used_on": THIRD - timedelta(days=ago)} for ago in range(1, 80)]
+    tables = checked(company | {"usage": [*company["usage"], *days]})
+    batch = stored(tables, [THIRD], params=settings()).frame
+    expected = batch[batch["account_id"] == "account 1"].reset_index(drop=True)
+    assert expected["usage_trend_90d"].notna().all()
+    pd.testing.assert_frame_equal(
+        of_account(tables, "account 1", THIRD, params=settings()).frame, expected, check_exact=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("as_of", "ranked_at"), [(date(2023, 4, 20), SECOND), (SECOND, SECOND), (date(2023, 2, 20), None)]
+)
+def test_ranks_between_stored_dates_are_among_the_peers_of_the_one_before(
+    company_tables: Any, settings: Callable[..., params.Params], small: None, as_of: date, ranked_at: date | None
+) -> None:
+    batch = stored(company_tables, [FIRST, SECOND, THIRD], params=settings()).frame
+    one = of_account(company_tables, "account 1", as_of, params=settings()).frame.iloc[0]
+    peers = batch[(batch["as_of"] == pd.Timestamp(ranked_at or FIRST)) & (batch["segment"] == one["segment"])]
+    others = peers.loc[peers["account_id"] != "account 1", "arr"]
+    assert len(others) > 1
+    expected = (others < one["arr"]).mean() if ranked_at else float("nan")
+    assert one["arr_peer_rank"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_ranks_are_among_the_peers_of_the_same_data(
+    company: Rows,
+    company_tables: Any,
+    checked: Callable[..., Any],
+    settings: Callable[..., params.Params],
+    small: None,
+) -> None:
+    """Of two stored pasts of a date, the one that this data set knows counts, not the one stored last."""
+    batch = stored(company_tables, [LAST], params=settings()).frame
+    dear = [
+        row | {"mrr": row["mrr"] * (100 if row["account_id"] != "account 1" else 1)} for row in company["contracts"]
+    ]
+    stored(checked(company | {"contracts": dear}), [LAST], params=settings())
+    for account in batch["account_id"]:
+        one = of_account(company_tables, account, LAST, params=settings()).frame
+        assert one["arr_peer_rank"].tolist() == pytest.approx(
+            batch.loc[batch["account_id"] == account, "arr_peer_rank"].tolist(), nan_ok=True
+        )
+
+
+def test_a_rank_does_not_need_the_feature_it_ranks(
+    company_tables: Any, settings: Callable[..., params.Params], small: None
+) -> None:
+    used = settings("snapshots.drop=[arr, usage_28d]")
+    batch = stored(company_tables, [THIRD], params=used).frame
+    assert batch["usage_peer_rank_28d"].nunique() > 1
+    one = of_account(company_tables, "account 1", THIRD, params=used).frame
+    pd.testing.assert_frame_equal(
+        one, batch[batch["account_id"] == "account 1"].reset_index(drop=True), check_exact=True
+    )
+
+
+# The spine ----------------------------------------------------------------------------------------------------------
+
+
+def test_arr_is_that_of_the_revenue_arithmetic(company_tables: Any, snapshots_of: Callable[..., Any]) -> None:
+    tables = company_tables
+    built = snapshots_of(tables, DATES).frame
+    for day in DATES:
+        frame = built[built["as_of"] == pd.Timestamp(day)].reset_index(drop=True)
+        ledger = arr_by_account(tables, [day], known_by=day, rules=params.load().revenue, threads=1, memory_gb=0.5)
+        assert frame[["account_id", "arr"]].equals(ledger[["account_id", "arr"]])
+
+
+LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_on": date(2024, 1, 1), "mrr": 10}
+
+
+@pytest.mark.parametrize(
+    ("lines", "as_of", "expected"),
+    [
+        ([{}], date(2023, 7, 1), {"arr": 120, "term_days": 365, "due_share": 1, "overdue_days": 0, "presigned": 0}),
+        ([{"ends_on": None}], date(2023, 7, 1), {"arr": 120, "due_share": 0, "overdue_days": 0, "presigned": 0}),
+        ([{}], date(2024, 1, 1), {"arr": 120, "overdue_days": 0, "due_share": 1}),
+        ([{}], date(2024, 1, 30), {"arr": 120, "overdue_days": 29}),
+        (
+            [{}, {"product": "q", "mrr": 30, "starts_on": date(2022, 6, 1), "ends_on": date(2024, 6, 1)}],
+            date(2023, 7, 1),
+            {"arr": 480, "due_share": 0.25, "term_days": 365},
+        ),
+        (  # an upsell in mid-term is renewed with the term it came into, be it of the product or of another
+            [{}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
+            date(2023, 7, 1),
+            {"arr": 240, "due_share": 1, "term_days": 365},
+        ),
+        (
+            [{}, {"product": "q", "starts_on": date(2023, 5, 1)}],
+            date(2023, 7, 1),
+            {"arr": 240, "due_share": 1, "term_days": 365},
+        ),
+        (  # a term that was made another by the line that replaced it
+            [{"ends_on": date(2023, 9, 1)}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
+            date(2023, 7, 1),
+            {"arr": 240, "due_share": 1, "term_days": 245},
+        ),
+        (  # what is yet to come is not in the term
+            [{"starts_on": date(2023, 5, 1)}, {"product": "q", "starts_on": date(2023, 9, 1)}],
+            date(2023, 7, 1),
+            {"arr": 120, "term_days": 245},
+        ),
+        (
+            [{"signed_on": date(2023, 1, 1)}, {"starts_on": date(2024, 1, 1), "ends_on": date(2025, 1, 1),
+              "signed_on": date(2023, 6, 30)}],
+            date(2023, 7, 1),
+            {"arr": 120, "presigned": 1},
+        ),
+        (
+            [{"signed_on": date(2023, 1, 1)}, {"starts_on": date(2024, 1, 1), "ends_on": date(2025, 1, 1),
+              "signed_on": date(2023, 7, 1)}],
+            date(2023, 7, 1),
+            {"arr": 120, "presigned": 0},
+        ),
+        (  # another product, signed ahead, that begins before the term ends and outlasts it
+            [{"signed_on": date(2023, 1, 1), "notice_on": date(2023, 6, 1)},
+             {"product": "q", "starts_on": date(2023, 12, 1), "ends_on": date(2024, 12, 1),
+              "signed_on": date(2023, 6, 10)}],
+            date(2023, 7, 1),
+            {"arr": 120, "notice_share": 1, "due_share": 1, "presigned": 1},
+        ),
+        (
+            [{"notice_on": date(2023, 6, 30), "ended_on": date(2023, 9, 1)}],
+            date(2023, 7, 1),
+            {"arr": 120, "notice_given": 1, "term_days": 365},
+        ),
+    ],
+)  # fmt: skip
+def test_the_renewal_calendar(
+    checked: Callable[..., Any],
+    snapshots_of: Callable[..., Any],
+    lines: list[dict[str, Any]],
+    as_of: date,
+    expected: dict[str, float],
+) -> None:
+    columns = {"signed_on": None, "notice_on": None, "ended_on": None}
+    contracts = [{"contract_id": str(number), **columns, **LINE, **line} for number, line in enumerate(lines)]
+    frame = snapshots_of(checked({"accounts": [{"account_id": "a"}], "contracts": contracts}), [as_of]).frame
+    assert frame[list(expected)].iloc[0].to_dict() == expected
+
+
+def test_an_account_without_arr_has_no_snapshot(checked: Callable[..., Any], snapshots_of: Callable[..., Any]) -> None:
+    lines = [{"contract_id": "1", **LINE}, {"contract_id": "2", **LINE, "account_id": "b", "mrr": 0}]
+    tables = checked({"accounts": [{"account_id": "a"}, {"account_id": "b"}], "contracts": lines})
+    found = snapshots_of(tables, [date(2022, 12, 31), date(2023, 1, 2), date(2024, 1, 31)]).frame
+    assert found[["account_id", "as_of"]].values.tolist() == [["a", pd.Timestamp("2023-01-02")]]
+
+
+def test_a_currency_without_rate_is_an_error(company: Any, checked: Callable[..., Any]) -> None:
+    defaults = params.load()
+    tables = checked({name: company[name] for name in ("accounts", "contracts")})
+    with pytest.raises(BadInput, match=r"fx_rates: no rate for EUR in the month of 2023-03-01 or before") as refused:
+        build(tables, DATES, revenue=defaults.revenue, settings=defaults.snapshots, threads=1, memory_gb=0.5)
+    assert TABLES_STORED in str(refused.value)
+
+
+APRIL = date(2024, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "contract", "used", "expected"),
+    [
+        ("null", date(2023, 11, 2), None, [date(2024, 2, 1), date(2024, 3, 1), APRIL]),
+        ("null", date(2023, 11, 4), None, [date(2024, 3, 1), APRIL]),
+        ("null", date(2023, 11, 2), date(2023, 9, 1), [date(2024, 2, 1), date(2024, 3, 1), APRIL]),
+        ("null", date(2015, 1, 1), date(2023, 12, 2), [date(2024, 3, 1), APRIL]),
+        ("2024-02-02", date(2023, 11, 2), None, [date(2024, 3, 1), APRIL]),
+        ("2024-04-01", date(2023, 11, 2), None, [APRIL]),
+    ],
+)
+def test_default_dates_are_month_starts_with_three_months_of_history_behind_them(
+    checked: Callable[..., Any], first: str, contract: date, used: date | None, expected: list[date]
+) -> None:
+    rows = {
+        "accounts": [{"account_id": "a"}],
+        "contracts": [{"contract_id": "1", **LINE, "starts_on": contract}],
+        "goals": [{"account_id": "a", "goal": "g", "set_on": date(2010, 1, 1)}],
+    }
+    if used:
+        rows["usage"] = [{"account_id": "a", "used_on": used}]
+    settings = params.load(overrides=[f"snapshots.first={first}"]).snapshots
+    assert month_starts(checked(rows), settings) == expected
+
+
+def test_no_month_start_in_reach_is_said_with_both_days(checked: Callable[..., Any]) -> None:
+    rows = {"accounts": [{"account_id": "a"}], "contracts": [{"contract_id": "1", **LINE}]}
+    settings = params.load(overrides=["snapshots.first=2024-04-02"]).snapshots
+    with pytest.raises(BadInput, match="no month starts between 2024-04-02, where snapshots begin, and 2") as refused:
+        month_starts(checked(rows), settings)
+    assert TABLES_STORED in str(refused.value)

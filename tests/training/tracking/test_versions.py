@@ -1,0 +1,80 @@
+"""The versions of a model with their record."""
+
+from typing import Any
+
+import pytest
+
+from features.tables.checked import Tables
+from models.outcomes.outcome import FORMAT, OutcomeModel
+from params import Params
+from training.learn.dataset import Dataset
+from training.learn.recipe import recipe_digest
+from training.tracking import runs
+from training.tracking.runs import Metric
+from training.tracking.versions import champion_of, versions_of
+
+FIGURES = [Metric("churn_3m_log_loss", 0.11), Metric("churn_12m_log_loss", 0.3), Metric("churn_12m_auc", 0.7)]
+ROLLED = [*FIGURES, Metric("nrr_12m_model_crps", 1.8), Metric("nrr_12m_coverage_80", 0.75)]
+
+
+@pytest.fixture
+def recorded(company: Tables, model: OutcomeModel, dataset: Dataset, changed: Any, tmp_path: Any) -> Any:
+    """Records a version by settings in a store of its own."""
+
+    def write(alias: str = "champion", reason: str = "because", **sections: Any) -> Params:
+        params = changed(data_dir=tmp_path, **sections)
+        settings = {"tables": company, "as_of": dataset.as_of, "params": params}
+        runs.record_run(model, FIGURES, **settings, alias=alias, tags={"promotion": reason})
+        return params
+
+    return write
+
+
+def test_where_nothing_is_registered_there_is_nothing(changed: Any, tmp_path: Any, recorded: Any) -> None:
+    empty = changed(data_dir=tmp_path / "none")
+    assert (versions_of(empty), champion_of(empty)) == ([], None)
+    recorded()
+    other = changed(data_dir=tmp_path, model={"name": "unknown"})
+    assert (versions_of(other), champion_of(other)) == ([], None)
+
+
+def test_versions_come_with_alias_recipe_reason_and_the_test_at_training(recorded: Any) -> None:
+    recorded(reason="the first")
+    params = recorded("challenger", "another recipe", model={"leaves": 9})
+    newer, older = versions_of(params)
+    assert (newer.version, newer.aliases, newer.promotion) == ("2", ("challenger",), "another recipe")
+    assert (older.version, older.aliases, older.promotion) == ("1", ("champion",), "the first")
+    assert newer.recipe == recipe_digest(params) != older.recipe
+    record = newer.record
+    assert (record.tested_by, record.horizon_months, record.log_loss, record.auc) == ("training", 12, 0.3, 0.7)
+    assert (record.nrr_crps, record.coverage_80) == (None, None)
+    assert newer.as_of == "2026-01-01"
+
+
+def test_a_backtest_of_the_same_recipe_is_the_record(recorded: Any, company: Tables) -> None:
+    params = recorded()
+    recorded("challenger", model={"leaves": 9})
+    runs.record_evaluation(ROLLED, tables=company, params=params)
+    other, mine = versions_of(params)
+    in_charge = champion_of(params)
+    assert in_charge is not None
+    assert in_charge.format == FORMAT
+    assert (mine.record.tested_by, mine.record.nrr_crps, mine.record.coverage_80) == ("backtest", 1.8, 0.75)
+    assert other.record.tested_by == "training"
+
+
+def test_a_backtest_of_the_same_recipe_by_other_code_is_not(
+    recorded: Any, company: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = recorded()
+    monkeypatch.setattr(runs, "code_digest", lambda: "other")
+    runs.record_evaluation(ROLLED, tables=company, params=params)
+    assert [version.record.tested_by for version in versions_of(params)] == ["training"]
+
+
+def test_the_champion_has_the_settings_it_was_trained_by(recorded: Any) -> None:
+    recorded(model={"leaves": 9})
+    params = recorded("challenger")
+    champion = champion_of(params)
+    assert champion is not None
+    assert (champion.version, champion.settings["model"]["leaves"]) == ("1", 9)

@@ -1,0 +1,214 @@
+"""One origin of a backtest: fit on what was known then, forecast, and put beside it what came."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.revenue.cut_labels import Engine, group_labels, labels_in_force, usable_cuts
+from features.tables.checked import Tables
+from models.hazards.at_risk import at_risk
+from models.outcomes.cross_sell import cross_sold
+from models.outcomes.prediction import Prediction
+from models.paths.rollup import QUANTILES, TOTAL, RollUp, roll_up
+from models.scores import baselines
+from models.scores.evaluation import crps
+from params import Params
+from training.backtest import rivals as field
+from training.backtest.rivals import Rivals
+from training.learn.dataset import Dataset, known_at, paths_settings
+from training.learn.importance import Explanation, explain
+from training.learn.tune import Split, split
+from training.learn.tuned_fit import fit_model
+
+Array = NDArray[np.float64]
+METRICS = ("nrr", "grr")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One origin's work, with all that it needs: it can be done in another process.
+
+    `known` is the dataset as it stood at the origin, `came` and `streams` what its accounts' ARR and streams came to as
+    known now, `labels` the cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are.
+    `with_rivals` asks for the rivals that take work, `explained` for what the model looks at.
+    """
+
+    known: Dataset
+    came: Array
+    streams: Array
+    labels: Mapping[str, NDArray[np.object_]]
+    params: Params
+    inner: Split | None = None
+    with_rivals: bool = True
+    explained: bool = False
+
+    @property
+    def horizons(self) -> list[int]:
+        """The horizons that have come."""
+        return [h for h in self.params.backtest.horizons if not np.isnan(self.came[:, h]).all()]
+
+
+@dataclass(frozen=True)
+class OriginResult:
+    """One origin's forecasts beside what came.
+
+    `accounts` has a row an account and horizon: account_id, origin, horizon_months, arr, health_score, a column
+    `cut_...` for each cut, churned and expanded (0/1, at the horizon), cross_sold (0/1, at least once by the horizon,
+    NaN where not told), their probabilities and the rivals' (`churn_base`, `churn_segments`, ...).
+    `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, crps, and for NRR the rivals' means
+    and CRPS. `cuts` has the same by `cut` and `value`, without rivals.
+    """
+
+    origin: date
+    accounts: pd.DataFrame
+    portfolio: pd.DataFrame
+    cuts: pd.DataFrame
+    explained: tuple[Explanation, ...] = ()
+
+
+def prepare(
+    tables: Tables, full: Dataset, origin: date, *, params: Params, with_rivals: bool = True, explained: bool = False
+) -> Task:
+    """Gather what an origin's work needs; `full` holds all snapshots, and what became of them as known now."""
+    known = known_at(tables, full, origin, params)
+    here = full.cohort(origin)
+    cuts, _ = usable_cuts(tables, params.forecast.cuts)
+    labels = labels_in_force(tables, origin, cuts, Engine(params.threads, params.memory_gb))
+    return Task(
+        known=known,
+        came=full.paths[here],
+        streams=full.streams[here],
+        inner=split(tables, known, params=params),
+        labels=group_labels(labels, full.frame["account_id"][here]),
+        params=params,
+        with_rivals=with_rivals,
+        explained=explained,
+    )
+
+
+def work(task: Task) -> OriginResult:
+    """Do one origin's work."""
+    known, params = task.known, task.params
+    model, _ = fit_model(known, task.inner, params)
+    cohort = known.frame[known.cohort(known.as_of)].reset_index(drop=True)
+    prediction = model.predict(cohort)
+    rolled = roll_up(
+        prediction,
+        paths_settings(params),
+        horizon_months=model.horizon_months,
+        cuts=task.labels,
+        threads=params.threads,
+    )
+    rivals = field.work_out(known, cohort, params) if task.with_rivals else Rivals()
+    return OriginResult(
+        known.as_of,
+        _account_rows(task, cohort, rolled, rivals).assign(**_cross_sells(task, cohort, prediction)),
+        _portfolio_rows(task, cohort, rolled, rivals),
+        _cut_rows(task, rolled),
+        explain(model, cohort) if task.explained else (),
+    )
+
+
+def try_origin(
+    tables: Tables, full: Dataset, origin: date, *, params: Params, with_rivals: bool = True
+) -> OriginResult:
+    """Forecast from one origin, and compare with what is known now."""
+    return work(prepare(tables, full, origin, params=params, with_rivals=with_rivals))
+
+
+def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Rivals) -> pd.DataFrame:
+    """Probabilities and what came, a row an account and horizon."""
+    came, min_change, health = task.came, task.params.model.min_change, baselines.health_score(cohort)
+    parts = []
+    for horizon in task.horizons:
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": cohort["account_id"],
+                    "origin": pd.Timestamp(task.known.as_of),
+                    "horizon_months": horizon,
+                    "arr": came[:, 0],
+                    "health_score": health,
+                    **{f"cut_{name}": labels for name, labels in task.labels.items()},
+                    "churned": (came[:, horizon] == 0).astype(float),
+                    "expanded": field.grew(came[:, 0], came[:, horizon], min_change),
+                    "churn_probability": rolled.accounts.churn_probability[:, horizon - 1],
+                    "expansion_probability": rolled.accounts.expansion_probability[:, horizon - 1],
+                    **field.account_columns(task.known, cohort, horizon, rivals, min_change),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> dict[str, Array]:
+    """Chances of at least one cross-sell and whether one came, horizon by horizon as `_account_rows`."""
+    rows, probability = at_risk(cohort, task.came), prediction.cross_sell_probability()
+    sold = cross_sold(rows, task.streams, task.params.model.min_change)
+    came = []
+    for horizon in task.horizons:
+        within, count = rows.ahead <= horizon, len(cohort)
+        some = np.bincount(rows.row, weights=within & (sold == 1), minlength=count) > 0
+        untold = np.bincount(rows.row, weights=within & np.isnan(sold), minlength=count) > 0
+        came.append(np.where(~some & untold, np.nan, some))
+    return {
+        "cross_sold": np.concatenate(came),
+        "cross_sell_probability": np.concatenate([probability[:, horizon - 1] for horizon in task.horizons]),
+    }
+
+
+def _portfolio_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Rivals) -> pd.DataFrame:
+    """NRR and GRR forecast and come, a row a horizon and metric."""
+    rows: list[dict[str, Any]] = []
+    everyone = np.ones(len(cohort), dtype=bool)
+    for horizon in task.horizons:
+        for metric in METRICS:
+            row = _forecast_row(task, rolled, 0, horizon, metric, everyone)
+            if metric == "nrr":
+                for name, draws in field.nrr_draws(task.known, cohort, horizon, rivals).items():
+                    row[name], row[f"{name}_crps"] = float(draws.mean()), crps(draws, row["actual"])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _cut_rows(task: Task, rolled: RollUp) -> pd.DataFrame:
+    """The same by cut and value, without rivals."""
+    rows = []
+    for group, (cut, value) in enumerate(zip(rolled.groups["cut"], rolled.groups["value"], strict=True)):
+        if cut != TOTAL:
+            here = np.asarray(task.labels[cut] == value)
+            for horizon in task.horizons:
+                for metric in METRICS:
+                    row = _forecast_row(task, rolled, group, horizon, metric, here)
+                    rows.append({"cut": cut, "value": value, **row})
+    return pd.DataFrame(rows)
+
+
+def _forecast_row(
+    task: Task, rolled: RollUp, group: int, horizon: int, metric: str, here: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """One forecast of a group beside what came: summary of the draws, and their CRPS."""
+    draws = rolled.draws[metric][group, horizon - 1]
+    start, end = task.came[here, 0], task.came[here, horizon]
+    actual = float((end if metric == "nrr" else np.minimum(start, end)).sum() / start.sum())
+    return {
+        "origin": pd.Timestamp(task.known.as_of),
+        "horizon_months": horizon,
+        "metric": metric,
+        "accounts": int(here.sum()),
+        "actual": actual,
+        **_summary(draws),
+        "crps": crps(draws, actual),
+    }
+
+
+def _summary(draws: Array) -> dict[str, float]:
+    quantiles = np.quantile(draws, np.array(QUANTILES) / 100)
+    return {"mean": float(draws.mean())} | {
+        f"p{point:02d}": float(q) for point, q in zip(QUANTILES, quantiles, strict=True)
+    }

@@ -1,0 +1,179 @@
+"""What a model learns from: snapshots, and what was known at the training date to have become of them."""
+
+import difflib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.families.feature import Feature
+from features.revenue import CohortPaths, cohort_paths
+from features.snapshots.store import Snapshots
+from features.tables.checked import Tables
+from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
+from models.hazards.fit_settings import Settings
+from models.hazards.hazard import Tuning
+from models.hazards.horizon import CALENDAR_INPUTS
+from models.hazards.model_inputs import Input
+from models.hazards.month_level import LEVEL_INPUTS
+from models.outcomes.outcome import OutcomeModel
+from models.paths.rollup import PathSettings
+from models.words import counted
+from params import Model, Params
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Snapshots up to `as_of` and the ARR paths after them, by what was known at `as_of`.
+
+    `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that lies after
+    `as_of`. Column 0 is ARR as the snapshot knew it. `streams`, of the same shape, is how many streams (product and
+    buying centre) the account pays for then, NaN also where the source does not tell them apart.
+    """
+
+    as_of: date
+    frame: pd.DataFrame
+    paths: Array
+    streams: Array
+    inputs: tuple[Input, ...]
+
+    def cohort(self, as_of: date) -> NDArray[np.bool_]:
+        """Which rows are the snapshot of that date."""
+        return np.asarray(self.frame["as_of"] == pd.Timestamp(as_of))
+
+
+def tuning_of(params: Params) -> Tuning:
+    """What only fitting needs, from the section that holds it."""
+    return Tuning(**params.model.model_dump(include=set(Tuning.__dataclass_fields__)))
+
+
+def settings_of(params: Params) -> Settings:
+    """The model's settings, from the sections that hold them."""
+    chosen = params.model.model_dump(include=set(Settings.__dataclass_fields__))
+    tuning = tuning_of(params)
+    grace_days = params.revenue.grace_days
+    return Settings(**chosen, grace_days=grace_days, seed=params.seed, threads=params.threads, tuning=tuning)
+
+
+def paths_settings(params: Params) -> PathSettings:
+    """How futures are simulated, from the sections that hold it."""
+    return PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
+
+
+def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Params) -> Dataset:
+    """The training data as of a date: earlier snapshots only, labels known by then only."""
+    frame = snapshots.frame
+    frame = frame[frame["as_of"] <= pd.Timestamp(as_of)].reset_index(drop=True)
+    months = OutcomeModel((), settings_of(params)).months
+    paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
+    return Dataset(as_of, frame, paths.arr, paths.streams, inputs_of(snapshots.features))
+
+
+def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
+    """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
+    frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
+    paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
+    return Dataset(origin, frame, paths.arr, paths.streams, dataset.inputs)
+
+
+def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> CohortPaths:
+    """ARR and streams of each snapshot row and the months after it, by what was known at `known_by`."""
+    return cohort_paths(
+        tables,
+        frame[["account_id", "as_of", "arr"]],
+        months=months,
+        known_by=known_by,
+        rules=params.revenue,
+        threads=params.threads,
+        memory_gb=params.memory_gb,
+    )
+
+
+def inputs_of(features: Sequence[Feature]) -> tuple[Input, ...]:
+    """The features as the model's inputs."""
+    return tuple(
+        Input(
+            name=feature.name,
+            kind=feature.kind,
+            family=feature.family,
+            signal=feature.signal,
+            unit=feature.unit,
+            meaning=feature.meaning,
+            sentence=feature.sentence,
+        )
+        for feature in features
+    )
+
+
+def small_data(dataset: Dataset, settings: Model) -> str:
+    """A caution where the data are enough to train on and no more; empty where they are comfortable."""
+    frame = dataset.frame
+    churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
+    found = (
+        (frame["as_of"].nunique(), settings.comfortable_months, "monthly snapshot", "monthly snapshots"),
+        (churned, settings.comfortable_churned, "account known to have churned", "accounts known to have churned"),
+    )
+    few = [
+        f"{counted(count, one, many)} ({least} are comfortable)" for count, least, one, many in found if count < least
+    ]
+    if not few:
+        return ""
+    return (
+        f"SMALL DATA: {' and '.join(few)}. The forecast leans on few events: read the intervals of NRR "
+        "rather than its means."
+    )
+
+
+def require_enough(dataset: Dataset, settings: Model) -> None:
+    """Refuse to train on too little.
+
+    Raises
+    ------
+    BadInput
+        Fewer accounts, months or churned accounts than the settings ask for, or a constraint on what is no feature;
+        all that is wrong is named.
+    """
+    frame = dataset.frame
+    churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
+    found = {
+        "accounts": (frame["account_id"].nunique(), settings.min_accounts, "min_accounts"),
+        "monthly snapshots": (frame["as_of"].nunique(), settings.min_months, "min_months"),
+        "accounts known to have churned": (churned, settings.min_churned, "min_churned"),
+    }
+    short = [
+        Finding(
+            table="training data",
+            what=f"as of {dataset.as_of} there are {count} {what}, and at least {least} are needed",
+            todo=f"Add history, or lower model.{key} and trust the result less",
+        )
+        for what, (count, least, key) in found.items()
+        if count < least
+    ]
+    short += _wrong_constraints(dataset.inputs, settings)
+    if short:
+        raise BadInput(short, stored=SNAPSHOTS_STORED)
+
+
+def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:
+    """Constraints of `model.monotone` on what is no number among the inputs of trees, or what tells the level."""
+    numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"} - set(LEVEL_INPUTS)
+    named = {name for constraints in settings.monotone.values() for name in constraints}
+    if settings.learner != "lightgbm" and named:
+        what = f"model.monotone binds trees alone, and model.learner is {settings.learner}"
+        return [Finding("settings", what, "Set model.learner=lightgbm, or empty model.monotone")]
+    told = "model.monotone names {}, which tells the level of the kind of month, and that is not bound"
+    level = [Finding("settings", told.format(name), "Take it out") for name in LEVEL_INPUTS if name in named]
+    other = "model.monotone names {}, which is no numeric feature of these data"
+    strange = sorted(named - numbers - set(LEVEL_INPUTS))
+    return level + [Finding("settings", other.format(name), _near(name, numbers)) for name in strange]
+
+
+def _near(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {close[0]}?" if close else "`holdfast snapshots` lists the features"

@@ -1,0 +1,1 @@
+"""What a training run or a backtest found, as lines, figures and one page."""

@@ -1,0 +1,1 @@
+"""The one edge to MLflow: runs, evidence, model versions and the champion."""
