@@ -12,7 +12,8 @@ from datetime import date
 
 import duckdb
 
-from features.asof.view import AsOf, day_number
+from features.asof.clocks import Clocks
+from features.asof.view import day_number
 from features.tables import contract
 from features.tables.checked import Tables, write_manifest
 from features.tables.sql import named
@@ -32,9 +33,9 @@ def write_knowledge(connection: duckdb.DuckDBPyConnection, tables: Tables) -> st
     connection.execute(
         f"CREATE OR REPLACE TABLE {KNOWLEDGE} (table_name VARCHAR, day BIGINT, cells BIGINT, hashes HUGEINT)"
     )
-    asof = AsOf(tables, (tables.data_until,))
+    clocks = Clocks(tables)
     for name, columns in _kept(tables).items():
-        for day, hashed in _cells(asof, name, columns):
+        for day, hashed in _cells(clocks, name, columns):
             connection.execute(f"""
                 INSERT INTO {KNOWLEDGE}
                 SELECT '{name}', day, COUNT(*), SUM(CAST(hashed AS HUGEINT))
@@ -78,12 +79,13 @@ def digest_of(known: Mapping[str, str]) -> str:
     return _digest(sorted(known.items()))
 
 
-def _cells(asof: AsOf, table: str, columns: Sequence[str]) -> list[tuple[str, str]]:
+def _cells(clocks: Clocks, table: str, columns: Sequence[str]) -> list[tuple[str, str]]:
     """From which day on the row, and each cell filled in later, count; and what is hashed of it."""
     later = [c.name for c in contract.TABLES[table] if c.filled_later and c.name in columns]
     at_once = [name for name in columns if name not in later]  # tells the row that a cell belongs to
-    whole = [(asof.counts_from(table), ", ".join(map(named, at_once)))]
-    return whole + [(asof.counts_from(table, name), ", ".join(map(named, (*at_once, name)))) for name in later]
+    rows = [(clocks.of_row(table), at_once)]
+    rows += [(clocks.of_cell(table, name), [*at_once, name]) for name in later]
+    return [(clock.counts_after, ", ".join(map(named, hashed))) for clock, hashed in rows]
 
 
 def _digest(content: object) -> str:

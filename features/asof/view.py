@@ -20,11 +20,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.asof.clocks import NEVER, Clocks, day_of, told_by
 from features.tables import contract
 from features.tables.checked import Tables, keys_of
 
 EPOCH = date(1970, 1, 1)
-NEVER = 2_000_000
 BITS = 60  # a BIGINT holds as many flags, of days or of things, with room to spare
 
 
@@ -84,6 +84,11 @@ class AsOf:
                 [(n, 1 << (BITS - n) if n <= BITS else 0) for n in range(1, days[-1] - days[0] + self.longest + 1)],
             ),
         }
+
+    @property
+    def clocks(self) -> Clocks:
+        """When rows count."""
+        return Clocks(self.tables)
 
     @property
     def alone(self) -> bool:
@@ -180,15 +185,14 @@ class AsOf:
         since_days: int | None = None,
     ) -> str:
         """SELECT of the same rows whether or not a snapshot may see them yet: `account_id`, `day`, `known_day`."""
-        event = day or contract.TABLES[table].event_day
-        if event is None:
-            raise ValueError(f"{table} has no event day")
+        event = day or str(contract.TABLES[table].event_day)
+        clock = self.clocks.of_event(table, event)
         shown = "".join(f", {column}" for column in columns)
         since = "TRUE"
         if since_days is not None:
             since = f"{event} >= DATE '{self.dates[0] - timedelta(days=since_days)}'"
         return f"""
-            SELECT account_id, {day_of(event)} AS day, {self._known_day(table, event)} AS known_day{shown}
+            SELECT account_id, {clock.happened} AS day, {clock.known} AS known_day{shown}
             FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}"""
 
     def contracts(self) -> str:
@@ -203,8 +207,13 @@ class AsOf:
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
         shown = f"""{_LINE},
-                   CASE WHEN v.ended + {lag} < c.t OR v.notice + {lag} < c.t THEN v.ended END AS ended,
-                   CASE WHEN v.notice + {lag} < c.t THEN v.notice END AS notice"""
+                   CASE WHEN {_told("ended_on", "c.t", lag)} THEN v.ended END AS ended,
+                   CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
+        told = " ".join(
+            f"UNION SELECT v.center_line, b.k FROM versions v "
+            f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
+            for day in _FILLED_LATER.values()
+        )
         if self.alone:  # then all that is known is news
             return f"""
             SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {shown}
@@ -219,10 +228,7 @@ class AsOf:
             news AS (
                 SELECT center_line, kv AS k FROM versions
                 UNION SELECT center_line, next_kv FROM versions WHERE next_kv IS NOT NULL
-                UNION SELECT v.center_line, b.k FROM versions v
-                      JOIN day_first b ON b.day = v.ended + {lag} AND b.day >= {first}
-                UNION SELECT v.center_line, b.k FROM versions v
-                      JOIN day_first b ON b.day = v.notice + {lag} AND b.day >= {first})
+                {told})
             SELECT c.k, c.next_k, {shown}
             FROM versions v
             JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
@@ -239,12 +245,12 @@ class AsOf:
         """
         cut = day_number(known_by)
         lag = self.tables.lag_days.get("contracts", 0)
-        ended = "v.ended < c.t OR v.notice < c.t"
         return f"""
             SELECT c.k, c.k + 1 AS next_k, {_LINE},
-                   CASE WHEN ({ended}) AND (v.ended + {lag} < {cut} OR v.notice + {lag} < {cut})
+                   CASE WHEN ({_told("ended_on", "c.t")}) AND ({_told("ended_on", cut, lag)})
                         THEN v.ended END AS ended,
-                   CASE WHEN v.notice < c.t AND v.notice + {lag} < {cut} THEN v.notice END AS notice
+                   CASE WHEN ({_told("notice_on", "c.t")}) AND ({_told("notice_on", cut, lag)})
+                        THEN v.notice END AS notice
             FROM ({self._newest_known(cut)}) v JOIN cal c ON (v.starts < c.t OR v.signed < c.t)"""
 
     def attributes(self) -> str:
@@ -253,15 +259,14 @@ class AsOf:
         names = ", ".join(f'"{column}"' for column in columns)
         valid = "valid_from" if self.tables.has("accounts", "valid_from") else "CAST(NULL AS TIMESTAMP)"
         recorded = "recorded_at" if self.tables.has("accounts", "recorded_at") else "CAST(NULL AS TIMESTAMP)"
-        lag = self.tables.lag_days.get("accounts", 0)
+        clock = self.clocks.of_row("accounts")
         return f"""
             SELECT k, {names} FROM (
                 SELECT c.k, v.*, ROW_NUMBER() OVER (
                     PARTITION BY c.k, v.account_id
                     ORDER BY v.hf_valid_day DESC, v.hf_known_day DESC, v.hf_valid DESC, v.hf_recorded DESC) AS hf_newest
                 FROM (SELECT {names}, {valid} AS hf_valid, {recorded} AS hf_recorded,
-                             COALESCE({day_of(valid)}, -{NEVER}) AS hf_valid_day,
-                             COALESCE({day_of(recorded)}, {day_of(valid)} + {lag}, -{NEVER}) AS hf_known_day
+                             {clock.happened} AS hf_valid_day, {clock.known} AS hf_known_day
                       FROM raw.accounts) v
                 JOIN cal c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) ranked
             WHERE hf_newest = 1"""
@@ -272,59 +277,14 @@ class AsOf:
         A month's rate is set before the month begins, so the month of the snapshot itself counts; a lag moves it, and
         a rate with a `recorded_at` counts from the snapshot after it.
         """
-        lag = self.tables.lag_days.get("fx_rates", 0)
-        recorded = "TRUE"
-        if self.tables.has("fx_rates", "recorded_at"):
-            recorded = f"(f.recorded_at IS NULL OR {day_of('f.recorded_at')} < c.t)"
+        counts_after = self.clocks.of_row("fx_rates").counts_after
         return f"""
             SELECT k, currency, rate FROM (
                 SELECT c.k, f.currency, f.rate,
                        ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC) AS newest
-                FROM raw.fx_rates f JOIN cal c ON {day_of("f.month")} + {lag} <= c.t AND {recorded}) ranked
+                FROM (SELECT currency, rate, month, {counts_after} AS counts_after FROM raw.fx_rates) f
+                JOIN cal c ON f.counts_after < c.t) ranked
             WHERE newest = 1"""
-
-    def counts_from(self, table: str, filled_later: str = "") -> str:
-        """SQL of the day after which a row, or a cell that was filled in later, may count; NULL where it is empty."""
-        declared = contract.TABLES[table]
-        lag = self.tables.lag_days.get(table, 0)
-        if table == "fx_rates":  # a month's rate is set before the month begins
-            day = f"{day_of('month')} + {lag} - 1"
-            return f"COALESCE({day_of('recorded_at')}, {day})" if self.tables.has(table, "recorded_at") else day
-        day = str(declared.event_day or declared.version)
-        day = day if self.tables.has(table, day) else "starts_on" if table == "contracts" else "NULL"
-        if table == "contracts" and day == "signed_on":
-            day = "COALESCE(signed_on, starts_on)"
-        happened = f"COALESCE({day_of(f'CAST({day} AS DATE)')}, -{NEVER})"
-        known = f"{happened} + {lag}"
-        if self.tables.has(table, "recorded_at"):
-            signed = "signed_on" if self.tables.has(table, "signed_on") else "CAST(NULL AS DATE)"
-            known = (
-                _signed_and_recorded("recorded_at", signed, known)
-                if table == "contracts"
-                else f"COALESCE({day_of('recorded_at')}, {known})"
-            )
-        row = known if table == "contracts" else f"GREATEST({happened}, {known})"
-        if not filled_later:
-            return row
-        told = day_of(filled_later)
-        if filled_later == "ended_on" and self.tables.has(table, "notice_on"):
-            told = f"LEAST({told}, COALESCE({day_of('notice_on')}, {told}))"
-        return f"CASE WHEN {filled_later} IS NOT NULL THEN GREATEST({row}, {told} + {lag}) END"
-
-    def _known_day(self, table: str, event: str) -> str:
-        """The day a row became known: its `recorded_at`, else its event day plus the lag."""
-        declared = str(contract.TABLES[table].event_day)
-        late = event != declared  # a column filled in later is known from its own day on, never before the row
-        lag = self.tables.lag_days.get(table, 0)
-        fallback = f"{day_of(event)} + {lag}"
-        if late and self.tables.has(table, declared):
-            both = f"CASE WHEN {day_of(event)} > {day_of(declared)} THEN {day_of(event)} ELSE {day_of(declared)} END"
-            fallback = f"COALESCE({both} + {lag}, {fallback})"
-        if not self.tables.has(table, "recorded_at"):
-            return fallback
-        known = f"COALESCE({day_of('recorded_at')}, {fallback})"
-        # the row's own record says nothing of a cell filled in later: that waits for the lag from its own day on
-        return f"GREATEST({known}, {day_of(event)} + {lag})" if late and lag else known
 
     def _newest_known(self, day: int) -> str:
         """SELECT of the newest version of each contract line that was known before a day."""
@@ -335,12 +295,10 @@ class AsOf:
             WHERE later IS NULL"""
 
     def _contract_rows(self) -> str:
-        lag = self.tables.lag_days.get("contracts", 0)
         present = self.tables.columns["contracts"]
         kinds = {column.name: column.type.sql for column in contract.CONTRACTS}
         get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
-        signed = f"COALESCE({day_of(get['signed_on'])}, {day_of('starts_on')})"
-        known = _signed_and_recorded(get["recorded_at"], get["signed_on"], f"{signed} + {lag}")
+        clock = self.clocks.of_row("contracts")
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
                    {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
@@ -351,25 +309,22 @@ class AsOf:
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, ''),
                                                COALESCE({get["product"]}, '')) AS product_line,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
-                   {get["recorded_at"]} AS version, {signed} AS signed,
-                   {known} AS known_day
+                   {get["recorded_at"]} AS version, {clock.happened} AS signed,
+                   {clock.known} AS known_day
             FROM raw.contracts"""
 
 
+_FILLED_LATER = {"ended_on": "ended", "notice_on": "notice"}  # cells of a contract line, and their days in `contracts`
 _LINE = ", ".join(f"v.{name}" for name in (
     "account_id", "contract_id", "product", "kind", "buying_center", "currency", "mrr_cents", "list_mrr_cents", "seats",
     "auto_renew", "starts", "ends", "product_line", "center_line",
 ))  # fmt: skip
 
 
-def _signed_and_recorded(recorded: str, signed: str, else_on: str) -> str:
-    """SQL of the day a contract became known: its record, but never before it was signed; without one, `else_on`."""
-    return f"COALESCE(GREATEST({day_of(recorded)}, COALESCE({day_of(signed)}, {day_of(recorded)})), {else_on})"
-
-
-def day_of(column: str) -> str:
-    """SQL of a date's or timestamp's day number."""
-    return f"(CAST({column} AS DATE) - DATE '1970-01-01')"
+def _told(column: str, before: str | int, lag: int = 0) -> str:
+    """Condition: a cell of a contract line that its source fills in later has been told before a day."""
+    days = (_FILLED_LATER[day] for day in told_by("contracts", column))
+    return " OR ".join(f"v.{day} + {lag} < {before}" for day in days)
 
 
 def _frame(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> pa.Table:

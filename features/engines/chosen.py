@@ -50,13 +50,12 @@ def lent(name: str) -> str:
 
 
 def _whole(tables: Tables, name: str) -> str:
-    """SELECT of a table with all columns of the contract: NULL where the source lacks one, codes of keyed texts."""
+    """SELECT of a table with all columns of the contract: what absent and empty cells stand for, codes of texts."""
     shown = []
     for column in contract.TABLES[name]:
-        present = tables.has(name, column.name)
-        sql = column.name if present else f"CAST(NULL AS {column.type.sql})"
-        coded = present and column.keyed and column.type is contract.Type.TEXT
-        shown.append(f"{code(sql) if coded else sql} AS {column.name}")
+        cell = column.name if tables.has(name, column.name) else ""
+        coded = cell and column.keyed and column.type is contract.Type.TEXT
+        shown.append(f"{code(cell) if coded else column.value(cell)} AS {column.name}")
     return f"SELECT {', '.join(shown)} FROM raw.typed_{name}"
 
 

@@ -6,7 +6,7 @@ the shims below are what would else give another value. A construct that is not 
 an error, so that a new kind of feature cannot be right on one engine and wrong on the next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -69,7 +69,9 @@ def own(sql: str) -> exp.Expr:
     return sqlglot.parse_one(sql, read=CORE)
 
 
-def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str:
+def translate(
+    select: exp.Expr | str, dialect: str, *, raw: str = "raw_", filled: Mapping[str, str] | None = None
+) -> str:
     """A SELECT of the core in another dialect.
 
     Parameters
@@ -80,6 +82,8 @@ def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str
         One of `EMITTED`, or `LITE`.
     raw
         What stands before the name of a table of the source in place of `raw.`.
+    filled
+        For tables of the source that are read through a SELECT, that SELECT.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def translate(select: exp.Expr | str, dialect: str, *, raw: str = "raw_") -> str
     if tree is None:
         raise NotPortable("A DROP is no SELECT.")
     for node in reversed(list(tree.walk())):  # what is inside first
-        shimmed = _source(node, raw) if isinstance(node, exp.Table) else _shimmed(node, dialect)
+        shimmed = _source(node, raw, filled or {}) if isinstance(node, exp.Table) else _shimmed(node, dialect)
         if shimmed is not node:
             node.replace(shimmed)
     for cast in reversed(list(tree.find_all(exp.Cast)) if dialect == LITE else []):
@@ -119,11 +123,19 @@ def _shimmed(node: exp.Expr, dialect: str) -> exp.Expr:
     return shim(node, dialect) if shim else node
 
 
-def _source(table: exp.Table, prefix: str) -> exp.Expr:
-    """A table of the source by the name it has there, under the alias the statement gives it."""
+def _source(table: exp.Table, prefix: str, filled: Mapping[str, str]) -> exp.Expr:
+    """A table of the source by the name it has there, or a SELECT of it, under the alias the statement gives it."""
     if table.db != "raw":
         return table
-    return exp.alias_(exp.to_table(prefix + table.name), table.alias or table.name, table=True)
+    alias = table.alias or table.name
+    if table.name in filled:
+        rows = own(filled[table.name]).transform(lambda node: _source(node, prefix, {}) if _is_table(node) else node)
+        return exp.alias_(exp.paren(rows), alias, table=True)
+    return exp.alias_(exp.to_table(prefix + table.name), alias, table=True)
+
+
+def _is_table(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Table)
 
 
 def _difference(node: exp.Expr, dialect: str) -> exp.Expr:

@@ -23,13 +23,12 @@ from features.tables.sql import code, flag, later_of
 PROCESSES = ("onboarding", "expansion", "retention", "success_plan", "advocacy")
 YEAR = 365
 
-_STATUS = f"COALESCE({code('status')}, 'done')"
 ACTIONS = Stream(
     "csm",
     "csm_actions",
     needs=("csm_actions.acted_on",),
     columns=(
-        f"{_STATUS} AS status",
+        f"{code('status')} AS status",
         f"{code('process')} AS process",
         f"{code('playbook')} AS playbook",
         "CAST(acted_on AS DATE) - CAST(planned_on AS DATE) AS days_late",

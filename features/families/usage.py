@@ -33,7 +33,7 @@ USE = Stream(
     "usage",
     "usage",
     needs=("usage.used_on",),
-    columns=("CAST(ROUND(COALESCE(quantity, 1) * 100) AS BIGINT) AS quantity", "feature", "user_id"),
+    columns=("CAST(ROUND(quantity * 100) AS BIGINT) AS quantity", "feature", "user_id"),
     active="quantity > 0",
     few="feature",
 )

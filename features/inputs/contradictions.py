@@ -167,8 +167,7 @@ def _day(table: str) -> str:
 def _after_last_end(tables: Tables, table: str, grace_days: int) -> Contradiction:
     day = _day(table)
     rows = f"{table} JOIN spans USING (account_id) WHERE NOT is_open AND {day} >= last_end + {grace_days}"
-    if tables.has(table, "status"):
-        rows += " AND COALESCE(status, 'done') = 'done'"
+    rows += f" AND {contract.TABLES[table].happened(tables.columns[table])}"
     when = "after the account's last contract ended"
     return Contradiction(
         table,

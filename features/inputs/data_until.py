@@ -19,6 +19,7 @@ from statistics import median
 
 import duckdb
 
+from features.tables import contract
 from features.tables.checked import Tables
 from features.tables.problems import EXAMPLES, Finding
 
@@ -34,6 +35,7 @@ FAR_AHEAD_DAYS = 366  # lines that start later than this after the data are look
 USUAL_SHARE = 0.75  # a month with this share of the usual starts still belongs to the data
 USUAL_MONTHS = 12
 
+HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls", "contracts")
 STARTS = ("contracts", "starts_on", "TRUE")
 NOTICES = ("contracts", "notice_on", "TRUE")
 STOPS = ("contracts", "ended_on", "TRUE")
@@ -106,16 +108,8 @@ def reach_warnings(connection: duckdb.DuckDBPyConnection, tables: Tables, until:
 
 def _happened(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequence[str]]) -> list[Pace]:
     """The paces of all that has happened."""
-    done = "COALESCE(status, 'done') = 'done'" if "status" in tables.get("csm_actions", ()) else "TRUE"
-    columns = (
-        ("usage", "used_on", "TRUE"),
-        ("csm_actions", "acted_on", done),
-        ("engagement", "happened_on", "TRUE"),
-        ("tickets", "opened_at", "TRUE"),
-        ("surveys", "responded_on", "TRUE"),
-        ("calls", "called_on", "TRUE"),
-        ("contracts", "signed_on", "TRUE"),
-    )
+    days = [(table, contract.TABLES[table]) for table in HAPPENINGS]
+    columns = [(name, str(table.event_day), table.happened(tables.get(name, ()))) for name, table in days]
     return _paces(connection, tables, columns)
 
 

@@ -38,7 +38,7 @@ from features.tables.progress import Progress, silent
 from features.tables.sql import named, quoted
 from params import Params, Source, TableSource
 
-VERSION = 6  # raised when the same input would be read in another way, or more is said of it
+VERSION = 7  # raised when the same input would be read in another way, or more is said of it
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"

@@ -280,13 +280,12 @@ def _counted(
 def _totals(table: Table, typed: Mapping[str, str], looked_at: str, rules: int) -> str:
     event = table.event_day if table.event_day in typed else None
     day = f"CASE WHEN bad = 0 THEN CAST({event} AS DATE) END" if event else "CAST(NULL AS DATE)"
-    done = "COALESCE(status, 'done') = 'done'" if table.name == "csm_actions" and "status" in typed else "TRUE"
     key = table.key[0] if table.key and table.key[0] in typed and len(table.key) == 1 else None
     repeats = f"COUNT({key}) - COUNT(DISTINCT {key})" if key else "0"
     counts = "".join(f", SUM(rule_{index}) AS rule_{index}" for index in range(rules))
     return f"""
         SELECT COUNT(*) AS n, SUM(bad) AS left_out, MIN({day}) AS first_day, MAX({day}) AS last_day,
-               MAX(CASE WHEN {done} THEN {day} END) AS newest_day, {repeats} AS repeats{counts}
+               MAX(CASE WHEN {table.happened(tuple(typed))} THEN {day} END) AS newest_day, {repeats} AS repeats{counts}
         FROM ({looked_at}) looked_at"""
 
 

@@ -70,8 +70,7 @@ def happened(tables: Tables, table: str) -> str | None:
         return f"CAST({'COALESCE(signed_on, starts_on)' if tables.has(table, 'signed_on') else 'starts_on'} AS DATE)"
     if not tables.has(table, day):
         return None
-    done = "CASE WHEN COALESCE(status, 'done') = 'done' THEN {} END" if tables.has(table, "status") else "{}"
-    return done.format(f"CAST({day} AS DATE)")
+    return f"CASE WHEN {contract.TABLES[table].happened(tables.columns[table])} THEN CAST({day} AS DATE) END"
 
 
 def _rows(tables: Tables, table: str) -> str:

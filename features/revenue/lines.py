@@ -1,6 +1,7 @@
 """When each contract line is active, by what was known: terms, notice, grace, late renewals, plan switches."""
 
-from features.asof.view import NEVER, AsOf
+from features.asof.clocks import NEVER
+from features.asof.view import AsOf
 from params import Revenue
 
 WORK_TABLES = ("known_lines", "line_followers", "renewed_lines", "line_successors")

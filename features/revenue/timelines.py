@@ -8,6 +8,7 @@ import pandas as pd
 from features.asof.view import AsOf, day_number
 from features.revenue.known_lines import load
 from features.revenue.paths import add_months
+from features.tables import contract
 from features.tables.checked import Tables
 from params import Budget
 
@@ -90,15 +91,14 @@ def _signals(asof: AsOf) -> dict[str, tuple[str, str]]:
     """Of each signal that the tables can give: its events, and what is added up."""
     tables, selects = asof.tables, {}
     if tables.has("usage"):
-        quantity = "COALESCE(quantity, 1)" if tables.has("usage", "quantity") else "1"
-        scaled = f"CAST(ROUND({quantity} * 100) AS BIGINT) AS quantity"  # whole, so that no order of rows matters
+        scaled = "CAST(ROUND(quantity * 100) AS BIGINT) AS quantity"  # whole, so that no order of rows matters
         selects["usage"] = (asof.events("usage", [scaled]), "SUM(quantity) / 100")
     if tables.has("usage", "user_id"):
         selects["users"] = (asof.events("usage", ["user_id"]), "COUNT(DISTINCT user_id)")
     if tables.has("tickets"):
         selects["tickets"] = (asof.events("tickets"), "COUNT(*)")
     if tables.has("csm_actions"):
-        done = "COALESCE(status, 'done') = 'done'" if tables.has("csm_actions", "status") else "TRUE"
+        done = contract.TABLES["csm_actions"].happened(tables.columns["csm_actions"])
         selects["csm_actions"] = (asof.events("csm_actions", where=done), "COUNT(*)")
     if tables.has("engagement"):
         selects["engagement"] = (asof.events("engagement"), "COUNT(*)")

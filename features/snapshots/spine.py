@@ -1,6 +1,7 @@
 """The spine: every account with ARR at each snapshot, with its ARR and the renewal calendar as known then."""
 
-from features.asof.view import AsOf, day_of
+from features.asof.clocks import day_of
+from features.asof.view import AsOf
 from features.revenue.lines import STATES, WORK_TABLES, work_statements
 from features.tables.sql import quoted
 from params import Revenue

@@ -157,7 +157,9 @@ def script(
     """
     recipe = _recipe(tables.elsewhere(), dates, revenue, settings)
     made = [*recipe.statements, *recipe.ranking]
-    return emitted.script(dialect, frames=recipe.asof.frames(), statements=made, assembly=recipe.final)
+    return emitted.script(
+        dialect, columns=tables.columns, frames=recipe.asof.frames(), statements=made, assembly=recipe.final
+    )
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,8 @@ class Tables:
         present = self.columns[table]
         keys = {"account_id": "account_key"} | {name: key_of(name) for name in keyed_columns(table, present)}
         keys |= {RECORDED: RECORDED_DAY} if has_recorded_day(table, present) else {}
-        absent = {c.name: f"CAST(NULL AS {c.type.sql})" for c in contract.TABLES[table] if c.name not in present}
-        shown = {name: named(name) for name in present} | absent
+        shown = {name: named(name) for name in present}
+        shown |= {c.name: c.value(shown.get(c.name, "")) for c in contract.TABLES[table]}
         if keyed:
             shown |= {name: key for name, key in keys.items() if name in present}
         return ", ".join(f"{sql} AS {named(name)}" for name, sql in shown.items())

@@ -3,9 +3,11 @@
 Reading, checking, the engine's types and `docs/data-dictionary.md` all follow from these declarations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from features.tables.sql import quoted
 
 
 class Type(StrEnum):
@@ -57,6 +59,13 @@ class Column:
     filled_later: bool = False
     keyed: bool = False
 
+    def value(self, cell: str = "") -> str:
+        """SQL of what a cell says: `blank` where it is empty, or where the column is absent and there is no cell."""
+        empty = f"CAST({quoted(self.blank) if self.blank else 'NULL'} AS {self.type.sql})"
+        if not cell:
+            return empty
+        return f"COALESCE({cell}, {empty})" if self.blank else cell
+
 
 @dataclass(frozen=True)
 class Table:
@@ -64,7 +73,8 @@ class Table:
 
     `event_day` is the column whose day, plus the table's `lag_days`, tells when a row became known where
     `recorded_at` is absent or empty. A row is identified by `key` together with `version`: rows that share
-    the key are versions of one thing, told apart by the version column.
+    the key are versions of one thing, told apart by the version column. `came_to_pass` names a column and its value
+    on rows whose event day was no plan.
     """
 
     name: str
@@ -74,6 +84,7 @@ class Table:
     key: tuple[str, ...] = ()
     version: str | None = None
     required: bool = False
+    came_to_pass: tuple[str, str] | None = None
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -81,6 +92,13 @@ class Table:
     def column(self, name: str) -> Column:
         """The column called `name`; KeyError if the table declares none."""
         return {column.name: column for column in self.columns}[name]
+
+    def happened(self, present: Sequence[str]) -> str:
+        """Condition on a row as its source has it, with the columns that are `present`: its event day was no plan."""
+        if self.came_to_pass is None or self.came_to_pass[0] not in present:
+            return "TRUE"
+        name, value = self.came_to_pass
+        return f"{self.column(name).value(name)} = {quoted(value)}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -184,6 +202,7 @@ CSM_ACTIONS = _table(
     Column("status", Type.TEXT, "What became of it; empty = done", allowed=("done", "missed", "planned"), blank="done"),
     Column("planned_on", Type.DATE, "The day it was planned for"),
     event_day="acted_on",
+    came_to_pass=("status", "done"),
 )
 
 GOALS = _table(

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from features.asof.clocks import Clock, Clocks
 from features.asof.knowledge import digest_of, known_before
-from features.asof.view import AsOf
 from features.families import catalogue
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -167,7 +167,6 @@ def test_a_table_or_column_that_comes_or_goes_is_another_content(checked: Callab
 def test_a_digest_that_forgets_the_cells_filled_in_later_is_caught(
     checked: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = AsOf.counts_from
-    monkeypatch.setattr(AsOf, "counts_from", lambda self, name, cell="": "NULL" if cell else sound(self, name))
+    monkeypatch.setattr(Clocks, "of_cell", lambda self, table, column: Clock("NULL", "NULL"))
     before, after = (known_before(checked(rows), DATES) for rows in (BASE, filled("goals", achieved_on=on(4))(BASE)))
     assert before == after

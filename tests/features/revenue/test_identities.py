@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import params
 from features import revenue
-from features.asof.view import NEVER, AsOf, day_number
+from features.asof.clocks import NEVER
+from features.asof.view import AsOf, day_number
 from features.inputs.frames import tables_from_frames
 from features.revenue.known_lines import load
 from features.revenue.retention import account_retention

@@ -11,7 +11,8 @@ import pytest
 
 import params
 from features import revenue
-from features.asof.view import EPOCH, NEVER, AsOf, day_number
+from features.asof.clocks import NEVER
+from features.asof.view import EPOCH, AsOf, day_number
 from features.inputs.frames import tables_from_frames
 from features.revenue.known_lines import load
 from features.tables.checked import Tables
