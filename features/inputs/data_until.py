@@ -22,6 +22,7 @@ import duckdb
 from features.tables import contract
 from features.tables.checked import Tables
 from features.tables.problems import EXAMPLES, Finding
+from params import Params
 
 LONG_DAYS = 31  # a tail or a silence shorter than this is not judged
 PACE_DAYS = 91  # the pace before a tail is that of these days
@@ -294,3 +295,12 @@ def _short(pace: Pace, until: Until) -> Finding:
         f"{last + timedelta(days=1)}."
     )
     return Finding(pace.table, what, todo, pace.column)
+
+
+def set_until(params: Params) -> Until | None:
+    """Where the data end by the settings; None if these leave it to the data."""
+    if params.source.data_until is not None:
+        return Until(params.source.data_until, ("source.data_until",), "source.data_until says so")
+    if params.source.kind == "simulated":
+        return Until(params.simulated.ends_on, ("simulated.ends_on",), "simulated.ends_on says so")
+    return None

@@ -4,10 +4,8 @@ The tables are written to a working folder and put in place by renaming, so that
 the last good ones as they were. They are made again only when the settings or the files have changed.
 """
 
-import hashlib
 import importlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -20,15 +18,17 @@ import duckdb
 
 from features.asof.knowledge import finish
 from features.engines.engine import WarehouseEngine
-from features.inputs import rules
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
 from features.inputs.columns import map_columns, raw, staged_select
 from features.inputs.contradictions import contradictions
 from features.inputs.csv_files import rejected
-from features.inputs.data_until import Until, data_until, reach_warnings
-from features.inputs.locate import Opened, files_of, open_source, unreadable
-from features.inputs.rules import Checked, Staged
+from features.inputs.data_until import Until, data_until, reach_warnings, set_until
+from features.inputs.fingerprint import fingerprint_of
+from features.inputs.locate import Opened, open_source, unreadable
+from features.inputs.rules import any_far
+from features.inputs.staged import Staged, stage
+from features.inputs.table_check import Checked, check_table, keyed_share
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table
@@ -38,7 +38,6 @@ from features.tables.progress import Progress, silent
 from features.tables.sql import named, quoted
 from params import Params, Source, TableSource
 
-VERSION = 7  # raised when the same input would be read in another way, or more is said of it
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
@@ -80,9 +79,9 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     """
     if params.source.engine != "duckdb":
         with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
-            return _load(params, params.source, _fingerprint(params, params.source), progress, engine)
+            return _load(params, params.source, fingerprint_of(params, params.source), progress, engine)
     source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
-    fingerprint = _fingerprint(params, source)
+    fingerprint = fingerprint_of(params, source)
     stored = _stored(params.data_dir / DATABASE, fingerprint)
     return _load(params, source, fingerprint, progress, None) if stored is None else stored
 
@@ -123,40 +122,6 @@ def _write_text(file: Path, text: str) -> None:
     part = file.with_name(file.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(file)
-
-
-def _fingerprint(params: Params, source: Source) -> str:
-    """A digest of the settings and of the name, size and time of every file the tables may be read from."""
-    settings = source.model_dump(mode="json") | {
-        "version": VERSION,
-        "set_until": repr(_set_until(params)),
-        "contract": repr(contract.TABLES),
-        "currency": params.revenue.currency,
-        "grace_days": params.revenue.grace_days,
-        "cuts": params.forecast.cuts,
-        "drop": params.snapshots.drop,
-    }
-    content = json.dumps([settings, sorted(_file_stamps(source, params.data_dir))], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, size and time of the files; what is written to a `data_dir` within the source is no part of it."""
-    if source.path is None or not source.path.exists():
-        return
-    files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
-    for name, setting in source.tables.items():
-        if setting.file is not None:
-            try:
-                files |= set(files_of(source.path, name, setting))
-            except Exception:  # what is wrong with it is named when the source is opened
-                continue
-    written = data_dir.resolve()
-    within = written != source.path.resolve() and written.is_relative_to(source.path.resolve())
-    for file in files:
-        if file.is_file() and not (within and file.resolve().is_relative_to(written)):
-            state = file.stat()
-            yield os.path.relpath(file, source.path), state.st_size, state.st_mtime_ns
 
 
 def _stored(database: Path, fingerprint: str) -> Loaded | None:
@@ -206,7 +171,7 @@ def _staged_and_checked(
     keyed = _keyed(connection, staged, problems)
     for name, stage in staged.items():
         progress(f"checking {name}")
-        checked[name] = rules.check_table(connection, stage, source, params.revenue.currency, keyed)
+        checked[name] = check_table(connection, stage, source, params.revenue.currency, keyed)
         problems += checked[name].errors
     remotes, found = ({}, []) if engine is None else look(engine, source, progress)
     problems += found
@@ -224,7 +189,7 @@ def _keyed(
     keys = {"accounts": "account_id", "contracts": "contract_id", "fx_rates": "currency"}
     failed = {problem.table for problem in problems}
     return {
-        name: rules.keyed_share(connection, staged[name], key) if name in staged else 0.0
+        name: keyed_share(connection, staged[name], key) if name in staged else 0.0
         for name, key in keys.items()
         if name in staged or name in failed
     }
@@ -240,7 +205,7 @@ def _warnings_beside_problems(
         if staged.has(*_required(name)) and passed.keyed.get(name, 1.0) == 1.0
     }
     for name, staged in whole.items():
-        near = f"NOT {rules.any_far(staged, params.source)}"
+        near = f"NOT {any_far(staged, params.source)}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {_kept(staged)} AND {near}")
     columns = {name: staged.columns for name, staged in whole.items()}
     until = _until(connection, columns, params) if "contracts" in whole else None
@@ -269,17 +234,8 @@ def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: 
     ]
 
 
-def _set_until(params: Params) -> Until | None:
-    """Where the data end by the settings; None if these leave it to the data."""
-    if params.source.data_until is not None:
-        return Until(params.source.data_until, ("source.data_until",), "source.data_until says so")
-    if params.source.kind == "simulated":
-        return Until(params.simulated.ends_on, ("simulated.ends_on",), "simulated.ends_on says so")
-    return None
-
-
 def _until(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Sequence[str]], params: Params) -> Until | None:
-    return _set_until(params) or data_until(connection, columns)
+    return set_until(params) or data_until(connection, columns)
 
 
 def _by_table(problem: Finding) -> int:
@@ -298,7 +254,7 @@ def _stage(
         return None, problems
     select = staged_select(table, opened, mapped, day_first=source.day_first)
     try:
-        connection.execute(f"CREATE TEMP TABLE {rules.stage(table.name)} AS {select}")
+        connection.execute(f"CREATE TEMP TABLE {stage(table.name)} AS {select}")
     except duckdb.Error as error:
         return None, [*problems, unreadable(table.name, error, is_query=opened.is_query)]
     lines = rejected(connection, table.name)

@@ -20,7 +20,8 @@ from features.engines.engine import WarehouseEngine
 from features.inputs.check_report import CheckReport, TableReport
 from features.inputs.columns import Mapped, map_columns
 from features.inputs.locate import Opened
-from features.inputs.rules import LARGEST, STRICT
+from features.inputs.rules import LARGEST
+from features.inputs.staged import STRICT
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse
 from features.tables.contract import Column, Table, Type

@@ -1,0 +1,48 @@
+"""What tells whether the stored tables are still those of the source: its files and the settings they are read by."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from features.inputs.data_until import set_until
+from features.inputs.locate import files_of
+from features.tables import contract
+from params import Params, Source
+
+VERSION = 7  # raised when the same input would be read in another way, or more is said of it
+
+
+def fingerprint_of(params: Params, source: Source) -> str:
+    """A digest of the settings and of the name, size and time of every file the tables may be read from."""
+    settings = source.model_dump(mode="json") | {
+        "version": VERSION,
+        "set_until": repr(set_until(params)),
+        "contract": repr(contract.TABLES),
+        "currency": params.revenue.currency,
+        "grace_days": params.revenue.grace_days,
+        "cuts": params.forecast.cuts,
+        "drop": params.snapshots.drop,
+    }
+    content = json.dumps([settings, sorted(_file_stamps(source, params.data_dir))], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of the files; what is written to a `data_dir` within the source is no part of it."""
+    if source.path is None or not source.path.exists():
+        return
+    files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
+    for name, setting in source.tables.items():
+        if setting.file is not None:
+            try:
+                files |= set(files_of(source.path, name, setting))
+            except Exception:  # what is wrong with it is named when the source is opened
+                continue
+    written = data_dir.resolve()
+    within = written != source.path.resolve() and written.is_relative_to(source.path.resolve())
+    for file in files:
+        if file.is_file() and not (within and file.resolve().is_relative_to(written)):
+            state = file.stat()
+            yield os.path.relpath(file, source.path), state.st_size, state.st_mtime_ns
