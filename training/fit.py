@@ -123,12 +123,12 @@ def train(tables: Tables, *, params: Params, may_contest: bool = False, progress
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     decision = decide(tables, champion_of(params), params=params, may_contest=may_contest, progress=progress)
-    found = scores(test.accounts, params.backtest.horizons) if test else ()
-    said = _said(found, test, dataset, params)
+    test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
+    findings = _said(test_scores, test, dataset, params)
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *summary.score_evidence(found), *_on_the_way(tuned, decision)]
+    evidence = [*_evidence(model, dataset), *summary.score_evidence(test_scores), *_on_the_way(tuned, decision)]
     alias = ALIAS if decision.promoted else WAITING
-    tags = {"promotion": decision.reason, "caution": "\n".join(said.cautions)}
+    tags = {"promotion": decision.reason, "caution": "\n".join(findings.cautions)}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
@@ -136,18 +136,20 @@ def train(tables: Tables, *, params: Params, may_contest: bool = False, progress
         tested_from=test.origin if test else None,
         accounts=dataset.frame["account_id"].nunique(),
         snapshots=len(dataset.frame),
-        scores=found,
+        scores=test_scores,
         decision=decision,
-        said=said,
+        said=findings,
         tuned=tuned,
     )
 
 
-def _said(found: Sequence[AccountScore], test: OriginResult | None, dataset: Dataset, params: Params) -> Said:
+def _said(test_scores: Sequence[AccountScore], test: OriginResult | None, dataset: Dataset, params: Params) -> Said:
     return Said(
         small_data(dataset, params.model),
-        tuple(verdict(found, test.origin)) if test else (),
-        tuple(untested_horizons({score.horizon_months for score in found}, dataset.frame["as_of"].nunique(), params)),
+        tuple(verdict(test_scores, test.origin)) if test else (),
+        tuple(
+            untested_horizons({score.horizon_months for score in test_scores}, dataset.frame["as_of"].nunique(), params)
+        ),
     )
 
 

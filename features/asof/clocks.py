@@ -88,14 +88,14 @@ class Clocks:
 
     def _known_of_cell(self, table: str, day: str, declared: str) -> str:
         """A cell filled in later is known from its own day on, never before its row."""
-        lag, own = self._lag(table), day_of(day)
-        fallback = f"{own} + {lag}"
+        lag, cell_day = self._lag(table), day_of(day)
+        fallback = f"{cell_day} + {lag}"
         if self.tables.has(table, declared):
-            later = f"CASE WHEN {own} > {day_of(declared)} THEN {own} ELSE {day_of(declared)} END"
+            later = f"CASE WHEN {cell_day} > {day_of(declared)} THEN {cell_day} ELSE {day_of(declared)} END"
             fallback = f"COALESCE({later} + {lag}, {fallback})"
         known = self._recorded(table, fallback)
         # the row's own record says nothing of the cell: that waits for the lag from its own day on
-        return f"GREATEST({known}, {own} + {lag})" if known != fallback and lag else known
+        return f"GREATEST({known}, {cell_day} + {lag})" if known != fallback and lag else known
 
     def _recorded(self, table: str, fallback: str) -> str:
         if not self.tables.has(table, "recorded_at"):

@@ -52,11 +52,11 @@ def known_before(tables: Tables, dates: Sequence[date]) -> dict[date, dict[str, 
     """Of each date and table, a digest of what was known before it; of a table in a warehouse, of all that it holds."""
     ordered = sorted(set(dates))
     with duckdb.connect(str(tables.database), read_only=True) as connection:
-        found = connection.execute(f"""
+        sums_by_day = connection.execute(f"""
             SELECT table_name, before.day, SUM(cells), SUM(hashes)
             FROM {KNOWLEDGE} k ASOF JOIN (SELECT unnest(CAST($days AS BIGINT[])) AS day) before ON k.day < before.day
             GROUP BY ALL""", {"days": [day_number(day) for day in ordered]}).fetchall()  # fmt: skip
-    became = {(name, day): sums for name, day, *sums in found}
+    became = {(name, day): sums for name, day, *sums in sums_by_day}
     away = dict(tables.warehouse.digests) if tables.warehouse else {}
     known: dict[date, dict[str, str]] = {day: dict(away) for day in dates}
     for name in _kept(tables):

@@ -187,12 +187,12 @@ class AsOf:
         """SELECT of the same rows whether or not a snapshot may see them yet: `account_id`, `day`, `known_day`."""
         event = day or str(contract.TABLES[table].event_day)
         clock = self.clocks.of_event(table, event)
-        shown = "".join(f", {column}" for column in columns)
+        more_columns = "".join(f", {column}" for column in columns)
         since = "TRUE"
         if since_days is not None:
             since = f"{event} >= DATE '{self.dates[0] - timedelta(days=since_days)}'"
         return f"""
-            SELECT account_id, {clock.happened} AS day, {clock.known} AS known_day{shown}
+            SELECT account_id, {clock.happened} AS day, {clock.known} AS known_day{more_columns}
             FROM raw.{table} WHERE {event} IS NOT NULL AND {since} AND {where}"""
 
     def contracts(self) -> str:
@@ -206,7 +206,7 @@ class AsOf:
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
-        shown = f"""{_LINE},
+        columns = f"""{_LINE},
                    CASE WHEN {_told("ended_on", "c.t", lag)} THEN v.ended END AS ended,
                    CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
         told = " ".join(
@@ -216,7 +216,7 @@ class AsOf:
         )
         if self.alone:  # then all that is known is news
             return f"""
-            SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {shown}
+            SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {columns}
             FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c"""
         return f"""
             WITH versions AS (
@@ -229,7 +229,7 @@ class AsOf:
                 SELECT center_line, kv AS k FROM versions
                 UNION SELECT center_line, next_kv FROM versions WHERE next_kv IS NOT NULL
                 {told})
-            SELECT c.k, c.next_k, {shown}
+            SELECT c.k, c.next_k, {columns}
             FROM versions v
             JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
                   FROM news n JOIN cal s ON s.k = n.k) c
@@ -330,7 +330,7 @@ def _told(column: str, before: str | int, lag: int = 0) -> str:
 def _frame(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     kinds = {name: pa.string() if name == "stream" else pa.int64() for name in columns}
     values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return pa.table({name: pa.array(own, kinds[name]) for name, own in zip(columns, values, strict=True)})
+    return pa.table({name: pa.array(cells, kinds[name]) for name, cells in zip(columns, values, strict=True)})
 
 
 def _span(starts: Iterable[int], days: Sequence[int], longest: int) -> Iterator[tuple[int, int, int]]:

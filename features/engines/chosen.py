@@ -24,9 +24,9 @@ def engine_of(tables: Tables, *, budget: Budget) -> Iterator[Engine]:
         with Embedded(tables, budget=budget) as embedded:
             yield embedded
         return
-    kept = [name for name in tables.columns if name not in tables.warehouse.selects]
+    lent_tables = [name for name in tables.columns if name not in tables.warehouse.selects]
     with warehouse_engine(tables.warehouse, budget=budget) as engine:
-        engine.load({lent(name): table for name, table in _kept(tables, kept).items()})
+        engine.load({lent(name): table for name, table in _kept(tables, lent_tables).items()})
         for name, select in tables.warehouse.selects.items():
             engine.view(lent(f"typed_{name}"), select)
             engine.view(lent(name), dialects.translate(_whole(tables, name), engine.dialect))
@@ -51,12 +51,12 @@ def lent(name: str) -> str:
 
 def _whole(tables: Tables, name: str) -> str:
     """SELECT of a table with all columns of the contract: what absent and empty cells stand for, codes of texts."""
-    shown = []
+    columns = []
     for column in contract.TABLES[name]:
         cell = column.name if tables.has(name, column.name) else ""
         coded = cell and column.keyed and column.type is contract.Type.TEXT
-        shown.append(f"{code(cell) if coded else column.value(cell)} AS {column.name}")
-    return f"SELECT {', '.join(shown)} FROM raw.typed_{name}"
+        columns.append(f"{code(cell) if coded else column.value(cell)} AS {column.name}")
+    return f"SELECT {', '.join(columns)} FROM raw.typed_{name}"
 
 
 def _kept(tables: Tables, names: list[str]) -> dict[str, pa.Table]:

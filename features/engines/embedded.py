@@ -46,8 +46,8 @@ class Embedded:
         """
         _, accounts = self._tables.account_keys(self.connection)
         rows = sum(self._count(name) for name in self._tables.kept)
-        seen = min(1.0, snapshots / ALL_ROWS_SEEN)
-        ranges = 1 + int(rows * seen / (ROWS_A_GB * self._memory_gb))
+        share_read = min(1.0, snapshots / ALL_ROWS_SEEN)
+        ranges = 1 + int(rows * share_read / (ROWS_A_GB * self._memory_gb))
         size = max(1, -(-accounts // ranges))
         for first in range(1, max(accounts, 1) + 1, size):
             self._tables.show_accounts(self.connection, first, first + size - 1)
@@ -66,8 +66,8 @@ class Embedded:
 
     def snapshots(self, select: str) -> pa.Table:
         """The rows of a SELECT with accounts by their ids, sorted; keys are in the order of the ids, from 1 on."""
-        made = by_date_and_account(self.fetch(select))
-        return made.set_column(0, "account_id", self._ids.take(pa.compute.subtract(made["account_id"], 1)))
+        rows = by_date_and_account(self.fetch(select))
+        return rows.set_column(0, "account_id", self._ids.take(pa.compute.subtract(rows["account_id"], 1)))
 
     @cached_property
     def _ids(self) -> pa.ChunkedArray:

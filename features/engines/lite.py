@@ -68,9 +68,9 @@ class Lite:
             if select is None:
                 continue
             if name not in self._filling:
-                made = dialects.translate(select, dialects.LITE)
-                self.declare(name, _columns(self._connection.execute(f"{made} LIMIT 0")))
-                self._filling[name] = made
+                translated = dialects.translate(select, dialects.LITE)
+                self.declare(name, _columns(self._connection.execute(f"{translated} LIMIT 0")))
+                self._filling[name] = translated
             self._refill(name)
 
     def _refill(self, name: str) -> None:
@@ -94,7 +94,7 @@ class Lite:
 def as_table(rows: Sequence[tuple[Any, ...]], names: Sequence[str], types: Sequence[pa.DataType | None]) -> pa.Table:
     """Rows as Arrow."""
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
-    return pa.table([pa.array(own, kind) for own, kind in zip(columns, types, strict=True)], names=list(names))
+    return pa.table([pa.array(cells, kind) for cells, kind in zip(columns, types, strict=True)], names=list(names))
 
 
 def _columns(cursor: sqlite3.Cursor) -> list[str]:

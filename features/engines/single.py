@@ -85,7 +85,7 @@ class Single:
         """Make the work tables of one account; they are empty where there is no such account."""
         key, _ = self._tables.account_keys(self._duck.connection, account_id)
         rows = {name: self._read(f"{name}({key})") for name in self._own}
-        few = all(len(own) <= MANY_ROWS for own in rows.values())
+        few = all(len(account_rows) <= MANY_ROWS for account_rows in rows.values())
         self._in_sqlite = few and self._all_by_sqlite(rows)
         if not self._in_sqlite:
             self._all_by_duckdb(key)
@@ -104,8 +104,8 @@ class Single:
 
     def _all_by_sqlite(self, rows: Mapping[str, list[tuple[Any, ...]]]) -> bool:
         """Make the work tables of an account's rows in SQLite; False where a sum outgrows its 64 bits."""
-        for name, own in rows.items():
-            self._lite.fill(f"raw_{name}", own)
+        for name, account_rows in rows.items():
+            self._lite.fill(f"raw_{name}", account_rows)
         try:
             self._lite.make(self._statements)
         except OverflowError:
@@ -115,18 +115,20 @@ class Single:
     def _all_by_duckdb(self, key: int) -> None:
         """Make the work tables of an account in DuckDB."""
         self._tables.show_accounts(self._duck.connection, key, key)
-        self._duck.make([f"DROP TABLE IF EXISTS {made.makes}" for made in self._statements if made.makes])
+        self._duck.make(
+            [f"DROP TABLE IF EXISTS {statement.makes}" for statement in self._statements if statement.makes]
+        )
         self._duck.make(self._steps.statements)
 
     def _prepare_reads(self) -> None:
         """Make the tables of an account's rows in SQLite, plan what is read of each, and read those of no account."""
-        seen = _seen(self._statements)
-        self._own = [name for name in seen if self._tables.has(name, "account_id")]
-        for name, condition in seen.items():
+        conditions = _seen(self._statements)
+        self._own = [name for name in conditions if self._tables.has(name, "account_id")]
+        for name, condition in conditions.items():
             kinds = self._kinds(self._tables.rows(name, "0"))
-            shown = ", ".join(_plain(column, kind) for column, kind in kinds.items())
+            columns = ", ".join(_plain(column, kind) for column, kind in kinds.items())
             rows = f"({self._tables.rows(name, '$1')}) account_rows WHERE {condition}"
-            self._duck.connection.execute(f"PREPARE read_{name} AS SELECT {shown} FROM {rows}")
+            self._duck.connection.execute(f"PREPARE read_{name} AS SELECT {columns} FROM {rows}")
             self._lite.declare(f"raw_{name}", list(kinds))
             if name not in self._own:
                 self._lite.fill(f"raw_{name}", self._duck.connection.execute(f"EXECUTE read_{name}").fetchall())
@@ -138,8 +140,8 @@ class Single:
             for table in reversed(self._steps.parts)
             for name, kind in self._kinds(f"FROM {table}").items()
         }
-        shown = ", ".join(f"{table}.{named(name)} AS {named(name)}" for name, (table, _) in there.items())
-        self._parts = f"SELECT {shown} FROM {self._steps.joined}"
+        columns = ", ".join(f"{table}.{named(name)} AS {named(name)}" for name, (table, _) in there.items())
+        self._parts = f"SELECT {columns} FROM {self._steps.joined}"
         self._given = _Rows(pa.schema([(name, _transport(kind)) for name, (_, kind) in there.items()]).empty_table())
         self._duck.connection.register("given_parts", self._given)
         typed = ", ".join(f"{_typed(name, kind)} AS {named(name)}" for name, (_, kind) in there.items())
@@ -173,10 +175,12 @@ class _Rows:
 def _seen(statements: Iterable[dialects.Statement]) -> dict[str, str]:
     """For each raw table that some of the statements read, the condition on a row that one of them can see."""
     conditions: dict[str, dict[str, None]] = defaultdict(dict)
-    for table in chain.from_iterable(made.select.find_all(exp.Table) for made in statements if made.select):
+    for table in chain.from_iterable(
+        statement.select.find_all(exp.Table) for statement in statements if statement.select
+    ):
         if table.db == "raw":
             conditions[table.name][_condition(table)] = None
-    return {name: " OR ".join(f"({condition})" for condition in own) for name, own in conditions.items()}
+    return {name: " OR ".join(f"({condition})" for condition in choices) for name, choices in conditions.items()}
 
 
 def _condition(table: exp.Table) -> str:

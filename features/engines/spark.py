@@ -179,12 +179,12 @@ def _start(sql: Any, settings: Mapping[str, str]) -> Any:
     with tempfile.NamedTemporaryFile("w", suffix=".properties") as file:
         file.write(LOG)
         file.flush()
-        own = {"LOG4J_CONFIGURATION_FILE": file.name} if "LOG4J_CONFIGURATION_FILE" not in os.environ else {}
-        os.environ.update(own)
+        log_settings = {"LOG4J_CONFIGURATION_FILE": file.name} if "LOG4J_CONFIGURATION_FILE" not in os.environ else {}
+        os.environ.update(log_settings)
         try:
             return builder.getOrCreate()
         finally:
-            for name in own:
+            for name in log_settings:
                 del os.environ[name]
 
 

@@ -51,41 +51,44 @@ def map_columns(
 
     `cuts` are the settings' cuts; of `accounts`, those that are no column of the contract are kept as text.
     """
-    theirs = list(opened.types)
+    source_columns = list(opened.types)
     extra = _extra(table, setting, cuts)
     problems = _unknown_columns(table, setting, extra)
-    columns, any_case = {}, {name.lower(): name for name in reversed(theirs)} | {name: name for name in theirs}
+    columns, any_case = (
+        {},
+        {name.lower(): name for name in reversed(source_columns)} | {name: name for name in source_columns},
+    )
     for name in (*table.names, *extra):
-        wanted = setting.columns.get(name, name)
-        found = any_case.get(wanted, any_case.get(wanted.lower()))
-        if found is not None:
-            columns[name] = found
+        source_name = setting.columns.get(name, name)
+        column_name = any_case.get(source_name, any_case.get(source_name.lower()))
+        if column_name is not None:
+            columns[name] = column_name
         elif name in setting.columns:
-            problems.append(_not_there(table, name, wanted, theirs))
+            problems.append(_not_there(table, name, source_name, source_columns))
         elif name in table.required_names or name in extra:
-            problems.append(_missing(table, name, theirs, is_extra=name in extra))
+            problems.append(_missing(table, name, source_columns, is_extra=name in extra))
     return Mapped(columns, tuple(name for name in extra if name in columns)), problems
 
 
 def staged_select(table: Table, opened: Opened, mapped: Mapped, *, day_first: bool) -> str:
     """SELECT of the staged table: typed columns and the texts that could not be read."""
-    blanked, typed, kept = [], [], []
-    for index, (name, theirs) in enumerate(mapped.columns.items()):
+    blanked, typed, selected = [], [], []
+    for index, (name, source_name) in enumerate(mapped.columns.items()):
         column = Column(name, Type.TEXT, "") if name in mapped.extra else table.column(name)
-        source_type = opened.types[theirs]
-        blanked.append(f"{_blanked(named(theirs), column, source_type)} AS b{index}")
+        source_type = opened.types[source_name]
+        blanked.append(f"{_blanked(named(source_name), column, source_type)} AS b{index}")
         typed.append(f"b{index}, {_typed(f'b{index}', column, source_type, day_first=day_first)} AS v{index}")
-        kept.append(f"v{index} AS {named(name)}")
+        selected.append(f"v{index} AS {named(name)}")
         if column.type not in (Type.ID, Type.TEXT) or column.allowed:
             unread = f"CASE WHEN b{index} IS NOT NULL AND v{index} IS NULL THEN CAST(b{index} AS VARCHAR) END"
-            kept.append(f"{unread} AS {raw(name)}")
+            selected.append(f"{unread} AS {raw(name)}")
     inner = f"SELECT {', '.join(typed)} FROM (SELECT {', '.join(blanked)} FROM {opened.relation})"
-    return f"SELECT {', '.join(kept)} FROM ({inner})"
+    return f"SELECT {', '.join(selected)} FROM ({inner})"
 
 
 def _extra(table: Table, setting: TableSource, cuts: Sequence[str]) -> tuple[str, ...]:
-    wanted = (*setting.extra, *cuts) if table.name == "accounts" else ()
-    return tuple(dict.fromkeys(name for name in wanted if name not in table.names))
+    extra_columns = (*setting.extra, *cuts) if table.name == "accounts" else ()
+    return tuple(dict.fromkeys(name for name in extra_columns if name not in table.names))
 
 
 def _blanked(value: str, column: Column, source_type: str) -> str:
@@ -107,8 +110,8 @@ def _blanked(value: str, column: Column, source_type: str) -> str:
 
 def is_blank(text: str, column: Column) -> bool:
     """Whether a cell of a CSV file says that there is no value of a required column, as `staged_select` reads it."""
-    said = text.strip(" ")
-    return said in ("", "\\N") if column.type in (Type.ID, Type.TEXT) else said.lower() in ("", *EMPTY_SPELLINGS)
+    content = text.strip(" ")
+    return content in ("", "\\N") if column.type in (Type.ID, Type.TEXT) else content.lower() in ("", *EMPTY_SPELLINGS)
 
 
 def _is_native(kind: Type, source_type: str) -> bool:
@@ -172,16 +175,16 @@ def _tuple(words: Sequence[str]) -> str:
 
 
 def _unknown_columns(table: Table, setting: TableSource, extra: Sequence[str]) -> list[Finding]:
-    known = (*table.names, *extra)
+    column_names = (*table.names, *extra)
     where = f"source.tables.{table.name}.columns"
     problems = [
         Finding(
             where,
             f"maps {name}, which is no column of {table.name}",
-            f"Its columns are {listed(known)}.{near(name, known)}",
+            f"Its columns are {listed(column_names)}.{near(name, column_names)}",
         )
         for name in setting.columns
-        if name not in known
+        if name not in column_names
     ]
     if setting.extra and table.name != "accounts":
         todo = "Extra columns are kept of accounts only: remove it."
@@ -189,18 +192,19 @@ def _unknown_columns(table: Table, setting: TableSource, extra: Sequence[str]) -
     return problems
 
 
-def _not_there(table: Table, name: str, wanted: str, theirs: Sequence[str]) -> Finding:
+def _not_there(table: Table, name: str, source_name: str, source_columns: Sequence[str]) -> Finding:
     return Finding(
         table.name,
-        f"is mapped to {wanted}, which the source lacks",
-        f"Correct source.tables.{table.name}.columns.{name}. The columns are {listed(theirs)}.{near(wanted, theirs)}",
+        f"is mapped to {source_name}, which the source lacks",
+        f"Correct source.tables.{table.name}.columns.{name}. "
+        f"The columns are {listed(source_columns)}.{near(source_name, source_columns)}",
         column=name,
     )
 
 
-def _missing(table: Table, name: str, theirs: Sequence[str], *, is_extra: bool) -> Finding:
-    hint = YEARLY if name == "mrr" else near(name, theirs)  # the nearest name may be that of a yearly amount
-    there = f"The columns are {listed(theirs)}.{hint}"
+def _missing(table: Table, name: str, source_columns: Sequence[str], *, is_extra: bool) -> Finding:
+    hint = YEARLY if name == "mrr" else near(name, source_columns)  # the nearest name may be that of a yearly amount
+    there = f"The columns are {listed(source_columns)}.{hint}"
     if is_extra:
         what = "is named in forecast.cuts or source.tables.accounts.extra, and the source lacks it"
         return Finding(table.name, what, f"Correct the name, or remove it. {there}", column=name)

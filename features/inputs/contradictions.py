@@ -39,12 +39,12 @@ class Contradiction:
 def contradictions(connection: duckdb.DuckDBPyConnection, tables: Tables, *, grace_days: int) -> list[Finding]:
     """Every contradiction in the checked tables that `connection` holds, with counts and examples."""
     _make_lines(connection, tables)
-    found = []
+    findings = []
     for item in _all(tables, grace_days):
         count = _count(connection, item.rows)
         if count:
-            found.append(_finding(connection, item, count))
-    return found
+            findings.append(_finding(connection, item, count))
+    return findings
 
 
 def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
@@ -99,14 +99,14 @@ def _accounts(tables: Tables) -> Iterator[Contradiction]:
     yield Contradiction("accounts", "account_id", "of accounts without any contract", todo, rows, "account_id")
     if tables.has("accounts", "customer_since"):
         rows = "accounts JOIN spans USING (account_id) WHERE customer_since > first_start"
-        shown = "concat(account_id, ': ', customer_since, ' after ', first_start)"
+        example = "concat(account_id, ': ', customer_since, ' after ', first_start)"
         todo = "Tenure is counted from the first line."
-        yield Contradiction("accounts", "customer_since", "later than the first line's start", todo, rows, shown)
+        yield Contradiction("accounts", "customer_since", "later than the first line's start", todo, rows, example)
     for fit in FITS:
         if tables.has("accounts", fit):
             rows = f"accounts WHERE {fit} < 0 OR {fit} > 1"
-            shown = f"concat(account_id, ': ', {fit})"
-            yield Contradiction("accounts", fit, "outside 0 to 1", "Scale it to 0 to 1.", rows, shown)
+            example = f"concat(account_id, ': ', {fit})"
+            yield Contradiction("accounts", fit, "outside 0 to 1", "Scale it to 0 to 1.", rows, example)
 
 
 def _contracts(tables: Tables) -> Iterator[Contradiction]:
@@ -115,32 +115,32 @@ def _contracts(tables: Tables) -> Iterator[Contradiction]:
         todo = "No account has revenue, so nothing can be forecast: map the column that holds the monthly amount."
         yield Contradiction("contracts", "mrr", "with an amount of 0", todo, rows, "contract_id")
     if tables.has("contracts", "notice_on"):
-        rows, shown = "lines WHERE notice_on > end_on", "concat(contract_id, ': ', notice_on, ' after ', end_on)"
+        rows, example = "lines WHERE notice_on > end_on", "concat(contract_id, ': ', notice_on, ' after ', end_on)"
         todo = "A notice given after the end tells nothing ahead of it."
-        yield Contradiction("contracts", "notice_on", "with a notice after the line's end", todo, rows, shown)
+        yield Contradiction("contracts", "notice_on", "with a notice after the line's end", todo, rows, example)
     if tables.has("contracts", "ended_on", "ends_on"):
-        shown = "concat(contract_id, ': ', ended_on, ' after ', ends_on)"
+        example = "concat(contract_id, ': ', ended_on, ' after ', ends_on)"
         todo = "ended_on is for an early stop; it is taken as the end."
         rows = "contracts WHERE ended_on > ends_on"
-        yield Contradiction("contracts", "ended_on", "stopped after the scheduled end", todo, rows, shown)
+        yield Contradiction("contracts", "ended_on", "stopped after the scheduled end", todo, rows, example)
 
 
 def _usage(tables: Tables) -> Iterator[Contradiction]:
     if "usage" not in tables.columns:
         return
     rows = "usage JOIN spans USING (account_id) WHERE used_on < first_start"
-    shown = "concat(account_id, ': ', used_on, ' before ', first_start)"
+    example = "concat(account_id, ': ', used_on, ' before ', first_start)"
     todo = "Correct the dates or the account; such usage counts as seen before the contract."
-    yield Contradiction("usage", "used_on", "before the account's first contract starts", todo, rows, shown)
+    yield Contradiction("usage", "used_on", "before the account's first contract starts", todo, rows, example)
     if tables.has("usage", "quantity"):
         todo = "Such a row counts as no use of that day and lowers the sums: correct it, or leave it out."
-        shown = "concat(account_id, ': ', quantity)"
-        yield Contradiction("usage", "quantity", "with a negative quantity", todo, "usage WHERE quantity < 0", shown)
+        example = "concat(account_id, ': ', quantity)"
+        yield Contradiction("usage", "quantity", "with a negative quantity", todo, "usage WHERE quantity < 0", example)
     if tables.has("usage", "contract_id"):
         rows = "usage u JOIN lines l USING (contract_id) WHERE used_on < starts_on"
-        shown = "concat(contract_id, ': ', used_on, ' before ', starts_on)"
+        example = "concat(contract_id, ': ', used_on, ' before ', starts_on)"
         yield Contradiction(
-            "usage", "used_on", "before the contract line they were used under starts", todo, rows, shown
+            "usage", "used_on", "before the contract line they were used under starts", todo, rows, example
         )
         rows = "usage WHERE contract_id NOT IN (SELECT contract_id FROM lines)"
         todo = "Correct contract_id, or add the line."
@@ -150,13 +150,13 @@ def _usage(tables: Tables) -> Iterator[Contradiction]:
 def _severities(tables: Tables) -> Iterator[Contradiction]:
     """Tickets of a severity that no feature knows: `P1` may be the worst or the least, so it is not guessed."""
     if tables.has("tickets", "severity"):
-        known = (*contract.MILD_CODES, *contract.SEVERE_CODES)
+        codes = (*contract.MILD_CODES, *contract.SEVERE_CODES)
         todo = (
             f"They count as not severe. Known are {', '.join(contract.MILD_CODES)} and, as severe, "
             f"{', '.join(contract.SEVERE_CODES)}: map the others in the source or in source.tables.tickets.query, with "
             "CASE severity WHEN 'P1' THEN 'critical' ELSE severity END AS severity."
         )
-        rows = f"tickets WHERE NOT {one_of('severity', *known)}"
+        rows = f"tickets WHERE NOT {one_of('severity', *codes)}"
         yield Contradiction("tickets", "severity", "of a severity that is not known", todo, rows, "severity")
 
 
@@ -184,18 +184,18 @@ def _recorded_before(tables: Tables) -> Iterator[Contradiction]:
     for table in ("usage", "engagement", "tickets", "surveys"):
         if tables.has(table, "recorded_at"):
             rows = f"{table} WHERE CAST(recorded_at AS DATE) < {_day(table)}"
-            shown = f"concat(account_id, ': ', CAST(recorded_at AS DATE), ' before ', {_day(table)})"
+            example = f"concat(account_id, ': ', CAST(recorded_at AS DATE), ' before ', {_day(table)})"
             todo = "They count from the day they happened."
-            yield Contradiction(table, "recorded_at", "recorded before the event", todo, rows, shown)
+            yield Contradiction(table, "recorded_at", "recorded before the event", todo, rows, example)
 
 
 def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
     for table, first, then in ORDERED:
         if tables.has(table, first, then):
             rows = f"{table} WHERE {then} < {first}"
-            shown = f"concat(account_id, ': ', {then}, ' before ', {first})"
+            example = f"concat(account_id, ': ', {then}, ' before ', {first})"
             todo = "Correct the one that is wrong."
-            yield Contradiction(table, then, f"with {then} before {first}", todo, rows, shown)
+            yield Contradiction(table, then, f"with {then} before {first}", todo, rows, example)
 
 
 def _scores(tables: Tables) -> Iterator[Contradiction]:
@@ -215,13 +215,13 @@ def _churn_events(tables: Tables) -> Iterator[Contradiction]:
         return
     runs_on = "starts_on <= churned_on AND COALESCE(end_on, DATE '9999-12-31') > churned_on"
     rows = f"churn_events c SEMI JOIN lines l ON c.account_id = l.account_id AND {runs_on}"
-    shown = "concat(account_id, ': ', churned_on)"
+    example = "concat(account_id, ': ', churned_on)"
     todo = "Who left is what contracts say: close the line (ended_on) if the account really left."
-    yield Contradiction("churn_events", "churned_on", "with a subscription still open", todo, rows, shown)
+    yield Contradiction("churn_events", "churned_on", "with a subscription still open", todo, rows, example)
     rows = "churn_events c JOIN spans USING (account_id) WHERE churned_on < first_start"
-    shown = "concat(account_id, ': ', churned_on, ' before ', first_start)"
+    example = "concat(account_id, ': ', churned_on, ' before ', first_start)"
     what = "before the account's first contract starts"
-    yield Contradiction("churn_events", "churned_on", what, "Correct the dates or the account.", rows, shown)
+    yield Contradiction("churn_events", "churned_on", what, "Correct the dates or the account.", rows, example)
 
 
 def _rates(tables: Tables) -> Iterator[Contradiction]:
@@ -231,10 +231,10 @@ def _rates(tables: Tables) -> Iterator[Contradiction]:
     first = "(SELECT currency, min(month) AS first_month, max(month) AS last_month FROM fx_rates GROUP BY 1)"
     rows = f"lines JOIN {first} USING (currency) WHERE starts_on < first_month AND COALESCE(end_on > first_month, TRUE)"
     todo = "Add earlier rates; snapshots before the first one cannot value these lines."
-    shown = "concat(currency, ' from ', first_month)"
-    yield Contradiction("contracts", "currency", "starting before the currency's first rate", todo, rows, shown)
+    example = "concat(currency, ' from ', first_month)"
+    yield Contradiction("contracts", "currency", "starting before the currency's first rate", todo, rows, example)
     rows = f"{first} WHERE last_month < DATE '{tables.data_until}' - {STALE_RATE_DAYS}"
-    shown = "concat(currency, ' until ', last_month)"
+    example = "concat(currency, ' until ', last_month)"
     todo = "Add newer rates; until then the last one stands."
     rows = f"fx_rates WHERE (currency, month) IN (SELECT (currency, last_month) FROM {rows})"
     what = f"holding a currency's last rate, more than {STALE_RATE_DAYS} days before the data end"

@@ -89,11 +89,11 @@ def _number(many: str) -> str:
 
 def _line_numbers(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
     """Of each rejected record the number of its first line: DuckDB counts records, and one may hold line breaks."""
-    found = connection.execute(f"""
+    rows = connection.execute(f"""
         SELECT DISTINCT file_path, CAST(line_byte_position AS BIGINT)
         FROM rejects_{name} JOIN scans_{name} USING (scan_id, file_id) ORDER BY ALL""").fetchall()
-    numbers = [number for file, places in groupby(found, itemgetter(0)) for number in _lines_at(Path(file), places)]
-    columns = {"file_path": [file for file, _ in found], "line_byte_position": [place for _, place in found]}
+    numbers = [number for file, places in groupby(rows, itemgetter(0)) for number in _lines_at(Path(file), places)]
+    columns = {"file_path": [file for file, _ in rows], "line_byte_position": [place for _, place in rows]}
     return pa.table(columns | {"line_number": numbers})
 
 

@@ -145,9 +145,9 @@ def _newest(paces: Sequence[Pace]) -> Until:
 
 
 def _and_more(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN_COLUMNS])
+    listed = ", ".join(names[:SHOWN_COLUMNS])
     more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
-    return f"{shown}{more} reach{'es' if len(names) == 1 else ''}"
+    return f"{listed}{more} reach{'es' if len(names) == 1 else ''}"
 
 
 def _stray(rows: int) -> str:
@@ -207,15 +207,17 @@ def _from_lines(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequ
     if first is None:
         return None
     newest = _newest([first])
-    told = max([newest, *(_newest([pace]) for pace in _paces(connection, tables, (NOTICES,)))], key=lambda it: it.day)
-    reach = {pace.name: _at_usual_pace(pace, told.day) for pace in _paces(connection, tables, (STARTS, STOPS))}
+    latest = max([newest, *(_newest([pace]) for pace in _paces(connection, tables, (NOTICES,)))], key=lambda it: it.day)
+    reach = {pace.name: _at_usual_pace(pace, latest.day) for pace in _paces(connection, tables, (STARTS, STOPS))}
     name, last = max(reach.items(), key=lambda item: item[1])
-    if last >= told.day:
+    if last >= latest.day:
         why = f"no signatures or events tell; up to {last} {name} goes on at its usual pace"
         return Until(last + timedelta(days=1), (name,), why, is_from_starts=True)
-    what = "first line of an account starts" if told is newest else "notice was given"
-    why = f"no signatures or events tell; the newest {what} on {told.day - timedelta(days=1)} ({told.decided_by[0]})"
-    return Until(told.day, told.decided_by, why, is_from_starts=True)
+    what = "first line of an account starts" if latest is newest else "notice was given"
+    why = (
+        f"no signatures or events tell; the newest {what} on {latest.day - timedelta(days=1)} ({latest.decided_by[0]})"
+    )
+    return Until(latest.day, latest.decided_by, why, is_from_starts=True)
 
 
 def _first_starts(connection: duckdb.DuckDBPyConnection) -> Pace | None:
@@ -253,14 +255,14 @@ def _beyond(connection: duckdb.DuckDBPyConnection, pace: Pace, until: Until) -> 
 
 def _far_starts(connection: duckdb.DuckDBPyConnection, starts: Sequence[Pace], until: Until) -> list[Finding]:
     """The warning of lines that start far beyond the data and all other lines; lines signed ahead are as usual."""
-    found = []
+    findings = []
     for pace in starts:
         from_day = max(until.day + timedelta(days=FAR_AHEAD_DAYS), _bulk_end(pace) + timedelta(days=1))
         if pace.days[-1] >= from_day:
             what = f"on or after {from_day}, far beyond where the data and the other lines end"
             todo = "Correct them if the year is mistyped; until then they have no revenue."
-            found.append(_from_day_on(connection, pace, from_day, what, todo))
-    return found
+            findings.append(_from_day_on(connection, pace, from_day, what, todo))
+    return findings
 
 
 def _from_day_on(connection: duckdb.DuckDBPyConnection, pace: Pace, from_day: date, what: str, todo: str) -> Finding:

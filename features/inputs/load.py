@@ -163,8 +163,8 @@ def _staged_and_checked(
     staged = {}
     for name, table in opened.items():
         progress(f"reading {name}")
-        stage, found = _stage(connection, contract.TABLES[name], table, params, source)
-        problems += found
+        stage, findings = _stage(connection, contract.TABLES[name], table, params, source)
+        problems += findings
         if stage is not None:
             staged[name] = stage
     checked = {}
@@ -173,8 +173,8 @@ def _staged_and_checked(
         progress(f"checking {name}")
         checked[name] = check_table(connection, stage, source, params.revenue.currency, keyed)
         problems += checked[name].errors
-    remotes, found = ({}, []) if engine is None else look(engine, source, progress)
-    problems += found
+    remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
+    problems += findings
     passed = Passed(staged, checked, keyed, remotes)
     if problems:
         progress("checking the tables together")
@@ -221,8 +221,8 @@ def _required(table: str) -> tuple[str, ...]:
 
 
 def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tuple[Finding, ...]:
-    found = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
-    return tuple(sorted([*found, *more], key=_by_table))
+    warnings = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
+    return tuple(sorted([*warnings, *more], key=_by_table))
 
 
 def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
@@ -291,12 +291,12 @@ def _write(
             _write_quarantine(connection, staged, working / QUARANTINE)
         connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
     connection.execute("DETACH made")
-    with open_duckdb(params.budget, database) as made:
-        return _describe(made, passed, params, source, database, fingerprint)
+    with open_duckdb(params.budget, database) as stored:
+        return _describe(stored, passed, params, source, database, fingerprint)
 
 
 def _describe(
-    made: duckdb.DuckDBPyConnection,
+    connection: duckdb.DuckDBPyConnection,
     passed: Passed,
     params: Params,
     source: Source,
@@ -306,16 +306,16 @@ def _describe(
     """Store what is known about the tables that were written, and what the check tells of them."""
     columns = {name: staged.columns for name, staged in passed.staged.items()}
     lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
-    until = _until(made, columns, params)
+    until = _until(connection, columns, params)
     if until is None:
         raise ValueError("the checked contracts hold no start")
     tables = Tables(database, columns, lags, until.day, "", fingerprint)
-    report = _report(made, passed, tables, until, params)
+    report = _report(connection, passed, tables, until, params)
     if source.engine != "duckdb":
         tables, report = with_remotes(tables, report, passed.remotes, source)
-    tables = finish(made, tables)
-    made.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
-    made.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
+    tables = finish(connection, tables)
+    connection.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
+    connection.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)
 
 
@@ -330,10 +330,10 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, fol
     folder.mkdir(exist_ok=True)
     texts = {column: f"CAST(s.{named(column)} AS VARCHAR)" for column in staged.columns}
     texts |= {column.name: f"COALESCE({texts[column.name]}, s.{raw(column.name)})" for column in staged.unread}
-    shown = ", ".join(f"{text} AS {named(column)}" for column, text in texts.items())
+    columns = ", ".join(f"{text} AS {named(column)}" for column, text in texts.items())
     file = quoted(str(folder / f"{staged.table.name}.parquet"))
     connection.execute(f"""
-        COPY (SELECT b.reason, {shown} FROM {staged.name} s JOIN bad_{staged.table.name} b ON b.bad = s.rowid
+        COPY (SELECT b.reason, {columns} FROM {staged.name} s JOIN bad_{staged.table.name} b ON b.bad = s.rowid
               UNION ALL BY NAME SELECT reason FROM unread_{staged.table.name}
               ORDER BY ALL) TO {file} (FORMAT parquet)""")
 
@@ -359,9 +359,11 @@ def _report(
 def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked: Checked) -> TableReport:
     table = staged.table
     day = "starts_on" if table.name == "contracts" else table.event_day or ("month" if table.name == "fx_rates" else "")
-    shown = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
-    first, last = connection.execute(f"SELECT {shown} FROM {table.name}").fetchone() or (None, None)
-    kept = checked.rows - checked.left_out
+    days = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
+    first, last = connection.execute(f"SELECT {days} FROM {table.name}").fetchone() or (None, None)
+    rows_kept = checked.rows - checked.left_out
     columns = tuple(column.name for column in staged.declared)
     absent = tuple(name for name in table.names if name not in columns)
-    return TableReport(table.name, checked.rows, kept, checked.left_out, columns, absent, staged.extra, first, last)
+    return TableReport(
+        table.name, checked.rows, rows_kept, checked.left_out, columns, absent, staged.extra, first, last
+    )

@@ -30,7 +30,7 @@ class Opened:
 
 def near(name: str, names: Sequence[str]) -> str:
     """A suggestion where `name` nearly is one of `names`, whatever the case, else nothing."""
-    lowered = {known.lower(): known for known in names}
+    lowered = {choice.lower(): choice for choice in names}
     close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
     return f" Did you mean {lowered[close[0]]}?" if close else ""
 
@@ -85,7 +85,7 @@ def files_of(path: Path, name: str, setting: TableSource) -> list[Path]:
         places = [place for place in places if place.exists()]
     elif has_magic(setting.file):
         pattern = str(_base(path) / setting.file)  # Path.glob takes no absolute pattern
-        places = [Path(found) for found in glob(pattern, recursive=True)]  # noqa: PTH207
+        places = [Path(match) for match in glob(pattern, recursive=True)]  # noqa: PTH207
     else:
         places = [_base(path) / setting.file]
     if setting.file is None and len(places) > 1:
@@ -182,12 +182,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _unknown_tables(source: Source) -> list[Finding]:
-    known = list(contract.TABLES)
+    table_names = list(contract.TABLES)
     return [
         Finding(
             f"source.tables.{name}",
             "is no table of the contract",
-            f"The tables are {listed(known)}.{near(name, known)}",
+            f"The tables are {listed(table_names)}.{near(name, table_names)}",
         )
         for name in source.tables
         if name not in contract.TABLES

@@ -91,20 +91,20 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
         yield Rule(column.name, "without a value", todo, missing, row, row_level, is_missing=True)
     if not may_be_unread(column):
         return
-    unread, shown = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
+    unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
     if column.allowed:
         level = row_level if column.blank else Level.VALUE
         todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
-        yield Rule(column.name, "with a value that is not allowed", todo, unread, shown, level)
+        yield Rule(column.name, "with a value that is not allowed", todo, unread, example, level)
     elif column.type is Type.MONEY:
         infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
         todo = "Give a finite amount."
-        yield Rule(column.name, "with an amount that is not finite", todo, infinite, shown, row_level)
+        yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
         unread += f" AND NOT {infinite}"
-        yield Rule(column.name, "with a value that is no amount", _readable(column), unread, shown, row_level)
+        yield Rule(column.name, "with a value that is no amount", _readable(column), unread, example, row_level)
     else:
         what = f"with a value that is no {KINDS[column.type]}"
-        yield Rule(column.name, what, _readable(column), unread, shown, row_level)
+        yield Rule(column.name, what, _readable(column), unread, example, row_level)
     if column.type is Type.NUMBER:
         what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
         large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
@@ -152,9 +152,9 @@ def _repeated(staged: Staged, level: Level) -> Rule:
     todo = f"A row is known by {', '.join(key)}: keep one of each."
     if level is Level.ROW:
         todo = f"A row is known by {', '.join(key)}: the first of each is kept."
-    shown = " || ' ' || ".join(f"COALESCE(CAST({named(column)} AS VARCHAR), '-')" for column in key)
+    example = " || ' ' || ".join(f"COALESCE(CAST({named(column)} AS VARCHAR), '-')" for column in key)
     bad = f"rowid IN (SELECT repeat FROM repeats_{staged.table.name})"
-    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, shown, level)
+    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level)
 
 
 def _orphan(level: Level) -> Rule:
@@ -167,14 +167,14 @@ def _orphan(level: Level) -> Rule:
 def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
     for money in ("mrr", "list_mrr"):
         if staged.has(money):
-            shown = with_key(staged, money, f"CAST({money} AS VARCHAR)")
+            example = with_key(staged, money, f"CAST({money} AS VARCHAR)")
             todo = "Recurring revenue cannot be negative: correct it, and leave credits and refunds out."
-            yield Rule(money, "with a negative amount", todo, f"{money} < 0", shown, Level.ERROR)
+            yield Rule(money, "with a negative amount", todo, f"{money} < 0", example, Level.ERROR)
     for end in ("ends_on", "ended_on"):
         if staged.has("starts_on", end):
-            shown = with_key(staged, end, f"concat(starts_on, ' after ', {end})")
+            example = with_key(staged, end, f"concat(starts_on, ' after ', {end})")
             todo = f"A line cannot start after it ends: correct starts_on or {end}."
-            yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", shown, Level.ERROR)
+            yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", example, Level.ERROR)
     if is_lines(staged):
         yield _overlap(staged)
         yield _unnamed_overlap(staged)

@@ -45,7 +45,7 @@ class Checked:
 
     def warnings(self, *, written: bool) -> list[Finding]:
         """What can be lived with, in words; where rows are left out, and where they are if the tables are written."""
-        return [_left_out(found, written) if level is Level.ROW else found for level, found in self.lived_with]
+        return [_left_out(finding, written) if level is Level.ROW else finding for level, finding in self.lived_with]
 
 
 def keyed_share(connection: duckdb.DuckDBPyConnection, staged: Staged, key: str) -> float:
@@ -85,7 +85,7 @@ def check_table(
         if count
     ]
     if staged.unread_lines:
-        findings[:0] = [(row_level_of(staged), found) for found in _unread_lines(connection, staged, rows)]
+        findings[:0] = [(row_level_of(staged), finding) for finding in _unread_lines(connection, staged, rows)]
     return _judged(staged.table, findings, rows, left_out, source.max_bad_share)
 
 
@@ -95,14 +95,14 @@ def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None
         return
     names = [named(column) for column in key_columns(staged)]
     key, same = ", ".join(names), " AND ".join(f"s.{name} IS NOT DISTINCT FROM r.{name}" for name in names)
-    known = " AND ".join(f"{named(column)} IS NOT NULL" for column in staged.table.key)
+    has_key = " AND ".join(f"{named(column)} IS NOT NULL" for column in staged.table.key)
     ordered = ", ".join(named(column) for column in staged.columns)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE repeats_{staged.table.name} AS
         SELECT repeat FROM (
             SELECT s.rowid AS repeat, row_number() OVER (PARTITION BY {key} ORDER BY {ordered}) AS nth
             FROM {staged.name} s SEMI JOIN (
-                SELECT {key} FROM {staged.name} WHERE {known} GROUP BY ALL HAVING count(*) > 1) r
+                SELECT {key} FROM {staged.name} WHERE {has_key} GROUP BY ALL HAVING count(*) > 1) r
             ON {same})
         WHERE nth > 1""")
 
@@ -150,10 +150,10 @@ def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: i
     """A finding a fault, with the first lines of it."""
     for fault, (what, todo) in UNREAD.items():
         lines = f"FROM unread_{staged.table.name} WHERE fault = {quoted(fault)}"
-        found = connection.execute(f"SELECT shown, count(*) OVER () {lines} ORDER BY file, line LIMIT {EXAMPLES}")
-        if examples := found.fetchall():
-            shown = tuple(str(row[0]) for row in examples)
-            yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, shown)
+        result = connection.execute(f"SELECT shown, count(*) OVER () {lines} ORDER BY file, line LIMIT {EXAMPLES}")
+        if examples := result.fetchall():
+            texts = tuple(str(row[0]) for row in examples)
+            yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts)
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> tuple[int, list[int]]:
@@ -176,11 +176,11 @@ def _finding(
 
 
 def _commonest(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule) -> tuple[str, ...]:
-    found = connection.execute(
+    rows = connection.execute(
         f"SELECT {rule.shown} AS shown FROM {staged.name} WHERE {rule.bad} AND shown IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
     ).fetchall()
-    return tuple(str(row[0])[:60] for row in found)
+    return tuple(str(row[0])[:60] for row in rows)
 
 
 def _lines_without(staged: Staged, name: str) -> Iterator[str]:

@@ -106,8 +106,8 @@ def open_kept(
     opened: dict[str, Opened] = {}
     problems: list[Finding] = []
     for name in STRICT:
-        relation, found = _place(engine, source, name)
-        problems += found
+        relation, findings = _place(engine, source, name)
+        problems += findings
         if relation is not None:
             connection.register(f"kept_{name}", engine.rows(f"SELECT * FROM {relation} kept", as_text=True))
             rows = connection.execute(f"DESCRIBE SELECT * FROM kept_{name}").fetchall()
@@ -134,7 +134,7 @@ def with_remotes(
         digest=hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16],
         warehouse=Warehouse(source.engine, str(source.url), selects, first_days, contents),
     )
-    told = replace(
+    changed = replace(
         report,
         tables=(*report.tables, *(_told(remote) for remote in remotes.values())),
         absent_tables=tuple(name for name in report.absent_tables if name not in remotes),
@@ -142,13 +142,13 @@ def with_remotes(
         data_until=until,
         data_until_why=why,
     )
-    return more, told
+    return more, changed
 
 
 def _told(remote: Remote) -> TableReport:
     absent = tuple(name for name in remote.table.names if name not in remote.columns)
-    kept = remote.rows - remote.left_out
-    return TableReport(remote.table.name, remote.rows, kept, remote.left_out, remote.columns, absent, (),
+    rows_kept = remote.rows - remote.left_out
+    return TableReport(remote.table.name, remote.rows, rows_kept, remote.left_out, remote.columns, absent, (),
                        remote.first_day, remote.last_day)  # fmt: skip
 
 
@@ -159,12 +159,12 @@ def look(engine: WarehouseEngine, source: Source, progress: Progress) -> tuple[d
     for name, table in contract.TABLES.items():
         if name in STRICT:
             continue
-        relation, found = _place(engine, source, name)
-        problems += found
+        relation, findings = _place(engine, source, name)
+        problems += findings
         if relation is not None:
             progress(f"counting {name}")
-            remote, found = _look(engine, table, relation, source)
-            problems += [*found, *(remote.errors if remote else ())]
+            remote, findings = _look(engine, table, relation, source)
+            problems += [*findings, *(remote.errors if remote else ())]
             remotes |= {name: remote} if remote else {}
     return remotes, problems
 
@@ -188,12 +188,12 @@ def _look(engine: WarehouseEngine, table: Table, relation: str, source: Source) 
         todo = f"Correct source.tables.{table.name}.query; it is one SELECT in {source.engine}'s SQL."
         return None, [Finding(table.name, f"cannot be read: {error}", todo)]
     mapped, problems = map_columns(table, Opened(relation, types), source.tables.get(table.name, TableSource()), ())
-    problems += [_wrong_type(table, name, types[theirs]) for name, theirs in mapped.columns.items()
-                 if kind_of(types[theirs], engine.dialect) not in FITS[table.column(name).type]]  # fmt: skip
+    problems += [_wrong_type(table, name, types[source_name]) for name, source_name in mapped.columns.items()
+                 if kind_of(types[source_name], engine.dialect) not in FITS[table.column(name).type]]  # fmt: skip
     if problems:
         return None, problems
-    typed = {name: typed_column(named(theirs), table.column(name), kind_of(types[theirs], engine.dialect),
-                                engine.dialect) for name, theirs in mapped.columns.items()}  # fmt: skip
+    typed = {name: typed_column(named(source_name), table.column(name), kind_of(types[source_name], engine.dialect),
+                                engine.dialect) for name, source_name in mapped.columns.items()}  # fmt: skip
     rules = list(_rules(table, mapped, types, typed, engine.dialect, source))
     return _counted(engine, table, relation, typed, rules, source), []
 
@@ -233,15 +233,15 @@ def _rules(
     table: Table, mapped: Mapped, types: Mapping[str, str], typed: Mapping[str, str], dialect: str, source: Source
 ) -> Iterator[_Rule]:
     """What is held against every row: the rules of the check that such columns can break."""
-    for name, theirs in mapped.columns.items():
-        column, value = table.column(name), named(theirs)
+    for name, source_name in mapped.columns.items():
+        column, value = table.column(name), named(source_name)
         if column.type is Type.NUMBER:
             what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
             yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}")
         if column.required:
             todo = "Every row needs one."
             yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL")
-        elif column.type is Type.NUMBER and kind_of(types[theirs], dialect) == "float":
+        elif column.type is Type.NUMBER and kind_of(types[source_name], dialect) == "float":
             infinite = f"ABS({value}) = CAST('Infinity' AS DOUBLE)"
             yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite)
         elif column.allowed and column.blank:
@@ -271,8 +271,8 @@ def _counted(
     looked_at = f"SELECT {', '.join([*columns, *flags])} FROM raw.{table.name}"
     row = engine.rows(_placed(engine, relation, table, _totals(table, typed, looked_at, len(rules)))).to_pylist()[0]
     marked = f"SELECT {', '.join([*columns, flags[0]])} FROM raw.{table.name}"
-    kept = f"SELECT {', '.join(typed)} FROM ({marked}) marked WHERE bad = 0"
-    select = _placed(engine, relation, table, kept)
+    good_rows = f"SELECT {', '.join(typed)} FROM ({marked}) marked WHERE bad = 0"
+    select = _placed(engine, relation, table, good_rows)
     errors, warnings = _findings(table, rules, row, source.max_bad_share)
     return Remote(table, tuple(typed), select, row["n"], row["left_out"] or 0, row["first_day"], row["last_day"],
                   row["newest_day"], _digest(engine, select, tuple(typed)), errors, warnings)  # fmt: skip
@@ -299,10 +299,10 @@ def _placed(engine: WarehouseEngine, relation: str, table: Table, core: str) -> 
 def _findings(
     table: Table, rules: Sequence[_Rule], row: dict[str, Any], limit: float
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    found = [(rule, row[f"rule_{index}"] or 0) for index, rule in enumerate(rules)]
+    counts = [(rule, row[f"rule_{index}"] or 0) for index, rule in enumerate(rules)]
     too_many = (row["left_out"] or 0) > limit * row["n"]
     findings: dict[bool, list[Finding]] = {True: [], False: []}
-    for rule, count in found:
+    for rule, count in counts:
         if count:
             findings[rule.is_error or too_many].append(
                 Finding(table.name, rule.what, rule.todo, rule.column, count, row["n"])
@@ -324,6 +324,6 @@ def _digest(engine: WarehouseEngine, select: str, columns: Sequence[str]) -> str
 
 
 def _wrong_type(table: Table, name: str, declared: str) -> Finding:
-    wanted = table.column(name).type.value
+    type_needed = table.column(name).type.value
     todo = f"Cast it in a query: source.tables.{table.name}.query."
-    return Finding(table.name, f"is {declared} there, and {wanted} is needed", todo, column=name)
+    return Finding(table.name, f"is {declared} there, and {type_needed} is needed", todo, column=name)

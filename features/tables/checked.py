@@ -146,11 +146,11 @@ class Tables:
         present = self.columns[table]
         keys = {"account_id": "account_key"} | {name: key_of(name) for name in keyed_columns(table, present)}
         keys |= {RECORDED: RECORDED_DAY} if has_recorded_day(table, present) else {}
-        shown = {name: named(name) for name in present}
-        shown |= {c.name: c.value(shown.get(c.name, "")) for c in contract.TABLES[table]}
+        cells = {name: named(name) for name in present}
+        cells |= {c.name: c.value(cells.get(c.name, "")) for c in contract.TABLES[table]}
         if keyed:
-            shown |= {name: key for name, key in keys.items() if name in present}
-        return ", ".join(f"{sql} AS {named(name)}" for name, sql in shown.items())
+            cells |= {name: key for name, key in keys.items() if name in present}
+        return ", ".join(f"{sql} AS {named(name)}" for name, sql in cells.items())
 
 
 def keyed_columns(table: str, present: Sequence[str]) -> list[str]:

@@ -29,8 +29,8 @@ class Finding:
         place = f"{self.table}.{self.column}" if self.column else self.table
         count = f"{self.rows:,} of {self.of:,} row{'s' if self.of != 1 else ''} " if self.rows else ""
         more = ", ..." if self.rows > len(self.examples) == EXAMPLES else ""
-        shown = f" ({', '.join(self.examples)}{more})"
-        return _escaped(f"{place}: {count}{self.what}{shown if self.examples else ''}. {self.todo}")
+        examples = f" ({', '.join(self.examples)}{more})"
+        return _escaped(f"{place}: {count}{self.what}{examples if self.examples else ''}. {self.todo}")
 
 
 class BadInput(Exception):

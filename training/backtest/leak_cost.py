@@ -139,21 +139,21 @@ def _cohort(tables: Tables, params: Params, progress: Progress) -> Cohort | NotM
 
 def _built(tables: Tables, dates: Sequence[date], params: Params) -> tuple[pd.DataFrame, tuple[Feature, ...]]:
     settings = params.snapshots.model_copy(update={"drop": ()})
-    made = build(
+    snapshots = build(
         tables,
         dates,
         revenue=params.revenue,
         settings=settings,
         budget=params.budget,
     )
-    return made.frame, made.features
+    return snapshots.frame, snapshots.features
 
 
-def _with_columns_of(cohort: Cohort, made: tuple[pd.DataFrame, tuple[Feature, ...]]) -> pd.DataFrame:
+def _with_columns_of(cohort: Cohort, built: tuple[pd.DataFrame, tuple[Feature, ...]]) -> pd.DataFrame:
     """The cohort's rows with the features of contracts as the copy gives them; empty where it has no such row."""
-    frame, features = made
-    ours = {feature.name for feature in cohort.features}
-    names = [f.name for f in features if f.family == FAMILY and f.name in ours and f.name in frame]
+    frame, features = built
+    cohort_names = {feature.name for feature in cohort.features}
+    names = [f.name for f in features if f.family == FAMILY and f.name in cohort_names and f.name in frame]
     keys = ["account_id", "as_of"]
     merged = cohort.frame[keys].merge(frame[[*keys, *names]], on=keys, how="left", validate="one_to_one")
     return cohort.frame.assign(**{name: merged[name].to_numpy() for name in names})
@@ -166,8 +166,8 @@ def _out_of_fold(frame: pd.DataFrame, cohort: Cohort, params: Params) -> Array:
     fold = pd.factorize(cohort.accounts, sort=True)[0] % FOLDS
     margin = np.empty(len(frame))
     for number in range(FOLDS):
-        own = fold == number
-        rows = Rows(values[~own], event[~own], np.ones(int((~own).sum())))
+        fold_rows = fold == number
+        rows = Rows(values[~fold_rows], event[~fold_rows], np.ones(int((~fold_rows).sum())))
         model = TreeHazard(
             inputs,
             trees=TREES,
@@ -179,7 +179,7 @@ def _out_of_fold(frame: pd.DataFrame, cohort: Cohort, params: Params) -> Array:
             threads=1,  # so few rows are done sooner by one
             tuning=tuning_of(params),
         )
-        margin[own] = model.fit(rows).margin(values[own])
+        margin[fold_rows] = model.fit(rows).margin(values[fold_rows])
     return margin
 
 

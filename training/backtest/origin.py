@@ -33,13 +33,13 @@ METRICS = ("nrr", "grr")
 class Task:
     """One origin's work, with all that it needs: it can be done in another process.
 
-    `known` is the dataset as it stood at the origin, `came` and `streams` what its accounts' ARR and streams came to as
-    known now, `labels` the cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are.
+    `dataset` is what was known at the origin, `actual_paths` and `streams` what its accounts' ARR and streams came to
+    as known now, `labels` the cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are.
     `with_rivals` asks for the rivals that take work, `explained` for what the model looks at.
     """
 
-    known: Dataset
-    came: Array
+    dataset: Dataset
+    actual_paths: Array
     streams: Array
     labels: Mapping[str, NDArray[np.object_]]
     params: Params
@@ -50,7 +50,7 @@ class Task:
     @property
     def horizons(self) -> list[int]:
         """The horizons that have come."""
-        return [h for h in self.params.backtest.horizons if not np.isnan(self.came[:, h]).all()]
+        return [h for h in self.params.backtest.horizons if not np.isnan(self.actual_paths[:, h]).all()]
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ def prepare(
     tables: Tables, full: Dataset, origin: date, *, params: Params, with_rivals: bool = True, explained: bool = False
 ) -> Task:
     """Gather what an origin's work needs; `full` holds all snapshots, and what became of them as known now."""
-    known = known_at(tables, full, origin, params)
+    dataset = known_at(tables, full, origin, params)
     here = full.cohort(origin)
     cuts, _ = usable_cuts(tables, params.forecast.cuts)
     labels = labels_in_force(tables, origin, cuts, params.budget)
     return Task(
-        known=known,
-        came=full.paths[here],
+        dataset=dataset,
+        actual_paths=full.paths[here],
         streams=full.streams[here],
-        inner=split(tables, known, params=params),
+        inner=split(tables, dataset, params=params),
         labels=group_labels(labels, full.frame["account_id"][here]),
         params=params,
         with_rivals=with_rivals,
@@ -93,9 +93,9 @@ def prepare(
 
 def work(task: Task) -> OriginResult:
     """Do one origin's work."""
-    known, params = task.known, task.params
-    model, _ = fit_model(known, task.inner, params)
-    cohort = known.frame[known.cohort(known.as_of)].reset_index(drop=True)
+    dataset, params = task.dataset, task.params
+    model, _ = fit_model(dataset, task.inner, params)
+    cohort = dataset.frame[dataset.cohort(dataset.as_of)].reset_index(drop=True)
     prediction = model.predict(cohort)
     rolled = roll_up(
         prediction,
@@ -104,9 +104,9 @@ def work(task: Task) -> OriginResult:
         cuts=task.labels,
         threads=params.threads,
     )
-    rivals = field.work_out(known, cohort, params) if task.with_rivals else Rivals()
+    rivals = field.work_out(dataset, cohort, params) if task.with_rivals else Rivals()
     return OriginResult(
-        known.as_of,
+        dataset.as_of,
         _account_rows(task, cohort, rolled, rivals).assign(**_cross_sells(task, cohort, prediction)),
         _portfolio_rows(task, cohort, rolled, rivals),
         _cut_rows(task, rolled),
@@ -123,23 +123,23 @@ def try_origin(
 
 def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Rivals) -> pd.DataFrame:
     """Probabilities and what came, a row an account and horizon."""
-    came, min_change, health = task.came, task.params.model.min_change, baselines.health_score(cohort)
+    actual, min_change, health = task.actual_paths, task.params.model.min_change, baselines.health_score(cohort)
     parts = []
     for horizon in task.horizons:
         parts.append(
             pd.DataFrame(
                 {
                     "account_id": cohort["account_id"],
-                    "origin": pd.Timestamp(task.known.as_of),
+                    "origin": pd.Timestamp(task.dataset.as_of),
                     "horizon_months": horizon,
-                    "arr": came[:, 0],
+                    "arr": actual[:, 0],
                     "health_score": health,
                     **{f"cut_{name}": labels for name, labels in task.labels.items()},
-                    "churned": (came[:, horizon] == 0).astype(float),
-                    "expanded": field.grew(came[:, 0], came[:, horizon], min_change),
+                    "churned": (actual[:, horizon] == 0).astype(float),
+                    "expanded": field.grew(actual[:, 0], actual[:, horizon], min_change),
                     "churn_probability": rolled.accounts.churn_probability[:, horizon - 1],
                     "expansion_probability": rolled.accounts.expansion_probability[:, horizon - 1],
-                    **field.account_columns(task.known, cohort, horizon, rivals, min_change),
+                    **field.account_columns(task.dataset, cohort, horizon, rivals, min_change),
                 }
             )
         )
@@ -148,16 +148,16 @@ def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Riva
 
 def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> dict[str, Array]:
     """Chances of at least one cross-sell and whether one came, horizon by horizon as `_account_rows`."""
-    rows, probability = at_risk(cohort, task.came), prediction.cross_sell_probability()
+    rows, probability = at_risk(cohort, task.actual_paths), prediction.cross_sell_probability()
     sold = cross_sold(rows, task.streams, task.params.model.min_change)
-    came = []
+    counts = []
     for horizon in task.horizons:
         within, count = rows.ahead <= horizon, len(cohort)
         some = np.bincount(rows.row, weights=within & (sold == 1), minlength=count) > 0
         untold = np.bincount(rows.row, weights=within & np.isnan(sold), minlength=count) > 0
-        came.append(np.where(~some & untold, np.nan, some))
+        counts.append(np.where(~some & untold, np.nan, some))
     return {
-        "cross_sold": np.concatenate(came),
+        "cross_sold": np.concatenate(counts),
         "cross_sell_probability": np.concatenate([probability[:, horizon - 1] for horizon in task.horizons]),
     }
 
@@ -170,7 +170,7 @@ def _portfolio_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Ri
         for metric in METRICS:
             row = _forecast_row(task, rolled, 0, horizon, metric, everyone)
             if metric == "nrr":
-                for name, draws in field.nrr_draws(task.known, cohort, horizon, rivals).items():
+                for name, draws in field.nrr_draws(task.dataset, cohort, horizon, rivals).items():
                     row[name], row[f"{name}_crps"] = float(draws.mean()), crps(draws, row["actual"])
             rows.append(row)
     return pd.DataFrame(rows)
@@ -194,10 +194,10 @@ def _forecast_row(
 ) -> dict[str, Any]:
     """One forecast of a group beside what came: summary of the draws, and their CRPS."""
     draws = rolled.draws[metric][group, horizon - 1]
-    start, end = task.came[here, 0], task.came[here, horizon]
+    start, end = task.actual_paths[here, 0], task.actual_paths[here, horizon]
     actual = float((end if metric == "nrr" else np.minimum(start, end)).sum() / start.sum())
     return {
-        "origin": pd.Timestamp(task.known.as_of),
+        "origin": pd.Timestamp(task.dataset.as_of),
         "horizon_months": horizon,
         "metric": metric,
         "accounts": int(here.sum()),

@@ -29,15 +29,15 @@ class Rivals:
     time_series: Array | None = None
 
 
-def work_out(known: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
+def work_out(dataset: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
     """Fit the logistic regression and the time series to what was known at the origin."""
     settings = replace(settings_of(params), learner="logistic")
-    model = OutcomeModel(known.inputs, settings).fit(known.frame, known.paths)
+    model = OutcomeModel(dataset.inputs, settings).fit(dataset.frame, dataset.paths)
     prediction, paths = model.predict(cohort), paths_settings(params)
     rolled = roll_up(prediction, paths, horizon_months=model.horizon_months, threads=params.threads)
-    month = ~np.isnan(known.paths[:, 1])
+    month = ~np.isnan(dataset.paths[:, 1])
     growth = time_series.monthly_growth(
-        known.paths[month, 0], known.paths[month, 1], known.frame["as_of"].to_numpy()[month]
+        dataset.paths[month, 0], dataset.paths[month, 1], dataset.frame["as_of"].to_numpy()[month]
     )
     series = time_series.simulate_nrr(
         growth, months=model.horizon_months, draws=params.forecast.draws, seed=params.seed
@@ -46,33 +46,33 @@ def work_out(known: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
 
 
 def account_columns(
-    known: Dataset, cohort: pd.DataFrame, horizon: int, rivals: Rivals, min_change: float
+    dataset: Dataset, cohort: pd.DataFrame, horizon: int, rivals: Rivals, min_change: float
 ) -> dict[str, Array]:
     """Each rival's probability of churn and of expansion by the horizon: `churn_base`, `expansion_health` and so on."""
-    chosen, months = _past_window(known, horizon)
-    past, paths = known.frame[chosen].reset_index(drop=True), known.paths[chosen]
+    chosen, months = _past_window(dataset, horizon)
+    past, paths = dataset.frame[chosen].reset_index(drop=True), dataset.paths[chosen]
     span = {"horizon_months": horizon, "window_months": months}
     band, band_now = _bands(past), _bands(cohort)
-    found: dict[str, Array] = {}
+    columns: dict[str, Array] = {}
     for outcome, event in _events(paths, months, min_change).items():
         base = float(1 - (1 - event.mean()) ** (horizon / months))
-        found[f"{outcome}_base"] = np.full(len(cohort), base)
-        found[f"{outcome}_segments"] = baselines.segment_term_rates(
+        columns[f"{outcome}_base"] = np.full(len(cohort), base)
+        columns[f"{outcome}_segments"] = baselines.segment_term_rates(
             event, _cells(past, months), _cells(cohort, horizon), **span
         )
-        found[f"{outcome}_health"] = baselines.cell_rates(event, band, band_now, **span)
+        columns[f"{outcome}_health"] = baselines.cell_rates(event, band, band_now, **span)
         if rivals.logistic is not None:
             probability = getattr(rivals.logistic.accounts, f"{outcome}_probability")
-            found[f"{outcome}_logistic"] = probability[:, horizon - 1]
-    return found
+            columns[f"{outcome}_logistic"] = probability[:, horizon - 1]
+    return columns
 
 
-def nrr_draws(known: Dataset, cohort: pd.DataFrame, horizon: int, rivals: Rivals) -> dict[str, Array]:
+def nrr_draws(dataset: Dataset, cohort: pd.DataFrame, horizon: int, rivals: Rivals) -> dict[str, Array]:
     """Each rival's draws of NRR over the horizon; a forecast of one number is a single draw."""
-    window = _longest_known_window(known)
-    start_of_window = known.frame["as_of"].max() - pd.DateOffset(months=window)
-    rows = (known.frame["as_of"] == start_of_window).to_numpy()
-    past, start, end = known.frame[rows], known.paths[rows, 0], known.paths[rows, window]
+    window = _longest_known_window(dataset)
+    start_of_window = dataset.frame["as_of"].max() - pd.DateOffset(months=window)
+    rows = (dataset.frame["as_of"] == start_of_window).to_numpy()
+    past, start, end = dataset.frame[rows], dataset.paths[rows, 0], dataset.paths[rows, window]
     scaled: Mapping[str, int] = {"window_months": window}
     points = {
         "everything_renews": baselines.everything_renews(horizon),
@@ -81,12 +81,12 @@ def nrr_draws(known: Dataset, cohort: pd.DataFrame, horizon: int, rivals: Rivals
             start, end, _segment(past), cohort["arr"].to_numpy(float), _segment(cohort), horizon, **scaled
         ),
     }
-    found = {name: np.array([value]) for name, value in points.items()}
+    draws = {name: np.array([value]) for name, value in points.items()}
     if rivals.time_series is not None:
-        found["time_series"] = rivals.time_series[horizon - 1]
+        draws["time_series"] = rivals.time_series[horizon - 1]
     if rivals.logistic is not None:
-        found["logistic"] = rivals.logistic.draws["nrr"][0, horizon - 1]
-    return found
+        draws["logistic"] = rivals.logistic.draws["nrr"][0, horizon - 1]
+    return draws
 
 
 def grew(before: Array, after: Array, min_change: float) -> Array:
@@ -101,13 +101,13 @@ def _events(paths: Array, months: int, min_change: float) -> dict[str, Array]:
     }
 
 
-def _past_window(known: Dataset, horizon: int) -> tuple[NDArray[np.bool_], int]:
+def _past_window(dataset: Dataset, horizon: int) -> tuple[NDArray[np.bool_], int]:
     """Which past rows show what comes within how many months: the newest cohort of the horizon, else all of a month."""
-    complete = ~np.isnan(known.paths[:, horizon])
+    complete = ~np.isnan(dataset.paths[:, horizon])
     if not complete.any():
-        return ~np.isnan(known.paths[:, 1]), 1
-    newest = known.frame["as_of"][complete].max()
-    return complete & (known.frame["as_of"] == newest).to_numpy(), horizon
+        return ~np.isnan(dataset.paths[:, 1]), 1
+    newest = dataset.frame["as_of"][complete].max()
+    return complete & (dataset.frame["as_of"] == newest).to_numpy(), horizon
 
 
 def _bands(frame: pd.DataFrame) -> NDArray[np.object_]:
@@ -125,7 +125,7 @@ def _segment(frame: pd.DataFrame) -> "pd.Series[str]":
     return frame["segment"].fillna("") if "segment" in frame.columns else pd.Series("", index=frame.index)
 
 
-def _longest_known_window(known: Dataset) -> int:
+def _longest_known_window(dataset: Dataset) -> int:
     """Twelve months, or as many as the paths reach or there are snapshots before the origin."""
-    reached: int = known.paths.shape[1] - 1
-    return min(12, reached, known.frame["as_of"].nunique() - 1)
+    reached: int = dataset.paths.shape[1] - 1
+    return min(12, reached, dataset.frame["as_of"].nunique() - 1)

@@ -97,15 +97,15 @@ class BacktestResult:
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
-        found = self.findings
-        shown = ("skill", "portfolio", "cross_sells", "capacity", "portfolio_by_cut", "scores_by_cut", "forecasts")
+        findings = self.findings
+        tables = ("skill", "portfolio", "cross_sells", "capacity", "portfolio_by_cut", "scores_by_cut", "forecasts")
         return {
-            "origins": [origin.isoformat() for origin in found.origins],
+            "origins": [origin.isoformat() for origin in findings.origins],
             "run_id": self.record.run_id,
             "report": str(self.page),
-            "verdict": found.verdict,
-            "scores": summary.score_rows(found.scores),
-            **{name: summary.json_rows(found.tables[name]) for name in shown},
+            "verdict": findings.verdict,
+            "scores": summary.score_rows(findings.scores),
+            **{name: summary.json_rows(findings.tables[name]) for name in tables},
         }
 
 
@@ -121,11 +121,13 @@ def backtest(tables: Tables, *, params: Params, progress: Progress = silent) -> 
     """
     require_store(params)
     full, origins = history(tables, params=params, progress=progress)
-    found = roll(tables, full, origins, params=params, progress=progress)
-    page = html_report.render(found.verdict, found.tables, found.scores, found.explained, _about(tables, found))
-    record = record_evaluation(_evidence(found, page), tables=tables, params=params)
-    file = html_report.write(page, found.tables, params.data_dir / "backtests", record.run_id)
-    return BacktestResult(found, record, file)
+    findings = roll(tables, full, origins, params=params, progress=progress)
+    page = html_report.render(
+        findings.verdict, findings.tables, findings.scores, findings.explained, _about(tables, findings)
+    )
+    record = record_evaluation(_evidence(findings, page), tables=tables, params=params)
+    file = html_report.write(page, findings.tables, params.data_dir / "backtests", record.run_id)
+    return BacktestResult(findings, record, file)
 
 
 def history(tables: Tables, *, params: Params, progress: Progress = silent) -> tuple[Dataset, list[date]]:
@@ -211,28 +213,28 @@ def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
     BadInput
         No date has both enough history before it and a horizon that has come.
     """
-    horizons, wanted, step = params.backtest.horizons, params.backtest.origins, params.backtest.every_months
+    horizons, count, step = params.backtest.horizons, params.backtest.origins, params.backtest.every_months
     newest = len(dates) - 1
     anchor = newest - max(horizons)
     earlier = range(anchor, params.model.min_months - 2, -step)
     later = range(max(anchor, params.model.min_months - 1 - step) + step, newest - min(horizons) + 1, step)
-    chosen = sorted([*earlier, *later][:wanted])
+    chosen = sorted([*earlier, *later][:count])
     if not chosen:
         needed = f"{params.model.min_months} (model.min_months) + {min(horizons)} (the shortest of backtest.horizons)"
         what = f"there are {len(dates)} monthly snapshots, and {needed} are needed to test a forecast"
-        found = Finding("training data", what, "Add history, or lower one of the two")
-        raise BadInput([found], stored=SNAPSHOTS_STORED)
+        problem = Finding("training data", what, "Add history, or lower one of the two")
+        raise BadInput([problem], stored=SNAPSHOTS_STORED)
     return [dates[position] for position in chosen]
 
 
 def scores(accounts: pd.DataFrame, horizons: Sequence[int]) -> tuple[AccountScore, ...]:
     """Scores of churn and expansion at each horizon, all origins together."""
-    found = []
+    results = []
     for outcome, event in EVENTS.items():
         for horizon in horizons:
             part = accounts[accounts["horizon_months"] == horizon]
             if len(part):
-                found.append(
+                results.append(
                     score_accounts(
                         outcome,
                         horizon,
@@ -244,27 +246,27 @@ def scores(accounts: pd.DataFrame, horizons: Sequence[int]) -> tuple[AccountScor
                         window=windows_of(part["origin"], horizon),
                     )
                 )
-    return tuple(found)
+    return tuple(results)
 
 
-def _about(tables: Tables, found: Findings) -> dict[str, str]:
+def _about(tables: Tables, findings: Findings) -> dict[str, str]:
     """What the report says of itself."""
-    params = found.params
+    params = findings.params
     return {
         "Data": f"{params.source_name}, until {tables.data_until}, digest {tables.digest}",
-        "Origins": ", ".join(origin.isoformat() for origin in found.origins),
+        "Origins": ", ".join(origin.isoformat() for origin in findings.origins),
         "Learner": f"{params.model.learner}, {params.forecast.draws:,} simulated futures, seed {params.seed}",
         "Rules": ", ".join(f"{name} {value}" for name, value in params.rules.items()),
     }
 
 
-def _evidence(found: Findings, page: str) -> list[Evidence]:
-    shown = ("cross_sells", "capacity", "capacity_curve", "portfolio_by_cut", "scores_by_cut", "forecasts_by_cut")
+def _evidence(findings: Findings, page: str) -> list[Evidence]:
+    tables = ("cross_sells", "capacity", "capacity_curve", "portfolio_by_cut", "scores_by_cut", "forecasts_by_cut")
     return [
-        *summary.score_evidence(found.scores),
-        *summary.portfolio_evidence(found.portfolio, found.tables["portfolio"]),
-        *summary.skill_evidence(found.tables["skill"]),
-        *summary.explanation_evidence(found.explained),
-        *(Table(name, found.tables[name]) for name in shown),
+        *summary.score_evidence(findings.scores),
+        *summary.portfolio_evidence(findings.portfolio, findings.tables["portfolio"]),
+        *summary.skill_evidence(findings.tables["skill"]),
+        *summary.explanation_evidence(findings.explained),
+        *(Table(name, findings.tables[name]) for name in tables),
         Page("report", page),
     ]

@@ -34,10 +34,10 @@ def _against(part: pd.DataFrame) -> str:
     trace = first["finding"] == TOO_FEW_EVENTS
     what += ", as a trace" if trace else ""
     if better.empty:
-        said = f"no better {measure} than any of {_listed(other)}."
-        return f"{what}: {said}" if trace else f"BEATS NO BASELINE: {what} has {said}"
-    said = f"{what}: better {measure} than {_listed(better)}"
-    return said + (f"; no better than {_listed(other)}." if len(other) else ", all that it was held against.")
+        line = f"no better {measure} than any of {_listed(other)}."
+        return f"{what}: {line}" if trace else f"BEATS NO BASELINE: {what} has {line}"
+    line = f"{what}: better {measure} than {_listed(better)}"
+    return line + (f"; no better than {_listed(other)}." if len(other) else ", all that it was held against.")
 
 
 def _listed(part: pd.DataFrame) -> str:
@@ -55,12 +55,12 @@ def _caution(table: pd.DataFrame) -> list[str]:
     few = [row for row in rows if row["windows_apart"] < ENOUGH_WINDOWS]
     if not few:
         return []
-    said = "; ".join(
+    text = "; ".join(
         f"{counted(row['horizon_months'], 'month')} ahead {row['windows_apart']} of {counted(row['origins'], 'origin')}"
         for row in few
     )
     return [
-        f"TOO FEW ORIGINS to tell skill from luck, whose windows do not overlap: {said} ({ENOUGH_WINDOWS} are needed). "
+        f"TOO FEW ORIGINS to tell skill from luck, whose windows do not overlap: {text} ({ENOUGH_WINDOWS} are needed). "
         "Read these comparisons as a trace, not as a proof."
     ]
 
@@ -69,9 +69,9 @@ def verdict(scores: Sequence[AccountScore], since: date) -> list[str]:
     """The finding in words, first of all: whether the model tells accounts apart better than rates without a model."""
     lines = []
     for outcome in dict.fromkeys(score.outcome for score in scores):
-        found = [score for score in scores if score.outcome == outcome]
+        own_scores = [score for score in scores if score.outcome == outcome]
         skilled, unskilled, few = (
-            [score for score in found if score.finding == what] for what in ("skill", "no skill", TOO_FEW_EVENTS)
+            [score for score in own_scores if score.finding == what] for what in ("skill", "no skill", TOO_FEW_EVENTS)
         )
         if skilled:
             lines.append(_skill(outcome, skilled, since))
@@ -91,14 +91,16 @@ def _skill(outcome: str, skilled: Sequence[AccountScore], since: date) -> str:
     """At which horizons the base rate is beaten and, of those, the rates by segment and term end."""
     better = [score for score in skilled if score.beats_segments]
     equal = [score for score in skilled if not score.beats_segments]
-    said = [
+    lines = [
         f"{outcome.capitalize()} probabilities beat the base rate {_ahead(skilled)}, tested out of time from {since}."
     ]
     if better:
-        said.append(f"They also beat the past rates by segment and term end {_ahead(better)}.")
+        lines.append(f"They also beat the past rates by segment and term end {_ahead(better)}.")
     if equal:
-        said.append(f"They are not better, beyond chance, than the past rates by segment and term end {_ahead(equal)}.")
-    return " ".join(said)
+        lines.append(
+            f"They are not better, beyond chance, than the past rates by segment and term end {_ahead(equal)}."
+        )
+    return " ".join(lines)
 
 
 def _ahead(scores: Sequence[AccountScore]) -> str:
@@ -118,13 +120,13 @@ def _no_skill(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
 def _too_few(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
     """At which horizons the outcome came to how few accounts, and why there may be more rows than accounts."""
     again = any(score.events > score.accounts for score in scores)
-    came = "; ".join(
+    counts = "; ".join(
         f"{_ahead([score])} {outcome} came to {counted(score.accounts, 'account')}"
         + (f" ({counted(score.events, 'row')})" if again else "")
         for score in scores
     )
     return (
-        f"TOO FEW EVENTS to tell how good the {outcome} probabilities are, tested out of time from {since}: {came}; "
+        f"TOO FEW EVENTS to tell how good the {outcome} probabilities are, tested out of time from {since}: {counts}; "
         f"{FEWEST_ACCOUNTS} accounts are needed."
         + (" A row is an account at one origin, and an account counts in several." if again else "")
     )

@@ -113,12 +113,12 @@ def small_data(dataset: Dataset, settings: Model) -> str:
     """A caution where the data are enough to train on and no more; empty where they are comfortable."""
     frame = dataset.frame
     churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
-    found = (
+    checks = (
         (frame["as_of"].nunique(), settings.comfortable_months, "monthly snapshot", "monthly snapshots"),
         (churned, settings.comfortable_churned, "account known to have churned", "accounts known to have churned"),
     )
     few = [
-        f"{counted(count, one, many)} ({least} are comfortable)" for count, least, one, many in found if count < least
+        f"{counted(count, one, many)} ({least} are comfortable)" for count, least, one, many in checks if count < least
     ]
     if not few:
         return ""
@@ -139,7 +139,7 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
     """
     frame = dataset.frame
     churned = frame["account_id"][(dataset.paths[:, 1:] == 0).any(axis=1)].nunique()
-    found = {
+    counts = {
         "accounts": (frame["account_id"].nunique(), settings.min_accounts, "min_accounts"),
         "monthly snapshots": (frame["as_of"].nunique(), settings.min_months, "min_months"),
         "accounts known to have churned": (churned, settings.min_churned, "min_churned"),
@@ -150,7 +150,7 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
             what=f"as of {dataset.as_of} there are {count} {what}, and at least {least} are needed",
             todo=f"Add history, or lower model.{key} and trust the result less",
         )
-        for what, (count, least, key) in found.items()
+        for what, (count, least, key) in counts.items()
         if count < least
     ]
     short += _wrong_constraints(dataset.inputs, settings)
@@ -165,8 +165,8 @@ def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding
     if settings.learner != "lightgbm" and named:
         what = f"model.monotone binds trees alone, and model.learner is {settings.learner}"
         return [Finding("settings", what, "Set model.learner=lightgbm, or empty model.monotone")]
-    told = "model.monotone names {}, which tells the level of the kind of month, and that is not bound"
-    level = [Finding("settings", told.format(name), "Take it out") for name in LEVEL_INPUTS if name in named]
+    names_level = "model.monotone names {}, which tells the level of the kind of month, and that is not bound"
+    level = [Finding("settings", names_level.format(name), "Take it out") for name in LEVEL_INPUTS if name in named]
     other = "model.monotone names {}, which is no numeric feature of these data"
     strange = sorted(named - numbers - set(LEVEL_INPUTS))
     return level + [Finding("settings", other.format(name), _near(name, numbers)) for name in strange]

@@ -30,12 +30,12 @@ class Explanation:
 def explain(model: OutcomeModel, frame: pd.DataFrame) -> tuple[Explanation, ...]:
     """SHAP values of snapshot rows, evenly thinned to a few thousand, for every outcome that has a model."""
     some = frame.iloc[evenly_spread(len(frame), MOST_ROWS)]
-    rows, found = model.rows_next_month(some), []
+    rows, explanations = model.rows_next_month(some), []
     for outcome in OUTCOMES:
         if model.outcomes_[outcome].hazard is not None:
             next_month = model.contributions(some, outcome, months=1)
-            found.append(_explanation(model, outcome, rows, next_month.margin[:, 0] * next_month.slope))
-    return tuple(found)
+            explanations.append(_explanation(model, outcome, rows, next_month.margin[:, 0] * next_month.slope))
+    return tuple(explanations)
 
 
 def _explanation(model: OutcomeModel, outcome: str, rows: np.ndarray, effects: np.ndarray) -> Explanation:

@@ -59,15 +59,15 @@ def with_recipe(params: Params, settings: Mapping[str, Any]) -> Params:
     return Params.model_validate(params.model_dump(mode="json") | sections)
 
 
-def differences(mine: Params, other: Params) -> list[str]:
+def differences(params: Params, other: Params) -> list[str]:
     """What two recipes do not share: `model.leaves 15 -> 31`, the other's value first."""
-    return list(_differences(recipe_of(mine), recipe_of(other)))
+    return list(_differences(recipe_of(params), recipe_of(other)))
 
 
-def _differences(mine: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
-    for key in dict.fromkeys([*other, *mine]):
-        if mine.get(key) != other.get(key):
-            yield f"{key} {other.get(key, 'off')} -> {mine.get(key, 'off')}"
+def _differences(settings: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    for key in dict.fromkeys([*other, *settings]):
+        if settings.get(key) != other.get(key):
+            yield f"{key} {other.get(key, 'off')} -> {settings.get(key, 'off')}"
 
 
 def _plain(section: Section) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Split:
     """What was known some months ago, and the ARR paths since of its newest accounts as known at the training date."""
 
     earlier: Dataset
-    came: Array
+    actual_paths: Array
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Tuned:
         )
 
 
-def split(tables: Tables, known: Dataset, *, params: Params) -> Split | None:
+def split(tables: Tables, dataset: Dataset, *, params: Params) -> Split | None:
     """The inner split of what is known; None where tuning is off or too little would be left to learn from."""
-    dates = sorted(known.frame["as_of"].dt.date.unique())
+    dates = sorted(dataset.frame["as_of"].dt.date.unique())
     months = params.tune.months
     if not params.tune.enabled or params.model.learner == "logistic" or len(dates) - months < params.model.min_months:
         return None
     day = dates[-1 - months]
-    return Split(known_at(tables, known, day, params), known.paths[known.cohort(day), : months + 1])
+    return Split(known_at(tables, dataset, day, params), dataset.paths[dataset.cohort(day), : months + 1])
 
 
 def tune(inner: Split, *, params: Params) -> Tuned:
@@ -91,20 +91,20 @@ def tune(inner: Split, *, params: Params) -> Tuned:
     return _result(study, inner, params.tune)
 
 
-def tuned_settings(settings: Settings, found: Tuned | None) -> Settings:
+def tuned_settings(settings: Settings, tuned: Tuned | None) -> Settings:
     """The settings with those that were chosen."""
-    return settings if found is None else _with(settings, found.chosen)
+    return settings if tuned is None else _with(settings, tuned.chosen)
 
 
 def loss_of(inner: Split, settings: Settings) -> float:
     """Mean negative log-likelihood of what came of each account in each month held out, nats."""
     model = OutcomeModel(inner.earlier.inputs, settings).fit(inner.earlier.frame, inner.earlier.paths)
     cohort = inner.earlier.frame[inner.earlier.cohort(inner.earlier.as_of)]
-    hazards = model.predict(cohort).hazards[:, : inner.came.shape[1] - 1]
-    return monthly_loss(hazards, inner.came, settings.min_change)
+    hazards = model.predict(cohort).hazards[:, : inner.actual_paths.shape[1] - 1]
+    return monthly_loss(hazards, inner.actual_paths, settings.min_change)
 
 
-def monthly_loss(hazards: Array, came: Array, min_change: float) -> float:
+def monthly_loss(hazards: Array, arr_paths: Array, min_change: float) -> float:
     """Mean negative log-likelihood of monthly outcomes while an account was still there.
 
     Parameters
@@ -114,7 +114,7 @@ def monthly_loss(hazards: Array, came: Array, min_change: float) -> float:
     came
         ARR at the start and after each month, shape (accounts, months + 1).
     """
-    before, after = came[:, :-1], came[:, 1:]
+    before, after = arr_paths[:, :-1], arr_paths[:, 1:]
     there = (np.cumprod(before > 0, axis=1) > 0) & ~np.isnan(after)
     events = [has_come(outcome, before, after, min_change) for outcome in OUTCOMES]
     chance = np.select(events, [hazards[..., place] for place in range(len(OUTCOMES))], 1 - hazards.sum(axis=-1))
@@ -141,9 +141,9 @@ def _suggested(trial: "optuna.Trial") -> dict[str, float | int]:
 def _with(settings: Settings, chosen: Mapping[str, Any]) -> Settings:
     """Settings with others in place, those that only fitting needs among them."""
     fine = {name: value for name, value in chosen.items() if name in _TUNING}
-    own = {name: value for name, value in chosen.items() if name not in _TUNING}
+    more = {name: value for name, value in chosen.items() if name not in _TUNING}
     tuning = None if settings.tuning is None else replace(settings.tuning, **fine)
-    return replace(settings, **own, tuning=tuning)
+    return replace(settings, **more, tuning=tuning)
 
 
 def _result(study: "optuna.Study", inner: Split, bounds: Tune) -> Tuned:

@@ -6,8 +6,8 @@ from training.learn.dataset import Dataset, settings_of
 from training.learn.tune import Split, Tuned, tune, tuned_settings
 
 
-def fit_model(known: Dataset, inner: Split | None, params: Params) -> tuple[OutcomeModel, Tuned | None]:
+def fit_model(dataset: Dataset, inner: Split | None, params: Params) -> tuple[OutcomeModel, Tuned | None]:
     """Fit the outcome models on all that is known; with an inner split, by the settings that serve it best."""
-    found = tune(inner, params=params) if inner else None
-    settings = tuned_settings(settings_of(params), found)
-    return OutcomeModel(known.inputs, settings).fit(known.frame, known.paths, known.streams), found
+    tuned = tune(inner, params=params) if inner else None
+    settings = tuned_settings(settings_of(params), tuned)
+    return OutcomeModel(dataset.inputs, settings).fit(dataset.frame, dataset.paths, dataset.streams), tuned

@@ -120,15 +120,15 @@ def skill_panels(skill: pd.DataFrame) -> list[Panel]:
 def importance_panels(explained: Sequence[Explanation]) -> list[Panel]:
     """The inputs that move the monthly log-odds most, by outcome."""
     return [
-        Panel(found.outcome, partial(_draw_importance, found=found), height=0.24 * TOP + 1.2) for found in explained
+        Panel(one.outcome, partial(_draw_importance, explanation=one), height=0.24 * TOP + 1.2) for one in explained
     ]
 
 
-def dependence_panels(found: Explanation) -> list[Panel]:
+def dependence_panels(explanation: Explanation) -> list[Panel]:
     """Effect against value of one outcome's strongest inputs."""
     return [
-        Panel(str(name), partial(_draw_dependence, part=part, outcome=found.outcome), width=3.6, height=3.0)
-        for name, part in found.dependence.groupby("input", sort=False)
+        Panel(str(name), partial(_draw_dependence, part=part, outcome=explanation.outcome), width=3.6, height=3.0)
+        for name, part in explanation.dependence.groupby("input", sort=False)
     ]
 
 
@@ -217,9 +217,9 @@ def _reach(ends: np.ndarray) -> tuple[float, float]:
 
     Skill is at most 100 % but has no least: one baseline that is far better would squash all others.
     """
-    known = ends[np.isfinite(ends)]
-    near = known[known >= FARTHEST]
-    least, most = (float(end((near if near.size else known), initial=0.0)) for end in (np.min, np.max))
+    finite = ends[np.isfinite(ends)]
+    near = finite[finite >= FARTHEST]
+    least, most = (float(end((near if near.size else finite), initial=0.0)) for end in (np.min, np.max))
     margin = max(0.06 * (most - least), 1.0)
     return least - margin, most + margin
 
@@ -229,17 +229,17 @@ def _mark_beyond(axes: "Axes", place: np.ndarray, skill: np.ndarray, low: np.nda
     edge = axes.get_xlim()[0]
     for height, point, end in zip(place, skill, low, strict=True):
         if min(point, end) < edge:
-            said = f"{point:.0f} %" if point < edge else f"to {end:.0f} %"
+            label = f"{point:.0f} %" if point < edge else f"to {end:.0f} %"
             axes.plot([edge], [height], "<", color=ORANGE, markersize=6, clip_on=False, zorder=3)
-            text = axes.annotate(said, (edge, height), (6, 4), textcoords="offset points", fontsize=7, color=ORANGE)
+            text = axes.annotate(label, (edge, height), (6, 4), textcoords="offset points", fontsize=7, color=ORANGE)
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
 
 
-def _draw_importance(axes: "Axes", found: Explanation) -> None:
-    shown = found.importance.head(TOP).iloc[::-1]
-    axes.barh(shown.index.astype(str), shown.to_numpy(), color=BLUE)
+def _draw_importance(axes: "Axes", explanation: Explanation) -> None:
+    top = explanation.importance.head(TOP).iloc[::-1]
+    axes.barh(top.index.astype(str), top.to_numpy(), color=BLUE)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_xlabel(f"mean |SHAP value|, log-odds of {found.outcome}", fontsize=8)
+    axes.set_xlabel(f"mean |SHAP value|, log-odds of {explanation.outcome}", fontsize=8)
 
 
 def _draw_dependence(axes: "Axes", part: pd.DataFrame, outcome: str) -> None:

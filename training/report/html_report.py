@@ -66,22 +66,22 @@ def render(
     """The page as text."""
     from jinja2 import Environment
 
-    said = [(line, line.startswith(_LOUD)) for line in verdict]
+    lines = [(line, line.startswith(_LOUD)) for line in verdict]
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
     sections = [*_portfolio_sections(tables), *_account_sections(tables, scores), *_cut_sections(tables)]
-    return template.render(verdict=said, about=about, sections=[*sections, *_model_sections(explained)])
+    return template.render(verdict=lines, about=about, sections=[*sections, *_model_sections(explained)])
 
 
 def write(page: str, tables: Mapping[str, pd.DataFrame], folder: Path, run_id: str) -> Path:
     """Write the page and its tables, as CSV and Parquet, under `folder`; returns the page's place by the link."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
-    made.chmod(0o755)
-    (made / PAGE_NAME).write_text(page, encoding="utf-8")
+    working = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
+    working.chmod(0o755)
+    (working / PAGE_NAME).write_text(page, encoding="utf-8")
     for name, table in tables.items():
-        table.to_csv(made / f"{name}.csv", index=False)
-        table.to_parquet(made / f"{name}.parquet", index=False)
-    made.rename(folder / run_id)
+        table.to_csv(working / f"{name}.csv", index=False)
+        table.to_parquet(working / f"{name}.parquet", index=False)
+    working.rename(folder / run_id)
     _turn(folder / LATEST, Path(run_id))
     for left in folder.glob(".making-*"):  # of a run that was killed
         shutil.rmtree(left)
@@ -181,12 +181,12 @@ def _model_sections(explained: Sequence[Explanation]) -> list[Section]:
         overall,
         *(
             Section(
-                f"How {found.outcome} depends on its strongest inputs",
+                f"How {explanation.outcome} depends on its strongest inputs",
                 "Each dot is an account: the input's value, and what it adds to the log-odds.",
-                _pictures(figures.dependence_panels(found)),
+                _pictures(figures.dependence_panels(explanation)),
             )
-            for found in explained
-            if found.outcome != "contraction"
+            for explanation in explained
+            if explanation.outcome != "contraction"
         ),
     ]
 

@@ -95,10 +95,10 @@ def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
 def explanation_evidence(explained: Sequence[Explanation]) -> list[Evidence]:
     """What a model looks at: a table and a figure an outcome."""
     evidence: list[Evidence] = []
-    for found, panel in zip(explained, figures.importance_panels(explained), strict=True):
-        table = found.importance.rename("mean_abs_log_odds").reset_index()
-        evidence.append(Table(f"importance_{found.outcome}", table))
-        evidence.append(Figure(f"shap_{found.outcome}", figures.alone(panel)))
+    for explanation, panel in zip(explained, figures.importance_panels(explained), strict=True):
+        table = explanation.importance.rename("mean_abs_log_odds").reset_index()
+        evidence.append(Table(f"importance_{explanation.outcome}", table))
+        evidence.append(Figure(f"shap_{explanation.outcome}", figures.alone(panel)))
     return evidence
 
 
