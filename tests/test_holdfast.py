@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-import holdfast
+from holdfast import run as holdfast
 from params import load
 
 # MLflow's own: its use of SQLAlchemy, and its advice on type hints of models.
@@ -282,7 +282,7 @@ def test_progress_in_a_terminal_is_drawn_on_stderr_and_leaves_stdout_alone(tmp_p
     out = tmp_path / "out.json"
     options = [part for setting in (f"data_dir={tmp_path / 'data'}", *TINY) for part in ("--set", setting)]
     command = [sys.executable, "-m", "holdfast", "snapshots", "--json", *options]
-    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(holdfast.__file__).parent)}
+    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(holdfast.__file__).parents[1])}
     with out.open("w") as file:
         running = subprocess.Popen(command, stdout=file, stderr=terminal, env=environment)
         os.close(terminal)
@@ -332,7 +332,7 @@ def test_demo_goes_the_whole_way(demo_data: tuple[Path, Result]) -> None:
         (".venv/bin/holdfast", ".venv/bin/holdfast explain 'a b'"),
         ("HERE/on_path/holdfast", "holdfast explain 'a b'"),
         ("/elsewhere/holdfast", "/elsewhere/holdfast explain 'a b'"),
-        ("holdfast.py", f"{sys.executable} holdfast.py explain 'a b'"),
+        ("HERE/holdfast/__main__.py", f"{sys.executable} -m holdfast explain 'a b'"),
     ],
 )
 def test_a_command_is_named_as_it_was_called(

@@ -272,8 +272,8 @@ def _options(file: Path | None, overrides: list[str] | None) -> list[str]:
 def _command(*words: str) -> str:
     """A command of this command line as it was called, to be pasted into the same shell."""
     program = Path(sys.argv[0])
-    if program.suffix == ".py":
-        return shlex.join([sys.executable, str(program), *words])
+    if program.name == "__main__.py":
+        return shlex.join([sys.executable, "-m", "holdfast", *words])
     if shutil.which(program.name) == str(program):
         return shlex.join([program.name, *words])
     inside = program.is_absolute() and program.is_relative_to(Path.cwd())
@@ -936,7 +936,3 @@ def main() -> None:
     """Run the command line."""
     _set_environment()
     app()
-
-
-if __name__ == "__main__":
-    main()
