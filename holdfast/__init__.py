@@ -3,6 +3,6 @@
 
 def main() -> None:
     """Run the command line."""
-    from holdfast import run
+    from holdfast.app import app
 
-    run.main()
+    app()
