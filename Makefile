@@ -7,7 +7,7 @@ export BENTOML_DO_NOT_TRACK := true
 # Threads that wait must not spin: on a busy machine that makes training ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 export UV_PYTHON_PREFERENCE := only-system
-# Compiled once, not by every process: where bytecode may not be written, each start costs ten seconds more.
+# Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup spark lock docs lint bench clean
