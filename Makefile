@@ -7,7 +7,7 @@ export BENTOML_DO_NOT_TRACK := true
 # Threads that wait must not spin: on a busy machine that makes training ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 export UV_PYTHON_PREFERENCE := only-system
-# Compiled once, not by every process: where bytecode may not be written, each start costs ten seconds more.
+# Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup spark lock docs lint bench clean
@@ -25,17 +25,18 @@ lint: setup
 	$(BIN)/mypy
 
 setup: $(VENV)/.done
+	@$(BIN)/python -m compileall -q features models training serving holdfast params.py
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install -q --require-hashes -r requirements-setup.lock
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
-	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
 
 # Spark is large (450 MB): its tests run where it is there, and it takes Java 17 or later.
 spark: setup
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-spark.lock
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-spark.lock
 
 lock: setup
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev --extra postgres pyproject.toml requirements-build.in -o requirements.lock

@@ -8,12 +8,12 @@ from typing import Any
 
 from benchmarks.measure import Cost, cost_of
 
-BOUND_SECONDS = {"snapshots": 30, "train": 180, "forecast": 30, "--help": 0.5}
+BOUND_SECONDS = {"snapshots": 30, "train": 180, "forecast": 30, "--help": 0.3}
 PEAK_GB = 3
 HOLDFAST = (sys.executable, "-m", "holdfast")
 HELP_RUNS = 5
 COMPILE = (
-    "import training.fit, serving.forecast.batch, serving.forecast.export, mlflow.pyfunc, mlflow.tracking, holdfast"
+    "import training.fit, serving.forecast.batch, serving.forecast.export, mlflow.pyfunc, mlflow.tracking, holdfast.app"
 )
 
 

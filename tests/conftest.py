@@ -7,9 +7,10 @@ import pytest
 TESTS = Path(__file__).parent
 TOGETHER = (
     "serving/service",  # one published company, one running server
+    "holdfast",  # one demo
     "training",  # one company, its snapshots, and what is learned from them
 )
-LONGEST = (*TOGETHER, "test_holdfast.py", "test_killed.py", "test_notebooks.py", "features/test_engines.py")
+LONGEST = (*TOGETHER, "test_killed.py", "test_notebooks.py", "features/engines/test_engines.py")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -39,7 +39,7 @@ def imports(file: Path) -> set[str]:
 def test_only_the_command_line_benchmarks_and_tests_know_the_truth() -> None:
     files = [file for file in ROOT.rglob("*.py") if not {".venv", "build"} & set(file.relative_to(ROOT).parts)]
     knowing = {file.relative_to(ROOT).as_posix() for file in files if TRUTH in imports(file)}
-    assert {name for name in knowing if not name.startswith(("benchmarks/", "tests/"))} <= {"holdfast.py"}
+    assert {name for name in knowing if not name.startswith(("benchmarks/", "tests/"))} <= {"holdfast/data.py"}
     assert "tests/features/simulation/test_truth.py" in knowing, "the walk sees imports"
 
 

@@ -1,0 +1,179 @@
+"""Verbs of the forecast: make it, explain one account's, publish it for the service."""
+
+import os
+import time
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.lock import only_writer
+from holdfast.output import print_lines
+from holdfast.run import AsOfDate, Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from features.inputs.load import Loaded
+    from params import Params
+    from serving.forecast.batch import Forecast
+    from serving.forecast.champion import Champion
+
+EXPLAIN_WAITS_SECONDS = 300.0
+
+
+def forecast(run: Run, as_of: AsOfDate = None) -> None:
+    """Forecast churn, expansion and NRR as of a date, with reasons, and publish the tables."""
+    champion = champion_of(run)
+    with only_writer(run.params.data_dir):
+        summary = make_and_export(run, run.load(), champion, as_of)
+    run.show(summary, lambda console: print_summary(console, summary))
+
+
+def publish(run: Run, as_of: AsOfDate = None) -> None:
+    """Forecast, and publish what the service answers from: the job to run every night."""
+    with only_writer(run.params.data_dir):
+        summary = _publish(run, run.load(), as_of)
+    run.show(summary, lambda console: _print_publication(console, summary))
+
+
+def explain(
+    run: Run,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id")],
+    as_of: AsOfDate = None,
+) -> None:
+    """Show one account's probabilities and the reasons behind them."""
+    champion = champion_of(run)
+    from serving.forecast.terminal import explanation, print_explanation
+
+    source = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
+    content = explanation(source, account)
+    run.show(content, lambda console: print_explanation(console, content))
+
+
+def champion_of(run: Run) -> "Champion":
+    """The model in charge; one of other rules is refused before anything is read.
+
+    Where there is none yet, input that is bad is what to mend first.
+    """
+    from params import require_answer
+    from serving.forecast.refusals import NoModel
+
+    params = run.params
+    require_answer(params)  # before the imports, which take longer
+    from serving.forecast.batch import require_same_rules
+    from serving.forecast.champion import load_champion
+
+    try:
+        champion = load_champion(params)
+    except NoModel:
+        if params.source.kind != "simulated":
+            with only_writer(params.data_dir):
+                run.load()
+        raise
+    require_same_rules(champion, params)
+    return champion
+
+
+def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: date | None) -> dict[str, Any]:
+    """Make a forecast, write its tables, and sum it up."""
+    from serving.forecast.batch import forecast as make
+    from serving.forecast.export import publish as export
+    from serving.forecast.terminal import summarise
+
+    result = make(
+        loaded.tables,
+        champion,
+        as_of=as_of or loaded.tables.data_until,
+        params=run.params,
+        made_at=_made_at(),
+        progress=run.progress,
+    )
+    run.progress("writing the tables")
+    folder = export(result, run.params.data_dir / "forecasts")
+    return {**summarise(result), "folder": str(folder)}
+
+
+def print_summary(console: "Console", summary: dict[str, Any]) -> None:
+    """Print a forecast's summary, and where its tables lie."""
+    from serving.forecast.terminal import print_forecast
+
+    print_forecast(console, summary)
+    console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)
+
+
+def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
+    """Make a forecast, write its tables, and publish the store that the service answers from."""
+    from serving.forecast import export
+    from serving.forecast.batch import forecast as make
+    from serving.forecast.champion import load_champion
+    from serving.forecast.model_card import model_card
+    from serving.publication import gather, store
+
+    params = run.params
+    champion = load_champion(params)
+    day = as_of or loaded.tables.data_until
+    shared: dict[str, Any] = {"params": params, "progress": run.progress}
+    result = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
+    folder = export.publish(result, params.data_dir / "forecasts")
+    card = model_card(params, champion)
+    publication = gather.gather(loaded.tables, champion, result, card=card, **shared)
+    file = store.write(publication, store.folder_of(params.data_dir))
+    counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
+    return {**result.describe(), **counts, "folder": str(folder), "file": str(file)}
+
+
+def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
+    lines = [
+        f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
+        f"{summary['model_version']}, run {summary['run_id']}",
+        f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)",
+        f"Tables as Parquet, CSV and XLSX: {summary['folder']}",
+        *(f"Note: {note}" for note in summary["notes"]),
+    ]
+    print_lines(console, lines)
+
+
+def _made_at() -> datetime:
+    """Now, or the time that SOURCE_DATE_EPOCH gives, for outputs that are the same byte for byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    seconds = int(epoch) if epoch and epoch.isdigit() else int(time.time())
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+class _NotStored(Exception):
+    """Stops a look at what is stored where it would begin to make it."""
+
+
+def _published(params: "Params", champion: "Champion", account: str, as_of: date | None) -> "Forecast | None":
+    """The published forecast, if it and the stored tables are those of today's input; nothing is written."""
+    from features.inputs.load import load_tables
+    from serving.forecast.one_account import published_forecast
+
+    try:
+        tables = load_tables(params, progress=_refuse_work).tables
+    except _NotStored:
+        return None
+    return published_forecast(tables, champion, account, as_of=as_of or tables.data_until, params=params)
+
+
+def _refuse_work(what: str, done: int = 0, total: int = 0) -> None:
+    """A progress that ends the work it is told of: what is not stored yet is then not made."""
+    raise _NotStored
+
+
+def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) -> "Forecast":
+    """A forecast made for one account; what it needs is stored, so it waits for a run that writes."""
+    from serving.forecast.one_account import account_forecast
+
+    with only_writer(run.params.data_dir, EXPLAIN_WAITS_SECONDS, run.progress):
+        tables = run.load().tables
+        return account_forecast(
+            tables,
+            champion,
+            account,
+            as_of=as_of or tables.data_until,
+            params=run.params,
+            made_at=_made_at(),
+            progress=run.progress,
+        )

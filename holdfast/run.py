@@ -1,0 +1,190 @@
+"""What every verb has: a `Run` to work with, the options all share, and errors that become exit codes."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast import output
+from holdfast.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from features.inputs.load import Loaded
+    from params import Params
+
+FAILED, BAD_INPUT = 1, 2
+DATABASES = ("duckdb", "_duckdb", "psycopg", "sqlite3")
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "BENTOML_DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    # MLflow's own patience with a server that does not answer is minutes: 7 retries of 120 seconds each.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # Threads that wait must not spin: on a busy machine that made training ten times slower.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+CHATTY = ("mlflow", "alembic", "matplotlib", "shap")
+
+
+class Failure(Exception):
+    """Ends a command with one message and without a traceback."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a verb works with: the settings, where results go, how progress is told."""
+
+    params: "Params"
+    as_json: bool
+    progress: Progress
+    options: Sequence[str] = ()  # those that say which settings: what a next command needs too
+
+    @functools.cached_property
+    def console(self) -> "Console":
+        """Where tables are printed."""
+        return output.new_console()
+
+    def load(self) -> "Loaded":
+        """The checked tables and the report of the check."""
+        from features.inputs.load import load_tables
+
+        return load_tables(self.params, progress=self.progress)
+
+    def show(self, content: dict[str, Any], readable: Callable[["Console"], None]) -> None:
+        """Print a result: as JSON for machines, else as tables."""
+        self.progress.clear()
+        if self.as_json:
+            output.print_json(content)
+        else:
+            readable(self.console)
+
+
+ParamsFile = Annotated[
+    Path | None, typer.Option("--params", metavar="FILE", help="Settings [default: params.yaml if there is one]")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one setting; repeat at will")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error")]
+
+
+def _parse_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date; write it as YYYY-MM-DD, such as 2026-01-01") from None
+
+
+def date_option(meaning: str) -> Any:
+    """The option `--as-of DATE`, with its meaning for a verb."""
+    return typer.Option("--as-of", metavar="DATE", parser=_parse_date, help=meaning)
+
+
+AsOfDate = Annotated[date | None, date_option("First day that is not known yet [default: where the data end]")]
+
+
+def verb(command: Callable[..., None]) -> Callable[..., None]:
+    """Make a function of a `Run` and its own options one of its own options and those that all verbs share.
+
+    An error ends it with a message, as JSON too if that was asked for, and with an exit code.
+    """
+
+    @functools.wraps(command)
+    def guarded(
+        params_file: Path | None, overrides: list[str] | None, as_json: bool, debug: bool, **options: Any
+    ) -> None:
+        _set_environment()
+        try:
+            with Progress() as progress:
+                params = _load_params(params_file, overrides)
+                command(Run(params, as_json, progress, settings_options(params_file, overrides)), **options)
+        except Exception as error:
+            if debug or isinstance(error, typer.Exit | typer.Abort):
+                raise
+            raise typer.Exit(_report_error(error, as_json)) from None
+
+    _, *parameters = inspect.signature(command).parameters.values()
+    parameters += inspect.signature(_shared_options).parameters.values()
+    guarded.__dict__["__signature__"] = inspect.Signature(parameters)
+    guarded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return guarded
+
+
+def _shared_options(
+    *, params_file: ParamsFile = None, overrides: Overrides = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """The options of every verb."""
+
+
+def _set_environment() -> None:
+    """No telemetry and no chatter from libraries; set before any of them is imported."""
+    import logging
+
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _load_params(file: Path | None, overrides: list[str] | None) -> "Params":
+    from params import load
+
+    beside = Path("params.yaml")
+    return load(file or (beside if beside.exists() else None), overrides or ())
+
+
+def settings_options(file: Path | None, overrides: list[str] | None) -> list[str]:
+    """The options that give the same settings again."""
+    settings = [part for override in overrides or () for part in ("--set", override)]
+    return ["--params", str(file), *settings] if file else settings
+
+
+def _report_error(error: Exception, as_json: bool) -> int:
+    """Print an error, and say which exit code it has."""
+    code, kind, message = _explain(error)
+    if as_json:
+        output.print_json(error_json(code, kind, message, error))
+    print(message, file=sys.stderr)
+    return code
+
+
+def _explain(error: Exception) -> tuple[int, str, str]:
+    """Exit code, kind and message of an error."""
+    from features.tables.problems import BadInput
+    from params import SettingsError, StoreUnreachable
+    from serving.forecast.refusals import BadRequest, NoModel, NoPublication
+
+    kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
+    kind = next((kind for error_class, kind in kinds.items() if isinstance(error, error_class)), "failed")
+    if isinstance(error, SettingsError | BadInput | BadRequest):
+        return BAD_INPUT, kind, str(error)
+    if isinstance(error, Failure | NoModel | NoPublication | StoreUnreachable):
+        return FAILED, kind, str(error)
+    return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
+
+
+def _harmless(error: Exception) -> str:
+    """The first line of an error, but of a database's: those quote the customers' values."""
+    if type(error).__module__.partition(".")[0] in DATABASES:
+        return " in the database"
+    return f": {next(iter(str(error).splitlines()), '')}"
+
+
+def error_json(code: int, kind: str, message: str, error: Exception | None = None) -> dict[str, Any]:
+    """An error for machines; `problems` and `warnings` are filled where the input is what is wrong."""
+    findings = {name: [asdict(finding) for finding in getattr(error, name, ())] for name in ("problems", "warnings")}
+    return {"error": kind, "exit_code": code, "message": message, **findings}

@@ -1,0 +1,73 @@
+"""Check, simulate, snapshots."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+
+def test_check_says_what_decided_where_the_data_end(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id\na\n")
+    (tmp_path / "contracts.csv").write_text(
+        "contract_id,account_id,starts_on,signed_on,mrr\n1,a,2024-01-01,2023-12-01,5\n"
+    )
+    options = ["--set", "source.kind=files", "--set", f"source.path={tmp_path}", "--set", "forecast.cuts=[]"]
+    result = run("check", *options)
+    assert "2 rows in 2 tables, 0 left out; the data end before 2023-12-02: contracts.signed_on reaches to " in (
+        result.stdout
+    )
+    content = json.loads(run("check", "--json", *options).stdout)
+    assert (content["data_until"], content["data_until_from"]) == ("2023-12-02", ["contracts.signed_on"])
+    assert content["data_until_why"] == "contracts.signed_on reaches to 2023-12-01"
+
+
+def test_check_looks_for_leaks_when_asked(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run("check", "--leaks", data_dir=tmp_path / "data")
+    assert result.exit_code == 0, result.stderr
+    for words in ("No leak found.", "Risks:", "contracts.ended_on", "Each column alone was tried on", "Known facts"):
+        assert words in result.stdout
+    found = run("check", "--leaks", "--json", data_dir=tmp_path / "data")
+    leaks = json.loads(found.stdout)["leaks"]
+    assert {leak["grade"] for leak in leaks["found"]} == {"risk", "cut"}
+    assert {"honest_auc", "naive_auc", "rise"} <= set(leaks["cost"])
+    assert "leaks" not in json.loads(run("check", "--json", data_dir=tmp_path / "data").stdout)
+
+
+def test_simulate_writes_the_same_company_twice(tiny: list[str], run: Callable[..., Result], tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        result = run("simulate", str(tmp_path / folder), "--json", *tiny)
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["folder"] == str(tmp_path / folder)
+    files = {path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.parquet")}
+    assert {path.name for path in files} >= {"accounts.parquet", "contracts.parquet"}
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_simulate_writes_the_truth_of_a_date(tiny: list[str], run: Callable[..., Result], tmp_path: Path) -> None:
+    truth = tmp_path / "truth.json"
+    command = ["simulate", str(tmp_path / "company"), "--truth", str(truth), "--as-of", "2025-01-01", *tiny]
+    result = run(*command)
+    assert result.exit_code == 0, result.stderr
+    assert f"Wrote {tmp_path / 'company'} and {truth}" in result.stdout.replace("\n", "")
+    assert truth.exists()
+    assert not list((tmp_path / "company").rglob("*truth*")), "the truth is kept apart from the tables"
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [("check", "the data end before 2026-01-01"), ("snapshots", "Stored in")],
+)
+def test_readable_results(run: Callable[..., Result], demo_data: tuple[Path, Result], verb: str, words: str) -> None:
+    result = run(verb, data_dir=demo_data[0])
+    assert result.exit_code == 0, result.stderr
+    assert words in result.stdout
+
+
+@pytest.mark.parametrize(("verb", "key"), [("check", "tables"), ("snapshots", "features")])
+def test_results_for_machines(run: Callable[..., Result], demo_data: tuple[Path, Result], verb: str, key: str) -> None:
+    result = run(verb, "--json", data_dir=demo_data[0])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)[key]

@@ -1,0 +1,114 @@
+"""Forecast, explain and publish."""
+
+import fcntl
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+
+def test_a_forecast_before_any_training_says_what_to_do(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run("forecast", data_dir=tmp_path / "data")
+    assert result.exit_code == 1
+    assert "There is no champion" in result.stderr
+    assert "run `holdfast train`" in result.stderr
+
+
+def test_a_forecast_again_gives_the_same_bytes(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir, _ = demo_data
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    folder = data_dir / "forecasts" / "2025-12-01"
+    contents = []
+    for threads in ("1", "2"):
+        result = run("forecast", "--as-of", "2025-12-01", "--set", f"threads={threads}", data_dir=data_dir)
+        assert result.exit_code == 0, result.stderr
+        contents.append({file.name: file.read_bytes() for file in sorted(folder.iterdir())})
+    assert contents[0] == contents[1]
+    assert b"2026-01-01T00:00:00Z" in contents[0]["nrr_forecast.csv"]
+    assert "Forecast as of 2025-12-01 by model version 1" in result.stdout
+    assert "Most ARR at risk" in result.stdout
+    assert "Note: The model learned from data up to 2026-01-01" in result.stdout
+
+
+def test_a_date_beyond_the_data_exits_2(run: Callable[..., Result], demo_data: tuple[Path, Result]) -> None:
+    result = run("forecast", "--as-of", "2026-02-01", data_dir=demo_data[0])
+    assert (result.exit_code, "The data end before 2026-01-01" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("verb", ["forecast", "explain"])
+def test_rules_that_the_champion_did_not_learn_exit_2(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], verb: str
+) -> None:
+    account = ["A-1"] if verb == "explain" else []
+    result = run(verb, *account, "--set", "revenue.reactivation=include", data_dir=demo_data[0])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "The champion was trained with revenue.reactivation exclude, and now it is include: run `holdfast train`, "
+        "or set revenue.reactivation=exclude.\n"
+    )
+
+
+def test_explain_gives_what_was_published(run: Callable[..., Result], demo_data: tuple[Path, Result]) -> None:
+    data_dir, result = demo_data
+    worst = json.loads(result.stdout)["forecast"]["at_risk"][0]
+    explained = run("explain", worst["account_id"], "--json", data_dir=data_dir)
+    assert explained.exit_code == 0, explained.stderr
+    content = json.loads(explained.stdout)
+    assert content["horizons"][-1]["churn_probability"] == pytest.approx(worst["churn_probability"])
+    raising = [row["text"] for row in content["drivers"] if row["outcome"] == "churn" and row["effect"] > 0]
+    assert worst["reason"] == (raising[0] if raising else None)
+    readable = run("explain", worst["account_id"], data_dir=data_dir)
+    assert "Reasons for the chance of at least one expansion within the horizon" in readable.stdout
+
+
+def test_explain_answers_while_another_run_writes(run: Callable[..., Result], demo_data: tuple[Path, Result]) -> None:
+    """What is published needs no lock, and the notes of the forecast come with it."""
+    data_dir, result = demo_data
+    forecast = json.loads(result.stdout)["forecast"]
+    with (data_dir / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        explained = run("explain", forecast["at_risk"][0]["account_id"], "--json", data_dir=data_dir)
+    assert explained.exit_code == 0, explained.stderr
+    content = json.loads(explained.stdout)
+    assert content["model_version"] == forecast["model_version"]
+    assert forecast["notes"]
+    assert content["notes"][: len(forecast["notes"])] == forecast["notes"]
+
+
+def test_explain_of_what_is_not_published_waits_for_the_run_that_writes(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir, result = demo_data
+    monkeypatch.setattr("holdfast.forecast.EXPLAIN_WAITS_SECONDS", 0.3)
+    account = json.loads(result.stdout)["forecast"]["at_risk"][0]["account_id"]
+    with (data_dir / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        explained = run("explain", account, "--as-of", "2025-11-01", data_dir=data_dir)
+    assert explained.exit_code == 1
+    assert "waiting for it, at most 0 seconds" in explained.stderr
+    assert "Another run is writing to" in explained.stderr
+
+
+def test_an_unknown_account_gets_near_misses(run: Callable[..., Result], demo_data: tuple[Path, Result]) -> None:
+    data_dir, result = demo_data
+    known = json.loads(result.stdout)["forecast"]["at_risk"][0]["account_id"]
+    missed = run("explain", known + "x", data_dir=data_dir)
+    assert missed.exit_code == 2
+    assert "Did you mean" in missed.stderr
+    assert known in missed.stderr
+
+
+def test_publish_writes_what_the_service_answers_from(
+    run: Callable[..., Result], demo_data: tuple[Path, Result]
+) -> None:
+    data_dir, _ = demo_data
+    result = run("publish", "--json", data_dir=data_dir)
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert Path(content["file"]).parent == data_dir / "serving"
+    assert (data_dir / "serving" / "current").read_text().strip() == Path(content["file"]).name
+    assert content["accounts"] > 0
