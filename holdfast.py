@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from features.tables.checked import Tables
     from params import Params
     from serving.forecast.batch import Forecast
-    from serving.forecast.champion import Champion
     from training.backtest.leak_cost import LeakCost, NotMeasured
+    from training.tracking.champion import Champion
     from training.tracking.versions import Version
 
 Made = TypeVar("Made")
@@ -283,8 +283,9 @@ def _command(*words: str) -> str:
 def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.problems import BadInput
-    from params import SettingsError, StoreUnreachable
-    from serving.forecast.refusals import BadRequest, NoModel, NoPublication
+    from params import SettingsError
+    from serving.forecast.refusals import BadRequest, NoPublication
+    from training.tracking.errors import NoModel, StoreUnreachable
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for known, kind in kinds.items() if isinstance(error, known)), "failed")
@@ -431,6 +432,10 @@ def train(
         typer.Option("--promote", help="Compare a new recipe with the champion's on past dates; promote it if it wins"),
     ] = False,
     tune: Annotated[bool, typer.Option("--tune", help="Search better settings first, as tune.enabled does")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace-unreadable", help="Take charge where the champion's files are missing or damaged"),
+    ] = False,
 ) -> None:
     """Fit the outcome models, test them out of time, record them, and decide whether they take charge."""
     _require_store(run.params)
@@ -438,14 +443,15 @@ def train(
 
     params = _tuning(run.params) if tune else run.params
     with _only_writer(params.data_dir):
-        result = fit(run.load().tables, params=params, may_contest=promote, progress=run.progress)
+        chosen = {"may_contest": promote, "replace_unreadable": replace}
+        result = fit(run.load().tables, params=params, **chosen, progress=run.progress)
     run.show(result.to_json(), lambda console: _print_lines(console, result.lines()))
 
 
 @verb
 def models(run: Run) -> None:
     """List the versions of the model: which is in charge, by what recipe, and how it did out of time."""
-    from params import require_answer
+    from training.tracking.store import require_answer
 
     require_answer(run.params)  # before the imports, which take longer
     from training.tracking.versions import versions_of
@@ -577,7 +583,7 @@ def _tuning(params: "Params") -> "Params":
 
 def _require_store(params: "Params") -> None:
     """Ask the tracking store whether it is there, before work that is lost if it is not."""
-    from params import require_answer
+    from training.tracking.store import require_answer
 
     require_answer(params)  # before the imports, which take longer
     from training.tracking.runs import require_store
@@ -590,14 +596,14 @@ def _champion(run: Run) -> "Champion":
 
     Where there is none yet, input that is bad is what to mend first.
     """
-    from params import require_answer
-    from serving.forecast.refusals import NoModel
+    from training.tracking.errors import NoModel
+    from training.tracking.store import require_answer
 
     params = run.params
 
     require_answer(params)  # before the imports, which take longer
     from serving.forecast.batch import require_same_rules
-    from serving.forecast.champion import load_champion
+    from training.tracking.champion import load_champion
 
     try:
         champion = load_champion(params)
@@ -705,9 +711,9 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and publish the store that the service answers from."""
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
-    from serving.forecast.champion import load_champion
-    from serving.forecast.model_card import model_card
     from serving.publication import gather, store
+    from training.tracking.champion import load_champion
+    from training.tracking.model_card import model_card
 
     params = run.params
     champion = load_champion(params)

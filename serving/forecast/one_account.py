@@ -8,9 +8,9 @@ from features.revenue.cut_labels import Engine, labels_in_force
 from features.tables.checked import Tables
 from params import Params
 from serving.forecast.batch import Forecast, Progress, forecast, require_usable, run_id
-from serving.forecast.champion import Champion
 from serving.forecast.export import read_published
 from serving.forecast.refusals import BadRequest
+from training.tracking.champion import Champion
 
 NEAR_MISSES = 3
 

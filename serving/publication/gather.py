@@ -17,8 +17,8 @@ from features.tables.checked import Tables
 from models.outcomes.prediction import Outcome
 from params import Params
 from serving.forecast.batch import Forecast, earlier_snapshot
-from serving.forecast.champion import Champion
 from serving.forecast.live import FIGURES, Score, as_scores, average_effects, days
+from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -93,7 +93,7 @@ def gather(
     params
         All settings.
     card
-        The model card, see `serving.forecast.model_card`.
+        The model card, see `training.tracking.model_card`.
     progress
         Told how far the work is.
     """
