@@ -2,15 +2,11 @@
 
 import difflib
 import re
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import yaml
 from pydantic import (
@@ -27,9 +23,6 @@ from pydantic import (
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
-CONNECT_SECONDS = 5.0
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
-
 NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
 
 
@@ -47,10 +40,6 @@ Positive = Annotated[int, Field(ge=1)]
 
 class SettingsError(Exception):
     """A settings file or `--set` that cannot be used; the message says which key and what to do."""
-
-
-class StoreUnreachable(Exception):
-    """The tracking store that `tracking.uri` names does not answer; the message says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -263,21 +252,6 @@ class Params(Section):
         return Budget(self.threads, self.memory_gb)
 
     @property
-    def embedded_store(self) -> Path:
-        """The file of the tracking store in the data folder."""
-        return (self.data_dir / "mlflow.db").resolve()
-
-    @property
-    def store_uri(self) -> str:
-        """Where runs and models are recorded: `tracking.uri`, else the embedded store."""
-        return self.tracking.uri or f"sqlite:///{self.embedded_store}"
-
-    @property
-    def store_name(self) -> str:
-        """The store's address as it may be printed: without the user and the password."""
-        return re.sub(r"//[^/@]*@", "//", self.store_uri)
-
-    @property
     def rules(self) -> dict[str, str]:
         """The settings that say what is forecast: a model that learned by others forecasts something else."""
         return {
@@ -292,7 +266,15 @@ class Params(Section):
         """Where the data come from; newer data in the same place have the same name."""
         if self.source.kind == "simulated":
             return f"a simulated company of {self.simulated.accounts} accounts, seed {self.seed}"
-        return f"{self.source.kind} {self.source.path.resolve() if self.source.path else ''}".strip()
+        return f"{self.source.kind} {self.source_place}".strip()
+
+    @property
+    def source_place(self) -> str:
+        """The path of the source: whole, or within the data folder, which may be moved; empty where it has none."""
+        if self.source.path is None:
+            return ""
+        path, data_dir = self.source.path.resolve(), self.data_dir.resolve()
+        return str(path.relative_to(data_dir) if path.is_relative_to(data_dir) else path)
 
 
 def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
@@ -313,66 +295,6 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         return Params.model_validate(settings)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
-
-
-@contextmanager
-def reaching_store(params: Params) -> Iterator[None]:
-    """Work with the tracking store, and say in words if it does not answer, at the start or later.
-
-    Raises
-    ------
-    StoreUnreachable
-        Which address, and why.
-    """
-    require_answer(params)
-    try:
-        yield
-    except Exception as error:
-        if params.tracking.uri and _is_of_connection(error):
-            raise _unreachable(params, "the connection broke or timed out") from error
-        if params.tracking.uri and str(error).startswith("API request to "):  # what no server of MLflow's has said
-            raise _unreachable(params, f"it is no MLflow server ({str(error).splitlines()[0]})") from error
-        raise
-
-
-def require_answer(params: Params) -> None:
-    """Open and close a connection to the store's host; a store without one, or behind a proxy, is not asked.
-
-    Raises
-    ------
-    StoreUnreachable
-        Which address, and why.
-    """
-    if params.tracking.uri is None:
-        return
-    try:
-        address = urlsplit(params.tracking.uri)
-        if not address.hostname:
-            return
-        scheme = address.scheme.partition("+")[0]
-        port = address.port or _PORTS.get(scheme)
-        if port is None or (scheme in getproxies() and not proxy_bypass(address.hostname)):
-            return
-        socket.create_connection((address.hostname, port), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:  # ValueError: a port that is no port
-        raise _unreachable(params, getattr(error, "strerror", None) or str(error)) from None
-
-
-def _is_of_connection(error: BaseException | None) -> bool:
-    """Whether a connection over HTTP that failed or timed out is among the causes of an error."""
-    while error is not None:
-        kinds = {(kind.__module__, kind.__name__) for kind in type(error).__mro__}
-        if kinds & {("requests.exceptions", "ConnectionError"), ("requests.exceptions", "Timeout")}:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _unreachable(params: Params, why: str) -> StoreUnreachable:
-    return StoreUnreachable(
-        f"The tracking store {params.store_name} of tracking.uri does not answer: {why}. Start it, or correct "
-        "tracking.uri, or set it to null to use the store in data_dir."
-    )
 
 
 def _require_no_password(settings: Mapping[str, Any]) -> None:

@@ -89,7 +89,7 @@ def shap(params: Params) -> list[dict[str, Any]]:
         The two do not agree.
     """
     from models.hazards.hazard import EnsembleHazard
-    from serving.forecast.champion import load_champion
+    from training.tracking.champion import load_champion
 
     tables = load_tables(params).tables
     frame = stored(tables, month_starts(tables, params.snapshots), params=params).frame

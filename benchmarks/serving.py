@@ -201,6 +201,7 @@ def enlarge(data: Path, folder: Path) -> Path:
     here = store.folder_of(folder)
     here.mkdir(parents=True)
     shutil.copy(data / "mlflow.db", folder / "mlflow.db")
+    shutil.copytree(data / "mlflow-artifacts", folder / "mlflow-artifacts")
     fresh = here / "fresh"
     shutil.copy(current(data), fresh)
     with sqlite3.connect(fresh) as db:
@@ -244,8 +245,8 @@ def plain(file: Path, folder: Path) -> Iterator[Server]:
 @contextmanager
 def mlflow(data: Path, folder: Path) -> Iterator[Server]:
     from params import load
-    from serving.forecast.champion import load_champion
-    from serving.forecast.model_card import model_card
+    from training.tracking.champion import load_champion
+    from training.tracking.model_card import model_card
 
     params = load(overrides=[f"data_dir={data}"])
     run_id = model_card(params, load_champion(params))["run_id"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from features.inputs.load import Loaded
     from params import Params
     from serving.forecast.batch import Forecast
-    from serving.forecast.champion import Champion
+    from training.tracking.champion import Champion
 
 EXPLAIN_WAITS_SECONDS = 300.0
 
@@ -56,13 +56,13 @@ def champion_of(run: Run) -> "Champion":
 
     Where there is none yet, input that is bad is what to mend first.
     """
-    from params import require_answer
-    from serving.forecast.refusals import NoModel
+    from training.tracking.errors import NoModel
+    from training.tracking.store import require_answer
 
     params = run.params
     require_answer(params)  # before the imports, which take longer
     from serving.forecast.batch import require_same_rules
-    from serving.forecast.champion import load_champion
+    from training.tracking.champion import load_champion
 
     try:
         champion = load_champion(params)
@@ -106,9 +106,9 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and publish the store that the service answers from."""
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
-    from serving.forecast.champion import load_champion
-    from serving.forecast.model_card import model_card
     from serving.publication import gather, store
+    from training.tracking.champion import load_champion
+    from training.tracking.model_card import model_card
 
     params = run.params
     champion = load_champion(params)

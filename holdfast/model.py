@@ -27,6 +27,10 @@ def train(
         typer.Option("--promote", help="Compare a new recipe with the champion's on past dates; promote it if it wins"),
     ] = False,
     tune: Annotated[bool, typer.Option("--tune", help="Search better settings first, as tune.enabled does")] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace-unreadable", help="Take charge where the champion's files are missing or damaged"),
+    ] = False,
 ) -> None:
     """Fit the outcome models, test them out of time, record them, and decide whether they take charge."""
     require_store(run.params)
@@ -34,13 +38,14 @@ def train(
 
     params = _tuning(run.params) if tune else run.params
     with only_writer(params.data_dir):
-        result = fit(run.load().tables, params=params, may_contest=promote, progress=run.progress)
+        chosen = {"may_contest": promote, "replace_unreadable": replace}
+        result = fit(run.load().tables, params=params, **chosen, progress=run.progress)
     run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
 
 
 def models(run: Run) -> None:
     """List the versions of the model: which is in charge, by what recipe, and how it did out of time."""
-    from params import require_answer
+    from training.tracking.store import require_answer
 
     require_answer(run.params)  # before the imports, which take longer
     from training.tracking.versions import versions_of
@@ -68,7 +73,7 @@ def require_store(params: "Params") -> None:
     StoreUnreachable
         It does not answer, or is no store.
     """
-    from params import require_answer
+    from training.tracking.store import require_answer
 
     require_answer(params)  # before the imports, which take longer
     from training.tracking.runs import require_store as require_tables

@@ -165,8 +165,9 @@ def _report_error(error: Exception, as_json: bool) -> int:
 def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.problems import BadInput
-    from params import SettingsError, StoreUnreachable
-    from serving.forecast.refusals import BadRequest, NoModel, NoPublication
+    from params import SettingsError
+    from serving.forecast.refusals import BadRequest, NoPublication
+    from training.tracking.errors import NoModel, StoreUnreachable
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for error_class, kind in kinds.items() if isinstance(error, error_class)), "failed")

@@ -22,10 +22,11 @@ from training.learn.dataset import Dataset, assemble, require_enough, small_data
 from training.learn.importance import explain
 from training.learn.tune import Tuned, split
 from training.learn.tuned_fit import fit_model
-from training.promote import Decision, decide
+from training.promote import Decision, decide, in_charge
 from training.report import summary
-from training.tracking.runs import ALIAS, WAITING, Evidence, Metric, Record, Table, record_run, require_store
-from training.tracking.versions import champion_of
+from training.tracking.champion import ALIAS, WAITING
+from training.tracking.evidence import Evidence, Metric, Table
+from training.tracking.runs import Record, record_run, require_store
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,19 @@ class TrainingResult:
         }
 
 
-def train(tables: Tables, *, params: Params, may_contest: bool = False, progress: Progress = silent) -> TrainingResult:
+def train(
+    tables: Tables,
+    *,
+    params: Params,
+    may_contest: bool = False,
+    replace_unreadable: bool = False,
+    progress: Progress = silent,
+) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
     The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since. Where there is
-    a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins.
+    a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
+    that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`.
 
     Raises
     ------
@@ -112,8 +121,11 @@ def train(tables: Tables, *, params: Params, may_contest: bool = False, progress
         Too few accounts, months or churned accounts.
     StoreUnreachable
         The tracking store does not answer; asked before anything is fitted.
+    UnreadableChampion
+        The files or the record of the champion are missing or damaged.
     """
     require_store(params)
+    champion = in_charge(params, replace_unreadable=replace_unreadable)
     dates = month_starts(tables, params.snapshots)
     snapshots = stored(tables, dates, params=params, progress=progress)
     progress("assembling the training data", 0, 1)
@@ -122,7 +134,7 @@ def train(tables: Tables, *, params: Params, may_contest: bool = False, progress
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
-    decision = decide(tables, champion_of(params), params=params, may_contest=may_contest, progress=progress)
+    decision = decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params)
     progress("recording the run", 0, 1)

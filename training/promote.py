@@ -11,10 +11,12 @@ from models.outcomes.outcome import FORMAT
 from models.words import signed_percent
 from params import Params
 from training.backtest.rolling import Findings, history, roll
-from training.learn.recipe import code_digest, differences, with_recipe
 from training.report import summary
+from training.tracking.champion import Incumbent, incumbent
+from training.tracking.errors import UnreadableChampion
+from training.tracking.learning_code import code_digest
+from training.tracking.recipe import differences, with_recipe
 from training.tracking.runs import record_evaluation
-from training.tracking.versions import Registered
 
 CHANGED_CODE = " and by changed code: what was found of it before need not hold, `holdfast backtest` tests it anew"
 
@@ -28,9 +30,25 @@ class Decision:
     contest: pd.DataFrame | None = None
 
 
+def in_charge(params: Params, *, replace_unreadable: bool) -> Incumbent | UnreadableChampion | None:
+    """Whom a new model meets: the champion, or why it cannot be read where it may be replaced all the same.
+
+    Raises
+    ------
+    UnreadableChampion
+        It cannot be read and may not be replaced: a model must not win because the other one's files are damaged.
+    """
+    try:
+        return incumbent(params)
+    except UnreadableChampion as error:
+        if replace_unreadable:
+            return error
+        raise
+
+
 def decide(
     tables: Tables,
-    champion: Registered | None,
+    champion: Incumbent | UnreadableChampion | None,
     *,
     params: Params,
     may_contest: bool,
@@ -38,14 +56,16 @@ def decide(
 ) -> Decision:
     """Decide between the champion and a model of these settings that was trained on these tables.
 
-    Without a contest it takes charge where there is nothing to compare: no champion yet, or one that cannot be read any
-    more, that forecasts by other rules, to another horizon, or that learned from another source. So does the champion's
-    own recipe, trained again: what was found of the recipe holds for it, unless the code has changed since. That is
-    said, since a contest cannot show it: it would fit both by the code of today. Another recipe has to win a contest,
-    held only where `may_contest`.
+    Without a contest it takes charge where there is nothing to compare: no champion yet, or one whose format is older
+    than what can be read now, that forecasts by other rules, to another horizon, or that learned from another source.
+    So does the champion's own recipe, trained again: what was found of the recipe holds for it, unless the code has
+    changed since. That is said, since a contest cannot show it: it would fit both by the code of today. Another recipe
+    has to win a contest, held only where `may_contest`.
     """
     if champion is None:
         return Decision(True, "the first model of this name")
+    if isinstance(champion, UnreadableChampion):
+        return Decision(True, f"in place of version {champion.version}, which cannot be read: {champion.why}")
     incomparable = _incomparable(champion, params)
     if incomparable:
         return Decision(True, f"{incomparable}: there is nothing to compare with version {champion.version}")
@@ -63,10 +83,8 @@ def decide(
     return _after_contest(tables, champion, params, theirs, progress)
 
 
-def _incomparable(champion: Registered, params: Params) -> str:
-    """Why the champion cannot be compared: it cannot be read, or forecasts something else; empty if it can."""
-    if champion.format is None:
-        return "the champion's format is not recorded, so it cannot be read"
+def _incomparable(champion: Incumbent, params: Params) -> str:
+    """Why the champion cannot be compared: it is of an older format, or forecasts something else; empty if it can."""
     if champion.format != FORMAT:
         return f"the champion is of format {champion.format}, and {FORMAT} is what can be read now"
     other = [
@@ -84,9 +102,7 @@ def _incomparable(champion: Registered, params: Params) -> str:
     return ""
 
 
-def _after_contest(
-    tables: Tables, champion: Registered, params: Params, theirs: Params, progress: Progress
-) -> Decision:
+def _after_contest(tables: Tables, champion: Incumbent, params: Params, theirs: Params, progress: Progress) -> Decision:
     """Both recipes from the same origins, each with what was known then."""
     try:
         found = [_tried(tables, each, progress) for each in (params, theirs)]

@@ -1,6 +1,5 @@
 """What becomes of an account: monthly hazards of churn, contraction and expansion, calibrated, with amounts."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -295,11 +294,6 @@ class OutcomeModel:
             chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
             changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], at_term_end[chosen])
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
-
-
-def bundle_digest(files: Mapping[str, str]) -> str:
-    """A digest of what `OutcomeModel.to_files` gives: the same model, the same digest."""
-    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:

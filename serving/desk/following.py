@@ -14,12 +14,13 @@ from pathlib import Path
 
 from models.reasons.background import background
 from params import Params
-from serving.forecast.champion import Champion, champion_version, load_champion
 from serving.forecast.live import Scorer, average_effects, evenly, scorer
-from serving.forecast.refusals import NoModel, NoPublication
+from serving.forecast.refusals import NoPublication
 from serving.publication import store
 from serving.publication.reader import Published, open_newest, reference_of
 from serving.wire.answers import kind_and_place
+from training.tracking.champion import Champion, champion_version, load_champion
+from training.tracking.errors import NoModel
 
 logger = logging.getLogger("holdfast.serving")
 WARM_UP_ROWS = 2

@@ -21,7 +21,6 @@ from models.reasons.background import Background, background
 from models.reasons.drivers import drivers
 from models.words import counted
 from params import Params
-from serving.forecast.champion import Champion
 from serving.forecast.definitions import Rules
 from serving.forecast.output_tables import (
     ACCOUNT_DRIVER,
@@ -33,6 +32,7 @@ from serving.forecast.output_tables import (
 )
 from serving.forecast.realised import due_by_month, realised
 from serving.forecast.refusals import BadRequest
+from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")

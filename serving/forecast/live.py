@@ -20,7 +20,7 @@ from models.reasons.background import Background
 from models.reasons.drivers import drivers, path_effects
 from params import Params
 from serving.forecast.batch import EXPLAINED, account_figures
-from serving.forecast.champion import Champion
+from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 Score = dict[str, Any]

@@ -9,9 +9,9 @@ from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.batch import Forecast, forecast, require_usable, run_id
-from serving.forecast.champion import Champion
 from serving.forecast.export import read_published
 from serving.forecast.refusals import BadRequest
+from training.tracking.champion import Champion
 
 NEAR_MISSES = 3
 

@@ -5,21 +5,5 @@ class BadRequest(Exception):
     """A date or an account that cannot be forecast."""
 
 
-class NoModel(Exception):
-    """No usable champion in the model registry.
-
-    Parameters
-    ----------
-    message
-        What is wrong, for whoever runs the command; it may name the place of the registry.
-    told
-        The same for whoever asks the service: without the place. By default the message.
-    """
-
-    def __init__(self, message: str, told: str = "") -> None:
-        super().__init__(message)
-        self.told = told or message
-
-
 class NoPublication(Exception):
     """Nothing to answer from is published."""

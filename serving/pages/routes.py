@@ -1,6 +1,5 @@
 """The addresses of the pages."""
 
-import shlex
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -12,11 +11,12 @@ from serving.access.visit import COOKIE, caller_of, visit_of
 from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery
 from serving.desk.scoring import require_published
-from serving.forecast.model_card import describe
 from serving.pages import views
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
+from training.tracking.model_card import describe
+from training.tracking.store import ui_command
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 KEPT_SECONDS = 31_536_000
@@ -72,7 +72,7 @@ def model(request: Request) -> Response:
     live = describe(state.champion) if state.champion else None
     caller = _caller(request)
     embedded = desk.params.tracking.uri is None and caller.role == "admin"  # others need no path of this machine
-    command = f"mlflow ui --backend-store-uri {shlex.quote(desk.params.store_uri)}" if embedded else ""
+    command = ui_command(desk.params) if embedded else ""
     content = views.model(published, live, serving.mlflow_url, command)
     return page("model.html", caller, here="model", **content)
 

@@ -18,8 +18,8 @@ from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
 from params import Budget, Params
 from serving.forecast.batch import Forecast, earlier_snapshot
-from serving.forecast.champion import Champion
 from serving.forecast.live import FIGURES, Score, as_scores, average_effects, days
+from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 BRIDGE_MONTHS = 12
@@ -93,7 +93,7 @@ def gather(
     params
         All settings.
     card
-        The model card, see `serving.forecast.model_card`.
+        The model card, see `training.tracking.model_card`.
     progress
         Told how far the work is.
     """

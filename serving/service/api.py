@@ -14,7 +14,6 @@ from serving.access.visit import LIVE, SCORE, caller_of, visit_of
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
 from serving.desk.scoring import require_published
-from serving.forecast.model_card import describe
 from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.reader import AccountFilter, Published
@@ -22,6 +21,7 @@ from serving.wire import schemas
 from serving.wire.answers import Refused, answer, failure, invalid, raw
 from serving.wire.downloads import TYPES, render
 from serving.wire.schemas import ErrorBody, LiveRequest, ScoreRequest
+from training.tracking.model_card import describe
 
 FileKind = Literal["csv", "xlsx"]
 DESCRIPTION = """\

@@ -12,9 +12,9 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.forecast.batch import Forecast, forecast
-from serving.forecast.champion import Champion
 from serving.forecast.output_tables import TABLES
 from training.learn.dataset import assemble, settings_of
+from training.tracking.champion import Champion
 
 AS_OF = date(2026, 1, 1)
 MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

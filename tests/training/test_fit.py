@@ -17,6 +17,7 @@ from params import Params
 from training import fit
 from training.backtest.verdict import verdict
 from training.learn.dataset import Dataset, assemble, require_enough, settings_of, small_data
+from training.tracking.store import store_uri
 
 
 def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
@@ -85,7 +86,7 @@ def test_train_refuses_before_anything_is_recorded(company: Tables, changed: Any
     stored = r"1 problem\. The checked tables and the snapshots were stored, but nothing of the step after\.\n.*"
     with pytest.raises(BadInput, match=f"{stored}at least 5000 are needed"):
         fit.train(company, params=params)
-    assert MlflowClient(params.store_uri).search_registered_models("name = 'refused'") == []
+    assert MlflowClient(store_uri(params)).search_registered_models("name = 'refused'") == []
 
 
 def test_the_dataset_ends_at_its_date(company: Tables, dataset: Dataset, small_params: Params) -> None:

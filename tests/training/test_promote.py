@@ -11,15 +11,16 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import FORMAT
 from params import Params
 from training import fit, promote
-from training.learn.recipe import code_digest
 from training.promote import Decision, decide, judge
-from training.tracking.versions import Registered, champion_of
+from training.tracking.champion import Incumbent, incumbent
+from training.tracking.learning_code import code_digest
+from training.tracking.store import store_uri
 
 
-def champion(params: Params, bundle: int = FORMAT, **tags: str) -> Registered:
+def champion(params: Params, bundle: int = FORMAT, **tags: str) -> Incumbent:
     """A champion that was trained by these settings and today's code."""
     known = {**params.rules, "source": params.source_name, "code": code_digest()}
-    return Registered("7", "run", {**known, **tags}, params.model_dump(mode="json"), bundle)
+    return Incumbent("7", "run", {**known, **tags}, params.model_dump(mode="json"), bundle)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_without_a_contest(
 
 
 @pytest.mark.usefixtures("no_contest")
-def test_a_champion_that_cannot_be_read_any_more_gives_way(company: Tables, changed: Any, small_params: Params) -> None:
+def test_a_champion_of_an_older_format_gives_way(company: Tables, changed: Any, small_params: Params) -> None:
     """Else nothing could be forecast: neither with it, nor with a challenger."""
     there = champion(small_params, bundle=FORMAT - 1)
     decision = decide(company, there, params=changed(model={"leaves": 9}), may_contest=True)
@@ -134,10 +135,10 @@ def test_a_contest_is_held_and_the_alias_follows_its_figures(company: Tables, ch
     assert set(contest["measure"]) == {"crps", "log_loss", "calibration_error"}
     won, why = judge(contest)
     assert (second.decision.promoted, why in second.decision.reason) == (won, True)
-    in_charge = champion_of(params)
-    assert in_charge is not None
-    assert in_charge.version == ("2" if won else "1")
-    client = MlflowClient(params.store_uri)
+    there = incumbent(params)
+    assert there is not None
+    assert there.version == ("2" if won else "1")
+    client = MlflowClient(store_uri(params))
     version = client.get_model_version_by_alias("contest", "champion" if won else "challenger")
     assert (str(version.version), version.tags["promotion"]) == ("2", second.decision.reason)
 

@@ -27,7 +27,8 @@ from training.backtest.verdict import backtest_verdict
 from training.learn.dataset import Dataset, assemble, require_enough
 from training.learn.importance import Explanation
 from training.report import html_report, summary
-from training.tracking.runs import Evidence, Page, Record, Table, record_evaluation, require_store
+from training.tracking.evidence import Evidence, Page, Table
+from training.tracking.runs import Record, record_evaluation, require_store
 
 ROWS_WORTH_A_PROCESS = 20_000
 

@@ -12,7 +12,7 @@ from models.scores.baselines import NRR_RIVALS
 from models.scores.evaluation import AccountScore
 from training.learn.importance import Explanation
 from training.report import figures
-from training.tracking.runs import Evidence, Figure, Metric, Table
+from training.tracking.evidence import Evidence, Figure, Metric, Table
 
 SCORE_METRICS = (
     "auc",

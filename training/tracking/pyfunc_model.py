@@ -7,17 +7,15 @@ import mlflow.pyfunc
 import pandas as pd
 
 from models.outcomes.outcome import OutcomeModel
+from training.tracking.bundle import read_local_bundle
 
 
 class HoldfastModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
-    """Reads the bundle's text files; nothing is unpickled."""
+    """Reads the bundle's text files, once they are known to be whole; nothing is unpickled."""
 
     def load_context(self, context: Any) -> None:
         """Load the bundle."""
-        folder = Path(context.artifacts["bundle"])
-        self.model = OutcomeModel.from_files(
-            {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
-        )
+        self.model = OutcomeModel.from_files(read_local_bundle(Path(context.artifacts["bundle"])))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Churn and expansion probability by each month ahead: columns `churn_3m`, `expansion_3m`, ..."""

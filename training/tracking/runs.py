@@ -1,71 +1,32 @@
-"""The one edge to MLflow: where runs are stored, what a run holds, and the registry of models.
+"""What training and backtests leave: runs with their settings and evidence, and registered versions of the model.
 
-The store is an SQLite file in the data folder unless `tracking.uri` names another. First the artifacts are written,
-then the version is registered, then the alias is moved in one step, and the run is marked complete last: one that died
-half-way stays RUNNING, and the champion is the old one or, whole, the new one.
+First the artifacts are written, then the version is registered, then the alias is moved in one step, and the run is
+marked complete last: one that died half-way stays RUNNING, and the champion is the old one or, whole, the new one.
 """
 
-import os
+import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from params import Params, reaching_store
-from training.learn.recipe import code_digest, recipe_digest
+from params import Params
+from training.tracking.artifacts import Artifacts
+from training.tracking.bundle import MODEL, bundle_digest, write_bundle
+from training.tracking.champion import ALIAS, SETTINGS
+from training.tracking.evidence import Evidence, write_evidence
+from training.tracking.learning_code import code_digest
+from training.tracking.recipe import recipe_digest
+from training.tracking.store import Store, open_store, store_name
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure as MatplotlibFigure
-    from mlflow.tracking import MlflowClient
+    from mlflow.entities import Run
 
     from features.tables.checked import Tables
     from models.outcomes.outcome import OutcomeModel
-
-ALIAS, WAITING = "champion", "challenger"
-BUNDLE = "bundle"
-_NEEDED = ("lightgbm", "numba", "numpy", "pandas", "scikit-learn", "scipy")  # beside this project's own packages
-_PYFUNC = Path(__file__).with_name("pyfunc_model.py")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number."""
-
-    name: str
-    value: float
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One plot."""
-
-    name: str
-    figure: "MatplotlibFigure"
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table."""
-
-    name: str
-    frame: "pd.DataFrame"
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page that needs nothing else."""
-
-    name: str
-    html: str
-
-
-Evidence = Metric | Figure | Table | Page
 
 
 @dataclass(frozen=True)
@@ -89,8 +50,8 @@ def require_store(params: Params) -> None:
         It does not answer.
     """
     if params.tracking.uri:
-        with reaching_store(params):
-            client_of(params).get_experiment_by_name(params.tracking.experiment)
+        with open_store(params) as store:
+            store.client.get_experiment_by_name(params.tracking.experiment)
 
 
 def record_run(
@@ -107,66 +68,50 @@ def record_run(
 
     The bundle is text and JSON; it loads with pickle forbidden.
     """
-    with _run(params, f"train {as_of}") as (client, run_id):
-        _log_common(client, run_id, tables, params, as_of)
-        _log_evidence(client, run_id, evidence)
-        version = _register(client, run_id, model, tables, params, tags or {})
-        client.set_registered_model_alias(params.model.name, alias, version)
-    return Record(run_id, params.model.name, version, params.store_uri)
+    with _recording(params, f"train {as_of}") as (store, run):
+        files = store.files_of_run(run)
+        _describe(store, run, files, tables, params, as_of)
+        write_evidence(store.client, run.info.run_id, files, evidence)
+        texts = model.to_files()
+        write_bundle(texts, files)
+        version = _register(store, run, params.model.name, _version_tags(texts, tables, params) | dict(tags or {}))
+        store.client.set_registered_model_alias(params.model.name, alias, version)
+    return Record(run.info.run_id, params.model.name, version, store.uri)
 
 
 def record_evaluation(
     evidence: Sequence[Evidence], *, tables: "Tables", params: Params, name: str = "backtest"
 ) -> Record:
     """Record a backtest or a contest; no model is registered."""
-    with _run(params, name) as (client, run_id):
-        _log_common(client, run_id, tables, params, None)
-        _log_evidence(client, run_id, evidence)
-    return Record(run_id, params.model.name, "", params.store_uri)
+    with _recording(params, name) as (store, run):
+        files = store.files_of_run(run)
+        _describe(store, run, files, tables, params, None)
+        write_evidence(store.client, run.info.run_id, files, evidence)
+    return Record(run.info.run_id, params.model.name, "", store.uri)
 
 
 @contextmanager
-def _run(params: Params, name: str) -> Iterator[tuple["MlflowClient", str]]:
+def _recording(params: Params, name: str) -> Iterator[tuple[Store, "Run"]]:
     """A run that ends FINISHED if its body does, and FAILED if not."""
     params.data_dir.mkdir(parents=True, exist_ok=True)
-    with reaching_store(params):
-        client = client_of(params)
-        run_id = client.create_run(_experiment(client, params), run_name=name).info.run_id
+    with open_store(params) as store:
+        run = store.client.create_run(store.experiment(params.tracking.experiment), run_name=name)
+        run_id = run.info.run_id
         try:
-            yield client, run_id
+            yield store, run
         except BaseException:
             with suppress(Exception):  # a store that is gone cannot be told; the first error is the one to see
-                client.set_terminated(run_id, status="FAILED")
+                store.client.set_terminated(run_id, status="FAILED")
             raise
-        client.set_terminated(run_id, status="FINISHED")
+        store.client.set_terminated(run_id, status="FINISHED")
 
 
-def client_of(params: Params) -> "MlflowClient":
-    """A client of the tracking store and of its registry."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(tracking_uri=params.store_uri)
-
-
-def _experiment(client: "MlflowClient", params: Params) -> str:
-    name = params.tracking.experiment
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    location = None if params.tracking.uri else (params.data_dir / "mlflow-artifacts").resolve().as_uri()
-    return str(client.create_experiment(name, artifact_location=location))
-
-
-def _log_common(client: "MlflowClient", run_id: str, tables: "Tables", params: Params, as_of: date | None) -> None:
+def _describe(store: Store, run: "Run", files: Artifacts, tables: "Tables", params: Params, as_of: date | None) -> None:
     """Settings, commit, data: what the run can be repeated from."""
-    settings = params.model_dump(mode="json")
-    if params.tracking.uri:
-        settings["tracking"]["uri"] = params.store_name
-    client.log_dict(run_id, settings, "settings.json")
+    settings = recorded_settings(params)
+    files.write(SETTINGS, json.dumps(settings, indent=2).encode())
     for key, value in _flat(settings):
-        client.log_param(run_id, key, str(value)[:500])
+        store.client.log_param(run.info.run_id, key, str(value)[:500])
     tags = {
         "data_digest": tables.digest,
         "data_until": tables.data_until.isoformat(),
@@ -176,7 +121,20 @@ def _log_common(client: "MlflowClient", run_id: str, tables: "Tables", params: P
         "code": code_digest(),
     }
     for key, value in tags.items():
-        client.set_tag(run_id, key, value)
+        store.client.set_tag(run.info.run_id, key, value)
+
+
+def recorded_settings(params: Params) -> dict[str, Any]:
+    """The settings as plain values, without the user and password of a store, and without where the data folder lies.
+
+    The folder may be moved or copied, and its record with it: what lies in it is named from there.
+    """
+    settings = params.model_dump(mode="json", exclude={"data_dir"})
+    if params.tracking.uri:
+        settings["tracking"]["uri"] = store_name(params)
+    if params.source_place and not Path(params.source_place).is_absolute():
+        settings["source"]["path"] = params.source_place
+    return settings
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -204,61 +162,21 @@ def commit() -> str:
     return described.stdout.strip()
 
 
-def _log_evidence(client: "MlflowClient", run_id: str, evidence: Sequence[Evidence]) -> None:
-    for item in evidence:
-        if isinstance(item, Metric):
-            if item.value == item.value:  # NaN: not defined on this data
-                client.log_metric(run_id, item.name, item.value)
-        elif isinstance(item, Figure):
-            client.log_figure(run_id, item.figure, f"figures/{item.name}.png")
-        elif isinstance(item, Page):
-            client.log_text(run_id, item.html, f"{item.name}.html")
-        else:
-            client.log_text(run_id, item.frame.to_csv(index=False), f"tables/{item.name}.csv")
-
-
-def _register(
-    client: "MlflowClient",
-    run_id: str,
-    model: "OutcomeModel",
-    tables: "Tables",
-    params: Params,
-    more: Mapping[str, str],
-) -> str:
-    """Log the bundle as a models-from-code pyfunc and register it with what it was trained on; returns the version."""
-    from models.outcomes.outcome import bundle_digest
-
-    files, name = model.to_files(), params.model.name
-    _log_bundle(client, run_id, files)
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    source = f"{client.get_run(run_id).info.artifact_uri}/model"
-    tags = {
-        "bundle_digest": bundle_digest(files),
+def _version_tags(texts: Mapping[str, str], tables: "Tables", params: Params) -> dict[str, str]:
+    """What a version is and what it was trained on."""
+    return {
+        "bundle_digest": bundle_digest(texts),
         **params.rules,
         "source": params.source_name,
         "data_digest": tables.digest,
         "recipe": recipe_digest(params),
         "code": code_digest(),
-        **more,
     }
-    return str(client.create_model_version(name, source=source, run_id=run_id, tags=tags).version)
 
 
-def _log_bundle(client: "MlflowClient", run_id: str, files: Mapping[str, str]) -> None:
-    """Log the bundle as a models-from-code pyfunc."""
-    from mlflow.pyfunc import save_model
-
-    with tempfile.TemporaryDirectory() as folder:
-        bundle, saved = Path(folder) / BUNDLE, Path(folder) / "model"
-        bundle.mkdir()
-        for file, text in files.items():
-            (bundle / file).write_text(text, encoding="utf-8")
-        save_model(
-            saved,
-            python_model=str(_PYFUNC),
-            artifacts={BUNDLE: str(bundle)},
-            pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
-            signature=False,  # the bundle lists its own inputs, with types and categories
-        )
-        client.log_artifacts(run_id, str(saved), artifact_path="model")
+def _register(store: Store, run: "Run", name: str, tags: Mapping[str, str]) -> str:
+    """Register what a run wrote as a version of the model; returns which."""
+    if not store.client.search_registered_models(f"name = '{name}'"):
+        store.client.create_registered_model(name)
+    source = f"{run.info.artifact_uri}/{MODEL}"
+    return str(store.client.create_model_version(name, source=source, run_id=run.info.run_id, tags=dict(tags)).version)

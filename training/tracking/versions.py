@@ -1,32 +1,21 @@
-"""The registry of models as training sees it: the champion's recipe, and every version with its record."""
+"""The versions of a model, each with its record: how it, or another of the same recipe, did out of time."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from params import Params, reaching_store
-from training.tracking.runs import ALIAS, BUNDLE, client_of
+from params import Params
+from training.tracking.store import Store, is_there, open_store
 
 if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
 RECORDS = ("backtest", "contest")  # names of the runs that hold a recipe's record
 _LOG_LOSS = re.compile(r"churn_(\d+)m_log_loss")
 _NEWEST = 200  # runs looked through for records
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A registered version: what its tags and the settings of its run say, and the format of its bundle."""
-
-    version: str
-    run_id: str
-    tags: Mapping[str, str]
-    settings: Mapping[str, Any]
-    format: int | None
 
 
 @dataclass(frozen=True)
@@ -64,32 +53,6 @@ class Version:
         return asdict(self)
 
 
-def champion_of(params: Params) -> Registered | None:
-    """The version in charge; None if there is none.
-
-    Raises
-    ------
-    StoreUnreachable
-        The tracking store does not answer.
-    """
-    from mlflow.exceptions import MlflowException
-
-    if params.tracking.uri is None and not params.embedded_store.exists():
-        return None
-    with reaching_store(params):
-        client = client_of(params)
-        try:
-            version = client.get_model_version_by_alias(params.model.name, ALIAS)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
-        run_id = str(version.run_id)
-        settings = _json(client, run_id, "", "settings.json")
-        bundle = _json(client, run_id, f"model/artifacts/{BUNDLE}/", "model.json")
-        return Registered(str(version.version), run_id, version.tags, settings, bundle.get("format"))
-
-
 def versions_of(params: Params) -> list[Version]:
     """All versions of the model, the newest first, each with its record.
 
@@ -98,46 +61,28 @@ def versions_of(params: Params) -> list[Version]:
     StoreUnreachable
         The tracking store does not answer.
     """
-    if params.tracking.uri is None and not params.embedded_store.exists():
+    if not is_there(params):
         return []
     name = params.model.name
-    with reaching_store(params):
-        client = client_of(params)
-        if not client.search_registered_models(f"name = '{name}'"):
+    with open_store(params) as store:
+        if not store.client.search_registered_models(f"name = '{name}'"):
             return []
-        aliases = client.get_registered_model(name).aliases
-        found = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda item: -int(item.version))
-        records = _records(client, params)
-        return [_version(client, item, aliases, records) for item in found]
+        aliases = store.client.get_registered_model(name).aliases
+        versions = sorted(store.client.search_model_versions(f"name = '{name}'"), key=lambda item: -int(item.version))
+        records = _records(store, params)
+        return [_version(store, item, aliases, records) for item in versions]
 
 
-def _json(client: "MlflowClient", run_id: str, folder: str, name: str) -> Mapping[str, Any]:
-    """What a file of a run says; empty where it was not recorded."""
-    import mlflow.artifacts
-
-    if folder + name not in {item.path for item in client.list_artifacts(run_id, folder or None)}:
-        return {}
-    place = f"{client.get_run(run_id).info.artifact_uri}/{folder}{name}"
-    content: Mapping[str, Any] = json.loads(mlflow.artifacts.load_text(place))
-    return content
-
-
-def _records(client: "MlflowClient", params: Params) -> dict[tuple[str, str], Any]:
+def _records(store: Store, params: Params) -> "dict[tuple[str, str], Run]":
     """The newest finished backtest or contest of each recipe and code."""
-    experiment = client.get_experiment_by_name(params.tracking.experiment)
+    experiment = store.client.get_experiment_by_name(params.tracking.experiment)
     if experiment is None:
         return {}
-    runs = client.search_runs(
-        [experiment.experiment_id],
-        "attributes.status = 'FINISHED'",
-        max_results=_NEWEST,
-        order_by=["attributes.start_time DESC"],
-    )
-    found: dict[tuple[str, str], Any] = {}
-    for run in runs:
+    records: dict[tuple[str, str], Run] = {}
+    for run in store.newest_runs(experiment.experiment_id, most=_NEWEST):
         if run.info.run_name in RECORDS and "recipe" in run.data.tags:
-            found.setdefault(_method(run.data.tags), run)
-    return found
+            records.setdefault(_method(run.data.tags), run)
+    return records
 
 
 def _method(tags: Mapping[str, str]) -> tuple[str, str]:
@@ -146,9 +91,9 @@ def _method(tags: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _version(
-    client: "MlflowClient", item: Any, aliases: Mapping[str, str], records: Mapping[tuple[str, str], Any]
+    store: Store, item: "ModelVersion", aliases: Mapping[str, str], records: "Mapping[tuple[str, str], Run]"
 ) -> Version:
-    run = client.get_run(item.run_id)
+    run = store.client.get_run(str(item.run_id))
     tested = records.get(_method(item.tags), run)
     return Version(
         version=str(item.version),
@@ -160,9 +105,9 @@ def _version(
     )
 
 
-def _record(run: Any, tested_by: str) -> VersionRecord:
+def _record(run: "Run", tested_by: str) -> VersionRecord:
     metrics = run.data.metrics
-    tested = [int(found.group(1)) for found in map(_LOG_LOSS.fullmatch, metrics) if found]
+    tested = [int(name.group(1)) for name in map(_LOG_LOSS.fullmatch, metrics) if name]
     if not tested:
         return VersionRecord("", "")
     longest = max(tested)

@@ -30,13 +30,14 @@ from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.desk.desk import Desk
 from serving.forecast.batch import forecast
-from serving.forecast.champion import load_champion
-from serving.forecast.model_card import model_card
 from serving.publication import gather, store
 from serving.service.api import create_app
 from serving.service.guard import Guard
 from training.learn.dataset import assemble, settings_of
-from training.tracking.runs import Metric, Table, record_run
+from training.tracking.champion import load_champion
+from training.tracking.evidence import Metric, Table
+from training.tracking.model_card import model_card
+from training.tracking.runs import record_run
 
 AS_OF = date(2026, 1, 1)
 MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -30,6 +30,8 @@ from serving.wire.schemas import (
     Renewals,
     Scores,
 )
+from training.tracking.bundle import bundle_digest
+from training.tracking.store import store_uri
 
 AWKWARD_ID = "a/06 é?#%"
 
@@ -304,9 +306,9 @@ NO_MODEL = [  # the champion's bundle, settings, and what is said of it
     (
         '{"format": 1}',
         {},
-        r"The registered model cannot be read by this version of Holdfast: run `holdfast train`\.",
+        r"The champion, version 1, is of format 1, and \d+ is what can be read now: run `holdfast train`\.",
     ),
-    ('{"name": "Company 7"}', {}, r"The registered model cannot be read by this version of H"),
+    ('{"name": "Company 7"}', {}, r"The champion, version 1, cannot be read\. Restore its files from a backup, or"),
     (None, {}, r"There is no champion of the model holdfast yet: run `holdfast train`\."),
     (None, {"uri": "http://me@127.0.0.1:9"}, r"The model could not be loaded or made ready; the "),
 ]
@@ -357,12 +359,13 @@ def _register(params: Any, bundle: str) -> None:
     """A champion whose bundle holds this `model.json`."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=params.store_uri, registry_uri=params.store_uri)
+    client = MlflowClient(tracking_uri=store_uri(params), registry_uri=store_uri(params))
     experiment = client.create_experiment("test", artifact_location=(params.data_dir / "artifacts").as_uri())
     run = client.create_run(experiment, tags={"as_of": "2026-01-01"})
-    client.log_text(run.info.run_id, bundle, "model/bundle/model.json")
+    client.log_text(run.info.run_id, bundle, "model/artifacts/bundle/model.json")
     client.create_registered_model(params.model.name)
-    version = client.create_model_version(params.model.name, f"{run.info.artifact_uri}/model", run.info.run_id)
+    source, tags = f"{run.info.artifact_uri}/model", {"bundle_digest": bundle_digest({"model.json": bundle})}
+    version = client.create_model_version(params.model.name, source, run.info.run_id, tags=tags)
     client.set_registered_model_alias(params.model.name, "champion", version.version)
 
 

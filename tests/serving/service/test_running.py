@@ -16,6 +16,7 @@ from serving.publication import store
 from serving.service.start import make_home, prepare
 from serving.service.worker import take_address
 from serving.service.worker_settings import ADDRESS
+from training.tracking.store import store_uri
 
 SWAPS = 10
 
@@ -24,7 +25,7 @@ def test_ten_swaps_and_a_killed_worker_under_load_fail_no_request(running: Any, 
     from mlflow import MlflowClient
 
     place = running.place
-    client = MlflowClient(tracking_uri=place.params.store_uri)
+    client = MlflowClient(tracking_uri=store_uri(place.params))
     versions = ["1", place.record()]
     running.until(lambda: set(running.versions().values()) == {float(versions[1])}, "both have the new champion")
     with under_load() as load:

@@ -1,6 +1,7 @@
 """The published store: whole or not at all, the last good one kept, what was said carried on."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,7 @@ def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_w
 ) -> None:
     params = place.params.model_copy(update={"data_dir": tmp_path})
     (tmp_path / "mlflow.db").write_bytes((place.params.data_dir / "mlflow.db").read_bytes())
+    shutil.copytree(place.params.data_dir / "mlflow-artifacts", tmp_path / "mlflow-artifacts")
     other = type(place)(params, place.tables, place.model)
     here = store.folder_of(tmp_path)
     names = []

@@ -11,7 +11,7 @@ import pytest
 from models.scores.portfolio import portfolio_table, windows_apart
 from training.backtest.verdict import verdict
 from training.report import summary
-from training.tracking.runs import Figure, Metric, Table
+from training.tracking.evidence import Figure, Metric, Table
 
 SINCE = date(2025, 1, 1)
 

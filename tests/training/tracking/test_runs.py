@@ -21,16 +21,21 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from features.tables.checked import Tables
-from models.outcomes.outcome import OutcomeModel, bundle_digest
-from params import Params, StoreUnreachable
+from models.outcomes.outcome import OutcomeModel
+from params import Params
 from training import fit
 from training.backtest import rolling
 from training.fit import TrainingResult
 from training.learn.dataset import Dataset
 from training.tracking import runs
-from training.tracking.runs import Evidence, Metric, Record, Table
+from training.tracking.bundle import bundle_digest
+from training.tracking.errors import StoreUnreachable
+from training.tracking.evidence import Evidence, Metric, Table
+from training.tracking.runs import Record
+from training.tracking.store import store_uri
 
 AS_OF = date(2026, 1, 1)
+CHAMPION = "models:/holdfast@champion"
 ROOT = Path(runs.__file__).parents[2]
 
 
@@ -38,13 +43,18 @@ def client_of(record: Record) -> MlflowClient:
     return MlflowClient(tracking_uri=record.uri)
 
 
+def place_of(record: Record) -> Path:
+    """Where the files of a run lie: what the store says is relative to the folder of its database."""
+    location = client_of(record).get_run(record.run_id).info.artifact_uri
+    return Path(record.uri.removeprefix("sqlite:///")).parent / location
+
+
 def text_of(record: Record, path: str) -> str:
-    place = f"{client_of(record).get_run(record.run_id).info.artifact_uri}/{path}"
-    return mlflow.artifacts.load_text(place)
+    return mlflow.artifacts.load_text(str(place_of(record) / path))
 
 
 def names_in(record: Record, folder: str) -> set[str]:
-    return {Path(item.path).name for item in client_of(record).list_artifacts(record.run_id, folder)}
+    return {file.name for file in (place_of(record) / folder).iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -53,11 +63,13 @@ def names_in(record: Record, folder: str) -> set[str]:
 def test_the_store_is_in_the_data_folder_unless_another_is_named(
     uri: str | None, expected: str, changed: Any, small_params: Params
 ) -> None:
-    assert changed(tracking={"uri": uri}).store_uri == expected.format(data_dir=small_params.data_dir)
+    assert store_uri(changed(tracking={"uri": uri})) == expected.format(data_dir=small_params.data_dir)
 
 
 def test_the_run_holds_the_resolved_settings(trained: TrainingResult, small_params: Params) -> None:
-    assert json.loads(text_of(trained.record, "settings.json")) == small_params.model_dump(mode="json")
+    """All but where the data folder lies: it may be moved, and the record with it."""
+    settings = json.loads(text_of(trained.record, "settings.json"))
+    assert settings == small_params.model_dump(mode="json", exclude={"data_dir"})
     run = client_of(trained.record).get_run(trained.record.run_id)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "train 2026-01-01")
     logged = {name: run.data.params[name] for name in ("seed", "model.trees", "forecast.draws", "backtest.horizons")}
@@ -97,10 +109,7 @@ def test_the_run_holds_figures_that_are_pictures(trained: TrainingResult, model:
     learned = [name for name, fitted in model.outcomes_.items() if fitted.hazard is not None]
     assert {"churn", "expansion"} <= set(learned)
     assert names_in(trained.record, "figures") == {"calibration.png", *(f"shap_{name}.png" for name in learned)}
-    folder = mlflow.artifacts.download_artifacts(
-        f"{client_of(trained.record).get_run(trained.record.run_id).info.artifact_uri}/figures"
-    )
-    for file in Path(folder).iterdir():
+    for file in (place_of(trained.record) / "figures").iterdir():
         assert file.read_bytes().startswith(b"\x89PNG"), file.name
 
 
@@ -230,7 +239,8 @@ def test_an_evaluation_registers_no_model(company: Tables, changed: Any) -> None
 def bundle_of(record: Record, folder: Path) -> Path:
     """The registered model's bundle, downloaded."""
     place = client_of(record).get_model_version_download_uri(record.model_name, record.version)
-    model = mlflow.artifacts.download_artifacts(place, dst_path=str(folder))
+    assert place_of(record).as_posix().endswith(place.removesuffix("/model"))
+    model = mlflow.artifacts.download_artifacts(str(place_of(record) / "model"), dst_path=str(folder))
     (found,) = Path(model).rglob("bundle")
     return found
 
@@ -252,7 +262,7 @@ def test_nothing_in_the_model_is_a_pickle(trained: TrainingResult, tmp_path: Pat
     folder = bundle_of(trained.record, tmp_path).parents[1]
     compiled = "__pycache__"  # Python's own, where the model was loaded before
     suffixes = {file.suffix for file in folder.rglob("*") if file.is_file() and compiled not in file.parts}
-    assert suffixes == {"", ".py", ".json", ".txt", ".yaml"}
+    assert suffixes == {"", ".py", ".json", ".txt", ".yaml", ".sha256"}
     recipe = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["python_function"]
     assert Path(recipe["model_code_path"]).name == "pyfunc_model.py"
     assert "python_model" not in recipe
@@ -278,16 +288,24 @@ mlflow.pyfunc.load_model(model).predict(pd.read_parquet(rows)).to_parquet(predic
 
 
 def test_the_champion_loads_with_pickle_forbidden_and_predicts_the_same(
-    trained: TrainingResult, model: OutcomeModel, dataset: Dataset, tmp_path: Path
+    trained: TrainingResult, model: OutcomeModel, dataset: Dataset, small_params: Params, tmp_path: Path
 ) -> None:
-    """In a process of its own, away from the checkout."""
+    """In a process of its own, in the data folder: away from the checkout, and where locations are relative to."""
     rows, predicted = tmp_path / "rows.parquet", tmp_path / "predicted.parquet"
     cohort = dataset.frame[dataset.cohort(AS_OF)].reset_index(drop=True)
     cohort.to_parquet(rows)
     subprocess.run(
-        [sys.executable, "-c", LOAD_WITHOUT_PICKLE, trained.record.uri, "models:/holdfast@champion", rows, predicted],
+        [
+            sys.executable,
+            "-c",
+            LOAD_WITHOUT_PICKLE,
+            "sqlite:///mlflow.db",
+            "models:/holdfast@champion",
+            rows,
+            predicted,
+        ],
         env=os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
-        cwd=tmp_path,
+        cwd=small_params.data_dir,
         check=True,
     )
     found, expected = pd.read_parquet(predicted), model.predict(cohort)

@@ -8,10 +8,11 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import FORMAT, OutcomeModel
 from params import Params
 from training.learn.dataset import Dataset
-from training.learn.recipe import recipe_digest
 from training.tracking import runs
-from training.tracking.runs import Metric
-from training.tracking.versions import champion_of, versions_of
+from training.tracking.champion import incumbent
+from training.tracking.evidence import Metric
+from training.tracking.recipe import recipe_digest
+from training.tracking.versions import versions_of
 
 FIGURES = [Metric("churn_3m_log_loss", 0.11), Metric("churn_12m_log_loss", 0.3), Metric("churn_12m_auc", 0.7)]
 ROLLED = [*FIGURES, Metric("nrr_12m_model_crps", 1.8), Metric("nrr_12m_coverage_80", 0.75)]
@@ -32,10 +33,10 @@ def recorded(company: Tables, model: OutcomeModel, dataset: Dataset, changed: An
 
 def test_where_nothing_is_registered_there_is_nothing(changed: Any, tmp_path: Any, recorded: Any) -> None:
     empty = changed(data_dir=tmp_path / "none")
-    assert (versions_of(empty), champion_of(empty)) == ([], None)
+    assert (versions_of(empty), incumbent(empty)) == ([], None)
     recorded()
     other = changed(data_dir=tmp_path, model={"name": "unknown"})
-    assert (versions_of(other), champion_of(other)) == ([], None)
+    assert (versions_of(other), incumbent(other)) == ([], None)
 
 
 def test_versions_come_with_alias_recipe_reason_and_the_test_at_training(recorded: Any) -> None:
@@ -56,7 +57,7 @@ def test_a_backtest_of_the_same_recipe_is_the_record(recorded: Any, company: Tab
     recorded("challenger", model={"leaves": 9})
     runs.record_evaluation(ROLLED, tables=company, params=params)
     other, mine = versions_of(params)
-    in_charge = champion_of(params)
+    in_charge = incumbent(params)
     assert in_charge is not None
     assert in_charge.format == FORMAT
     assert (mine.record.tested_by, mine.record.nrr_crps, mine.record.coverage_80) == ("backtest", 1.8, 0.75)
@@ -75,6 +76,6 @@ def test_a_backtest_of_the_same_recipe_by_other_code_is_not(
 def test_the_champion_has_the_settings_it_was_trained_by(recorded: Any) -> None:
     recorded(model={"leaves": 9})
     params = recorded("challenger")
-    champion = champion_of(params)
+    champion = incumbent(params)
     assert champion is not None
     assert (champion.version, champion.settings["model"]["leaves"]) == ("1", 9)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from params import Params
-from training.learn.recipe import differences, recipe_digest, recipe_of, with_recipe
+from training.tracking.recipe import differences, recipe_digest, recipe_of, with_recipe
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,18 @@
 
 import io
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from params import Params
-from serving.forecast.champion import Champion
-from serving.forecast.terminal import records
+from training.tracking.artifacts import Artifacts
+from training.tracking.champion import Champion
+from training.tracking.evidence import table_place
+from training.tracking.store import Store, open_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 SETTINGS_SHOWN = ("model.learner", "model.trees", "model.leaves", "seed")
 TOP_INPUTS = 12
@@ -19,24 +24,27 @@ def model_card(params: Params, champion: Champion) -> dict[str, Any]:
 
     Parts that were not recorded are empty, so that a store from elsewhere, or one without a backtest, can be shown.
     """
-    from mlflow import MlflowClient
+    with open_store(params) as store:
+        run = store.client.get_run(champion.run_id)
+        return {
+            **describe(champion),
+            "name": params.model.name,
+            **_trained(run, store.files_of_run(run)),
+            "backtest": _backtest(store, run.info.experiment_id),
+        }
 
-    client = MlflowClient(tracking_uri=params.store_uri)
-    run = client.get_run(champion.run_id)
+
+def _trained(run: "Run", files: Artifacts) -> dict[str, Any]:
+    """What training recorded."""
     return {
-        **describe(champion),
-        "name": params.model.name,
         "trained_at": _moment(run.info.end_time),
         "data_digest": run.data.tags.get("data_digest", ""),
         "data_until": run.data.tags.get("data_until", ""),
         "commit": run.data.tags.get("commit", ""),
         "settings": {key: run.data.params[key] for key in SETTINGS_SHOWN if key in run.data.params},
         "events": {o: int(run.data.metrics.get(f"{o}_events", 0)) for o in ("churn", "contraction", "expansion")},
-        "importance": {
-            o: _table(client, champion.run_id, f"importance_{o}", TOP_INPUTS) for o in ("churn", "expansion")
-        },
-        "test": _scores(client, champion.run_id),
-        "backtest": _backtest(client, run.info.experiment_id),
+        "importance": {o: _table(files, f"importance_{o}", TOP_INPUTS) for o in ("churn", "expansion")},
+        "test": _scores(files),
     }
 
 
@@ -53,39 +61,36 @@ def describe(champion: Champion) -> dict[str, Any]:
     }
 
 
-def _backtest(client: Any, experiment_id: str) -> dict[str, Any]:
+def _backtest(store: Store, experiment_id: str) -> dict[str, Any]:
     """The newest finished backtest; empty if there is none."""
-    query = "attributes.status = 'FINISHED' and tags.mlflow.runName = 'backtest'"
-    runs = client.search_runs([experiment_id], query, max_results=1, order_by=["attributes.start_time DESC"])
+    runs = store.newest_runs(experiment_id, most=1, name="backtest")
     if not runs:
         return {}
-    run_id = runs[0].info.run_id
+    run, files = runs[0], store.files_of_run(runs[0])
     return {
-        "run_id": run_id,
-        "made_at": _moment(runs[0].info.end_time),
-        "data_digest": runs[0].data.tags.get("data_digest", ""),
-        "portfolio": _table(client, run_id, "portfolio"),
-        "forecasts": _table(client, run_id, "forecasts"),
-        **_scores(client, run_id),
+        "run_id": run.info.run_id,
+        "made_at": _moment(run.info.end_time),
+        "data_digest": run.data.tags.get("data_digest", ""),
+        "portfolio": _table(files, "portfolio"),
+        "forecasts": _table(files, "forecasts"),
+        **_scores(files),
     }
 
 
-def _scores(client: Any, run_id: str) -> dict[str, Any]:
+def _scores(files: Artifacts) -> dict[str, Any]:
     """Scores of the probabilities, and predicted against observed in bins, by outcome and horizon."""
-    scores = _table(client, run_id, "scores")
+    scores = _table(files, "scores")
     names = [f"{row['outcome']}_{row['horizon_months']}m" for row in scores]
-    return {"scores": scores, "reliability": {name: _table(client, run_id, f"reliability_{name}") for name in names}}
+    return {"scores": scores, "reliability": {name: _table(files, f"reliability_{name}") for name in names}}
 
 
-def _table(client: Any, run_id: str, name: str, rows: int | None = None) -> list[dict[str, Any]]:
-    """A recorded table as plain rows; empty if it was not recorded."""
-    import mlflow.artifacts
-
-    if f"tables/{name}.csv" not in {item.path for item in client.list_artifacts(run_id, "tables")}:
+def _table(files: Artifacts, name: str, rows: int | None = None) -> list[dict[str, Any]]:
+    """A recorded table as plain rows, what is missing as None; empty if it was not recorded."""
+    if not files.holds(table_place(name)):
         return []
-    place = f"{client.get_run(run_id).info.artifact_uri}/tables/{name}.csv"
-    frame = pd.read_csv(io.StringIO(mlflow.artifacts.load_text(place)))
-    return records(frame.head(rows) if rows else frame)
+    frame = pd.read_csv(io.BytesIO(files.read(table_place(name))), nrows=rows)
+    values = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+    return [{str(key): value for key, value in row.items()} for row in values]
 
 
 def _moment(milliseconds: int | None) -> str:

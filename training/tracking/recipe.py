@@ -7,12 +7,10 @@ arithmetic and the horizon, which say what is forecast rather than how.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from params import Params, Section
 
-_LEARNING = ("features", "models", "training")
 _NOT_OF_IT = frozenset(
     {
         "name",
@@ -38,15 +36,6 @@ def recipe_of(params: Params) -> dict[str, Any]:
 def recipe_digest(params: Params) -> str:
     """Identifies a recipe: the same settings, the same digest."""
     return hashlib.sha256(json.dumps(recipe_of(params), sort_keys=True).encode()).hexdigest()[:8]
-
-
-def code_digest() -> str:
-    """Identifies the code that learns: the text of every module of the rooms that have a hand in it."""
-    root = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for file in sorted(file for room in _LEARNING for file in (root / room).rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def with_recipe(params: Params, settings: Mapping[str, Any]) -> Params:

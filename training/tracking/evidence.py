@@ -1,0 +1,73 @@
+"""What can be recorded of a run beside its model: numbers, plots, tables and pages."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from training.tracking.artifacts import Artifacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as MatplotlibFigure
+    from mlflow.tracking import MlflowClient
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One plot."""
+
+    name: str
+    figure: "MatplotlibFigure"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table."""
+
+    name: str
+    frame: "pd.DataFrame"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page that needs nothing else."""
+
+    name: str
+    html: str
+
+
+Evidence = Metric | Figure | Table | Page
+
+
+def table_place(name: str) -> str:
+    """Where a table lies among the files of its run."""
+    return f"tables/{name}.csv"
+
+
+def write_evidence(client: "MlflowClient", run_id: str, files: Artifacts, evidence: Sequence[Evidence]) -> None:
+    """Record what a run found; a number that is not defined on its data is left out."""
+    for item in evidence:
+        if isinstance(item, Metric):
+            if item.value == item.value:
+                client.log_metric(run_id, item.name, item.value)
+        elif isinstance(item, Figure):
+            files.write(f"figures/{item.name}.png", _png(item.figure))
+        elif isinstance(item, Page):
+            files.write(f"{item.name}.html", item.html.encode())
+        else:
+            files.write(table_place(item.name), item.frame.to_csv(index=False).encode())
+
+
+def _png(figure: "MatplotlibFigure") -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()

@@ -1,0 +1,58 @@
+"""Where the embedded store says that artifacts lie: relative to the data folder, so that it may be moved and copied.
+
+MLflow writes down whole addresses. They are made relative in its database as soon as it is opened, those of folders
+made before included. Whoever opens the database with MLflow itself does so from within the data folder.
+"""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ARTIFACTS = "mlflow-artifacts"
+_COLUMNS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("logged_models", "artifact_location"),
+)
+# `mlruns` is where MLflow would put the artifacts of an experiment that nobody named, beside where the command runs
+_OURS = re.compile(rf"(?:file:)?/.*/((?:{ARTIFACTS}|mlruns)(?:/.*)?)", re.DOTALL)
+_PATIENCE_SECONDS = 20.0
+_CANNOT_WRITE = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
+
+
+def relative(location: str) -> str:
+    """A location below the data folder, relative to it, wherever it was when that was written; others as they are."""
+    ours = _OURS.fullmatch(location)
+    return ours.group(1) if ours else location
+
+
+def resolve(location: str, data_dir: Path) -> str:
+    """Where a location of the embedded store lies now, as a path; a location elsewhere as it is."""
+    path = relative(location)
+    inside = not urlsplit(path).scheme and not path.startswith("/")
+    return str(data_dir.resolve() / path) if inside else location
+
+
+def make_relative(database: Path) -> None:
+    """Make all locations in the embedded store's database relative, in one step; a read-only copy is left as it is."""
+    with closing(sqlite3.connect(database, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
+        connection.create_function("relative", 1, relative, deterministic=True)
+        connection.create_function("absolute", 1, lambda location: relative(location or "") != (location or ""))
+        if not any(_absolute(connection, *place) for place in _COLUMNS):
+            return
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for table, column in _COLUMNS:
+                connection.execute(f"UPDATE {table} SET {column} = relative({column}) WHERE absolute({column})")
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith(_CANNOT_WRITE):
+                raise
+
+
+def _absolute(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {table} WHERE absolute({column})").fetchone() is not None
