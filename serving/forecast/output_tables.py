@@ -4,7 +4,7 @@ A new figure of an account is one line of `ACCOUNT_FIGURES` and its computation 
 of the portfolio is one line of `METRICS` and its computation in `models.paths.rollup`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.paths.rollup import QUANTILES as PERCENTS
 from serving.forecast.column import Form, Interval, Kind, OutColumn, OutTable, Place
@@ -223,7 +223,7 @@ ACCOUNT_DRIVER = _table(
     "account_driver",
     "A row an account, outcome and reason, ranked",
     ("account_id", "outcome", "rank"),
-    ACCOUNT_ID,
+    replace(ACCOUNT_ID, places=()),
     OutColumn("outcome", Kind.TEXT, "", "churn or expansion", places=(Place.DATA,)),
     OutColumn("rank", Kind.INTEGER, "", "1 = moves the probability most, up or down", places=(Place.API, Place.DATA)),
     OutColumn("feature", Kind.TEXT, "", "The model input shown for the reason", places=(Place.API, Place.DATA)),

@@ -83,7 +83,7 @@ Horizon: Any = row_model("Horizon", "An account's chances over one horizon.", (H
 Driver: Any = row_model(
     "Driver",
     "A reason: what the model saw, not what an action would change.",
-    (column for column in ACCOUNT_DRIVER if column is not ACCOUNT_ID),
+    ACCOUNT_DRIVER,
 )
 
 
