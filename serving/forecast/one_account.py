@@ -59,9 +59,9 @@ def published_forecast(
     return published
 
 
-def _require_customer(of_date: Forecast, account_id: str) -> None:
-    if account_id not in set(of_date.account_forecast["account_id"]):
-        day = of_date.as_of
+def _require_customer(result: Forecast, account_id: str) -> None:
+    if account_id not in set(result.account_forecast["account_id"]):
+        day = result.as_of
         raise BadRequest(f"Account {account_id!r} has no ARR on {day}, as known then; only customers are forecast.")
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from serving.forecast.column import Place
 from serving.forecast.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FACTS,
@@ -30,7 +31,7 @@ MOST_PAGE = 1000
 
 AccountId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=200)]
-Sort: Any = one_of(column.name for column in ACCOUNTS if column.sortable)
+Sort: Any = one_of(column.name for column in ACCOUNTS.at(Place.API) if column.sortable)
 Metric: Any = one_of(METRIC_OF)
 
 
