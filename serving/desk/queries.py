@@ -138,10 +138,10 @@ def portfolio_scope(published: Published, query: NrrQuery | RenewalQuery, caller
     if caller.csm is not None and (query.cut != "csm" or query.value not in (None, caller.csm)):
         raise Refused(403, f"Your token sees cut=csm, value={caller.csm} only.")
     value = caller.csm if caller.csm is not None else query.value
-    known = published.cuts.get(query.cut)
-    if known is None:
+    values = published.cuts.get(query.cut)
+    if values is None:
         raise Refused(404, f"There is no such cut: {', '.join(published.cuts)} are published (forecast.cuts).")
-    if value is not None and value not in known:
+    if value is not None and value not in values:
         raise Refused(404, f"No such value of {query.cut} is published.")
     return {"cut": query.cut, "value": value}
 

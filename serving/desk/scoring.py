@@ -51,9 +51,9 @@ def by_id(state: State, request: ScoreRequest, caller: Caller) -> bytes:
     published = require_published(state)
     for months in request.horizons or ():
         require_horizon(published, months, name="horizons")
-    found = [(account, published.score(account, caller.csm)) for account in request.account_ids]
-    require_all([account for account, score in found if score is None], caller)
-    scores = [_cut(score, request) for _, score in found if score is not None]
+    pairs = [(account, published.score(account, caller.csm)) for account in request.account_ids]
+    require_all([account for account, score in pairs if score is None], caller)
+    scores = [_cut(score, request) for _, score in pairs if score is not None]
     return published.head + b",".join(scores) + b"]}"
 
 
@@ -100,15 +100,15 @@ def require_all(missing: Sequence[str], caller: Caller) -> None:
     """404 that names the accounts that are not there; another's accounts are as if they were not there."""
     if missing:
         head = "There is no customer" if caller.csm is None else f"The book of {caller.csm} has no customer"
-        shown = ", ".join(repr(account) for account in missing[:NEAR_MISSES])
+        first = ", ".join(repr(account) for account in missing[:NEAR_MISSES])
         more = f" and {len(missing) - NEAR_MISSES} more" if len(missing) > NEAR_MISSES else ""
-        raise Refused(404, f"{head} {shown}{more}.", [{"account_id": a} for a in missing[:50]])
+        raise Refused(404, f"{head} {first}{more}.", [{"account_id": a} for a in missing[:50]])
 
 
 def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
     """What `changes` may name: the model's inputs and the account's state."""
     model = scorer.champion.model
-    found = [
+    inputs = [
         {
             "name": item.name,
             "kind": item.kind,
@@ -119,13 +119,13 @@ def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
         }
         for item in model.inputs
     ]
-    known = {item["name"] for item in found}
+    names = {item["name"] for item in inputs}
     state = [
         {"name": n, "kind": "number", "unit": u, "meaning": "", "categories": [], **_limits(n, "number")}
         for n, u in _STATE.items()
-        if n not in known
+        if n not in names
     ]
-    return [*found, *state, {"name": _TERM_END, "kind": "date", "unit": "date", "meaning": "", "categories": []}]
+    return [*inputs, *state, {"name": _TERM_END, "kind": "date", "unit": "date", "meaning": "", "categories": []}]
 
 
 def _limits(name: str, kind: str) -> dict[str, float]:
@@ -143,8 +143,8 @@ def changed_rows(
     if caller.csm is not None and any(account.new for account in accounts):
         raise Refused(403, "A token of role csm scores accounts of its own book, not new ones.")
     _require_unknown(published, accounts)
-    known = [account.account_id for account in accounts if not account.new]
-    rows, missing = published.rows_of(known, caller.csm)
+    customers = [account.account_id for account in accounts if not account.new]
+    rows, missing = published.rows_of(customers, caller.csm)
     require_all(missing, caller)
     frame = _with_new(published, rows, accounts)
     changes: dict[str, dict[int, Any]] = {}

@@ -21,14 +21,16 @@ from models.reasons.background import Background, background
 from models.reasons.drivers import drivers
 from models.words import counted
 from params import Params
+from serving.forecast.column import OutTable, names_of
 from serving.forecast.definitions import Rules
 from serving.forecast.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FORECAST,
+    INTERVAL,
     NRR_FORECAST,
     RENEWAL_FORECAST,
     RUN_COLUMNS,
-    OutTable,
+    TABLES,
 )
 from serving.forecast.realised import due_by_month, realised
 from serving.forecast.refusals import BadRequest
@@ -60,8 +62,7 @@ class Forecast:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The four tables by name."""
-        named = (ACCOUNT_FORECAST, ACCOUNT_DRIVER, NRR_FORECAST, RENEWAL_FORECAST)
-        return {table.name: getattr(self, table.name) for table in named}
+        return {name: getattr(self, name) for name in TABLES}
 
     def describe(self) -> dict[str, Any]:
         """Everything but the tables, as plain data."""
@@ -87,7 +88,7 @@ class _Stamp:
     made_at: datetime
 
     def fields(self) -> dict[str, Any]:
-        return {column.name: getattr(self, column.name) for column in RUN_COLUMNS}
+        return {name: getattr(self, name) for name in names_of(RUN_COLUMNS)}
 
     def shape(self, table: OutTable, frame: pd.DataFrame) -> pd.DataFrame:
         return table.shape(frame.assign(**self.fields()))
@@ -132,8 +133,8 @@ def forecast(
     progress("simulating the portfolio", 0, 1)
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
-    known = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
-    reasons = _reasons(champion, customers, known, rules, top=params.forecast.drivers)
+    compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
+    reasons = _reasons(champion, customers, compared, rules, top=params.forecast.drivers)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
@@ -245,25 +246,32 @@ def earlier_snapshot(tables: Tables, as_of: date, params: Params) -> pd.DataFram
     return stored(tables, [day], params=params).frame if day >= first_date(tables, params.snapshots) else None
 
 
-def _reasons(champion: Champion, customers: pd.DataFrame, known: Background, rules: Rules, *, top: int) -> pd.DataFrame:
+def _reasons(
+    champion: Champion, customers: pd.DataFrame, compared: Background, rules: Rules, *, top: int
+) -> pd.DataFrame:
     """The reasons behind each account's churn and expansion probability over the whole horizon."""
     model, explained = champion.model, []
     for outcome in EXPLAINED:
-        found = drivers(
+        reasons = drivers(
             model.contributions(customers, outcome),
             model.all_inputs,
             customers,
             outcome=outcome,
             top=top,
             currency=rules.currency,
-            background=known,
+            background=compared,
         )
-        explained.append(found.assign(definition=rules.driver(outcome, model.horizon_months)))
+        explained.append(reasons.assign(definition=rules.driver(outcome, model.horizon_months)))
     return pd.concat(explained, ignore_index=True)
 
 
+def account_facts(customers: pd.DataFrame) -> pd.DataFrame:
+    """The account's id and each of `ACCOUNT_FACTS`, from its snapshot row."""
+    return customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
+
+
 def account_figures(prediction: Prediction, paths: AccountPaths) -> dict[str, Array]:
-    """What is said of each account and month ahead, by name, each of shape (accounts, months)."""
+    """Each of `ACCOUNT_FIGURES` by account and month ahead, shape (accounts, months)."""
     return {
         "churn_probability": paths.churn_probability,
         "contraction_probability": paths.contraction_probability,
@@ -281,19 +289,19 @@ def _account_rows(customers: pd.DataFrame, prediction: Prediction, paths: Accoun
     """A row an account and horizon."""
     accounts, months = paths.expected_arr.shape
     figures = account_figures(prediction, paths)
-    rows = customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
-    rows = rows.loc[rows.index.repeat(months)].reset_index(drop=True)
+    facts = account_facts(customers)
+    rows = facts.loc[facts.index.repeat(months)].reset_index(drop=True)
     horizon = np.tile(np.arange(1, months + 1), accounts)
     rows = rows.assign(horizon_months=horizon, **{name: values.ravel() for name, values in figures.items()})
-    said = {month: rules.account(month) for month in range(1, months + 1)}
-    return rows.assign(definition=rows["horizon_months"].map(said))
+    definitions = {month: rules.account(month) for month in range(1, months + 1)}
+    return rows.assign(definition=rows["horizon_months"].map(definitions))
 
 
 def _portfolio_rows(portfolio: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     """The roll-up with each row's definition."""
     pairs = pd.MultiIndex.from_frame(portfolio[["metric", "horizon_months"]])
-    said = {pair: rules.metric(*pair) for pair in pairs.unique()}
-    return portfolio.assign(definition=[said[pair] for pair in pairs])
+    definitions = {pair: rules.metric(*pair) for pair in pairs.unique()}
+    return portfolio.assign(definition=[definitions[pair] for pair in pairs])
 
 
 def _renewal_rows(renewals: pd.DataFrame, rules: Rules, months: int) -> pd.DataFrame:
@@ -305,8 +313,7 @@ def _renewal_rows(renewals: pd.DataFrame, rules: Rules, months: int) -> pd.DataF
         "from_day": [max(start, rules.as_of) for start in starts],
         "until_day": [min(add_months(start, 1), end) for start in starts],
     }
-    said = {day: rules.renewal(*day) for day in zip(days["from_day"], days["until_day"], strict=True)}
-    texts = [said[day] for day in zip(days["from_day"], days["until_day"], strict=True)]
+    texts = [rules.renewal(*window) for window in zip(days["from_day"], days["until_day"], strict=True)]
     dates = {name: pd.to_datetime(pd.Series(column, dtype="object")) for name, column in days.items()}
     return renewals.assign(**dates, definition=texts)
 
@@ -355,15 +362,16 @@ def _elsewhere(tables: Tables, champion: Champion, params: Params) -> str:
 
 def _skewed(portfolio: pd.DataFrame) -> tuple[str, ...]:
     """A note on the figures of the total whose mean lies outside their 80 % interval."""
-    inside = portfolio["mean"].between(portfolio["p10"] * (1 - _UNSEEN), portfolio["p90"] * (1 + _UNSEEN))
+    low, high = portfolio[INTERVAL.low], portfolio[INTERVAL.high]
+    inside = portfolio["mean"].between(low * (1 - _UNSEEN), high * (1 + _UNSEEN))
     total = portfolio[(portfolio["cut"] == TOTAL) & ~inside]
     if total.empty:
         return ()
-    found = [
+    figures = [
         f"{metric} ({', '.join(str(month) for month in sorted(rows['horizon_months']))})"
         for metric, rows in total.groupby("metric", sort=False)
     ]
     return (
-        f"The mean lies outside the 80 % interval for {', '.join(found)}, in brackets the months ahead: a few futures "
-        "with large changes draw the mean away from where most futures lie.",
+        f"The mean lies outside the 80 % interval for {', '.join(figures)}, in brackets the months ahead: a few "
+        "futures with large changes draw the mean away from where most futures lie.",
     )

@@ -5,23 +5,9 @@ from datetime import date
 
 from features.revenue import add_months
 from models.words import counted
+from serving.forecast.output_tables import ACCOUNT_FIGURES, METRIC_OF
 
 TRAILING_MONTHS = 12
-_METRICS = {
-    "nrr": "NRR: ARR at {end} of the accounts with ARR at {start}, over their ARR at {start}",
-    "grr": "GRR: as NRR, each account capped at its ARR at {start}",
-    "logo_retention": "Logo retention: share of the accounts with ARR at {start} that have ARR at {end}",
-    "reported_nrr": "Reported NRR, trailing twelve months: ARR at {end} of the accounts with ARR at {year_before}, "
-    "over their ARR at {year_before}; what came before {start} is realised, the rest forecast",
-    "ending_arr": "ARR at {end} of the accounts with ARR at {start}",
-    "churned_arr": "ARR at {start} of the accounts that have none at {end}",
-    "contracted_arr": "ARR lost from {start} to {end} by accounts that stay with less",
-    "expanded_arr": "ARR gained from {start} to {end} by accounts that end with more",
-}
-CROSS_SELL = (
-    "ARR grows in some month of the window while more products or buying centres come to be paid for, whatever follows "
-    "(empty where no contract tells products or buying centres)"
-)
 _EXPLAINED = {"churn": "leaving", "expansion": "expanding at least once, were it to stay,"}
 _REACTIVATION = {
     "exclude": "an account that left and came back counts 0",
@@ -42,7 +28,7 @@ class Rules:
         """Definition of a figure of nrr_forecast."""
         end = add_months(self.as_of, horizon_months)
         dates = {"start": self.as_of, "end": end, "year_before": add_months(end, -TRAILING_MONTHS)}
-        return f"{_METRICS[name].format(**dates)}. {self._common()}"
+        return f"{METRIC_OF[name].definition.format(**dates)}. {self._common()}"
 
     def portfolio(self) -> str:
         """Definition of NRR, GRR, logo and reported NRR over any horizon, in one paragraph."""
@@ -56,11 +42,10 @@ class Rules:
     def account(self, horizon_months: int) -> str:
         """Definition of a row of account_forecast."""
         end = add_months(self.as_of, horizon_months)
+        definitions = "".join(f"; {figure.definition}" for figure in ACCOUNT_FIGURES if figure.definition)
         return (
             f"Probabilities of the account's state at {end}, for the window [{self.as_of}, {end}): churn = no ARR, "
-            f"contraction and expansion = less or more ARR than at {self.as_of}; "
-            f"cross-sell = {CROSS_SELL}; "
-            f"ARR at risk = ARR x churn probability. {self._common()}"
+            f"contraction and expansion = less or more ARR than at {self.as_of}{definitions}. {self._common()}"
         )
 
     def driver(self, outcome: str, horizon_months: int) -> str:

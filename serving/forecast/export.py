@@ -15,7 +15,8 @@ from typing import IO, Any
 import pandas as pd
 
 from serving.forecast.batch import Forecast
-from serving.forecast.output_tables import TABLES, Kind, OutTable
+from serving.forecast.column import Kind, OutTable
+from serving.forecast.output_tables import METRIC_OF, TABLES
 
 KEPT = ".kept"
 LATEST = "latest"
@@ -33,7 +34,6 @@ _FORMATS = {
     Kind.TIME: "yyyy-mm-dd hh:mm:ss",
     Kind.TEXT: "@",
 }
-_MONEY_METRICS = ("ending_arr", "churned_arr", "contracted_arr", "expanded_arr")
 
 
 def publish(forecast: Forecast, forecasts: Path) -> Path:
@@ -84,15 +84,15 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
 
 def write_csv(table: OutTable, frame: pd.DataFrame, file: Path | IO[str]) -> None:
     """Write one table as CSV, its text guarded against being run as a formula."""
-    shown = frame.copy()
+    text = frame.copy()
     for column in table:
         if column.kind is Kind.TEXT:
-            shown[column.name] = guard(frame[column.name])
+            text[column.name] = guard(frame[column.name])
         elif column.kind is Kind.DATE:
-            shown[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
+            text[column.name] = frame[column.name].dt.strftime("%Y-%m-%d")
         elif column.kind is Kind.TIME:
-            shown[column.name] = frame[column.name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    shown.to_csv(file, index=False, lineterminator="\n")
+            text[column.name] = frame[column.name].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    text.to_csv(file, index=False, lineterminator="\n")
 
 
 def guard(text: "pd.Series[str]") -> "pd.Series[str]":
@@ -131,7 +131,7 @@ def write_table(table: OutTable, frame: pd.DataFrame, file: IO[bytes], about: Ma
         formats = {kind: workbook.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
         header = workbook.add_format({"bold": True, "bottom": 1})
         rows = [(table.name, key, value) for key, value in about.items()]
-        rows += [(table.name, c.name, f"{c.meaning}{f' ({c.unit})' if c.unit else ''}") for c in table]
+        rows += [(table.name, column.name, column.description) for column in table]
         _rows_sheet(workbook.add_worksheet("definitions"), rows, header)
         _table_sheet(workbook.add_worksheet(table.name), table, frame, formats, header)
 
@@ -142,7 +142,7 @@ def _definitions_sheet(sheet: Any, forecast: Forecast, header: Any) -> None:
     for name, frame in forecast.tables.items():
         if len(frame) > MOST_SHEET_ROWS:
             rows.append((name, "rows", f"only the first {MOST_SHEET_ROWS:,} of {len(frame):,}; the CSV holds all"))
-        rows += [(name, c.name, f"{c.meaning}{f' ({c.unit})' if c.unit else ''}") for c in TABLES[name]]
+        rows += [(name, column.name, column.description) for column in TABLES[name]]
     _rows_sheet(sheet, rows, header)
 
 
@@ -157,25 +157,25 @@ def _rows_sheet(sheet: Any, rows: list[tuple[str, str, str]], header: Any) -> No
 
 
 def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapping[Kind, Any], header: Any) -> None:
-    shown = frame.head(MOST_SHEET_ROWS)
-    by_metric = [formats[_kind_of(metric)] for metric in shown["metric"]] if "metric" in table.names else None
+    rows = frame.head(MOST_SHEET_ROWS)
+    by_metric = [formats[METRIC_OF[metric].kind] for metric in rows["metric"]] if "metric" in table.names else None
     for position, column in enumerate(table):
         sheet.write_string(0, position, column.name, header)
         sheet.set_column(position, position, _width(column.name, column.kind), formats[column.kind])
-        own = by_metric if column.kind is Kind.NUMBER else None
-        _write_column(sheet, position, column.kind, shown[column.name], own)
+        of_rows = by_metric if column.kind is Kind.NUMBER else None
+        _write_column(sheet, position, column.kind, rows[column.name], of_rows)
     sheet.freeze_panes(1, 0)
-    sheet.autofilter(0, 0, max(len(shown), 1), len(table.columns) - 1)
+    sheet.autofilter(0, 0, max(len(rows), 1), len(table.columns) - 1)
 
 
 def _write_column(sheet: Any, position: int, kind: Kind, values: "pd.Series[Any]", formats: list[Any] | None) -> None:
-    """Write the known values, text as text; missing ones stay empty cells. `formats`: one a row, else the column's."""
+    """Write values, text as text; missing ones stay empty cells. `formats`: one a row, else the column's."""
     write = sheet.write_string if kind is Kind.TEXT else sheet.write_number
     if kind in (Kind.DATE, Kind.TIME):
         values = _serial(values)
-    known = values.notna().tolist()
+    present = values.notna().tolist()
     for row, value in enumerate(values.tolist()):
-        if known[row]:
+        if present[row]:
             write(row + 1, position, value, formats[row] if formats else None)
 
 
@@ -183,11 +183,6 @@ def _serial(times: "pd.Series[Any]") -> "pd.Series[float]":
     """Dates and times as a spreadsheet counts them: days since 1899-12-30."""
     since = times.dt.tz_localize(None) - pd.Timestamp("1899-12-30")
     return pd.Series(since / pd.Timedelta(days=1))
-
-
-def _kind_of(metric: str) -> Kind:
-    """Money for amounts, percent for ratios."""
-    return Kind.MONEY if metric in _MONEY_METRICS else Kind.SHARE
 
 
 def _width(name: str, kind: Kind) -> int:

@@ -18,22 +18,16 @@ from models.paths.rollup import PathSettings, account_paths
 from models.reasons.background import Background
 from models.reasons.drivers import drivers, path_effects
 from params import Params
-from serving.forecast.batch import EXPLAINED, account_figures
+from serving.forecast.batch import EXPLAINED, account_facts, account_figures
+from serving.forecast.column import Kind, OutColumn, Place, names_of
+from serving.forecast.output_tables import ACCOUNT_DRIVER, ACCOUNT_FACTS, ACCOUNT_FIGURES, HORIZON
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 Score = dict[str, Any]
-FIGURES = (
-    "churn_probability",
-    "contraction_probability",
-    "expansion_probability",
-    "cross_sell_probability",
-    "expected_arr",
-    "arr_p10",
-    "arr_p50",
-    "arr_p90",
-    "arr_at_risk",
-)
+SCORED = tuple(figure for figure in ACCOUNT_FIGURES if Place.API in figure.places)
+_REASON = ACCOUNT_DRIVER.at(Place.API)
+_DIGITS = 6  # of a share or a number; money has cents
 REFERENCE_ROWS = 512  # accounts whose mean effect stands for the average account, where none was published
 
 
@@ -60,14 +54,12 @@ class Scorer:
         months = self.champion.model.horizon_months
         prediction = self.champion.model.predict(frame)
         rolled = account_paths(prediction, self.paths, horizon_months=months, threads=self.threads)
-        arr = frame["arr"].to_numpy(dtype=float)
-        figures = account_figures(prediction, rolled)
-        return as_scores(frame["account_id"].tolist(), arr, days(frame["term_ends_on"]), figures, self.reasons(frame))
+        return as_scores(account_facts(frame), account_figures(prediction, rolled), self.reasons(frame))
 
     def reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The strongest reasons of snapshot rows, both outcomes."""
         model = self.champion.model
-        found = [
+        by_outcome = [
             drivers(
                 model.contributions(frame, outcome),
                 model.all_inputs,
@@ -80,7 +72,7 @@ class Scorer:
             )
             for outcome in EXPLAINED
         ]
-        return pd.concat(found, ignore_index=True)
+        return pd.concat(by_outcome, ignore_index=True)
 
 
 def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array], background: Background) -> Scorer:
@@ -102,54 +94,60 @@ def evenly(frame: pd.DataFrame, rows: int = REFERENCE_ROWS) -> pd.DataFrame:
     return frame.iloc[evenly_spread(len(frame), rows)].reset_index(drop=True)
 
 
-def as_scores(
-    account_ids: Sequence[str],
-    arr: Array,
-    renews_on: Sequence[str | None],
-    figures: Mapping[str, Array],
-    reasons: pd.DataFrame,
-) -> list[Score]:
+def as_scores(facts: pd.DataFrame, figures: Mapping[str, Array], reasons: pd.DataFrame) -> list[Score]:
     """Scores as plain data, one an account.
 
     Parameters
     ----------
+    facts
+        A row an account: `account_id` and each of `ACCOUNT_FACTS`.
     figures
-        Each of `FIGURES` by account and month ahead, shape (accounts, months); NaN, where cross-sells cannot
-        be told, becomes None.
+        Each of `SCORED` by account and month ahead, shape (accounts, months); NaN of an optional one becomes None.
     reasons
-        A row an account, outcome and reason: `account_id, outcome, rank, feature, value, effect, text`.
+        A row an account, outcome and reason: `account_id, outcome` and what the API tells of a reason.
     """
-    table = np.stack([np.round(figures[name], 2 if "arr" in name else 6) for name in FIGURES], axis=-1)
-    untold = np.isnan(table) & (np.array(FIGURES) == "cross_sell_probability")
-    table = np.where(untold, np.array(None), table).tolist()
-    said = _by_account(reasons)
+    horizons = zip(*(_plain(figure, figures[figure.name]) for figure in SCORED), strict=True)
+    of_account = zip(*(_plain(fact, facts[fact.name]) for fact in ACCOUNT_FACTS), strict=True)
+    reasons_of = _by_account(reasons)
     nothing: dict[str, list[Score]] = {outcome: [] for outcome in EXPLAINED}
     return [
         {
             "account_id": account,
-            "arr": round(float(arr[row]), 2),
-            "renews_on": renews_on[row],
-            "horizons": [
-                {"horizon_months": month, **dict(zip(FIGURES, values, strict=True))}
-                for month, values in enumerate(table[row], start=1)
-            ],
-            "drivers": said.get(account, nothing),
+            **dict(zip(names_of(ACCOUNT_FACTS), values, strict=True)),
+            "horizons": _by_month(rows),
+            "drivers": reasons_of.get(account, nothing),
         }
-        for row, account in enumerate(account_ids)
+        for account, values, rows in zip(facts["account_id"].tolist(), of_account, horizons, strict=True)
     ]
+
+
+def _by_month(rows: Sequence[Sequence[Any]]) -> list[Score]:
+    """An account's figures by month ahead; `rows` holds each figure's values."""
+    names = (HORIZON.name, *names_of(SCORED))
+    return [
+        dict(zip(names, (month, *values), strict=True)) for month, values in enumerate(zip(*rows, strict=True), start=1)
+    ]
+
+
+def _plain(column: OutColumn, values: "Array | pd.Series[Any]") -> list[Any]:
+    """Values as plain data, rounded as their kind is."""
+    if column.kind is Kind.DATE:
+        return days(pd.Series(values))
+    if column.kind in (Kind.TEXT, Kind.INTEGER):
+        return list(values.tolist())
+    rounded = np.round(np.asarray(values, dtype=float), 2 if column.kind is Kind.MONEY else _DIGITS)
+    return list((np.where(np.isnan(rounded), np.array(None), rounded) if column.optional else rounded).tolist())
 
 
 def _by_account(reasons: pd.DataFrame) -> dict[str, dict[str, list[Score]]]:
-    columns = [
-        reasons[name].tolist() for name in ("account_id", "outcome", "rank", "feature", "value", "effect", "text")
-    ]
-    said: dict[str, dict[str, list[Score]]] = {}
-    for account, outcome, rank, feature, value, effect, text in zip(*columns, strict=True):
-        here = said.setdefault(account, {name: [] for name in EXPLAINED})
-        here[outcome].append(
-            {"rank": rank, "feature": feature, "value": value, "effect": round(effect, 6), "text": text}
-        )
-    return said
+    names = names_of(_REASON)
+    keys = zip(reasons["account_id"].tolist(), reasons["outcome"].tolist(), strict=True)
+    rows = zip(*(_plain(column, reasons[column.name]) for column in _REASON), strict=True)
+    reasons_of: dict[str, dict[str, list[Score]]] = {}
+    for (account, outcome), values in zip(keys, rows, strict=True):
+        by_outcome = reasons_of.setdefault(account, {name: [] for name in EXPLAINED})
+        by_outcome[outcome].append(dict(zip(names, values, strict=True)))
+    return reasons_of
 
 
 def days(dates: "pd.Series[Any]") -> list[str | None]:

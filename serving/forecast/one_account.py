@@ -33,11 +33,12 @@ def account_forecast(
     BadRequest
         No such account, or it has no ARR at `as_of`; or what `serving.forecast.batch.forecast` refuses.
     """
-    found = published_forecast(tables, champion, account_id, as_of=as_of, params=params)
-    if found is None:
-        found = forecast(tables, champion, as_of=as_of, params=params, made_at=made_at, progress=progress)
-        _require_customer(found, account_id)
-    return found
+    published = published_forecast(tables, champion, account_id, as_of=as_of, params=params)
+    if published is not None:
+        return published
+    fresh = forecast(tables, champion, as_of=as_of, params=params, made_at=made_at, progress=progress)
+    _require_customer(fresh, account_id)
+    return fresh
 
 
 def published_forecast(
@@ -52,27 +53,27 @@ def published_forecast(
     """
     require_usable(tables, champion, as_of, params)
     _require_known(tables, account_id, as_of, params)
-    found = _published(params.data_dir / "forecasts", as_of, run_id(tables, champion, as_of, params))
-    if found is not None:
-        _require_customer(found, account_id)
-    return found
+    published = _published(params.data_dir / "forecasts", as_of, run_id(tables, champion, as_of, params))
+    if published is not None:
+        _require_customer(published, account_id)
+    return published
 
 
-def _require_customer(found: Forecast, account_id: str) -> None:
-    if account_id not in set(found.account_forecast["account_id"]):
-        day = found.as_of
+def _require_customer(result: Forecast, account_id: str) -> None:
+    if account_id not in set(result.account_forecast["account_id"]):
+        day = result.as_of
         raise BadRequest(f"Account {account_id!r} has no ARR on {day}, as known then; only customers are forecast.")
 
 
 def _published(forecasts: Path, as_of: date, wanted: str) -> Forecast | None:
     """The published forecast of a date, if it is of that run."""
-    found = read_published(forecasts, as_of)
-    return found if found is not None and found.run_id == wanted else None
+    published = read_published(forecasts, as_of)
+    return published if published is not None and published.run_id == wanted else None
 
 
 def _require_known(tables: Tables, account_id: str, as_of: date, params: Params) -> None:
-    known = labels_in_force(tables, as_of, (), params.budget).index.tolist()
-    if account_id not in known:
-        near = difflib.get_close_matches(account_id, known, n=NEAR_MISSES)
+    ids = labels_in_force(tables, as_of, (), params.budget).index.tolist()
+    if account_id not in ids:
+        near = difflib.get_close_matches(account_id, ids, n=NEAR_MISSES)
         hint = f"Did you mean {', '.join(near)}?" if near else "Ids are in the column account_id of accounts."
-        raise BadRequest(f"There is no account {account_id!r} among the {len(known):,} known on {as_of}. {hint}")
+        raise BadRequest(f"There is no account {account_id!r} among the {len(ids):,} known on {as_of}. {hint}")

@@ -1,193 +1,331 @@
-"""The output tables, declared once: columns, types, units and meaning.
+"""The output tables, declared once: columns, types, units, meaning, and where each is shown.
 
-What is written, how a spreadsheet formats it and `docs/outputs.md` all follow from these declarations.
+A new figure of an account is one line of `ACCOUNT_FIGURES` and its computation in `batch.account_figures`; a new figure
+of the portfolio is one line of `METRICS` and its computation in `models.paths.rollup`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
-import pandas as pd
+from models.paths.rollup import QUANTILES as PERCENTS
+from serving.forecast.column import Form, Interval, Kind, OutColumn, OutTable, Place
 
-from serving.forecast.definitions import CROSS_SELL
-
-
-class Kind(StrEnum):
-    """What an output column holds."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    MONEY = "money"
-    SHARE = "share"
-    NUMBER = "number"
-    DATE = "date"
-    TIME = "time"
-
-    @property
-    def dtype(self) -> str:
-        """The pandas type of the column."""
-        return _DTYPES[self]
+YEARLY = "currency a year"
+PUBLISHED = (Place.API, Place.DOWNLOAD)
+EVERYWHERE = tuple(Place)
+_EXPLAINED = (*PUBLISHED, Place.DATA)
+_SUMMED_UP = (*_EXPLAINED, Place.TERMINAL, Place.PAGE)
+_HORIZONS_SHOWN = (3, 6, 12)
 
 
-_DTYPES = {
-    Kind.TEXT: "str",
-    Kind.INTEGER: "int64",
-    Kind.MONEY: "float64",
-    Kind.SHARE: "float64",
-    Kind.NUMBER: "float64",
-    Kind.DATE: "datetime64[s]",
-    Kind.TIME: "datetime64[s, UTC]",
-}
+def horizons_shown(longest: int) -> list[int]:
+    """The horizons that people are shown, in months: a few, and the longest."""
+    return sorted({horizon for horizon in _HORIZONS_SHOWN if horizon < longest} | {longest})
 
 
 @dataclass(frozen=True)
-class OutColumn:
-    """A column of an output table."""
+class Metric:
+    """A figure of the portfolio, one a row of `nrr_forecast`.
+
+    Attributes
+    ----------
+    definition
+        What it means; {start} and {end} are the window's, {year_before} lies twelve months before its end.
+    cut_head
+        How the tables by cut head its mean; empty where they do not show it.
+    """
 
     name: str
     kind: Kind
-    unit: str
-    meaning: str
+    title: str
+    definition: str
+    cut_head: str = ""
 
 
-@dataclass(frozen=True)
-class OutTable:
-    """An output table; `key` names the columns that tell its rows apart within one forecast."""
-
-    name: str
-    meaning: str
-    key: tuple[str, ...]
-    columns: tuple[OutColumn, ...]
-
-    def __iter__(self) -> Iterator[OutColumn]:
-        """The columns, in order."""
-        return iter(self.columns)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all columns, in order."""
-        return tuple(column.name for column in self.columns)
-
-    def shape(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with exactly these columns, in this order and of these types, sorted by the key.
-
-        Raises
-        ------
-        ValueError
-            A declared column is absent.
-        """
-        absent = [name for name in self.names if name not in frame.columns]
-        if absent:
-            raise ValueError(f"{self.name} lacks {', '.join(absent)}; every declared column must be given.")
-        typed = frame[list(self.names)].astype({column.name: column.kind.dtype for column in self})
-        return typed.sort_values(list(self.key), ignore_index=True)
-
+METRICS = (
+    Metric(
+        "nrr",
+        Kind.SHARE,
+        "NRR",
+        "NRR: ARR at {end} of the accounts with ARR at {start}, over their ARR at {start}",
+        "NRR",
+    ),
+    Metric("grr", Kind.SHARE, "GRR", "GRR: as NRR, each account capped at its ARR at {start}", "GRR"),
+    Metric(
+        "logo_retention",
+        Kind.SHARE,
+        "Logo retention",
+        "Logo retention: share of the accounts with ARR at {start} that have ARR at {end}",
+        "Logos kept",
+    ),
+    Metric(
+        "reported_nrr",
+        Kind.SHARE,
+        "Reported NRR",
+        "Reported NRR, trailing twelve months: ARR at {end} of the accounts with ARR at {year_before}, over their ARR "
+        "at {year_before}; what came before {start} is realised, the rest forecast",
+    ),
+    Metric("ending_arr", Kind.MONEY, "Ending ARR", "ARR at {end} of the accounts with ARR at {start}"),
+    Metric(
+        "churned_arr",
+        Kind.MONEY,
+        "Churned ARR",
+        "ARR at {start} of the accounts that have none at {end}",
+        "Churned ARR",
+    ),
+    Metric(
+        "contracted_arr",
+        Kind.MONEY,
+        "Contracted ARR",
+        "ARR lost from {start} to {end} by accounts that stay with less",
+    ),
+    Metric(
+        "expanded_arr",
+        Kind.MONEY,
+        "Expanded ARR",
+        "ARR gained from {start} to {end} by accounts that end with more",
+    ),
+)
+METRIC_OF = {metric.name: metric for metric in METRICS}
+RATIOS = tuple(metric.name for metric in METRICS if metric.kind is Kind.SHARE)
+AMOUNTS = tuple(metric.name for metric in METRICS if metric.kind is Kind.MONEY)
+CUT_METRICS = tuple(metric for metric in METRICS if metric.cut_head)
+QUANTILES = tuple(f"p{percent:02d}" for percent in PERCENTS)
+INTERVAL = Interval("p10", "p90")
 
 DEFINITION = OutColumn(
     "definition", Kind.TEXT, "", "What the row's figures mean: window, cohort, reactivation and currency rule"
 )
+RUN_ID = OutColumn("run_id", Kind.TEXT, "", "The forecast; the same inputs and settings give the same id")
+AS_OF = OutColumn("as_of", Kind.DATE, "date", "All that was known before this day began went in, nothing later")
+MODEL_VERSION = OutColumn("model_version", Kind.TEXT, "", "Version of the registered model that scored")
+MADE_AT = OutColumn("made_at", Kind.TIME, "UTC", "When the forecast was made")
+RUN_COLUMNS = (RUN_ID, AS_OF, MODEL_VERSION, MADE_AT)
 
-RUN_COLUMNS = (
-    OutColumn("run_id", Kind.TEXT, "", "The forecast; the same inputs and settings give the same id"),
-    OutColumn("as_of", Kind.DATE, "date", "All that was known before this day began went in, nothing later"),
-    OutColumn("model_version", Kind.TEXT, "", "Version of the registered model that scored"),
-    OutColumn("made_at", Kind.TIME, "UTC", "When the forecast was made"),
+
+def _table(name: str, meaning: str, key: tuple[str, ...], *columns: OutColumn, lead: tuple[str, ...] = ()) -> OutTable:
+    return OutTable(name, meaning, key, (*columns, DEFINITION, *RUN_COLUMNS), lead)
+
+
+ACCOUNT_ID = OutColumn("account_id", Kind.TEXT, "", "The account", places=PUBLISHED, sortable=True)
+HORIZON = OutColumn(
+    "horizon_months",
+    Kind.INTEGER,
+    "months",
+    "The window is [as_of, as_of + horizon)",
+    places=_SUMMED_UP,
+    head="Months",
 )
+_CUT = OutColumn("cut", Kind.TEXT, "", "total, or the account attribute the portfolio is split by", places=PUBLISHED)
+_VALUE = OutColumn(
+    "value", Kind.TEXT, "", "The value of that attribute at as_of; (none) where it is missing", places=PUBLISHED
+)
+CUT_AND_VALUE = (_CUT, _VALUE)
 
-
-def _table(name: str, meaning: str, key: tuple[str, ...], *columns: OutColumn) -> OutTable:
-    return OutTable(name, meaning, key, (*columns, DEFINITION, *RUN_COLUMNS))
-
-
-_ACCOUNT = OutColumn("account_id", Kind.TEXT, "", "The account")
-_CUT = OutColumn("cut", Kind.TEXT, "", "total, or the account attribute the portfolio is split by")
-_VALUE = OutColumn("value", Kind.TEXT, "", "The value of that attribute at as_of; (none) where it is missing")
-_HORIZON = OutColumn("horizon_months", Kind.INTEGER, "months", "The window is [as_of, as_of + horizon)")
-
-
-def _quantiles(*percents: int) -> tuple[OutColumn, ...]:
-    meaning = "{}th percentile of the simulated futures; money or a ratio, as the metric"
-    return tuple(OutColumn(f"p{p:02d}", Kind.NUMBER, "", meaning.format(p)) for p in percents)
-
-
+ARR = OutColumn(
+    "arr",
+    Kind.MONEY,
+    YEARLY,
+    "ARR at as_of",
+    places=(*PUBLISHED, Place.BOOK, Place.AT_RISK),
+    head="ARR",
+    sortable=True,
+)
+RENEWS_ON = OutColumn(
+    "renews_on",
+    Kind.DATE,
+    "date",
+    "Earliest known term end of its lines; empty = evergreen",
+    places=(*PUBLISHED, Place.BOOK, Place.AT_RISK),
+    form=Form.TERM_END,
+    optional=True,
+    sortable=True,
+)
+ACCOUNT_FACTS = (ARR, RENEWS_ON)
+"""What account_forecast says of an account whatever the horizon, in `batch.account_facts`."""
+CROSS_SELL = (
+    "ARR grows in some month of the window while more products or buying centres come to be paid for, whatever follows "
+    "(empty where no contract tells products or buying centres)"
+)
+ACCOUNT_FIGURES = (
+    OutColumn(
+        "churn_probability",
+        Kind.SHARE,
+        "probability",
+        "That no ARR is left at the window's end",
+        places=EVERYWHERE,
+        head="Churn",
+        sortable=True,
+    ),
+    OutColumn(
+        "contraction_probability",
+        Kind.SHARE,
+        "probability",
+        "That it stays, with less ARR than at as_of",
+        places=_SUMMED_UP,
+        head="Contraction",
+    ),
+    OutColumn(
+        "expansion_probability",
+        Kind.SHARE,
+        "probability",
+        "That it ends with more ARR than at as_of",
+        places=_SUMMED_UP,
+        head="Expansion",
+        sortable=True,
+    ),
+    OutColumn(
+        "cross_sell_probability",
+        Kind.SHARE,
+        "probability",
+        f"That {CROSS_SELL}",
+        places=(*_EXPLAINED, Place.PAGE),
+        head="Cross-sell",
+        optional=True,
+        definition=f"cross-sell = {CROSS_SELL}",
+    ),
+    OutColumn(
+        "expected_arr",
+        Kind.MONEY,
+        YEARLY,
+        "Mean ARR at the window's end",
+        places=_SUMMED_UP,
+        head="Expected ARR",
+        interval=Interval("arr_p10", "arr_p90"),
+        sortable=True,
+    ),
+    OutColumn("arr_p10", Kind.MONEY, YEARLY, "10th percentile of it", places=_EXPLAINED),
+    OutColumn("arr_p50", Kind.MONEY, YEARLY, "Median of it", places=PUBLISHED),
+    OutColumn("arr_p90", Kind.MONEY, YEARLY, "90th percentile of it", places=_EXPLAINED),
+    OutColumn(
+        "arr_at_risk",
+        Kind.MONEY,
+        YEARLY,
+        "arr x churn_probability",
+        places=(*PUBLISHED, Place.BOOK, Place.AT_RISK),
+        head="ARR at risk",
+        sortable=True,
+        definition="ARR at risk = ARR x churn probability",
+    ),
+)
+"""What account_forecast says of an account over each horizon, computed in `batch.account_figures`."""
 ACCOUNT_FORECAST = _table(
     "account_forecast",
     "A row an account and horizon",
     ("account_id", "horizon_months"),
-    _ACCOUNT,
-    _HORIZON,
-    OutColumn("arr", Kind.MONEY, "currency a year", "ARR at as_of"),
-    OutColumn("churn_probability", Kind.SHARE, "probability", "That no ARR is left at the window's end"),
-    OutColumn("contraction_probability", Kind.SHARE, "probability", "That it stays, with less ARR than at as_of"),
-    OutColumn("expansion_probability", Kind.SHARE, "probability", "That it ends with more ARR than at as_of"),
-    OutColumn("cross_sell_probability", Kind.SHARE, "probability", f"That {CROSS_SELL}"),
-    OutColumn("expected_arr", Kind.MONEY, "currency a year", "Mean ARR at the window's end"),
-    OutColumn("arr_p10", Kind.MONEY, "currency a year", "10th percentile of it"),
-    OutColumn("arr_p50", Kind.MONEY, "currency a year", "Median of it"),
-    OutColumn("arr_p90", Kind.MONEY, "currency a year", "90th percentile of it"),
-    OutColumn("arr_at_risk", Kind.MONEY, "currency a year", "arr x churn_probability"),
-    OutColumn("renews_on", Kind.DATE, "date", "Earliest known term end of its lines; empty = evergreen"),
+    ACCOUNT_ID,
+    HORIZON,
+    ARR,
+    *ACCOUNT_FIGURES,
+    RENEWS_ON,
 )
 
 ACCOUNT_DRIVER = _table(
     "account_driver",
     "A row an account, outcome and reason, ranked",
     ("account_id", "outcome", "rank"),
-    _ACCOUNT,
-    OutColumn("outcome", Kind.TEXT, "", "churn or expansion"),
-    OutColumn("rank", Kind.INTEGER, "", "1 = moves the probability most, up or down"),
-    OutColumn("feature", Kind.TEXT, "", "The model input shown for the reason"),
-    OutColumn("value", Kind.TEXT, "", "Its value at as_of; empty = not known"),
+    replace(ACCOUNT_ID, places=()),
+    OutColumn("outcome", Kind.TEXT, "", "churn or expansion", places=(Place.DATA,)),
+    OutColumn("rank", Kind.INTEGER, "", "1 = moves the probability most, up or down", places=(Place.API, Place.DATA)),
+    OutColumn("feature", Kind.TEXT, "", "The model input shown for the reason", places=(Place.API, Place.DATA)),
+    OutColumn("value", Kind.TEXT, "", "Its value at as_of; empty = not known", places=(Place.API, Place.DATA)),
     OutColumn(
         "effect",
         Kind.NUMBER,
         "probability points",
         "What the reason adds to the probability, against the average account; 0.01 = one point",
+        places=(Place.API, Place.DATA),
     ),
     OutColumn(
         "text",
         Kind.TEXT,
         "",
         "The sentence a CSM reads; typical = the median of its third of the accounts by ARR",
+        places=(Place.API, Place.DATA),
     ),
 )
+
+
+def _of_futures(name: str, what: str) -> OutColumn:
+    """A mean or a quantile of the portfolio's futures."""
+    places = _EXPLAINED if name in ("mean", "p50", *INTERVAL[:2]) else PUBLISHED
+    meaning = f"{what} of the simulated futures; money or a ratio, as the metric"
+    return OutColumn(name, Kind.NUMBER, "", meaning, places=places)
+
 
 NRR_FORECAST = _table(
     "nrr_forecast",
     "A row a cut, value, horizon and metric",
     ("cut", "value", "horizon_months", "metric"),
-    _CUT,
-    _VALUE,
-    _HORIZON,
+    *CUT_AND_VALUE,
+    HORIZON,
     OutColumn(
         "metric",
         Kind.TEXT,
         "",
-        "Ratios: nrr, grr, logo_retention, reported_nrr. Money: ending_arr, churned_arr, contracted_arr, expanded_arr",
+        f"Ratios: {', '.join(RATIOS)}. Money: {', '.join(AMOUNTS)}",
+        places=_EXPLAINED,
+        values=tuple(METRIC_OF),
     ),
-    OutColumn("mean", Kind.NUMBER, "", "Mean of the simulated futures; money or a ratio, as the metric"),
-    *_quantiles(5, 10, 25, 50, 75, 90, 95),
-    OutColumn("starting_arr", Kind.MONEY, "currency a year", "ARR of the cohort at as_of"),
-    OutColumn("accounts", Kind.INTEGER, "accounts", "Accounts in the cohort"),
+    _of_futures("mean", "Mean"),
+    *(_of_futures(name, f"{percent}th percentile") for name, percent in zip(QUANTILES, PERCENTS, strict=True)),
+    OutColumn("starting_arr", Kind.MONEY, YEARLY, "ARR of the cohort at as_of", places=_EXPLAINED, head="ARR"),
+    OutColumn("accounts", Kind.INTEGER, "accounts", "Accounts in the cohort", places=_EXPLAINED),
 )
 
 RENEWAL_FORECAST = _table(
     "renewal_forecast",
     "A row a cut, value and month in which terms end",
     ("cut", "value", "month"),
-    _CUT,
-    _VALUE,
-    OutColumn("month", Kind.DATE, "date", "First day of the calendar month"),
-    OutColumn("from_day", Kind.DATE, "date", "First day counted: that of the month, or as_of in the month of as_of"),
-    OutColumn("until_day", Kind.DATE, "date", "First day not counted: that of the next month, or the horizon's end"),
+    *CUT_AND_VALUE,
+    OutColumn("month", Kind.DATE, "date", "First day of the calendar month", places=_SUMMED_UP, form=Form.MONTH),
     OutColumn(
-        "available_to_renew", Kind.MONEY, "currency a year", "ARR whose known term ends in [from_day, until_day)"
+        "from_day",
+        Kind.DATE,
+        "date",
+        "First day counted: that of the month, or as_of in the month of as_of",
+        places=(Place.DATA,),
     ),
-    OutColumn("expected_renewed", Kind.MONEY, "currency a year", "Mean of what is kept of it after the grace"),
-    OutColumn("renewal_rate", Kind.SHARE, "share", "expected_renewed / available_to_renew; not NRR"),
-    OutColumn("p10", Kind.MONEY, "currency a year", "10th percentile of the renewed ARR"),
-    OutColumn("p90", Kind.MONEY, "currency a year", "90th percentile of the renewed ARR"),
-    OutColumn("accounts_due", Kind.INTEGER, "accounts", "Accounts with a term that ends in [from_day, until_day)"),
+    OutColumn(
+        "until_day",
+        Kind.DATE,
+        "date",
+        "First day not counted: that of the next month, or the horizon's end",
+        places=(Place.DATA,),
+    ),
+    OutColumn(
+        "available_to_renew",
+        Kind.MONEY,
+        YEARLY,
+        "ARR whose known term ends on a day of the month that is counted",
+        places=_SUMMED_UP,
+    ),
+    OutColumn(
+        "expected_renewed",
+        Kind.MONEY,
+        YEARLY,
+        "Mean of what is kept of it after the grace",
+        places=_SUMMED_UP,
+        interval=INTERVAL._replace(brief=True),
+    ),
+    OutColumn(
+        "renewal_rate",
+        Kind.SHARE,
+        "share",
+        "expected_renewed / available_to_renew; not NRR",
+        places=_SUMMED_UP,
+        head="Rate",
+        optional=True,
+    ),
+    OutColumn("p10", Kind.MONEY, YEARLY, "10th percentile of the renewed ARR", places=_EXPLAINED),
+    OutColumn("p90", Kind.MONEY, YEARLY, "90th percentile of the renewed ARR", places=_EXPLAINED),
+    OutColumn(
+        "accounts_due",
+        Kind.INTEGER,
+        "accounts",
+        "Accounts with a term that ends on a day of the month that is counted",
+        places=_SUMMED_UP,
+    ),
+    lead=("month", "accounts_due"),
 )
 
 TABLES: dict[str, OutTable] = {
@@ -200,8 +338,8 @@ def render_markdown() -> str:
     parts = [
         "# What comes out",
         "",
-        "Made by `make docs` from `serving/forecast/output_tables.py`; do not edit it here. Each table is written",
-        "and all of them as one XLSX workbook, to `<data_dir>/forecasts/<as_of>/`.",
+        "Made by `make docs` from `serving/forecast/output_tables.py`; do not edit it here. Each table is written as",
+        "Parquet and CSV, and all of them as one XLSX workbook, to `<data_dir>/forecasts/<as_of>/`.",
     ]
     for table in TABLES.values():
         parts += ["", f"## {table.name}", "", f"{table.meaning}.", "", "| column | type | unit | meaning |"]

@@ -1,5 +1,6 @@
 """A forecast as people read it in a terminal, and the same as plain data for machines."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -9,17 +10,21 @@ from rich.console import Console
 from rich.table import Table
 
 from models.words import NO_REASON, counted
-from serving.forecast.batch import Forecast
+from serving.forecast.batch import EXPLAINED, Forecast
+from serving.forecast.column import Form, Interval, Kind, OutColumn, Place, names_of
+from serving.forecast.output_tables import (
+    ACCOUNT_DRIVER,
+    ACCOUNT_FACTS,
+    ACCOUNT_FORECAST,
+    CUT_METRICS,
+    INTERVAL,
+    METRICS,
+    NRR_FORECAST,
+    RENEWAL_FORECAST,
+    horizons_shown,
+)
 
-SHOWN_HORIZONS = (3, 6, 12)
-RATIOS = {"nrr": "NRR", "grr": "GRR", "logo_retention": "Logo retention", "reported_nrr": "Reported NRR"}
-AMOUNTS = {
-    "ending_arr": "Ending ARR",
-    "churned_arr": "Churned ARR",
-    "contracted_arr": "Contracted ARR",
-    "expanded_arr": "Expanded ARR",
-}
-_EXPLAINED = {
+_WHAT = {
     "churn": "its churn probability",
     "expansion": "the chance of at least one expansion within the horizon, should it stay",
 }
@@ -31,16 +36,16 @@ MOST_AT_RISK = 10
 
 Summary = dict[str, Any]
 Show = Callable[[float | None], str]
-_OF_AN_ACCOUNT = ("expected_arr", "arr_p10", "arr_p90")
+Row = Mapping[str, Any]
+INTERVAL_HEAD = "80 % interval"
 
 
 def summarise(forecast: Forecast) -> Summary:
     """What is printed of a forecast, as plain data: the portfolio, each cut, renewals, and ARR at risk."""
     longest = int(forecast.nrr_forecast["horizon_months"].max())
-    horizons = sorted({h for h in SHOWN_HORIZONS if h < longest} | {longest})
     return {
         **forecast.describe(),
-        "portfolio": _portfolio(forecast.nrr_forecast, horizons),
+        "portfolio": _portfolio(forecast.nrr_forecast, horizons_shown(longest)),
         "cuts": _cuts(forecast.nrr_forecast, longest),
         "renewals": _renewals(forecast.renewal_forecast),
         "at_risk": _at_risk(forecast, longest),
@@ -59,18 +64,15 @@ def explanation(forecast: Forecast, account_id: str) -> Summary:
     """One account's probabilities by horizon and the reasons behind them, as plain data."""
     rows = forecast.account_forecast[forecast.account_forecast["account_id"] == account_id]
     drivers = forecast.account_driver[forecast.account_driver["account_id"] == account_id]
-    figures = ["horizon_months", "churn_probability", "contraction_probability", "expansion_probability"]
-    figures += ["cross_sell_probability", "expected_arr", "arr_p10", "arr_p90"]
-    horizons = records(rows[figures])
-    skewed = any(_is_skewed(row, _money, *_OF_AN_ACCOUNT) for row in horizons)
+    horizons = records(rows[names_of(ACCOUNT_FORECAST.at(Place.DATA))])
+    skewed = any(_is_skewed(row, ACCOUNT_FORECAST.at(Place.TERMINAL)) for row in horizons)
     return {
         "account_id": account_id,
         "as_of": forecast.as_of.isoformat(),
         "model_version": forecast.model_version,
-        "arr": float(rows["arr"].iloc[0]),
-        "renews_on": _day(rows["renews_on"].iloc[0]),
+        **records(rows[names_of(ACCOUNT_FACTS)].head(1))[0],
         "horizons": horizons,
-        "drivers": records(drivers[["outcome", "rank", "feature", "value", "effect", "text"]]),
+        "drivers": records(drivers[names_of(ACCOUNT_DRIVER.at(Place.DATA))]),
         "definition": str(rows["definition"].iloc[-1]),
         "notes": [*forecast.notes, *([SKEWED] if skewed else [])],
     }
@@ -80,13 +82,13 @@ def print_explanation(console: Console, explained: Summary) -> None:
     """Print one account's probabilities and reasons."""
     ends = explained["renews_on"] or "never: evergreen"
     console.print(f"{_cell(explained['account_id'])}: ARR {_money(explained['arr'])}, term ends {ends}")
-    table = _table("", "months", "churn", "contraction", "expansion", "expected ARR", "80 % interval")
+    columns = ACCOUNT_FORECAST.laid_out(Place.TERMINAL)
+    table = _table("", *_heads(columns))
     for row in explained["horizons"]:
-        chances = [_percent(row[f"{outcome}_probability"]) for outcome in ("churn", "contraction", "expansion")]
-        table.add_row(str(row["horizon_months"]), *chances, *_mean_and_interval(row, _money, *_OF_AN_ACCOUNT))
+        table.add_row(*_cells(columns, row))
     _print_table(console, table)
-    for outcome in ("churn", "expansion"):
-        console.print(f"\nReasons for {_EXPLAINED[outcome]}, against the average account:")
+    for outcome in EXPLAINED:
+        console.print(f"\nReasons for {_WHAT[outcome]}, against the average account:")
         for row in (row for row in explained["drivers"] if row["outcome"] == outcome):
             console.print(f"  {row['rank']}. {_cell(row['text'])}")
     _print_definition(console, explained["definition"])
@@ -107,24 +109,22 @@ def _plain(value: Any) -> Any:
 
 def _portfolio(nrr: pd.DataFrame, horizons: Sequence[int]) -> list[dict[str, Any]]:
     here = nrr[(nrr["cut"] == "total") & nrr["horizon_months"].isin(horizons)]
-    return records(here[["metric", "horizon_months", "mean", "p10", "p50", "p90", "starting_arr", "accounts"]])
+    return records(here[names_of(NRR_FORECAST.at(Place.DATA))])
 
 
 def _cuts(nrr: pd.DataFrame, horizon: int) -> dict[str, list[dict[str, Any]]]:
     """Each cut's values at one horizon, largest ARR first."""
     here = nrr[(nrr["cut"] != "total") & (nrr["horizon_months"] == horizon)]
     wide = here.pivot(index=["cut", "value", "accounts", "starting_arr"], columns="metric", values="mean")
-    interval = here[here["metric"] == "nrr"].set_index(["cut", "value"])[["p10", "p90"]]
+    interval = here[here["metric"] == "nrr"].set_index(["cut", "value"])[list(INTERVAL[:2])]
     wide = wide.reset_index().join(interval, on=["cut", "value"])
     wide = wide.sort_values(["cut", "starting_arr", "value"], ascending=[True, False, True])
-    figures = ["value", "accounts", "starting_arr", "nrr", "p10", "p90", "grr", "logo_retention", "churned_arr"]
+    figures = ["value", "accounts", "starting_arr", *INTERVAL[:2], *(metric.name for metric in CUT_METRICS)]
     return {str(cut): records(part[figures]) for cut, part in wide.groupby("cut")}
 
 
 def _renewals(renewals: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = ["month", "from_day", "until_day", "accounts_due"]
-    columns += ["available_to_renew", "expected_renewed", "renewal_rate", "p10", "p90"]
-    return records(renewals.loc[renewals["cut"] == "total", columns])
+    return records(renewals.loc[renewals["cut"] == "total", names_of(RENEWAL_FORECAST.at(Place.DATA))])
 
 
 def _at_risk(forecast: Forecast, horizon: int) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ def _at_risk(forecast: Forecast, horizon: int) -> list[dict[str, Any]]:
     reasons = forecast.account_driver
     reasons = reasons[(reasons["outcome"] == "churn") & (reasons["effect"] > 0)].sort_values(["account_id", "rank"])
     reason = reasons.drop_duplicates("account_id").set_index("account_id")["text"]
-    columns = ["account_id", "arr", "churn_probability", "arr_at_risk", "renews_on"]
+    columns = ["account_id", *names_of(ACCOUNT_FORECAST.at(Place.AT_RISK))]
     return records(worst[columns].assign(reason=worst["account_id"].map(reason)))
 
 
@@ -147,11 +147,11 @@ def _print_portfolio(console: Console, summary: Summary) -> None:
         f"Forecast as of {summary['as_of']} by model version {summary['model_version']}: "
         f"{counted(first['accounts'], 'account')}, ARR {_money(first['starting_arr'])} {summary['currency']}"
     )
-    table = _table("", "mean [80 % interval]", *(counted(horizon, "month") for horizon in horizons))
-    for names, show in ((RATIOS, _percent), (AMOUNTS, _short)):
-        for metric, title in names.items():
-            cells = [_estimate(rows[metric, horizon], show) for horizon in horizons if (metric, horizon) in rows]
-            table.add_row(title, *cells)
+    table = _table("", f"mean [{INTERVAL_HEAD}]", *(counted(horizon, "month") for horizon in horizons))
+    for metric in METRICS:
+        show = _short if metric.kind is Kind.MONEY else _percent
+        here = [rows[metric.name, horizon] for horizon in horizons if (metric.name, horizon) in rows]
+        table.add_row(metric.title, *(" ".join(_mean_and_interval(row, show, "mean", INTERVAL)) for row in here))
     _print_table(console, table)
     if summary["red_flag"]:
         console.print(f"RED FLAG: {summary['red_flag']}", style="bold red")
@@ -163,16 +163,16 @@ def _print_cuts(console: Console, summary: Summary) -> None:
     horizon = max(row["horizon_months"] for row in summary["portfolio"])
     for cut, rows in summary["cuts"].items():
         title = f"By {cut}, {counted(horizon, 'month')}"
-        table = _table(title, cut, "accounts", "ARR", "NRR", "80 % interval", "GRR", "logos kept", "churned ARR")
+        nrr, *others = CUT_METRICS
+        heads = (nrr.cut_head, INTERVAL_HEAD, *(_inside(metric.cut_head) for metric in others))
+        table = _table(title, cut, "accounts", "ARR", *heads)
         for row in rows[:MOST_VALUES]:
             table.add_row(
                 _cell(row["value"]),
                 f"{row['accounts']:,}",
                 _money(row["starting_arr"]),
-                *_mean_and_interval(row, _percent, "nrr", "p10", "p90"),
-                _percent(row["grr"]),
-                _percent(row["logo_retention"]),
-                _money(row["churned_arr"]),
+                *_mean_and_interval(row, _percent, nrr.name, INTERVAL),
+                *(_SHOW[metric.kind](row[metric.name]) for metric in others),
             )
         _print_table(console, table)
         if len(rows) > MOST_VALUES:
@@ -180,19 +180,33 @@ def _print_cuts(console: Console, summary: Summary) -> None:
 
 
 def _print_renewals(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    titles = ("month", "accounts due", "available to renew", "expected renewed", "rate", "80 % interval")
-    table = _table("Renewals by month in which the term ends", *titles)
+    columns = RENEWAL_FORECAST.laid_out(Place.TERMINAL)
+    table = _table("Renewals by month in which the term ends", *_heads(columns))
     for row in rows:
-        expected, interval = _mean_and_interval(row, _money, "expected_renewed", "p10", "p90")
-        table.add_row(
-            _month(row),
-            f"{row['accounts_due']:,}",
-            _money(row["available_to_renew"]),
-            expected,
-            _percent(row["renewal_rate"]),
-            interval,
-        )
+        table.add_row(*_cells(columns, row))
     _print_table(console, table)
+
+
+def _heads(columns: Sequence[OutColumn]) -> list[str]:
+    """The heads of columns, a mean's followed by that of its interval."""
+    heads = [[_inside(column.heading), *([INTERVAL_HEAD] if column.interval else [])] for column in columns]
+    return list(itertools.chain(*heads))
+
+
+def _inside(head: str) -> str:
+    """A head that begins with a small letter, unless with an abbreviation."""
+    return head[:1].lower() + head[1:] if head[1:2].islower() else head
+
+
+def _cells(columns: Sequence[OutColumn], row: Row) -> list[str]:
+    """A row's cells under `_heads`."""
+    cells: list[str] = []
+    for column in columns:
+        if column.interval:
+            cells += _mean_and_interval(row, _SHOW[column.kind], column.name, column.interval)
+        else:
+            cells.append(_month(row) if column.form is Form.MONTH else _SHOW[column.kind](row[column.name]))
+    return cells
 
 
 def _month(row: Mapping[str, Any]) -> str:
@@ -208,12 +222,11 @@ def _ordinal(day: int) -> str:
 
 
 def _print_at_risk(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    titles = ("account", "ARR", "churn", "ARR at risk", "renews on", "what raises it most")
-    table = _table("Most ARR at risk (ARR x churn probability)", *titles)
+    columns = ACCOUNT_FORECAST.at(Place.AT_RISK)
+    table = _table("Most ARR at risk (ARR x churn probability)", "account", *_heads(columns), "what raises it most")
     table.columns[-1].justify = "left"
     for row in rows:
-        figures = (_money(row["arr"]), _percent(row["churn_probability"]), _money(row["arr_at_risk"]))
-        table.add_row(_cell(row["account_id"]), *figures, row["renews_on"] or "-", _cell(row["reason"] or NO_REASON))
+        table.add_row(_cell(row["account_id"]), *_cells(columns, row), _cell(row["reason"] or NO_REASON))
     console.print(table)
 
 
@@ -241,21 +254,27 @@ def _print_notes(console: Console, notes: Sequence[str]) -> None:
         console.print(f"Note: {_cell(note)}")
 
 
-def _estimate(row: Mapping[str, Any], show: Show) -> str:
-    return " ".join(_mean_and_interval(row, show, "mean", "p10", "p90"))
-
-
-def _mean_and_interval(row: Mapping[str, Any], show: Show, mean: str, low: str, high: str) -> tuple[str, str]:
+def _mean_and_interval(row: Row, show: Show, name: str, interval: Interval) -> tuple[str, str]:
     """A mean, marked where it lies outside its interval, and the interval."""
-    mark = "*" if _is_skewed(row, show, mean, low, high) else ""
-    return f"{show(row[mean])}{mark}", f"[{show(row[low])}, {show(row[high])}]"
+    mean, low, high = row[name], row[interval.low], row[interval.high]
+    mark = "*" if _lies_outside(mean, low, high, show) else ""
+    return f"{show(mean)}{mark}", f"[{show(low)}, {show(high)}]"
 
 
-def _is_skewed(row: Mapping[str, Any], show: Show, mean: str, low: str, high: str) -> bool:
+def _is_skewed(row: Row, columns: Sequence[OutColumn]) -> bool:
+    """Whether a mean among the columns is marked."""
+    return any(
+        _lies_outside(row[c.name], row[c.interval.low], row[c.interval.high], _SHOW[c.kind])
+        for c in columns
+        if c.interval
+    )
+
+
+def _lies_outside(mean: float | None, low: float, high: float, show: Show) -> bool:
     """Whether a mean lies outside its interval, as far as the printed digits show."""
-    if row[mean] is None or row[low] <= row[mean] <= row[high]:
+    if mean is None or low <= mean <= high:
         return False
-    return show(row[mean]) not in (show(row[low]), show(row[high]))
+    return show(mean) not in (show(low), show(high))
 
 
 def _percent(share: float | None) -> str:
@@ -271,6 +290,25 @@ def _short(amount: float | None) -> str:
     if amount is None or abs(amount) < 10_000:
         return _money(amount)
     return f"{amount / 1e3:,.0f}k" if abs(amount) < 10_000_000 else f"{amount / 1e6:,.1f}M"
+
+
+def _number(number: float | None) -> str:
+    return "-" if number is None else f"{number:,.4g}"
+
+
+def _text(text: str | None) -> str:
+    return _cell(text) if text else "-"
+
+
+_SHOW: Mapping[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: _money,
+    Kind.MONEY: _money,
+    Kind.SHARE: _percent,
+    Kind.NUMBER: _number,
+    Kind.DATE: _text,
+    Kind.TIME: _text,
+}
 
 
 def _day(day: pd.Timestamp) -> str | None:

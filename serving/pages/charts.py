@@ -44,7 +44,7 @@ def fan(series: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
 def history(rows: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
     """Past churn probabilities: a line of today's model on what was known then, and dots of what was said then."""
     rescored = [row for row in rows if row["kind"] == "rescored"]
-    said = [row for row in rows if row["kind"] == "published"]
+    published = [row for row in rows if row["kind"] == "published"]
     days = sorted({row["as_of"] for row in rows})
     place = {day: number for number, day in enumerate(days)}
     ticks = _ticks(0.0, max(0.1, *(row["churn_probability"] for row in rows)))
@@ -52,7 +52,7 @@ def history(rows: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
     parts = [_grid(ticks, y, lambda value: percent(value, 0))]
     line = [(x(place[row["as_of"]]), y(row["churn_probability"])) for row in rescored]
     parts.append(Markup('<polyline class="line s1" points="{}"/>').format(_path(line)))
-    for row in said:
+    for row in published:
         spot = (x(place[row["as_of"]]), y(row["churn_probability"]))
         parts.append(Markup('<circle class="dot s2" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(*spot))
     parts += _ends(days, x)

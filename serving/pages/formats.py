@@ -1,6 +1,11 @@
 """Figures as people read them."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
+
+from serving.forecast.column import Kind, OutColumn
+from serving.forecast.output_tables import METRIC_OF, Metric
 
 DASH = "–"
 MINUS = "−"
@@ -49,15 +54,43 @@ def until(day: str | None, as_of: str) -> str:
 
 def label(name: str) -> str:
     """A name from the data or the code as a heading: `logo_retention` -> `Logo retention`."""
-    special = {
-        "nrr": "NRR",
-        "grr": "GRR",
-        "reported_nrr": "Reported NRR",
-        "csm": "CSM",
-        "arr": "ARR",
-        "arr_at_risk": "ARR at risk",
-    }
+    special = {metric.name: metric.title for metric in METRIC_OF.values()}
+    special |= {"csm": "CSM", "arr": "ARR", "arr_at_risk": "ARR at risk"}
     if name in special:
         return special[name]
     text = name.replace("_arr", " ARR").replace("_", " ")
     return text[:1].upper() + text[1:]
+
+
+def number(value: float | None) -> str:
+    """A number to four digits."""
+    return DASH if value is None else f"{value:,.4g}".replace("-", MINUS)
+
+
+def text(value: str | None) -> str:
+    """Text, or a dash where there is none."""
+    return value or DASH
+
+
+_BY_KIND: Mapping[Kind, Any] = {
+    Kind.TEXT: text,
+    Kind.INTEGER: money,
+    Kind.MONEY: money,
+    Kind.SHARE: percent,
+    Kind.NUMBER: number,
+    Kind.DATE: text,
+    Kind.TIME: text,
+}
+
+
+def figure(row: Mapping[str, Any], column: OutColumn | Metric) -> str:
+    """A row's figure, as its kind is read."""
+    return str(_BY_KIND[column.kind](row[column.name]))
+
+
+def interval(row: Mapping[str, Any], column: OutColumn) -> str:
+    """The interval of a row's mean."""
+    if column.interval is None:
+        return ""
+    show = short if column.interval.brief else _BY_KIND[column.kind]
+    return f"{show(row[column.interval.low])} {DASH} {show(row[column.interval.high])}"

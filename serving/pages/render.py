@@ -29,7 +29,7 @@ def page(
 @functools.cache
 def environment() -> Environment:
     """The templates with their filters, read once."""
-    made = Environment(
+    templates = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -45,12 +45,14 @@ def environment() -> Environment:
         formats.month,
         formats.until,
         formats.label,
+        formats.figure,
+        formats.interval,
     ):
-        made.filters[filter_.__name__] = filter_
-    made.globals.update(charts=charts, no_reason=NO_REASON)
-    for name in made.list_templates():  # compiled now rather than for the first reader
-        made.get_template(name)
-    return made
+        templates.filters[filter_.__name__] = filter_
+    templates.globals.update(charts=charts, no_reason=NO_REASON)
+    for name in templates.list_templates():  # compiled now rather than for the first reader
+        templates.get_template(name)
+    return templates
 
 
 @functools.cache

@@ -57,11 +57,11 @@ def account(account_id: str, request: Request) -> Response:
     """One account."""
     published, caller = _published(request), _caller(request)
     _seen(request, [account_id[:200]])
-    found = published.account(account_id, caller.csm)
-    if found is None:
+    detail = published.account(account_id, caller.csm)
+    if detail is None:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
-    return page("account.html", caller, here="accounts", **views.account(published, found))
+    return page("account.html", caller, here="accounts", **views.account(published, detail))
 
 
 @router.get("/model")
@@ -122,8 +122,8 @@ def icon() -> Response:
 
 
 def _desk(request: Request) -> Desk:
-    found: Desk = request.app.state.desk
-    return found
+    desk: Desk = request.app.state.desk
+    return desk
 
 
 def _published(request: Request) -> Published:

@@ -9,27 +9,18 @@ from features.revenue.timelines import SIGNALS
 from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.tokens import Caller
 from serving.desk.queries import AccountQuery, account_filter
-from serving.publication.gather import END, START
+from serving.forecast.column import OutColumn, Place
+from serving.forecast.output_tables import ACCOUNT_FORECAST, CUT_METRICS, INTERVAL, METRIC_OF, RATIOS, horizons_shown
+from serving.forecast.published_lists import ACCOUNTS, RENEWALS
+from serving.publication.gather import END, RESCORED, START
 from serving.publication.reader import AccountFilter, Published, scope
 
 Row = dict[str, Any]
-SHOWN_HORIZONS = (3, 6, 12)
-RATIOS = ("nrr", "grr", "logo_retention", "reported_nrr")
-AMOUNTS = ("ending_arr", "churned_arr", "contracted_arr", "expanded_arr")
 PER_PAGE = 50
 MOST_VALUES = 12
 WINDOWS = {"": "any time", "0": "overdue", "30": "next 30 days", "90": "next 90 days", "180": "next 180 days"}
-SORTS = {
-    "name": "Account",
-    "csm": "CSM",
-    "segment": "Segment",
-    "arr": "ARR",
-    "churn_probability": "Churn",
-    "trend": "Trend",
-    "arr_at_risk": "ARR at risk",
-    "renews_on": "Renews on",
-}
-ASCENDING = ("name", "csm", "segment", "renews_on")
+BOOK = ACCOUNTS.laid_out(Place.BOOK)
+_ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 
 
 def head(published: Published) -> Row:
@@ -40,41 +31,43 @@ def head(published: Published) -> Row:
 
 def horizons(published: Published) -> list[int]:
     """The horizons to choose from."""
-    longest = published.horizon_months
-    return sorted({h for h in SHOWN_HORIZONS if h < longest} | {longest})
+    return horizons_shown(published.horizon_months)
 
 
 def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
     """The portfolio as a caller sees it: all of it, or one book."""
-    own = scope(caller.csm)
-    rows = published.nrr(**own)
-    by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in (*RATIOS, *AMOUNTS)}
+    whole = scope(caller.csm)
+    rows = published.nrr(**whole)
+    by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in METRIC_OF}
     cuts = {} if caller.csm is not None else _cuts(published, horizon)
-    cards = [row for metric in (*RATIOS, *AMOUNTS) for row in by_metric[metric] if row["horizon_months"] == horizon]
+    cards = [row for metric in METRIC_OF for row in by_metric[metric] if row["horizon_months"] == horizon]
     return {
         **head(published),
         "title": "Portfolio",
         "horizon": horizon,
         "horizons": horizons(published),
         "cards": cards,
+        "ratios": RATIOS,
         "fan": [
-            {"name": "NRR", "css": "s1", "rows": by_metric["nrr"]},
-            {"name": "GRR", "css": "s2", "rows": by_metric["grr"]},
+            {"name": METRIC_OF[metric].title, "css": css, "rows": by_metric[metric]}
+            for metric, css in (("nrr", "s1"), ("grr", "s2"))
         ],
         "cuts": cuts,
+        "cut_metrics": CUT_METRICS,
         "bridge": _bridge(published.bridge(caller.csm)),
-        "renewals": published.renewals(**own),
-        "flags": _flags(published.ratios(horizon, **own), cuts),
+        "renewals": published.renewals(**whole),
+        "flags": _flags(published.ratios(horizon, **whole), cuts),
+        "renewal_columns": RENEWALS.laid_out(Place.PAGE),
         "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
+        "at_risk_columns": ACCOUNTS.laid_out(Place.AT_RISK),
         "notes": published.about["notes"],
         "definitions": _definitions(published, cards),
     }
 
 
 def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, str]]:
-    said = [(row["metric"], row["definition"]) for row in cards if row["metric"] in RATIOS]
     return [
-        *said,
+        *((row["metric"], row["definition"]) for row in cards if row["metric"] in RATIOS),
         ("renewals", published.about["renewal_definition"]),
         ("movements", published.about["movement_definition"]),
     ]
@@ -82,26 +75,26 @@ def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, 
 
 def _cuts(published: Published, horizon: int) -> dict[str, Row]:
     """Each cut's values with the most ARR, those with a red flag too, and the range that their intervals span."""
-    found: dict[str, Row] = {}
+    cuts: dict[str, Row] = {}
     for cut in published.cuts:
         if cut != "total":
             every = published.ratios(horizon, cut=cut)
             rows = every[:MOST_VALUES] + [row for row in every[MOST_VALUES:] if row["flag"]]
-            low = min((row["p10"] for row in rows), default=0.0)
-            high = max((row["p90"] for row in rows), default=1.0)
-            found[cut] = {
+            low = min((row[INTERVAL.low] for row in rows), default=0.0)
+            high = max((row[INTERVAL.high] for row in rows), default=1.0)
+            cuts[cut] = {
                 "rows": rows,
                 "low": min(low, 0.98),
                 "high": max(high, 1.02),
                 "largest": min(MOST_VALUES, len(every)),
                 "values": len(every),
             }
-    return found
+    return cuts
 
 
-def _flags(own: Sequence[Row], cuts: Mapping[str, Row]) -> list[Row]:
+def _flags(whole: Sequence[Row], cuts: Mapping[str, Row]) -> list[Row]:
     """The red flags of the rows that the page shows, over its horizon."""
-    return [row for rows in (own, *(found["rows"] for found in cuts.values())) for row in rows if row["flag"]]
+    return [row for rows in (whole, *(part["rows"] for part in cuts.values())) for row in rows if row["flag"]]
 
 
 def _bridge(rows: Sequence[Row]) -> Row:
@@ -149,7 +142,8 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, asked: M
         "asked": asked,
         "page_number": query.offset // query.limit + 1,
         "pages": pages,
-        "columns": [_column(name, query, asked) for name in SORTS],
+        "columns": BOOK,
+        "heads": [_heading(column, query, asked) for column in BOOK],
         "previous": _link(asked, page=query.offset // query.limit) if query.offset else None,
         "next": _link(asked, page=query.offset // query.limit + 2) if query.offset + query.limit < total else None,
         "files": {kind: f"/api/accounts.{kind}?{_file_query(query)}" for kind in ("csv", "xlsx")},
@@ -169,17 +163,19 @@ def account_query(asked: Mapping[str, str], as_of: str) -> dict[str, Any]:
             given |= {"renews_from": day.isoformat()}
     number = int(page) if page.isdigit() and len(page) < 7 else 1
     sort = given.get("sort", "arr_at_risk")
-    given.setdefault("order", "asc" if sort in ASCENDING else "desc")
+    given.setdefault("order", "asc" if sort in _ASCENDING else "desc")
     return {**given, "limit": PER_PAGE, "offset": (max(1, number) - 1) * PER_PAGE}
 
 
-def _column(name: str, query: AccountQuery, asked: Mapping[str, str]) -> Row:
-    """A heading that sorts: by this column or, if that is so already, the other way round."""
+def _heading(column: OutColumn, query: AccountQuery, asked: Mapping[str, str]) -> Row:
+    """A column with its link that sorts: by it or, if that is so already, the other way round; empty if none does."""
+    name = column.name
     current = query.sort == name
-    natural = "asc" if name in ASCENDING else "desc"
+    natural = "asc" if name in _ASCENDING else "desc"
     way = ("asc" if query.order == "desc" else "desc") if current else natural
-    said = {"asc": "ascending", "desc": "descending"}[query.order] if current else "none"
-    return {"name": name, "title": SORTS[name], "link": _link(asked, sort=name, order=way, page=1), "said": said}
+    link = _link(asked, sort=name, order=way, page=1) if column.sortable else ""
+    order = {"asc": "ascending", "desc": "descending"}[query.order] if current else "none"
+    return {"column": column, "link": link, "order": order}
 
 
 def _link(asked: Mapping[str, str], **changed: Any) -> str:
@@ -193,23 +189,22 @@ def _file_query(query: AccountQuery) -> str:
     return urlencode(fields)
 
 
-def account(published: Published, found: Row) -> Row:
+def account(published: Published, detail: Row) -> Row:
     """One account."""
-    shown = [row for row in found["horizons"] if row["horizon_months"] in horizons(published)]
-    reasons = [row for rows in found["drivers"].values() for row in rows]
+    reasons = [row for rows in detail["drivers"].values() for row in rows]
     months = published.about["months"]
     return {
         **head(published),
-        "title": found["name"],
-        "account": found,
-        "shown": shown,
-        "longest": found["horizons"][-1],
+        "title": detail["name"],
+        "account": detail,
+        "columns": ACCOUNT_FORECAST.laid_out(Place.PAGE),
+        "chances": [row for row in detail["horizons"] if row["horizon_months"] in horizons(published)],
+        "longest": detail["horizons"][-1],
         "most_effect": max((abs(row["effect"]) for row in reasons), default=1.0),
         "months": months,
-        "signals": [(SIGNALS[name], found["activity"][name]) for name in SIGNALS if name in found["activity"]],
-        "moves": published.moves(None, found["account_id"], None, 0)[1],
-        "rescored": [row for row in found["history"] if row["kind"] == "rescored"],
-        "said_before": [row for row in found["history"] if row["kind"] == "published"],
+        "signals": [(SIGNALS[name], detail["activity"][name]) for name in SIGNALS if name in detail["activity"]],
+        "moves": published.moves(None, detail["account_id"], None, 0)[1],
+        "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
         "definition": published.about["account_definition"],
     }
 

@@ -18,13 +18,16 @@ from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
 from params import Budget, Params
 from serving.forecast.batch import Forecast, earlier_snapshot
-from serving.forecast.live import FIGURES, Score, as_scores, average_effects, days
+from serving.forecast.column import names_of
+from serving.forecast.live import SCORED, Score, as_scores, average_effects, days
+from serving.forecast.output_tables import ACCOUNT_FACTS
+from serving.forecast.published_lists import HISTORY_KINDS, LABELS
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 BRIDGE_MONTHS = 12
 START, END = "starting_arr", "ending_arr"
-RESCORED, PUBLISHED = "rescored", "published"
+PUBLISHED, RESCORED = HISTORY_KINDS
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Publication:
     about
         What it is, as plain data: the forecast's description, horizons, cuts, when the data end, the model card.
     accounts
-        A row a customer: `account_id`, `name`, labels, `arr`, `renews_on`, `trend`, `top_reason`.
+        A row a customer: all `labels`, and the columns of the list of accounts that do not vary with the horizon.
     scores
         Of each account: probabilities by horizon and reasons, as `serving.forecast.live` gives them.
     activity
@@ -74,7 +77,7 @@ class Publication:
 def gather(
     tables: Tables,
     champion: Champion,
-    made: Forecast,
+    forecast: Forecast,
     *,
     params: Params,
     card: dict[str, Any],
@@ -88,7 +91,7 @@ def gather(
         The checked tables the forecast was made from.
     champion
         The model that made it.
-    made
+    forecast
         The forecast.
     params
         All settings.
@@ -98,24 +101,24 @@ def gather(
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
-    as_of = made.as_of
+    as_of = forecast.as_of
     customers = customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
-    scores = _published_scores(made)
+    scores = _published_scores(forecast)
     return Publication(
-        about=_about(made, champion, tables, params, card),
+        about=_about(forecast, champion, tables, params, card),
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
             monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
         ),
         events=_events(contract_events(tables, as_of=as_of, budget=params.budget)),
-        history=_known(history, made),
+        history=_with_published(history, forecast),
         moves=_moves(tables, labels, as_of, params),
-        nrr=made.nrr_forecast,
-        renewals=made.renewal_forecast,
+        nrr=forecast.nrr_forecast,
+        renewals=forecast.renewal_forecast,
         snapshot=customers,
         earlier=earlier_snapshot(tables, as_of, params),
         reference=average_effects(champion, customers),
@@ -128,17 +131,21 @@ def customers_at(tables: Tables, as_of: date, params: Params) -> pd.DataFrame:
     return frame[frame["arr"] > 0].reset_index(drop=True)
 
 
-def _about(made: Forecast, champion: Champion, tables: Tables, params: Params, card: dict[str, Any]) -> dict[str, Any]:
-    cuts = {str(cut): sorted(part.unique().tolist()) for cut, part in made.nrr_forecast.groupby("cut")["value"]}
+def _about(
+    forecast: Forecast, champion: Champion, tables: Tables, params: Params, card: dict[str, Any]
+) -> dict[str, Any]:
+    cuts = {str(cut): sorted(part.unique().tolist()) for cut, part in forecast.nrr_forecast.groupby("cut")["value"]}
     return {
-        **made.describe(),
+        **forecast.describe(),
         "data_until": tables.data_until.isoformat(),
         "horizon_months": champion.model.horizon_months,
-        "accounts": int(made.account_forecast["account_id"].nunique()),
+        "accounts": int(forecast.account_forecast["account_id"].nunique()),
         "cuts": cuts,
-        "account_definition": str(made.account_forecast["definition"].iloc[-1]),
-        "renewal_definition": str(made.renewal_forecast["definition"].iloc[-1]) if len(made.renewal_forecast) else "",
-        "movement_definition": _movement_definition(made.as_of, params),
+        "account_definition": str(forecast.account_forecast["definition"].iloc[-1]),
+        "renewal_definition": str(forecast.renewal_forecast["definition"].iloc[-1])
+        if len(forecast.renewal_forecast)
+        else "",
+        "movement_definition": _movement_definition(forecast.as_of, params),
         "model_digest": champion.digest,
         "model": card,
     }
@@ -165,14 +172,12 @@ _NO_LABELS = (
 )  # fmt: skip
 
 
-def _published_scores(made: Forecast) -> list[Score]:
+def _published_scores(forecast: Forecast) -> list[Score]:
     """The forecast's tables as scores; they are sorted by account and horizon."""
-    rows = made.account_forecast
+    rows = forecast.account_forecast
     months = int(rows["horizon_months"].max())
-    figures = {name: rows[name].to_numpy(dtype=float).reshape(-1, months) for name in FIGURES}
-    first = rows.iloc[::months]
-    arr = first["arr"].to_numpy(dtype=float)
-    return as_scores(first["account_id"].tolist(), arr, days(first["renews_on"]), figures, made.account_driver)
+    figures = {figure.name: rows[figure.name].to_numpy(dtype=float).reshape(-1, months) for figure in SCORED}
+    return as_scores(rows.iloc[::months], figures, forecast.account_driver)
 
 
 def _accounts(
@@ -180,14 +185,15 @@ def _accounts(
 ) -> pd.DataFrame:
     """A row an account, in the order of the scores."""
     here = labels.reindex([score["account_id"] for score in scores]).fillna(NO_LABEL)
-    named = here["name"] if "name" in here.columns else pd.Series(here.index, index=here.index)
+    names = here["name"] if "name" in here.columns else pd.Series(here.index, index=here.index)
+    here = here.drop(columns="name", errors="ignore")
     return pd.DataFrame(
         {
             "account_id": here.index,
-            "name": named.where(named != NO_LABEL, here.index).to_numpy(),
-            "labels": here.drop(columns="name", errors="ignore").to_dict(orient="records"),
-            "arr": [score["arr"] for score in scores],
-            "renews_on": [score["renews_on"] for score in scores],
+            "name": names.where(names != NO_LABEL, here.index).to_numpy(),
+            "labels": here.to_dict(orient="records"),
+            **{label: here[label].to_numpy() if label in here.columns else NO_LABEL for label in names_of(LABELS)},
+            **{fact: [score[fact] for score in scores] for fact in names_of(ACCOUNT_FACTS)},
             "trend": _trend(history).reindex(here.index).to_numpy(),
             "top_reason": [top_reason(score) for score in scores],
         }
@@ -224,13 +230,13 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     return rescored.assign(kind=RESCORED, model_version=champion.version)
 
 
-def _known(history: pd.DataFrame, made: Forecast) -> pd.DataFrame:
-    """The rescored history and this publication's own figures."""
-    longest = made.account_forecast["horizon_months"].max()
-    own = made.account_forecast[made.account_forecast["horizon_months"] == longest]
-    own = own[["account_id", "arr", "churn_probability", "model_version"]]
-    own = own.assign(as_of=made.as_of.isoformat(), kind=PUBLISHED)
-    return pd.DataFrame(pd.concat([history, own], ignore_index=True))
+def _with_published(history: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
+    """The rescored history and what this publication says."""
+    accounts = forecast.account_forecast
+    scores = accounts[accounts["horizon_months"] == accounts["horizon_months"].max()]
+    scores = scores[["account_id", "arr", "churn_probability", "model_version"]]
+    scores = scores.assign(as_of=forecast.as_of.isoformat(), kind=PUBLISHED)
+    return pd.DataFrame(pd.concat([history, scores], ignore_index=True))
 
 
 def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, list[float]]]]:
@@ -239,21 +245,21 @@ def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, li
         return [], {}
     months = pd.date_range(activity["month"].min(), activity["month"].max(), freq="MS")
     place = months.get_indexer(pd.DatetimeIndex(activity["month"])).tolist()
-    found: dict[str, dict[str, list[float]]] = {}
+    by_account: dict[str, dict[str, list[float]]] = {}
     columns = (activity["account_id"].tolist(), activity["signal"].tolist(), place, activity["amount"].tolist())
     for account, signal, month, amount in zip(*columns, strict=True):
-        amounts = found.setdefault(account, {}).setdefault(signal, [0.0] * len(months))
+        amounts = by_account.setdefault(account, {}).setdefault(signal, [0.0] * len(months))
         amounts[month] = amount
-    return [month.date().isoformat() for month in months], found
+    return [month.date().isoformat() for month in months], by_account
 
 
 def _events(events: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_account: dict[str, list[dict[str, Any]]] = {}
     columns = [events["account_id"].tolist(), days(events["day"])]
     columns += [events[name].astype(object).where(events[name].notna(), None).tolist() for name in _EVENT]
     for account, day, *values in zip(*columns, strict=True):
-        found.setdefault(account, []).append({"day": day, **dict(zip(_EVENT, values, strict=True))})
-    return found
+        by_account.setdefault(account, []).append({"day": day, **dict(zip(_EVENT, values, strict=True))})
+    return by_account
 
 
 _EVENT = ("event", "product", "kind", "mrr", "currency")

@@ -16,31 +16,21 @@ from numpy.typing import NDArray
 
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
+from serving.forecast.column import OutTable, Place, names_of
+from serving.forecast.output_tables import ACCOUNT_ID, INTERVAL
+from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, HISTORY, LABELS, MOVEMENTS
 from serving.publication import store
 from serving.publication.gather import END, START
+from serving.publication.store_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 
 Row = dict[str, Any]
-SORTS: Mapping[str, str] = {
-    "arr_at_risk": "h.arr_at_risk",
-    "churn_probability": "h.churn_probability",
-    "expansion_probability": "h.expansion_probability",
-    "expected_arr": "h.expected_arr",
-    "arr": "a.arr",
-    "trend": "a.trend",
-    "renews_on": "a.renews_on",
-    "name": "a.name COLLATE NOCASE",
-    "account_id": "a.account_id",
-    "segment": "a.segment",
-    "csm": "a.csm",
-}
-_LIST = """
-    a.account_id, a.name, a.csm, a.segment, a.region, a.arr, a.renews_on, a.trend, a.top_reason, h.horizon_months,
-    h.churn_probability, h.contraction_probability, h.expansion_probability, h.cross_sell_probability,
-    h.expected_arr, h.arr_p10, h.arr_p50, h.arr_p90, h.arr_at_risk"""
+_AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}" for name in HORIZON_COLUMNS}}
+_LIST = ", ".join(_AMONG[column.name] for column in ACCOUNTS.at(Place.API))
+_SORTS = _AMONG | {"name": "a.name COLLATE NOCASE"}
 _NONE_AMOUNT = 0.0
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
-COLUMNS = {"segment": "a.segment", "region": "a.region", "csm": "a.csm"}  # the cuts with a column of their own
+CUTS = {name: _AMONG[name] for name in names_of(LABELS)}  # the cuts with a column of their own
 
 
 @dataclass(frozen=True)
@@ -105,26 +95,27 @@ class Published:
 
     def account(self, account_id: str, csm: str | None) -> Row | None:
         """All that is known of an account: its score, labels, activity, contract events and past scores."""
-        query = """SELECT a.name, a.csm, a.trend, a.top_reason, a.labels, s.score, s.detail
-                   FROM account a JOIN said s USING (account_id) WHERE account_id = ?"""
+        names = names_of(ABOUT_AN_ACCOUNT)
+        query = f"""SELECT {", ".join(f"a.{name}" for name in names)}, a.labels, s.score, s.detail
+                    FROM account a JOIN said s USING (account_id) WHERE account_id = ?"""
         row = self._lookup.execute(query, (account_id,)).fetchone()
         if row is None or (csm is not None and row["csm"] != csm):
             return None
-        shown = {name: row[name] for name in ("name", "csm", "trend", "top_reason")}
+        about = {name: row[name] for name in names}
         labels, score, detail = (json.loads(row[name]) for name in ("labels", "score", "detail"))
-        return {**shown, "labels": labels, **score, **detail, "history": self.history(account_id)}
+        return {**about, "labels": labels, **score, **detail, "history": self.history(account_id)}
 
     def history(self, account_id: str) -> list[Row]:
         """What an account's churn probability over the longest horizon was said to be, oldest first."""
-        query = """SELECT as_of, kind, model_version, churn_probability, arr FROM history
-                   WHERE account_id = ? ORDER BY as_of, kind, model_version"""
+        query = f"""SELECT {", ".join(_of(HISTORY, but=ACCOUNT_ID.name))} FROM history
+                    WHERE account_id = ? ORDER BY as_of, kind, model_version"""
         return self._rows(query, [account_id])
 
     def histories(self, csm: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
         """The same of all accounts, and how many rows there are."""
         where, values = ("WHERE a.csm = ?", [csm]) if csm is not None else ("", [])
         source = f"FROM history h JOIN account a USING (account_id) {where}"
-        query = f"""SELECT h.account_id, h.as_of, h.kind, h.model_version, h.churn_probability, h.arr {source}
+        query = f"""SELECT {", ".join(f"h.{name}" for name in _of(HISTORY))} {source}
                     ORDER BY h.account_id, h.as_of, h.kind, h.model_version LIMIT ? OFFSET ?"""
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
@@ -140,7 +131,7 @@ class Published:
         Ties are in the order of the account ids; what is not known comes last.
         """
         where, values = _conditions(wanted)
-        key, way = SORTS[wanted.sort], "DESC" if wanted.descending else "ASC"
+        key, way = _SORTS[wanted.sort], "DESC" if wanted.descending else "ASC"
         query = f"""SELECT {_LIST} {_JOINED} WHERE {" AND ".join(where)}
                     ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"""
         return self._rows(query, [*values, _limit(wanted.limit), wanted.offset])
@@ -156,8 +147,8 @@ class Published:
         """The values of a cut (segment, region or csm) that occur among the accounts."""
         if (cut, csm) not in self._labels:
             where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
-            found = self._rows(f"SELECT DISTINCT {COLUMNS[cut]} AS value FROM account a {where} ORDER BY 1", values)
-            self._labels[cut, csm] = [row["value"] for row in found]
+            rows = self._rows(f"SELECT DISTINCT {CUTS[cut]} AS value FROM account a {where} ORDER BY 1", values)
+            self._labels[cut, csm] = [row["value"] for row in rows]
         return self._labels[cut, csm]
 
     def nrr(self, **wanted: Any) -> list[Row]:
@@ -173,16 +164,16 @@ class Published:
     def ratios(self, horizon_months: int, **wanted: Any) -> list[Row]:
         """A row a value of a cut, most ARR first: any of `cut, value`; None asks for all.
 
-        Each holds `accounts`, `starting_arr`, the mean of each metric, `p10` and `p90` of NRR, and as `flag` the red
+        Each holds `accounts`, `starting_arr`, the mean of each metric, the interval of NRR, and as `flag` the red
         flag of a wide gap between the ratios, empty where there is none.
         """
         by_value: dict[tuple[str, str], Row] = {}
         for row in self.nrr(horizon_months=horizon_months, **wanted):
-            same = {name: row[name] for name in ("cut", "value", "accounts", "starting_arr")}
-            here = by_value.setdefault((row["cut"], row["value"]), same)
-            here[row["metric"]] = row["mean"]
+            cohort = {name: row[name] for name in ("cut", "value", "accounts", "starting_arr")}
+            ratios = by_value.setdefault((row["cut"], row["value"]), cohort)
+            ratios[row["metric"]] = row["mean"]
             if row["metric"] == "nrr":
-                here |= {"p10": row["p10"], "p90": row["p90"]}
+                ratios |= {name: row[name] for name in INTERVAL[:2]}
         wide = sorted(by_value.values(), key=lambda row: (-row["starting_arr"], row["value"]))
         return [{**row, "flag": _flag(row)} for row in wide]
 
@@ -207,9 +198,9 @@ class Published:
         condition = f"WHERE {' AND '.join(where)}" if where else ""
         query = f"""SELECT movement, COUNT(DISTINCT account_id) AS accounts, SUM(amount) AS amount
                     FROM movement {condition} GROUP BY movement"""
-        found = {row["movement"]: row for row in self._rows(query, values)}
+        sums = {row["movement"]: row for row in self._rows(query, values)}
         nothing = {"accounts": 0, "amount": _NONE_AMOUNT}
-        return [{**nothing, **found.get(name, {}), "movement": name} for name in (START, *BRIDGE_ORDER, END)]
+        return [{**nothing, **sums.get(name, {}), "movement": name} for name in (START, *BRIDGE_ORDER, END)]
 
     def moves(self, csm: str | None, account_id: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
         """Movements account by account, and how many there are."""
@@ -219,16 +210,14 @@ class Published:
         if account_id is not None:
             where, values = [*where, "account_id = ?"], [*values, account_id]
         source = f"FROM movement WHERE {' AND '.join(where)}"
-        query = (
-            f"SELECT account_id, csm, movement, product, amount {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
-        )
+        query = f"SELECT {', '.join(_of(MOVEMENTS))} {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
         """Snapshot rows of accounts, and the ids that are not there or not in the book."""
-        known = [account for account in account_ids if self.score(account, csm) is not None]
-        missing = sorted(set(account_ids) - set(known))
-        return self.snapshot.loc[known].reset_index(drop=True), missing
+        customers = [account for account in account_ids if self.score(account, csm) is not None]
+        missing = sorted(set(account_ids) - set(customers))
+        return self.snapshot.loc[customers].reset_index(drop=True), missing
 
     def _count(self, source: str, values: Iterable[Any]) -> int:
         return int(self._lists.execute(f"SELECT COUNT(*) {source}", list(values)).fetchone()[0])
@@ -261,6 +250,11 @@ def reference_of(published: Published) -> dict[Any, NDArray[np.float64]]:
     return dict(published.reference)
 
 
+def _of(table: OutTable, but: str = "") -> list[str]:
+    """The columns of a list that are published."""
+    return [column.name for column in table.at(Place.API) if column.name != but]
+
+
 def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
     where: list[str] = ["h.horizon_months = ?"]
     values: list[Any] = [wanted.horizon_months]
@@ -274,8 +268,8 @@ def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
         if value is not None:
             where, values = [*where, condition], [*values, value]
     for cut, label in wanted.cuts.items():
-        if cut in COLUMNS:
-            where, values = [*where, f"{COLUMNS[cut]} = ?"], [*values, label]
+        if cut in CUTS:
+            where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]
         else:
             where, values = [*where, "json_extract(a.labels, ?) = ?"], [*values, _path(cut), label]
     if wanted.search:

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,24 @@ import numpy as np
 import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
+from serving.forecast.published_lists import CSM, FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
 from serving.publication.gather import PUBLISHED, Publication
+from serving.publication.store_tables import (
+    ABOUT,
+    ACCOUNT,
+    ACCOUNT_COLUMNS,
+    FIGURE,
+    HORIZONS,
+    INDEXES,
+    MOVEMENT,
+    PAST_FORECAST,
+    PAST_SCORE,
+    RENEWAL,
+    SCORE,
+    TABLES,
+    StoreTable,
+)
 
 FOLDER = "serving"
 CURRENT = "current"
@@ -28,41 +44,6 @@ SUFFIX = ".sqlite"
 FORMAT = 2
 _DIGEST_LETTERS = 32
 _READ_BYTES = 1 << 20
-_TABLES = """
-    CREATE TABLE about (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-    CREATE TABLE account (
-        number INTEGER PRIMARY KEY, account_id TEXT UNIQUE, name TEXT, csm TEXT, segment TEXT, region TEXT, labels TEXT,
-        arr REAL, renews_on TEXT, trend REAL, top_reason TEXT);
-    CREATE TABLE said (account_id TEXT PRIMARY KEY, csm TEXT, score BLOB, detail BLOB);
-    CREATE TABLE horizon (
-        horizon_months INTEGER, number INTEGER, churn_probability REAL, contraction_probability REAL,
-        expansion_probability REAL, cross_sell_probability REAL, expected_arr REAL, arr_p10 REAL, arr_p50 REAL,
-        arr_p90 REAL, arr_at_risk REAL, PRIMARY KEY (horizon_months, number)) WITHOUT ROWID;
-    CREATE TABLE history (
-        account_id TEXT, as_of TEXT, kind TEXT, model_version TEXT, churn_probability REAL, arr REAL,
-        PRIMARY KEY (account_id, as_of, kind, model_version)) WITHOUT ROWID;
-    CREATE TABLE published (
-        as_of TEXT, run_id TEXT, made_at TEXT, model_version TEXT, cut TEXT, value TEXT, horizon_months INTEGER,
-        metric TEXT, mean REAL, p10 REAL, p90 REAL,
-        PRIMARY KEY (cut, value, metric, horizon_months, as_of, run_id)) WITHOUT ROWID;
-    CREATE TABLE movement (account_id TEXT, csm TEXT, labels TEXT, movement TEXT, product TEXT, amount REAL);
-    CREATE TABLE nrr (
-        cut TEXT, value TEXT, horizon_months INTEGER, metric TEXT, mean REAL, p05 REAL, p10 REAL, p25 REAL, p50 REAL,
-        p75 REAL, p90 REAL, p95 REAL, starting_arr REAL, accounts INTEGER, definition TEXT,
-        PRIMARY KEY (cut, value, horizon_months, metric)) WITHOUT ROWID;
-    CREATE TABLE renewal (
-        cut TEXT, value TEXT, month TEXT, available_to_renew REAL, expected_renewed REAL, renewal_rate REAL, p10 REAL,
-        p90 REAL, accounts_due INTEGER, PRIMARY KEY (cut, value, month)) WITHOUT ROWID;
-"""
-_INDEXES = """
-    CREATE INDEX account_csm ON account (csm);
-    CREATE INDEX movement_account ON movement (account_id);
-"""
-_HISTORY = ("account_id", "as_of", "kind", "model_version", "churn_probability", "arr")
-_PUBLISHED = (
-    "as_of", "run_id", "made_at", "model_version", "cut", "value", "horizon_months", "metric", "mean", "p10", "p90",
-)  # fmt: skip
-LEDGER_METRICS = ("nrr", "grr")
 
 
 def folder_of(data_dir: Path) -> Path:
@@ -103,10 +84,10 @@ def newest(folder: Path) -> Path:
     NoPublication
         There is none.
     """
-    found = _newest_whole(folder)
-    if found is None:
+    file = _newest_whole(folder)
+    if file is None:
         raise NoPublication(f"Nothing is published in {folder} yet: run `holdfast publish`.")
-    return found
+    return file
 
 
 def is_whole(file: Path) -> bool:
@@ -161,8 +142,8 @@ def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
 def read_snapshots(connection: sqlite3.Connection) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """The customers' snapshot rows, and the earlier ones if there are any."""
     query = "SELECT key, value FROM about WHERE key IN ('snapshot', 'earlier')"
-    found = {key: pd.read_parquet(io.BytesIO(value)) for key, value in connection.execute(query)}
-    return found["snapshot"], found.get("earlier")
+    frames = {key: pd.read_parquet(io.BytesIO(value)) for key, value in connection.execute(query)}
+    return frames["snapshot"], frames.get("earlier")
 
 
 def read_reference(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -175,7 +156,7 @@ def _fill(file: Path, publication: Publication, before: Path | None) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     try:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA page_size = 8192;")
-        connection.executescript(_TABLES)
+        connection.executescript("".join(table.create() for table in TABLES))
         connection.execute("BEGIN")
         _fill_about(connection, publication)
         _fill_accounts(connection, publication)
@@ -183,7 +164,7 @@ def _fill(file: Path, publication: Publication, before: Path | None) -> None:
         if before is not None:
             _carry_over(connection, before)
         connection.execute("COMMIT")
-        connection.executescript(_INDEXES)
+        connection.executescript(INDEXES)
     finally:
         connection.close()
 
@@ -196,64 +177,57 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
         "reference": _json(reference),
         **{name: frame.to_parquet(index=False) for name, frame in frames.items() if frame is not None},
     }
-    _insert(connection, "about", list(content.items()))
+    _insert(connection, ABOUT, list(content.items()))
 
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
     activity = publication.activity[1]
-    rows, said, horizons = [], [], []
+    rows, scores, horizons = [], [], []
     both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)
     for number, (account, score) in enumerate(both):
-        account_id, labels = account["account_id"], account["labels"]
+        account_id = account["account_id"]
         detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
-        shown = [account[name] for name in ("arr", "renews_on", "trend", "top_reason")]
-        csm, *cuts = (labels.get(name, NO_LABEL) for name in ("csm", "segment", "region"))
-        labelled = (csm, *cuts, _json(labels).decode())
-        rows.append((number, account_id, account["name"], *labelled, *map(_null, shown)))
-        said.append((account_id, csm, _json(score), _json(detail)))
-        horizons += [(h["horizon_months"], number, *list(h.values())[1:]) for h in score["horizons"]]
-    _insert(connection, "account", rows)
-    _insert(connection, "said", said)
-    _insert(connection, "horizon", horizons)
-    history = publication.history.drop_duplicates(list(_HISTORY[:4]), keep="last")
+        facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
+        rows.append((number, *facts, _json(account["labels"]).decode()))
+        scores.append((account_id, account["csm"], _json(score), _json(detail)))
+        horizons += [{**figures, "number": number} for figures in score["horizons"]]
+    _insert(connection, ACCOUNT, rows)
+    _insert(connection, SCORE, scores)
+    _insert(connection, HORIZONS, [tuple(row[n] for n in HORIZONS.columns) for row in horizons])
+    history = publication.history.drop_duplicates(list(PAST_SCORE.key), keep="last")
     history = history.assign(churn_probability=history["churn_probability"].round(6))
-    _insert(connection, "history", history[list(_HISTORY)].itertuples(index=False, name=None))
+    _insert(connection, PAST_SCORE, PAST_SCORE.rows(history))
 
 
 def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) -> None:
-    nrr, moves = publication.nrr, publication.moves
-    _insert(connection, "nrr", nrr[list(_NRR)].itertuples(index=False, name=None))
-    ledger = nrr[nrr["metric"].isin(LEDGER_METRICS)].assign(
+    nrr = publication.nrr
+    _insert(connection, FIGURE, FIGURE.rows(nrr))
+    record = nrr[nrr["metric"].isin(FORECAST_METRICS)].assign(
         **{name: publication.about[name] for name in ("as_of", "run_id", "made_at", "model_version")}
     )
-    _insert(connection, "published", ledger[list(_PUBLISHED)].itertuples(index=False, name=None))
-    renewals = publication.renewals.assign(month=publication.renewals["month"].dt.strftime("%Y-%m-%d"))
-    _insert(connection, "renewal", renewals[list(_RENEWAL)].itertuples(index=False, name=None))
-    columns = [moves[name].tolist() for name in ("account_id", "labels", "movement", "product", "amount")]
-    rows = [
-        (account, labels.get("csm", NO_LABEL), _json(labels).decode(), movement, _null(product), round(amount, 2))
-        for account, labels, movement, product, amount in zip(*columns, strict=True)
-    ]
-    _insert(connection, "movement", rows)
+    _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(record))
+    _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
+    _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves)))
 
 
-_NRR = (
-    "cut", "value", "horizon_months", "metric", "mean", "p05", "p10", "p25", "p50", "p75", "p90", "p95",
-    "starting_arr", "accounts", "definition",
-)  # fmt: skip
-_RENEWAL = (
-    "cut", "value", "month", "available_to_renew", "expected_renewed", "renewal_rate", "p10", "p90", "accounts_due",
-)  # fmt: skip
+def _movements(moves: pd.DataFrame) -> pd.DataFrame:
+    """Movements as the store holds them: labels as JSON, amounts to the cent."""
+    return moves.assign(
+        csm=[labels.get(CSM.name, NO_LABEL) for labels in moves["labels"]],
+        labels=[_json(labels).decode() for labels in moves["labels"]],
+        product=moves["product"].astype(object).where(moves["product"].notna(), None),
+        amount=[round(amount, 2) for amount in moves["amount"].tolist()],
+    )
 
 
 def _carry_over(connection: sqlite3.Connection, before: Path) -> None:
     """What earlier publications said: it stays on record, whatever models come after."""
     with _closing(connect(before)) as old:
-        query = f"SELECT {', '.join(_HISTORY)} FROM history WHERE kind = ?"
-        said = [tuple(row) for row in old.execute(query, [PUBLISHED])]
-        ledger = [tuple(row) for row in old.execute(f"SELECT {', '.join(_PUBLISHED)} FROM published")]
-    _insert(connection, "history", said, "INSERT OR IGNORE")
-    _insert(connection, "published", ledger, "INSERT OR IGNORE")
+        query = f"SELECT {', '.join(PAST_SCORE.columns)} FROM history WHERE kind = ?"
+        scores = [tuple(row) for row in old.execute(query, [PUBLISHED])]
+        forecasts = [tuple(row) for row in old.execute(f"SELECT {', '.join(PAST_FORECAST.columns)} FROM published")]
+    _insert(connection, PAST_SCORE, scores, "INSERT OR IGNORE")
+    _insert(connection, PAST_FORECAST, forecasts, "INSERT OR IGNORE")
 
 
 class _closing:
@@ -271,14 +245,11 @@ class _closing:
 
 def _insert(
     connection: sqlite3.Connection,
-    table: str,
-    rows: Sequence[tuple[Any, ...]] | Iterator[tuple[Any, ...]],
+    table: StoreTable,
+    rows: Iterable[tuple[Any, ...]],
     how: str = "INSERT",
 ) -> None:
-    rows = list(rows)
-    if rows:
-        marks = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"{how} INTO {table} VALUES ({marks})", rows)
+    connection.executemany(table.insert(how), rows)
 
 
 def _json(content: Any) -> bytes:

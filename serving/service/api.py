@@ -29,7 +29,7 @@ Churn, expansion and NRR of a subscription business, as published by `holdfast p
 champion model. Every answer says as of when it is, by which model version and run, and what its figures mean. Dates are
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
-_SAID = {
+_MEANINGS = {
     401: "No token, or one that is unknown, revoked or expired",
     403: "Not yours to see",
     404: "No such account, cut or value",
@@ -43,13 +43,13 @@ _BODY = {400: "The body did not come whole", 413: "The body is too large", 415: 
 Responses = dict[int | str, dict[str, Any]]
 
 
-def _errors(said: Mapping[int, str]) -> Responses:
-    return {status: {"model": ErrorBody, "description": text} for status, text in said.items()}
+def _errors(meanings: Mapping[int, str]) -> Responses:
+    return {status: {"model": ErrorBody, "description": text} for status, text in meanings.items()}
 
 
-ERRORS = _errors(_SAID)
-BODY_ERRORS = _errors(_SAID | _BODY)
-LIVE_ERRORS = _errors(_SAID | _BODY | {504: "It took too long: send fewer accounts at a time"})
+ERRORS = _errors(_MEANINGS)
+BODY_ERRORS = _errors(_MEANINGS | _BODY)
+LIVE_ERRORS = _errors(_MEANINGS | _BODY | {504: "It took too long: send fewer accounts at a time"})
 FILES: Responses = {
     **ERRORS,
     200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
@@ -77,8 +77,8 @@ def about(request: Request) -> Response:
     names = ("accounts", "horizon_months", "cuts", "definition", "red_flag", "notes")
     content = {**_head(published), **{name: published.about[name] for name in names}}
     if caller.csm is not None:
-        own = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
-        content |= {"accounts": own, "cuts": {"csm": [caller.csm]}, "red_flag": ""}
+        count = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
+        content |= {"accounts": count, "cuts": {"csm": [caller.csm]}, "red_flag": ""}
     return answer(content)
 
 
@@ -122,11 +122,11 @@ def account(account_id: str, request: Request) -> Response:
     """One account: probabilities, reasons, activity by month, contract events, and what its score was before."""
     published, caller = _published(request), caller_of(request.scope)
     visit_of(request.scope).accounts = [account_id[:200]]
-    found = published.account(account_id, caller.csm)
-    if found is None:
+    detail = published.account(account_id, caller.csm)
+    if detail is None:
         scoring.require_all([account_id[:200]], caller)
     definition, months = published.about["account_definition"], published.about["months"]
-    return answer({**_head(published), "definition": definition, "months": months, **(found or {})})
+    return answer({**_head(published), "definition": definition, "months": months, **(detail or {})})
 
 
 @router.get("/api/nrr", response_model=schemas.Nrr, tags=["portfolio"])
@@ -247,16 +247,16 @@ def openapi(request: Request) -> Response:
 def specification(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, made once an application."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version="1", description=DESCRIPTION, routes=app.routes)
-        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"token": []}]
-        app.openapi_schema = made
+        document = get_openapi(title=app.title, version="1", description=DESCRIPTION, routes=app.routes)
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        app.openapi_schema = document
     return app.openapi_schema
 
 
 def _desk(request: Request) -> Desk:
-    found: Desk = request.app.state.desk
-    return found
+    desk: Desk = request.app.state.desk
+    return desk
 
 
 def _published(request: Request) -> Published:
@@ -270,8 +270,8 @@ def _head(published: Published) -> dict[str, Any]:
 def _page(
     published: Published, query: queries.Paged, total: int, rows: list[dict[str, Any]], definition: str
 ) -> dict[str, Any]:
-    said = {"definition": published.about[definition], "total": total, "offset": query.offset, "limit": query.limit}
-    return {**_head(published), **said, "rows": rows}
+    page = {"definition": published.about[definition], "total": total, "offset": query.offset, "limit": query.limit}
+    return {**_head(published), **page, "rows": rows}
 
 
 def _seen(request: Request, rows: list[dict[str, Any]]) -> None:
@@ -280,14 +280,14 @@ def _seen(request: Request, rows: list[dict[str, Any]]) -> None:
 
 
 def _file(request: Request, name: str, kind: FileKind, rows: Callable[[], list[dict[str, Any]]]) -> Response:
-    published, found = _published(request), rows()
-    if found and "account_id" in found[0]:
-        _seen(request, found)
-    said = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
-    said |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
+    published, content = _published(request), rows()
+    if content and "account_id" in content[0]:
+        _seen(request, content)
+    about = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
+    about |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
     disposition = f'attachment; filename="holdfast-{name}-{published.about["as_of"]}.{kind}"'
     return Response(
-        render(name, found, kind, said), media_type=TYPES[kind], headers={"content-disposition": disposition}
+        render(name, content, kind, about), media_type=TYPES[kind], headers={"content-disposition": disposition}
     )
 
 
@@ -316,7 +316,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = {404: "There is nothing here.", 405: f"{request.method} is not what this address takes."}
-    refused = Refused(error.status_code, said.get(error.status_code, "This cannot be answered."))
+    messages = {404: "There is nothing here.", 405: f"{request.method} is not what this address takes."}
+    refused = Refused(error.status_code, messages.get(error.status_code, "This cannot be answered."))
     refused.headers = dict(error.headers or {})
     return problem(request.scope, refused)

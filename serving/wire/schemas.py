@@ -5,38 +5,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from serving.forecast.definitions import CROSS_SELL
+from serving.forecast.column import Place
+from serving.forecast.output_tables import (
+    ACCOUNT_DRIVER,
+    ACCOUNT_FACTS,
+    ACCOUNT_FIGURES,
+    ACCOUNT_ID,
+    HORIZON,
+    METRIC_OF,
+)
+from serving.forecast.published_lists import (
+    ABOUT_AN_ACCOUNT,
+    ACCOUNTS,
+    FORECASTS,
+    HISTORY,
+    MOVEMENTS,
+    NRR,
+    RENEWALS,
+)
+from serving.wire.row_models import one_of, row_model
 
 MOST_IDS = 10_000
 MOST_CHANGES = 200
 MOST_PAGE = 1000
 
 AccountId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Probability = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, StringConstraints(max_length=200)]
-Sort = Literal[
-    "arr_at_risk",
-    "churn_probability",
-    "expansion_probability",
-    "expected_arr",
-    "arr",
-    "trend",
-    "renews_on",
-    "name",
-    "account_id",
-    "segment",
-    "csm",
-]
-Metric = Literal[
-    "nrr",
-    "grr",
-    "logo_retention",
-    "reported_nrr",
-    "ending_arr",
-    "churned_arr",
-    "contracted_arr",
-    "expanded_arr",
-]
+Sort: Any = one_of(column.name for column in ACCOUNTS.at(Place.API) if column.sortable)
+Metric: Any = one_of(METRIC_OF)
 
 
 class Wire(BaseModel):
@@ -84,29 +80,12 @@ class LiveRequest(Wire):
     accounts: Annotated[list[ChangedAccount], Field(min_length=1, max_length=MOST_IDS)]
 
 
-class Horizon(BaseModel):
-    """An account's chances over one horizon."""
-
-    horizon_months: int
-    churn_probability: Probability = Field(description="That no ARR is left at the window's end")
-    contraction_probability: Probability = Field(description="That it stays, with less ARR than now")
-    expansion_probability: Probability = Field(description="That it ends with more ARR than now")
-    cross_sell_probability: Probability | None = Field(description=f"That {CROSS_SELL}")
-    expected_arr: float = Field(description="Mean ARR at the window's end, currency a year")
-    arr_p10: float = Field(description="10th percentile of it")
-    arr_p50: float = Field(description="Median of it")
-    arr_p90: float = Field(description="90th percentile of it")
-    arr_at_risk: float = Field(description="arr x churn_probability, currency a year")
-
-
-class Driver(BaseModel):
-    """A reason: what the model saw, not what an action would change."""
-
-    rank: int
-    feature: str
-    value: str
-    effect: float = Field(description="What it adds to the probability against the average account; 0.01 = one point")
-    text: str = Field(description="The sentence a CSM reads; typical = the median of its third of the accounts by ARR")
+Horizon: Any = row_model("Horizon", "An account's chances over one horizon.", (HORIZON, *ACCOUNT_FIGURES))
+Driver: Any = row_model(
+    "Driver",
+    "A reason: what the model saw, not what an action would change.",
+    ACCOUNT_DRIVER,
+)
 
 
 class Drivers(BaseModel):
@@ -116,14 +95,9 @@ class Drivers(BaseModel):
     expansion: list[Driver]
 
 
-class Score(BaseModel):
-    """An account's score."""
-
-    account_id: str
-    arr: float = Field(description="ARR at as_of, currency a year")
-    renews_on: date | None = Field(description="Earliest known term end of its lines; null = evergreen")
-    horizons: list[Horizon]
-    drivers: Drivers
+Score: Any = row_model(
+    "Score", "An account's score.", (ACCOUNT_ID, *ACCOUNT_FACTS), horizons=list[Horizon], drivers=Drivers
+)
 
 
 class Head(BaseModel):
@@ -144,20 +118,12 @@ class Scores(Head):
     scores: list[Score]
 
 
-class PastScore(BaseModel):
-    """What a score was: published then, or today's model on what was known then."""
-
-    as_of: date
-    kind: Literal["published", "rescored"]
-    model_version: str
-    churn_probability: Probability
-    arr: float
-
-
-class AccountPastScore(PastScore):
-    """The same with its account."""
-
-    account_id: str
+PastScore: Any = row_model(
+    "PastScore",
+    "What a score was: published then, or today's model on what was known then.",
+    (column for column in HISTORY if column is not ACCOUNT_ID),
+)
+AccountPastScore: Any = row_model("AccountPastScore", "The same with its account.", HISTORY)
 
 
 class ContractEvent(BaseModel):
@@ -171,43 +137,19 @@ class ContractEvent(BaseModel):
     currency: str | None
 
 
-class AccountDetail(Score, Head):
-    """All that is known of an account."""
-
-    definition: str
-    name: str
-    csm: str
-    labels: dict[str, str]
-    trend: float | None = Field(description="Change of the churn probability since the snapshot before")
-    top_reason: str
-    months: list[date] = Field(description="The months of `activity`")
-    activity: dict[str, list[float]]
-    events: list[ContractEvent]
-    history: list[PastScore]
-
-
-class AccountRow(BaseModel):
-    """An account in a list, over one horizon."""
-
-    account_id: str
-    name: str
-    csm: str
-    segment: str | None
-    region: str | None
-    arr: float
-    renews_on: date | None
-    trend: float | None
-    top_reason: str
-    horizon_months: int
-    churn_probability: Probability
-    contraction_probability: Probability
-    expansion_probability: Probability
-    cross_sell_probability: Probability | None
-    expected_arr: float
-    arr_p10: float
-    arr_p50: float
-    arr_p90: float
-    arr_at_risk: float
+AccountDetail: Any = row_model(
+    "AccountDetail",
+    "All that is known of an account.",
+    ABOUT_AN_ACCOUNT,
+    bases=(Score, Head),
+    definition=str,
+    labels=dict[str, str],
+    months=(list[date], Field(description="The months of `activity`")),
+    activity=dict[str, list[float]],
+    events=list[ContractEvent],
+    history=list[PastScore],
+)
+AccountRow: Any = row_model("AccountRow", "An account in a list, over one horizon.", ACCOUNTS)
 
 
 class Page(Head):
@@ -225,24 +167,7 @@ class Accounts(Page):
     rows: list[AccountRow]
 
 
-class NrrRow(BaseModel):
-    """A figure of the portfolio or a part of it."""
-
-    cut: str
-    value: str
-    horizon_months: int
-    metric: Metric
-    mean: float
-    p05: float
-    p10: float
-    p25: float
-    p50: float
-    p75: float
-    p90: float
-    p95: float
-    starting_arr: float
-    accounts: int
-    definition: str
+NrrRow: Any = row_model("NrrRow", "A figure of the portfolio or a part of it.", NRR)
 
 
 class Nrr(Head):
@@ -258,18 +183,7 @@ class Nrr(Head):
     rows: list[NrrRow]
 
 
-class RenewalRow(BaseModel):
-    """What is up for renewal in a month."""
-
-    cut: str
-    value: str
-    month: date
-    available_to_renew: float
-    expected_renewed: float
-    renewal_rate: float | None
-    p10: float
-    p90: float
-    accounts_due: int
+RenewalRow: Any = row_model("RenewalRow", "What is up for renewal in a month.", RENEWALS)
 
 
 class Renewals(Head):
@@ -287,14 +201,7 @@ class BridgeRow(BaseModel):
     amount: float
 
 
-class MovementRow(BaseModel):
-    """One account's movement."""
-
-    account_id: str
-    csm: str
-    movement: str
-    product: str | None
-    amount: float
+MovementRow: Any = row_model("MovementRow", "One account's movement.", MOVEMENTS)
 
 
 class Movements(Page):
@@ -310,20 +217,7 @@ class History(Page):
     rows: list[AccountPastScore]
 
 
-class SaidRow(BaseModel):
-    """What a publication forecast."""
-
-    as_of: date
-    run_id: str
-    made_at: str
-    model_version: str
-    cut: str
-    value: str
-    horizon_months: int
-    metric: str
-    mean: float
-    p10: float
-    p90: float
+SaidRow: Any = row_model("SaidRow", "What a publication forecast.", FORECASTS)
 
 
 class PublishedForecasts(Head):

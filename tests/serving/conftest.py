@@ -12,7 +12,8 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.forecast.batch import Forecast, forecast
-from serving.forecast.output_tables import TABLES
+from serving.forecast.column import names_of
+from serving.forecast.output_tables import ACCOUNT_FIGURES, TABLES
 from training.learn.dataset import assemble, settings_of
 from training.tracking.champion import Champion
 
@@ -29,6 +30,7 @@ def account_rows() -> list[dict[str, object]]:
             risk = 0.1 * horizon
             rows.append(
                 {
+                    **dict.fromkeys(names_of(ACCOUNT_FIGURES), 0.0),  # and those that matter here:
                     "account_id": account,
                     "horizon_months": horizon,
                     "arr": arr,

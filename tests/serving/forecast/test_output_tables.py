@@ -5,7 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from serving.forecast.output_tables import ACCOUNT_DRIVER, TABLES, render_markdown
+from models.paths import rollup
+from serving.forecast.column import Kind, OutColumn, OutTable, Place, names_of
+from serving.forecast.output_tables import ACCOUNT_DRIVER, INTERVAL, METRICS, QUANTILES, TABLES, render_markdown
+from serving.forecast.published_lists import LISTS
 
 CONTRACT = {
     "account_forecast": (
@@ -57,3 +60,32 @@ def test_the_markdown_lists_every_column() -> None:
 def test_the_committed_page_is_up_to_date() -> None:
     page = Path(__file__).parents[3] / "docs" / "outputs.md"
     assert page.read_text(encoding="utf-8") == render_markdown(), "run `make docs`"
+
+
+def test_the_metrics_declared_are_those_that_are_rolled_up() -> None:
+    assert tuple(metric.name for metric in METRICS) == rollup.METRICS
+    assert set(INTERVAL[:2]) < set(QUANTILES)
+
+
+def test_people_s_tables_begin_and_end_as_declared_and_data_keep_their_order() -> None:
+    columns = [OutColumn(name, Kind.TEXT, "", "", places=(Place.API, Place.PAGE)) for name in "abcde"]
+    table = OutTable("t", "", ("a",), (*columns, OutColumn("hidden", Kind.TEXT, "", "")), ("d", "a"), ("b",))
+    assert names_of(table.laid_out(Place.PAGE)) == ["d", "a", "c", "e", "b"]
+    assert names_of(table.at(Place.API)) == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("place", "needs"), [(Place.PAGE, "PAGE needs API"), (Place.DOWNLOAD, "DOWNLOAD needs API"),
+                         (Place.TERMINAL, "TERMINAL needs DATA")]
+)  # fmt: skip
+def test_a_place_cannot_show_what_its_source_does_not_hold(place: Place, needs: str) -> None:
+    with pytest.raises(ValueError, match=f"kept is shown where it is not known: {needs}"):
+        OutColumn("kept", Kind.SHARE, "share", "...", places=(place,))
+
+
+@pytest.mark.parametrize("table", [*TABLES.values(), *LISTS.values()], ids=lambda table: table.name)
+def test_a_mean_s_interval_is_wherever_the_mean_is_shown(table: OutTable) -> None:
+    columns = {column.name: column for column in table}
+    for column in table:
+        for name in column.interval[:2] if column.interval else ():
+            assert {place for place in column.places if place in (Place.API, Place.DATA)} <= set(columns[name].places)

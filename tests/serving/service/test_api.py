@@ -49,7 +49,9 @@ def live(service: Any, *accounts: dict[str, Any]) -> Any:
 def test_scores_come_in_the_order_asked_for_with_reasons(service: Any) -> None:
     found = score(service, account_ids=["a02", AWKWARD_ID, "a02"], horizons=[3, 6], drivers=2)
     assert [row["account_id"] for row in found["scores"]] == ["a02", AWKWARD_ID, "a02"]
-    first = Scores.model_validate(found).scores[0]
+    scores = Scores.model_validate(found)
+    assert scores.model_dump(mode="json") == found, "nothing that the schema does not declare"
+    first = scores.scores[0]
     assert [row.horizon_months for row in first.horizons] == [3, 6]
     assert first.horizons[0].churn_probability <= first.horizons[1].churn_probability
     assert [row.rank for row in first.drivers.churn] == [1, 2]
@@ -137,6 +139,7 @@ def test_answers_are_what_the_schema_says(service: Any, path: str, schema: Any) 
     found = schema.model_validate_json(answer.content)
     assert found.as_of.isoformat() == "2026-01-01"
     assert getattr(found, "rows", True), "not empty"
+    assert found.model_dump(mode="json") == answer.json(), "nothing that the schema does not declare"
 
 
 @pytest.mark.parametrize(

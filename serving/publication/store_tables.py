@@ -1,0 +1,78 @@
+"""The tables of the published store: the columns of what is declared in `published_lists`, and a few of its own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from serving.forecast.column import Kind, OutColumn, OutTable, Place, names_of
+from serving.forecast.live import SCORED
+from serving.forecast.output_tables import ACCOUNT_ID, HORIZON
+from serving.forecast.published_lists import ACCOUNTS, CSM, FORECASTS, HISTORY, MOVEMENTS, NRR, RENEWALS
+
+_SQL_TYPES = {Kind.INTEGER: "INTEGER", Kind.MONEY: "REAL", Kind.SHARE: "REAL", Kind.NUMBER: "REAL"}
+_BY_HORIZON = (HORIZON, *SCORED)
+
+
+@dataclass(frozen=True)
+class StoreTable:
+    """A table of the store: each column's declaration in SQL, by name."""
+
+    name: str
+    columns: dict[str, str]
+    key: tuple[str, ...] = ()
+
+    def create(self) -> str:
+        """The statement that makes it."""
+        parts = [f"{name} {declaration}" for name, declaration in self.columns.items()]
+        key = [f"PRIMARY KEY ({', '.join(self.key)})"] if self.key else []
+        return f"CREATE TABLE {self.name} ({', '.join(parts + key)}){' WITHOUT ROWID' if self.key else ''};"
+
+    def insert(self, how: str = "INSERT") -> str:
+        """The statement that adds a row of all columns."""
+        marks = ", ".join("?" * len(self.columns))
+        return f"{how} INTO {self.name} ({', '.join(self.columns)}) VALUES ({marks})"
+
+    def rows(self, frame: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+        """Rows of a frame as they are inserted: dates are text."""
+        dates = frame.select_dtypes("datetime").columns
+        texts = frame.assign(**{name: frame[name].dt.strftime("%Y-%m-%d") for name in dates})
+        return iter(texts[list(self.columns)].itertuples(index=False, name=None))
+
+
+def _declared(columns: Sequence[OutColumn]) -> dict[str, str]:
+    return {column.name: _SQL_TYPES.get(column.kind, "TEXT") for column in columns}
+
+
+def _list(table: OutTable, name: str, key: tuple[str, ...]) -> StoreTable:
+    """A list as it is published."""
+    return StoreTable(name, _declared(table.at(Place.API)), key)
+
+
+_ABOUT_ACCOUNTS = [column for column in ACCOUNTS.at(Place.API) if column not in _BY_HORIZON]
+ABOUT = StoreTable("about", {"key": "TEXT", "value": "BLOB"}, ("key",))
+ACCOUNT = StoreTable(
+    "account",
+    {
+        "number": "INTEGER PRIMARY KEY",
+        **_declared(_ABOUT_ACCOUNTS),
+        ACCOUNT_ID.name: "TEXT UNIQUE",
+        "labels": "TEXT",
+    },
+)
+SCORE = StoreTable("said", {ACCOUNT_ID.name: "TEXT PRIMARY KEY", **_declared([CSM]), "score": "BLOB", "detail": "BLOB"})
+HORIZONS = StoreTable(
+    "horizon", _declared([HORIZON]) | {"number": "INTEGER"} | _declared(SCORED), (HORIZON.name, "number")
+)
+PAST_SCORE = _list(HISTORY, "history", ("account_id", "as_of", "kind", "model_version"))
+PAST_FORECAST = _list(FORECASTS, "published", ("cut", "value", "metric", "horizon_months", "as_of", "run_id"))
+MOVEMENT = StoreTable("movement", _declared(MOVEMENTS.at(Place.API)) | {"labels": "TEXT"})
+FIGURE = _list(NRR, "nrr", NRR.key)
+RENEWAL = _list(RENEWALS, "renewal", RENEWALS.key)
+TABLES = (ABOUT, ACCOUNT, SCORE, HORIZONS, PAST_SCORE, PAST_FORECAST, MOVEMENT, FIGURE, RENEWAL)
+INDEXES = """
+    CREATE INDEX account_csm ON account (csm);
+    CREATE INDEX movement_account ON movement (account_id);
+"""
+ACCOUNT_COLUMNS = tuple(names_of(_ABOUT_ACCOUNTS))
+HORIZON_COLUMNS = tuple(names_of(_BY_HORIZON))
