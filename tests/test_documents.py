@@ -1,4 +1,4 @@
-"""Every relative link of the documents leads to a file, and to a heading of it where it names one."""
+"""The documents: links lead to files and headings, rooms and decisions are all listed."""
 
 import re
 from pathlib import Path
@@ -54,3 +54,10 @@ def test_a_decision_says_what_was_measured_and_what_would_change_it(page: Path) 
     assert headings == ["Context", "Decision", "What was measured", "What would make us change it"]
     index = (page.parent / "README.md").read_text(encoding="utf-8")
     assert f"({page.name})" in index, "list it in docs/decisions/README.md"
+
+
+@pytest.mark.parametrize("floor", ["features", "models", "training", "serving"])
+def test_the_page_on_architecture_lists_every_room(floor: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for charter in sorted((ROOT / floor).glob("*/__init__.py")):
+        assert f"| `{floor}/{charter.parent.name}` |" in text
