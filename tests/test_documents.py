@@ -1,0 +1,63 @@
+"""The documents: links lead to files and headings, rooms and decisions are all listed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.M | re.S)
+
+
+def links(text: str) -> list[str]:
+    """The targets of all links but those to other hosts; what stands in code is none."""
+    return [target for target in LINK.findall(CODE.sub("", text)) if "://" not in target]
+
+
+def anchors(text: str) -> set[str]:
+    """The headings of a page as a link names them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page that lead nowhere."""
+    bad = []
+    for target in links(page.read_text(encoding="utf-8")):
+        path, _, heading = target.partition("#")
+        file = page.parent / path if path else page
+        if not file.exists() or (heading and heading not in anchors(file.read_text(encoding="utf-8"))):
+            bad.append(target)
+    return bad
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    assert broken(page) == []
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "# One thing\n\n[here](#one-thing) [there](b.md#another) [code]: `[x](y.md)` [out](https://example.com/z)\n"
+        "![gone](c.png) [no heading](#two-things)\n"
+    )
+    (tmp_path / "b.md").write_text("## Another\n")
+    assert broken(tmp_path / "a.md") == ["c.png", "#two-things"]
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/decisions/[0-9]*.md")), ids=lambda page: page.stem)
+def test_a_decision_says_what_was_measured_and_what_would_change_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    assert headings == ["Context", "Decision", "What was measured", "What would make us change it"]
+    index = (page.parent / "README.md").read_text(encoding="utf-8")
+    assert f"({page.name})" in index, "list it in docs/decisions/README.md"
+
+
+@pytest.mark.parametrize("floor", ["features", "models", "training", "serving"])
+def test_the_page_on_architecture_lists_every_room(floor: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for charter in sorted((ROOT / floor).glob("*/__init__.py")):
+        assert f"| `{floor}/{charter.parent.name}` |" in text
