@@ -1,5 +1,6 @@
 """What the pages show is consistent with itself."""
 
+import importlib
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from serving.access.tokens import Caller
 from serving.pages import views
 from serving.pages.render import environment
 
+RETENTION = importlib.import_module("features.revenue.retention")  # the package's own name for it is a function
 EVERYBODY = Caller("ada", "revops", None)
 
 
@@ -19,8 +21,8 @@ def test_red_flags_are_of_rows_that_the_page_lists(service: Any, monkeypatch: py
     rows = views.portfolio(published, EVERYBODY, horizon)["cuts"]["csm"]["rows"]
     assert len(rows) == 3
     monkeypatch.setattr(views, "MOST_VALUES", 1)
-    monkeypatch.setattr("features.revenue.retention.WIDE_GAP", rows[-1]["nrr"] - rows[-1]["grr"])
-    monkeypatch.setattr("features.revenue.retention.MOST_KEPT", 1.0)
+    monkeypatch.setattr(RETENTION, "WIDE_GAP", rows[-1]["nrr"] - rows[-1]["grr"])
+    monkeypatch.setattr(RETENTION, "MOST_KEPT", 1.0)
     shown = views.portfolio(published, EVERYBODY, horizon)
     listed = [row["value"] for row in shown["cuts"]["csm"]["rows"]]
     flagged = [flag["value"] for flag in shown["flags"] if flag["cut"] == "csm"]
@@ -51,8 +53,8 @@ def test_the_api_tells_the_red_flags_of_the_page(
 ) -> None:
     """Those of the horizon asked for, whatever the metric; the texts hold the ratios, and so differ."""
     published = service.desk.following.state.published
-    monkeypatch.setattr("features.revenue.retention.WIDE_GAP", 0.0)
-    monkeypatch.setattr("features.revenue.retention.MOST_KEPT", 1.0)
+    monkeypatch.setattr(RETENTION, "WIDE_GAP", 0.0)
+    monkeypatch.setattr(RETENTION, "MOST_KEPT", 1.0)
     flags = [row for row in views.portfolio(published, EVERYBODY, horizon)["flags"] if row["cut"] == "csm"]
     assert len(flags) > 1
     told = service.client().get(f"/api/nrr?cut=csm{asked}").json()["red_flags"]
