@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,8 @@ def main() -> None:
 def lookup(data: Path, folder: Path) -> str:
     """One account with its top 5 drivers by id, 20 accounts in turn."""
     file = current(data)
-    ids = [row[0] for row in sqlite3.connect(file).execute("SELECT account_id FROM account LIMIT 20")]
+    with closing(sqlite3.connect(file)) as db:
+        ids = [row[0] for row in db.execute("SELECT account_id FROM account LIMIT 20")]
     taken: dict[str, list[float]] = {"holdfast serve": [], "plain FastAPI": [], "mlflow models serve (no drivers)": []}
     with holdfast(data, folder) as ours, plain(file, folder) as theirs, mlflow(data, folder) as scoring:
         row = _mlflow_body(file)
@@ -204,7 +205,7 @@ def enlarge(data: Path, folder: Path) -> Path:
     shutil.copytree(data / "mlflow-artifacts", folder / "mlflow-artifacts")
     fresh = here / "fresh"
     shutil.copy(current(data), fresh)
-    with sqlite3.connect(fresh) as db:
+    with closing(sqlite3.connect(fresh)) as db, db:
         (count,) = db.execute("SELECT COUNT(*) FROM account").fetchone()
         for copy in range(1, PAGE_ACCOUNTS // count + 1):
             changed = {"account_id": f"account_id || '-{copy}'", "number": f"number + {copy * count}"}
@@ -273,7 +274,8 @@ def _served(command: list[str], port: int, ready: str, log: Path, **environment:
 def _mlflow_body(file: Path) -> bytes:
     from serving.publication.reader import Published
 
-    frame = Published(file).snapshot.head(1).reset_index(drop=True)
+    with Published(file) as published:
+        frame = published.snapshot.head(1).reset_index(drop=True)
     return json.dumps({"dataframe_split": json.loads(frame.to_json(orient="split", date_format="iso"))}).encode()
 
 

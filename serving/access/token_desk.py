@@ -62,11 +62,14 @@ def _issue(tokens: Tokens, audit: Audit, name: str, role: Role, csm: str | None,
 
 def _of_no_book(token: Token, folder: Path) -> list[str]:
     """That no published account is in the token's book; nothing where all is seen or none is published."""
+    if token.csm is None:
+        return []
     try:
-        books = [] if token.csm is None else open_newest(folder).labels("csm", None)
+        with open_newest(folder) as published:
+            books = published.labels("csm", None)
     except NoPublication:
         return []
-    if token.csm is None or token.csm in books:
+    if token.csm in books:
         return []
     near = difflib.get_close_matches(token.csm, books, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else " The column csm of accounts names the books."

@@ -5,10 +5,11 @@ Every question takes a `csm`: None sees all, a name sees the accounts of that bo
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class AccountFilter:
 
 
 class Published:
-    """One publication, open for reading.
+    """One publication, open for reading until it is closed, or until the last request that reads it is done with it.
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ class Published:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._lookup, self._lists = store.connect(file), store.connect(file)
+        self._close = weakref.finalize(self, _close_all, (self._lookup, self._lists))
         self.about = store.read_about(self._lookup)
         self.horizon_months: int = self.about["horizon_months"]
         frame, self.earlier = store.read_snapshots(self._lookup)
@@ -71,6 +73,18 @@ class Published:
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
         self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
+
+    def close(self) -> None:
+        """Close the file; nothing can be read any more."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        """The context is the object itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
 
     def _head(self) -> bytes:
         """What every answer with scores begins with, up to the scores."""
@@ -227,6 +241,11 @@ class Published:
 
 
 BRIDGE_ORDER = ("new", "reactivation", "upsell", "cross_sell", "price_change", "currency", "contraction", "churn")
+
+
+def _close_all(connections: Iterable[sqlite3.Connection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 def open_newest(folder: Path) -> Published:

@@ -1,7 +1,8 @@
 """A small company whose rows come late, are corrected, have gaps, and are overwritten in place."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -305,3 +306,77 @@ class Source:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     return Source(tmp_path)
+
+
+class Emitted:
+    """Statements on their way to the database, some of their texts replaced: what a mutant of the engine emits.
+
+    It stands between the engine and the sessions that `Tables` opens, so that mutants name what is emitted and not the
+    code that emits it.
+    """
+
+    def __init__(self) -> None:
+        self._mutants: list[tuple[re.Pattern[str], str, re.Pattern[str]]] = []
+        self._seen: set[int] = set()
+
+    def replace(self, old: str, new: str, *, within: str = "") -> None:
+        """From now on `old` becomes `new` in each statement that holds the pattern `within`."""
+        self.sub(re.escape(old), new.replace("\\", r"\\"), within=within)
+
+    def sub(self, pattern: str, new: str, *, within: str = "") -> None:
+        """The same of all that matches a pattern."""
+        self._mutants.append((re.compile(pattern), new, re.compile(within)))
+
+    def spoilt(self, statement: Any) -> Any:
+        """A statement as the mutants emit it; one that was parsed before was spoilt then."""
+        if not isinstance(statement, str):
+            return statement
+        sound = statement
+        for number, (old, new, within) in enumerate(self._mutants):
+            if within.search(sound) and old.search(sound):
+                self._seen.add(number)
+                statement = old.sub(new, statement)
+        return statement
+
+    def unseen(self) -> list[str]:
+        """What no statement held."""
+        return [old.pattern for number, (old, *_) in enumerate(self._mutants) if number not in self._seen]
+
+
+class Spoilt:
+    """A connection that takes its statements through `Emitted`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, emitted: Emitted) -> None:
+        self._connection, self._emitted = connection, emitted
+
+    def execute(self, statement: Any, *more: Any) -> Any:
+        return self._connection.execute(self._emitted.spoilt(statement), *more)
+
+    def sql(self, select: str) -> Any:
+        return self._connection.sql(self._emitted.spoilt(select))
+
+    def extract_statements(self, text: str) -> Any:
+        return self._connection.extract_statements(self._emitted.spoilt(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def __enter__(self) -> "Spoilt":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def emitted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emitted]:
+    """The statements of all sessions of checked tables; a mutant that changed none of them is an error."""
+    mutants = Emitted()
+
+    def spoil(sound: Callable[..., duckdb.DuckDBPyConnection]) -> Callable[..., Spoilt]:
+        return lambda *args, **more: Spoilt(sound(*args, **more), mutants)
+
+    for name in ("connect", "connect_keyed"):
+        monkeypatch.setattr(Tables, name, spoil(getattr(Tables, name)))
+    yield mutants
+    assert not mutants.unseen(), "no statement holds this any more: rewrite the mutant"

@@ -43,7 +43,7 @@ sys.modules["places"] = places
 spec.loader.exec_module(places)
 
 from serving.forecast import export, terminal
-from serving.forecast.champion import load_champion
+from training.tracking.champion import load_champion
 from serving.forecast.output_tables import render_markdown
 
 folder = Path(sys.argv[2])

@@ -316,9 +316,16 @@ NO_MODEL = [  # the champion's bundle, settings, and what is said of it
 
 @pytest.mark.parametrize(("bundle", "tracking", "said"), NO_MODEL)
 def test_why_there_is_no_model_is_said_without_places_and_values(
-    place: Any, service_of: Any, tmp_path: Path, bundle: str | None, tracking: dict[str, str], said: str
+    place: Any,
+    service_of: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bundle: str | None,
+    tracking: dict[str, str],
+    said: str,
 ) -> None:
     """What is published is still answered from; a bundle that an upgrade left behind is the usual reason."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # a server that is not there is asked for minutes
     shutil.copytree(place.params.data_dir / "serving", tmp_path / "data" / "serving")
     store = place.params.tracking.model_copy(update=tracking)
     params = place.params.model_copy(update={"data_dir": tmp_path / "data", "tracking": store})

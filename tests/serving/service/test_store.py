@@ -3,7 +3,8 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ def folder(place: Any, tmp_path: Path) -> Path:
     (tmp_path / source.name).write_bytes(source.read_bytes())
     (tmp_path / store.CURRENT).write_text(source.name + "\n")
     return tmp_path
+
+
+@pytest.fixture
+def published(place: Any) -> Iterator[Published]:
+    """The newest publication, open."""
+    with Published(store.newest(store.folder_of(place.params.data_dir))) as opened:
+        yield opened
 
 
 def flip(file: Path) -> None:
@@ -43,9 +51,8 @@ def second(folder: Path) -> Path:
     first = store.newest(folder)
     fresh = folder / "fresh"
     fresh.write_bytes(first.read_bytes())
-    with sqlite3.connect(fresh) as connection:
+    with closing(sqlite3.connect(fresh)) as connection, connection:
         connection.execute("INSERT INTO renewal (cut, value, month) VALUES ('total', 'total', 'second')")
-    connection.close()
     file = folder / f"2026-01-01.second.{store.digest_of(fresh)}{store.SUFFIX}"
     fresh.rename(file)
     (folder / store.CURRENT).write_text(file.name + "\n")
@@ -77,9 +84,8 @@ def test_with_nothing_whole_the_message_says_what_to_do(folder: Path) -> None:
 
 def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
     file = store.newest(folder)
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
-    connection.close()
     with pytest.raises(NoPublication, match="format 99, not 2: run `holdfast publish`"):
         Published(file)
 
@@ -99,15 +105,14 @@ def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_w
     again = other.publish()
     assert again.name == names[1], "the same data, settings and seed give the same bytes"
     assert sorted(file.name for file in here.iterdir()) == sorted([store.CURRENT, *names])
-    published = Published(again)
-    said = [row["as_of"] for row in published.history("a01") if row["kind"] == "published"]
+    with Published(again) as published:
+        said = [row["as_of"] for row in published.history("a01") if row["kind"] == "published"]
+        ledger = published.said(cut="total", metric="nrr", horizon_months=6)
     assert said == ["2025-11-01", "2026-01-01"]
-    ledger = published.said(cut="total", metric="nrr", horizon_months=6)
     assert [row["as_of"] for row in ledger] == ["2025-11-01", "2026-01-01"]
 
 
-def test_lists_are_filtered_sorted_and_paged(place: Any) -> None:
-    published = Published(store.newest(store.folder_of(place.params.data_dir)))
+def test_lists_are_filtered_sorted_and_paged(published: Published) -> None:
     total, rows = published.accounts(AccountFilter(6, limit=None))
     assert total == len(rows) == published.about["accounts"]
     risks = [row["arr_at_risk"] for row in rows]
@@ -123,8 +128,7 @@ def test_lists_are_filtered_sorted_and_paged(place: Any) -> None:
     assert [row["account_id"] for row in found] == ["a/06 é?#%"], "a percent sign is only itself"
 
 
-def test_the_bridge_adds_up_in_total_and_by_book(place: Any) -> None:
-    published = Published(store.newest(store.folder_of(place.params.data_dir)))
+def test_the_bridge_adds_up_in_total_and_by_book(published: Published) -> None:
     for csm in (None, *published.cuts["csm"]):
         *steps, end = published.bridge(csm)
         assert sum(step["amount"] for step in steps) == pytest.approx(end["amount"], abs=0.01)
@@ -142,17 +146,31 @@ def test_the_top_reason_is_the_strongest_that_raises_the_probability(effects: tu
     assert top_reason({"drivers": {"churn": reasons}}) == text
 
 
-def test_the_top_reason_is_published_as_the_reasons_say(place: Any) -> None:
-    found = Published(store.newest(store.folder_of(place.params.data_dir)))
-    rows = found.rows(AccountFilter(horizon_months=6, limit=None))
+def test_the_top_reason_is_published_as_the_reasons_say(published: Published) -> None:
+    rows = published.rows(AccountFilter(horizon_months=6, limit=None))
     for row in rows:
-        reasons = found.account(row["account_id"], None)["drivers"]["churn"]
+        reasons = published.account(row["account_id"], None)["drivers"]["churn"]
         assert row["top_reason"] == next((reason["text"] for reason in reasons if reason["effect"] > 0), "")
     assert any(row["top_reason"] for row in rows)
 
 
-def test_the_earlier_snapshot_is_published_for_live_scores(place: Any) -> None:
-    found = Published(store.newest(store.folder_of(place.params.data_dir)))
-    assert found.earlier is not None
-    assert found.earlier["as_of"].dt.strftime("%Y-%m-%d").unique().tolist() == ["2025-10-01"]
-    assert set(found.earlier["account_id"]) >= set(found.snapshot["account_id"])
+def test_the_earlier_snapshot_is_published_for_live_scores(published: Published) -> None:
+    assert published.earlier is not None
+    assert published.earlier["as_of"].dt.strftime("%Y-%m-%d").unique().tolist() == ["2025-10-01"]
+    assert set(published.earlier["account_id"]) >= set(published.snapshot["account_id"])
+
+
+def test_a_publication_is_closed_by_its_context_and_else_with_its_last_reader(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, connect = store.newest(store.folder_of(place.params.data_dir)), store.connect
+    opened: list[sqlite3.Connection] = []
+    monkeypatch.setattr(store, "connect", lambda path: opened.append(connect(path)) or opened[-1])
+    with Published(file) as published:
+        assert published.score("a02", None) is not None
+    swapped = Published(file)
+    del swapped  # as when another publication is taken and the last request has its answer
+    assert len(opened) == 4
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            connection.execute("SELECT 1")
