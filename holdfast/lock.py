@@ -1,20 +1,19 @@
 """The lock of a data folder: one run writes to it at a time."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from features.tables.progress import Progress, silent
 from holdfast.run import Failure
 
 POLL_SECONDS = 0.2
 
 
 @contextmanager
-def only_writer(
-    data_dir: Path, wait_seconds: float = 0.0, progress: Callable[[str], None] | None = None
-) -> Iterator[None]:
+def only_writer(data_dir: Path, wait_seconds: float = 0.0, progress: Progress = silent) -> Iterator[None]:
     """Hold the data folder's lock, so that two runs do not write at once; it goes when the process ends.
 
     Parameters
@@ -40,8 +39,7 @@ def only_writer(
                 raise Failure(
                     f"Another run is writing to {data_dir}. Wait for it, or give this one --set data_dir=ANOTHER."
                 )
-            if progress is not None:
-                progress(f"another run is writing to {data_dir}; waiting for it, at most {wait_seconds:.0f} seconds")
+            progress(f"another run is writing to {data_dir}; waiting for it, at most {wait_seconds:.0f} seconds")
             time.sleep(POLL_SECONDS)
         yield
 

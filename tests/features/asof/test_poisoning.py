@@ -217,7 +217,7 @@ LEAKS = {
     "corrections back-dated": ("CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)", r"FROM raw\.contracts"),
     "attributes not yet known": ("v.hf_known_day < c.t", "TRUE"),
     "attributes not yet in force": ("v.hf_valid_day < c.t AND v.hf_known_day < c.t", "TRUE"),
-    "rates of later months": ("<= c.t", "<= c.t + 999", r"FROM raw\.fx_rates"),
+    "rates of later months": ("f.counts_after < c.t", "f.counts_after < c.t + 999"),
     "answers dated by their ticket": ("CAST(first_response_at AS DATE)", "CAST(opened_at AS DATE)"),
     "solutions dated by their ticket": ("THEN resolved_at ELSE", "THEN opened_at ELSE"),
     "goals reached once they are set": ("CAST(achieved_on AS DATE)", "CAST(set_on AS DATE)"),
@@ -289,9 +289,9 @@ def test_labels_see_neither_past_known_by_nor_past_their_window(
 
 LABEL_LEAKS = {
     "past known_by": (poisoned, "WHERE r.known_day <", "WHERE TRUE OR r.known_day <"),
-    "an end after the window": (after_the_window, "(v.ended < c.t OR v.notice < c.t)", "(TRUE)"),
+    "an end after the window": (after_the_window, "(v.ended + 0 < c.t OR v.notice + 0 < c.t) AND", "TRUE AND"),
     "a line signed after the window": (after_the_window, "(v.starts < c.t OR v.signed < c.t)", "TRUE"),
-    "notice given after the window": (after_the_window, "CASE WHEN v.notice < c.t AND", "CASE WHEN"),
+    "notice given after the window": (after_the_window, "CASE WHEN (v.notice + 0 < c.t) AND", "CASE WHEN"),
     "corrections back-dated": (poisoned, "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)"),
 }
 
