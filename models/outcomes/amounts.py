@@ -35,12 +35,16 @@ class Amounts:
         Pool for contraction and expansion, shape (rows, months, 2).
     pools
         ARR multipliers, each drawn with equal chance.
+    names
+        Of each pool: outcome, and where it has a pool of its own, size and whether a term ends. They outlast the
+        coming and going of other pools.
     errors
         Of each pool: standard error of the mean change, relative to it; shape (pools,).
     """
 
     index: NDArray[np.int64]
     pools: tuple[Array, ...]
+    names: tuple[str, ...]
     errors: Array
 
     def with_known_contraction(self, here: NDArray[np.bool_], factor: Array) -> Self:
@@ -52,6 +56,7 @@ class Amounts:
             self,
             index=index,
             pools=(*self.pools, *known[:, None]),
+            names=(*self.names, *["known contraction"] * known.size),
             errors=np.concatenate([self.errors, np.zeros(known.size)]),
         )
 
@@ -84,7 +89,7 @@ class ChangePools:
         size = np.searchsorted(self.limits_, arr, side="right")[:, None]
         when = renewal.astype(int)
         index = np.stack([self.index_[outcome][size, when] for outcome in ("contraction", "expansion")], axis=-1)
-        return Amounts(index, tuple(self.pools_), np.array(self.errors_))
+        return Amounts(index, tuple(self.pools_), tuple(self._names()), np.array(self.errors_))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -104,6 +109,17 @@ class ChangePools:
         pools.errors_ = content["errors"]
         pools.index_ = {outcome: np.array(index) for outcome, index in content["index"].items()}
         return pools
+
+    def _names(self) -> list[str]:
+        """The name of each pool; an outcome's common pool stands before those of its sizes."""
+        names = [""] * len(self.pools_)
+        for outcome, index in self.index_.items():
+            first = names.index("")
+            names[first] = outcome
+            for (size, renewal), pool in np.ndenumerate(index):
+                if pool != first:
+                    names[pool] = f"{outcome} of size {size}, {'renewal' if renewal else 'mid-term'}"
+        return names
 
     def _fit_outcome(self, outcome: str, changes: Changes) -> NDArray[np.int64]:
         """Pools of one outcome; returns the pool of each (size, renewal)."""

@@ -25,6 +25,7 @@ from models.outcomes.amounts import ChangePools, Changes
 from models.outcomes.cross_sell import fit_shares, share_of
 from models.outcomes.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
 from models.outcomes.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
+from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import OUTCOMES, Estimation, Outcome, Prediction
 from models.outcomes.shared_luck import SharedLuck, fit_luck
 
@@ -168,11 +169,14 @@ class OutcomeModel:
         arr = frame["arr"].to_numpy(dtype=float)
         amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
+            account=streams(frame["account_id"]),
+            first_month=int(month_number(frame).max(initial=0)),
             arr=arr,
             size=self._size(arr),
             hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
             pool_index=amounts.index,
             pools=amounts.pools,
+            pool_names=amounts.names,
             luck=self.luck_,
             gap_months=self._gap_months(frame),
             estimation=Estimation(*tilts(list(self.outcomes_.values())), amounts.errors),

@@ -6,6 +6,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
 from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
@@ -15,6 +16,7 @@ _TINY = 1e-12
 _SMALLEST = np.float32(1e-30)
 Outcome = Literal["churn", "contraction", "expansion"]
 OUTCOMES: tuple[Outcome, ...] = ("churn", "contraction", "expansion")
+_TILT_NAMES = tuple(f"tilt of {outcome}" for outcome in OUTCOMES)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Prediction:
 
     Attributes
     ----------
+    account
+        What each account's own draws are keyed by, shape (n,): see `keyed_draws.streams`.
+    first_month
+        The first calendar month ahead, as 12 x year + month.
     arr
         ARR at the snapshot, shape (n,).
     size
@@ -59,6 +65,8 @@ class Prediction:
         Pool of multipliers for contraction and expansion, shape (n, M, 2).
     pools
         ARR multipliers, each drawn with equal chance.
+    pool_names
+        What each pool's error is keyed by.
     luck
         The shift of all accounts' log-odds that the months share.
     gap_months
@@ -69,26 +77,49 @@ class Prediction:
         Share of each account's expansions that are cross-sells, shape (n,); NaN where none can be told.
     """
 
+    account: Streams
+    first_month: int
     arr: Array
     size: Array
     hazards: Array
     pool_index: NDArray[np.int64]
     pools: tuple[Array, ...]
+    pool_names: tuple[str, ...]
     luck: SharedLuck
     gap_months: int
     estimation: Estimation
     cross_sell_share: Array
 
-    def draw_shifts(self, draws: int, generator: np.random.Generator) -> tuple[Array, Array]:
-        """What futures add to all accounts' log-odds, (M, 3, draws), and by standard deviation of size, (3, draws)."""
-        shift = self.luck.draw(self.hazards.shape[1], draws, generator, gap_months=self.gap_months)
-        spread = self.estimation.tilt_sd[:, None] * generator.standard_normal((3, draws))
-        return shift, self.estimation.tilt[:, None] + spread
+    def draw_shifts(self, draws: int, *, seed: int, first_month: int) -> tuple[Array, Array]:
+        """What futures add to all accounts' log-odds, (M, 3, draws), and by standard deviation of size, (3, draws).
+
+        `first_month` says by which calendar months the luck is keyed.
+        """
+        months = self.hazards.shape[1]
+        shift = self.luck.draw(months, draws, seed=seed, first_month=first_month, gap_months=self.gap_months)
+        error = normals(seed, streams(_TILT_NAMES), 0, Purpose.PARAMETER, draws=draws)
+        return shift, self.estimation.tilt[:, None] + self.estimation.tilt_sd[:, None] * error
+
+    def draw_changes(self, draws: int, *, seed: int) -> Array:
+        """What futures multiply the changes of each pool by, shape (pools, draws).
+
+        Log-normal around a mean of 1: an amount that is not well known never turns round.
+        """
+        error = self.estimation.change_error[:, None]
+        names = [f"amount of {name}" for name in self.pool_names]
+        draw = normals(seed, streams(names), 0, Purpose.PARAMETER, draws=draws)
+        return np.asarray(np.exp(error * draw - error**2 / 2))
+
+    def rows(self, chosen: NDArray[np.int64]) -> Self:
+        """The same of some accounts, in the order given."""
+        names = ("account", "arr", "size", "hazards", "pool_index", "cross_sell_share")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
     def event_probability(self, outcome: Outcome) -> Array:
         """Probability of at least one such event by the end of each month ahead, shape (n, M).
 
-        The mean over a fixed number of draws of what is shared; no account's own path is simulated.
+        The mean over a fixed number of draws of what is shared, the same whatever the date; no account's own path is
+        simulated.
         """
         return self._ever(outcome, np.ones(len(self.arr)))
 
@@ -104,7 +135,7 @@ class Prediction:
 
     def _ever(self, outcome: Outcome, share: Array) -> Array:
         """Probability of at least one event of which each counts with a chance of `share`, shape (n, M)."""
-        shift, tilt = self.draw_shifts(_FIXED_DRAWS, np.random.default_rng(0))
+        shift, tilt = self.draw_shifts(_FIXED_DRAWS, seed=0, first_month=self.gap_months)
         mean = self.luck.log_mean_odds(len(shift), gap_months=self.gap_months)
         shift = shift + (mean - np.log(np.exp(shift).mean(axis=2)))[:, :, None]  # so few draws are off by percents
         which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]

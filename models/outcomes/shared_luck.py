@@ -25,8 +25,12 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.special import expit, logsumexp
 
+from models.outcomes.keyed_draws import Purpose, normals, streams
+
 Array = NDArray[np.float64]
 CHURN, CONTRACTION, EXPANSION = range(3)
+_OUTCOME_NAMES = ("churn", "contraction", "expansion")
+_STATE_NAMES = tuple(f"{part} of {outcome}" for part in ("level", "state") for outcome in _OUTCOME_NAMES)
 STATES = 16  # settings of spread, persistence and correlation that the futures are divided among
 _SDS = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8])
 _PERSISTENCES = np.array([0.0, 0.5, 0.75, 0.85, 0.92, 0.97])
@@ -98,15 +102,19 @@ class LuckState:
     correlation: float
     gain: tuple[float, ...] = (1.0, 1.0, 1.0)
 
-    def draw(self, months: int, draws: int, generator: np.random.Generator) -> Array:
-        """Shifts of the months after the last one seen, shape (months, 3, draws)."""
-        state = np.array(self.mean)[:, None] + _root(np.array(self.covariance)) @ generator.standard_normal((6, draws))
+    def shifts(self, start: Array, noise: Array) -> Array:
+        """Shifts of the months after the last one seen, shape (months, 3, draws).
+
+        From standard normals: `start`, shape (6, draws), of the state after the last month seen, and `noise`, shape
+        (months, 3, draws), of the months since.
+        """
+        state = np.array(self.mean)[:, None] + _root(np.array(self.covariance)) @ start
         level, x = state[:3], state[3:]
         persistence = np.array(self.persistence)[:, None]
         mixing = np.array(self.sd)[:, None] * np.sqrt(1 - persistence**2) * _root(_correlation(self.correlation))
-        shift = np.empty((months, 3, draws))
-        for month in range(months):
-            x = persistence * x + mixing @ generator.standard_normal((3, draws))
+        shift = np.empty_like(noise)
+        for month, news in enumerate(noise):
+            x = persistence * x + mixing @ news
             shift[month] = level + x
         return shift
 
@@ -126,15 +134,17 @@ class SharedLuck:
 
     states: tuple[LuckState, ...] = ()
 
-    def draw(self, months: int, draws: int, generator: np.random.Generator, *, gap_months: int = 0) -> Array:
+    def draw(self, months: int, draws: int, *, seed: int, first_month: int, gap_months: int = 0) -> Array:
         """Shifts of all accounts' log-odds of churn, contraction and expansion in the months ahead.
 
         Parameters
         ----------
         months, draws
             How many.
-        generator
-            Source of chance.
+        seed
+            A draw's luck in a calendar month depends on the seed, the draw and the month alone, beside the states.
+        first_month
+            The first calendar month ahead.
         gap_months
             Months that have passed between the last one the luck was learned from and the first one ahead.
 
@@ -143,9 +153,13 @@ class SharedLuck:
         ndarray of shape (months, 3, draws)
         """
         shift = np.zeros((months, 3, draws))
+        if self.states:
+            start = normals(seed, streams(_STATE_NAMES), 0, Purpose.PARAMETER, draws=draws)
+            calendar = np.arange(first_month - gap_months, first_month + months)
+            noise = _monthly_normals(seed, calendar, draws)
         for number, state in enumerate(self.states):
-            chosen = np.arange(number, draws, len(self.states))
-            shift[:, :, chosen] = state.draw(gap_months + months, chosen.size, generator)[gap_months:]
+            part = np.s_[..., number :: len(self.states)]
+            shift[part] = state.shifts(start[part], noise[part])[gap_months:]
         return shift
 
     def expected(self, months: int, *, gap_months: int = 0) -> Array:
@@ -421,6 +435,15 @@ def _correlation(value: float) -> Array:
 
 
 def _root(covariance: Array) -> Array:
-    """A matrix whose product with its transpose is the covariance, which may be singular."""
+    """The symmetric matrix whose square is the covariance, which may be singular.
+
+    It changes little where the covariance does, as other roots need not: the same draws stay near where they were.
+    """
     values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T)
+
+
+def _monthly_normals(seed: int, calendar: NDArray[np.int64], draws: int) -> Array:
+    """Standard normals of each calendar month and outcome, shape (months, 3, draws)."""
+    outcome, month = np.tile(streams(_OUTCOME_NAMES), calendar.size), np.repeat(calendar, 3)
+    return normals(seed, outcome, month, Purpose.SHARED_LUCK, draws=draws).reshape(calendar.size, 3, draws)

@@ -1,8 +1,9 @@
 """From monthly hazards to simulated ARR paths, and from the paths to NRR, GRR and renewals with intervals.
 
-One set of draws serves every cut, so that parts add up to the total in every draw. Paths are simulated account by
-account in chunks of fixed size, each with a random stream of its own, and added up chunk by chunk in a fixed order:
-the result depends on the seed only, and memory on the number of groups, not of accounts.
+One set of draws serves every cut, so that parts add up to the total in every draw. Each account's luck is keyed by the
+account and the calendar month, so that it lives the same futures whoever else is there. Paths are simulated in chunks
+of accounts and added up account by account in a fixed order: neither the order in which the accounts come nor chunks
+nor threads change a byte, and memory depends on the number of groups, not of accounts.
 
 Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
 """
@@ -10,7 +11,7 @@ Churn is final within the horizon: an account that comes back is its own movemen
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,11 +20,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
 from models.outcomes.prediction import Prediction, multiply_odds
 
 Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
-CHUNK = 128
+CHUNK = 32
 TOTAL = "total"
 METRICS = (
     "nrr",
@@ -37,7 +39,6 @@ METRICS = (
 )
 QUANTILES = (5, 10, 25, 50, 75, 90, 95)
 _ROUNDING = 1e-9  # of the starting ARR: what the additions of a sum may be off by
-_SMALLEST = 1e-30
 _SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
 Found = TypeVar("Found")
 
@@ -170,7 +171,7 @@ def _in_chunks(
 
     def simulate(number: int) -> Found:
         rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
-        return work(_chunk_paths(prediction, rows, common, _generator(settings.seed, number + 1)))
+        return work(_chunk_paths(prediction, rows, common))
 
     chunks = range(-(-len(prediction.arr) // CHUNK))
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -213,8 +214,13 @@ def roll_up(
     threads
         How many to use; the result does not depend on it.
     """
-    groups, member = _groups(prediction.arr, cuts or {})
-    sums = _Sums(len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
+    order = np.argsort(prediction.account, kind="stable")  # sums of another order would differ in their last digits
+    prediction = prediction.rows(order)
+    cuts = {cut: labels[order] for cut, labels in (cuts or {}).items()}
+    trailing = None if trailing is None else replace(trailing, cohort_arr=trailing.cohort_arr[order])
+    due = None if due is None else due[order]
+    groups, member = _groups(prediction.arr, cuts)
+    sums = _Sums(_groups_of(member), len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
     settle = prediction.hazards.shape[1] - horizon_months
     described = []
 
@@ -223,15 +229,15 @@ def roll_up(
 
     for chunk, accounts in _in_chunks(prediction, settings, described_too, threads):
         described.append(accounts)
-        rows, paths = chunk.rows, chunk.arr
-        here = member[:, rows]
-        start = prediction.arr[rows]
-        sums.add(here, start, chunk, None if trailing is None else trailing.cohort_arr[rows])
+        start = prediction.arr[chunk.rows]
+        sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
         if due is not None:
-            sums.add_renewals(here, start, paths, due[rows], settle)
+            sums.add_renewals(start, chunk, due[chunk.rows], settle)
     draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, _together(described, horizon_months))
+    accounts = _together(described, horizon_months)
+    place = np.argsort(order)
+    return RollUp(groups, draws, renewals, AccountPaths(**{name: of[place] for name, of in vars(accounts).items()}))
 
 
 class _Sums:
@@ -239,16 +245,19 @@ class _Sums:
 
     What the months change is added up, and accumulated over the months at the end: few accounts change in a month.
     `lost`, `shrunk`, `grown` and `left` hold ARR of those that left, what is below and above the start's, and accounts.
+    Accounts are added one after the other, so that chunks of another size give the same sums to the last digit.
+    `group`, shape (accounts, cuts), is the group of each account in each cut.
     """
 
-    def __init__(self, groups: int, months: int, draws: int, renewal_months: int) -> None:
+    def __init__(self, group: NDArray[np.int64], groups: int, months: int, draws: int, renewal_months: int) -> None:
+        self.group = group
         shape = (groups, months, draws)
         self.lost, self.shrunk, self.grown, self.left, self.outside = (np.zeros(shape) for _ in range(5))
         self.renewed = np.zeros((groups, renewal_months, draws))
 
-    def add(self, member: sparse.csr_matrix, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
+    def add(self, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
         """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
-        groups = _groups_of(member)
+        group = self.group[chunk.rows]
         for month in range(self.lost.shape[1]):
             changed = chunk.changed[month]
             first, gone = start[changed.account], changed.after == 0
@@ -256,23 +265,12 @@ class _Sums:
             grown = np.maximum(changed.after - first, 0) - np.maximum(changed.before - first, 0)
             values = {"lost": first * gone, "left": gone.astype(float), "shrunk": shrunk, "grown": grown}
             for name, value in values.items():
-                self._scatter(getattr(self, name)[:, month], groups, changed, value)
+                _scatter(getattr(self, name), month, group, changed, value)
             if cohort_arr is not None:
                 outside = np.flatnonzero(cohort_arr[:, month] <= 0)
-                self.outside[:, month] += member[:, outside] @ chunk.arr[outside, month]
+                _add_rows(self.outside, month, group[outside], chunk.arr[outside, month])
 
-    def _scatter(self, sums: Array, groups: NDArray[np.int64], changed: Changed, value: Array) -> None:
-        """Add each cell's value to the groups of its account; `groups` has shape (chunk, cuts)."""
-        moved = np.flatnonzero(value)
-        if moved.size:
-            account, draw, draws = changed.account[moved], changed.draw[moved], sums.shape[1]
-            for cut in groups.T:
-                place = cut[account] * draws + draw
-                sums += np.bincount(place, weights=value[moved], minlength=sums.size).reshape(sums.shape)
-
-    def add_renewals(
-        self, member: sparse.csr_matrix, start: Array, paths: Array, due: Array, settle_months: int
-    ) -> None:
+    def add_renewals(self, start: Array, chunk: Paths, due: Array, settle_months: int) -> None:
         """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
 
         Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
@@ -282,8 +280,8 @@ class _Sums:
             chosen = np.flatnonzero(due[:, month] > 0)
             if chosen.size:
                 rest = (start[chosen] - due[chosen, month])[:, None]
-                renewed = np.clip(paths[chosen, settled] - rest, 0, due[chosen, month, None])
-                self.renewed[:, month] += member[:, chosen] @ renewed
+                renewed = np.clip(chunk.arr[chosen, settled] - rest, 0, due[chosen, month, None])
+                _add_rows(self.renewed, month, self.group[chunk.rows][chosen], renewed)
 
     def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
         """The metrics in every draw."""
@@ -308,6 +306,23 @@ class _Sums:
         return found
 
 
+def _scatter(sums: Array, month: int, group: NDArray[np.int64], changed: Changed, value: Array) -> None:
+    """Add each cell's value to the groups of its account, in place; `group` has shape (chunk, cuts)."""
+    moved = np.flatnonzero(value)
+    account, draw, added = changed.account[moved], changed.draw[moved], value[moved]
+    _, months, draws = sums.shape
+    flat = sums.reshape(-1)
+    for cut in group.T:
+        np.add.at(flat, (cut[account] * months + month) * draws + draw, added)
+
+
+def _add_rows(sums: Array, month: int, group: NDArray[np.int64], rows: Array) -> None:
+    """Add a row of draws an account to its groups, in place; `group` has shape (rows, cuts)."""
+    for groups, row in zip(group, rows, strict=True):
+        for one in groups:
+            sums[one, month] += row
+
+
 def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:
     """The group of each account in each cut, shape (accounts, cuts): every account has one a cut."""
     column = member.tocsc()
@@ -319,19 +334,16 @@ def _tidy(sums: Array, rounding: Array) -> Array:
     return np.where(np.abs(sums) < rounding, 0.0, sums)
 
 
-def _generator(seed: int, stream: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, stream])))
-
-
 @dataclass(frozen=True)
 class _Common:
     """What all accounts of a future share.
 
     `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
     account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
-    `pools` holds the multipliers, padded to the longest, and `lengths` how many of them count.
+    `pools` holds the multipliers from the smallest up, padded to the longest, and `lengths` how many of them count.
     """
 
+    seed: int
     odds: Floats32
     tilt: Array
     change: Array
@@ -340,19 +352,17 @@ class _Common:
 
 
 def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
-    generator, draws = _generator(settings.seed, 0), settings.draws
-    shift, tilt = prediction.draw_shifts(draws, generator)
-    error = prediction.estimation.change_error[:, None]
-    # Log-normal around a mean of 1: an amount that is not well known never turns round.
-    change = np.exp(error * generator.standard_normal((len(error), draws)) - error**2 / 2)
+    seed, draws = settings.seed, settings.draws
+    shift, tilt = prediction.draw_shifts(draws, seed=seed, first_month=prediction.first_month)
+    change = prediction.draw_changes(draws, seed=seed)
     lengths = np.array([pool.size for pool in prediction.pools])
     pools = np.ones((len(lengths), lengths.max()))
     for row, pool in zip(pools, prediction.pools, strict=True):
-        row[: pool.size] = pool
-    return _Common(np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
+        row[: pool.size] = np.sort(pool)
+    return _Common(seed, np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
 
 
-def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator: np.random.Generator) -> Paths:
+def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
     hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
     accounts, months, _ = hazards.shape
     draws = common.tilt.shape[1]
@@ -364,7 +374,8 @@ def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator
     stays = grown = np.ones((accounts, draws), dtype=np.float32)
     for month in range(months):
         shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
-        changed.append(_change(arr, shifted, pool_index[:, month], common, generator))
+        calendar = prediction.first_month + month
+        changed.append(_change(arr, shifted, pool_index[:, month], common, prediction.account[rows], calendar))
         kept = 1 - shifted[:, 0]
         stays = stays * kept
         for outcome in (1, 2):
@@ -376,22 +387,17 @@ def _chunk_paths(prediction: Prediction, rows: slice, common: _Common, generator
 
 
 def _change(
-    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, generator: np.random.Generator
+    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, stream: Streams, month: int
 ) -> Changed:
-    """Let a month pass, in place: one uniform number a cell decides which outcome, and where within it the amount."""
-    luck = generator.random(arr.shape, dtype=np.float32)
+    """Let a calendar month pass, in place: a number of each cell decides which outcome, another one the amount."""
+    luck = uniforms(common.seed, stream, month, Purpose.OUTCOME, draws=arr.shape[1])
     low, middle = shifted[:, 0], shifted[:, 0] + shifted[:, 1]
-    high = middle + shifted[:, 2]
-    account, draw = np.nonzero((luck < high) & (arr > 0))
+    account, draw = np.divmod(np.flatnonzero((luck < middle + shifted[:, 2]) & (arr > 0)), arr.shape[1])
     value = luck[account, draw]
-    edges = np.stack([limit[account, draw] for limit in (low, middle, high)])
-    which = (value >= edges[0]).astype(int) + (value >= edges[1])  # 0 leaves, 1 shrinks, 2 grows
-    change = np.maximum(which - 1, 0)
-    from_edge, to_edge = edges[change, np.arange(change.size)], edges[change + 1, np.arange(change.size)]
-    place = np.clip((value - from_edge) / np.maximum(to_edge - from_edge, _SMALLEST), 0, 1)
-    pool = pool_index[account, change]
-    size = common.lengths[pool]
-    amount = common.pools[pool, np.minimum((place * size).astype(int), size - 1)] - 1
+    which = (value >= low[account, draw]).astype(int) + (value >= middle[account, draw])  # 0 leaves, 1 shrinks, 2 grows
+    pool = pool_index[account, np.maximum(which - 1, 0)]
+    place = uniforms_at(common.seed, stream[account], month, Purpose.AMOUNT, draw=draw)
+    amount = common.pools[pool, (place * common.lengths[pool]).astype(int)] - 1
     multiplier = np.where(which == 0, 0.0, np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT))
     before = arr[account, draw]
     arr[account, draw] = before * multiplier

@@ -1,8 +1,7 @@
 """Scores made on request: the champion on snapshot rows, by the same code as the nightly forecast.
 
-The probabilities and the expected ARR of an account are those of the published forecast to the last digit, because the
-shared luck is drawn from the seed alone; quantiles of ARR and the chances of contraction and expansion also hold each
-account's own luck, and differ from it by the noise of the draws.
+The figures of an account whose inputs are unchanged are those of the published forecast to the last digit: the draws
+are keyed by the seed, the account and the calendar month, and not by who else is scored.
 """
 
 from collections.abc import Mapping, Sequence

@@ -292,11 +292,14 @@ def test_an_unknown_category_counts_as_missing(fitted, world):
 def test_horizon_probabilities_from_monthly_hazards():
     hazards = np.array([[[0.1, 0.0, 0.2], [0.5, 0.0, 0.4]]])
     prediction = Prediction(
+        account=np.zeros(1, np.uint64),
+        first_month=0,
         arr=np.array([100.0]),
         size=np.zeros(1),
         hazards=hazards,
         pool_index=np.zeros((1, 2, 2), int),
         pools=(np.ones(1),),
+        pool_names=("one",),
         luck=SharedLuck(),
         gap_months=0,
         estimation=Estimation.none(1),

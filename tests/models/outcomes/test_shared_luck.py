@@ -7,6 +7,7 @@ from scipy.special import expit
 from models.outcomes.shared_luck import LuckState, SharedLuck, count_months, fit_luck
 
 MONTHS = 60
+FIRST_MONTH = 12 * 2026 + 1
 
 
 def autoregression(sd, persistence, rng, correlation=0.0):
@@ -48,7 +49,7 @@ def test_spread_persistence_and_latest_level_are_found(sd, persistence):
         assert (mean(fitted, "persistence") > 0.7).all()
         now = mean(fitted, "mean")
         np.testing.assert_allclose(now[:3] + now[3:], luck[-1], atol=0.25)
-        ahead = fitted.draw(12, 2000, np.random.default_rng(2)).mean(axis=2)
+        ahead = fitted.draw(12, 2000, seed=2, first_month=FIRST_MONTH).mean(axis=2)
         assert (np.abs(ahead[-1]) < np.abs(ahead[0]) + 0.05).all(), "the luck fades"
 
 
@@ -56,7 +57,7 @@ def test_luck_that_goes_together_is_seen_to():
     rng = np.random.default_rng(5)
     fitted = fit(counted(autoregression(0.6, 0.8, rng, correlation=-0.9), rng))
     assert mean(fitted, "correlation") < -0.3
-    drawn = fitted.draw(12, 4000, np.random.default_rng(3))
+    drawn = fitted.draw(12, 4000, seed=3, first_month=FIRST_MONTH)
     assert np.corrcoef(drawn[6, 0], drawn[6, 2])[0, 1] < -0.15
 
 
@@ -107,7 +108,7 @@ def test_nothing_seen_leaves_the_prior():
     empty = count_months(np.empty(0), np.empty(0), np.empty(0, int), months=3)
     fitted = fit([empty] * 3)
     np.testing.assert_allclose(fitted.log_mean_odds(12), 0, atol=1e-12)
-    drawn = fitted.draw(1, 20_000, np.random.default_rng(4))
+    drawn = fitted.draw(1, 20_000, seed=4, first_month=FIRST_MONTH)
     assert (drawn.std(axis=2) > 0.25).all(), "at least what is unknown of the level"
 
 
@@ -115,7 +116,10 @@ def test_the_expected_luck_makes_as_many_events_expected_as_the_draws_do():
     rng = np.random.default_rng(9)
     counts = counted(autoregression(0.4, 0.9, rng), rng)
     fitted = fit(counts)
-    drawn, expected = fitted.draw(6, 64_000, np.random.default_rng(7), gap_months=2), fitted.expected(6, gap_months=2)
+    drawn, expected = (
+        fitted.draw(6, 64_000, seed=7, first_month=FIRST_MONTH, gap_months=2),
+        fitted.expected(6, gap_months=2),
+    )
     for number, one in enumerate(counts):
         rows = one.at_risk.sum(axis=0)
         by_draws = np.array([(rows @ expit(one.log_odds[:, None] + month)).mean() for month in drawn[:, number]])
@@ -138,7 +142,7 @@ def test_as_many_events_are_expected_in_the_long_run_as_were_seen(came, sd):
         event = (rng.random(log_odds.shape) < expit(log_odds + luck)).astype(float)
         matched = log_odds + np.log(event.sum(axis=1) / expit(log_odds).sum(axis=1))[:, None] - np.log(came)
         counts = [count_months(one, each, month, months=MONTHS) for one, each in zip(matched, event, strict=True)]
-        drawn = fit(counts).draw(1, 16_000, np.random.default_rng(7), gap_months=200)[0]
+        drawn = fit(counts).draw(1, 16_000, seed=7, first_month=FIRST_MONTH, gap_months=200)[0]
         found += [
             (rows @ expit(one.log_odds[:, None] + shift)).mean() / (rows @ expit(one.log_odds))
             for one, shift in zip(counts, drawn, strict=True)
@@ -163,14 +167,14 @@ def test_a_gap_lets_the_state_fade_and_the_level_stay():
     now = np.diag([0.0] * 6)
     state = LuckState((0.1, 0, 0, 0.8, 0, 0), tuple(map(tuple, now)), (0.3,) * 3, (0.5,) * 3, 0.0)
     luck = SharedLuck((state,))
-    near, far = (luck.draw(1, 20_000, np.random.default_rng(6), gap_months=gap)[0, 0] for gap in (0, 3))
+    near, far = (luck.draw(1, 20_000, seed=6, first_month=FIRST_MONTH, gap_months=gap)[0, 0] for gap in (0, 3))
     assert near.mean() == pytest.approx(0.1 + 0.8 * 0.5, abs=0.01)
     assert far.mean() == pytest.approx(0.1 + 0.8 * 0.5**4, abs=0.01)
     assert far.std() > near.std()
 
 
 def test_no_states_are_no_luck():
-    assert not SharedLuck().draw(3, 10, np.random.default_rng(1)).any()
+    assert not SharedLuck().draw(3, 10, seed=1, first_month=FIRST_MONTH).any()
 
 
 def test_weights_count_and_the_expected_number_of_events_is_kept():

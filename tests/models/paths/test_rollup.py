@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.rollup import PathSettings, Trailing, account_paths, expected_arr, roll_up, simulate_paths
 
+FIRST_MONTH = 12 * 2026 + 1
 ZERO = (0.0, 0.0, 0.0)
 DOWN, UP = np.array([0.5, 0.7]), np.array([1.2, 1.4])
 
@@ -20,11 +22,14 @@ def predict(accounts, churn=0.0, contraction=0.0, expansion=0.0, months=4, arr=1
     hazards = np.broadcast_to([churn, contraction, expansion], (accounts, months, 3)).astype(float)
     index = np.broadcast_to([0, 1], (accounts, months, 2))
     return Prediction(
+        account=streams(f"a{number}" for number in range(accounts)),
+        first_month=FIRST_MONTH,
         arr=np.full(accounts, arr),
         size=np.ones(accounts),
         hazards=hazards,
         pool_index=index,
         pools=(DOWN, UP),
+        pool_names=("down", "up"),
         luck=shared or SharedLuck(),
         gap_months=0,
         estimation=estimation or Estimation.none(2),

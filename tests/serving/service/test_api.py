@@ -61,10 +61,7 @@ def test_live_scores_of_unchanged_accounts_are_the_published_ones(service: Any) 
     assert made["source"] == "live"
     for now, before in zip(made["scores"], published, strict=True):
         assert now["drivers"] == before["drivers"]
-        for new, old in zip(now["horizons"], before["horizons"], strict=True):
-            for name in ("churn_probability", "cross_sell_probability", "expected_arr", "arr_at_risk"):
-                assert new[name] == old[name]
-            assert new["expansion_probability"] == pytest.approx(old["expansion_probability"], abs=0.2)
+        assert now["horizons"] == before["horizons"]
 
 
 def test_changed_inputs_change_the_score(service: Any) -> None:
