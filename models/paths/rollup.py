@@ -1,9 +1,9 @@
 """From monthly hazards to simulated ARR paths, and from the paths to NRR, GRR and renewals with intervals.
 
 One set of draws serves every cut, so that parts add up to the total in every draw. Each account's luck is keyed by the
-account and the calendar month, so that it lives the same futures whoever else is there. Paths are simulated in chunks of
-accounts and added up account by account in a fixed order: neither the order in which the accounts come nor chunks nor
-threads change a byte, and memory depends on the number of groups, not of accounts.
+account and the calendar month, so that it lives the same futures whoever else is there. Paths are simulated in chunks
+of accounts and added up account by account in a fixed order: neither the order in which the accounts come nor chunks
+nor threads change a byte, and memory depends on the number of groups, not of accounts.
 
 Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
 """

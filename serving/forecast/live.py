@@ -1,7 +1,7 @@
 """Scores made on request: the champion on snapshot rows, by the same code as the nightly forecast.
 
-The figures of an account whose inputs are unchanged are those of the published forecast to the last digit: the draws are
-keyed by the seed, the account and the calendar month, and not by who else is scored.
+The figures of an account whose inputs are unchanged are those of the published forecast to the last digit: the draws
+are keyed by the seed, the account and the calendar month, and not by who else is scored.
 """
 
 from collections.abc import Mapping, Sequence

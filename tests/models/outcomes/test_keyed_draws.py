@@ -1,4 +1,4 @@
-"""Numbers by key: the generator's published answers, even and unrelated numbers, and that nothing but the key counts."""
+"""Numbers by key: the generator's published answers, even and unrelated numbers; nothing but the key counts."""
 
 import subprocess
 import sys
