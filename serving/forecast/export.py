@@ -67,7 +67,7 @@ def write_files(forecast: Forecast, folder: Path) -> None:
 
 
 def read_published(forecasts: Path, as_of: date) -> Forecast | None:
-    """The forecast of a date that was published last; None if there is none."""
+    """The forecast of a date that was published last; None if there is none, or a figure was declared since."""
     folder = (forecasts / as_of.isoformat()).resolve()
     described = folder / DESCRIPTION
     if not described.exists():
@@ -78,8 +78,10 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
         "made_at": datetime.fromisoformat(content["made_at"]),
         "notes": tuple(content["notes"]),
     }
-    content |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-    return Forecast(**content)
+    frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    if any(set(TABLES[name].names) - set(frame.columns) for name, frame in frames.items()):
+        return None
+    return Forecast(**(content | frames))
 
 
 def write_csv(table: OutTable, frame: pd.DataFrame, file: Path | IO[str]) -> None:

@@ -128,7 +128,7 @@ def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
     Raises
     ------
     NoPublication
-        It is of another format.
+        It is of another format, or from before a figure was declared.
     """
     row = connection.execute("SELECT value FROM about WHERE key = 'about'").fetchone()
     about: dict[str, Any] = json.loads(row[0])
@@ -136,7 +136,16 @@ def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
         raise NoPublication(
             f"The publication is of format {about.get('format')}, not {FORMAT}: run `holdfast publish`."
         )
+    absent = [f"{table.name}.{name}" for table in TABLES for name in _absent(connection, table)]
+    if absent:
+        raise NoPublication(f"The publication lacks {', '.join(absent)}: run `holdfast publish`.")
     return about
+
+
+def _absent(connection: sqlite3.Connection, table: StoreTable) -> list[str]:
+    """The columns declared since a publication was written."""
+    present = {row["name"] for row in connection.execute(f"PRAGMA table_info({table.name})")}
+    return [name for name in table.columns if name not in present]
 
 
 def read_snapshots(connection: sqlite3.Connection) -> tuple[pd.DataFrame, pd.DataFrame | None]:

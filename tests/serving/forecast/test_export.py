@@ -39,6 +39,15 @@ def test_nothing_published_reads_as_none(tmp_path: Path) -> None:
     assert read_published(tmp_path, DAY) is None
 
 
+def test_what_was_published_before_a_figure_was_declared_reads_as_none(
+    small_forecast: Forecast, tmp_path: Path
+) -> None:
+    """It cannot stand for today's forecast, though its run id is the same."""
+    file = publish(small_forecast, tmp_path) / "account_forecast.parquet"
+    pd.read_parquet(file).drop(columns="arr_p10").to_parquet(file, index=False)
+    assert read_published(tmp_path, DAY) is None
+
+
 def test_the_same_forecast_gives_the_same_bytes(small_forecast: Forecast, tmp_path: Path) -> None:
     first = digests(publish(small_forecast, tmp_path / "a"))
     assert digests(publish(small_forecast, tmp_path / "b")) == first

@@ -90,6 +90,15 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
         Published(file)
 
 
+def test_a_publication_from_before_a_figure_was_declared_is_refused(folder: Path) -> None:
+    file = store.newest(folder)
+    with sqlite3.connect(file) as connection:
+        connection.execute("ALTER TABLE horizon DROP COLUMN arr_p10")
+    connection.close()
+    with pytest.raises(NoPublication, match=r"The publication lacks horizon\.arr_p10: run `holdfast publish`"):
+        Published(file)
+
+
 def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_what_was_said(
     place: Any, tmp_path: Path
 ) -> None:
