@@ -398,7 +398,8 @@ def snapshots(
     ] = None,
 ) -> None:
     """Make the snapshots that training reads: every account at every month start."""
-    from features.snapshots.store import make, month_starts
+    from features.snapshots.dates import month_starts
+    from features.snapshots.store import make
 
     _require_dialect(dialect)
     with _only_writer(run.params.data_dir):
@@ -654,7 +655,8 @@ class _Steps:
 
 def _demo_training(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     """Snapshots, training and a small backtest."""
-    from features.snapshots.store import month_starts, stored
+    from features.snapshots.dates import month_starts
+    from features.snapshots.store import stored
     from models.words import counted
     from training.backtest.rolling import backtest
     from training.fit import train
@@ -842,7 +844,7 @@ def _require_dialect(dialect: str | None) -> None:
 
 
 def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) -> None:
-    from features.snapshots.store import script
+    from features.snapshots.script import script
 
     settings = {"revenue": run.params.revenue, "settings": run.params.snapshots}
     statements = list(script(tables, dates, dialect, **settings))

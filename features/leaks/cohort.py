@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from features.families.feature import Feature
 from features.revenue import add_months, cohort_paths
-from features.snapshots.store import month_starts, stored
+from features.snapshots.dates import month_starts
+from features.snapshots.store import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress
 from params import Params

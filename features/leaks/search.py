@@ -12,7 +12,7 @@ from features.leaks.finding import Known, Leak, Leaks, Strongest
 from features.leaks.outside import before_the_start, outside
 from features.leaks.overwritten import odd_ends, overwritten
 from features.leaks.predictors import end_is_the_answer, known_facts, strongest, too_good, tried
-from features.snapshots.store import month_starts
+from features.snapshots.dates import month_starts
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress, silent

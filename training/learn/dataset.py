@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.families.feature import Feature
 from features.revenue import CohortPaths, cohort_paths
-from features.snapshots.store import Snapshots
+from features.snapshots.building import Snapshots
 from features.tables.checked import Tables
 from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
 from models.hazards.fit_settings import Settings

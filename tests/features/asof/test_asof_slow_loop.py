@@ -18,7 +18,7 @@ import params
 from features.asof.view import AsOf
 from features.families import catalogue
 from features.snapshots import compiler
-from features.snapshots.store import build
+from features.snapshots.building import build
 from params import Budget
 
 DATES = [

@@ -21,8 +21,8 @@ from features.asof import view
 from features.asof.view import AsOf
 from features.families import catalogue
 from features.revenue import cohort_paths
-from features.snapshots import compiler, store
-from features.snapshots.store import build
+from features.snapshots import assembly, compiler
+from features.snapshots.building import build
 from features.tables.checked import Tables
 from params import Budget
 
@@ -241,7 +241,9 @@ def test_the_sound_engine_is_not_caught(is_caught: Callable[[], bool]) -> None:
         ),
         pytest.param(compiler, "_running", "kv AS k,", "kv - 1 AS k,", id="states one snapshot early"),
         pytest.param(compiler, "_newest", "p.k >= e.kv", "TRUE", id="newest answers before they were known"),
-        pytest.param(store, "_rank", "PARTITION BY k, segment", "PARTITION BY segment", id="peers of later snapshots"),
+        pytest.param(
+            assembly, "_rank", "PARTITION BY k, segment", "PARTITION BY segment", id="peers of later snapshots"
+        ),
         pytest.param(
             AsOf, "contracts", "v.ended + 0 < c.t OR v.notice + 0 < c.t", "TRUE", id="end shown before it came"
         ),

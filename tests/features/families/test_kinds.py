@@ -11,7 +11,7 @@ import params
 from features.families import catalogue, kinds
 from features.families.feature import Feature
 from features.families.kinds import Measure, Stream, Value
-from features.snapshots.store import build
+from features.snapshots.building import build
 from features.tables.sql import later_of
 from params import Budget
 

@@ -16,8 +16,11 @@ from features.engines import embedded, single
 from features.families import catalogue
 from features.inputs.frames import tables_from_frames
 from features.revenue import arr_by_account
-from features.snapshots import store
-from features.snapshots.store import LiveSnapshots, build, make, month_starts, of_account, plan, stored
+from features.snapshots import definition, store
+from features.snapshots.building import build
+from features.snapshots.dates import month_starts
+from features.snapshots.live import LiveSnapshots, of_account
+from features.snapshots.store import make, plan, stored
 from features.tables.checked import Tables
 from features.tables.problems import TABLES_STORED, BadInput
 from params import Budget
@@ -396,7 +399,7 @@ def test_other_code_that_all_features_stand_on_is_another_store(
     company_tables: Any, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch, small: None
 ) -> None:
     make(company_tables, [FIRST], params=settings())
-    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
+    monkeypatch.setattr(definition, "VERSION", definition.VERSION + 1)
     assert plan(company_tables, [FIRST], params=settings()).why == ("All dates are made: what all features stand on",)
 
 
