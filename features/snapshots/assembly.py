@@ -18,7 +18,8 @@ from features.families.catalogue import Selection
 from features.families.feature import Feature
 from features.families.kinds import columns_of
 from features.snapshots import spine
-from features.snapshots.compiler import compile_parts, edge_sets, edges, table_of
+from features.snapshots.compiler import compile_parts, table_of
+from features.snapshots.streams import edge_sets, edges
 from features.tables import contract
 from features.tables.checked import Tables
 from features.tables.sql import named

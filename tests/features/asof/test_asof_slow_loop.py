@@ -17,7 +17,7 @@ import pytest
 import params
 from features.asof.view import AsOf
 from features.families import catalogue
-from features.snapshots import compiler
+from features.snapshots import many_things, windows
 from features.snapshots.building import build
 from params import Budget
 
@@ -505,26 +505,27 @@ def test_a_feature_equals_the_slow_loop(feature: Any, slow: pd.DataFrame, fast: 
 @pytest.mark.parametrize(
     ("owner", "name", "old", "new", "spoilt"),
     [
-        pytest.param(compiler, "_seen", "MIN(p.reach)", "MAX(p.reach)", "active_users_28d", id="oldest day of a user"),
-        pytest.param(compiler, "_seen", "a.thing, p.k", "a.thing, p.k, p.reach", "active_users_28d",
+        pytest.param(many_things, "_seen", "MIN(p.reach)", "MAX(p.reach)", "active_users_28d",
+                     id="oldest day of a user"),
+        pytest.param(many_things, "_seen", "a.thing, p.k", "a.thing, p.k, p.reach", "active_users_28d",
                      id="users count once a day"),
-        pytest.param(compiler, "_merged", "BIT_COUNT(BIT_OR(", "SUM(BIT_COUNT(", "active_days_28d",
+        pytest.param(windows, "_merged", "BIT_COUNT(BIT_OR(", "SUM(BIT_COUNT(", "active_days_28d",
                      id="days count once a word"),
-        pytest.param(compiler, "_bands", ">> CAST(p.shift", ">> CAST(0 * p.shift", "active_days_28d",
+        pytest.param(windows, "_bands", ">> CAST(p.shift", ">> CAST(0 * p.shift", "active_days_28d",
                      id="days of other segments taken for the same"),
-        pytest.param(compiler, "_bands", "BIT_COUNT((days & -days) - 1)", "0", "days_since_usage",
+        pytest.param(windows, "_bands", "BIT_COUNT((days & -days) - 1)", "0", "days_since_usage",
                      id="newest day of a segment taken for its last"),
-        pytest.param(compiler, "_days_of_each", ">> CAST(p.shift", ">> CAST(0 * p.shift", "days_per_user_28d",
+        pytest.param(many_things, "_days_of_each", ">> CAST(p.shift", ">> CAST(0 * p.shift", "days_per_user_28d",
                      id="days not shifted"),
-        pytest.param(compiler, "_days_of_each", "BIT_OR(a.days >>", "MAX(a.days >>", "days_per_user_28d",
+        pytest.param(many_things, "_days_of_each", "BIT_OR(a.days >>", "MAX(a.days >>", "days_per_user_28d",
                      id="days of one arrival only"),
         pytest.param(AsOf, "events", "s.t AS kv_t", "s.t - 5 AS kv_t", "days_per_user_28d",
                      id="days counted back from another day"),
-        pytest.param(compiler, "_codes", "FLOOR((place - 1)", "FLOOR(0 * (place - 1)", "features_used_90d",
+        pytest.param(windows, "_codes", "FLOOR((place - 1)", "FLOOR(0 * (place - 1)", "features_used_90d",
                      id="one word for all bits"),
-        pytest.param(compiler, "_in_windows", "GROUP BY account_id, k, word", "GROUP BY account_id, k",
+        pytest.param(windows, "_in_windows", "GROUP BY account_id, k, word", "GROUP BY account_id, k",
                      "features_used_90d", id="words thrown together"),
-        pytest.param(compiler, "_tile", " AND e.feature IS NOT NULL", "", "features_used_90d",
+        pytest.param(windows, "_tile", " AND e.feature IS NOT NULL", "", "features_used_90d",
                      id="no feature taken for one"),
     ],
 )  # fmt: skip
