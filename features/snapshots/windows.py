@@ -84,7 +84,7 @@ def _tile(name: str, parts: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     columns += [f"MAX(CASE WHEN {where} THEN e.day END) AS {last}" for where, last in _lasts(parts).items()
                 if not (_tells_days(parts) and where == stream.active)]  # fmt: skip
     events = rows_in_windows(parts, asof)
-    group, codes = "e.account_id, d.segment, e.kv", ""
+    group, codes = "e.account_id, d.slice_start, e.kv", ""
     if few is not None:
         is_active = f"({stream.active}) AND e.{few.key} IS NOT NULL"
         columns.append(f"BIT_OR(CASE WHEN {is_active} THEN c.bit ELSE 0 END) AS things")
@@ -92,7 +92,7 @@ def _tile(name: str, parts: Sequence[Any], asof: AsOf, few: Few | None) -> str:
         group += ", c.word"
     return f"""
         SELECT {group}, {", ".join(columns)}
-        FROM ({events}) e JOIN day_segment d ON d.stream = '{stream.name}' AND d.on_day = e.day {codes}
+        FROM ({events}) e JOIN day_slice d ON d.stream = '{stream.name}' AND d.on_day = e.day {codes}
         GROUP BY {group}"""
 
 
@@ -111,7 +111,7 @@ def _bands(tile: str, parts: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     columns |= {last: ("MAX({})", f"s.{last}") for last in lasts.values()}
     if _tells_days(parts):
         columns["days"] = "BIT_OR({})", "s.days >> CAST(p.shift AS INTEGER)"
-        newest = f"CASE WHEN days <> 0 THEN segment + {BITS - 1} - BIT_COUNT((days & -days) - 1) END"
+        newest = f"CASE WHEN days <> 0 THEN slice_start + {BITS - 1} - BIT_COUNT((days & -days) - 1) END"
         last = lasts.get(stream.active)
         tile = f"(SELECT t.*, {newest} AS {last} FROM {tile} t)" if last else tile
     columns |= {"things": ("BIT_OR({})", "s.things")} if few else {}
@@ -120,7 +120,7 @@ def _bands(tile: str, parts: Sequence[Any], asof: AsOf, few: Few | None) -> str:
     group = "s.account_id, p.k, p.band" + (", s.word" if few else "")
     return f"""
         SELECT {group}, {items}
-        FROM {tile} s JOIN segment_span p ON p.stream = '{stream.name}' AND p.segment = s.segment AND p.k >= s.kv
+        FROM {tile} s JOIN slice_span p ON p.stream = '{stream.name}' AND p.slice_start = s.slice_start AND p.k >= s.kv
                                          AND {asof.within(max(edges(parts)), stream=stream.name)}
         {f"GROUP BY {group}" if added_up else ""}"""
 

@@ -77,8 +77,8 @@ def test_use_of_no_feature_is_use_but_no_part_of_the_product(
 def test_a_window_closed_at_its_far_edge_is_caught(
     used: Callable[..., pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = AsOf._segments
-    monkeypatch.setattr(AsOf, "_segments", lambda self, edges: sound(self, tuple(edge - 1 for edge in edges)))
+    sound = AsOf._slices
+    monkeypatch.setattr(AsOf, "_slices", lambda self, edges: sound(self, tuple(edge - 1 for edge in edges)))
     with pytest.raises(AssertionError):
         test_the_first_day_of_a_window_counts_and_the_snapshot_day_does_not(used, DAYS[0])
 
