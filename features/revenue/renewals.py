@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import ledger, load, priced
+from features.revenue.known_lines import lines_known, load, priced
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -52,7 +52,7 @@ def renewals(
         `month`, `account_id`, `available_to_renew`, `renewed` (NaN while the grace of a line of that row lasts).
     """
     due = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, budget=budget)
-    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         load(connection, {"due_lines": due.assign(rate_day=day_number(as_of))})
         lines = priced(connection, tables, _CONTINUED, [day_number(as_of)], rules)
         return _settle(connection, lines, day_number(known_by) - rules.grace_days)
@@ -84,7 +84,7 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
         SELECT *, {day_number(as_of)} AS rate_day FROM line_states
         WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
           AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
-    with ledger(tables, known_by=as_of, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)
         due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
     months = due["ends"].to_numpy().astype("datetime64[D]").astype("datetime64[M]")

@@ -8,7 +8,7 @@ import pandas as pd
 from features.simulation.emission.shown import Names, Shown, codes, conform, dates, named, times
 from features.simulation.line_book import KINDS
 from features.simulation.months import FAR, Ints, stream
-from features.simulation.rules import (
+from features.simulation.world import (
     CURRENCIES,
     FITS,
     GRACE_DAYS,

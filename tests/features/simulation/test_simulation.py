@@ -21,10 +21,10 @@ from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
 from features.simulation.emission.shown import Shown, account_ids
 from features.simulation.history import History, live_through, record_history, start_company
-from features.simulation.line_book import Ledger
+from features.simulation.line_book import LineBook
 from features.simulation.months import add_months, as_date
-from features.simulation.rules import RULES, SEGMENTS, Action, Rules
 from features.simulation.state import mrr_at
+from features.simulation.world import RULES, SEGMENTS, Action, Rules
 from features.tables import contract
 from params import Budget
 
@@ -184,11 +184,11 @@ def worlds() -> list[tuple[np.ndarray, np.ndarray]]:
     found = []
     for seed in range(4):
         company, edges = start_company(
-            accounts=1500, months=36, ends_on=ENDS_ON, seed=seed, rules=RULES, ledger=Ledger()
+            accounts=1500, months=36, ends_on=ENDS_ON, seed=seed, rules=RULES, line_book=LineBook()
         )
         mrr = [mrr_at(company.state, int(edges[0]))]
         for month in range(36):
-            live_through(company, edges, month, seed, Ledger())
+            live_through(company, edges, month, seed, LineBook())
             mrr.append(mrr_at(company.state, int(edges[month + 1])))
         found.append((np.array(mrr, dtype=float), company.profile.segment))
     return found
@@ -237,10 +237,10 @@ def test_arr_of_the_hidden_state_is_what_the_revenue_arithmetic_finds_in_the_tab
     frames = {name: frames[name] for name in ("accounts", "contracts", "fx_rates")}
     tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=ENDS_ON)
     world = {"accounts": 300, "months": 36, "ends_on": ENDS_ON, "seed": 3}
-    company, edges = start_company(**world, rules=RULES, ledger=Ledger())  # type: ignore[arg-type]
+    company, edges = start_company(**world, rules=RULES, line_book=LineBook())  # type: ignore[arg-type]
     hidden = []
     for month in range(36):
-        live_through(company, edges, month, 3, Ledger())
+        live_through(company, edges, month, 3, LineBook())
         hidden.append(mrr_at(company.state, int(edges[month + 1])))
     rules = params.load().revenue
     found = arr_by_account(

@@ -563,8 +563,8 @@ def test_arr_is_that_of_the_revenue_arithmetic(company_tables: Any, snapshots_of
     built = snapshots_of(tables, DATES).frame
     for day in DATES:
         frame = built[built["as_of"] == pd.Timestamp(day)].reset_index(drop=True)
-        ledger = arr_by_account(tables, [day], known_by=day, rules=params.load().revenue, budget=Budget(1, 0.5))
-        assert frame[["account_id", "arr"]].equals(ledger[["account_id", "arr"]])
+        revenue = arr_by_account(tables, [day], known_by=day, rules=params.load().revenue, budget=Budget(1, 0.5))
+        assert frame[["account_id", "arr"]].equals(revenue[["account_id", "arr"]])
 
 
 LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_on": date(2024, 1, 1), "mrr": 10}
