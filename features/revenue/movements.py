@@ -82,7 +82,7 @@ def check_window(start: date, end: date, known_by: date) -> None:
 
 
 def _subscriptions(connection: duckdb.DuckDBPyConnection, lines: str, start: int) -> pd.DataFrame:
-    """A row a subscription: cents before, after, after at the end's rates; seats at both ends; kind of its last line."""
+    """A row a subscription: cents before, after, after at the end's rates; seats at both ends; last line's kind."""
     seats = "CASE WHEN COUNT(CASE WHEN instant = {0} AND seats IS NULL THEN 1 END) = 0 THEN SUM({1}) END"
     newest = (
         "PARTITION BY instant, account_id, product, COALESCE(buying_center, '') ORDER BY starts DESC, contract_id DESC"
