@@ -73,7 +73,8 @@ class Assembly:
         """
         families = self._families.items()
         columns = self.columns | {f.name: f"{family}.{named(f.name)}" for family, members in families for f in members}
-        joined = _left_joins({"attributes": "attributes"} | {family: self._of(members) for family, members in families})
+        selects = {family: f"({self.select_of(members)})" for family, members in families}
+        joined = _left_joins({"attributes": "attributes"} | selects)
         return f"SELECT {self._selected(columns, of='spine')} FROM spine {joined}"
 
     @property
@@ -100,10 +101,10 @@ class Assembly:
             for family in dict.fromkeys(f.family for f in computed)
         }
 
-    def _of(self, features: Sequence[Feature]) -> str:
-        """SELECT of some features."""
+    def select_of(self, features: Sequence[Feature]) -> str:
+        """SELECT of some features, once the work tables are there."""
         items = "".join(f", {self.columns[f.name]} AS {named(f.name)}" for f in features)
-        return f"(SELECT spine.account_id, spine.k{items} FROM spine {_left_joins(_tables_of(features))})"
+        return f"SELECT spine.account_id, spine.k{items} FROM spine {_left_joins(_tables_of(features))}"
 
     @cached_property
     def ranks(self) -> tuple[str, ...]:
