@@ -50,15 +50,15 @@ def find_leaks(
     """
     cohort, not_told = _cohort(tables, params, progress)
     progress("looking for leaks", 0, 0)
-    found = list(_in_tables(tables, warnings, params, not_told))
-    known: tuple[Known, ...] = ()
+    leaks = list(_in_tables(tables, warnings, params, not_told))
+    facts: tuple[Known, ...] = ()
     best: tuple[Strongest, ...] = ()
     if cohort is not None:
         items = tried(cohort)
-        found += [*too_good(items, cohort, params.leaks), *end_is_the_answer(cohort, params.leaks, params.revenue)]
-        known, best = known_facts(cohort), strongest(items, params.leaks)
-    found.sort(key=lambda leak: GRADES.index(leak.grade))
-    return Leaks(tuple(found), known, best, str(cohort or ""), tuple(not_told))
+        leaks += [*too_good(items, cohort, params.leaks), *end_is_the_answer(cohort, params.leaks, params.revenue)]
+        facts, best = known_facts(cohort), strongest(items, params.leaks)
+    leaks.sort(key=lambda leak: GRADES.index(leak.grade))
+    return Leaks(tuple(leaks), facts, best, str(cohort or ""), tuple(not_told))
 
 
 def _cohort(tables: Tables, params: Params, progress: Progress) -> tuple[Cohort | None, list[str]]:

@@ -87,11 +87,11 @@ def cohort_paths(
         with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
             lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
             load(connection, {"members": members})
-            found = connection.execute(_paths(lines, rules)).fetchnumpy()
+            sums = connection.execute(_paths(lines, rules)).fetchnumpy()
         reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
         for path, name in ((arr, "cents"), (subscriptions, "subscriptions")):
             path[reached["member"], reached["month"]] = 0.0
-            path[found["member"], found["month"]] = found[name]
+            path[sums["member"], sums["month"]] = sums[name]
         arr /= 100
     arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
     return CohortPaths(arr, subscriptions)
@@ -159,15 +159,15 @@ def arr_by_account(
         `instant` (datetime64), `account_id`, `arr` (reporting currency a year), sorted by both; accounts without
         ARR at an instant have no row there.
     """
-    wanted = sorted(set(instants))
-    days = instants_frame(wanted, [rates_on or instant for instant in wanted])
+    ordered = sorted(set(instants))
+    days = instants_frame(ordered, [rates_on or instant for instant in ordered])
     with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, days, rules)
         history = connection.execute(f"""
             SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines})
             GROUP BY 1, 2 HAVING SUM(cents) > 0 ORDER BY 1, 2""").df()
     return pd.DataFrame({
-        "instant": pd.to_datetime(pd.Series(wanted)).dt.as_unit("us").to_numpy()[history["instant"]],
+        "instant": pd.to_datetime(pd.Series(ordered)).dt.as_unit("us").to_numpy()[history["instant"]],
         "account_id": history["account_id"],
         "arr": history["cents"] / 100,
     })  # fmt: skip

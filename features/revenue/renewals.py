@@ -104,7 +104,7 @@ _CONTINUED = """
 
 def _settle(connection: duckdb.DuckDBPyConnection, lines: str, settled_before: int) -> pd.DataFrame:
     """Due and renewed by month and account."""
-    found = connection.execute(f"""
+    amounts = connection.execute(f"""
         SELECT d.month, d.account_id, d.cents AS due, COALESCE(r.cents, 0) AS renewed, d.last_end
         FROM (SELECT month, account_id, CAST(SUM(cents) AS BIGINT) AS cents, MAX(ends) AS last_end
               FROM due_lines GROUP BY month, account_id) d
@@ -112,7 +112,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, lines: str, settled_before: i
                    FROM ({lines}) GROUP BY month, account_id) r
           ON r.month = d.month AND r.account_id = d.account_id
         ORDER BY d.month, d.account_id""").df()
-    kept = found[["due", "renewed"]].min(axis=1) / 100
-    return found[["month", "account_id"]].assign(
-        available_to_renew=found["due"] / 100, renewed=kept.where(found["last_end"] < settled_before)
+    renewed = amounts[["due", "renewed"]].min(axis=1) / 100
+    return amounts[["month", "account_id"]].assign(
+        available_to_renew=amounts["due"] / 100, renewed=renewed.where(amounts["last_end"] < settled_before)
     )

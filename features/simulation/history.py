@@ -82,10 +82,10 @@ def record_history(*, accounts: int, months: int, ends_on: date, seed: int, rule
 
 def _record(company: Company, deeds: Deeds) -> dict[str, Array]:
     state = company.state
-    kept = {name: _small(getattr(state, name)).copy() for name in _KEPT}
+    states = {name: _small(getattr(state, name)).copy() for name in _KEPT}
     seats = state.seats.sum(axis=1).astype(np.int32)
     mrr = state.mrr.sum(axis=1)
-    return kept | {"seats": seats, "mrr": mrr, "done": deeds.done, "missed": deeds.missed, "view": _small(deeds.view)}
+    return states | {"seats": seats, "mrr": mrr, "done": deeds.done, "missed": deeds.missed, "view": _small(deeds.view)}
 
 
 def _small(values: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from features.simulation.dynamics import step
 from features.simulation.emission.commercial import monthly_rates
-from features.simulation.emission.shown import account_ids
+from features.simulation.emission.display import account_ids
 from features.simulation.history import live_through, start_company
 from features.simulation.line_book import LineBook
 from features.simulation.months import EPOCH, Draws, Floats, Ints, add_months
@@ -108,17 +108,17 @@ def replay(
 
 def _month_of(edges: Ints, as_of: date) -> int:
     """Which month boundary a date is."""
-    found = np.flatnonzero(edges == (as_of - EPOCH).days)
-    if not len(found):
+    places = np.flatnonzero(edges == (as_of - EPOCH).days)
+    if not len(places):
         first, last = (np.datetime64(int(edges[i]), "D") for i in (0, -1))
         raise ValueError(f"as_of is {as_of}: take a month boundary of the company, {first} to {last} month by month")
-    return int(found[0])
+    return int(places[0])
 
 
 def _rates(company: Company, cohort: Ints, seed: int, edges: Ints, origin: int) -> Floats:
     """Reporting currency per unit of each account's, of the month of the date (the newest one the tables hold)."""
-    known = min(int(edges[origin]) + 1, int(edges[-1]))
-    table = monthly_rates(seed=seed, last_day=known)
+    last_day = min(int(edges[origin]) + 1, int(edges[-1]))
+    table = monthly_rates(seed=seed, last_day=last_day)
     newest = table.groupby("currency")["rate"].last()
     by_currency = np.array([newest.get(currency, 1.0) for currency in CURRENCIES])
     rates: Floats = by_currency[company.profile.currency[cohort]]
@@ -170,8 +170,8 @@ class _Tally:
         """Add futures: ARR by future, month ahead and account."""
         self.futures += len(paths)
         gone, less, more = paths == 0, paths < self.arr * (1 - 1e-9), paths > self.arr * (1 + 1e-9)
-        found = {"churn": gone, "contraction": less & ~gone, "expansion": more, "arr": paths}
-        for name, values in found.items():
+        outcomes = {"churn": gone, "contraction": less & ~gone, "expansion": more, "arr": paths}
+        for name, values in outcomes.items():
             self.sums[name] += values.sum(axis=0)
         total = self.arr.sum()
         self.draws["nrr"].append(paths.sum(axis=2) / total)

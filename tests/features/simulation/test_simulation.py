@@ -253,8 +253,8 @@ def test_arr_of_the_hidden_state_is_what_the_revenue_arithmetic_finds_in_the_tab
     ).pivot(index="instant", columns="account_id", values="arr")
     rates = frames["fx_rates"].loc[frames["fx_rates"]["month"] == "2025-01-01"].set_index("currency")["rate"]
     rate = np.array([1.0, rates["EUR"], rates["GBP"]])[company.profile.currency]
-    shown = found.reindex(columns=account_ids(3, 300)).fillna(0.0).to_numpy()
-    np.testing.assert_allclose(np.array(hidden) * 0.12 * rate, shown, rtol=0, atol=0.03)
+    arr = found.reindex(columns=account_ids(3, 300)).fillna(0.0).to_numpy()
+    np.testing.assert_allclose(np.array(hidden) * 0.12 * rate, arr, rtol=0, atol=0.03)
 
 
 # ---------------------------------------------------------------------------------------------- causes and signals
@@ -315,25 +315,25 @@ def test_losing_the_champion_lowers_health(history: History) -> None:
 
 def test_health_and_usage_fall_before_an_account_leaves(history: History) -> None:
     """Usage a seat of those who left, in their last months against a year before."""
-    shown, edges = Shown(history), history.edges
+    display, edges = Shown(history), history.edges
     until = history.company.state.until
     left = np.flatnonzero((until < edges[-1]) & (until > edges[30]) & (history.company.profile.joins < edges[6]))
     month = np.searchsorted(edges, until[left], side="right") - 1
-    parts = list(usage_by_month(shown))
+    parts = list(usage_by_month(display))
     rows = np.array([part.groupby("account_id", observed=False)["user_id"].count().to_numpy() for part in parts])
     a_seat = rows / np.maximum(history.states["seats"], 1)
     assert len(left) > 80
-    for signal, fall in ((history.states["health"], 0.15), (a_seat, 0.05 * a_seat[shown.live].mean())):
+    for signal, fall in ((history.states["health"], 0.15), (a_seat, 0.05 * a_seat[display.live].mean())):
         before = np.mean([signal[month - back, left] for back in (12, 13, 14)])
         last = np.mean([signal[month - back, left] for back in (1, 2, 3)])
         assert last < before - fall
 
 
-def mean_health(shown: Shown) -> pd.Series:
+def mean_health(display: Shown) -> pd.Series:
     """Each account's mean health over its months as a customer."""
-    lived = shown.live.any(axis=0)
-    health = np.where(shown.live, shown.history.states["health"], np.nan)[:, lived]
-    return pd.Series(np.nanmean(health, axis=0), index=shown.account_ids[lived])
+    lived = display.live.any(axis=0)
+    health = np.where(display.live, display.history.states["health"], np.nan)[:, lived]
+    return pd.Series(np.nanmean(health, axis=0), index=display.account_ids[lived])
 
 
 @pytest.mark.parametrize(
@@ -347,15 +347,15 @@ def mean_health(shown: Shown) -> pd.Series:
 def test_tickets_surveys_and_engagement_follow_health_with_noise(
     history: History, table: str, kept: tuple[str, str] | None, lowest: float, highest: float
 ) -> None:
-    shown = Shown(history)
-    frame: pd.DataFrame = getattr(relations, table)(shown)
+    display = Shown(history)
+    frame: pd.DataFrame = getattr(relations, table)(display)
     frame = frame if kept is None else frame[frame[kept[0]] == kept[1]]
     accounts = frame.groupby("account_id")
-    months = pd.Series(shown.live.sum(axis=0), index=shown.account_ids)
+    months = pd.Series(display.live.sum(axis=0), index=display.account_ids)
     seen = (
         accounts["score"].mean() if table == "surveys" else accounts.size().reindex(months.index, fill_value=0) / months
     )
-    together = pd.concat([mean_health(shown), seen], axis=1).dropna().corr(method="spearman").iloc[0, 1]
+    together = pd.concat([mean_health(display), seen], axis=1).dropna().corr(method="spearman").iloc[0, 1]
     assert lowest < together < highest
 
 
