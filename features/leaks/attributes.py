@@ -172,9 +172,7 @@ def _leak(column: str, values: list[Value], best: tuple[str, Separation | None],
     how, measure = best
     gone, of = counts
     figures = {} if measure is None else {"auc": measure.auc, "auc_low": measure.low, "auc_high": measure.high}
-    measured = (
-        "" if measure is None else f"; {how} alone: AUC {measure.auc:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
-    )
+    measured = "" if measure is None else f"; {how} alone: {measure.interval}"
     return Leak(
         kind="attribute without history",
         grade="leak",

@@ -73,7 +73,7 @@ def _leak(item: Tried, cohort: Cohort) -> Leak:
         table=table,
         column=column,
         what=f"it feeds the feature {feature.name}, and {which} alone tells who leaves within {cohort.months} months: "
-        f"AUC {measure.auc:.3f} [{measure.low:.3f}, {measure.high:.3f}], precision {measure.lift:.1f} times the base rate",
+        f"{measure.interval}, precision {measure.lift:.1f} times the base rate",
         backtest="Any model that reads it looks nearly perfect on the past and fails on the future, where nobody has "
         "filled it in yet.",
         todo=f"See when {sources} is written. Give it a recorded_at or lag_days that is true, or leave the feature "
@@ -101,12 +101,8 @@ def strongest(items: list[Tried], settings: Settings) -> tuple[Strongest, ...]:
     """The features that tell most among those that are no leak, best first."""
     honest = [item for item in items if not item.missing and item.separation.left >= settings.min_churned]
     honest = sorted((item for item in honest if not item.knows(settings)), key=lambda item: -item.separation.low)
-    return tuple(
-        Strongest(
-            item.feature.name, item.separation.auc, item.separation.low, item.separation.high, item.separation.lift
-        )
-        for item in honest[:SHOWN]
-    )
+    named = ((item.feature.name, item.separation) for item in honest[:SHOWN])
+    return tuple(Strongest(name, s.auc, s.low, s.high, s.lift) for name, s in named)
 
 
 def known_facts(cohort: Cohort) -> tuple[Known, ...]:

@@ -39,6 +39,11 @@ class Separation:
     higher: bool
     left: int
 
+    @property
+    def interval(self) -> str:
+        """The AUC with its interval, to be read."""
+        return f"AUC {self.auc:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 def separation(values: Array, left: Bools, accounts: "pd.Series[str]") -> Separation | None:
     """How well `values` rank `left`, over the rows where there is a value; None where only one class is there."""

@@ -17,9 +17,9 @@ from features.revenue import arr_by_account
 from features.simulation import simulate, write_company
 from features.simulation.emission import relations
 from features.simulation.emission.commercial import contracts
+from features.simulation.emission.display import Display, account_ids
 from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
-from features.simulation.emission.shown import Shown, account_ids
 from features.simulation.history import History, live_through, record_history, start_company
 from features.simulation.line_book import LineBook
 from features.simulation.months import add_months, as_date
@@ -261,7 +261,7 @@ def test_arr_of_the_hidden_state_is_what_the_revenue_arithmetic_finds_in_the_tab
 
 
 def test_csms_act_more_where_the_risk_is_higher(history: History) -> None:
-    live = Shown(history).live
+    live = Display(history).live
     view, done = history.states["view"], history.states["done"]
     low, high = np.quantile(view[live], [1 / 3, 2 / 3])
     at_low, at_high = done[live & (view < low)].mean(axis=0), done[live & (view > high)].mean(axis=0)
@@ -269,7 +269,7 @@ def test_csms_act_more_where_the_risk_is_higher(history: History) -> None:
 
 
 def test_their_view_of_the_risk_is_noisy(history: History) -> None:
-    live = Shown(history).live
+    live = Display(history).live
     correlation = np.corrcoef(history.states["view"][live], history.states["health"][live])[0, 1]
     assert -0.9 < correlation < -0.4
 
@@ -287,7 +287,7 @@ def test_leaving_out_the_newsletter_changes_nothing() -> None:
     spared = record_history(**world, rules=without("newsletter"))  # type: ignore[arg-type]
     assert usual.states["done"][..., -1].sum() > 100
     assert spared.states["done"][..., -1].sum() == 0
-    pd.testing.assert_frame_equal(contracts(Shown(usual)), contracts(Shown(spared)))
+    pd.testing.assert_frame_equal(contracts(Display(usual)), contracts(Display(spared)))
     np.testing.assert_array_equal(usual.states["health"], spared.states["health"])
 
 
@@ -315,7 +315,7 @@ def test_losing_the_champion_lowers_health(history: History) -> None:
 
 def test_health_and_usage_fall_before_an_account_leaves(history: History) -> None:
     """Usage a seat of those who left, in their last months against a year before."""
-    display, edges = Shown(history), history.edges
+    display, edges = Display(history), history.edges
     until = history.company.state.until
     left = np.flatnonzero((until < edges[-1]) & (until > edges[30]) & (history.company.profile.joins < edges[6]))
     month = np.searchsorted(edges, until[left], side="right") - 1
@@ -329,7 +329,7 @@ def test_health_and_usage_fall_before_an_account_leaves(history: History) -> Non
         assert last < before - fall
 
 
-def mean_health(display: Shown) -> pd.Series:
+def mean_health(display: Display) -> pd.Series:
     """Each account's mean health over its months as a customer."""
     lived = display.live.any(axis=0)
     health = np.where(display.live, display.history.states["health"], np.nan)[:, lived]
@@ -347,7 +347,7 @@ def mean_health(display: Shown) -> pd.Series:
 def test_tickets_surveys_and_engagement_follow_health_with_noise(
     history: History, table: str, kept: tuple[str, str] | None, lowest: float, highest: float
 ) -> None:
-    display = Shown(history)
+    display = Display(history)
     frame: pd.DataFrame = getattr(relations, table)(display)
     frame = frame if kept is None else frame[frame[kept[0]] == kept[1]]
     accounts = frame.groupby("account_id")
