@@ -35,14 +35,14 @@ class Stored:
     """Where the snapshots of some dates lie or will lie, which of them are to be made, and why.
 
     `files` by date; `missing` the dates to make; `why` a line for each that is not simply new; `features` as in
-    `Snapshots`; `known` the digests of what was known before each date, by table; `definition` of what they hold.
+    `Snapshots`; `digests` those of what was known before each date, by table; `definition` of what they hold.
     """
 
     files: Mapping[date, Path]
     missing: tuple[date, ...]
     why: tuple[str, ...]
     features: tuple[Feature, ...]
-    known: Mapping[date, Mapping[str, str]]
+    digests: Mapping[date, Mapping[str, str]]
     definition: Mapping[str, Any]
 
     def totals(self) -> tuple[int, int]:
@@ -56,11 +56,11 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     assembly = assembly_of(tables, dates, params.revenue, params.snapshots)
     definition = definition_of(assembly)
     folder = _folder(params, definition)
-    known = known_before(tables, assembly.asof.dates)
-    files = {day: _file(folder, day, known[day]) for day in assembly.asof.dates}
+    digests = known_before(tables, assembly.asof.dates)
+    files = {day: _file(folder, day, digests[day]) for day in assembly.asof.dates}
     missing = tuple(day for day, file in files.items() if _description(file) is None)
-    why = tuple(_why(folder, definition, {day: files[day] for day in missing}, known))
-    return Stored(files, missing, why, assembly.selection.features, known, definition)
+    why = tuple(_why(folder, definition, {day: files[day] for day in missing}, digests))
+    return Stored(files, missing, why, assembly.selection.features, digests, definition)
 
 
 def make(tables: Tables, dates: Sequence[date], *, params: Params, progress: Progress = silent) -> Stored:
@@ -83,7 +83,7 @@ def make(tables: Tables, dates: Sequence[date], *, params: Params, progress: Pro
     ):
         for place, rows in enumerate(made_by(engine, assembly, pieces), start=1):
             day = assembly.asof.dates[place - 1]
-            description = json.dumps({"definition": todo.definition, "known": todo.known[day]})
+            description = json.dumps({"definition": todo.definition, "known": todo.digests[day]})
             _write(rows.replace_schema_metadata({METADATA: description}), todo.files[day])
             progress("snapshots", place, len(todo.missing))
     return todo
@@ -107,8 +107,8 @@ def newest_file(assembly: Assembly, as_of: date, params: Params) -> Path | None:
     """The stored snapshot of a date, else of the newest one before it, of what is known now to have been known then."""
     folder = _folder(params, definition_of(assembly))
     days = sorted({date.fromisoformat(file.name[:10]) for file in folder.glob("*.parquet")}, reverse=True)
-    known = known_before(assembly.asof.tables, [day for day in days if day <= as_of])
-    files = (_file(folder, day, known[day]) for day in known)
+    digests = known_before(assembly.asof.tables, [day for day in days if day <= as_of])
+    files = (_file(folder, day, digests[day]) for day in digests)
     return next((file for file in files if file.exists()), None)
 
 
@@ -116,9 +116,9 @@ def _folder(params: Params, definition: Definition) -> Path:
     return params.data_dir / "snapshots" / key_of(definition)
 
 
-def _file(folder: Path, day: date, known: Mapping[str, str]) -> Path:
+def _file(folder: Path, day: date, digests: Mapping[str, str]) -> Path:
     """Where the snapshot of a date lies, by the digests of what was known before it."""
-    return folder / f"{day.isoformat()}.{digest_of(known)}.parquet"
+    return folder / f"{day.isoformat()}.{digest_of(digests)}.parquet"
 
 
 def _description(file: Path) -> dict[str, Any] | None:
@@ -131,7 +131,7 @@ def _description(file: Path) -> dict[str, Any] | None:
 
 
 def _why(
-    folder: Path, definition: Definition, missing: Mapping[date, Path], known: Mapping[date, Mapping[str, str]]
+    folder: Path, definition: Definition, missing: Mapping[date, Path], digests: Mapping[date, Mapping[str, str]]
 ) -> list[str]:
     """What is to be made and is not simply new: because the definition changed, or a past was rewritten."""
     if not missing:
@@ -145,7 +145,7 @@ def _why(
         newest = _description(others[-1]) if others else None
         if newest and day not in damaged:
             before = newest["known"]
-            changed = sorted(name for name in known[day] if before.get(name) != known[day][name])
+            changed = sorted(name for name in digests[day] if before.get(name) != digests[day][name])
             lines.append(f"{day} is made again: what was known before it has changed in {', '.join(changed)}")
     return lines
 
