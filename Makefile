@@ -10,7 +10,7 @@ export UV_PYTHON_PREFERENCE := only-system
 # Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup spark lock docs lint bench clean
+.PHONY: demo test golden setup spark lock docs lint bench clean
 
 demo: setup
 	$(BIN)/holdfast demo
@@ -23,6 +23,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The SQL kept under tests/features/snapshots/golden, written anew after a change that is meant.
+golden: setup
+	$(BIN)/pytest -q --update-golden tests/features/snapshots/test_golden.py
 
 setup: $(VENV)/.done
 	@$(BIN)/python -m compileall -q features models training serving holdfast params.py

@@ -18,7 +18,9 @@ from benchmarks.peers import DECLARED, usage_by_loop
 from features.asof.knowledge import finish
 from features.families.catalogue import FEATURES, select
 from features.revenue import add_months
-from features.snapshots.store import LiveSnapshots, make, month_starts
+from features.snapshots.dates import month_starts
+from features.snapshots.live import LiveSnapshots
+from features.snapshots.store import make
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table
 from params import Budget, Params

@@ -15,7 +15,9 @@ import pandas as pd
 import params as settings
 from benchmarks.measure import seconds_of
 from features.inputs.load import load_tables
-from features.snapshots.store import Snapshots, build, month_starts, stored
+from features.snapshots.building import Snapshots, build
+from features.snapshots.dates import month_starts
+from features.snapshots.store import stored
 from features.tables.checked import Tables
 from params import Budget, Params
 

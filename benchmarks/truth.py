@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 import params as settings
 from features.inputs.load import load_tables
 from features.simulation.truth import Truth, replay
-from features.snapshots.store import month_starts, stored
+from features.snapshots.dates import month_starts
+from features.snapshots.store import stored
 from models.hazards.calibration import fit_calibrator
 from models.outcomes.outcome import OutcomeModel
 from models.paths.rollup import PathSettings, RollUp, roll_up

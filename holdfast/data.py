@@ -81,7 +81,8 @@ def snapshots(
     ] = None,
 ) -> None:
     """Make the snapshots that training reads: every account at every month start."""
-    from features.snapshots.store import make, month_starts
+    from features.snapshots.dates import month_starts
+    from features.snapshots.store import make
 
     _require_dialect(dialect)
     with only_writer(run.params.data_dir):
@@ -203,7 +204,7 @@ def _require_dialect(dialect: str | None) -> None:
 
 
 def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) -> None:
-    from features.snapshots.store import script
+    from features.snapshots.script import script
 
     params = run.params
     statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots))

@@ -65,7 +65,8 @@ class _Steps:
 
 def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     """Snapshots, training and a small backtest."""
-    from features.snapshots.store import month_starts, stored
+    from features.snapshots.dates import month_starts
+    from features.snapshots.store import stored
     from training.backtest.rolling import backtest
     from training.fit import train
 

@@ -13,6 +13,10 @@ TOGETHER = (
 LONGEST = (*TOGETHER, "test_killed.py", "test_notebooks.py", "features/engines/test_engines.py")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the files of kept SQL anew (`make golden`)")
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it; otherwise the order is random."""

@@ -8,7 +8,7 @@ source overwrites in place (`ended_on`, `notice_on`, `resolved_at`, ...) are gat
 Everything is emitted as portable SQL over integer day numbers (days since 1970-01-01): equi-joins, GROUP BY, CASE
 and window functions only. The calendar of snapshots reaches the database as small tables, see `AsOf.frames`.
 Windows are half-open, `[t - W, t)`. Days between two possible window edges behave alike in every snapshot, so
-events are added up to such segments first and only then spread over the snapshots that still see them.
+events are added up to such slices first and only then spread over the snapshots that still see them.
 """
 
 from bisect import bisect_left, bisect_right
@@ -37,8 +37,8 @@ def day_number(day: date) -> int:
 class AsOf:
     """Snapshots at `dates` (ascending, unique) of `tables`.
 
-    `edges` holds, for each stream of rows that is cut into segments, how many days back its windows begin and end;
-    `longest` how many days back anything looks.
+    `edges` holds, for each stream of rows that is cut into slices of days, how many days back its windows begin and
+    end; `longest` how many days back anything looks.
     """
 
     tables: Tables
@@ -55,9 +55,9 @@ class AsOf:
 
         `cal(k, t)`: the snapshots. `day_first(day, k, t)`: the first snapshot after a day, for all days that one of
         them looks back to.
-        `day_segment(stream, on_day, segment, bit)`: the first day of the segment a day lies in, and the day's bit:
+        `day_slice(stream, on_day, slice_start, bit)`: the first day of the slice a day lies in, and the day's bit:
         the first day's is the highest of `BITS`.
-        `segment_span(stream, segment, k, band, shift)`: the snapshots that still see a segment within the longest
+        `slice_span(stream, slice_start, k, band, shift)`: the snapshots that still see a slice within the longest
         window. `band` is the window edge up to which it lies, in days before the snapshot; `shift` moves the bits of
         its days to the right so that the last day of the band has the lowest.
         `day_span(day, k, reach)`: the snapshots that still see a day, and how many days before them it lies.
@@ -67,14 +67,14 @@ class AsOf:
         """
         days = self._days
         firsts = [(d, bisect_right(days, d)) for d in range(days[0] - max(self.longest, 1), days[-1])]
-        segments = {stream: self._segments(edges) for stream, edges in self.edges.items()}
-        spans = [(s, *row) for s, starts in segments.items() for row in self._bands_of(starts, self.edges[s])]
+        slices = {stream: self._slices(edges) for stream, edges in self.edges.items()}
+        spans = [(s, *row) for s, starts in slices.items() for row in self._bands_of(starts, self.edges[s])]
         near = [(i + 1, j + 1, days[j] - t) for i, t in enumerate(days) for j in range(i, bisect_left(days, t + BITS))]
         return {
             "cal": _frame(("k", "t"), list(enumerate(days, start=1))),
             "day_first": _frame(("day", "k", "t"), [(d, place + 1, days[place]) for d, place in firsts]),
-            "day_segment": _frame(("stream", "on_day", "segment", "bit"), list(self._days_of_segments(segments))),
-            "segment_span": _frame(("stream", "segment", "k", "band", "shift"), spans),
+            "day_slice": _frame(("stream", "on_day", "slice_start", "bit"), list(self._days_of_slices(slices))),
+            "slice_span": _frame(("stream", "slice_start", "k", "band", "shift"), spans),
             "day_span": _frame(
                 ("day", "k", "reach"), list(_span(range(days[0] - self.longest, days[-1]), days, self.longest))
             ),
@@ -100,19 +100,19 @@ class AsOf:
         """Days between the two snapshots that lie closest; very many if there is one only."""
         return min((later - day for day, later in pairwise(self._days)), default=NEVER)
 
-    def _segments(self, edges: tuple[int, ...]) -> list[int]:
-        """First days of the segments that no window edge divides, none longer than `BITS`."""
+    def _slices(self, edges: tuple[int, ...]) -> list[int]:
+        """First days of the slices that no window edge divides, none longer than `BITS`."""
         cuts = sorted({t - edge for t in self._days for edge in (0, *edges)})
         return [day for cut, end in pairwise(cuts) for day in range(cut, end, BITS)]
 
-    def _days_of_segments(self, segments: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int, int]]:
-        """Every day of every segment, with its bit."""
-        for stream, starts in segments.items():
+    def _days_of_slices(self, slices: Mapping[str, list[int]]) -> Iterator[tuple[str, int, int, int]]:
+        """Every day of every slice, with its bit."""
+        for stream, starts in slices.items():
             for start, end in pairwise([*starts, self._days[-1]]):
                 yield from ((stream, day, start, 1 << (BITS - 1 - day + start)) for day in range(start, end))
 
     def _bands_of(self, starts: list[int], edges: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
-        """Every segment and snapshot that sees it, with the band it lies in and the shift of its days there."""
+        """Every slice and snapshot that sees it, with the band it lies in and the shift of its days there."""
         for start, k, reach in _span(starts, self._days, max(edges)):
             place = bisect_left(edges, reach)
             before = edges[place - 1] if place else 0
@@ -125,7 +125,7 @@ class AsOf:
     def within(self, window_days: int, *, ending_days_ago: int = 0, stream: str = "") -> str:
         """Condition on `reach`: inside the window of that length, by default the one that ends at the snapshot.
 
-        With `stream`, on `band`: that of its segments, which the window's edges must not divide.
+        With `stream`, on `band`: that of its slices, which the window's edges must not divide.
         """
         for edge in (window_days + ending_days_ago, ending_days_ago):
             if stream and edge and edge not in self.edges[stream]:

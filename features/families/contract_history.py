@@ -8,7 +8,7 @@ import math
 from functools import partial
 
 from features.families.feature import ANY, Feature
-from features.families.kinds import Value, known, level, of_lines, of_steps, rank_among_peers, ratio, value
+from features.families.kinds import Value, level, of_lines, of_steps, rank_among_peers, ratio, spine_column, value
 from features.tables.sql import flag
 
 HONEYMOON_DAYS = 90
@@ -21,8 +21,8 @@ RISES = f"({CONTINUES} AND mrr_cents > before_mrr_cents)"
 FALLS = f"({CONTINUES} AND mrr_cents < before_mrr_cents)"
 RECENT = f"starts > t - {YEAR}"
 
-ARR = known("arr_cents")
-SEATS = known("seats", "contracts.seats")
+ARR = spine_column("arr_cents")
+SEATS = spine_column("seats", "contracts.seats")
 TENURE = value("t - customer_from")
 
 
@@ -76,7 +76,7 @@ _size = partial(_feature, signal="size")
 def _attribute(name: str, meaning: str, sentence: str) -> Feature:
     return _feature(
         name=name,
-        value=known(f"attribute_{name}", f"accounts.{name}"),
+        value=spine_column(f"attribute_{name}", f"accounts.{name}"),
         unit="text",
         meaning=meaning,
         sentence=sentence,
@@ -88,7 +88,7 @@ def _attribute(name: str, meaning: str, sentence: str) -> Feature:
 def _fit(name: str, words: str) -> Feature:
     return _feature(
         name=name,
-        value=known(f"attribute_{name}", f"accounts.{name}"),
+        value=spine_column(f"attribute_{name}", f"accounts.{name}"),
         unit="0 to 1",
         meaning=f"How well the account fits, {words}",
         sentence=f"{words} scored {{value}} of 1",
@@ -125,14 +125,14 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="term_days",
-        value=known("term_days"),
+        value=spine_column("term_days"),
         unit="days",
         meaning="Scheduled length of the term that ends first, from its first line on; missing if evergreen",
         sentence="on a term of {value} days",
     ),
     _renewal(
         name="days_to_term_end",
-        value=known("term_ends - t"),
+        value=spine_column("term_ends - t"),
         unit="days",
         meaning="Days to the first known term end, below 0 if overdue; missing if evergreen",
         span=ANY,
@@ -140,14 +140,14 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="due_share",
-        value=known("CAST(due_cents AS DOUBLE) / arr_cents"),
+        value=spine_column("CAST(due_cents AS DOUBLE) / arr_cents"),
         unit="share",
         meaning="Share of ARR on the lines that end first",
         sentence="{value} of ARR is due at the next term end",
     ),
     _renewal(
         name="overdue_days",
-        value=known("overdue_days"),
+        value=spine_column("overdue_days"),
         unit="days",
         meaning="Days since a term ran out in silence; 0 if none did",
         sentence="the renewal is {value} days overdue",
@@ -163,7 +163,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="notice_given",
-        value=known("notice_given", "contracts.notice_on"),
+        value=spine_column("notice_given", "contracts.notice_on"),
         unit="0/1",
         meaning="Whether notice of leaving was given on an active line",
         sentence="notice given: {value}",
@@ -171,7 +171,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="notice_share",
-        value=known("CAST(notice_cents AS DOUBLE) / arr_cents", "contracts.notice_on"),
+        value=spine_column("CAST(notice_cents AS DOUBLE) / arr_cents", "contracts.notice_on"),
         unit="share",
         meaning="Share of ARR under notice: its lines end with their term",
         sentence="{value} of ARR is under notice",
@@ -179,7 +179,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _renewal(
         name="presigned",
-        value=known("presigned"),
+        value=spine_column("presigned"),
         unit="0/1",
         meaning="Whether a line to come that follows or outlasts the first term end is already signed",
         sentence="renewal already signed: {value}",
@@ -297,7 +297,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _size(
         name="arr",
-        value=known("CAST(arr_cents AS DOUBLE) / 100"),
+        value=spine_column("CAST(arr_cents AS DOUBLE) / 100"),
         unit="money a year",
         meaning="ARR in the reporting currency",
         sentence="an ARR of {value}",
@@ -305,7 +305,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _size(
         name="arr_peer_rank",
-        value=rank_among_peers(known("CAST(arr_cents AS DOUBLE) / 100")),
+        value=rank_among_peers(spine_column("CAST(arr_cents AS DOUBLE) / 100")),
         unit="share",
         meaning="Share of the other accounts of the segment with less ARR",
         sentence="has more ARR than {value} of the other accounts of its segment",

@@ -4,8 +4,6 @@ from functools import partial
 
 from features.families.feature import ANY, Feature
 from features.families.kinds import (
-    Measure,
-    Stream,
     Value,
     balance,
     days_since,
@@ -18,6 +16,7 @@ from features.families.kinds import (
     value,
     windowed_sum,
 )
+from features.families.parts import Measure, Stream
 from features.tables.sql import code, flag, later_of
 
 PROCESSES = ("onboarding", "expansion", "retention", "success_plan", "advocacy")

@@ -4,8 +4,6 @@ from functools import partial
 
 from features.families.feature import Feature, Span
 from features.families.kinds import (
-    Measure,
-    Stream,
     Value,
     balance,
     before_ratio,
@@ -19,6 +17,7 @@ from features.families.kinds import (
     value,
     windowed_sum,
 )
+from features.families.parts import Measure, Stream
 from features.tables.contract import SCORES, SEVERE_CODES
 from features.tables.sql import code, flag, later_of, one_of
 

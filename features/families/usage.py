@@ -5,8 +5,6 @@ from functools import partial
 
 from features.families.feature import ANY, Feature
 from features.families.kinds import (
-    Measure,
-    Stream,
     active_days,
     adopted,
     amount,
@@ -16,15 +14,16 @@ from features.families.kinds import (
     days_since,
     distinct,
     distinct_many,
-    known,
     often,
     rank_among_peers,
     ratio,
+    spine_column,
     trend,
     value,
     volatility,
     windowed_sum,
 )
+from features.families.parts import Measure, Stream
 
 OFTEN_DAYS = 8  # of 28: two days a week
 
@@ -38,7 +37,7 @@ USE = Stream(
     few="feature",
 )
 USED = Measure(USE, "used", "quantity", scale=100)
-SEATS = known("seats", "contracts.seats")
+SEATS = spine_column("seats", "contracts.seats")
 
 _feature = partial(Feature, family="usage")
 _amount = partial(_feature, signal="amount of use", unit="events", expected=-1)

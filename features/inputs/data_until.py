@@ -36,7 +36,7 @@ FAR_AHEAD_DAYS = 366  # lines that start later than this after the data are look
 USUAL_SHARE = 0.75  # a month with this share of the usual starts still belongs to the data
 USUAL_MONTHS = 12
 
-HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls", "contracts")
+DATED_TABLES = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls", "contracts")
 STARTS = ("contracts", "starts_on", "TRUE")
 NOTICES = ("contracts", "notice_on", "TRUE")
 STOPS = ("contracts", "ended_on", "TRUE")
@@ -109,7 +109,7 @@ def reach_warnings(connection: duckdb.DuckDBPyConnection, tables: Tables, until:
 
 def _happened(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequence[str]]) -> list[Pace]:
     """The paces of all that has happened."""
-    days = [(table, contract.TABLES[table]) for table in HAPPENINGS]
+    days = [(table, contract.TABLES[table]) for table in DATED_TABLES]
     columns = [(name, str(table.event_day), table.happened(tables.get(name, ()))) for name, table in days]
     return _paces(connection, tables, columns)
 

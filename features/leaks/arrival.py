@@ -24,11 +24,11 @@ class Delay:
 
     `late` rows were recorded in a later month than they happened in, `median` and `p90` days after it; a cut by event
     date shows them to `early` too many pairs of row and month start. `p99` and `longest` are over all rows that say
-    when they were recorded, `told`.
+    when they were recorded, `timed`.
     """
 
     rows: int
-    told: int
+    timed: int
     late: int
     early: int
     median: int
@@ -86,21 +86,21 @@ def month_starts_between(earlier: str, later: str, first: date) -> str:
 
 def _delay(connection: duckdb.DuckDBPyConnection, tables: Tables, table: str, first: date) -> Delay:
     """Counted by length of the delay first, so that a large table is scanned and not held."""
-    found = connection.execute(f"""
+    delays = connection.execute(f"""
         SELECT recorded - happened AS days, {month_starts_between("happened", "recorded", first)} AS months,
                count(*) AS rows
         FROM ({_rows(tables, table)}) WHERE happened IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2""").df()
-    told = found[found["days"].notna()]
-    late = told[told["months"] > 0]
+    timed = delays[delays["days"].notna()]
+    late = timed[timed["months"] > 0]
     return Delay(
-        rows=int(found["rows"].sum()),
-        told=int(told["rows"].sum()),
+        rows=int(delays["rows"].sum()),
+        timed=int(timed["rows"].sum()),
         late=int(late["rows"].sum()),
         early=int((late["rows"] * late["months"]).sum()),
         median=_quantile(late, 0.5),
         p90=_quantile(late, 0.9),
-        p99=_quantile(told, 0.99),
-        longest=int(told["days"].max()) if len(told) else 0,
+        p99=_quantile(timed, 0.99),
+        longest=int(timed["days"].max()) if len(timed) else 0,
     )
 
 
@@ -113,7 +113,7 @@ def _quantile(delays: pd.DataFrame, share: float) -> int:
 
 
 def _late(table: str, delay: Delay) -> Leak:
-    untold = delay.rows - delay.told
+    untold = delay.rows - delay.timed
     return Leak(
         kind="recorded late",
         grade="cut",
@@ -194,14 +194,14 @@ def _late_attributes(
     times = [name for name in ("recorded_at", "valid_from") if tables.has("accounts", name)]
     if not times:
         return
-    known = (
+    first_known = (
         f"(SELECT account_id, min(CAST(COALESCE({', '.join(times)}) AS DATE)) AS known FROM raw.accounts GROUP BY 1)"
     )
     starts = "(SELECT account_id, min(starts_on) AS starts FROM raw.contracts GROUP BY 1)"
     late = f"known - greatest(starts, DATE '{first}') > {settings.late_days}"
     row = connection.execute(f"""
         SELECT count(*) FILTER ({late}), count(*), mode(known) FILTER ({late})
-        FROM {known} JOIN {starts} USING (account_id)""").fetchone()
+        FROM {first_known} JOIN {starts} USING (account_id)""").fetchone()
     rows, of, day = row or (0, 0, None)
     if rows < BULK_ROWS or rows < settings.bulk_share * of:
         return

@@ -112,19 +112,19 @@ def _tried(frame: pd.DataFrame, column: str, gone: NDArray[np.bool_], settings: 
     numbers = _numbers(frame[column], column)
     labels = _text(frame[column])
     ranked = rates_of_others(labels, gone, accounts) if numbers is None else numbers
-    found = {
+    separations = {
         "its values": separation(ranked, gone, accounts),
         "being empty or not": separation(np.asarray(is_empty, dtype=np.float64), gone, accounts),
     }
     named_values = labels.fillna(EMPTY) if numbers is None else is_empty.map({True: EMPTY, False: "not empty"})
     values = _values(named_values, gone)
     marking = [value for value in values if value.marks_leavers(settings)]
-    knowing = [how for how, item in found.items() if item is not None and _knows(item, settings)]
+    knowing = [how for how, item in separations.items() if item is not None and _knows(item, settings)]
     if not knowing and not marking:
         return None
     how = knowing[0] if knowing else "its values"
-    shown = marking or (values if how != "its values" or numbers is None else [])
-    return _leak(column, shown[:EXAMPLES], (how, found[how]), (int(gone.sum()), len(gone)))
+    examples = marking or (values if how != "its values" or numbers is None else [])
+    return _leak(column, examples[:EXAMPLES], (how, separations[how]), (int(gone.sum()), len(gone)))
 
 
 def _knows(item: Separation, settings: Settings) -> bool:
@@ -160,19 +160,19 @@ def _values(labels: "pd.Series[str]", gone: NDArray[np.bool_]) -> list[Value]:
     With losses at a constant rate, rates compare as the logarithms of the shares that stayed.
     """
     counts = pd.Series(gone).groupby(labels.to_numpy(dtype=object)).agg(["sum", "size"])
-    made = []
+    values = []
     for value, (left, rows) in zip(counts.index, counts.to_numpy(), strict=True):
         low = share_low(left, rows)
         others = (gone.sum() - left + 0.5) / (len(gone) - rows + 1)
-        made.append(Value(str(value), int(rows), int(left), low, float(np.log1p(-low) / np.log1p(-others))))
-    return sorted(made, key=lambda item: (-item.left / item.rows, -item.rows, item.value))
+        values.append(Value(str(value), int(rows), int(left), low, float(np.log1p(-low) / np.log1p(-others))))
+    return sorted(values, key=lambda item: (-item.left / item.rows, -item.rows, item.value))
 
 
 def _leak(column: str, values: list[Value], best: tuple[str, Separation | None], counts: tuple[int, int]) -> Leak:
-    how, found = best
+    how, measure = best
     gone, of = counts
-    figures = {} if found is None else {"auc": found.auc, "auc_low": found.low, "auc_high": found.high}
-    measured = "" if found is None else f"; {how} alone: AUC {found.auc:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    figures = {} if measure is None else {"auc": measure.auc, "auc_low": measure.low, "auc_high": measure.high}
+    measured = "" if measure is None else f"; {how} alone: {measure.interval}"
     return Leak(
         kind="attribute without history",
         grade="leak",

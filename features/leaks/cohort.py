@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from features.families.feature import Feature
 from features.revenue import add_months, cohort_paths
-from features.snapshots.store import month_starts, stored
+from features.snapshots.dates import month_starts
+from features.snapshots.store import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress
 from params import Params
@@ -55,19 +56,20 @@ def past_dates(tables: Tables, *, months: int, every_months: int, most: int, par
     """
     starts = month_starts(tables, params.snapshots)
     known_until = tables.data_until - timedelta(days=tables.lag_days.get("contracts", 0))
-    told = [day for day in starts if add_months(day, months) <= known_until]
-    return told[::-1][::every_months][:most][::-1]
+    complete = [day for day in starts if add_months(day, months) <= known_until]
+    return complete[::-1][::every_months][:most][::-1]
 
 
 def past_cohort(tables: Tables, dates: Sequence[date], *, months: int, params: Params, progress: Progress) -> Cohort:
     """The snapshots at `dates` and who left within `months`, by all that is known now."""
-    made = stored(tables, dates, params=params, progress=progress)
+    snapshots = stored(tables, dates, params=params, progress=progress)
     paths = cohort_paths(
         tables,
-        made.frame[["account_id", "as_of", "arr"]],
+        snapshots.frame[["account_id", "as_of", "arr"]],
         months=months,
         known_by=tables.data_until,
         rules=params.revenue,
         budget=params.budget,
     )
-    return Cohort(tuple(dates), months, made.frame, made.features, made.attributes, paths.arr[:, months] == 0)
+    left = paths.arr[:, months] == 0
+    return Cohort(tuple(dates), months, snapshots.frame, snapshots.features, snapshots.attributes, left)

@@ -70,8 +70,8 @@ class Leak:
     def __str__(self) -> str:
         """Where, how many and what, with examples."""
         count = f"{self.rows:,} of {self.of:,} {self.unit} " if self.rows else ""
-        shown = f" ({', '.join(self.examples)})" if self.examples else ""
-        return f"{self.place}: {count}{self.what}{shown}."
+        examples = f" ({', '.join(self.examples)})" if self.examples else ""
+        return f"{self.place}: {count}{self.what}{examples}."
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,12 @@ def before_the_start(connection: duckdb.DuckDBPyConnection, tables: Tables) -> I
     for table, day in CUSTOMERS_ONLY:
         if tables.has(table):
             rows = f"raw.{table} JOIN {first} USING (account_id) WHERE CAST({day} AS DATE) < first_start"
-            shown = f"concat(account_id, ': ', CAST({day} AS DATE), ' before ', first_start)"
-            found = connection.execute(
-                f"SELECT {shown} AS shown, sum(count(*)) OVER () FROM {rows} GROUP BY 1 "
+            example = f"concat(account_id, ': ', CAST({day} AS DATE), ' before ', first_start)"
+            examples = connection.execute(
+                f"SELECT {example} AS shown, sum(count(*)) OVER () FROM {rows} GROUP BY 1 "
                 f"ORDER BY count(*) DESC, 1 LIMIT {EXAMPLES}"
             ).fetchall()
             of = connection.execute(f"SELECT count(*) FROM raw.{table}").fetchone()
-            if found and of:
+            if examples and of:
                 what = "before the account's first contract starts"
-                yield Finding(table, what, "", day, int(found[0][1]), int(of[0]), tuple(row[0] for row in found))
+                yield Finding(table, what, "", day, int(examples[0][1]), int(of[0]), tuple(row[0] for row in examples))

@@ -54,15 +54,15 @@ def _filled_in(connection: duckdb.DuckDBPyConnection, tables: Tables, later: Lat
     known, value = happened(tables, later.table), f"CAST({later.column} AS DATE)"
     rows = f"""SELECT {later.key} AS key, {known} AS known, {value} AS value
                FROM raw.{later.table} WHERE {_only_version(tables, later)}"""
-    found = connection.execute(f"""
+    examples = connection.execute(f"""
         SELECT key, known, value, months, value - known AS days, count(*) OVER (),
                sum(months) OVER (), median(days) OVER (), quantile_cont(days, 0.9) OVER ()
         FROM (SELECT *, {month_starts_between("known", "value", first)} AS months FROM ({rows}))
         WHERE months > 0 ORDER BY value DESC, key LIMIT {EXAMPLES}""").fetchall()
     of = connection.execute(f"SELECT count(*) FROM raw.{later.table}").fetchone()
-    if not found:
+    if not examples:
         return
-    count, views, median, p90 = (float(number) for number in found[0][5:9])
+    count, views, median, p90 = (float(number) for number in examples[0][5:9])
     yield Leak(
         kind="filled in place",
         grade="cut",
@@ -75,7 +75,7 @@ def _filled_in(connection: duckdb.DuckDBPyConnection, tables: Tables, later: Lat
         todo=f"Nothing: {later.column} counts in snapshots only once it has passed.",
         rows=int(count),
         of=int(of[0]) if of else 0,
-        examples=tuple(f"{key}: there from {known}, filled in {value}" for key, known, value, *_ in found),
+        examples=tuple(f"{key}: there from {known}, filled in {value}" for key, known, value, *_ in examples),
         figures={"early_views": views, "median_days": median, "p90_days": p90},
     )
 
@@ -109,8 +109,8 @@ def with_ends_let_through(tables: Tables, database: Path) -> Tables | None:
             return None
         connection.execute(f"ATTACH {quoted(str(database))} AS made")
         for name in columns:
-            shown = ", ".join(_copied(tables, name, column) for column in columns[name])
-            write_table(connection, name, columns[name], f"SELECT {shown} FROM raw.{name}")
+            items = ", ".join(_copied(tables, name, column) for column in columns[name])
+            write_table(connection, name, columns[name], f"SELECT {items} FROM raw.{name}")
     return replace(tables, database=database, columns=columns, digest=f"{tables.digest}-ends-let-through")
 
 
@@ -138,10 +138,10 @@ def odd_ends(connection: duckdb.DuckDBPyConnection, tables: Tables, settings: Se
     share, usual = last_odd / last, others_odd / others
     if usual > ODD_AT_MOST or share_low(last_odd, last) < usual + IRREGULAR_GAP:
         return
-    shown = connection.execute(f"""
+    examples = connection.execute(f"""
         SELECT concat(contract_id, ': ', starts_on, ' to ', ends_on) FROM ({_terms(tables)}) WHERE last AND odd
         ORDER BY ends_on DESC, contract_id LIMIT {EXAMPLES}""").fetchall()
-    yield _odd(last_odd, last, usual, tuple(text for (text,) in shown), share)
+    yield _odd(last_odd, last, usual, tuple(text for (text,) in examples), share)
 
 
 def _terms(tables: Tables) -> str:

@@ -24,25 +24,25 @@ class Tried:
 
     feature: Feature
     missing: bool
-    found: Separation
+    separation: Separation
 
     def knows(self, settings: Settings) -> bool:
         """Whether it ranks better than anything honest does, beyond chance."""
-        return self.found.left >= settings.min_churned and self.found.low > settings.max_auc
+        return self.separation.left >= settings.min_churned and self.separation.low > settings.max_auc
 
 
 def tried(cohort: Cohort) -> list[Tried]:
     """Every feature that is no fact of the renewal calendar, and every one's being missing, tried alone."""
-    made = []
+    items = []
     for feature in cohort.features:
         if feature.signal == CALENDAR or feature.name in cohort.attributes:
             continue
         values = _numbers(feature, cohort)
         for missing, numbers in ((False, values), (True, np.isnan(values).astype(float))):
-            found = separation(numbers, cohort.left, cohort.accounts)
-            if found is not None:
-                made.append(Tried(feature, missing, found))
-    return made
+            measure = separation(numbers, cohort.left, cohort.accounts)
+            if measure is not None:
+                items.append(Tried(feature, missing, measure))
+    return items
 
 
 def _numbers(feature: Feature, cohort: Cohort) -> Array:
@@ -64,8 +64,8 @@ def too_good(items: list[Tried], cohort: Cohort, settings: Settings) -> Iterator
 
 def _leak(item: Tried, cohort: Cohort) -> Leak:
     table, column = item.feature.needs[-1].split(".")
-    found, feature = item.found, item.feature
-    which = "being empty or not" if item.missing else ("more" if found.higher else "less") + " of it"
+    measure, feature = item.separation, item.feature
+    which = "being empty or not" if item.missing else ("more" if measure.higher else "less") + " of it"
     sources = ", ".join(feature.needs)
     return Leak(
         kind="predicts too well",
@@ -73,14 +73,14 @@ def _leak(item: Tried, cohort: Cohort) -> Leak:
         table=table,
         column=column,
         what=f"it feeds the feature {feature.name}, and {which} alone tells who leaves within {cohort.months} months: "
-        f"AUC {found.auc:.3f} [{found.low:.3f}, {found.high:.3f}], precision {found.lift:.1f} times the base rate",
+        f"{measure.interval}, precision {measure.lift:.1f} times the base rate",
         backtest="Any model that reads it looks nearly perfect on the past and fails on the future, where nobody has "
         "filled it in yet.",
         todo=f"See when {sources} is written. Give it a recorded_at or lag_days that is true, or leave the feature "
         f"out: snapshots.drop: [{feature.name}].",
         examples=_examples(item, cohort),
         feature=feature.name,
-        figures={"auc": found.auc, "auc_low": found.low, "auc_high": found.high, "lift": found.lift},
+        figures={"auc": measure.auc, "auc_low": measure.low, "auc_high": measure.high, "lift": measure.lift},
     )
 
 
@@ -99,12 +99,10 @@ def _text(value: object) -> str:
 
 def strongest(items: list[Tried], settings: Settings) -> tuple[Strongest, ...]:
     """The features that tell most among those that are no leak, best first."""
-    honest = [item for item in items if not item.missing and item.found.left >= settings.min_churned]
-    honest = sorted((item for item in honest if not item.knows(settings)), key=lambda item: -item.found.low)
-    return tuple(
-        Strongest(item.feature.name, item.found.auc, item.found.low, item.found.high, item.found.lift)
-        for item in honest[:SHOWN]
-    )
+    honest = [item for item in items if not item.missing and item.separation.left >= settings.min_churned]
+    honest = sorted((item for item in honest if not item.knows(settings)), key=lambda item: -item.separation.low)
+    named = ((item.feature.name, item.separation) for item in honest[:SHOWN])
+    return tuple(Strongest(name, s.auc, s.low, s.high, s.lift) for name, s in named)
 
 
 def known_facts(cohort: Cohort) -> tuple[Known, ...]:
@@ -141,7 +139,7 @@ def end_is_the_answer(cohort: Cohort, settings: Settings, rules: Revenue) -> Ite
     if gone < settings.min_churned or share_low(left, rows) <= settings.left_share:
         return
     elsewhere = int((cohort.left & ~due).sum())
-    shown = frame[due & cohort.left][["account_id", "as_of", "term_ends_on"]].head(EXAMPLES)
+    examples = frame[due & cohort.left][["account_id", "as_of", "term_ends_on"]].head(EXAMPLES)
     yield Leak(
         kind="scheduled end filled in later",
         grade="leak",
@@ -156,6 +154,6 @@ def end_is_the_answer(cohort: Cohort, settings: Settings, rules: Revenue) -> Ite
         rows=left,
         of=rows,
         unit="snapshot rows",
-        examples=tuple(f"{a} as of {d.date()}: ends {e.date()}" for a, d, e in shown.itertuples(index=False)),
+        examples=tuple(f"{a} as of {d.date()}: ends {e.date()}" for a, d, e in examples.itertuples(index=False)),
         figures={"left_share": left / rows, "left_share_low": share_low(left, rows)},
     )

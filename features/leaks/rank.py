@@ -39,19 +39,24 @@ class Separation:
     higher: bool
     left: int
 
+    @property
+    def interval(self) -> str:
+        """The AUC with its interval, to be read."""
+        return f"AUC {self.auc:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
 
 def separation(values: Array, left: Bools, accounts: "pd.Series[str]") -> Separation | None:
     """How well `values` rank `left`, over the rows where there is a value; None where only one class is there."""
-    known = ~np.isnan(values)
-    values, left, accounts = values[known], left[known], accounts[known]
+    present = ~np.isnan(values)
+    values, left, accounts = values[present], left[present], accounts[present]
     gone, stayed = int(accounts[left].nunique()), int(accounts[~left].nunique())
     if not gone or not stayed:
         return None
     raw = auc(values, left)
     higher = raw >= 0.5
-    found = max(raw, 1 - raw)
-    low, high = auc_interval(found, gone, stayed)
-    return Separation(found, low, high, _lift(values if higher else -values, left), higher, gone)
+    area = max(raw, 1 - raw)
+    low, high = auc_interval(area, gone, stayed)
+    return Separation(area, low, high, _lift(values if higher else -values, left), higher, gone)
 
 
 def auc(values: Array, event: Bools) -> float:
@@ -62,7 +67,7 @@ def auc(values: Array, event: Bools) -> float:
     return float((ranks[event].sum() - events * (events + 1) / 2) / (events * others))
 
 
-def auc_interval(found: float, events: int, others: int) -> tuple[float, float]:
+def auc_interval(estimate: float, events: int, others: int) -> tuple[float, float]:
     """95 % interval of an AUC: the values that it does not lie too far from, each by its own standard error.
 
     Newcombe (2006), method 5: Hanley and McNeil's variance at the end of the interval rather than at the estimate,
@@ -73,9 +78,9 @@ def auc_interval(found: float, events: int, others: int) -> tuple[float, float]:
     def is_far(value: float) -> bool:
         spread = 1 + even * (1 - value) / (2 - value) + even * value / (1 + value)
         error = np.sqrt(value * (1 - value) * spread / (events * others))
-        return abs(found - value) > NORMAL_95 * float(error)
+        return abs(estimate - value) > NORMAL_95 * float(error)
 
-    return _end(is_far, found, 0.0), _end(is_far, found, 1.0)
+    return _end(is_far, estimate, 0.0), _end(is_far, estimate, 1.0)
 
 
 def _end(is_far: Callable[[float], bool], near: float, far: float) -> float:
@@ -103,11 +108,11 @@ def rates_of_others(labels: "pd.Series[str]", left: Bools, accounts: "pd.Series[
     fold = pd.factorize(accounts, sort=True)[0] % FOLDS
     rates = np.full(len(labels), np.nan)
     for number in range(FOLDS):
-        own = fold == number
-        others = pd.Series(left[~own].astype(float)).groupby(labels[~own].to_numpy(dtype=object))
-        average = float(left[~own].mean()) if (~own).any() else 0.0
+        in_fold = fold == number
+        others = pd.Series(left[~in_fold].astype(float)).groupby(labels[~in_fold].to_numpy(dtype=object))
+        average = float(left[~in_fold].mean()) if (~in_fold).any() else 0.0
         shrunk = (others.sum() + PRIOR_ROWS * average) / (others.size() + PRIOR_ROWS)
-        rates[own] = labels[own].map(shrunk).fillna(average)
+        rates[in_fold] = labels[in_fold].map(shrunk).fillna(average)
     rates[labels.isna().to_numpy()] = np.nan
     return rates
 

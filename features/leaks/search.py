@@ -12,7 +12,7 @@ from features.leaks.finding import Known, Leak, Leaks, Strongest
 from features.leaks.outside import before_the_start, outside
 from features.leaks.overwritten import odd_ends, overwritten
 from features.leaks.predictors import end_is_the_answer, known_facts, strongest, too_good, tried
-from features.snapshots.store import month_starts
+from features.snapshots.dates import month_starts
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress, silent
@@ -50,15 +50,15 @@ def find_leaks(
     """
     cohort, not_told = _cohort(tables, params, progress)
     progress("looking for leaks", 0, 0)
-    found = list(_in_tables(tables, warnings, params, not_told))
-    known: tuple[Known, ...] = ()
+    leaks = list(_in_tables(tables, warnings, params, not_told))
+    facts: tuple[Known, ...] = ()
     best: tuple[Strongest, ...] = ()
     if cohort is not None:
         items = tried(cohort)
-        found += [*too_good(items, cohort, params.leaks), *end_is_the_answer(cohort, params.leaks, params.revenue)]
-        known, best = known_facts(cohort), strongest(items, params.leaks)
-    found.sort(key=lambda leak: GRADES.index(leak.grade))
-    return Leaks(tuple(found), known, best, str(cohort or ""), tuple(not_told))
+        leaks += [*too_good(items, cohort, params.leaks), *end_is_the_answer(cohort, params.leaks, params.revenue)]
+        facts, best = known_facts(cohort), strongest(items, params.leaks)
+    leaks.sort(key=lambda leak: GRADES.index(leak.grade))
+    return Leaks(tuple(leaks), facts, best, str(cohort or ""), tuple(not_told))
 
 
 def _cohort(tables: Tables, params: Params, progress: Progress) -> tuple[Cohort | None, list[str]]:

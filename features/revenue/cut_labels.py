@@ -20,8 +20,8 @@ def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], budget: Bu
     asof = AsOf(tables, (as_of,))
     with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
-        found = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
-    labels = found.set_index("account_id")[list(cuts)]
+        attributes = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
+    labels = attributes.set_index("account_id")[list(cuts)]
     return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
 
 
@@ -36,5 +36,5 @@ def usable_cuts(tables: Tables, cuts: Sequence[str]) -> tuple[tuple[str, ...], t
 
 def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping[str, NDArray[np.object_]]:
     """Each cut's label of each account, in the order given."""
-    here = labels.reindex(account_ids).fillna(NO_LABEL)
-    return {str(cut): here[cut].to_numpy(dtype=object) for cut in here.columns}
+    labels_by_row = labels.reindex(account_ids).fillna(NO_LABEL)
+    return {str(cut): labels_by_row[cut].to_numpy(dtype=object) for cut in labels_by_row.columns}

@@ -17,7 +17,9 @@ from params import Budget, Revenue
 
 
 @contextmanager
-def ledger(tables: Tables, *, known_by: date, rules: Revenue, budget: Budget) -> Iterator[duckdb.DuckDBPyConnection]:
+def lines_known(
+    tables: Tables, *, known_by: date, rules: Revenue, budget: Budget
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that holds the lines as known before `known_by`.
 
     Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines continue which) and

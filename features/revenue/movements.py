@@ -1,15 +1,15 @@
 """What changed between two instants, account by account: movements that add up to the change in ARR to the cent.
 
 Both ends are valued at the rates of the start's month, and what the rates did is a movement of its own. ARR is
-compared stream by stream, a stream being what one buying centre pays for one product:
+compared subscription by subscription, a subscription being what one buying centre pays for one product:
 
 - nothing at the start: `new`, or `reactivation` where the account had been a customer before;
 - nothing at the end: `churn`. An account that left and came back inside the window is, with reactivation `exclude`,
   both: churn of all it had and reactivation of all it has;
-- a stream at both ends: `price_change` if the line now in force says so, or if it does not say that it was an upsell
-  or downsell and both ends know their seats and these are equal; else `upsell` or `contraction`;
-- a stream that is new where the same buying centre lost one: a switch, whose net is upsell or contraction;
-- any other new stream: `cross_sell`, or what its kind says; any other lost one: `contraction`.
+- a subscription at both ends: `price_change` if the line now in force says so, or if it does not say that it was an
+  upsell or downsell and both ends know their seats and these are equal; else `upsell` or `contraction`;
+- a subscription that is new where the same buying centre lost one: a switch, whose net is upsell or contraction;
+- any other new subscription: `cross_sell`, or what its kind says; any other lost one: `contraction`.
 """
 
 from datetime import date
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import instants_frame, ledger, line_arr
+from features.revenue.known_lines import instants_frame, line_arr, lines_known
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -66,12 +66,13 @@ def movements(
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end, end], [start, start, end])
-    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, instants, rules)
-        streams = _streams(connection, lines, day_number(start))
+        subscriptions = _subscriptions(connection, lines, day_number(start))
         accounts = _accounts(connection, day_number(start), day_number(end))
-    streams = streams.merge(accounts, on="account_id", how="left")
-    return _tidy(pd.concat([*_whole_accounts(streams, rules), *_continuing(streams, rules), _currency(streams)]))
+    subscriptions = subscriptions.merge(accounts, on="account_id", how="left")
+    whole, continuing = _whole_accounts(subscriptions, rules), _continuing(subscriptions, rules)
+    return _tidy(pd.concat([*whole, *continuing, _currency(subscriptions)]))
 
 
 def check_window(start: date, end: date, known_by: date) -> None:
@@ -80,8 +81,8 @@ def check_window(start: date, end: date, known_by: date) -> None:
         raise ValueError(f"start {start}, end {end}, known_by {known_by}: they must satisfy start < end <= known_by")
 
 
-def _streams(connection: duckdb.DuckDBPyConnection, lines: str, start: int) -> pd.DataFrame:
-    """A row a stream: cents before, after, after at the end's rates; seats at both ends; kind of its newest line."""
+def _subscriptions(connection: duckdb.DuckDBPyConnection, lines: str, start: int) -> pd.DataFrame:
+    """A row a subscription: cents before, after, after at the end's rates; seats at both ends; last line's kind."""
     seats = "CASE WHEN COUNT(CASE WHEN instant = {0} AND seats IS NULL THEN 1 END) = 0 THEN SUM({1}) END"
     newest = (
         "PARTITION BY instant, account_id, product, COALESCE(buying_center, '') ORDER BY starts DESC, contract_id DESC"
@@ -106,16 +107,16 @@ def _accounts(connection: duckdb.DuckDBPyConnection, start: int, end: int) -> pd
         FROM coverage GROUP BY account_id""").df()
 
 
-def _stays(streams: pd.DataFrame, rules: Revenue) -> "pd.Series[bool]":
-    """Streams of accounts that are compared stream by stream rather than as a whole."""
-    totals = streams.groupby("account_id")[["before", "after"]].transform("sum")
+def _stays(subscriptions: pd.DataFrame, rules: Revenue) -> "pd.Series[bool]":
+    """Subscriptions of accounts that are compared subscription by subscription rather than as a whole."""
+    totals = subscriptions.groupby("account_id")[["before", "after"]].transform("sum")
     both_ends = (totals["before"] > 0) & (totals["after"] > 0)
-    return both_ends & streams["unbroken"] if rules.reactivation == "exclude" else both_ends
+    return both_ends & subscriptions["unbroken"] if rules.reactivation == "exclude" else both_ends
 
 
-def _whole_accounts(streams: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
+def _whole_accounts(subscriptions: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
     """Accounts that came, came back, left, or left and came back."""
-    moved = streams[~_stays(streams, rules)]
+    moved = subscriptions[~_stays(subscriptions, rules)]
     had = moved.groupby("account_id")["before"].transform("sum") > 0
     came_back = had | moved["known_before"].astype(bool)
     arrived = np.where(came_back, "reactivation", "new")
@@ -125,9 +126,9 @@ def _whole_accounts(streams: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]
     ]
 
 
-def _continuing(streams: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
-    """Accounts with ARR at both ends, stream by stream."""
-    staying = streams[_stays(streams, rules)]
+def _continuing(subscriptions: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
+    """Accounts with ARR at both ends, subscription by subscription."""
+    staying = subscriptions[_stays(subscriptions, rules)]
     gained = (staying["before"] == 0) & (staying["after"] > 0)
     lost = (staying["before"] > 0) & (staying["after"] == 0)
     replacing = gained & ~staying["kind"].isin(["upsell", "cross_sell"])
@@ -137,24 +138,24 @@ def _continuing(streams: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
     return [_rows(single, _label(single, gained[~switched]), change), _switches(staying[switched])]
 
 
-def _any(flag: "pd.Series[bool]", streams: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether any stream of the same account and buying centre is flagged."""
-    return flag.groupby([streams[key] for key in _CENTER]).transform("max").astype(bool)
+def _any(flag: "pd.Series[bool]", subscriptions: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether any subscription of the same account and buying centre is flagged."""
+    return flag.groupby([subscriptions[key] for key in _CENTER]).transform("max").astype(bool)
 
 
-def _label(streams: pd.DataFrame, gained: "pd.Series[bool]") -> np.ndarray:
-    """The movement each stream's change is."""
-    kind, change = streams["kind"], streams["after"] - streams["before"]
-    same_seats = streams["seats_before"] == streams["seats_after"]
+def _label(subscriptions: pd.DataFrame, gained: "pd.Series[bool]") -> np.ndarray:
+    """The movement each subscription's change is."""
+    kind, change = subscriptions["kind"], subscriptions["after"] - subscriptions["before"]
+    same_seats = subscriptions["seats_before"] == subscriptions["seats_after"]
     repriced = (kind == "price_change") | (~gained & same_seats & ~kind.isin(["upsell", "downsell"]))
     names = ["contraction", "price_change", "cross_sell"]
-    conditions = [streams["after"] == 0, repriced, gained & (kind != "upsell")]
+    conditions = [subscriptions["after"] == 0, repriced, gained & (kind != "upsell")]
     return np.select(conditions, names, np.where(change > 0, "upsell", "contraction"))
 
 
-def _switches(streams: pd.DataFrame) -> pd.DataFrame:
+def _switches(subscriptions: pd.DataFrame) -> pd.DataFrame:
     """One product for another in one buying centre: the net, under the name of the largest product that came."""
-    ordered = streams.sort_values(["after", "product"], ascending=[False, True], kind="stable")
+    ordered = subscriptions.sort_values(["after", "product"], ascending=[False, True], kind="stable")
     net = ordered.groupby(_CENTER, as_index=False).agg(
         product=("product", lambda names: names.iloc[0]), before=("before", "sum"), after=("after", "sum")
     )
@@ -162,17 +163,17 @@ def _switches(streams: pd.DataFrame) -> pd.DataFrame:
     return _rows(net, np.where(change > 0, "upsell", "contraction"), change)
 
 
-def _currency(streams: pd.DataFrame) -> pd.DataFrame:
-    effect = streams["after_at_end_rates"] - streams["after"]
-    return _rows(streams, np.full(len(streams), "currency"), effect)
+def _currency(subscriptions: pd.DataFrame) -> pd.DataFrame:
+    effect = subscriptions["after_at_end_rates"] - subscriptions["after"]
+    return _rows(subscriptions, np.full(len(subscriptions), "currency"), effect)
 
 
-def _rows(streams: pd.DataFrame, movement: np.ndarray, cents: "pd.Series[int]") -> pd.DataFrame:
+def _rows(subscriptions: pd.DataFrame, movement: np.ndarray, cents: "pd.Series[int]") -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "account_id": streams["account_id"],
-            "movement": pd.Series(movement, index=streams.index, dtype="str"),
-            "product": streams["product"],
+            "account_id": subscriptions["account_id"],
+            "movement": pd.Series(movement, index=subscriptions.index, dtype="str"),
+            "product": subscriptions["product"],
             "cents": cents.astype("int64"),
         }
     )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import instants_frame, ledger, line_arr, line_arr_in_hindsight, load
+from features.revenue.known_lines import instants_frame, line_arr, line_arr_in_hindsight, lines_known, load
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -22,14 +22,14 @@ class CohortPaths:
     ----------
     arr
         Column 0 is ARR as known at `as_of`; column m is ARR at `as_of` + m months at the rates of the `as_of` month.
-    streams
-        How many streams the account pays for `m` months after `as_of`, a stream being what one buying centre pays for
-        one product; NaN where a line in force names neither, for then they cannot be told apart. Unlike `arr`, column 0
-        is in hindsight as well: a stream that was recorded late counts from its start.
+    subscriptions
+        How many subscriptions the account pays for `m` months after `as_of`, a subscription being what one buying
+        centre pays for one product; NaN where a line in force names neither, for then they cannot be told apart. Unlike
+        `arr`, column 0 is in hindsight as well: a subscription that was recorded late counts from its start.
     """
 
     arr: npt.NDArray[np.float64]
-    streams: npt.NDArray[np.float64]
+    subscriptions: npt.NDArray[np.float64]
 
 
 def add_months(day: date, months: int) -> date:
@@ -82,19 +82,19 @@ def cohort_paths(
         "account_id": cohort["account_id"].to_numpy(),
         "origin": as_of.map(day_number).to_numpy(dtype="int64"),
     })  # fmt: skip
-    arr, streams = np.full((2, len(cohort), months + 1), np.nan)
+    arr, subscriptions = np.full((2, len(cohort), months + 1), np.nan)
     if not ahead.empty:
-        with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+        with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
             lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
             load(connection, {"members": members})
-            found = connection.execute(_paths(lines, rules)).fetchnumpy()
+            sums = connection.execute(_paths(lines, rules)).fetchnumpy()
         reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
-        for path, name in ((arr, "cents"), (streams, "streams")):
+        for path, name in ((arr, "cents"), (subscriptions, "subscriptions")):
             path[reached["member"], reached["month"]] = 0.0
-            path[found["member"], found["month"]] = found[name]
+            path[sums["member"], sums["month"]] = sums[name]
         arr /= 100
     arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
-    return CohortPaths(arr, streams)
+    return CohortPaths(arr, subscriptions)
 
 
 def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.DataFrame:
@@ -111,17 +111,17 @@ def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.Data
 
 
 def _paths(lines: str, rules: Revenue) -> str:
-    """SELECT of `member`, `month`, `cents`, `streams` (NaN: not told) of `members`, 0 where absent."""
+    """SELECT of `member`, `month`, `cents`, `subscriptions` (NaN: not told) of `members`, 0 where absent."""
     unbroken = """
         JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin
                        AND i.day <= v.covered_until"""
     return f"""
-        SELECT m.member, i.month, a.cents, a.streams
+        SELECT m.member, i.month, a.cents, a.subscriptions
         FROM members m JOIN instants i ON i.origin = m.origin
         JOIN (SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents,
                      CASE WHEN BOOL_OR(cents > 0 AND product IS NULL AND buying_center IS NULL)
                           THEN CAST('nan' AS DOUBLE)
-                          ELSE COUNT(DISTINCT CASE WHEN cents > 0 THEN product_line END) END AS streams
+                          ELSE COUNT(DISTINCT CASE WHEN cents > 0 THEN product_line END) END AS subscriptions
               FROM ({lines}) GROUP BY 1, 2) a
           ON a.account_id = m.account_id AND a.instant = i.instant
         {unbroken if rules.reactivation == "exclude" else ""}"""
@@ -159,15 +159,15 @@ def arr_by_account(
         `instant` (datetime64), `account_id`, `arr` (reporting currency a year), sorted by both; accounts without
         ARR at an instant have no row there.
     """
-    wanted = sorted(set(instants))
-    days = instants_frame(wanted, [rates_on or instant for instant in wanted])
-    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    ordered = sorted(set(instants))
+    days = instants_frame(ordered, [rates_on or instant for instant in ordered])
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, days, rules)
         history = connection.execute(f"""
             SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines})
             GROUP BY 1, 2 HAVING SUM(cents) > 0 ORDER BY 1, 2""").df()
     return pd.DataFrame({
-        "instant": pd.to_datetime(pd.Series(wanted)).dt.as_unit("us").to_numpy()[history["instant"]],
+        "instant": pd.to_datetime(pd.Series(ordered)).dt.as_unit("us").to_numpy()[history["instant"]],
         "account_id": history["account_id"],
         "arr": history["cents"] / 100,
     })  # fmt: skip

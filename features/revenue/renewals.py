@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import ledger, load, priced
+from features.revenue.known_lines import lines_known, load, priced
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -52,7 +52,7 @@ def renewals(
         `month`, `account_id`, `available_to_renew`, `renewed` (NaN while the grace of a line of that row lasts).
     """
     due = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, budget=budget)
-    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         load(connection, {"due_lines": due.assign(rate_day=day_number(as_of))})
         lines = priced(connection, tables, _CONTINUED, [day_number(as_of)], rules)
         return _settle(connection, lines, day_number(known_by) - rules.grace_days)
@@ -84,7 +84,7 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
         SELECT *, {day_number(as_of)} AS rate_day FROM line_states
         WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
           AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
-    with ledger(tables, known_by=as_of, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)
         due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
     months = due["ends"].to_numpy().astype("datetime64[D]").astype("datetime64[M]")
@@ -104,7 +104,7 @@ _CONTINUED = """
 
 def _settle(connection: duckdb.DuckDBPyConnection, lines: str, settled_before: int) -> pd.DataFrame:
     """Due and renewed by month and account."""
-    found = connection.execute(f"""
+    amounts = connection.execute(f"""
         SELECT d.month, d.account_id, d.cents AS due, COALESCE(r.cents, 0) AS renewed, d.last_end
         FROM (SELECT month, account_id, CAST(SUM(cents) AS BIGINT) AS cents, MAX(ends) AS last_end
               FROM due_lines GROUP BY month, account_id) d
@@ -112,7 +112,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, lines: str, settled_before: i
                    FROM ({lines}) GROUP BY month, account_id) r
           ON r.month = d.month AND r.account_id = d.account_id
         ORDER BY d.month, d.account_id""").df()
-    kept = found[["due", "renewed"]].min(axis=1) / 100
-    return found[["month", "account_id"]].assign(
-        available_to_renew=found["due"] / 100, renewed=kept.where(found["last_end"] < settled_before)
+    renewed = amounts[["due", "renewed"]].min(axis=1) / 100
+    return amounts[["month", "account_id"]].assign(
+        available_to_renew=amounts["due"] / 100, renewed=renewed.where(amounts["last_end"] < settled_before)
     )

@@ -11,7 +11,7 @@ from datetime import date
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import instants_frame, ledger, line_arr
+from features.revenue.known_lines import instants_frame, line_arr, lines_known
 from features.revenue.movements import check_window
 from features.revenue.paths import add_months
 from features.tables.checked import Tables
@@ -104,7 +104,7 @@ def account_retention(
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end], [start, start])
-    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, instants, rules)
         accounts = connection.execute(_both_ends(lines, day_number(start), day_number(end), rules)).df()
     return accounts.assign(starting_arr=accounts.pop("before") / 100, ending_arr=accounts.pop("after") / 100)

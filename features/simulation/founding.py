@@ -4,9 +4,11 @@ from datetime import date
 
 import numpy as np
 
-from features.simulation.line_book import Ledger
+from features.simulation.line_book import LineBook
 from features.simulation.months import FAR, Draws, Floats, Ints, add_months, month_edges
-from features.simulation.rules import (
+from features.simulation.state import NEW, RENEWAL, Company, Profile, Shock, State
+from features.simulation.terms import start_accounts
+from features.simulation.world import (
     CURRENCIES,
     INDUSTRIES,
     PRODUCTS,
@@ -17,8 +19,6 @@ from features.simulation.rules import (
     Rules,
     by_segment,
 )
-from features.simulation.state import NEW, RENEWAL, Company, Profile, Shock, State
-from features.simulation.terms import start_accounts
 
 
 def found_company(*, accounts: int, months: int, ends_on: date, seed: int, rules: Rules = RULES) -> Company:
@@ -83,7 +83,7 @@ def _blank_state(profile: Profile, draws: Draws, csms: int) -> State:
     )
 
 
-def settle_first_accounts(company: Company, draws: Draws, ledger: Ledger, first_day: int) -> None:
+def settle_first_accounts(company: Company, draws: Draws, line_book: LineBook, first_day: int) -> None:
     """Give the accounts that are there at the start the term they are in."""
     profile, state = company.profile, company.state
     rows = np.flatnonzero(profile.joins < first_day)
@@ -94,7 +94,7 @@ def settle_first_accounts(company: Company, draws: Draws, ledger: Ledger, first_
     state.renewals[rows] = gone_by
     kinds = np.where(gone_by > 0, RENEWAL, NEW)
     ahead = (60 * draws.uniform("signed")[rows]).astype(np.int64) * (state.term[rows] > 1)
-    start_accounts(company, draws, ledger, rows, starts, starts - ahead, kinds)
+    start_accounts(company, draws, line_book, rows, starts, starts - ahead, kinds)
     state.since[rows] = profile.joins[rows]
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.simulation.company import step
+from features.simulation.dynamics import step
 from features.simulation.founding import found_company, settle_first_accounts
-from features.simulation.line_book import Ledger, Recorder
+from features.simulation.line_book import LineBook, Recorder
 from features.simulation.months import Draws, Ints, month_edges
-from features.simulation.rules import RULES, Rules
 from features.simulation.state import Company, Deeds, Month
+from features.simulation.world import RULES, Rules
 
 Array = npt.NDArray[Any]
 _KEPT = ("health", "growth", "care", "champion", "sponsor", "csm", "since", "until", "ends")
@@ -51,26 +51,26 @@ class History:
 
 
 def start_company(
-    *, accounts: int, months: int, ends_on: date, seed: int, rules: Rules, ledger: Ledger
+    *, accounts: int, months: int, ends_on: date, seed: int, rules: Rules, line_book: LineBook
 ) -> tuple[Company, Ints]:
     """The company on its first day, and the month boundaries."""
     edges = month_edges(ends_on, months)
     company = found_company(accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules)
-    settle_first_accounts(company, Draws(seed, ("settle",), accounts), ledger, int(edges[0]))
+    settle_first_accounts(company, Draws(seed, ("settle",), accounts), line_book, int(edges[0]))
     return company, edges
 
 
-def live_through(company: Company, edges: Ints, month: int, seed: int, ledger: Ledger) -> Deeds:
+def live_through(company: Company, edges: Ints, month: int, seed: int, line_book: LineBook) -> Deeds:
     """Live through the month with that number, as the company of this seed does."""
     days = Month(int(edges[month]), int(edges[month + 1]))
-    return step(company, days, Draws(seed, ("month", month), company.rows), ledger)
+    return step(company, days, Draws(seed, ("month", month), company.rows), line_book)
 
 
 def record_history(*, accounts: int, months: int, ends_on: date, seed: int, rules: Rules = RULES) -> History:
     """Run the company from its first day to its last."""
     book = Recorder()
     company, edges = start_company(
-        accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules, ledger=book
+        accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules, line_book=book
     )
     records = []
     for month in range(months):
@@ -82,10 +82,10 @@ def record_history(*, accounts: int, months: int, ends_on: date, seed: int, rule
 
 def _record(company: Company, deeds: Deeds) -> dict[str, Array]:
     state = company.state
-    kept = {name: _small(getattr(state, name)).copy() for name in _KEPT}
+    states = {name: _small(getattr(state, name)).copy() for name in _KEPT}
     seats = state.seats.sum(axis=1).astype(np.int32)
     mrr = state.mrr.sum(axis=1)
-    return kept | {"seats": seats, "mrr": mrr, "done": deeds.done, "missed": deeds.missed, "view": _small(deeds.view)}
+    return states | {"seats": seats, "mrr": mrr, "done": deeds.done, "missed": deeds.missed, "view": _small(deeds.view)}
 
 
 def _small(values: Array) -> Array:

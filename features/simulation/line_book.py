@@ -24,7 +24,7 @@ class Lines:
     seats: Ints
 
 
-class Ledger:
+class LineBook:
     """A book that keeps nothing: replayed futures need no lines."""
 
     def open(self, lines: Lines) -> Ints:
@@ -39,7 +39,7 @@ class Ledger:
 
 
 @dataclass
-class Recorder(Ledger):
+class Recorder(LineBook):
     """A book that keeps all lines."""
 
     opened: list[Lines] = field(default_factory=list)

@@ -45,7 +45,7 @@ def as_date(day: int) -> date:
     return EPOCH + timedelta(days=int(day))
 
 
-def stream(seed: int, *path: int | str) -> np.random.Generator:
+def generator(seed: int, *path: int | str) -> np.random.Generator:
     """The random stream of one purpose: streams of different paths are independent."""
     keys = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in path]
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=tuple(keys))))
@@ -61,8 +61,8 @@ class Draws:
 
     def uniform(self, purpose: str) -> Floats:
         """Uniform on [0, 1), one a row."""
-        return stream(self.seed, *self.path, purpose).random(self.rows)
+        return generator(self.seed, *self.path, purpose).random(self.rows)
 
     def normal(self, purpose: str, rows: int | None = None) -> Floats:
         """Standard normal, one a row."""
-        return stream(self.seed, *self.path, purpose).standard_normal(self.rows if rows is None else rows)
+        return generator(self.seed, *self.path, purpose).standard_normal(self.rows if rows is None else rows)

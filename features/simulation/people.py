@@ -31,12 +31,12 @@ def care_for(company: Company, month: Month, draws: Draws) -> Deeds:
 def _move_people(company: Company, draws: Draws) -> Floats:
     """Champions and sponsors leave and are found anew; what that does to health at once."""
     rules, state = company.rules, company.state
-    chance, found = draws.uniform("champion leaves"), draws.uniform("champion found")
+    chance, arrival = draws.uniform("champion leaves"), draws.uniform("champion found")
     lost_champion = state.champion & (chance < rules.champion_leaves)
-    state.champion = np.where(state.champion, ~lost_champion, found < rules.champion_found)
-    chance, found = draws.uniform("sponsor leaves"), draws.uniform("sponsor found")
+    state.champion = np.where(state.champion, ~lost_champion, arrival < rules.champion_found)
+    chance, arrival = draws.uniform("sponsor leaves"), draws.uniform("sponsor found")
     lost_sponsor = state.sponsor & (chance < rules.sponsor_leaves)
-    state.sponsor = np.where(state.sponsor, ~lost_sponsor, found < rules.sponsor_found)
+    state.sponsor = np.where(state.sponsor, ~lost_sponsor, arrival < rules.sponsor_found)
     jump: Floats = rules.champion_jump * lost_champion + rules.sponsor_jump * lost_sponsor
     return jump
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from features.simulation.line_book import KINDS
 from features.simulation.months import Bools, Floats, Ints
-from features.simulation.rules import GRACE_DAYS, Rules
+from features.simulation.world import GRACE_DAYS, Rules
 
 AHEAD, LIVE, GONE = 0, 1, 2
 OPEN, RENEWED, LEAVING = 0, 1, 2

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from features.simulation.line_book import Ledger, Lines
+from features.simulation.line_book import LineBook, Lines
 from features.simulation.months import FAR, Bools, Draws, Floats, Ints, add_months
-from features.simulation.rules import GRACE_DAYS, PRODUCTS, by_segment
 from features.simulation.state import (
     AHEAD,
     CROSS_SELL,
@@ -26,19 +25,20 @@ from features.simulation.state import (
     expit,
     logit,
 )
+from features.simulation.world import GRACE_DAYS, PRODUCTS, by_segment
 
 
-def join(company: Company, month: Month, draws: Draws, ledger: Ledger) -> None:
+def join(company: Company, month: Month, draws: Draws, line_book: LineBook) -> None:
     """New customers sign and start."""
     joins = company.profile.joins
     rows = np.flatnonzero((company.state.standing == AHEAD) & (joins >= month.first) & (joins < month.last))
     days = joins[rows]
     # Signed within the month: a line known before the month must already be part of the state at its start.
     signed = np.maximum(days - (20 * draws.uniform("signed")[rows]).astype(np.int64), month.first)
-    start_accounts(company, draws, ledger, rows, days, signed, np.full(len(rows), NEW))
+    start_accounts(company, draws, line_book, rows, days, signed, np.full(len(rows), NEW))
 
 
-def come_back(company: Company, month: Month, draws: Draws, ledger: Ledger) -> None:
+def come_back(company: Company, month: Month, draws: Draws, line_book: LineBook) -> None:
     """A few of those who left return after three months or more."""
     state = company.state
     away = (state.standing == GONE) & (state.until < month.first - 90)
@@ -46,11 +46,11 @@ def come_back(company: Company, month: Month, draws: Draws, ledger: Ledger) -> N
     days = month.day(draws.uniform("returning day")[rows])
     state.term[rows] = np.where(state.term[rows] == 0, 0, np.minimum(state.term[rows], 12))
     state.renewals[rows] = 0
-    start_accounts(company, draws, ledger, rows, days, days, np.full(len(rows), NEW))
+    start_accounts(company, draws, line_book, rows, days, days, np.full(len(rows), NEW))
 
 
 def start_accounts(
-    company: Company, draws: Draws, ledger: Ledger, rows: Ints, starts: Ints, signed: Ints, kinds: Ints
+    company: Company, draws: Draws, line_book: LineBook, rows: Ints, starts: Ints, signed: Ints, kinds: Ints
 ) -> None:
     """Open the first lines of accounts that come (or are there)."""
     profile, state = company.profile, company.state
@@ -66,7 +66,7 @@ def start_accounts(
     state.mrr[rows], state.seats[rows] = np.rint(seats * price).astype(np.int64), seats
     _set_term(state, rows, starts, state.term[rows], draws)
     lines, slots = _lines(state, rows, kinds[:, None] + np.zeros_like(seats), starts, state.ends[rows], signed)
-    state.line[slots] = ledger.open(lines)
+    state.line[slots] = line_book.open(lines)
 
 
 def _set_term(state: State, rows: Ints, starts: Ints, term: Ints, draws: Draws) -> None:
@@ -106,15 +106,15 @@ def _lines(
     return lines, slots
 
 
-def decide_terms(company: Company, month: Month, draws: Draws, ledger: Ledger) -> None:
+def decide_terms(company: Company, month: Month, draws: Draws, line_book: LineBook) -> None:
     """Customers whose day has come decide: leave (with notice or in silence) or sign the next term."""
     state = company.state
     rows = np.flatnonzero((state.standing == LIVE) & (state.decided == OPEN) & (state.decides < month.last))
     days = np.maximum(state.decides[rows], month.first + 1)
     leaves = draws.uniform("leaves")[rows] < _leaving_chance(company, rows, days)
-    _leave(state, rows[leaves], days[leaves], draws, ledger)
-    _renew(company, rows[~leaves], days[~leaves], draws, ledger)
-    _leave_evergreen(company, month, draws, ledger)
+    _leave(state, rows[leaves], days[leaves], draws, line_book)
+    _renew(company, rows[~leaves], days[~leaves], draws, line_book)
+    _leave_evergreen(company, month, draws, line_book)
 
 
 def _leaving_chance(company: Company, rows: Ints, days: Ints) -> Floats:
@@ -127,27 +127,27 @@ def _leaving_chance(company: Company, rows: Ints, days: Ints) -> Floats:
     return expit(logit(base) + churn_score(company)[rows] + first + late)
 
 
-def _leave(state: State, rows: Ints, days: Ints, draws: Draws, ledger: Ledger) -> None:
+def _leave(state: State, rows: Ints, days: Ints, draws: Draws, line_book: LineBook) -> None:
     """Those who decide early give notice, the others let the term run out in silence."""
     monthly = (state.term[rows] == 1) & (draws.uniform("gives notice")[rows] < 0.7)
     gives_notice = (state.ends[rows] - days >= 30) | (monthly & (days < state.ends[rows]))
     state.decided[rows] = LEAVING
     state.noticed[rows] = gives_notice
     state.until[rows] = np.maximum(state.ends[rows], days)
-    _enter_notice(state, rows[gives_notice], days[gives_notice], ledger)
+    _enter_notice(state, rows[gives_notice], days[gives_notice], line_book)
 
 
-def _enter_notice(state: State, rows: Ints, days: Ints, ledger: Ledger) -> None:
+def _enter_notice(state: State, rows: Ints, days: Ints, line_book: LineBook) -> None:
     which, product = np.nonzero(state.mrr[rows] > 0)
-    ledger.notice(state.line[rows[which], product], days[which])
+    line_book.notice(state.line[rows[which], product], days[which])
 
 
-def _enter_end(state: State, rows: Ints, days: Ints, ledger: Ledger) -> None:
+def _enter_end(state: State, rows: Ints, days: Ints, line_book: LineBook) -> None:
     which, product = np.nonzero(state.mrr[rows] > 0)
-    ledger.end(state.line[rows[which], product], days[which])
+    line_book.end(state.line[rows[which], product], days[which])
 
 
-def _leave_evergreen(company: Company, month: Month, draws: Draws, ledger: Ledger) -> None:
+def _leave_evergreen(company: Company, month: Month, draws: Draws, line_book: LineBook) -> None:
     """Evergreen contracts end a month or two after notice, on any day."""
     state = company.state
     rows = np.flatnonzero(
@@ -160,11 +160,11 @@ def _leave_evergreen(company: Company, month: Month, draws: Draws, ledger: Ledge
     ends = days + 30 + (31 * draws.uniform("notice period")[rows]).astype(np.int64)
     state.decided[rows], state.noticed[rows] = LEAVING, True
     state.ends[rows] = state.until[rows] = ends
-    _enter_notice(state, rows, days, ledger)
-    _enter_end(state, rows, ends, ledger)
+    _enter_notice(state, rows, days, line_book)
+    _enter_end(state, rows, ends, line_book)
 
 
-def _renew(company: Company, rows: Ints, days: Ints, draws: Draws, ledger: Ledger) -> None:
+def _renew(company: Company, rows: Ints, days: Ints, draws: Draws, line_book: LineBook) -> None:
     """Sign the next term. Half of the late ones are backdated, at the old price and size."""
     state = company.state
     late = days > state.ends[rows]
@@ -174,11 +174,11 @@ def _renew(company: Company, rows: Ints, days: Ints, draws: Draws, ledger: Ledge
     ends = add_months(starts, term)
     kinds = _next_amounts(company, rows, draws, same=backdated, late=late)
     which, product = np.nonzero((state.mrr[rows] > 0) & (state.next_mrr[rows] == 0))
-    ledger.notice(state.line[rows[which], product], days[which])
+    line_book.notice(state.line[rows[which], product], days[which])
     state.decided[rows] = RENEWED
     state.next_starts[rows], state.next_ends[rows], state.next_term[rows] = starts, ends, term
     lines, slots = _lines(state, rows, kinds, starts, ends, days, ahead=True)
-    state.next_line[slots] = ledger.open(lines)
+    state.next_line[slots] = line_book.open(lines)
 
 
 def _next_term(term: Ints, chance: Floats) -> Ints:
@@ -204,9 +204,9 @@ def _next_amounts(company: Company, rows: Ints, draws: Draws, *, same: Bools, la
     seats = _resized(state.seats[rows], np.where(grows | shrinks, factor, 1.0))
     raised = ~same & (draws.uniform("price rise")[rows] < rules.price_rise * share)
     rise = np.where(raised, 0.03 + 0.05 * draws.uniform("price rise size")[rows], 0.0)
-    kept = _kept_products(company, rows, draws, late)
-    state.next_seats[rows] = np.where(kept, seats, 0)
-    state.next_mrr[rows] = np.where(kept, _mrr_for(state, rows, seats, 1 + rise), 0)
+    keeps = _kept_products(company, rows, draws, late)
+    state.next_seats[rows] = np.where(keeps, seats, 0)
+    state.next_mrr[rows] = np.where(keeps, _mrr_for(state, rows, seats, 1 + rise), 0)
     kind = np.where(grows, UPSELL, np.where(shrinks, DOWNSELL, RENEWAL))
     only_price = (kind == RENEWAL) & raised & (draws.uniform("called a price change")[rows] < 0.4)
     return np.where(only_price, PRICE_CHANGE, kind)[:, None] + np.zeros_like(seats)
@@ -249,7 +249,7 @@ def _resized(seats: Ints, factor: Floats) -> Ints:
     return resized
 
 
-def change_lines(company: Company, month: Month, draws: Draws, ledger: Ledger) -> None:
+def change_lines(company: Company, month: Month, draws: Draws, line_book: LineBook) -> None:
     """Upsell, cross-sell or downsell within a term: at most one a month, not while a renewal is on the table."""
     rules, state = company.rules, company.state
     segment, pull = company.profile.segment, expansion_score(company)
@@ -262,12 +262,12 @@ def change_lines(company: Company, month: Month, draws: Draws, ledger: Ledger) -
     days = month.day(draws.uniform("change day"))
     grows, widens = chance < upsell, (chance >= upsell) & (chance < upsell + cross)
     shrinks = chance > 1 - down
-    _resize(company, np.flatnonzero(able & grows), days, UPSELL, draws, ledger)
-    _resize(company, np.flatnonzero(able & shrinks), days, DOWNSELL, draws, ledger)
-    _add_product(company, np.flatnonzero(able & widens), days, draws, ledger)
+    _resize(company, np.flatnonzero(able & grows), days, UPSELL, draws, line_book)
+    _resize(company, np.flatnonzero(able & shrinks), days, DOWNSELL, draws, line_book)
+    _add_product(company, np.flatnonzero(able & widens), days, draws, line_book)
 
 
-def _resize(company: Company, rows: Ints, days: Ints, kind: int, draws: Draws, ledger: Ledger) -> None:
+def _resize(company: Company, rows: Ints, days: Ints, kind: int, draws: Draws, line_book: LineBook) -> None:
     """Replace the first product's line by a bigger or smaller one from that day on."""
     state = company.state
     if kind == UPSELL:
@@ -278,12 +278,12 @@ def _resize(company: Company, rows: Ints, days: Ints, kind: int, draws: Draws, l
     changed = seats != state.seats[rows, 0]
     rows, seats = rows[changed], seats[changed]
     mrr = np.rint(state.mrr[rows, 0] / state.seats[rows, 0] * seats).astype(np.int64)
-    ledger.end(state.line[rows, 0], days[rows])
+    line_book.end(state.line[rows, 0], days[rows])
     state.mrr[rows, 0], state.seats[rows, 0] = mrr, seats
-    state.line[rows, 0] = ledger.open(_one_line(state, rows, np.zeros_like(rows), days[rows], kind))
+    state.line[rows, 0] = line_book.open(_one_line(state, rows, np.zeros_like(rows), days[rows], kind))
 
 
-def _add_product(company: Company, rows: Ints, days: Ints, draws: Draws, ledger: Ledger) -> None:
+def _add_product(company: Company, rows: Ints, days: Ints, draws: Draws, line_book: LineBook) -> None:
     """Sell a product the account does not have, to the end of the running term."""
     state = company.state
     missing = state.mrr[rows] == 0
@@ -295,7 +295,7 @@ def _add_product(company: Company, rows: Ints, days: Ints, draws: Draws, ledger:
     seats = np.maximum(1, np.rint(share * state.seats[rows, 0])).astype(np.int64)
     state.seats[rows, product] = seats
     state.mrr[rows, product] = np.rint(seats * price).astype(np.int64)
-    state.line[rows, product] = ledger.open(_one_line(state, rows, product, days[rows], CROSS_SELL))
+    state.line[rows, product] = line_book.open(_one_line(state, rows, product, days[rows], CROSS_SELL))
 
 
 def _one_line(state: State, rows: Ints, product: Ints, days: Ints, kind: int) -> Lines:
@@ -311,7 +311,7 @@ def _one_line(state: State, rows: Ints, product: Ints, days: Ints, kind: int) ->
     )
 
 
-def stop_early(company: Company, month: Month, draws: Draws, ledger: Ledger) -> None:
+def stop_early(company: Company, month: Month, draws: Draws, line_book: LineBook) -> None:
     """Rarely a contract is broken off within its term, without notice."""
     state = company.state
     able = (state.standing == LIVE) & (state.decided == OPEN)
@@ -319,7 +319,7 @@ def stop_early(company: Company, month: Month, draws: Draws, ledger: Ledger) -> 
     chance = expit(logit(np.array(company.rules.monthly_early_stop)) + churn_score(company))
     rows = np.flatnonzero(able & (draws.uniform("stops early") < chance))
     days = month.day(draws.uniform("stopping day")[rows])
-    _enter_end(state, rows, days, ledger)
+    _enter_end(state, rows, days, line_book)
     state.standing[rows], state.until[rows] = GONE, days
     state.mrr[rows] = 0
 

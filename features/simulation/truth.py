@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from features.simulation.company import step
+from features.simulation.dynamics import step
 from features.simulation.emission.commercial import monthly_rates
-from features.simulation.emission.shown import account_ids
+from features.simulation.emission.display import account_ids
 from features.simulation.history import live_through, start_company
-from features.simulation.line_book import Ledger
+from features.simulation.line_book import LineBook
 from features.simulation.months import EPOCH, Draws, Floats, Ints, add_months
-from features.simulation.rules import CURRENCIES, RULES, Rules
 from features.simulation.state import Company, Month, Profile, Shock, State, mrr_at
+from features.simulation.world import CURRENCIES, RULES, Rules
 
 _ROWS_AT_ONCE = 150_000
 
@@ -89,11 +89,11 @@ def replay(
     if horizon_months < 1 or futures < 1:
         raise ValueError(f"horizon_months is {horizon_months} and futures is {futures}: both must be at least 1")
     company, edges = start_company(
-        accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules, ledger=Ledger()
+        accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules, line_book=LineBook()
     )
     origin = _month_of(edges, as_of)
     for month in range(origin):
-        live_through(company, edges, month, seed, Ledger())
+        live_through(company, edges, month, seed, LineBook())
     cohort = np.flatnonzero(mrr_at(company.state, int(edges[origin])) > 0)
     if not len(cohort):
         raise ValueError(f"as_of is {as_of}: the company has no customers then; take a later date or more accounts")
@@ -108,17 +108,17 @@ def replay(
 
 def _month_of(edges: Ints, as_of: date) -> int:
     """Which month boundary a date is."""
-    found = np.flatnonzero(edges == (as_of - EPOCH).days)
-    if not len(found):
+    places = np.flatnonzero(edges == (as_of - EPOCH).days)
+    if not len(places):
         first, last = (np.datetime64(int(edges[i]), "D") for i in (0, -1))
         raise ValueError(f"as_of is {as_of}: take a month boundary of the company, {first} to {last} month by month")
-    return int(found[0])
+    return int(places[0])
 
 
 def _rates(company: Company, cohort: Ints, seed: int, edges: Ints, origin: int) -> Floats:
     """Reporting currency per unit of each account's, of the month of the date (the newest one the tables hold)."""
-    known = min(int(edges[origin]) + 1, int(edges[-1]))
-    table = monthly_rates(seed=seed, last_day=known)
+    last_day = min(int(edges[origin]) + 1, int(edges[-1]))
+    table = monthly_rates(seed=seed, last_day=last_day)
     newest = table.groupby("currency")["rate"].last()
     by_currency = np.array([newest.get(currency, 1.0) for currency in CURRENCIES])
     rates: Floats = by_currency[company.profile.currency[cohort]]
@@ -139,7 +139,7 @@ def _futures(company: Company, cohort: Ints, ahead: Ints, path: tuple[int, int, 
     mrr = np.empty((many.rows, len(ahead) - 1))
     for month in range(len(ahead) - 1):
         draws = Draws(seed, ("future", origin, chunk, month), many.rows)
-        step(many, Month(int(ahead[month]), int(ahead[month + 1])), draws, Ledger())
+        step(many, Month(int(ahead[month]), int(ahead[month + 1])), draws, LineBook())
         now = mrr_at(many.state, int(ahead[month + 1]))
         covered &= now > 0
         mrr[:, month] = now * covered
@@ -170,8 +170,8 @@ class _Tally:
         """Add futures: ARR by future, month ahead and account."""
         self.futures += len(paths)
         gone, less, more = paths == 0, paths < self.arr * (1 - 1e-9), paths > self.arr * (1 + 1e-9)
-        found = {"churn": gone, "contraction": less & ~gone, "expansion": more, "arr": paths}
-        for name, values in found.items():
+        outcomes = {"churn": gone, "contraction": less & ~gone, "expansion": more, "arr": paths}
+        for name, values in outcomes.items():
             self.sums[name] += values.sum(axis=0)
         total = self.arr.sum()
         self.draws["nrr"].append(paths.sum(axis=2) / total)

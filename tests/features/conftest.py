@@ -15,7 +15,7 @@ import pytest
 import params
 from features.inputs.frames import tables_from_frames
 from features.inputs.load import Loaded, load_tables
-from features.snapshots.store import Snapshots, build
+from features.snapshots.building import Snapshots, build
 from features.tables.checked import Tables
 from params import Budget
 

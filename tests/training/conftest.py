@@ -8,7 +8,8 @@ import pytest
 
 import params as settings
 from features.inputs.load import load_tables
-from features.snapshots.store import build, month_starts
+from features.snapshots.building import build
+from features.snapshots.dates import month_starts
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from models.scores.evaluation import AccountScore, score_accounts

@@ -15,7 +15,7 @@ from features.families.feature import Feature
 from features.leaks.cohort import Cohort, past_cohort, past_dates
 from features.leaks.overwritten import with_ends_let_through
 from features.leaks.rank import auc
-from features.snapshots.store import build
+from features.snapshots.building import build
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from features.tables.progress import Progress, silent

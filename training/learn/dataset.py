@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.families.feature import Feature
 from features.revenue import CohortPaths, cohort_paths
-from features.snapshots.store import Snapshots
+from features.snapshots.building import Snapshots
 from features.tables.checked import Tables
 from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
 from models.hazards.fit_settings import Settings
@@ -71,14 +71,14 @@ def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Param
     frame = frame[frame["as_of"] <= pd.Timestamp(as_of)].reset_index(drop=True)
     months = OutcomeModel((), settings_of(params)).months
     paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
-    return Dataset(as_of, frame, paths.arr, paths.streams, inputs_of(snapshots.features))
+    return Dataset(as_of, frame, paths.arr, paths.subscriptions, inputs_of(snapshots.features))
 
 
 def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
     """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
     frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
     paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
-    return Dataset(origin, frame, paths.arr, paths.streams, dataset.inputs)
+    return Dataset(origin, frame, paths.arr, paths.subscriptions, dataset.inputs)
 
 
 def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> CohortPaths:

@@ -5,10 +5,10 @@ from itertools import accumulate
 import numpy as np
 import pandas as pd
 
-from features.simulation.emission.shown import Names, Shown, codes, conform, dates, named, times
+from features.simulation.emission.display import Display, Names, codes, conform, dates, named, times
 from features.simulation.line_book import KINDS
-from features.simulation.months import FAR, Ints, stream
-from features.simulation.rules import (
+from features.simulation.months import FAR, Ints, generator
+from features.simulation.world import (
     CURRENCIES,
     FITS,
     GRACE_DAYS,
@@ -29,41 +29,41 @@ _FIRST_HALVES = ("North", "Blue", "Silver", "Oak", "River", "Bright", "Stone", "
 _SECOND_HALVES = ("field", "works", "point", "bridge", "line", "port", "hill", "soft", "gate", "mark", "path", "forge")
 
 
-def accounts(shown: Shown) -> pd.DataFrame:
+def accounts(display: Display) -> pd.DataFrame:
     """A row an account, and one more each time its CSM changed."""
-    base = _first_rows(shown)
-    month, account = np.nonzero(_csm_changes(shown))
+    base = _first_rows(display)
+    month, account = np.nonzero(_csm_changes(display))
     later = base.iloc[account].copy()
-    days = shown.days_in(month, account, shown.stream("accounts", "change"))
-    later["csm"] = shown.csm_of(month, account)
+    days = display.days_in(month, account, display.generator("accounts", "change"))
+    later["csm"] = display.csm_of(month, account)
     later["valid_from"] = times(days * 86_400)
     return conform("accounts", pd.concat([base, later]), ["account_id", "valid_from"])
 
 
-def _csm_changes(shown: Shown) -> np.ndarray:
+def _csm_changes(display: Display) -> np.ndarray:
     """Months in which a customer of the month before and this one has another CSM."""
-    csm = shown.history.states["csm"]
-    changes = np.zeros(shown.live.shape, dtype=np.bool_)
-    changes[1:] = (csm[1:] != csm[:-1]) & shown.live[1:] & shown.live[:-1]
+    csm = display.history.states["csm"]
+    changes = np.zeros(display.live.shape, dtype=np.bool_)
+    changes[1:] = (csm[1:] != csm[:-1]) & display.live[1:] & display.live[:-1]
     return changes
 
 
-def _first_rows(shown: Shown) -> pd.DataFrame:
-    profile, rng, count = shown.history.company.profile, shown.stream("accounts"), shown.history.accounts
-    signed = shown.history.lines.groupby("account")["signed"].min().reindex(range(count)).to_numpy()
-    since = np.where(profile.joins < shown.history.first_day, profile.joins, signed)
+def _first_rows(display: Display) -> pd.DataFrame:
+    profile, rng, count = display.history.company.profile, display.generator("accounts"), display.history.accounts
+    signed = display.history.lines.groupby("account")["signed"].min().reindex(range(count)).to_numpy()
+    since = np.where(profile.joins < display.history.first_day, profile.joins, signed)
     cost = by_segment("median_acquisition_cost")[profile.segment] * np.exp(0.5 * rng.standard_normal(count))
     columns = {
-        "account_id": shown.account_ids,
+        "account_id": display.account_ids,
         "name": _account_names(rng, count),
         "segment": named([segment.name for segment in SEGMENTS], profile.segment),
         "industry": named(INDUSTRIES, profile.industry),
         "region": named(REGIONS, profile.region),
-        "csm": shown.csm_of(shown.live.argmax(axis=0), np.arange(count)),
+        "csm": display.csm_of(display.live.argmax(axis=0), np.arange(count)),
         "seller": named(_SELLERS, rng.integers(len(_SELLERS), size=count)),
         "touch_model": named(TOUCHES, profile.touch),
         "fit": named(FITS, _judged_fit(rng, profile.fit)),
-        "parent_account_id": _parents(rng, shown.account_ids),
+        "parent_account_id": _parents(rng, display.account_ids),
         "customer_since": dates(profile.joins),
         "acquisition_cost": cost.round(2),
         "valid_from": times(since.astype(np.int64) * 86_400),
@@ -95,17 +95,17 @@ def _account_names(rng: np.random.Generator, count: int) -> Names:
     return names
 
 
-def contracts(shown: Shown) -> pd.DataFrame:
+def contracts(display: Display) -> pd.DataFrame:
     """A row a contract line, as the system shows it on the last day."""
-    lines, profile = shown.history.lines, shown.history.company.profile
-    rng = shown.stream("contracts")
+    lines, profile = display.history.lines, display.history.company.profile
+    rng = display.generator("contracts")
     account = lines["account"].to_numpy()
-    discount = 0.28 * rng.random(shown.history.accounts)
-    center = rng.integers(len(_BUYING_CENTERS), size=(shown.history.accounts, len(PRODUCTS)))
+    discount = 0.28 * rng.random(display.history.accounts)
+    center = rng.integers(len(_BUYING_CENTERS), size=(display.history.accounts, len(PRODUCTS)))
     frame = pd.DataFrame(
         {
             "contract_id": codes(rng, len(lines), "C-"),
-            "account_id": shown.account_ids[account],
+            "account_id": display.account_ids[account],
             "product": named(PRODUCTS, lines["product"].to_numpy()),
             "kind": named(KINDS, lines["kind"].to_numpy()),
             "buying_center": named(_BUYING_CENTERS, center[account, lines["product"].to_numpy()]),
@@ -124,18 +124,18 @@ def contracts(shown: Shown) -> pd.DataFrame:
     return conform("contracts", frame, ["contract_id"])
 
 
-def churn_events(shown: Shown) -> pd.DataFrame:
+def churn_events(display: Display) -> pd.DataFrame:
     """Who has left by the last day, with the reason that somebody wrote down."""
-    lines, rng = shown.history.lines, shown.stream("churn_events")
+    lines, rng = display.history.lines, display.generator("churn_events")
     in_silence = (lines["ended"] == FAR) & (lines["notice"] == FAR)
     stops = lines[["ended"]].assign(scheduled=lines["ends"] + GRACE_DAYS * in_silence).min(axis=1)
     left = stops.groupby(lines["account"]).max()
-    left = left[left < shown.history.last_day]
+    left = left[left < display.history.last_day]
     account = left.index.to_numpy()
-    poor_fit = rng.random(len(left)) < 0.25 * shown.history.company.profile.fit[account]
+    poor_fit = rng.random(len(left)) < 0.25 * display.history.company.profile.fit[account]
     reason = named(_REASONS, rng.integers(len(_REASONS), size=len(left)))
     columns = {
-        "account_id": shown.account_ids[account],
+        "account_id": display.account_ids[account],
         "churned_on": dates(left.to_numpy()),
         "reason": np.where(poor_fit, "poor fit", reason),
     }
@@ -148,36 +148,36 @@ def monthly_rates(*, seed: int, last_day: int) -> pd.DataFrame:
     months = np.arange(count).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     frames = []
     for currency, usual in zip(CURRENCIES[1:], _USUAL_RATES, strict=True):
-        moves = 0.012 * stream(seed, "rates", currency).standard_normal(count)
+        moves = 0.012 * generator(seed, "rates", currency).standard_normal(count)
         away = np.fromiter(accumulate(moves, lambda before, move: 0.97 * before + move), float, count)
         frames.append(pd.DataFrame({"month": months, "currency": currency, "rate": (usual * np.exp(away)).round(6)}))
     return pd.concat(frames, ignore_index=True)
 
 
-def fx_rates(shown: Shown) -> pd.DataFrame:
+def fx_rates(display: Display) -> pd.DataFrame:
     """A row a month and foreign currency, from the month before the oldest line on."""
-    rates = monthly_rates(seed=shown.history.seed, last_day=shown.history.last_day)
-    rates = rates[rates["month"] > shown.history.lines["starts"].min() - 62]
+    rates = monthly_rates(seed=display.history.seed, last_day=display.history.last_day)
+    rates = rates[rates["month"] > display.history.lines["starts"].min() - 62]
     return conform("fx_rates", rates.assign(month=dates(rates["month"].to_numpy())), ["month", "currency"])
 
 
-def calls(shown: Shown) -> pd.DataFrame:
+def calls(display: Display) -> pd.DataFrame:
     """Each quarter, and more so before a term ends, somebody says what will become of the account."""
-    history, rng = shown.history, shown.stream("calls")
+    history, rng = display.history, display.generator("calls")
     due = history.states["ends"] - history.edges[1:, None]
     chance = np.where((due > 0) & (due < 100), 0.45, 0.08)
-    month, account = np.nonzero(shown.live & (rng.random(shown.live.shape) < chance))
-    days = shown.days_in(month, account, rng)
-    feeling = shown.state("view")[month, account] + 0.8 * rng.standard_normal(len(month)) - 0.4
+    month, account = np.nonzero(display.live & (rng.random(display.live.shape) < chance))
+    days = display.days_in(month, account, rng)
+    feeling = display.state("view")[month, account] + 0.8 * rng.standard_normal(len(month)) - 0.4
     outcome = np.digitize(feeling, [-1.9, 1.5, 2.1])
     amount = history.states["mrr"][month, account] * 12 / 100
     by_seller = rng.random(len(month)) < 0.35
     seller = named(_SELLERS, rng.integers(len(_SELLERS), size=len(month)))
     frame = pd.DataFrame(
         {
-            "account_id": shown.account_ids[account],
+            "account_id": display.account_ids[account],
             "called_on": dates(days),
-            "called_by": np.where(by_seller, seller, shown.csm_of(month, account)),
+            "called_by": np.where(by_seller, seller, display.csm_of(month, account)),
             "outcome": named(("expand", "renew", "contract", "churn"), outcome),
             "amount": (amount * np.array([1.15, 1.0, 0.8, 0.0])[outcome]).round(2),
         }

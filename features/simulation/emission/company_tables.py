@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from features.simulation.emission import commercial, relations
+from features.simulation.emission.display import Display
 from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
-from features.simulation.emission.shown import Shown
 from features.simulation.history import record_history
 
-_SMALL_TABLES: dict[str, Callable[[Shown], pd.DataFrame]] = {
+_SMALL_TABLES: dict[str, Callable[[Display], pd.DataFrame]] = {
     "accounts": commercial.accounts,
     "contracts": commercial.contracts,
     "csm_actions": relations.csm_actions,
@@ -46,16 +46,16 @@ def simulate(*, accounts: int, months: int, ends_on: date, seed: int) -> dict[st
     ValueError
         Fewer than one account or month, or an `ends_on` after the 28th.
     """
-    shown = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed)
-    tables = {name: make(shown) for name, make in _SMALL_TABLES.items()}
-    return tables | {"usage": pd.concat(list(usage_by_month(shown)), ignore_index=True)}
+    display = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed)
+    tables = {name: make(display) for name, make in _SMALL_TABLES.items()}
+    return tables | {"usage": pd.concat(list(usage_by_month(display)), ignore_index=True)}
 
 
-def _live(*, accounts: int, months: int, ends_on: date, seed: int) -> Shown:
+def _live(*, accounts: int, months: int, ends_on: date, seed: int) -> Display:
     for name, value in (("accounts", accounts), ("months", months)):
         if value < 1:
             raise ValueError(f"{name} is {value}: a simulated company needs at least 1")
-    return Shown(record_history(accounts=accounts, months=months, ends_on=ends_on, seed=seed))
+    return Display(record_history(accounts=accounts, months=months, ends_on=ends_on, seed=seed))
 
 
 def write_company(folder: Path, *, accounts: int, months: int, ends_on: date, seed: int) -> None:
@@ -68,6 +68,6 @@ def write_company(folder: Path, *, accounts: int, months: int, ends_on: date, se
     FileExistsError
         The folder holds something else than an earlier company.
     """
-    shown = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed)
-    tables: dict[str, Iterable[pd.DataFrame]] = {name: [make(shown)] for name, make in _SMALL_TABLES.items()}
-    write_tables(folder, tables | {"usage": usage_by_month(shown)})
+    display = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed)
+    tables: dict[str, Iterable[pd.DataFrame]] = {name: [make(display)] for name, make in _SMALL_TABLES.items()}
+    write_tables(folder, tables | {"usage": usage_by_month(display)})

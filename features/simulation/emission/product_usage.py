@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.simulation.emission.shown import Shown, codes, dates, times
+from features.simulation.emission.display import Display, codes, dates, times
 from features.simulation.months import Floats, Ints
 from features.simulation.state import expit
 
@@ -34,65 +34,65 @@ class _Users:
     adopted: Ints
 
 
-def usage_by_month(shown: Shown) -> Iterator[pd.DataFrame]:
+def usage_by_month(display: Display) -> Iterator[pd.DataFrame]:
     """The usage of each month, sorted by account, day, user and feature."""
-    users = _users(shown)
-    for month in range(shown.history.months):
-        yield _usage_of(shown, users, month)
+    users = _users(display)
+    for month in range(display.history.months):
+        yield _usage_of(display, users, month)
 
 
-def _users(shown: Shown) -> _Users:
-    rng = shown.stream("users")
-    adoption = expit(0.9 + 0.5 * shown.state("health") + 0.6 * shown.state("growth"))
-    enrolled = np.clip(np.ceil(shown.state("seats") * adoption), 1, _MOST_USERS).astype(np.int64)
-    offset = np.concatenate([[0], np.cumsum(np.where(shown.live, enrolled, 0).max(axis=0))])
+def _users(display: Display) -> _Users:
+    rng = display.generator("users")
+    adoption = expit(0.9 + 0.5 * display.state("health") + 0.6 * display.state("growth"))
+    enrolled = np.clip(np.ceil(display.state("seats") * adoption), 1, _MOST_USERS).astype(np.int64)
+    offset = np.concatenate([[0], np.cumsum(np.where(display.live, enrolled, 0).max(axis=0))])
     ids = codes(rng, int(offset[-1]), "U-")
-    joins, count = shown.history.company.profile.joins, shown.history.accounts
+    joins, count = display.history.company.profile.joins, display.history.accounts
     wait = rng.exponential(60.0, (count, len(FEATURES))) / _POPULARITY
     return _Users(
         offset=offset,
         keenness=rng.standard_normal(len(ids)).astype(np.float32),
         ids=pd.Index(ids),
-        account_ids=pd.Index(shown.account_ids),
+        account_ids=pd.Index(display.account_ids),
         rank=np.argsort(np.argsort(ids)),
         enrolled=enrolled,
         adopted=(joins[:, None] + wait).astype(np.int64),
     )
 
 
-def _usage_of(shown: Shown, users: _Users, month: int) -> pd.DataFrame:
-    rng = shown.stream("usage", month)
-    live = np.flatnonzero(shown.live[month])
+def _usage_of(display: Display, users: _Users, month: int) -> pd.DataFrame:
+    rng = display.generator("usage", month)
+    live = np.flatnonzero(display.live[month])
     size = users.enrolled[month, live]
     cell = np.repeat(np.arange(len(live)), size)
     user = np.repeat(users.offset[live] - np.cumsum(size) + size, size) + np.arange(len(cell))
-    which, day = _active_days(shown, users, month, live, cell, user, rng)
-    row, feature = _features_used(shown, users, month, live, cell[which], rng)
-    return _sorted(shown, users, live[cell[which[row]]], day[row], user[which[row]], feature, rng)
+    which, day = _active_days(display, users, month, live, cell, user, rng)
+    row, feature = _features_used(display, users, month, live, cell[which], rng)
+    return _sorted(display, users, live[cell[which[row]]], day[row], user[which[row]], feature, rng)
 
 
 def _active_days(
-    shown: Shown, users: _Users, month: int, live: Ints, cell: Ints, user: Ints, rng: np.random.Generator
+    display: Display, users: _Users, month: int, live: Ints, cell: Ints, user: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
     """Which user was active on which day (day numbers)."""
-    days = np.arange(shown.history.edges[month], shown.history.edges[month + 1])
+    days = np.arange(display.history.edges[month], display.history.edges[month + 1])
     weekend = ((days + 3) % 7) >= 5
-    health = shown.state("health")[month, live]
+    health = display.state("health")[month, live]
     chance = expit(-2.65 + 0.55 * health[cell] + 0.8 * users.keenness[user]).astype(np.float32)
-    within = days >= shown.live_from[month, live, None]
-    within &= days < shown.live_until[month, live, None]
+    within = days >= display.live_from[month, live, None]
+    within &= days < display.live_until[month, live, None]
     weight = np.where(weekend, 0.2, 1.25).astype(np.float32) * within
     which, position = np.nonzero(rng.random((len(cell), len(days)), dtype=np.float32) < chance[:, None] * weight[cell])
     return which, days[position]
 
 
 def _features_used(
-    shown: Shown, users: _Users, month: int, live: Ints, cell: Ints, rng: np.random.Generator
+    display: Display, users: _Users, month: int, live: Ints, cell: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
     """Which active day saw which features: at least the first one."""
-    health = shown.state("health")[month, live, None]
+    health = display.state("health")[month, live, None]
     breadth: Floats = _POPULARITY * expit(0.9 + 0.7 * health) * 1.25
-    chance = np.where(users.adopted[live] < shown.history.edges[month + 1], breadth, 0.0).astype(np.float32)
+    chance = np.where(users.adopted[live] < display.history.edges[month + 1], breadth, 0.0).astype(np.float32)
     used = rng.random((len(cell), len(FEATURES)), dtype=np.float32) < chance[cell]
     used[~used.any(axis=1), 0] = True
     row, feature = np.nonzero(used)
@@ -100,12 +100,12 @@ def _features_used(
 
 
 def _sorted(
-    shown: Shown, users: _Users, account: Ints, day: Ints, user: Ints, feature: Ints, rng: np.random.Generator
+    display: Display, users: _Users, account: Ints, day: Ints, user: Ints, feature: Ints, rng: np.random.Generator
 ) -> pd.DataFrame:
     quantity = 1 + rng.poisson(_MEAN_EXTRA[feature])
-    recorded = shown.recorded(day, rng)
+    recorded = display.recorded(day, rng)
     order = np.lexsort((feature, users.rank[user], day, account))
-    order = order[recorded[order] < shown.history.last_day * 86_400]
+    order = order[recorded[order] < display.history.last_day * 86_400]
     return pd.DataFrame(
         {
             "account_id": _category(account[order], users.account_ids),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features.simulation.emission.shown import Names, Shown, codes, conform, dates, named, times
+from features.simulation.emission.display import Display, Names, codes, conform, dates, named, times
 from features.simulation.months import FAR, Bools, Floats, Ints
 from features.simulation.state import expit
 
@@ -23,27 +23,27 @@ class _Cells(NamedTuple):
     account: Ints
 
 
-def csm_actions(shown: Shown) -> pd.DataFrame:
+def csm_actions(display: Display) -> pd.DataFrame:
     """What the CSMs did, and what they had planned and missed."""
-    rng, history = shown.stream("csm_actions"), shown.history
+    rng, history = display.generator("csm_actions"), display.history
     actions = history.company.rules.actions
     done, missed = history.states["done"], history.states["missed"]
-    month, account, action = np.nonzero((done | missed) & shown.live[:, :, None])
+    month, account, action = np.nonzero((done | missed) & display.live[:, :, None])
     held = done[month, account, action]
-    days = shown.days_in(month, account, rng)
+    days = display.days_in(month, account, rng)
     slip = np.where(held & (rng.random(len(days)) < 0.3), 1 + rng.integers(0, 10, len(days)), 0)
     columns = {
-        "account_id": shown.account_ids[account],
+        "account_id": display.account_ids[account],
         "acted_on": dates(days),
         "action": named([each.name for each in actions], action),
         "process": named([each.process for each in actions], action),
         "playbook": named([each.playbook for each in actions], action),
-        "csm": shown.csm_of(month, account),
+        "csm": display.csm_of(month, account),
         "status": np.where(held, "done", "missed"),
         "planned_on": dates(days - slip),
-        "recorded_at": times(shown.recorded(days, rng, _LATE_REPORTS)),
+        "recorded_at": times(display.recorded(days, rng, _LATE_REPORTS)),
     }
-    return conform("csm_actions", shown.known(pd.DataFrame(columns)), ["account_id", "acted_on", "action"])
+    return conform("csm_actions", display.known_rows(pd.DataFrame(columns)), ["account_id", "acted_on", "action"])
 
 
 # ---------------------------------------------------------------------------------------------- goals
@@ -54,44 +54,44 @@ _GOAL_TEXTS = {
 }
 
 
-def goals(shown: Shown) -> pd.DataFrame:
+def goals(display: Display) -> pd.DataFrame:
     """Each account's goals for first value and for twelve months."""
-    frames = [_first_value(shown), _twelve_month(shown)]
+    frames = [_first_value(display), _twelve_month(display)]
     return conform("goals", pd.concat(frames, ignore_index=True), ["account_id", "horizon"])
 
 
-def _first_value(shown: Shown) -> pd.DataFrame:
-    rng, profile = shown.stream("goals", "first value"), shown.history.company.profile
-    count = shown.history.accounts
+def _first_value(display: Display) -> pd.DataFrame:
+    rng, profile = display.generator("goals", "first value"), display.history.company.profile
+    count = display.history.accounts
     planned = np.array([60, 90, 120])[profile.segment]
     needed = 0.85 * planned * np.exp(-0.35 * profile.level + 0.45 * rng.standard_normal(count))
     achieved = np.where(rng.random(count) < 0.95, profile.joins + np.maximum(needed, 3).astype(np.int64), FAR)
-    return _goals(shown, rng, "first_value", profile.joins, profile.joins + planned, achieved)
+    return _goals(display, rng, "first_value", profile.joins, profile.joins + planned, achieved)
 
 
-def _twelve_month(shown: Shown) -> pd.DataFrame:
-    rng, profile = shown.stream("goals", "twelve months"), shown.history.company.profile
-    count = shown.history.accounts
+def _twelve_month(display: Display) -> pd.DataFrame:
+    rng, profile = display.generator("goals", "twelve months"), display.history.company.profile
+    count = display.history.accounts
     set_on = profile.joins + rng.integers(10, 60, count)
     reached = rng.random(count) < expit(0.7 + 1.1 * profile.level)
     achieved = np.where(reached, profile.joins + rng.integers(200, 430, count), FAR)
-    return _goals(shown, rng, "twelve_month", set_on, profile.joins + 365, achieved)
+    return _goals(display, rng, "twelve_month", set_on, profile.joins + 365, achieved)
 
 
 def _goals(
-    shown: Shown, rng: np.random.Generator, horizon: str, set_on: Ints, due_on: Ints, achieved: Ints
+    display: Display, rng: np.random.Generator, horizon: str, set_on: Ints, due_on: Ints, achieved: Ints
 ) -> pd.DataFrame:
-    until = shown.history.company.state.until
-    rows = np.flatnonzero((set_on < shown.history.last_day) & (set_on < until))
+    until = display.history.company.state.until
+    rows = np.flatnonzero((set_on < display.history.last_day) & (set_on < until))
     reached = np.where(achieved < until, achieved, FAR)
     texts = _GOAL_TEXTS[horizon]
     columns = {
-        "account_id": shown.account_ids[rows],
+        "account_id": display.account_ids[rows],
         "goal": named(texts, rng.integers(len(texts), size=len(rows))),
         "horizon": horizon,
         "set_on": dates(set_on[rows]),
         "due_on": dates(due_on[rows]),
-        "achieved_on": shown.past(reached[rows]),
+        "achieved_on": display.past(reached[rows]),
     }
     return pd.DataFrame(columns)
 
@@ -99,47 +99,47 @@ def _goals(
 # ---------------------------------------------------------------------------------------------- contacts
 
 
-def contacts(shown: Shown) -> pd.DataFrame:
+def contacts(display: Display) -> pd.DataFrame:
     """People on both sides; champions and sponsors come and go as they do in the company's hidden life."""
-    people = pd.concat([_comers_and_goers(shown), _steady(shown)], ignore_index=True)
-    people = people[people["joined"] < shown.history.last_day]
+    people = pd.concat([_comers_and_goers(display), _steady(display)], ignore_index=True)
+    people = people[people["joined"] < display.history.last_day]
     columns = {
-        "contact_id": codes(shown.stream("contact ids"), len(people), "P-"),
-        "account_id": shown.account_ids[people["account"].to_numpy()],
+        "contact_id": codes(display.generator("contact ids"), len(people), "P-"),
+        "account_id": display.account_ids[people["account"].to_numpy()],
         "role": people["role"].to_numpy(),
         "side": people["side"].to_numpy(),
         "joined_on": dates(people["joined"].to_numpy()),
-        "left_on": shown.past(people["left"].to_numpy()),
+        "left_on": display.past(people["left"].to_numpy()),
     }
     return conform("contacts", pd.DataFrame(columns), ["account_id", "contact_id"])
 
 
-def _comers_and_goers(shown: Shown) -> pd.DataFrame:
+def _comers_and_goers(display: Display) -> pd.DataFrame:
     frames = []
     for state, role in (("champion", "champion"), ("sponsor", "executive_sponsor")):
-        present = shown.history.states[state] & shown.live
-        frames.append(_stays(shown, present, shown.stream("contacts", role)).assign(role=role, side="customer"))
+        present = display.history.states[state] & display.live
+        frames.append(_stays(display, present, display.generator("contacts", role)).assign(role=role, side="customer"))
     return pd.concat(frames, ignore_index=True)
 
 
-def _stays(shown: Shown, present: Bools, rng: np.random.Generator) -> pd.DataFrame:
+def _stays(display: Display, present: Bools, rng: np.random.Generator) -> pd.DataFrame:
     """Unbroken stays of a person in a role; who is there when the customer goes has no leaving day."""
     padded = np.pad(present.T.astype(np.int8), ((0, 0), (1, 1)))
     change = np.diff(padded, axis=1)
     account, start = np.nonzero(change == 1)
     stop = np.nonzero(change == -1)[1]
-    first_month = shown.live.argmax(axis=0)[account]
-    joined = shown.days_in(start, account, rng)
-    joined = np.where(start == first_month, shown.history.company.profile.joins[account], joined)
-    inside = np.minimum(stop, shown.history.months - 1)
-    leaves = (stop < shown.history.months) & shown.live[inside, account]
-    left = np.where(leaves, shown.days_in(inside, account, rng), FAR)
+    first_month = display.live.argmax(axis=0)[account]
+    joined = display.days_in(start, account, rng)
+    joined = np.where(start == first_month, display.history.company.profile.joins[account], joined)
+    inside = np.minimum(stop, display.history.months - 1)
+    leaves = (stop < display.history.months) & display.live[inside, account]
+    left = np.where(leaves, display.days_in(inside, account, rng), FAR)
     return pd.DataFrame({"account": account, "joined": joined, "left": left})
 
 
-def _steady(shown: Shown) -> pd.DataFrame:
+def _steady(display: Display) -> pd.DataFrame:
     """Decision-makers, users and the vendor's own people, whose coming and going says little."""
-    rng, profile = shown.stream("contacts", "steady"), shown.history.company.profile
+    rng, profile = display.generator("contacts", "steady"), display.history.company.profile
     kinds = (("decision_maker", "customer", 1.0, 0.5), ("user", "customer", 1.6, 1.6), ("csm", "vendor", 1.0, 0.0))
     frames = []
     for role, side, base, more in (*kinds, ("executive_sponsor", "vendor", 0.15, 0.35)):
@@ -148,7 +148,7 @@ def _steady(shown: Shown) -> pd.DataFrame:
         account = np.repeat(np.arange(len(number)), number.astype(np.int64))
         joined = profile.joins[account] + rng.exponential(90, len(account)).astype(np.int64)
         left = joined + 1 + rng.exponential(1500, len(account)).astype(np.int64)
-        left = np.where(left < shown.history.company.state.until[account], left, FAR)
+        left = np.where(left < display.history.company.state.until[account], left, FAR)
         frames.append(pd.DataFrame({"account": account, "joined": joined, "left": left, "role": role, "side": side}))
     return pd.concat(frames, ignore_index=True)
 
@@ -179,44 +179,44 @@ _KINDS = (
 )
 
 
-def engagement(shown: Shown) -> pd.DataFrame:
+def engagement(display: Display) -> pd.DataFrame:
     """Meetings, e-mails, training, community and the like."""
-    rng = shown.stream("engagement")
-    people = contacts(shown)
+    rng = display.generator("engagement")
+    people = contacts(display)
     frames = []
     for kind in _KINDS:
-        cells = _events(shown, rng, _engagement_rate(shown, kind))
-        days = shown.days_in(*cells, rng)
+        cells = _events(display, rng, _engagement_rate(display, kind))
+        days = display.days_in(*cells, rng)
         columns = {
-            "account_id": shown.account_ids[cells.account],
+            "account_id": display.account_ids[cells.account],
             "happened_on": dates(days),
             "kind": kind.name,
-            "contact_id": _someone(shown, people, cells.account, days, rng),
+            "contact_id": _someone(display, people, cells.account, days, rng),
         }
         frames.append(pd.DataFrame(columns))
     return conform("engagement", pd.concat(frames, ignore_index=True), ["account_id", "happened_on", "kind"])
 
 
-def _engagement_rate(shown: Shown, kind: _Kind) -> Floats:
-    moved = kind.by_health * shown.state("health") + kind.by_care * shown.state("care")
-    moved = moved + kind.by_view * np.clip(shown.state("view"), -3, 3)
-    touch = np.array([1.7, 1.0, 0.5])[shown.history.company.profile.touch]
+def _engagement_rate(display: Display, kind: _Kind) -> Floats:
+    moved = kind.by_health * display.state("health") + kind.by_care * display.state("care")
+    moved = moved + kind.by_view * np.clip(display.state("view"), -3, 3)
+    touch = np.array([1.7, 1.0, 0.5])[display.history.company.profile.touch]
     rate: Floats = kind.rate * touch * np.exp(moved)
     return rate
 
 
-def _events(shown: Shown, rng: np.random.Generator, rate: Floats) -> _Cells:
+def _events(display: Display, rng: np.random.Generator, rate: Floats) -> _Cells:
     """Events of a Poisson process in each month that the account is a customer in."""
-    number = rng.poisson(np.where(shown.live, rate, 0.0))
+    number = rng.poisson(np.where(display.live, rate, 0.0))
     month, account = np.nonzero(number)
     times_each = number[month, account]
     return _Cells(np.repeat(month, times_each), np.repeat(account, times_each))
 
 
-def _someone(shown: Shown, people: pd.DataFrame, account: Ints, days: Ints, rng: np.random.Generator) -> Names:
+def _someone(display: Display, people: pd.DataFrame, account: Ints, days: Ints, rng: np.random.Generator) -> Names:
     """A customer's contact who is there on the day, or nobody in particular."""
     customers = people[people["side"] == "customer"]
-    first = np.searchsorted(customers["account_id"].to_numpy(dtype=object), shown.account_ids)
+    first = np.searchsorted(customers["account_id"].to_numpy(dtype=object), display.account_ids)
     number = np.diff(np.append(first, len(customers)))
     picked = first[account] + (rng.random(len(account)) * number[account]).astype(np.int64)
     picked = np.minimum(picked, len(customers) - 1)
@@ -232,30 +232,30 @@ def _someone(shown: Shown, people: pd.DataFrame, account: Ints, days: Ints, rng:
 # ---------------------------------------------------------------------------------------------- tickets and surveys
 
 
-def tickets(shown: Shown) -> pd.DataFrame:
+def tickets(display: Display) -> pd.DataFrame:
     """Support tickets: more, and more severe, where health is low."""
-    rng, health = shown.stream("tickets"), shown.state("health")
-    base = np.array([0.22, 0.5, 1.1])[shown.history.company.profile.segment]
-    cells = _events(shown, rng, base * np.exp(-0.4 * health))
+    rng, health = display.generator("tickets"), display.state("health")
+    base = np.array([0.22, 0.5, 1.1])[display.history.company.profile.segment]
+    cells = _events(display, rng, base * np.exp(-0.4 * health))
     felt = health[cells]
     severity = np.digitize(rng.standard_normal(len(felt)) - 0.35 * felt, [0.0, 1.0, 1.9])
-    opened = shown.days_in(*cells, rng) * _DAY + rng.integers(6 * 3600, 20 * 3600, len(felt))
+    opened = display.days_in(*cells, rng) * _DAY + rng.integers(6 * 3600, 20 * 3600, len(felt))
     hours = 5 * np.exp(0.8 * rng.standard_normal(len(felt)) - 0.45 * severity - 0.15 * felt)
     answered = opened + (hours * 3600).astype(np.int64) + 60
     days = 2.2 * np.exp(0.9 * rng.standard_normal(len(felt)) - 0.2 * felt)
     resolved = np.where(rng.random(len(felt)) < 0.97, answered + (days * _DAY).astype(np.int64) + 60, FAR * _DAY)
     columns = {
-        "account_id": shown.account_ids[cells.account],
+        "account_id": display.account_ids[cells.account],
         "opened_at": times(opened),
-        "first_response_at": _past_times(shown, answered),
-        "resolved_at": _past_times(shown, resolved),
+        "first_response_at": _past_times(display, answered),
+        "resolved_at": _past_times(display, resolved),
         "severity": named(_SEVERITIES, severity),
     }
     return conform("tickets", pd.DataFrame(columns), ["account_id", "opened_at"])
 
 
-def _past_times(shown: Shown, seconds: Ints) -> np.ndarray:
-    return np.where(seconds < shown.history.last_day * _DAY, times(seconds), np.datetime64("NaT", "s"))
+def _past_times(display: Display, seconds: Ints) -> np.ndarray:
+    return np.where(seconds < display.history.last_day * _DAY, times(seconds), np.datetime64("NaT", "s"))
 
 
 class _Survey(NamedTuple):
@@ -277,27 +277,27 @@ _SURVEYS = (
 )
 
 
-def surveys(shown: Shown) -> pd.DataFrame:
+def surveys(display: Display) -> pd.DataFrame:
     """Answers to surveys; the unhappy answer less often."""
-    frames = [_answers(shown, survey) for survey in _SURVEYS]
-    found = shown.known(pd.concat(frames, ignore_index=True))
-    return conform("surveys", found, ["account_id", "responded_on", "kind", "score"])
+    frames = [_answers(display, survey) for survey in _SURVEYS]
+    answers = display.known_rows(pd.concat(frames, ignore_index=True))
+    return conform("surveys", answers, ["account_id", "responded_on", "kind", "score"])
 
 
-def _answers(shown: Shown, survey: _Survey) -> pd.DataFrame:
-    rng, health = shown.stream("surveys", survey.kind), shown.state("health")
-    size = np.array([0.7, 1.0, 1.7])[shown.history.company.profile.segment]
-    cells = _events(shown, rng, survey.monthly * size * 1.4 * expit(0.9 + 0.4 * health))
+def _answers(display: Display, survey: _Survey) -> pd.DataFrame:
+    rng, health = display.generator("surveys", survey.kind), display.state("health")
+    size = np.array([0.7, 1.0, 1.7])[display.history.company.profile.segment]
+    cells = _events(display, rng, survey.monthly * size * 1.4 * expit(0.9 + 0.4 * health))
     role = rng.choice(len(_ROLES), size=len(cells.month), p=[0.28, 0.22, 0.5])
     felt = survey.by_health * (health[cells] + np.array([-0.25, 0.35, 0.0])[role])
     score = np.rint(survey.center + felt + survey.noise * rng.standard_normal(len(role)))
-    days = shown.days_in(*cells, rng)
+    days = display.days_in(*cells, rng)
     columns = {
-        "account_id": shown.account_ids[cells.account],
+        "account_id": display.account_ids[cells.account],
         "responded_on": dates(days),
         "kind": survey.kind,
         "score": np.clip(score, survey.lowest, survey.highest),
         "respondent_role": named(_ROLES, role),
-        "recorded_at": times(shown.recorded(days, rng, _LATE_REPORTS)),
+        "recorded_at": times(display.recorded(days, rng, _LATE_REPORTS)),
     }
     return pd.DataFrame(columns)

@@ -17,7 +17,7 @@ import pytest
 import params
 from features.asof.view import AsOf
 from features.families import catalogue
-from features.snapshots.store import build
+from features.snapshots.building import build
 from params import Budget
 
 DATES = [
@@ -506,10 +506,10 @@ WRONG = {
     "oldest day of a user": ("MIN(p.reach)", "MAX(p.reach)", "active_users_28d"),
     "users count once a day": ("a.thing, p.k", "a.thing, p.k, p.reach", "active_users_28d", r"MIN\(p\.reach\)"),
     "days count once a word": ("CAST(BIT_COUNT(BIT_OR(days", "CAST(SUM(BIT_COUNT(days", "active_days_28d"),
-    "days of other segments taken for the same": (
+    "days of other slices taken for the same": (
         "s.days >> CAST(p.shift", "s.days >> CAST(0 * p.shift", "active_days_28d",
     ),
-    "newest day of a segment taken for its last": ("BIT_COUNT((days & -days) - 1)", "0", "days_since_usage"),
+    "newest day of a slice taken for its last": ("BIT_COUNT((days & -days) - 1)", "0", "days_since_usage"),
     "days not shifted": ("a.days >> CAST(p.shift", "a.days >> CAST(0 * p.shift", "days_per_user_28d"),
     "days of one arrival only": ("BIT_OR(a.days >>", "MAX(a.days >>", "days_per_user_28d"),
     "days counted back from another day": ("s.t AS kv_t", "s.t - 5 AS kv_t", "days_per_user_28d"),

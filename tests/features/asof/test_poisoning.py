@@ -18,7 +18,7 @@ import pytest
 import params
 from features.families import catalogue
 from features.revenue import cohort_paths
-from features.snapshots.store import build
+from features.snapshots.building import build
 from features.tables.checked import Tables
 from params import Budget
 

@@ -7,7 +7,7 @@ import sqlglot
 
 import params
 from features.engines.dialects import EMITTED, NotPortable, parse, translate
-from features.snapshots.store import script
+from features.snapshots.script import script
 from features.tables.checked import Tables
 
 

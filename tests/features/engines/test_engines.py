@@ -27,7 +27,8 @@ from features.engines.lite import Lite
 from features.engines.postgres import Postgres
 from features.engines.spark import Spark
 from features.inputs.load import Loaded, load_tables
-from features.snapshots.store import LiveSnapshots, Snapshots, build
+from features.snapshots.building import Snapshots, build
+from features.snapshots.live import LiveSnapshots
 from features.tables import contract
 from features.tables.contract import Type
 from features.tables.problems import BadInput

@@ -11,7 +11,7 @@ import pytest
 
 import params
 from features.families import catalogue
-from features.snapshots.store import build
+from features.snapshots.building import build
 from features.tables import contract
 from params import Budget
 

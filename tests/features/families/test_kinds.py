@@ -10,8 +10,9 @@ import pytest
 import params
 from features.families import catalogue, kinds
 from features.families.feature import Feature
-from features.families.kinds import Measure, Stream, Value
-from features.snapshots.store import build
+from features.families.kinds import Value
+from features.families.parts import Measure, Stream
+from features.snapshots.building import build
 from features.tables.sql import later_of
 from params import Budget
 
@@ -105,7 +106,7 @@ KINDS = {
     "flag_of, not so": (kinds.flag_of("{} > 4", kinds.count(USE, 14)), 0),
     "value": (kinds.value("{} - {}", kinds.count(USE, 21), kinds.count(USE, 7)), 2),
     "level": (kinds.level(365), 12_000.0),
-    "known": (kinds.known("arr_cents"), 12_000),
+    "known": (kinds.spine_column("arr_cents"), 12_000),
     "of_lines": (kinds.of_lines("n", "COUNT(*)"), 1),
     "of_steps": (kinds.of_steps("n", "SUM(1)"), 1),
 }  # fmt: skip
@@ -272,7 +273,7 @@ def test_what_a_value_needs_and_how_far_it_looks_back_come_from_its_parts() -> N
     assert value.window_days == 28
     assert kinds.adopted(USE, "feature", 28, before=90).window_days == 118
     assert kinds.windowed_sum(USED, 7, ago=21).window_days == 28
-    assert kinds.known("seats", "contracts.seats") == Value("seats", needs=("contracts.seats",))
+    assert kinds.spine_column("seats", "contracts.seats") == Value("seats", needs=("contracts.seats",))
     assert kinds.rank_among_peers(kinds.count(USE, 7)).needs == ("usage.used_on", "accounts.segment")
 
 

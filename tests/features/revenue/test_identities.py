@@ -270,7 +270,7 @@ def test_cohort_paths_are_those_of_the_slow_loop(
     own = {account: [line for line in lines if line.account_id == account] for account in accounts_of(lines)}
     expected = np.array([slow_path(own[account], as_of, grace, reactivation, known_by) for account, as_of in members])
     np.testing.assert_array_equal(paths.arr, np.column_stack([cohort["arr"], expected[:, 1:, 0]]))
-    np.testing.assert_array_equal(paths.streams, expected[:, :, 1])
+    np.testing.assert_array_equal(paths.subscriptions, expected[:, :, 1])
 
 
 def told_late(line: Line, u: int, lines: list[Line], grace: int) -> bool:
@@ -280,7 +280,7 @@ def told_late(line: Line, u: int, lines: list[Line], grace: int) -> bool:
     return line.starts < line.ends <= u < line.notice < line.ends + grace
 
 
-def streams_on(lines: list[Line], u: int, grace: int) -> float:
+def subscriptions_on(lines: list[Line], u: int, grace: int) -> float:
     """How many products and buying centres are paid for; NaN where a line names neither."""
     paid = {(line.product, line.center) for line in lines if line.mrr > 0 and active(line, u, lines, grace)}
     return np.nan if (None, None) in paid else len(paid)
@@ -299,8 +299,8 @@ def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known
         counts = unbroken or reactivation == "include"
         then = in_hindsight(own, instant, known_by)
         cents = arr_on(then, instant, grace, rate_on(number(as_of))) if counts else 0
-        streams = streams_on(then, instant, grace) if counts else 0
-        path.append((cents / 100, streams) if instant <= known_by else (np.nan, np.nan))
+        subscriptions = subscriptions_on(then, instant, grace) if counts else 0
+        path.append((cents / 100, subscriptions) if instant <= known_by else (np.nan, np.nan))
     return path
 
 

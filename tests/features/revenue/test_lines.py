@@ -265,19 +265,19 @@ MORE = {"starts_on": "2024-03-10", "mrr": 50.0}
         ),
     ],
 )
-def test_streams_are_the_products_and_buying_centres_paid_for(
+def test_subscriptions_are_the_products_and_buying_centres_paid_for(
     lines: list[dict[str, Any]], known_by: str, expected: list[float | None], tmp_path: Path
 ) -> None:
-    found = cohort_paths(store(tmp_path, lines), ["2024-02-01"], known_by, months=3).streams
+    found = cohort_paths(store(tmp_path, lines), ["2024-02-01"], known_by, months=3).subscriptions
     np.testing.assert_array_equal(found, [np.array(expected, dtype=float)])
 
 
-def test_contracts_without_the_columns_tell_no_streams(tmp_path: Path) -> None:
+def test_contracts_without_the_columns_tell_no_subscriptions(tmp_path: Path) -> None:
     line = {"contract_id": "c", "account_id": "a", "starts_on": "2024-01-01", "mrr": 100.0}
     frames = {"accounts": pd.DataFrame({"account_id": ["a"]}), "contracts": pd.DataFrame([line])}
     tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=date(2026, 1, 1))
     found = cohort_paths(tables, ["2024-02-01"], "2024-06-01", months=2)
-    np.testing.assert_array_equal(found.streams, [[np.nan] * 3])
+    np.testing.assert_array_equal(found.subscriptions, [[np.nan] * 3])
     np.testing.assert_array_equal(found.arr, [[7, 1200, 1200]])
 
 

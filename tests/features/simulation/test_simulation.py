@@ -17,14 +17,14 @@ from features.revenue import arr_by_account
 from features.simulation import simulate, write_company
 from features.simulation.emission import relations
 from features.simulation.emission.commercial import contracts
+from features.simulation.emission.display import Display, account_ids
 from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
-from features.simulation.emission.shown import Shown, account_ids
 from features.simulation.history import History, live_through, record_history, start_company
-from features.simulation.line_book import Ledger
+from features.simulation.line_book import LineBook
 from features.simulation.months import add_months, as_date
-from features.simulation.rules import RULES, SEGMENTS, Action, Rules
 from features.simulation.state import mrr_at
+from features.simulation.world import RULES, SEGMENTS, Action, Rules
 from features.tables import contract
 from params import Budget
 
@@ -184,11 +184,11 @@ def worlds() -> list[tuple[np.ndarray, np.ndarray]]:
     found = []
     for seed in range(4):
         company, edges = start_company(
-            accounts=1500, months=36, ends_on=ENDS_ON, seed=seed, rules=RULES, ledger=Ledger()
+            accounts=1500, months=36, ends_on=ENDS_ON, seed=seed, rules=RULES, line_book=LineBook()
         )
         mrr = [mrr_at(company.state, int(edges[0]))]
         for month in range(36):
-            live_through(company, edges, month, seed, Ledger())
+            live_through(company, edges, month, seed, LineBook())
             mrr.append(mrr_at(company.state, int(edges[month + 1])))
         found.append((np.array(mrr, dtype=float), company.profile.segment))
     return found
@@ -237,10 +237,10 @@ def test_arr_of_the_hidden_state_is_what_the_revenue_arithmetic_finds_in_the_tab
     frames = {name: frames[name] for name in ("accounts", "contracts", "fx_rates")}
     tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=ENDS_ON)
     world = {"accounts": 300, "months": 36, "ends_on": ENDS_ON, "seed": 3}
-    company, edges = start_company(**world, rules=RULES, ledger=Ledger())  # type: ignore[arg-type]
+    company, edges = start_company(**world, rules=RULES, line_book=LineBook())  # type: ignore[arg-type]
     hidden = []
     for month in range(36):
-        live_through(company, edges, month, 3, Ledger())
+        live_through(company, edges, month, 3, LineBook())
         hidden.append(mrr_at(company.state, int(edges[month + 1])))
     rules = params.load().revenue
     found = arr_by_account(
@@ -253,15 +253,15 @@ def test_arr_of_the_hidden_state_is_what_the_revenue_arithmetic_finds_in_the_tab
     ).pivot(index="instant", columns="account_id", values="arr")
     rates = frames["fx_rates"].loc[frames["fx_rates"]["month"] == "2025-01-01"].set_index("currency")["rate"]
     rate = np.array([1.0, rates["EUR"], rates["GBP"]])[company.profile.currency]
-    shown = found.reindex(columns=account_ids(3, 300)).fillna(0.0).to_numpy()
-    np.testing.assert_allclose(np.array(hidden) * 0.12 * rate, shown, rtol=0, atol=0.03)
+    arr = found.reindex(columns=account_ids(3, 300)).fillna(0.0).to_numpy()
+    np.testing.assert_allclose(np.array(hidden) * 0.12 * rate, arr, rtol=0, atol=0.03)
 
 
 # ---------------------------------------------------------------------------------------------- causes and signals
 
 
 def test_csms_act_more_where_the_risk_is_higher(history: History) -> None:
-    live = Shown(history).live
+    live = Display(history).live
     view, done = history.states["view"], history.states["done"]
     low, high = np.quantile(view[live], [1 / 3, 2 / 3])
     at_low, at_high = done[live & (view < low)].mean(axis=0), done[live & (view > high)].mean(axis=0)
@@ -269,7 +269,7 @@ def test_csms_act_more_where_the_risk_is_higher(history: History) -> None:
 
 
 def test_their_view_of_the_risk_is_noisy(history: History) -> None:
-    live = Shown(history).live
+    live = Display(history).live
     correlation = np.corrcoef(history.states["view"][live], history.states["health"][live])[0, 1]
     assert -0.9 < correlation < -0.4
 
@@ -287,7 +287,7 @@ def test_leaving_out_the_newsletter_changes_nothing() -> None:
     spared = record_history(**world, rules=without("newsletter"))  # type: ignore[arg-type]
     assert usual.states["done"][..., -1].sum() > 100
     assert spared.states["done"][..., -1].sum() == 0
-    pd.testing.assert_frame_equal(contracts(Shown(usual)), contracts(Shown(spared)))
+    pd.testing.assert_frame_equal(contracts(Display(usual)), contracts(Display(spared)))
     np.testing.assert_array_equal(usual.states["health"], spared.states["health"])
 
 
@@ -315,25 +315,25 @@ def test_losing_the_champion_lowers_health(history: History) -> None:
 
 def test_health_and_usage_fall_before_an_account_leaves(history: History) -> None:
     """Usage a seat of those who left, in their last months against a year before."""
-    shown, edges = Shown(history), history.edges
+    display, edges = Display(history), history.edges
     until = history.company.state.until
     left = np.flatnonzero((until < edges[-1]) & (until > edges[30]) & (history.company.profile.joins < edges[6]))
     month = np.searchsorted(edges, until[left], side="right") - 1
-    parts = list(usage_by_month(shown))
+    parts = list(usage_by_month(display))
     rows = np.array([part.groupby("account_id", observed=False)["user_id"].count().to_numpy() for part in parts])
     a_seat = rows / np.maximum(history.states["seats"], 1)
     assert len(left) > 80
-    for signal, fall in ((history.states["health"], 0.15), (a_seat, 0.05 * a_seat[shown.live].mean())):
+    for signal, fall in ((history.states["health"], 0.15), (a_seat, 0.05 * a_seat[display.live].mean())):
         before = np.mean([signal[month - back, left] for back in (12, 13, 14)])
         last = np.mean([signal[month - back, left] for back in (1, 2, 3)])
         assert last < before - fall
 
 
-def mean_health(shown: Shown) -> pd.Series:
+def mean_health(display: Display) -> pd.Series:
     """Each account's mean health over its months as a customer."""
-    lived = shown.live.any(axis=0)
-    health = np.where(shown.live, shown.history.states["health"], np.nan)[:, lived]
-    return pd.Series(np.nanmean(health, axis=0), index=shown.account_ids[lived])
+    lived = display.live.any(axis=0)
+    health = np.where(display.live, display.history.states["health"], np.nan)[:, lived]
+    return pd.Series(np.nanmean(health, axis=0), index=display.account_ids[lived])
 
 
 @pytest.mark.parametrize(
@@ -347,15 +347,15 @@ def mean_health(shown: Shown) -> pd.Series:
 def test_tickets_surveys_and_engagement_follow_health_with_noise(
     history: History, table: str, kept: tuple[str, str] | None, lowest: float, highest: float
 ) -> None:
-    shown = Shown(history)
-    frame: pd.DataFrame = getattr(relations, table)(shown)
+    display = Display(history)
+    frame: pd.DataFrame = getattr(relations, table)(display)
     frame = frame if kept is None else frame[frame[kept[0]] == kept[1]]
     accounts = frame.groupby("account_id")
-    months = pd.Series(shown.live.sum(axis=0), index=shown.account_ids)
+    months = pd.Series(display.live.sum(axis=0), index=display.account_ids)
     seen = (
         accounts["score"].mean() if table == "surveys" else accounts.size().reindex(months.index, fill_value=0) / months
     )
-    together = pd.concat([mean_health(shown), seen], axis=1).dropna().corr(method="spearman").iloc[0, 1]
+    together = pd.concat([mean_health(display), seen], axis=1).dropna().corr(method="spearman").iloc[0, 1]
     assert lowest < together < highest
 
 

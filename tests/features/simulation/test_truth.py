@@ -12,10 +12,10 @@ from features.inputs.frames import tables_from_frames
 from features.revenue import arr_by_account
 from features.simulation import simulate, write_company
 from features.simulation.history import live_through, start_company
-from features.simulation.line_book import Ledger
-from features.simulation.rules import RULES
+from features.simulation.line_book import LineBook
 from features.simulation.state import mrr_at
 from features.simulation.truth import Truth, read_truth, replay, write_truth
+from features.simulation.world import RULES
 from params import Budget
 
 ROOT = Path(__file__).parents[3]
@@ -100,10 +100,10 @@ def test_the_cohort_is_what_the_tables_show_at_that_date(truth: Truth, tmp_path:
 
 def what_came(world: dict[str, object], seed: int, months: int, truth: Truth) -> np.ndarray:
     """MRR of the cohort at as_of and each month after, in the one future that came: `[month, account]`."""
-    company, edges = start_company(**world, seed=seed, rules=RULES, ledger=Ledger())  # type: ignore[arg-type]
+    company, edges = start_company(**world, seed=seed, rules=RULES, line_book=LineBook())  # type: ignore[arg-type]
     mrr = []
     for month in range(months):
-        live_through(company, edges, month, seed, Ledger())
+        live_through(company, edges, month, seed, LineBook())
         mrr.append(mrr_at(company.state, int(edges[month + 1])))
     path = np.array(mrr[-13:], dtype=float)
     path = path[:, path[0] > 0]

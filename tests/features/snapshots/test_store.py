@@ -1,10 +1,10 @@
-"""The spine, and the store: a file a date, named after the definition and what was known; nothing is ever rewritten."""
+"""The store: a file a date, named after the definition and what was known; nothing is ever rewritten."""
 
 import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +12,15 @@ import pandas as pd
 import pytest
 
 import params
-from features.engines import embedded, single
+from features.engines import embedded
 from features.families import catalogue
-from features.inputs.frames import tables_from_frames
-from features.revenue import arr_by_account
-from features.snapshots import store
-from features.snapshots.store import LiveSnapshots, build, make, month_starts, of_account, plan, stored
+from features.snapshots import definition, store
+from features.snapshots.store import make, plan, stored
 from features.tables.checked import Tables
-from features.tables.problems import TABLES_STORED, BadInput
-from params import Budget
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2023, 3, 1), date(2023, 4, 1), date(2023, 10, 21), date(2024, 2, 29)]
 FIRST, SECOND, THIRD, LAST = DATES
-SMALL = (
-    "usage_28d", "active_days_28d", "active_users_28d", "power_users_28d", "features_used_90d", "usage_peer_rank_28d",
-    "goals_reached", "goals_overdue", "ticket_backlog", "severe_ticket_backlog", "nps_last", "champions", "arr",
-    "arr_peer_rank", "segment", "csm_missed_90d",
-)  # fmt: skip
-ALL = catalogue.FEATURES
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Callable[..., params.Params]:
-    def load(*overrides: str) -> params.Params:
-        return params.load(overrides=[f"data_dir={tmp_path / 'data'}", "memory_gb=0.5", *overrides])
-
-    return load
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few features of different kinds, so that the store is quick to fill."""
-    chosen = tuple(feature for feature in catalogue.FEATURES if feature.name in SMALL)
-    assert len(chosen) == len(SMALL)
-    monkeypatch.setattr(catalogue, "FEATURES", chosen)
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -241,11 +215,11 @@ def moved_between_tickets(company: Rows) -> Rows:
 
 
 @pytest.fixture(scope="module")
-def first_store(company_tables: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_store(company_tables: Any, small_features: tuple[Any, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of the small features, made once from the company as it is."""
     used = params.load(overrides=[f"data_dir={tmp_path_factory.mktemp('first')}", "memory_gb=0.5"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "FEATURES", tuple(f for f in ALL if f.name in SMALL))
+        patch.setattr(catalogue, "FEATURES", small_features)
         make(company_tables, DATES, params=used)
     return used.data_dir / "snapshots"
 
@@ -396,7 +370,7 @@ def test_other_code_that_all_features_stand_on_is_another_store(
     company_tables: Any, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch, small: None
 ) -> None:
     make(company_tables, [FIRST], params=settings())
-    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
+    monkeypatch.setattr(definition, "VERSION", definition.VERSION + 1)
     assert plan(company_tables, [FIRST], params=settings()).why == ("All dates are made: what all features stand on",)
 
 
@@ -406,284 +380,3 @@ def renamed(feature: Any) -> Any:
 
 def valued(feature: Any, other: Any) -> Any:
     return replace(feature, value=other.value)
-
-
-# One account --------------------------------------------------------------------------------------------------------
-
-
-def test_one_account_on_demand_is_its_row_of_the_batch(
-    company_tables: Any, settings: Callable[..., params.Params]
-) -> None:
-    batch = stored(company_tables, DATES, params=settings())
-    some = batch.frame.iloc[::11]
-    assert some["as_of"].nunique() == len(DATES)
-    assert some["arr_peer_rank"].nunique() > 2
-    for as_of, rows in some.groupby("as_of"):
-        with LiveSnapshots(company_tables, as_of.date(), params=settings()) as live:
-            for row in rows.index:
-                one = live.of(rows.loc[row, "account_id"])
-                expected = batch.frame.loc[[row]].reset_index(drop=True)
-                pd.testing.assert_frame_equal(one.frame, expected, check_exact=True)
-                assert one.features == batch.features
-
-
-def small_company(database: Path, features: int) -> Tables:
-    """Account `a` uses many product features, `b` three of them; its only contract line is there twice."""
-    used = [("a", f"f{number}") for number in range(features)] + [("b", "f1"), ("b", "z1"), ("b", "z2")]
-    frames = {
-        "accounts": pd.DataFrame({"account_id": ["a", "b"]}),
-        "contracts": pd.DataFrame(
-            {"contract_id": ["1", "2", "2"], "account_id": ["a", "b", "b"], "starts_on": date(2023, 1, 1), "mrr": 10}
-        ),
-        "usage": pd.DataFrame(used, columns=["account_id", "feature"]).assign(used_on=date(2024, 2, 20), user_id="u"),
-    }
-    return tables_from_frames(frames, database, data_until=date(2024, 3, 2))
-
-
-def test_an_account_on_demand_knows_more_product_features_than_rows_of_one_account_are_read(
-    tmp_path: Path, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(single, "MANY_ROWS", 20)
-    with LiveSnapshots(small_company(tmp_path / "tables.duckdb", 30), LAST, params=settings()) as live:
-        row = live.of("b").frame.iloc[0]
-    assert (row["usage_28d"], row["features_used_28d"]) == (3, 3)
-
-
-def test_a_contract_line_that_is_there_twice_counts_once_whatever_dates_are_made_together(
-    tmp_path: Path, settings: Callable[..., params.Params]
-) -> None:
-    tables, used = small_company(tmp_path / "tables.duckdb", 1), settings()
-    engine = {"revenue": used.revenue, "settings": used.snapshots, "budget": Budget(1, 0.5)}
-    for dates in ([LAST], [THIRD, LAST]):
-        frame = build(tables, dates, **engine).frame
-        assert frame["arr"].tolist() == [120, 120] * len(dates)
-
-
-def test_each_account_on_demand_and_its_ranks(
-    company: Rows, company_tables: Any, settings: Callable[..., params.Params], small: None
-) -> None:
-    """One session gives the rows of each account asked for, not those of one asked for before."""
-    batch = stored(company_tables, [THIRD], params=settings()).frame
-    accounts = sorted({row["account_id"] for row in company["accounts"]})
-    with LiveSnapshots(company_tables, THIRD, params=settings()) as live:
-        for account in [*accounts, "nobody", accounts[0]]:
-            expected = batch.loc[batch["account_id"] == account].reset_index(drop=True)
-            pd.testing.assert_frame_equal(
-                live.of(account).frame, expected, check_exact=True, check_dtype=bool(len(expected))
-            )
-        assert live.of("nobody").frame.empty
-    assert of_account(company_tables, "nobody", THIRD, params=settings()).frame.empty
-
-
-def test_an_account_with_very_many_rows_is_left_to_duckdb(
-    company_tables: Any, settings: Callable[..., params.Params], small: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those with few before and after it are not affected."""
-    batch = stored(company_tables, [THIRD], params=settings()).frame
-    with LiveSnapshots(company_tables, THIRD, params=settings()) as live:
-        for account, many_rows in [("account 1", 30_000), ("account 2", 0), ("account 1", 0), ("account 2", 30_000)]:
-            monkeypatch.setattr(single, "MANY_ROWS", many_rows)
-            expected = batch.loc[batch["account_id"] == account].reset_index(drop=True)
-            pd.testing.assert_frame_equal(live.of(account).frame, expected, check_exact=True)
-            assert len(expected) == 1
-
-
-def test_sums_of_more_than_64_bits_are_left_to_duckdb(
-    company: Rows, checked: Callable[..., Any], settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Usage in bytes, say: its sum weighted by days, which the trend is made of, outgrows SQLite."""
-    trend = tuple(feature for feature in catalogue.FEATURES if feature.name == "usage_trend_90d")
-    monkeypatch.setattr(catalogue, "FEATURES", trend)
-    row = {"account_id": "account 1", "user_id": "a", "feature": "b", "recorded_at": None, "quantity": 8e10}
-    days = [row | {"used_on": THIRD - timedelta(days=ago)} for ago in range(1, 80)]
-    tables = checked(company | {"usage": [*company["usage"], *days]})
-    batch = stored(tables, [THIRD], params=settings()).frame
-    expected = batch[batch["account_id"] == "account 1"].reset_index(drop=True)
-    assert expected["usage_trend_90d"].notna().all()
-    pd.testing.assert_frame_equal(
-        of_account(tables, "account 1", THIRD, params=settings()).frame, expected, check_exact=True
-    )
-
-
-@pytest.mark.parametrize(
-    ("as_of", "ranked_at"), [(date(2023, 4, 20), SECOND), (SECOND, SECOND), (date(2023, 2, 20), None)]
-)
-def test_ranks_between_stored_dates_are_among_the_peers_of_the_one_before(
-    company_tables: Any, settings: Callable[..., params.Params], small: None, as_of: date, ranked_at: date | None
-) -> None:
-    batch = stored(company_tables, [FIRST, SECOND, THIRD], params=settings()).frame
-    one = of_account(company_tables, "account 1", as_of, params=settings()).frame.iloc[0]
-    peers = batch[(batch["as_of"] == pd.Timestamp(ranked_at or FIRST)) & (batch["segment"] == one["segment"])]
-    others = peers.loc[peers["account_id"] != "account 1", "arr"]
-    assert len(others) > 1
-    expected = (others < one["arr"]).mean() if ranked_at else float("nan")
-    assert one["arr_peer_rank"] == pytest.approx(expected, nan_ok=True)
-
-
-def test_ranks_are_among_the_peers_of_the_same_data(
-    company: Rows,
-    company_tables: Any,
-    checked: Callable[..., Any],
-    settings: Callable[..., params.Params],
-    small: None,
-) -> None:
-    """Of two stored pasts of a date, the one that this data set knows counts, not the one stored last."""
-    batch = stored(company_tables, [LAST], params=settings()).frame
-    dear = [
-        row | {"mrr": row["mrr"] * (100 if row["account_id"] != "account 1" else 1)} for row in company["contracts"]
-    ]
-    stored(checked(company | {"contracts": dear}), [LAST], params=settings())
-    for account in batch["account_id"]:
-        one = of_account(company_tables, account, LAST, params=settings()).frame
-        assert one["arr_peer_rank"].tolist() == pytest.approx(
-            batch.loc[batch["account_id"] == account, "arr_peer_rank"].tolist(), nan_ok=True
-        )
-
-
-def test_a_rank_does_not_need_the_feature_it_ranks(
-    company_tables: Any, settings: Callable[..., params.Params], small: None
-) -> None:
-    used = settings("snapshots.drop=[arr, usage_28d]")
-    batch = stored(company_tables, [THIRD], params=used).frame
-    assert batch["usage_peer_rank_28d"].nunique() > 1
-    one = of_account(company_tables, "account 1", THIRD, params=used).frame
-    pd.testing.assert_frame_equal(
-        one, batch[batch["account_id"] == "account 1"].reset_index(drop=True), check_exact=True
-    )
-
-
-# The spine ----------------------------------------------------------------------------------------------------------
-
-
-def test_arr_is_that_of_the_revenue_arithmetic(company_tables: Any, snapshots_of: Callable[..., Any]) -> None:
-    tables = company_tables
-    built = snapshots_of(tables, DATES).frame
-    for day in DATES:
-        frame = built[built["as_of"] == pd.Timestamp(day)].reset_index(drop=True)
-        ledger = arr_by_account(tables, [day], known_by=day, rules=params.load().revenue, budget=Budget(1, 0.5))
-        assert frame[["account_id", "arr"]].equals(ledger[["account_id", "arr"]])
-
-
-LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_on": date(2024, 1, 1), "mrr": 10}
-
-
-@pytest.mark.parametrize(
-    ("lines", "as_of", "expected"),
-    [
-        ([{}], date(2023, 7, 1), {"arr": 120, "term_days": 365, "due_share": 1, "overdue_days": 0, "presigned": 0}),
-        ([{"ends_on": None}], date(2023, 7, 1), {"arr": 120, "due_share": 0, "overdue_days": 0, "presigned": 0}),
-        ([{}], date(2024, 1, 1), {"arr": 120, "overdue_days": 0, "due_share": 1}),
-        ([{}], date(2024, 1, 30), {"arr": 120, "overdue_days": 29}),
-        (
-            [{}, {"product": "q", "mrr": 30, "starts_on": date(2022, 6, 1), "ends_on": date(2024, 6, 1)}],
-            date(2023, 7, 1),
-            {"arr": 480, "due_share": 0.25, "term_days": 365},
-        ),
-        (  # an upsell in mid-term is renewed with the term it came into, be it of the product or of another
-            [{}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
-            date(2023, 7, 1),
-            {"arr": 240, "due_share": 1, "term_days": 365},
-        ),
-        (
-            [{}, {"product": "q", "starts_on": date(2023, 5, 1)}],
-            date(2023, 7, 1),
-            {"arr": 240, "due_share": 1, "term_days": 365},
-        ),
-        (  # a term that was made another by the line that replaced it
-            [{"ends_on": date(2023, 9, 1)}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
-            date(2023, 7, 1),
-            {"arr": 240, "due_share": 1, "term_days": 245},
-        ),
-        (  # what is yet to come is not in the term
-            [{"starts_on": date(2023, 5, 1)}, {"product": "q", "starts_on": date(2023, 9, 1)}],
-            date(2023, 7, 1),
-            {"arr": 120, "term_days": 245},
-        ),
-        (
-            [{"signed_on": date(2023, 1, 1)}, {"starts_on": date(2024, 1, 1), "ends_on": date(2025, 1, 1),
-              "signed_on": date(2023, 6, 30)}],
-            date(2023, 7, 1),
-            {"arr": 120, "presigned": 1},
-        ),
-        (
-            [{"signed_on": date(2023, 1, 1)}, {"starts_on": date(2024, 1, 1), "ends_on": date(2025, 1, 1),
-              "signed_on": date(2023, 7, 1)}],
-            date(2023, 7, 1),
-            {"arr": 120, "presigned": 0},
-        ),
-        (  # another product, signed ahead, that begins before the term ends and outlasts it
-            [{"signed_on": date(2023, 1, 1), "notice_on": date(2023, 6, 1)},
-             {"product": "q", "starts_on": date(2023, 12, 1), "ends_on": date(2024, 12, 1),
-              "signed_on": date(2023, 6, 10)}],
-            date(2023, 7, 1),
-            {"arr": 120, "notice_share": 1, "due_share": 1, "presigned": 1},
-        ),
-        (
-            [{"notice_on": date(2023, 6, 30), "ended_on": date(2023, 9, 1)}],
-            date(2023, 7, 1),
-            {"arr": 120, "notice_given": 1, "term_days": 365},
-        ),
-    ],
-)  # fmt: skip
-def test_the_renewal_calendar(
-    checked: Callable[..., Any],
-    snapshots_of: Callable[..., Any],
-    lines: list[dict[str, Any]],
-    as_of: date,
-    expected: dict[str, float],
-) -> None:
-    columns = {"signed_on": None, "notice_on": None, "ended_on": None}
-    contracts = [{"contract_id": str(number), **columns, **LINE, **line} for number, line in enumerate(lines)]
-    frame = snapshots_of(checked({"accounts": [{"account_id": "a"}], "contracts": contracts}), [as_of]).frame
-    assert frame[list(expected)].iloc[0].to_dict() == expected
-
-
-def test_an_account_without_arr_has_no_snapshot(checked: Callable[..., Any], snapshots_of: Callable[..., Any]) -> None:
-    lines = [{"contract_id": "1", **LINE}, {"contract_id": "2", **LINE, "account_id": "b", "mrr": 0}]
-    tables = checked({"accounts": [{"account_id": "a"}, {"account_id": "b"}], "contracts": lines})
-    found = snapshots_of(tables, [date(2022, 12, 31), date(2023, 1, 2), date(2024, 1, 31)]).frame
-    assert found[["account_id", "as_of"]].values.tolist() == [["a", pd.Timestamp("2023-01-02")]]
-
-
-def test_a_currency_without_rate_is_an_error(company: Any, checked: Callable[..., Any]) -> None:
-    defaults = params.load()
-    tables = checked({name: company[name] for name in ("accounts", "contracts")})
-    with pytest.raises(BadInput, match=r"fx_rates: no rate for EUR in the month of 2023-03-01 or before") as refused:
-        build(tables, DATES, revenue=defaults.revenue, settings=defaults.snapshots, budget=Budget(1, 0.5))
-    assert TABLES_STORED in str(refused.value)
-
-
-APRIL = date(2024, 4, 1)
-
-
-@pytest.mark.parametrize(
-    ("first", "contract", "used", "expected"),
-    [
-        ("null", date(2023, 11, 2), None, [date(2024, 2, 1), date(2024, 3, 1), APRIL]),
-        ("null", date(2023, 11, 4), None, [date(2024, 3, 1), APRIL]),
-        ("null", date(2023, 11, 2), date(2023, 9, 1), [date(2024, 2, 1), date(2024, 3, 1), APRIL]),
-        ("null", date(2015, 1, 1), date(2023, 12, 2), [date(2024, 3, 1), APRIL]),
-        ("2024-02-02", date(2023, 11, 2), None, [date(2024, 3, 1), APRIL]),
-        ("2024-04-01", date(2023, 11, 2), None, [APRIL]),
-    ],
-)
-def test_default_dates_are_month_starts_with_three_months_of_history_behind_them(
-    checked: Callable[..., Any], first: str, contract: date, used: date | None, expected: list[date]
-) -> None:
-    rows = {
-        "accounts": [{"account_id": "a"}],
-        "contracts": [{"contract_id": "1", **LINE, "starts_on": contract}],
-        "goals": [{"account_id": "a", "goal": "g", "set_on": date(2010, 1, 1)}],
-    }
-    if used:
-        rows["usage"] = [{"account_id": "a", "used_on": used}]
-    settings = params.load(overrides=[f"snapshots.first={first}"]).snapshots
-    assert month_starts(checked(rows), settings) == expected
-
-
-def test_no_month_start_in_reach_is_said_with_both_days(checked: Callable[..., Any]) -> None:
-    rows = {"accounts": [{"account_id": "a"}], "contracts": [{"contract_id": "1", **LINE}]}
-    settings = params.load(overrides=["snapshots.first=2024-04-02"]).snapshots
-    with pytest.raises(BadInput, match="no month starts between 2024-04-02, where snapshots begin, and 2") as refused:
-        month_starts(checked(rows), settings)
-    assert TABLES_STORED in str(refused.value)

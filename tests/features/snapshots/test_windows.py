@@ -74,10 +74,10 @@ def test_use_of_no_feature_is_use_but_no_part_of_the_product(
 
 # What a wrong engine emits: pattern and what is there in its place.
 WRONG_EDGES = {
-    "the first day of a window falls into the segment before it": (
-        r"(day_segment AS SELECT \*)",
-        r"\1 REPLACE (CASE WHEN on_day = segment THEN LAG(segment, 1, segment) OVER "
-        "(PARTITION BY stream ORDER BY on_day) ELSE segment END AS segment)",
+    "the first day of a window falls into the slice before it": (
+        r"(day_slice AS SELECT \*)",
+        r"\1 REPLACE (CASE WHEN on_day = slice_start THEN LAG(slice_start, 1, slice_start) OVER "
+        "(PARTITION BY stream ORDER BY on_day) ELSE slice_start END AS slice_start)",
     ),
     "rows left out a day too early": (r">= (DATE '\d{4}-\d\d-\d\d')", r"> \1"),
 }

@@ -12,7 +12,7 @@ import pytest
 import params
 from features.inputs.frames import tables_from_frames
 from features.leaks.overwritten import with_ends_let_through
-from features.snapshots.store import build
+from features.snapshots.building import build
 from features.tables.checked import Tables
 from params import Budget
 from training.backtest.leak_cost import LeakCost, NotMeasured, leak_cost

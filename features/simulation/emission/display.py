@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.simulation.history import History
-from features.simulation.months import FAR, Bools, Floats, Ints, stream
+from features.simulation.months import FAR, Bools, Floats, Ints, generator
 from features.tables import contract
 
 Names = npt.NDArray[np.object_]
@@ -20,14 +20,14 @@ _RECORDED_SECONDS = 23 * 3600 + 1800  # the evening load: known from the next da
 
 
 @dataclass(frozen=True)
-class Shown:
+class Display:
     """A recorded history and the ids under which it is shown."""
 
     history: History
 
-    def stream(self, *path: int | str) -> np.random.Generator:
+    def generator(self, *path: int | str) -> np.random.Generator:
         """The random stream of one purpose of the emission, apart from those of the dynamics."""
-        return stream(self.history.seed, "emission", *path)
+        return generator(self.history.seed, "emission", *path)
 
     def state(self, name: str) -> Floats:
         """A recorded quantity `[month, account]`."""
@@ -79,7 +79,7 @@ class Shown:
         delay = np.where(late, 1 + np.minimum(rng.geometric(0.12, len(days)), 40), 0)
         return (days + delay) * 86_400 + _RECORDED_SECONDS
 
-    def known(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def known_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Without the rows that become known only after the data end."""
         end = np.datetime64(self.history.last_day * 86_400, "s")
         return frame.loc[(frame["recorded_at"] < end).to_numpy()].reset_index(drop=True)
@@ -91,7 +91,7 @@ class Shown:
 
 def account_ids(seed: int, accounts: int) -> Names:
     """The ids of all accounts, in ascending order."""
-    return np.sort(codes(stream(seed, "emission", "account ids"), accounts, "A-"))
+    return np.sort(codes(generator(seed, "emission", "account ids"), accounts, "A-"))
 
 
 def codes(rng: np.random.Generator, count: int, prefix: str) -> Names:
@@ -108,8 +108,8 @@ def named(names: Sequence[str], positions: Ints) -> Names:
 
 def dates(days: Ints) -> npt.NDArray[np.datetime64]:
     """Day numbers as dates at midnight; `FAR` (and beyond) is empty."""
-    shown: npt.NDArray[np.datetime64] = np.where(days >= FAR, np.datetime64("NaT"), days.astype("datetime64[D]"))
-    return shown.astype("datetime64[s]")
+    stamps: npt.NDArray[np.datetime64] = np.where(days >= FAR, np.datetime64("NaT"), days.astype("datetime64[D]"))
+    return stamps.astype("datetime64[s]")
 
 
 def times(seconds: Ints) -> npt.NDArray[np.datetime64]:

@@ -8,7 +8,7 @@ cause out leaves the draws of all others as they were. `truth` runs the same `st
 
 import numpy as np
 
-from features.simulation.line_book import Ledger
+from features.simulation.line_book import LineBook
 from features.simulation.months import Draws
 from features.simulation.people import care_for
 from features.simulation.state import Company, Deeds, Month
@@ -23,15 +23,15 @@ from features.simulation.terms import (
 )
 
 
-def step(company: Company, month: Month, draws: Draws, ledger: Ledger) -> Deeds:
+def step(company: Company, month: Month, draws: Draws, line_book: LineBook) -> Deeds:
     """Live through a month: people, health and care first, then what becomes of the contracts."""
     _move_shock(company, draws)
-    join(company, month, draws, ledger)
-    come_back(company, month, draws, ledger)
+    join(company, month, draws, line_book)
+    come_back(company, month, draws, line_book)
     deeds = care_for(company, month, draws)
-    decide_terms(company, month, draws, ledger)
-    stop_early(company, month, draws, ledger)
-    change_lines(company, month, draws, ledger)
+    decide_terms(company, month, draws, line_book)
+    stop_early(company, month, draws, line_book)
+    change_lines(company, month, draws, line_book)
     close_accounts(company.state, month)
     roll_terms(company, month, draws)
     return deeds

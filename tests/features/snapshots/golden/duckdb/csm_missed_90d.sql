@@ -1,0 +1,29 @@
+-- csm_missed_90d: text in any spelling
+
+-- csm_tile
+SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(CASE WHEN status = 'missed' THEN 1 ELSE 0 END) AS BIGINT) AS v0
+FROM (
+  SELECT e.*, s.k AS kv, s.t AS kv_t
+  FROM (
+    SELECT account_id, (CAST(acted_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(acted_on AS DATE) - DATE '1970-01-01') + 0) AS known_day, COALESCE(REPLACE(REPLACE(LOWER(TRIM(status)), ' ', '_'), '-', '_'), 'done') AS status, REPLACE(REPLACE(LOWER(TRIM(process)), ' ', '_'), '-', '_') AS process, REPLACE(REPLACE(LOWER(TRIM(playbook)), ' ', '_'), '-', '_') AS playbook, CAST(acted_on AS DATE) - CAST(planned_on AS DATE) AS days_late
+    FROM raw.csm_actions
+    WHERE acted_on IS NOT NULL AND acted_on >= DATE '2023-07-03' AND TRUE) e
+  JOIN day_first s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) e
+JOIN day_slice d ON d.stream = 'csm' AND d.on_day = e.day
+GROUP BY e.account_id, d.slice_start, e.kv
+
+-- csm_windows
+SELECT account_id, k, SUM(CASE WHEN (band <= 90) THEN v0 ELSE 0 END) AS csm_missed_90
+FROM (
+  SELECT s.account_id, p.k, p.band, s.v0 AS v0
+  FROM csm_tile s
+  JOIN slice_span p ON p.stream = 'csm' AND p.slice_start = s.slice_start AND p.k >= s.kv
+  AND (band <= 90)
+) b
+GROUP BY account_id, k
+
+-- the feature
+SELECT spine.account_id, spine.k, CAST(COALESCE(csm_missed_90, 0) AS DOUBLE) AS "csm_missed_90d"
+FROM spine
+LEFT JOIN attributes attributes ON attributes.account_id = spine.account_id AND attributes.k = spine.k
+LEFT JOIN csm_windows csm_windows ON csm_windows.account_id = spine.account_id AND csm_windows.k = spine.k

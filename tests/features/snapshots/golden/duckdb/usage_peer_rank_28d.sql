@@ -1,0 +1,33 @@
+-- usage_peer_rank_28d: a rank among peers
+
+-- usage_tile
+SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(quantity) AS BIGINT) AS v0
+FROM (
+  SELECT e.*, s.k AS kv, s.t AS kv_t
+  FROM (
+    SELECT account_id, (CAST(used_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(used_on AS DATE) - DATE '1970-01-01') + 0) AS known_day, CAST(ROUND(COALESCE(quantity, 1) * 100) AS BIGINT) AS quantity, feature, user_id
+    FROM raw.usage
+    WHERE used_on IS NOT NULL AND used_on >= DATE '2023-09-03' AND TRUE) e
+  JOIN day_first s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) e
+JOIN day_slice d ON d.stream = 'usage' AND d.on_day = e.day
+GROUP BY e.account_id, d.slice_start, e.kv
+
+-- usage_windows
+SELECT account_id, k, SUM(CASE WHEN (band <= 28) THEN v0 ELSE 0 END) AS usage_used_28
+FROM (
+  SELECT s.account_id, p.k, p.band, s.v0 AS v0
+  FROM usage_tile s
+  JOIN slice_span p ON p.stream = 'usage' AND p.slice_start = s.slice_start AND p.k >= s.kv
+  AND (band <= 28)
+) b
+GROUP BY account_id, k
+
+-- peers
+SELECT spine.account_id, spine.k, CAST("attribute_segment" AS VARCHAR) AS "segment", CAST(CAST(COALESCE(usage_used_28, 0) AS DOUBLE) / 100 AS DOUBLE) AS "usage_peer_rank_28d"
+FROM spine
+LEFT JOIN attributes attributes ON attributes.account_id = spine.account_id AND attributes.k = spine.k
+LEFT JOIN usage_windows usage_windows ON usage_windows.account_id = spine.account_id AND usage_windows.k = spine.k
+
+-- the feature
+SELECT account_id, k, CASE WHEN "usage_peer_rank_28d" IS NOT NULL AND segment IS NOT NULL AND COUNT(*) OVER (PARTITION BY k, segment, CASE WHEN "usage_peer_rank_28d" IS NULL THEN 0 ELSE 1 END) > 1 THEN PERCENT_RANK() OVER (PARTITION BY k, segment, CASE WHEN "usage_peer_rank_28d" IS NULL THEN 0 ELSE 1 END ORDER BY "usage_peer_rank_28d") END AS "usage_peer_rank_28d"
+FROM peers

@@ -1,0 +1,24 @@
+-- response_hours_90d: seconds between two moments
+
+-- answered_tile
+SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(1) AS BIGINT) AS v0, CAST(SUM(seconds) AS BIGINT) AS v1
+FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
+  FROM (SELECT account_id, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(first_response_at AS DATE)) AS BIGINT)) AS day, COALESCE((CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(recorded_at AS DATE)) AS BIGINT)), COALESCE(CASE WHEN (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(first_response_at AS DATE)) AS BIGINT)) > (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(opened_at AS DATE)) AS BIGINT)) THEN (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(first_response_at AS DATE)) AS BIGINT)) ELSE (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(opened_at AS DATE)) AS BIGINT)) END + 0, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(first_response_at AS DATE)) AS BIGINT)) + 0)) AS known_day, (CAST(FLOOR((UNIX_MICROS(CAST(first_response_at AS TIMESTAMP)) - UNIX_MICROS(CAST(opened_at AS TIMESTAMP))) / 1000000.0) AS BIGINT) + CASE WHEN (UNIX_MICROS(CAST(first_response_at AS TIMESTAMP)) - UNIX_MICROS(CAST(opened_at AS TIMESTAMP))) % 1000000 > 500000 OR ((UNIX_MICROS(CAST(first_response_at AS TIMESTAMP)) - UNIX_MICROS(CAST(opened_at AS TIMESTAMP))) % 1000000 = 500000 AND CAST(FLOOR((UNIX_MICROS(CAST(first_response_at AS TIMESTAMP)) - UNIX_MICROS(CAST(opened_at AS TIMESTAMP))) / 1000000.0) AS BIGINT) % 2 = 1) THEN 1 ELSE 0 END) AS seconds
+    FROM tickets AS tickets
+    WHERE NOT first_response_at IS NULL AND first_response_at >= CAST('2023-07-03' AS DATE) AND first_response_at >= opened_at) AS e
+  JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e
+JOIN day_slice AS d ON d.stream = 'answered' AND d.on_day = e.day
+GROUP BY e.account_id, d.slice_start, e.kv
+
+-- answered_windows
+SELECT account_id, k, SUM(CASE WHEN (band <= 90) THEN v0 ELSE 0 END) AS answered_rows_90, SUM(CASE WHEN (band <= 90) THEN v1 ELSE 0 END) AS answered_seconds_90
+FROM (SELECT s.account_id, p.k, p.band, s.v0 AS v0, s.v1 AS v1
+  FROM answered_tile AS s
+  JOIN slice_span AS p ON p.stream = 'answered' AND p.slice_start = s.slice_start AND p.k >= s.kv AND (band <= 90)) AS b
+GROUP BY account_id, k
+
+-- the feature
+SELECT spine.account_id, spine.k, CAST(CAST(COALESCE(CAST(answered_seconds_90 AS DECIMAL(38, 0)), 0) AS DOUBLE) / NULLIF(CAST(COALESCE(CAST(answered_rows_90 AS DECIMAL(38, 0)), 0) AS DOUBLE) * 3600, 0) AS DOUBLE) AS `response_hours_90d`
+FROM spine
+LEFT JOIN attributes AS attributes ON attributes.account_id = spine.account_id AND attributes.k = spine.k
+LEFT JOIN answered_windows AS answered_windows ON answered_windows.account_id = spine.account_id AND answered_windows.k = spine.k

@@ -1,0 +1,28 @@
+-- usage_peer_rank_28d: a rank among peers
+
+-- usage_tile
+SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(quantity) AS INTEGER) AS v0
+FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
+  FROM (SELECT account_id, ((((used_on - (used_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) AS day, COALESCE(((((recorded_at - (recorded_at % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)), ((((used_on - (used_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) + 0) AS known_day, CAST((CAST(COALESCE(quantity, 1) * 100 AS INTEGER) + CASE WHEN (COALESCE(quantity, 1) * 100 - CAST(COALESCE(quantity, 1) * 100 AS INTEGER)) >= 0.5 THEN 1 WHEN (COALESCE(quantity, 1) * 100 - CAST(COALESCE(quantity, 1) * 100 AS INTEGER)) <= -0.5 THEN -1 ELSE 0 END) AS INTEGER) AS quantity, feature, user_id
+    FROM raw_usage AS usage
+    WHERE NOT used_on IS NULL AND used_on >= 1693699200000000 AND TRUE) AS e
+  JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e
+JOIN day_slice AS d ON d.stream = 'usage' AND d.on_day = e.day
+GROUP BY e.account_id, d.slice_start, e.kv
+
+-- usage_windows
+SELECT account_id, k, SUM(CASE WHEN (band <= 28) THEN v0 ELSE 0 END) AS usage_used_28
+FROM (SELECT s.account_id, p.k, p.band, s.v0 AS v0
+  FROM usage_tile AS s
+  JOIN slice_span AS p ON p.stream = 'usage' AND p.slice_start = s.slice_start AND p.k >= s.kv AND (band <= 28)) AS b
+GROUP BY account_id, k
+
+-- peers
+SELECT spine.account_id, spine.k, CAST("attribute_segment" AS TEXT) AS "segment", CAST(CAST(COALESCE(usage_used_28, 0) AS REAL) / 100 AS REAL) AS "usage_peer_rank_28d"
+FROM spine
+LEFT JOIN attributes AS attributes ON attributes.account_id = spine.account_id AND attributes.k = spine.k
+LEFT JOIN usage_windows AS usage_windows ON usage_windows.account_id = spine.account_id AND usage_windows.k = spine.k
+
+-- the feature
+SELECT account_id, k, CASE WHEN NOT "usage_peer_rank_28d" IS NULL AND NOT segment IS NULL AND COUNT(*) OVER (PARTITION BY k, segment, CASE WHEN "usage_peer_rank_28d" IS NULL THEN 0 ELSE 1 END) > 1 THEN PERCENT_RANK() OVER (PARTITION BY k, segment, CASE WHEN "usage_peer_rank_28d" IS NULL THEN 0 ELSE 1 END ORDER BY "usage_peer_rank_28d" NULLS LAST) END AS "usage_peer_rank_28d"
+FROM peers
