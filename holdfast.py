@@ -284,20 +284,20 @@ def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.problems import BadInput
     from params import SettingsError, StoreUnreachable
-    from serving.forecast.refusals import BadRequest, NoModel, NoPublication
+    from serving.forecast.refusals import BadRequest, NoModel, NoPublication, NoRecord
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for known, kind in kinds.items() if isinstance(error, known)), "failed")
     if isinstance(error, SettingsError | BadInput | BadRequest):
         return BAD_INPUT, kind, str(error)
-    if isinstance(error, Failure | NoModel | NoPublication | StoreUnreachable):
+    if isinstance(error, Failure | NoModel | NoPublication | NoRecord | StoreUnreachable):
         return FAILED, kind, str(error)
     return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
 
 
 def _harmless(error: Exception) -> str:
     """The first line of an error, but of a database's: those quote the customers' values."""
-    if type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb", "psycopg", "sqlite3"):
+    if type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb", "psycopg", "sqlite3", "sqlalchemy"):
         return " in the database"
     return f": {next(iter(str(error).splitlines()), '')}"
 
@@ -708,19 +708,22 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.forecast.champion import load_champion
     from serving.forecast.model_card import model_card
     from serving.publication import gather, store
+    from serving.publication.on_record import put_on_record
+    from training.tracking.runs import commit
 
     params = run.params
     champion = load_champion(params)
     day = as_of or loaded.tables.data_until
     shared: dict[str, Any] = {"params": params, "progress": run.progress}
     made = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
+    past = put_on_record(loaded.tables, champion, made, code_version=commit(), **shared)
     folder = export.publish(made, params.data_dir / "forecasts")
     card = model_card(params, champion)
-    file = store.write(
-        gather.gather(loaded.tables, champion, made, card=card, **shared), store.folder_of(params.data_dir)
-    )
+    gathered = gather.gather(loaded.tables, champion, made, card=card, past=past, **shared)
+    file = store.write(gathered, store.folder_of(params.data_dir))
     counts = {"accounts": int(made.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    return {**made.describe(), **counts, "folder": str(folder), "file": str(file)}
+    described = {**made.describe(), "notes": [*made.notes, *past.notes]}
+    return {**described, **counts, "folder": str(folder), "file": str(file)}
 
 
 def _print_service(console: "Console", summary: dict[str, Any]) -> None:

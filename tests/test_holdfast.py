@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -470,6 +471,10 @@ def test_publish_writes_what_the_service_answers_from(demo_data: tuple[Path, Res
     assert Path(content["file"]).parent == data_dir / "serving"
     assert (data_dir / "serving" / "current").read_text().strip() == Path(content["file"]).name
     assert content["accounts"] > 0
+    with sqlite3.connect(data_dir / "record.sqlite") as connection:
+        recorded = connection.execute("SELECT run_id, kind, accounts FROM record_run").fetchall()
+    connection.close()
+    assert recorded == [(content["run_id"], "official", content["accounts"])]
 
 
 def test_an_unknown_account_gets_near_misses(demo_data: tuple[Path, Result]) -> None:

@@ -19,12 +19,14 @@ from params import Params
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.champion import Champion
 from serving.forecast.live import FIGURES, Score, as_scores, average_effects, days
+from serving.ledger.past import Past
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 BRIDGE_MONTHS = 12
 START, END = "starting_arr", "ending_arr"
 RESCORED, PUBLISHED = "rescored", "published"
+METRICS_SHOWN = ("nrr", "grr")  # of past forecasts
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class Publication:
     events
         Of each account: the events of its contracts.
     history
-        `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`.
+        `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`; of rows
+        with the same first four the last one counts.
+    past_figures
+        What earlier runs said of the portfolio, see `serving.ledger.past`.
     moves
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
     nrr, renewals
@@ -63,6 +68,7 @@ class Publication:
     activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
     events: Mapping[str, list[dict[str, Any]]]
     history: pd.DataFrame
+    past_figures: pd.DataFrame
     moves: pd.DataFrame
     nrr: pd.DataFrame
     renewals: pd.DataFrame
@@ -78,6 +84,7 @@ def gather(
     *,
     params: Params,
     card: dict[str, Any],
+    past: Past,
     progress: Progress = lambda *_: None,
 ) -> Publication:
     """Gather what the service answers from.
@@ -94,6 +101,8 @@ def gather(
         All settings.
     card
         The model card, see `serving.forecast.model_card`.
+    past
+        What earlier runs said, as `serving.publication.on_record` gives it.
     progress
         Told how far the work is.
     """
@@ -111,7 +120,8 @@ def gather(
         scores=scores,
         activity=_by_month(monthly_activity(tables, as_of=as_of, months=params.serving.history_months, **spent)),
         events=_events(contract_events(tables, as_of=as_of, **spent)),
-        history=_known(history, made),
+        history=_known(past, history, made),
+        past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
         nrr=made.nrr_forecast,
         renewals=made.renewal_forecast,
@@ -223,13 +233,14 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     return rescored.assign(kind=RESCORED, model_version=champion.version)
 
 
-def _known(history: pd.DataFrame, made: Forecast) -> pd.DataFrame:
-    """The rescored history and this publication's own figures."""
+def _known(past: Past, history: pd.DataFrame, made: Forecast) -> pd.DataFrame:
+    """What earlier runs said of today's accounts, the rescored history, and this publication's own figures."""
+    scores = past.scores[past.scores["account_id"].isin(made.account_forecast["account_id"])].assign(kind=PUBLISHED)
     longest = made.account_forecast["horizon_months"].max()
     own = made.account_forecast[made.account_forecast["horizon_months"] == longest]
     own = own[["account_id", "arr", "churn_probability", "model_version"]]
     own = own.assign(as_of=made.as_of.isoformat(), kind=PUBLISHED)
-    return pd.DataFrame(pd.concat([history, own], ignore_index=True))
+    return pd.DataFrame(pd.concat([part for part in (scores, history, own) if len(part)], ignore_index=True))
 
 
 def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, list[float]]]]:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.refusals import NoPublication
-from serving.publication.gather import PUBLISHED, Publication
+from serving.publication.gather import METRICS_SHOWN, Publication
 
 FOLDER = "serving"
 CURRENT = "current"
@@ -62,7 +62,6 @@ _HISTORY = ("account_id", "as_of", "kind", "model_version", "churn_probability",
 _PUBLISHED = (
     "as_of", "run_id", "made_at", "model_version", "cut", "value", "horizon_months", "metric", "mean", "p10", "p90",
 )  # fmt: skip
-LEDGER_METRICS = ("nrr", "grr")
 
 
 def folder_of(data_dir: Path) -> Path:
@@ -71,7 +70,7 @@ def folder_of(data_dir: Path) -> Path:
 
 
 def write(publication: Publication, folder: Path) -> Path:
-    """Write a publication and make it the current one; what was published before it is carried over as history.
+    """Write a publication and make it the current one.
 
     Returns
     -------
@@ -81,9 +80,9 @@ def write(publication: Publication, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".new-", suffix=".tmp", dir=folder)
     os.close(handle)
-    fresh, before = Path(name), _newest_whole(folder)
+    fresh = Path(name)
     try:
-        _fill(fresh, publication, before)
+        _fill(fresh, publication)
         digest = digest_of(fresh)
         file = folder / f"{publication.about['as_of']}.{publication.about['run_id']}.{digest}{SUFFIX}"
         _flush(fresh)
@@ -171,7 +170,7 @@ def read_reference(connection: sqlite3.Connection) -> dict[str, Any]:
     return {name: np.asarray(values) for name, values in json.loads(row[0]).items()}
 
 
-def _fill(file: Path, publication: Publication, before: Path | None) -> None:
+def _fill(file: Path, publication: Publication) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     try:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA page_size = 8192;")
@@ -180,8 +179,6 @@ def _fill(file: Path, publication: Publication, before: Path | None) -> None:
         _fill_about(connection, publication)
         _fill_accounts(connection, publication)
         _fill_portfolio(connection, publication)
-        if before is not None:
-            _carry_over(connection, before)
         connection.execute("COMMIT")
         connection.executescript(_INDEXES)
     finally:
@@ -223,10 +220,11 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
 def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) -> None:
     nrr, moves = publication.nrr, publication.moves
     _insert(connection, "nrr", nrr[list(_NRR)].itertuples(index=False, name=None))
-    ledger = nrr[nrr["metric"].isin(LEDGER_METRICS)].assign(
+    now = nrr[nrr["metric"].isin(METRICS_SHOWN)].assign(
         **{name: publication.about[name] for name in ("as_of", "run_id", "made_at", "model_version")}
     )
-    _insert(connection, "published", ledger[list(_PUBLISHED)].itertuples(index=False, name=None))
+    for part in (publication.past_figures, now):
+        _insert(connection, "published", part[list(_PUBLISHED)].itertuples(index=False, name=None))
     renewals = publication.renewals.assign(month=publication.renewals["month"].dt.strftime("%Y-%m-%d"))
     _insert(connection, "renewal", renewals[list(_RENEWAL)].itertuples(index=False, name=None))
     columns = [moves[name].tolist() for name in ("account_id", "labels", "movement", "product", "amount")]
@@ -246,39 +244,15 @@ _RENEWAL = (
 )  # fmt: skip
 
 
-def _carry_over(connection: sqlite3.Connection, before: Path) -> None:
-    """What earlier publications said: it stays on record, whatever models come after."""
-    with _closing(connect(before)) as old:
-        query = f"SELECT {', '.join(_HISTORY)} FROM history WHERE kind = ?"
-        said = [tuple(row) for row in old.execute(query, [PUBLISHED])]
-        ledger = [tuple(row) for row in old.execute(f"SELECT {', '.join(_PUBLISHED)} FROM published")]
-    _insert(connection, "history", said, "INSERT OR IGNORE")
-    _insert(connection, "published", ledger, "INSERT OR IGNORE")
-
-
-class _closing:
-    """A connection that is closed at the end of a block."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-
 def _insert(
     connection: sqlite3.Connection,
     table: str,
     rows: Sequence[tuple[Any, ...]] | Iterator[tuple[Any, ...]],
-    how: str = "INSERT",
 ) -> None:
     rows = list(rows)
     if rows:
         marks = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"{how} INTO {table} VALUES ({marks})", rows)
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
 
 def _json(content: Any) -> bytes:
@@ -315,13 +289,14 @@ def _point(folder: Path, name: str) -> None:
     fresh.replace(folder / CURRENT)
 
 
-def _youngest_first(folder: Path) -> list[Path]:
+def youngest_first(folder: Path) -> list[Path]:
+    """All publications that lie in a folder, whole or not."""
     return sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
 
 
 def _newest_whole(folder: Path) -> Path | None:
     """The publication named current, else the youngest that is whole."""
-    others = _youngest_first(folder)
+    others = youngest_first(folder)
     pointed = _pointed(folder)
     named = [folder / pointed] if pointed and pointed == Path(pointed).name else []
     return next((file for file in [*named, *others] if is_whole(file)), None)
@@ -329,7 +304,7 @@ def _newest_whole(folder: Path) -> Path | None:
 
 def _clear(folder: Path, current: Path) -> None:
     """Remove what earlier and killed runs left, but for the current publication and the whole one before it."""
-    before = next((file for file in _youngest_first(folder) if file != current and is_whole(file)), None)
+    before = next((file for file in youngest_first(folder) if file != current and is_whole(file)), None)
     for entry in folder.iterdir():
         stale = entry.name.startswith(".new-") or entry.name.endswith(SUFFIX)
         if stale and entry not in (current, before):
