@@ -193,6 +193,13 @@ class Tracking(Section):
     experiment: str
 
 
+class Record(Section):
+    """Where published forecasts are recorded."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^postgresql://\S+$")] | None
+    folder: Path | None
+
+
 class Serving(Section):
     """How forecasts are published and answered from."""
 
@@ -235,6 +242,7 @@ class Params(Section):
     backtest: Backtest
     tune: Tune
     tracking: Tracking
+    record: Record
     serving: Serving
 
     @model_validator(mode="after")
@@ -299,13 +307,14 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 def _require_no_password(settings: Mapping[str, Any]) -> None:
     """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
-    source = settings.get("source")
-    url = str(source.get("url") or "") if isinstance(source, Mapping) else ""
-    if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
-        raise SettingsError(
-            "source.url holds a password, and settings are recorded with every run: leave it out of the URL and give "
-            "it in the environment, as PGPASSWORD or a password file."
-        )
+    for name in ("source", "record"):
+        section = settings.get(name)
+        url = str(section.get("url") or "") if isinstance(section, Mapping) else ""
+        if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
+            raise SettingsError(
+                f"{name}.url holds a password, and settings are recorded with every run: leave it out of the URL and "
+                "give it in the environment, as PGPASSWORD or a password file."
+            )
 
 
 def _read(file: Path) -> dict[str, Any]:

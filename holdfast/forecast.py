@@ -107,20 +107,24 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
     from serving.publication import gather, store
+    from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.model_card import model_card
+    from training.tracking.runs import commit
 
     params = run.params
     champion = load_champion(params)
     day = as_of or loaded.tables.data_until
     shared: dict[str, Any] = {"params": params, "progress": run.progress}
     result = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
+    past = put_on_record(loaded.tables, champion, result, code_version=commit(), **shared)
     folder = export.publish(result, params.data_dir / "forecasts")
     card = model_card(params, champion)
-    publication = gather.gather(loaded.tables, champion, result, card=card, **shared)
+    publication = gather.gather(loaded.tables, champion, result, card=card, past=past, **shared)
     file = store.write(publication, store.folder_of(params.data_dir))
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    return {**result.describe(), **counts, "folder": str(folder), "file": str(file)}
+    described = {**result.describe(), "notes": [*result.notes, *past.notes]}
+    return {**described, **counts, "folder": str(folder), "file": str(file)}
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from params import Params
 
 FAILED, BAD_INPUT = 1, 2
-DATABASES = ("duckdb", "_duckdb", "psycopg", "sqlite3")
+DATABASES = ("duckdb", "_duckdb", "psycopg", "sqlite3", "sqlalchemy")
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "true",
@@ -166,14 +166,14 @@ def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.problems import BadInput
     from params import SettingsError
-    from serving.forecast.refusals import BadRequest, NoPublication
+    from serving.forecast.refusals import BadRequest, NoPublication, NoRecord
     from training.tracking.errors import NoModel, StoreUnreachable
 
     kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
     kind = next((kind for error_class, kind in kinds.items() if isinstance(error, error_class)), "failed")
     if isinstance(error, SettingsError | BadInput | BadRequest):
         return BAD_INPUT, kind, str(error)
-    if isinstance(error, Failure | NoModel | NoPublication | StoreUnreachable):
+    if isinstance(error, Failure | NoModel | NoPublication | NoRecord | StoreUnreachable):
         return FAILED, kind, str(error)
     return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
 

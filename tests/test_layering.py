@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("training.learn", "training.tracking", "training.report", "training.backtest"),
     },
     "serving.forecast": {"features", "models", "training.tracking"},
-    "serving.publication": {"features", "models", "training.tracking", "serving.forecast"},
+    "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
+    "serving.publication": {"features", "models", "training.tracking", "serving.forecast", "serving.ledger"},
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {

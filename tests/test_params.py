@@ -37,6 +37,7 @@ def test_tables_are_added_by_name() -> None:
         ("revenue.grace_days=many", r"revenue.grace_days: .*valid integer.*got 'many'"),
         ("revenue.grace_days=400", r"revenue.grace_days: .*less than or equal to 120, got 400"),
         ("source.kind=spreadsheet", r"source.kind: Input should be 'simulated', 'files' or 'duckdb'"),
+        ("record.url=mysql://h/db", r"record.url: String should match pattern '\^postgresql://"),
         ("forecast.draws", r"--set forecast.draws: write it as key.path=value"),
         ("=3", r"--set =3: write it as key.path=value"),
         ("forecast..draws=3", r"write it as key.path=value"),
@@ -92,3 +93,11 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().revenue.grace_days = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("url", ["postgresql://writer:secret@host/holdfast", "postgresql://h/db?password=secret"])
+@pytest.mark.parametrize("section", ["source", "record"])
+def test_a_password_in_a_url_is_refused_and_not_shown(section: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=rf"{section}\.url holds a password") as refused:
+        load(overrides=[f"{section}.url={url}"])
+    assert "secret" not in str(refused.value)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 import pandas as pd
+import pyarrow as pa
 
 from features.asof.view import AsOf, day_number
 from features.revenue.known_lines import load
@@ -78,6 +79,34 @@ def contract_events(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFr
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
         return connection.execute(f"SELECT * FROM ({union}) ORDER BY ALL").df()
+
+
+def contract_lines(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
+    """The contract lines as known before a date, of all accounts, as everything that counts ARR reads them.
+
+    Returns
+    -------
+    pyarrow.Table
+        `account_id`, `contract_id`, `product`, `kind`, `buying_center`, `currency`, `mrr_cents`, `list_mrr_cents`,
+        `seats`, `auto_renew`, and as days since 1970-01-01 `starts`, `ends`, `ended` and `notice`.
+    """
+    asof = AsOf(tables, (as_of,))
+    columns = """account_id, contract_id, product, kind, buying_center, currency, mrr_cents, list_mrr_cents, seats,
+                 auto_renew, starts, ends, ended, notice"""
+    with tables.connect(budget=budget) as connection:
+        load(connection, asof.frames())
+        select = f"SELECT {columns} FROM ({asof.contracts()}) c WHERE k = 1 ORDER BY account_id, contract_id"
+        return connection.sql(select).to_arrow_table()
+
+
+def rates_in_force(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
+    """The exchange rates of a date's month, as known before it: `currency`, `rate`; no row without such a table."""
+    if not tables.has("fx_rates"):
+        return pa.table({"currency": pa.array([], pa.string()), "rate": pa.array([], pa.float64())})
+    asof = AsOf(tables, (as_of,))
+    with tables.connect(budget=budget) as connection:
+        load(connection, asof.frames())
+        return connection.sql(f"SELECT currency, rate FROM ({asof.rates()}) r ORDER BY currency").to_arrow_table()
 
 
 _MONTH = "CAST(date_trunc('month', DATE '1970-01-01' + CAST(day AS INTEGER)) AS TIMESTAMP)"

@@ -7,3 +7,7 @@ class BadRequest(Exception):
 
 class NoPublication(Exception):
     """Nothing to answer from is published."""
+
+
+class NoRecord(Exception):
+    """The record of published forecasts cannot be used; the message says why and what to do."""

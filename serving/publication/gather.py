@@ -22,6 +22,7 @@ from serving.forecast.column import names_of
 from serving.forecast.live import SCORED, Score, as_scores, average_effects, days
 from serving.forecast.output_tables import ACCOUNT_FACTS
 from serving.forecast.published_lists import HISTORY_KINDS, LABELS
+from serving.ledger.past import Past
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
@@ -47,7 +48,10 @@ class Publication:
     events
         Of each account: the events of its contracts.
     history
-        `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`.
+        `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`; of rows
+        with the same first four the last one counts.
+    past_figures
+        What earlier runs said of the portfolio, see `serving.ledger.past`.
     moves
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
     nrr, renewals
@@ -66,6 +70,7 @@ class Publication:
     activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
     events: Mapping[str, list[dict[str, Any]]]
     history: pd.DataFrame
+    past_figures: pd.DataFrame
     moves: pd.DataFrame
     nrr: pd.DataFrame
     renewals: pd.DataFrame
@@ -81,6 +86,7 @@ def gather(
     *,
     params: Params,
     card: dict[str, Any],
+    past: Past,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
@@ -97,6 +103,8 @@ def gather(
         All settings.
     card
         The model card, see `training.tracking.model_card`.
+    past
+        What earlier runs said, as `serving.publication.on_record` gives it.
     progress
         Told how far the work is.
     """
@@ -115,7 +123,8 @@ def gather(
             monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
         ),
         events=_events(contract_events(tables, as_of=as_of, budget=params.budget)),
-        history=_with_published(history, forecast),
+        history=_with_published(past, history, forecast),
+        past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
@@ -230,13 +239,15 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     return rescored.assign(kind=RESCORED, model_version=champion.version)
 
 
-def _with_published(history: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
-    """The rescored history and what this publication says."""
+def _with_published(past: Past, history: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
+    """What earlier runs said of today's accounts, the rescored history, and this publication's own figures."""
     accounts = forecast.account_forecast
+    earlier = past.scores[past.scores["account_id"].isin(accounts["account_id"])].assign(kind=PUBLISHED)
     scores = accounts[accounts["horizon_months"] == accounts["horizon_months"].max()]
     scores = scores[["account_id", "arr", "churn_probability", "model_version"]]
     scores = scores.assign(as_of=forecast.as_of.isoformat(), kind=PUBLISHED)
-    return pd.DataFrame(pd.concat([history, scores], ignore_index=True))
+    parts = [part for part in (earlier, history, scores) if len(part)]
+    return pd.DataFrame(pd.concat(parts, ignore_index=True))
 
 
 def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, list[float]]]]:

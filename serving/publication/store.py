@@ -21,7 +21,7 @@ import pandas as pd
 from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.published_lists import CSM, FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
-from serving.publication.gather import PUBLISHED, Publication
+from serving.publication.gather import Publication
 from serving.publication.store_tables import (
     ABOUT,
     ACCOUNT,
@@ -52,7 +52,7 @@ def folder_of(data_dir: Path) -> Path:
 
 
 def write(publication: Publication, folder: Path) -> Path:
-    """Write a publication and make it the current one; what was published before it is carried over as history.
+    """Write a publication and make it the current one.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def write(publication: Publication, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".new-", suffix=".tmp", dir=folder)
     os.close(handle)
-    fresh, before = Path(name), _newest_whole(folder)
+    fresh = Path(name)
     try:
-        _fill(fresh, publication, before)
+        _fill(fresh, publication)
         digest = digest_of(fresh)
         file = folder / f"{publication.about['as_of']}.{publication.about['run_id']}.{digest}{SUFFIX}"
         _flush(fresh)
@@ -161,7 +161,7 @@ def read_reference(connection: sqlite3.Connection) -> dict[str, Any]:
     return {name: np.asarray(values) for name, values in json.loads(row[0]).items()}
 
 
-def _fill(file: Path, publication: Publication, before: Path | None) -> None:
+def _fill(file: Path, publication: Publication) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     try:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA page_size = 8192;")
@@ -170,8 +170,6 @@ def _fill(file: Path, publication: Publication, before: Path | None) -> None:
         _fill_about(connection, publication)
         _fill_accounts(connection, publication)
         _fill_portfolio(connection, publication)
-        if before is not None:
-            _carry_over(connection, before)
         connection.execute("COMMIT")
         connection.executescript(INDEXES)
     finally:
@@ -211,10 +209,11 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
 def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) -> None:
     nrr = publication.nrr
     _insert(connection, FIGURE, FIGURE.rows(nrr))
-    record = nrr[nrr["metric"].isin(FORECAST_METRICS)].assign(
+    now = nrr[nrr["metric"].isin(FORECAST_METRICS)].assign(
         **{name: publication.about[name] for name in ("as_of", "run_id", "made_at", "model_version")}
     )
-    _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(record))
+    for figures in (publication.past_figures, now):
+        _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(figures))
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
     _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves)))
 
@@ -229,36 +228,8 @@ def _movements(moves: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _carry_over(connection: sqlite3.Connection, before: Path) -> None:
-    """What earlier publications said: it stays on record, whatever models come after."""
-    with _closing(connect(before)) as old:
-        query = f"SELECT {', '.join(PAST_SCORE.columns)} FROM history WHERE kind = ?"
-        scores = [tuple(row) for row in old.execute(query, [PUBLISHED])]
-        forecasts = [tuple(row) for row in old.execute(f"SELECT {', '.join(PAST_FORECAST.columns)} FROM published")]
-    _insert(connection, PAST_SCORE, scores, "INSERT OR IGNORE")
-    _insert(connection, PAST_FORECAST, forecasts, "INSERT OR IGNORE")
-
-
-class _closing:
-    """A connection that is closed at the end of a block."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-
-def _insert(
-    connection: sqlite3.Connection,
-    table: StoreTable,
-    rows: Iterable[tuple[Any, ...]],
-    how: str = "INSERT",
-) -> None:
-    connection.executemany(table.insert(how), rows)
+def _insert(connection: sqlite3.Connection, table: StoreTable, rows: Iterable[tuple[Any, ...]]) -> None:
+    connection.executemany(table.insert(), rows)
 
 
 def _json(content: Any) -> bytes:
@@ -295,13 +266,14 @@ def _point(folder: Path, name: str) -> None:
     fresh.replace(folder / CURRENT)
 
 
-def _youngest_first(folder: Path) -> list[Path]:
+def youngest_first(folder: Path) -> list[Path]:
+    """All publications that lie in a folder, whole or not."""
     return sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
 
 
 def _newest_whole(folder: Path) -> Path | None:
     """The publication named current, else the youngest that is whole."""
-    others = _youngest_first(folder)
+    others = youngest_first(folder)
     pointed = _pointed(folder)
     named = [folder / pointed] if pointed and pointed == Path(pointed).name else []
     return next((file for file in [*named, *others] if is_whole(file)), None)
@@ -309,7 +281,7 @@ def _newest_whole(folder: Path) -> Path | None:
 
 def _clear(folder: Path, current: Path) -> None:
     """Remove what earlier and killed runs left, but for the current publication and the whole one before it."""
-    before = next((file for file in _youngest_first(folder) if file != current and is_whole(file)), None)
+    before = next((file for file in youngest_first(folder) if file != current and is_whole(file)), None)
     for entry in folder.iterdir():
         stale = entry.name.startswith(".new-") or entry.name.endswith(SUFFIX)
         if stale and entry not in (current, before):

@@ -2,7 +2,9 @@
 
 import fcntl
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,6 @@ def test_publish_writes_what_the_service_answers_from(
     assert Path(content["file"]).parent == data_dir / "serving"
     assert (data_dir / "serving" / "current").read_text().strip() == Path(content["file"]).name
     assert content["accounts"] > 0
+    with closing(sqlite3.connect(data_dir / "record.sqlite")) as connection:
+        recorded = connection.execute("SELECT run_id, kind, accounts FROM record_run").fetchall()
+    assert recorded == [(content["run_id"], "official", content["accounts"])]

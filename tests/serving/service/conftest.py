@@ -31,6 +31,7 @@ from params import Params, load
 from serving.desk.desk import Desk
 from serving.forecast.batch import forecast
 from serving.publication import gather, store
+from serving.publication.on_record import put_on_record
 from serving.service.api import create_app
 from serving.service.guard import Guard
 from training.learn.dataset import assemble, settings_of
@@ -120,7 +121,8 @@ class Place:
         champion = load_champion(self.params)
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
         card = model_card(self.params, champion)
-        gathered = gather.gather(self.tables, champion, made, params=self.params, card=card)
+        past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
+        gathered = gather.gather(self.tables, champion, made, params=self.params, card=card, past=past)
         return store.write(gathered, store.folder_of(self.params.data_dir))
 
 
@@ -133,6 +135,11 @@ def make_place(folder: Path) -> Place:
     place.record()
     place.publish()
     return place
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> tuple[str, ...]:
+    return SMALL
 
 
 @pytest.fixture(scope="session")

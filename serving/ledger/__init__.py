@@ -1,0 +1,1 @@
+"""The append-only record of every forecast published, in a store of its own that is never replaced."""

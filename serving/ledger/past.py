@@ -1,0 +1,96 @@
+"""What earlier runs said, read from the record with names again."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from serving.ledger import whole_numbers
+from serving.ledger.record import Record
+from serving.ledger.record_files import BrokenFile
+from serving.ledger.record_tables import FIGURE, QUANTILES, RUN, SUBJECT
+from serving.ledger.subjects import ACCOUNT, names_of
+
+SCORES = ("account_id", "as_of", "model_version", "churn_probability", "arr")
+FIGURES = (
+    "as_of", "run_id", "made_at", "model_version", "cut", "value", "horizon_months", "metric", "mean", *QUANTILES,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Past:
+    """What runs on record said.
+
+    Attributes
+    ----------
+    scores
+        `SCORES`: of each run and account the churn probability over the run's longest horizon; later runs later.
+    figures
+        `FIGURES`: of each run its portfolio figures; later runs later.
+    notes
+        What could not be read or taken over, and why.
+    """
+
+    scores: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SCORES)))
+    figures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FIGURES)))
+    notes: tuple[str, ...] = ()
+
+
+def read_past(record: Record, *, but: str = "", metrics: tuple[str, ...] = ()) -> Past:
+    """What all runs but one said, of some metrics; none named: of all.
+
+    Accounts and people who are not known any more are left out.
+    """
+    with record.reading() as connection:
+        runs = connection.execute(sa.select(RUN).where(RUN.c.run_id != but).order_by(RUN.c.number)).all()
+        figures = _figures(connection, but, metrics)
+    accounts = names_of(record, ACCOUNT)
+    parts, notes = [Past().scores], []
+    for run in runs:
+        try:
+            parts.append(_scores(record, run, accounts))
+        except BrokenFile as error:
+            notes.append(
+                f"The account rows of run {run.run_id} as of {run.as_of} are not shown: {error}. They lie in the "
+                "record's folder (record.folder): restore it from a backup."
+            )
+    return Past(pd.concat([part for part in parts if len(part)] or parts), figures, tuple(notes))
+
+
+def _scores(record: Record, run: Any, accounts: dict[bytes, str]) -> pd.DataFrame:
+    """A run's churn probabilities over its longest horizon."""
+    if run.account_rows is None:
+        return Past().scores
+    columns = ["subject_id", "churn_probability", "arr"]
+    table = record.files.table(run.account_rows, columns, [("horizon_months", "==", run.horizon_months)])
+    scores = pd.DataFrame(
+        {
+            "account_id": table["subject_id"].to_pandas().map(accounts),
+            "as_of": run.as_of,
+            "model_version": run.model_version,
+            "churn_probability": whole_numbers.figures(table["churn_probability"], whole_numbers.MILLIONTHS),
+            "arr": whole_numbers.figures(table["arr"], whole_numbers.CENTS),
+        }
+    )
+    return scores.dropna(subset="account_id").sort_values("account_id")  # and not in the order of random ids
+
+
+def _figures(connection: sa.Connection, but: str, metrics: tuple[str, ...]) -> pd.DataFrame:
+    subject = sa.and_(FIGURE.c.is_subject == 1, SUBJECT.c.subject_id == FIGURE.c.value)
+    shown = sa.case((FIGURE.c.is_subject == 1, SUBJECT.c.name), else_=FIGURE.c.value).label("value")
+    described = [RUN.c[name] for name in FIGURES[:4]]
+    numbers = [FIGURE.c[name] for name in FIGURES[6:]]
+    query = (
+        sa.select(RUN.c.number, *described, FIGURE.c.cut, shown, *numbers, FIGURE.c.unit)
+        .join(RUN, RUN.c.number == FIGURE.c.run_number)
+        .outerjoin(SUBJECT, subject)
+        .where(RUN.c.run_id != but)
+    )
+    if metrics:
+        query = query.where(FIGURE.c.metric.in_(metrics))
+    found = connection.execute(query).all()
+    rows = pd.DataFrame(found, columns=["number", *FIGURES, "unit"], dtype=object).dropna(subset="value")
+    rows = rows.sort_values(["number", "cut", "value", "horizon_months", "metric"]).drop(columns="number")
+    per_unit = rows.pop("unit").map(whole_numbers.PER_UNIT).to_numpy(dtype=float)
+    return rows.assign(**{name: rows[name].to_numpy(dtype=float) / per_unit for name in ("mean", *QUANTILES)})

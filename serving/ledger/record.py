@@ -1,0 +1,154 @@
+"""Opening the record: where it lies, its schema brought up to date, one writer at a time.
+
+SQLite in the data folder by default, or PostgreSQL where several machines publish. Files that the rows name lie beside.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from params import Params
+from serving.forecast.refusals import NoRecord
+from serving.ledger.record_files import RecordFiles
+
+DATABASE = "record.sqlite"
+FOLDER = "record"
+VERSION_TABLE = "record_version"
+WAIT_SECONDS = 60  # for another writer
+CONNECT_SECONDS = 10
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK = 0x486F6C6466617374  # of PostgreSQL, for whoever writes; any number that no one else takes
+_WRITES = "record_writes"
+
+
+@dataclass(frozen=True)
+class Record:
+    """An open record.
+
+    Attributes
+    ----------
+    engine
+        Of the database.
+    files
+        What its rows name by digest.
+    """
+
+    engine: sa.Engine
+    files: RecordFiles
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that reads."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that writes, the only one at a time: all of it stays, or nothing."""
+        with self.engine.connect() as unmarked:
+            connection = unmarked.execution_options(**{_WRITES: True})
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                yield connection
+
+
+@contextmanager
+def open_record(params: Params) -> Iterator[Record]:
+    """The record of a data folder, or the one that `record.url` names; made where there is none.
+
+    Raises
+    ------
+    NoRecord
+        It cannot be reached, or a newer Holdfast has written it.
+    """
+    engine = _sqlite(params.data_dir / DATABASE) if params.record.url is None else _postgresql(params.record.url)
+    record = Record(engine, RecordFiles(params.record.folder or params.data_dir / FOLDER))
+    try:
+        _bring_up_to_date(record)
+        yield record
+    except sa.exc.DBAPIError as error:
+        raise _unusable(error, params) from None
+    finally:
+        engine.dispose()
+
+
+def _sqlite(file: Path) -> sa.Engine:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},  # transactions begin below, not in the driver
+        poolclass=sa.NullPool,
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
+
+    return engine
+
+
+def _postgresql(url: str) -> sa.Engine:
+    address = sa.make_url(url).set(drivername="postgresql+psycopg")
+    if "connect_timeout" not in address.query:
+        address = address.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    try:
+        return sa.create_engine(address, poolclass=sa.NullPool)
+    except ModuleNotFoundError:
+        raise NoRecord(
+            "record.url: PostgreSQL needs the package psycopg, which is not installed. "
+            "Install it: pip install 'holdfast[postgres]'."
+        ) from None
+
+
+def _bring_up_to_date(record: Record) -> None:
+    """Run the migrations that the database lacks, in one transaction and under the lock."""
+    script = ScriptDirectory(str(_MIGRATIONS), version_locations=[str(_MIGRATIONS)])
+    with record.reading() as connection:
+        if _version(connection, script) == script.get_current_head():
+            return
+    with record.writing() as connection:
+        _version(connection, script)
+        with EnvironmentContext(Config(), script, fn=lambda here, _: script._upgrade_revs("head", here)) as steps:
+            steps.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=True)
+            steps.run_migrations()
+
+
+def _version(connection: sa.Connection, script: ScriptDirectory) -> str | None:
+    """The revision that the database is of, None for a new one.
+
+    Raises
+    ------
+    NoRecord
+        It is none of those that this version of Holdfast knows.
+    """
+    found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    if found is not None and found not in {step.revision for step in script.walk_revisions()}:
+        raise NoRecord(
+            f"The record has schema {found}, and this Holdfast knows it up to {script.get_current_head()}: a newer "
+            "Holdfast has written to it. Use that version; nothing was changed."
+        )
+    return found
+
+
+def _unusable(error: sa.exc.DBAPIError, params: Params) -> NoRecord:
+    """What failed, without the statement and its values."""
+    place = "of record.url" if params.record.url else str(params.data_dir / DATABASE)
+    reason = next(iter(str(error.orig).strip().splitlines()), "no reason given")
+    return NoRecord(f"The record {place} cannot be used: {reason}. Nothing was published; run it again once it can.")

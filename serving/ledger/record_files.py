@@ -1,0 +1,122 @@
+"""The files that the record names: each by the digest of its content, whole or not there, never changed."""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+PARTIAL = ".partial-"
+LEFT_OVER_SECONDS = 86_400
+TABLE, MANIFEST = ".parquet", ".json"
+
+
+class BrokenFile(Exception):
+    """A file of the record that is missing or is not what its name says."""
+
+
+@dataclass(frozen=True)
+class RecordFiles:
+    """The folder of the record's files."""
+
+    folder: Path
+
+    def add_table(self, table: pa.Table) -> str:
+        """Keep a table as Parquet; gives its digest. The same table gives the same file."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", compression_level=9)
+        return self._add(sink.getvalue().to_pybytes(), TABLE)
+
+    def add_manifest(self, content: dict[str, Any]) -> str:
+        """Keep plain data as JSON; gives its digest."""
+        return self._add(canonical_json(content).encode(), MANIFEST)
+
+    def table(self, digest: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
+        """A table by its digest.
+
+        Raises
+        ------
+        BrokenFile
+            It is missing or damaged.
+        """
+        return pq.read_table(pa.BufferReader(self._read(digest, TABLE)), columns=columns, filters=filters)
+
+    def manifest(self, digest: str) -> dict[str, Any]:
+        """Plain data by their digest.
+
+        Raises
+        ------
+        BrokenFile
+            They are missing or damaged.
+        """
+        return dict(json.loads(self._read(digest, MANIFEST)))
+
+    def size(self, digest: str) -> int:
+        """Bytes of a table's file."""
+        return (self.folder / f"{digest}{TABLE}").stat().st_size
+
+    def clear_leftovers(self) -> None:
+        """Remove what killed runs left half written; another machine may be writing, so only what is a day old."""
+        for file in self.folder.glob(f"{PARTIAL}*"):
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime < time.time() - LEFT_OVER_SECONDS:
+                    file.unlink()
+
+    def _add(self, content: bytes, suffix: str) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        file = self.folder / f"{digest}{suffix}"
+        if not self._is_whole(file, digest):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(file, content)
+        return digest
+
+    def _is_whole(self, file: Path, digest: str) -> bool:
+        try:
+            return hashlib.sha256(file.read_bytes()).hexdigest() == digest
+        except OSError:
+            return False
+
+    def _read(self, digest: str, suffix: str) -> bytes:
+        file = self.folder / f"{digest}{suffix}"
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise BrokenFile(f"{file.name} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise BrokenFile(f"{file.name} is damaged")
+        return content
+
+
+def canonical_json(content: Any) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file under another name, down to the disk, and give it its name in one step."""
+    handle, name = tempfile.mkstemp(prefix=PARTIAL, dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    _flush_folder(file.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """The name itself down to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,103 @@
+"""Who is meant, without saying it: accounts and people are random ids everywhere but in one table."""
+
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from serving.ledger.record import Record
+from serving.ledger.record_tables import SUBJECT
+
+ACCOUNT, PERSON = "account", "person"
+KINDS: Mapping[str, str] = {"account_id": ACCOUNT, "parent_account_id": ACCOUNT, "csm": PERSON, "seller": PERSON}
+IMPERSONAL = ("total", "segment", "industry", "region", "touch_model", "fit")
+ID_BYTES = 16
+_DIGEST_BYTES = 8  # of things of one account
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An id, and the salt that what belongs to the subject is hashed with; both go when it is erased."""
+
+    subject_id: str
+    salt: str
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Ids of some names, by kind and name."""
+
+    by_name: Mapping[tuple[str, str], Subject]
+
+    def id_of(self, column: str, name: str) -> str:
+        """The id that stands for a name in a column."""
+        return self.by_name[kind_of(column), name].subject_id
+
+    def hide(self, column: str, names: Iterable[Any]) -> pa.Array:
+        """The ids of the names in a column; what is missing stays so."""
+        kind = kind_of(column)
+        ids = [None if pd.isna(name) else bytes.fromhex(self.by_name[kind, name].subject_id) for name in names]
+        return pa.array(ids, pa.binary(ID_BYTES))
+
+    def hide_belongings(self, accounts: Iterable[str], things: Iterable[Any]) -> pa.Array:
+        """Keyed digests of what belongs to accounts, such as contracts: the same thing is the same digest."""
+        digests = [
+            None if pd.isna(thing) else _keyed(self.by_name[ACCOUNT, account].salt, str(thing))
+            for account, thing in zip(accounts, things, strict=True)
+        ]
+        return pa.array(digests, pa.binary(_DIGEST_BYTES))
+
+
+def kind_of(column: str) -> str:
+    """What a column of names holds: subjects of one kind have the same id in all such columns."""
+    return KINDS.get(column, column)
+
+
+def is_personal(column: str) -> bool:
+    """Whether a column's values may name someone: all but those that are known not to."""
+    return column not in IMPERSONAL
+
+
+def subjects_of(record: Record, names: Mapping[str, Iterable[Any]]) -> Subjects:
+    """Subjects of the names in some columns; those that are new get an id, which stays."""
+    wanted = {(kind_of(column), str(name)) for column, values in names.items() for name in values if pd.notna(name)}
+    kinds = sorted({kind for kind, _ in wanted})
+    with record.reading() as connection:
+        known = _known(connection, kinds)
+    if not wanted <= known.keys():
+        with record.writing() as connection:
+            known = _known(connection, kinds)
+            fresh = [_fresh(*who) for who in sorted(wanted - known.keys())]
+            if fresh:
+                connection.execute(sa.insert(SUBJECT), fresh)
+            known |= {(row["kind"], row["name"]): Subject(row["subject_id"], row["salt"]) for row in fresh}
+    return Subjects({who: known[who] for who in wanted})
+
+
+def names_of(record: Record, kind: str) -> dict[bytes, str]:
+    """The names of all subjects of a kind by id; those erased have none."""
+    with record.reading() as connection:
+        return {bytes.fromhex(found.subject_id): name for (_, name), found in _known(connection, [kind]).items()}
+
+
+def _known(connection: sa.Connection, kinds: list[str]) -> dict[tuple[str, str], Subject]:
+    rows = connection.execute(sa.select(SUBJECT).where(SUBJECT.c.kind.in_(kinds)))
+    return {(row.kind, row.name): Subject(row.subject_id, row.salt) for row in rows}
+
+
+def _fresh(kind: str, name: str) -> dict[str, str]:
+    return {
+        "subject_id": secrets.token_hex(ID_BYTES),
+        "kind": kind,
+        "name": name,
+        "salt": secrets.token_hex(ID_BYTES),
+    }
+
+
+def _keyed(salt: str, thing: str) -> bytes:
+    return hmac.digest(bytes.fromhex(salt), thing.encode(), "sha256")[:_DIGEST_BYTES]
