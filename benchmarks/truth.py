@@ -25,7 +25,8 @@ from features.simulation.truth import Truth, replay
 from features.snapshots.store import month_starts, stored
 from models.hazards.calibration import fit_calibrator
 from models.outcomes.outcome import OutcomeModel
-from models.paths.rollup import PathSettings, RollUp, roll_up
+from models.paths.rollup import RollUp, roll_up
+from models.paths.simulate import PathSettings
 from params import Params
 from training.backtest.rivals import Rivals, nrr_draws
 from training.learn.dataset import Dataset, assemble, known_at, settings_of

@@ -16,7 +16,8 @@ from features.revenue.cut_labels import Engine, group_labels, labels_in_force, u
 from features.snapshots.store import first_date, stored
 from features.tables.checked import Tables
 from models.outcomes.prediction import Outcome, Prediction
-from models.paths.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
+from models.paths.rollup import TOTAL, RollUp, Trailing, roll_up
+from models.paths.simulate import AccountPaths, PathSettings
 from models.reasons.background import Background, background
 from models.reasons.drivers import drivers
 from models.words import counted

@@ -18,8 +18,9 @@ from features.leaks.rank import auc
 from features.snapshots.store import build
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
-from models.hazards.hazard import Rows, TreeHazard
+from models.hazards.hazard import Rows
 from models.hazards.model_inputs import learn_categories, matrix
+from models.hazards.trees import TreeHazard
 from params import Params
 from training.learn.dataset import Progress, inputs_of, tuning_of
 
