@@ -90,7 +90,7 @@ def shap(params: Params) -> list[dict[str, Any]]:
     ValueError
         The two do not agree.
     """
-    from models.hazards.hazard import EnsembleHazard
+    from models.hazards.ensemble import EnsembleHazard
     from training.tracking.champion import load_champion
 
     tables = load_tables(params).tables

@@ -26,7 +26,8 @@ from features.snapshots.dates import month_starts
 from features.snapshots.store import stored
 from models.hazards.calibration import fit_calibrator
 from models.outcomes.outcome import OutcomeModel
-from models.paths.rollup import PathSettings, RollUp, roll_up
+from models.paths.rollup import RollUp, roll_up
+from models.paths.simulate import PathSettings
 from params import Params
 from training.backtest.rivals import Rivals, nrr_draws
 from training.learn.dataset import Dataset, assemble, known_at, settings_of

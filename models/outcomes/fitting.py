@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from models.hazards.at_risk import AtRisk, Sampled, sample
 from models.hazards.calibration import Calibrator, Outcomes, Slope, fit_by_month, fit_slope, match_level
-from models.hazards.fit_settings import Settings
-from models.hazards.hazard import EnsembleHazard, Hazard, LogisticHazard, Rows, TreeHazard, required
+from models.hazards.ensemble import EnsembleHazard
+from models.hazards.fit_settings import Settings, required
+from models.hazards.hazard import Hazard, Rows
+from models.hazards.logistic import LogisticHazard
 from models.hazards.model_inputs import Input
+from models.hazards.trees import TreeHazard
+from models.outcomes.luck_posterior import MonthCounts, count_months
 from models.outcomes.prediction import OUTCOMES
-from models.outcomes.shared_luck import MonthCounts, count_months
 
 Array = NDArray[np.float64]
 FEWEST_EVENTS = 10

@@ -15,8 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from models.hazards.at_risk import at_risk, month_number
 from models.hazards.calibration import Calibrator, Slope
-from models.hazards.fit_settings import Settings
-from models.hazards.hazard import required
+from models.hazards.fit_settings import Settings, required
 from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.hazards.model_inputs import Input, learn_categories, matrix
 from models.hazards.month_level import LEVEL_INPUT
@@ -25,8 +24,9 @@ from models.outcomes.cross_sell import fit_shares, share_of
 from models.outcomes.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
 from models.outcomes.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
 from models.outcomes.keyed_draws import streams
+from models.outcomes.luck_posterior import fit_luck
 from models.outcomes.prediction import OUTCOMES, Estimation, Outcome, Prediction
-from models.outcomes.shared_luck import SharedLuck, fit_luck
+from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
 FORMAT = 7

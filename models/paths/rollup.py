@@ -1,31 +1,22 @@
-"""From monthly hazards to simulated ARR paths, and from the paths to NRR, GRR and renewals with intervals.
+"""From simulated ARR paths to NRR, GRR and renewals with intervals, by every cut.
 
-One set of draws serves every cut, so that parts add up to the total in every draw. Each account's luck is keyed by the
-account and the calendar month, so that it lives the same futures whoever else is there. Paths are simulated in chunks
-of accounts and added up account by account in a fixed order: neither the order in which the accounts come nor chunks
-nor threads change a byte, and memory depends on the number of groups, not of accounts.
-
-Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
+One set of draws serves every cut, so that parts add up to the total in every draw. Accounts are added up one after the
+other in a fixed order: neither the order in which they come nor chunks nor threads change a byte, and memory depends on
+the number of groups, not of accounts.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
-from models.outcomes.prediction import Prediction, multiply_odds
+from models.outcomes.prediction import Prediction
+from models.paths.simulate import AccountPaths, Changed, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
-CHUNK = 32
 TOTAL = "total"
 METRICS = (
     "nrr",
@@ -39,17 +30,6 @@ METRICS = (
 )
 QUANTILES = (5, 10, 25, 50, 75, 90, 95)
 _ROUNDING = 1e-9  # of the starting ARR: what the additions of a sum may be off by
-_SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
-Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class PathSettings:
-    """How paths are simulated: number of futures, seed, and the share of ARR below which a change is none."""
-
-    draws: int
-    seed: int
-    min_change: float
 
 
 @dataclass(frozen=True)
@@ -67,19 +47,6 @@ class Trailing:
 
     cohort_arr: Array
     lost: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class AccountPaths:
-    """What the paths say of each account; arrays of shape (accounts, months)."""
-
-    expected_arr: Array
-    p10: Array
-    p50: Array
-    p90: Array
-    churn_probability: Array
-    contraction_probability: Array
-    expansion_probability: Array
 
 
 @dataclass(frozen=True)
@@ -116,74 +83,6 @@ class RollUp:
         return table.iloc[np.lexsort(keys[::-1])].drop(columns="group").reset_index(drop=True)
 
 
-def expected_arr(prediction: Prediction) -> Array:
-    """Expected ARR by month ahead if the luck of every month were 0, in closed form, shape (accounts, months)."""
-    churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
-    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
-    growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
-    return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
-
-
-@dataclass(frozen=True)
-class Changed:
-    """The cells of a chunk that change in one month: account within the chunk, draw, and ARR before and after."""
-
-    account: NDArray[np.int64]
-    draw: NDArray[np.int64]
-    before: Array
-    after: Array
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Simulated futures of a chunk of accounts.
-
-    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left` and
-    `expected_arr`, shape (chunk, months), are the probability of having left and the expected ARR given each draw's
-    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
-    """
-
-    rows: slice
-    arr: Array
-    changed: tuple[Changed, ...]
-    left: Array
-    expected_arr: Array
-
-
-def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
-    """ARR paths in chunks of accounts, in order; on several threads the same."""
-    return _in_chunks(prediction, settings, lambda paths: paths, threads)
-
-
-def account_paths(
-    prediction: Prediction, settings: PathSettings, *, horizon_months: int, threads: int = 1
-) -> AccountPaths:
-    """What `roll_up` says of each account, to the last digit, without adding anything up."""
-    describe = partial(_describe, prediction, settings, horizon_months)
-    return _together(list(_in_chunks(prediction, settings, describe, threads)), horizon_months)
-
-
-def _in_chunks(
-    prediction: Prediction, settings: PathSettings, work: Callable[[Paths], Found], threads: int
-) -> Iterator[Found]:
-    """What some work finds in the paths of each chunk of accounts, in order."""
-    common = _draw_common(prediction, settings)
-
-    def simulate(number: int) -> Found:
-        rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
-        return work(_chunk_paths(prediction, rows, common))
-
-    chunks = range(-(-len(prediction.arr) // CHUNK))
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        ahead: deque[Future[Found]] = deque()
-        for number in chunks:
-            ahead.append(pool.submit(simulate, number))
-            if len(ahead) > threads:  # no more than these are held at a time
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
 def roll_up(
     prediction: Prediction,
     settings: PathSettings,
@@ -215,19 +114,38 @@ def roll_up(
         How many to use; the result does not depend on it.
     """
     order = np.argsort(prediction.account, kind="stable")  # sums of another order would differ in their last digits
-    prediction = prediction.rows(order)
-    cuts = {cut: labels[order] for cut, labels in (cuts or {}).items()}
-    trailing = None if trailing is None else replace(trailing, cohort_arr=trailing.cohort_arr[order])
-    due = None if due is None else due[order]
+    rolled = _in_order(
+        prediction.rows(order),
+        settings,
+        horizon_months=horizon_months,
+        cuts={cut: labels[order] for cut, labels in (cuts or {}).items()},
+        trailing=None if trailing is None else replace(trailing, cohort_arr=trailing.cohort_arr[order]),
+        due=None if due is None else due[order],
+        threads=threads,
+    )
+    return replace(rolled, accounts=rolled.accounts.rows(np.argsort(order)))
+
+
+def _in_order(
+    prediction: Prediction,
+    settings: PathSettings,
+    *,
+    horizon_months: int,
+    cuts: Mapping[str, NDArray[np.object_]],
+    trailing: Trailing | None,
+    due: Array | None,
+    threads: int,
+) -> RollUp:
+    """What `roll_up` adds up, account after account as they come."""
     groups, member = _groups(prediction.arr, cuts)
     sums = _Sums(_groups_of(member), len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
     settle = prediction.hazards.shape[1] - horizon_months
     described = []
 
     def described_too(paths: Paths) -> tuple[Paths, AccountPaths]:
-        return paths, _describe(prediction, settings, horizon_months, paths)
+        return paths, describe(prediction, settings, horizon_months, paths)
 
-    for chunk, accounts in _in_chunks(prediction, settings, described_too, threads):
+    for chunk, accounts in in_chunks(prediction, settings, described_too, threads):
         described.append(accounts)
         start = prediction.arr[chunk.rows]
         sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
@@ -235,9 +153,7 @@ def roll_up(
             sums.add_renewals(start, chunk, due[chunk.rows], settle)
     draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    accounts = _together(described, horizon_months)
-    place = np.argsort(order)
-    return RollUp(groups, draws, renewals, AccountPaths(**{name: of[place] for name, of in vars(accounts).items()}))
+    return RollUp(groups, draws, renewals, together(described, horizon_months))
 
 
 class _Sums:
@@ -334,76 +250,6 @@ def _tidy(sums: Array, rounding: Array) -> Array:
     return np.where(np.abs(sums) < rounding, 0.0, sums)
 
 
-@dataclass(frozen=True)
-class _Common:
-    """What all accounts of a future share.
-
-    `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
-    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
-    `pools` holds the multipliers from the smallest up, padded to the longest, and `lengths` how many of them count.
-    """
-
-    seed: int
-    odds: Floats32
-    tilt: Array
-    change: Array
-    pools: Array
-    lengths: NDArray[np.int64]
-
-
-def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
-    seed, draws = settings.seed, settings.draws
-    shift, tilt = prediction.draw_shifts(draws, seed=seed, first_month=prediction.first_month)
-    change = prediction.draw_changes(draws, seed=seed)
-    lengths = np.array([pool.size for pool in prediction.pools])
-    pools = np.ones((len(lengths), lengths.max()))
-    for row, pool in zip(pools, prediction.pools, strict=True):
-        row[: pool.size] = np.sort(pool)
-    return _Common(seed, np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
-
-
-def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
-    hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
-    accounts, months, _ = hazards.shape
-    draws = common.tilt.shape[1]
-    means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
-    tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
-    paths, changed = np.empty((accounts, months, draws)), []
-    left, expected = np.empty((accounts, months)), np.empty((accounts, months))
-    arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    stays = grown = np.ones((accounts, draws), dtype=np.float32)
-    for month in range(months):
-        shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
-        calendar = prediction.first_month + month
-        changed.append(_change(arr, shifted, pool_index[:, month], common, prediction.account[rows], calendar))
-        kept = 1 - shifted[:, 0]
-        stays = stays * kept
-        for outcome in (1, 2):
-            kept = kept + shifted[:, outcome] * (means[:, month, outcome - 1, None] - 1).astype(np.float32)
-        grown = grown * kept
-        paths[:, month], left[:, month] = arr, 1 - stays.mean(axis=1, dtype=float)
-        expected[:, month] = prediction.arr[rows] * grown.mean(axis=1, dtype=float)
-    return Paths(rows, paths, tuple(changed), left, expected)
-
-
-def _change(
-    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, stream: Streams, month: int
-) -> Changed:
-    """Let a calendar month pass, in place: a number of each cell decides which outcome, another one the amount."""
-    luck = uniforms(common.seed, stream, month, Purpose.OUTCOME, draws=arr.shape[1])
-    low, middle = shifted[:, 0], shifted[:, 0] + shifted[:, 1]
-    account, draw = np.divmod(np.flatnonzero((luck < middle + shifted[:, 2]) & (arr > 0)), arr.shape[1])
-    value = luck[account, draw]
-    which = (value >= low[account, draw]).astype(int) + (value >= middle[account, draw])  # 0 leaves, 1 shrinks, 2 grows
-    pool = pool_index[account, np.maximum(which - 1, 0)]
-    place = uniforms_at(common.seed, stream[account], month, Purpose.AMOUNT, draw=draw)
-    amount = common.pools[pool, (place * common.lengths[pool]).astype(int)] - 1
-    multiplier = np.where(which == 0, 0.0, np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT))
-    before = arr[account, draw]
-    arr[account, draw] = before * multiplier
-    return Changed(account, draw, before, before * multiplier)
-
-
 def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.DataFrame, sparse.csr_matrix]:
     """The groups of all cuts, and which accounts belong to each as a 0/1 matrix (groups, accounts)."""
     labels = {TOTAL: np.full(len(arr), TOTAL, dtype=object), **cuts}
@@ -427,27 +273,6 @@ def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Tra
         lost = trailing.lost if cut == TOTAL else trailing.lost[trailing.lost[cut] == value]
         start[row] += np.bincount(lost["month"] - 1, weights=lost["arr"], minlength=months)[:months]
     return np.where(start > 0, start, np.nan)
-
-
-def _describe(prediction: Prediction, settings: PathSettings, horizon_months: int, paths: Paths) -> AccountPaths:
-    """A chunk's accounts: quantiles of ARR, and the shares of draws that end lower and higher than they began."""
-    arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows][:, None, None]
-    p10, p50, p90 = np.quantile(arr, (0.1, 0.5, 0.9), axis=2)
-    lower = (arr > 0) & (arr < start * (1 - settings.min_change))
-    return AccountPaths(
-        expected_arr=paths.expected_arr[:, :horizon_months],
-        p10=p10,
-        p50=p50,
-        p90=p90,
-        churn_probability=paths.left[:, :horizon_months],
-        contraction_probability=lower.mean(axis=2),
-        expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
-    )
-
-
-def _together(parts: list[AccountPaths], months: int) -> AccountPaths:
-    none, names = np.empty((0, months)), AccountPaths.__dataclass_fields__
-    return AccountPaths(**{name: np.concatenate([none, *(getattr(part, name) for part in parts)]) for name in names})
 
 
 def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from features.snapshots.store import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome, Prediction
-from models.paths.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
+from models.paths.rollup import TOTAL, RollUp, Trailing, roll_up
+from models.paths.simulate import AccountPaths, PathSettings
 from models.reasons.background import Background, background
 from models.reasons.drivers import drivers
 from models.words import counted

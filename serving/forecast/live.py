@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.hazards.model_inputs import evenly_spread
 from models.outcomes.prediction import Outcome
-from models.paths.rollup import PathSettings, account_paths
+from models.paths.simulate import PathSettings, account_paths
 from models.reasons.background import Background
 from models.reasons.drivers import drivers, path_effects
 from params import Params

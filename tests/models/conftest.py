@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.hazards.fit_settings import Settings
-from models.hazards.hazard import Tuning
+from models.hazards.fit_settings import Settings, Tuning
 from models.hazards.model_inputs import Input
 from models.outcomes.outcome import OutcomeModel
 

@@ -19,8 +19,9 @@ from features.snapshots.building import build
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from features.tables.progress import Progress, silent
-from models.hazards.hazard import Rows, TreeHazard
+from models.hazards.hazard import Rows
 from models.hazards.model_inputs import learn_categories, matrix
+from models.hazards.trees import TreeHazard
 from params import Params
 from training.learn.dataset import inputs_of, tuning_of
 

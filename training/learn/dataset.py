@@ -14,13 +14,12 @@ from features.revenue import CohortPaths, cohort_paths
 from features.snapshots.building import Snapshots
 from features.tables.checked import Tables
 from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
-from models.hazards.fit_settings import Settings
-from models.hazards.hazard import Tuning
+from models.hazards.fit_settings import Settings, Tuning
 from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
 from models.hazards.month_level import LEVEL_INPUTS
 from models.outcomes.outcome import OutcomeModel
-from models.paths.rollup import PathSettings
+from models.paths.simulate import PathSettings
 from models.words import counted
 from params import Model, Params
 

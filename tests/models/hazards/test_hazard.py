@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
-from models.hazards.hazard import EnsembleHazard, LogisticHazard, Rows, TreeHazard
+from models.hazards.ensemble import EnsembleHazard
+from models.hazards.hazard import Rows
 from models.hazards.horizon import CALENDAR_INPUTS
+from models.hazards.logistic import LogisticHazard
 from models.hazards.model_inputs import Input
+from models.hazards.trees import TreeHazard
 
 TERM = Input(
     name="term_days",

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.hazards.hazard import EnsembleHazard
+from models.hazards.ensemble import EnsembleHazard
 from models.hazards.model_inputs import learn_categories
 from models.outcomes import fitting
 from models.outcomes.fitting import fit_outcome, notice_holds

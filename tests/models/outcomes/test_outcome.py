@@ -9,11 +9,11 @@ from scipy.special import expit
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.hazards.calibration import Slope
-from models.hazards.hazard import LogisticHazard
+from models.hazards.logistic import LogisticHazard
 from models.outcomes.outcome import OutcomeModel
 from models.outcomes.prediction import OUTCOMES, Estimation, Prediction
 from models.outcomes.shared_luck import SharedLuck
-from models.paths.rollup import PathSettings, simulate_paths
+from models.paths.simulate import PathSettings, simulate_paths
 from models.reasons.drivers import drivers, horizon_probability
 
 NEWEST = pd.Timestamp("2023-12-01")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.outcomes.shared_luck import LuckState, SharedLuck, count_months, fit_luck
+from models.outcomes.luck_posterior import count_months, fit_luck
+from models.outcomes.shared_luck import LuckState, SharedLuck
 
 MONTHS = 60
 FIRST_MONTH = 12 * 2026 + 1

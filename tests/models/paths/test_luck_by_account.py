@@ -12,8 +12,9 @@ import pytest
 from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
-from models.paths import rollup
-from models.paths.rollup import PathSettings, RollUp, Trailing, account_paths, roll_up, simulate_paths
+from models.paths import simulate
+from models.paths.rollup import RollUp, Trailing, roll_up
+from models.paths.simulate import PathSettings, account_paths, simulate_paths
 
 FIRST_MONTH, MONTHS, DRAWS = 12 * 2026 + 1, 5, 203
 POOLS = {"shrinks": np.array([0.5, 0.7, 0.9]), "grows": np.array([1.1, 1.2, 1.4]), "grows much": np.array([2.0, 3.0])}
@@ -87,7 +88,7 @@ def test_chunks_threads_and_the_order_of_accounts_change_no_byte(
     order = np.arange(len(prediction.arr))
     expected = as_bytes(added_up(prediction, order), order)
     other = np.random.default_rng(2).permutation(order) if shuffled else order
-    monkeypatch.setattr(rollup, "CHUNK", chunk)
+    monkeypatch.setattr(simulate, "CHUNK", chunk)
     assert as_bytes(added_up(prediction, other, threads), other) == expected
 
 

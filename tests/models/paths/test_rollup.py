@@ -5,7 +5,8 @@ import pytest
 from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
-from models.paths.rollup import PathSettings, Trailing, account_paths, expected_arr, roll_up, simulate_paths
+from models.paths.rollup import Trailing, roll_up
+from models.paths.simulate import PathSettings, account_paths, expected_arr, simulate_paths
 
 FIRST_MONTH = 12 * 2026 + 1
 ZERO = (0.0, 0.0, 0.0)

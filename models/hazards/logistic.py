@@ -1,0 +1,182 @@
+"""Ridge logistic regression of the kind of month and the inputs together."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from models.hazards.hazard import Hazard, Rows
+from models.hazards.model_inputs import Input
+from models.hazards.month_level import fit_ridge, kinds_of_months
+
+Array = NDArray[np.float64]
+_WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """How one input becomes columns of the logistic design."""
+
+    low: float
+    high: float
+    mean: float
+    sd: float
+    missing: bool
+    categories: int
+    logarithmic: bool = False
+
+    @property
+    def width(self) -> int:
+        return self.categories or (2 if self.missing else 1)
+
+    def scaled(self, values: Array) -> Array:
+        """Clipped and, where that is what the input needs, on a logarithmic scale; standardised."""
+        clipped = np.clip(values, self.low, self.high)
+        bent = _signed_log(clipped) if self.logarithmic else clipped
+        return np.asarray((bent - self.mean) / self.sd)
+
+
+class LogisticHazard(Hazard):
+    """Ridge logistic regression of the kind of month and the inputs together.
+
+    Numbers are clipped to their 1st and 99th percentile, those that range wide are put on a logarithmic scale, all are
+    standardised; missing ones are set to the mean with a flag; categories become indicators. What tells the kind of
+    month is hardly penalised.
+
+    Parameters
+    ----------
+    inputs
+        Descriptions of the columns.
+    l2
+        Strength of the ridge penalty (scikit-learn's 1 / C).
+    """
+
+    def __init__(self, inputs: Sequence[Input], *, l2: float) -> None:
+        self.inputs = tuple(inputs)
+        self.l2 = l2
+
+    def fit(self, rows: Rows, others: Rows | None = None) -> Self:
+        """Learn the coefficients; `others` are not needed, nothing is stopped early."""
+        self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
+        design = self._with_kinds(rows.inputs)
+        self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2)
+        self.means_: Array = np.average(design, axis=0, weights=rows.weight)
+        return self
+
+    def level(self, inputs: Array) -> Array:
+        """Log-odds of the kind of month, the inputs being at their means, shape (rows,)."""
+        level: Array = kinds_of_months(self.inputs, inputs) @ self.coefficients_[self._width :]
+        return level + self.intercept_ + self._middle
+
+    def beyond(self, inputs: Array) -> Array:
+        """What the inputs add to them, shape (rows,)."""
+        beyond: Array = self._design(inputs) @ self.coefficients_[: self._width]
+        return beyond - self._middle
+
+    def contributions(self, inputs: Array) -> tuple[Array, float]:
+        """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""
+        effects = (self._design(inputs) - self.means_[: self._width]) * self.coefficients_[: self._width]
+        starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
+        return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
+
+    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
+        """That of the coefficients' posterior by Laplace's method, the penalty being their prior."""
+        design, told = self._information(known.inputs, known.weight)
+        precision = (design * told[:, None]).T @ design
+        precision[np.diag_indices(len(precision) - 1)] += self.l2
+        middle = told @ design / told.sum()
+        del design
+        total, mean = 0.0, np.zeros(len(middle))
+        for inputs, weight in ahead:
+            design, told = self._information(inputs, weight)
+            total, mean = total + told.sum(), mean + told @ design
+        if not total:
+            return 0.0
+        away = mean / total - middle
+        away[self._width :] = 0
+        return float(away @ np.linalg.solve(precision, away))
+
+    def _with_kinds(self, inputs: Array) -> Array:
+        """The columns of the inputs, and those of the kinds of months."""
+        return np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs)])
+
+    def _information(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
+        """Design with the intercept, (rows, columns + 1), and what each row tells of it: weight * p * (1 - p)."""
+        design = np.hstack([self._with_kinds(inputs), np.ones((len(inputs), 1))])
+        chance = expit(design @ np.append(self.coefficients_, self.intercept_))
+        return design, weight * chance * (1 - chance)
+
+    def to_text(self) -> str:
+        """Scaling and coefficients as JSON."""
+        return json.dumps(
+            {
+                "scaling": [asdict(scaling) for scaling in self.scaling_],
+                "coefficients": self.coefficients_.tolist(),
+                "intercept": self.intercept_,
+                "means": self.means_.tolist(),
+            }
+        )
+
+    @classmethod
+    def from_text(cls, text: str, inputs: Sequence[Input], *, threads: int) -> Self:
+        """A fitted model from `to_text`."""
+        content = json.loads(text)
+        model = cls(inputs, l2=1.0)
+        model.scaling_ = [_Scaling(**scaling) for scaling in content["scaling"]]
+        model.coefficients_ = np.array(content["coefficients"])
+        model.intercept_ = content["intercept"]
+        model.means_ = np.array(content["means"])
+        return model
+
+    @property
+    def mean_level_(self) -> float:
+        """Mean log-odds of the kinds of months learned from."""
+        return float(self.means_ @ self.coefficients_ + self.intercept_)
+
+    @property
+    def _width(self) -> int:
+        """How many columns the inputs become; those of the kind of month follow."""
+        return sum(scaling.width for scaling in self.scaling_)
+
+    @property
+    def _middle(self) -> float:
+        """What the inputs add at their means."""
+        return float(self.means_[: self._width] @ self.coefficients_[: self._width])
+
+    def _design(self, inputs: Array) -> Array:
+        return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
+
+
+def _learn_scaling(item: Input, values: Array) -> _Scaling:
+    if item.kind == "category":
+        return _Scaling(0, 0, 0, 1, missing=False, categories=len(item.categories) + 1)
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return _Scaling(0, 0, 0, 1, missing=True, categories=0)
+    low, high = np.quantile(known, [0.01, 0.99])
+    if low == high:  # a rare flag would be clipped away
+        low, high = known.min(), known.max()
+    logarithmic = bool(high - low > _WIDE)
+    clipped = np.clip(known, low, high)
+    bent = _signed_log(clipped) if logarithmic else clipped
+    missing = bool(known.size < values.size)
+    limits = float(low), float(high), float(bent.mean()), float(bent.std()) or 1.0
+    return _Scaling(*limits, missing=missing, categories=0, logarithmic=logarithmic)
+
+
+def _signed_log(values: Array) -> Array:
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+
+
+def _apply_scaling(scaling: _Scaling, values: Array) -> Array:
+    """Design columns of one input, shape (rows, width)."""
+    unknown = np.isnan(values)
+    if scaling.categories:
+        codes = np.where(unknown, scaling.categories - 1, values).astype(int)
+        return np.asarray(np.eye(scaling.categories)[codes])
+    scaled = np.where(unknown, 0.0, scaling.scaled(values))
+    return np.column_stack([scaled, unknown]) if scaling.missing else scaled[:, None]

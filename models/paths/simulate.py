@@ -1,0 +1,212 @@
+"""From monthly hazards to simulated ARR paths, account by account.
+
+Each account's luck is keyed by the account and the calendar month, so that it lives the same futures whoever else is
+there. Paths are simulated in chunks of accounts, to hold memory down; neither chunks nor threads change a byte.
+
+Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
+from models.outcomes.prediction import Prediction, multiply_odds
+
+Array = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+CHUNK = 32
+_SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
+Finding = TypeVar("Finding")
+
+
+@dataclass(frozen=True)
+class PathSettings:
+    """How paths are simulated: number of futures, seed, and the share of ARR below which a change is none."""
+
+    draws: int
+    seed: int
+    min_change: float
+
+
+@dataclass(frozen=True)
+class AccountPaths:
+    """What the paths say of each account; arrays of shape (accounts, months)."""
+
+    expected_arr: Array
+    p10: Array
+    p50: Array
+    p90: Array
+    churn_probability: Array
+    contraction_probability: Array
+    expansion_probability: Array
+
+    def rows(self, chosen: NDArray[np.int64]) -> "AccountPaths":
+        """The same of some accounts, in the order given."""
+        return AccountPaths(**{name: values[chosen] for name, values in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The cells of a chunk that change in one month: account within the chunk, draw, and ARR before and after."""
+
+    account: NDArray[np.int64]
+    draw: NDArray[np.int64]
+    before: Array
+    after: Array
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Simulated futures of a chunk of accounts.
+
+    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left` and
+    `expected_arr`, shape (chunk, months), are the probability of having left and the expected ARR given each draw's
+    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
+    """
+
+    rows: slice
+    arr: Array
+    changed: tuple[Changed, ...]
+    left: Array
+    expected_arr: Array
+
+
+def expected_arr(prediction: Prediction) -> Array:
+    """Expected ARR by month ahead if the luck of every month were 0, in closed form, shape (accounts, months)."""
+    churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
+    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
+    growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
+    return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
+
+
+def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
+    """ARR paths in chunks of accounts, in order; on several threads the same."""
+    return in_chunks(prediction, settings, lambda paths: paths, threads)
+
+
+def account_paths(
+    prediction: Prediction, settings: PathSettings, *, horizon_months: int, threads: int = 1
+) -> AccountPaths:
+    """What `roll_up` says of each account, to the last digit, without adding anything up."""
+    description = partial(describe, prediction, settings, horizon_months)
+    return together(list(in_chunks(prediction, settings, description, threads)), horizon_months)
+
+
+def in_chunks(
+    prediction: Prediction, settings: PathSettings, work: Callable[[Paths], Finding], threads: int
+) -> Iterator[Finding]:
+    """What some work finds in the paths of each chunk of accounts, in order."""
+    common = _draw_common(prediction, settings)
+
+    def simulate(number: int) -> Finding:
+        rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
+        return work(_chunk_paths(prediction, rows, common))
+
+    chunks = range(-(-len(prediction.arr) // CHUNK))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        ahead: deque[Future[Finding]] = deque()
+        for number in chunks:
+            ahead.append(pool.submit(simulate, number))
+            if len(ahead) > threads:  # no more than these are held at a time
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def describe(prediction: Prediction, settings: PathSettings, horizon_months: int, paths: Paths) -> AccountPaths:
+    """A chunk's accounts: quantiles of ARR, and the shares of draws that end lower and higher than they began."""
+    arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows][:, None, None]
+    p10, p50, p90 = np.quantile(arr, (0.1, 0.5, 0.9), axis=2)
+    lower = (arr > 0) & (arr < start * (1 - settings.min_change))
+    return AccountPaths(
+        expected_arr=paths.expected_arr[:, :horizon_months],
+        p10=p10,
+        p50=p50,
+        p90=p90,
+        churn_probability=paths.left[:, :horizon_months],
+        contraction_probability=lower.mean(axis=2),
+        expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
+    )
+
+
+def together(parts: list[AccountPaths], months: int) -> AccountPaths:
+    """The accounts of all chunks, one after the other."""
+    none, names = np.empty((0, months)), AccountPaths.__dataclass_fields__
+    return AccountPaths(**{name: np.concatenate([none, *(getattr(part, name) for part in parts)]) for name in names})
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What all accounts of a future share.
+
+    `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
+    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
+    `pools` holds the multipliers from the smallest up, padded to the longest, and `lengths` how many of them count.
+    """
+
+    seed: int
+    odds: Floats32
+    tilt: Array
+    change: Array
+    pools: Array
+    lengths: NDArray[np.int64]
+
+
+def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
+    seed, draws = settings.seed, settings.draws
+    shift, tilt = prediction.draw_shifts(draws, seed=seed, first_month=prediction.first_month)
+    change = prediction.draw_changes(draws, seed=seed)
+    lengths = np.array([pool.size for pool in prediction.pools])
+    pools = np.ones((len(lengths), lengths.max()))
+    for row, pool in zip(pools, prediction.pools, strict=True):
+        row[: pool.size] = np.sort(pool)
+    return _Common(seed, np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
+
+
+def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
+    hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
+    accounts, months, _ = hazards.shape
+    draws = common.tilt.shape[1]
+    means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
+    tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
+    paths, changed = np.empty((accounts, months, draws)), []
+    left, expected = np.empty((accounts, months)), np.empty((accounts, months))
+    arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
+    stays = grown = np.ones((accounts, draws), dtype=np.float32)
+    for month in range(months):
+        shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
+        calendar = prediction.first_month + month
+        changed.append(_change(arr, shifted, pool_index[:, month], common, prediction.account[rows], calendar))
+        kept = 1 - shifted[:, 0]
+        stays = stays * kept
+        for outcome in (1, 2):
+            kept = kept + shifted[:, outcome] * (means[:, month, outcome - 1, None] - 1).astype(np.float32)
+        grown = grown * kept
+        paths[:, month], left[:, month] = arr, 1 - stays.mean(axis=1, dtype=float)
+        expected[:, month] = prediction.arr[rows] * grown.mean(axis=1, dtype=float)
+    return Paths(rows, paths, tuple(changed), left, expected)
+
+
+def _change(
+    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, stream: Streams, month: int
+) -> Changed:
+    """Let a calendar month pass, in place: a number of each cell decides which outcome, another one the amount."""
+    luck = uniforms(common.seed, stream, month, Purpose.OUTCOME, draws=arr.shape[1])
+    low, middle = shifted[:, 0], shifted[:, 0] + shifted[:, 1]
+    account, draw = np.divmod(np.flatnonzero((luck < middle + shifted[:, 2]) & (arr > 0)), arr.shape[1])
+    value = luck[account, draw]
+    which = (value >= low[account, draw]).astype(int) + (value >= middle[account, draw])  # 0 leaves, 1 shrinks, 2 grows
+    pool = pool_index[account, np.maximum(which - 1, 0)]
+    place = uniforms_at(common.seed, stream[account], month, Purpose.AMOUNT, draw=draw)
+    amount = common.pools[pool, (place * common.lengths[pool]).astype(int)] - 1
+    multiplier = np.where(which == 0, 0.0, np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT))
+    before = arr[account, draw]
+    arr[account, draw] = before * multiplier
+    return Changed(account, draw, before, before * multiplier)
