@@ -1,5 +1,6 @@
 """Who takes charge: what needs no contest, and the contest both ways."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,15 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from features.tables.checked import Tables
-from models.outcomes.outcome import FORMAT
+from features.tables.problems import BadInput
+from models.outcomes.outcome import FORMAT, OutcomeModel
 from params import Params
 from training import fit, promote
-from training.promote import Decision, decide, judge
+from training.promote import Decision, decide, in_charge, judge
 from training.tracking.champion import Incumbent, incumbent
+from training.tracking.errors import UnreadableChampion
 from training.tracking.learning_code import code_digest
+from training.tracking.runs import record_run
 from training.tracking.store import store_uri
 
 
@@ -88,6 +92,51 @@ def test_a_champion_of_an_older_format_gives_way(company: Tables, changed: Any, 
     decision = decide(company, there, params=changed(model={"leaves": 9}), may_contest=True)
     said = f"the champion is of format {FORMAT - 1}, and {FORMAT} is what can be read now: there is nothing to compare"
     assert decision == Decision(True, f"{said} with version 7")
+
+
+@pytest.fixture
+def damaged(company: Tables, model: OutcomeModel, changed: Any, tmp_path: Path) -> Params:
+    """A data folder whose champion is damaged by one bit."""
+    params: Params = changed(data_dir=tmp_path)
+    made = record_run(model, [], tables=company, as_of=company.data_until, params=params)
+    bundle = tmp_path / "mlflow-artifacts" / made.run_id / "artifacts" / "model" / "artifacts" / "bundle"
+    text = bytearray((bundle / "churn.txt").read_bytes())
+    text[len(text) // 2] ^= 1
+    (bundle / "churn.txt").write_bytes(text)
+    return params
+
+
+def test_a_damaged_champion_is_an_error_before_anything_is_fitted(damaged: Params, company: Tables) -> None:
+    """Too little data would be seen before any fitting, and is not seen first."""
+    few = damaged.model_copy(update={"model": damaged.model.model_copy(update={"min_accounts": 5000})})
+    said = "version 1, cannot be read: its file churn.txt is not the one .* `holdfast train --replace-unreadable`"
+    with pytest.raises(UnreadableChampion, match=said):
+        fit.train(company, params=few, may_contest=True)
+    with pytest.raises(BadInput, match="at least 5000 are needed"):
+        fit.train(company, params=few, replace_unreadable=True)
+
+
+@pytest.mark.usefixtures("no_contest")
+def test_it_gives_way_where_that_is_asked_for(damaged: Params, company: Tables) -> None:
+    decision = decide(company, in_charge(damaged, replace_unreadable=True), params=damaged, may_contest=True)
+    why = "its file churn.txt is not the one that was registered"
+    assert decision == Decision(True, f"in place of version 1, which cannot be read: {why}")
+
+
+@pytest.mark.parametrize("learned_by", ["leaves", "the same"])
+def test_a_champion_that_can_be_read_is_met_all_the_same(
+    learned_by: str, company: Tables, model: OutcomeModel, changed: Any, tmp_path: Path
+) -> None:
+    """The option lets nobody win who would not have won without it."""
+    params = changed(data_dir=tmp_path)
+    record_run(model, [], tables=company, as_of=company.data_until, params=params)
+    mine = changed(data_dir=tmp_path, model={"leaves": 9}) if learned_by == "leaves" else params
+    decisions = [
+        decide(company, in_charge(mine, replace_unreadable=asked), params=mine, may_contest=False)
+        for asked in (True, False)
+    ]
+    assert decisions[0] == decisions[1]
+    assert decisions[0].promoted is (learned_by == "the same")
 
 
 @pytest.mark.usefixtures("no_contest")

@@ -41,18 +41,20 @@ def make_relative(database: Path) -> None:
     """Make all locations in the embedded store's database relative, in one step; a read-only copy is left as it is."""
     with closing(sqlite3.connect(database, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
         connection.create_function("relative", 1, relative, deterministic=True)
-        connection.create_function("absolute", 1, lambda location: relative(location or "") != (location or ""))
-        if not any(_absolute(connection, *place) for place in _COLUMNS):
+        if not any(connection.execute(f"SELECT 1 FROM {_absolute(*place)}").fetchone() for place in _COLUMNS):
             return
         try:
             connection.execute("BEGIN IMMEDIATE")
             for table, column in _COLUMNS:
-                connection.execute(f"UPDATE {table} SET {column} = relative({column}) WHERE absolute({column})")
+                changed = f"SELECT rowid FROM {_absolute(table, column)}"
+                connection.execute(f"UPDATE {table} SET {column} = relative({column}) WHERE rowid IN ({changed})")
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if not error.sqlite_errorname.startswith(_CANNOT_WRITE):
                 raise
 
 
-def _absolute(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    return connection.execute(f"SELECT 1 FROM {table} WHERE absolute({column})").fetchone() is not None
+def _absolute(table: str, column: str) -> str:
+    """The rows whose location is to be made relative; those that are need no second look."""
+    whole = f"({column} GLOB '/*' OR {column} GLOB 'file:*')"
+    return f"{table} WHERE {whole} AND relative({column}) <> {column}"
