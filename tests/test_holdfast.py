@@ -19,6 +19,7 @@ from params import load
 
 # MLflow's own: its use of SQLAlchemy, and its advice on type hints of models.
 pytestmark = [
+    pytest.mark.usefixtures("costly"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]

@@ -440,6 +440,7 @@ def small_company(database: Path, features: int) -> Tables:
     return tables_from_frames(frames, database, data_until=date(2024, 3, 2))
 
 
+@pytest.mark.usefixtures("costly")
 def test_an_account_on_demand_knows_more_product_features_than_rows_of_one_account_are_read(
     tmp_path: Path, settings: Callable[..., params.Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -449,6 +450,7 @@ def test_an_account_on_demand_knows_more_product_features_than_rows_of_one_accou
     assert (row["usage_28d"], row["features_used_28d"]) == (3, 3)
 
 
+@pytest.mark.usefixtures("costly")
 def test_a_contract_line_that_is_there_twice_counts_once_whatever_dates_are_made_together(
     tmp_path: Path, settings: Callable[..., params.Params]
 ) -> None:

@@ -5,6 +5,8 @@ from models.hazards.hazard import EnsembleHazard, LogisticHazard, Rows, TreeHaza
 from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 TERM = Input(
     name="term_days",
     kind="number",

@@ -6,6 +6,8 @@ from scipy.special import expit
 
 from models.outcomes.shared_luck import LuckState, SharedLuck, count_months, fit_luck
 
+pytestmark = pytest.mark.slow
+
 MONTHS = 60
 
 

@@ -6,6 +6,8 @@ from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.rollup import PathSettings, Trailing, account_paths, expected_arr, roll_up, simulate_paths
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 ZERO = (0.0, 0.0, 0.0)
 DOWN, UP = np.array([0.5, 0.7]), np.array([1.2, 1.4])
 

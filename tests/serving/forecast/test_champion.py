@@ -11,7 +11,10 @@ from params import Params, StoreUnreachable, load
 from serving.forecast.champion import load_champion
 from serving.forecast.refusals import NoModel
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+pytestmark = [
+    pytest.mark.usefixtures("costly"),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
 
 
 def register(

@@ -17,6 +17,8 @@ from serving.service.start import make_home, prepare
 from serving.service.worker import take_address
 from serving.service.worker_settings import ADDRESS
 
+pytestmark = pytest.mark.slow
+
 SWAPS = 10
 
 

@@ -30,6 +30,8 @@ from training.learn.dataset import Dataset
 from training.tracking import runs
 from training.tracking.runs import Evidence, Metric, Record, Table
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 AS_OF = date(2026, 1, 1)
 ROOT = Path(runs.__file__).parents[2]
 
