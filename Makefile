@@ -1,6 +1,7 @@
-# Two commands: `make demo` runs the whole way on a simulated company, `make test` runs all checks and tests.
+# `make demo` runs the whole way on a simulated company, `make test` runs all checks and tests; while you work, `make fast`
+# says in less than a minute whether lint, types and the quick tests pass.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 export BENTOML_DO_NOT_TRACK := true
@@ -10,12 +11,16 @@ export UV_PYTHON_PREFERENCE := only-system
 # Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test golden setup spark lock docs lint bench clean
+.PHONY: demo test fast golden lint setup spark lock docs bench mutation nightly clean
 
 demo: setup
 	$(BIN)/holdfast demo
 
-test: setup lint
+fast: lint
+	@echo "Quick tests (marked unit: no process is started, no model fitted):"
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m unit
+
+test: lint
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25 --cov --cov-report=term --cov-fail-under=90
 
@@ -52,6 +57,16 @@ docs: setup
 bench: setup
 	$(BIN)/python -m benchmarks.run
 	@echo "Of the service, with data that holdfast publish has published: $(BIN)/python -m benchmarks.serving"
+
+# Mutants of the arithmetic that everything rests on, and which of them the tests let live; a second run goes on where
+# the first stopped.
+MUTATION_MINUTES ?= 60
+mutation: setup
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-mutation.lock
+	$(BIN)/python -m benchmarks.mutation --minutes $(MUTATION_MINUTES)
+
+# What takes too long for every change: simulated worlds against their truth, all tests, mutants.
+nightly: test bench mutation
 
 clean:
 	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,11 @@
-"""How tests are shared out among workers: a file stays with one, and so do files that share a costly fixture."""
+"""How tests are shared out among workers, and which of them are quick.
+
+A test is marked `unit` unless it, or a fixture it asks for, asks for `costly`: whatever fits a model, starts a process
+or publishes does. `make fast` runs the unit tests alone. `slow` is said of whole files, whose tests take seconds each.
+"""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,11 +15,47 @@ TOGETHER = (
     "holdfast",  # one demo
     "training",  # one company, its snapshots, and what is learned from them
 )
-LONGEST = (*TOGETHER, "test_killed.py", "test_notebooks.py", "features/engines/test_engines.py")
+# What takes longest, by the seconds it takes a worker: the two workers begin with the first two.
+LONGEST = (
+    *TOGETHER,
+    "features/engines/test_engines.py",
+    "models/outcomes/test_outcome.py",
+    "test_killed.py",
+    "models/outcomes/test_shared_luck.py",
+    "test_notebooks.py",
+    "features/snapshots/test_store.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the files of kept SQL anew (`make golden`)")
+
+
+@pytest.fixture(scope="session")
+def costly() -> None:
+    """Asked for by what fits a model, starts a process or publishes."""
+
+
+@pytest.fixture
+def scored() -> Any:
+    """A score from columns: scored(probability=[...], base=[...], event=[...]), an account a row unless given.
+
+    The rates by segment and term end are the base rate unless given as `segments`.
+    """
+
+    import pandas as pd
+
+    from models.scores.evaluation import AccountScore, score_accounts
+
+    def score(
+        outcome: str = "churn", horizon_months: int = 3, *, accounts: Any = None, **columns: list[float]
+    ) -> AccountScore:
+        columns = {"segments": columns["base"]} | columns
+        arrays = {name: pd.Series(values, dtype=float).to_numpy() for name, values in columns.items()}
+        names = accounts or [f"account {number}" for number in range(len(arrays["event"]))]
+        return score_accounts(outcome, horizon_months, account_id=pd.Series(names), **arrays)
+
+    return score
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -22,9 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it; otherwise the order is random."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _group(item) not in LONGEST)
+        if "costly" not in getattr(item, "fixturenames", ()) and not item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.unit)
+    items.sort(key=lambda item: LONGEST.index(_group(item)) if _group(item) in LONGEST else len(LONGEST))
 
 
 def _group(item: pytest.Item) -> str:
+    """Files that share a costly fixture stay with one worker; so does any other file."""
     file = item.path.relative_to(TESTS)
     return next((folder for folder in TOGETHER if file.is_relative_to(folder)), str(file))

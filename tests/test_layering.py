@@ -256,6 +256,7 @@ def test_rooms_hold_code_only() -> None:
     assert {f.parent.name for f in pages.rglob("*") if f.suffix in (".html", ".css", ".svg")} == {"templates", "static"}
 
 
+@pytest.mark.usefixtures("costly")
 @pytest.mark.parametrize(
     ("module", "needs"),
     [
@@ -272,6 +273,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module: str, needs: list[
     assert done.stdout.strip() == str(needs)
 
 
+@pytest.mark.usefixtures("costly")
 def test_imports_of_the_package_do_nothing(tmp_path: Path) -> None:
     """Importing makes no folder, sets up no logging and no tracking."""
     modules = [name_of(file).removesuffix(".py").replace("/", ".") for file in sources()]

@@ -239,19 +239,19 @@ def store_rows(rows: Rows, file: Path, **more: Any) -> Tables:
 
 
 @pytest.fixture(scope="session")
-def store() -> Callable[..., Tables]:
+def store(costly: None) -> Callable[..., Tables]:
     """Stores rows as checked tables in a file."""
     return store_rows
 
 
 @pytest.fixture(scope="session")
-def company_tables(company: Rows, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+def company_tables(costly: None, company: Rows, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """The company as checked tables, stored once; nobody writes to them."""
     return store_rows(company, tmp_path_factory.mktemp("company") / "tables.duckdb")
 
 
 @pytest.fixture
-def checked(tmp_path: Path) -> Callable[[Rows], Tables]:
+def checked(costly: None, tmp_path: Path) -> Callable[[Rows], Tables]:
     """Stores rows as checked tables."""
     made = []
 
@@ -304,7 +304,7 @@ class Source:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def source(costly: None, tmp_path: Path) -> Source:
     return Source(tmp_path)
 
 

@@ -134,7 +134,7 @@ def settings():
 
 
 @pytest.fixture(scope="session")
-def fitted(world: World, inputs: tuple[Input, ...]) -> OutcomeModel:
+def fitted(costly: None, world: World, inputs: tuple[Input, ...]) -> OutcomeModel:
     return OutcomeModel(inputs, make_settings()).fit(world.frame, world.paths, world.streams)
 
 

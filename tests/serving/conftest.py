@@ -177,7 +177,7 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(costly: None, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world")
     # Held back so far, the little that these accounts differ by is spread over many reasons.
     params = load(overrides=[f"data_dir={folder}", *SMALL, "model.logistic_l2=1000"])

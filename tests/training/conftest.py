@@ -12,7 +12,6 @@ from features.snapshots.building import build
 from features.snapshots.dates import month_starts
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
-from models.scores.evaluation import AccountScore, score_accounts
 from params import Params
 from training.fit import TrainingResult, train
 from training.learn.dataset import Dataset, assemble, settings_of
@@ -37,7 +36,7 @@ def small_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 
 @pytest.fixture(scope="session")
-def company(small_params: Params) -> Tables:
+def company(costly: None, small_params: Params) -> Tables:
     return load_tables(small_params).tables
 
 
@@ -81,24 +80,6 @@ def changed(small_params: Params) -> Any:
         return Params.model_validate(values)
 
     return change
-
-
-@pytest.fixture
-def scored() -> Any:
-    """A score from columns: scored(probability=[...], base=[...], event=[...]), an account a row unless given.
-
-    The rates by segment and term end are the base rate unless given as `segments`.
-    """
-
-    def score(
-        outcome: str = "churn", horizon_months: int = 3, *, accounts: Any = None, **columns: list[float]
-    ) -> AccountScore:
-        columns = {"segments": columns["base"]} | columns
-        arrays = {name: pd.Series(values, dtype=float).to_numpy() for name, values in columns.items()}
-        names = accounts or [f"account {number}" for number in range(len(arrays["event"]))]
-        return score_accounts(outcome, horizon_months, account_id=pd.Series(names), **arrays)
-
-    return score
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def accounts(display: Display) -> pd.DataFrame:
     """A row an account, and one more each time its CSM changed."""
     base = _first_rows(display)
     month, account = np.nonzero(_csm_changes(display))
-    later = base.iloc[account].copy()
+    later = base.take(account).copy()
     days = display.days_in(month, account, display.generator("accounts", "change"))
     later["csm"] = display.csm_of(month, account)
     later["valid_from"] = times(days * 86_400)
@@ -149,7 +149,7 @@ def monthly_rates(*, seed: int, last_day: int) -> pd.DataFrame:
     frames = []
     for currency, usual in zip(CURRENCIES[1:], _USUAL_RATES, strict=True):
         moves = 0.012 * generator(seed, "rates", currency).standard_normal(count)
-        away = np.fromiter(accumulate(moves, lambda before, move: 0.97 * before + move), float, count)
+        away = np.array(list(accumulate(moves.tolist(), lambda before, move: 0.97 * before + move)))
         frames.append(pd.DataFrame({"month": months, "currency": currency, "rate": (usual * np.exp(away)).round(6)}))
     return pd.concat(frames, ignore_index=True)
 

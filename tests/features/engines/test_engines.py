@@ -34,6 +34,8 @@ from features.tables.contract import Type
 from features.tables.problems import BadInput
 from params import Budget, SettingsError
 
+pytestmark = pytest.mark.slow
+
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2022, 11, 3), date(2023, 5, 1), date(2024, 2, 29), date(2024, 3, 1), date(2024, 4, 1)]
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

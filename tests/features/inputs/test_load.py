@@ -17,6 +17,8 @@ import params
 from features.inputs.load import load_tables
 from features.tables.problems import BadInput
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 ROOT = Path(__file__).parents[3]
 USAGE = pd.DataFrame(
     {"account_id": ["a", "a", "b"], "used_on": pd.to_datetime(["2024-04-01", "2024-04-02", "2024-04-03"])}

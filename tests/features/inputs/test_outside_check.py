@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 OUTSIDE = Path(os.environ.get("HOLDFAST_OUTSIDE_DATA", ROOT.parent / "shared" / "data"))
 
 pytestmark = [
+    pytest.mark.usefixtures("costly"),
     pytest.mark.outside,
     pytest.mark.skipif(not OUTSIDE.is_dir(), reason=f"no outside data in {OUTSIDE} (set HOLDFAST_OUTSIDE_DATA)"),
 ]

@@ -13,6 +13,8 @@ from features.inputs.frames import tables_from_frames
 from features.leaks import Leak, Leaks, find_leaks
 from features.simulation import simulate
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 Frames = dict[str, pd.DataFrame]
 UNTIL = date(2026, 1, 1)
 SIZE = {"accounts": 160, "months": 30, "ends_on": UNTIL}

@@ -7,6 +7,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from features.leaks.rank import auc, auc_interval, rates_of_others, separation, share_low
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 
 def test_auc_and_lift_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(3)

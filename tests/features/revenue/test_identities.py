@@ -21,6 +21,8 @@ from features.revenue.retention import account_retention
 from features.tables.checked import Tables
 from params import Budget
 
+pytestmark = pytest.mark.slow
+
 DAY_0 = date(2024, 1, 1)
 BUDGET = Budget(1, 0.5)
 DAYS = {"starts": "starts_on", "ends": "ends_on", "ended": "ended_on", "notice": "notice_on", "signed": "signed_on"}

@@ -14,6 +14,8 @@ from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
 from params import Budget
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
 BUDGET = Budget(1, 0.5)
 WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "known_by": date(2025, 9, 1)} | {

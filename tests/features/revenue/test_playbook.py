@@ -34,6 +34,7 @@ THEIRS = {
 }
 
 pytestmark = [
+    pytest.mark.usefixtures("costly"),
     pytest.mark.outside,
     pytest.mark.skipif(not PLAYBOOK.is_dir(), reason=f"no outside data in {PLAYBOOK} (set HOLDFAST_OUTSIDE_DATA)"),
 ]

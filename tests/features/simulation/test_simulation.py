@@ -28,6 +28,8 @@ from features.simulation.world import RULES, SEGMENTS, Action, Rules
 from features.tables import contract
 from params import Budget
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 ENDS_ON = date(2026, 1, 1)
 Frames = dict[str, pd.DataFrame]
 

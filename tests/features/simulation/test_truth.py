@@ -18,6 +18,8 @@ from features.simulation.truth import Truth, read_truth, replay, write_truth
 from features.simulation.world import RULES
 from params import Budget
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 ROOT = Path(__file__).parents[3]
 ENDS_ON, AS_OF = date(2026, 1, 1), date(2025, 1, 1)
 TRUTH = "features.simulation.truth"

@@ -8,6 +8,8 @@ from models.hazards.logistic import LogisticHazard
 from models.hazards.model_inputs import Input
 from models.hazards.trees import TreeHazard
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 TERM = Input(
     name="term_days",
     kind="number",

@@ -10,6 +10,8 @@ import pytest
 
 from models.hazards.tree_shap import TreeShap
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 CODES = 9
 
 

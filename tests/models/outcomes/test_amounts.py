@@ -3,6 +3,8 @@ import pytest
 
 from models.outcomes.amounts import ChangePools, Changes
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 NOTHING = Changes(np.empty(0), np.empty(0), np.empty(0, bool))
 
 

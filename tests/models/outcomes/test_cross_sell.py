@@ -6,6 +6,8 @@ from models.hazards.at_risk import at_risk
 from models.outcomes.cross_sell import PRIOR_EXPANSIONS, cross_sold, fit_shares, share_of
 from models.outcomes.outcome import OutcomeModel
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 NAN = np.nan
 MIN_CHANGE = 0.001
 

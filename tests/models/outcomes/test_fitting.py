@@ -9,6 +9,8 @@ from models.outcomes import fitting
 from models.outcomes.fitting import fit_outcome, notice_holds
 from models.outcomes.outcome import OutcomeModel
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 
 @pytest.fixture(scope="module")
 def material(world, inputs, settings):

@@ -16,6 +16,8 @@ from models.outcomes.shared_luck import SharedLuck
 from models.paths.simulate import PathSettings, simulate_paths
 from models.reasons.drivers import drivers, horizon_probability
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 NEWEST = pd.Timestamp("2023-12-01")
 
 

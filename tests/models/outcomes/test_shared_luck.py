@@ -7,6 +7,8 @@ from scipy.special import expit
 from models.outcomes.luck_posterior import count_months, fit_luck
 from models.outcomes.shared_luck import LuckState, SharedLuck
 
+pytestmark = pytest.mark.slow
+
 MONTHS = 60
 FIRST_MONTH = 12 * 2026 + 1
 

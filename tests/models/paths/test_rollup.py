@@ -8,6 +8,8 @@ from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.rollup import Trailing, roll_up
 from models.paths.simulate import PathSettings, account_paths, expected_arr, simulate_paths
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 FIRST_MONTH = 12 * 2026 + 1
 ZERO = (0.0, 0.0, 0.0)
 DOWN, UP = np.array([0.5, 0.7]), np.array([1.2, 1.4])

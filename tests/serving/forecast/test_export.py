@@ -13,6 +13,8 @@ from serving.forecast.batch import Forecast
 from serving.forecast.export import guard, publish, read_published
 from serving.forecast.output_tables import TABLES
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 DAY = date(2026, 1, 1)
 
 

@@ -13,6 +13,8 @@ from features.tables.checked import Tables
 from params import Budget, Revenue
 from serving.forecast.realised import due_by_month, realised
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 AS_OF = date(2026, 1, 1)
 RULES = Revenue(currency="USD", grace_days=30, reactivation="exclude")
 BUDGET = Budget(1, 1.0)

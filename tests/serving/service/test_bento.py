@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 CUT_OFF = ("unshare", "--net", "--map-root-user")
 # Loopback is down in a new namespace; 0x8914 sets an interface's flags, 0x49 is up, loopback, running.

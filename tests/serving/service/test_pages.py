@@ -21,7 +21,8 @@ VIEWS = {
     "tablet, light": {"viewport": {"width": 900, "height": 900}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 375, "height": 800}, "color_scheme": "dark"},
 }
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)")
+NO_CHROMIUM = "Chromium is not installed (Debian: apt-get install chromium)"
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)]
 
 
 @pytest.fixture(scope="module")

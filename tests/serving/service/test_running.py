@@ -18,6 +18,8 @@ from serving.service.worker import take_address
 from serving.service.worker_settings import ADDRESS
 from training.tracking.store import store_uri
 
+pytestmark = pytest.mark.slow
+
 SWAPS = 10
 
 

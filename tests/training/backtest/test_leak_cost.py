@@ -17,6 +17,8 @@ from features.tables.checked import Tables
 from params import Budget
 from training.backtest.leak_cost import LeakCost, NotMeasured, leak_cost
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 UNTIL = date(2025, 1, 1)
 ACCOUNTS = 240
 

@@ -12,6 +12,8 @@ from models.scores.capacity import RANKINGS
 from training.learn.importance import Explanation
 from training.report import figures
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 
 def portfolio(horizon_months: int, mean: list[float], actual: list[float]) -> pd.DataFrame:
     frame = pd.DataFrame({"origin": pd.date_range("2024-01-01", periods=len(mean), freq="MS"), "mean": mean})

@@ -12,6 +12,8 @@ from training.report import html_report
 from training.report.html_columns import Column, columns_of
 from training.report.summary import score_rows
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 
 @pytest.fixture
 def page(scored: Any) -> str:

@@ -15,7 +15,10 @@ from training.tracking.champion import incumbent, load_champion
 from training.tracking.errors import NoModel, StoreUnreachable, UnreadableChampion
 from training.tracking.store import store_uri
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+pytestmark = [
+    pytest.mark.usefixtures("costly"),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
 
 
 def register(

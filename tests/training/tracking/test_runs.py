@@ -34,6 +34,8 @@ from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import Record
 from training.tracking.store import store_uri
 
+pytestmark = pytest.mark.usefixtures("costly")
+
 AS_OF = date(2026, 1, 1)
 CHAMPION = "models:/holdfast@champion"
 ROOT = Path(runs.__file__).parents[2]
