@@ -55,7 +55,8 @@ def read_past(record: Record, *, but: str = "", metrics: tuple[str, ...] = ()) -
                 f"The account rows of run {run.run_id} as of {run.as_of} are not shown: {error}. They lie in the "
                 "record's folder (record.folder): restore it from a backup."
             )
-    return Past(pd.concat([part for part in parts if len(part)] or parts), figures, tuple(notes))
+    scores = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    return Past(scores, figures, tuple(notes))
 
 
 def _scores(record: Record, run: Any, accounts: dict[bytes, str]) -> pd.DataFrame:
@@ -91,6 +92,7 @@ def _figures(connection: sa.Connection, but: str, metrics: tuple[str, ...]) -> p
         query = query.where(FIGURE.c.metric.in_(metrics))
     found = connection.execute(query).all()
     rows = pd.DataFrame(found, columns=["number", *FIGURES, "unit"], dtype=object).dropna(subset="value")
-    rows = rows.sort_values(["number", "cut", "value", "horizon_months", "metric"]).drop(columns="number")
+    order = ["number", "cut", "value", "horizon_months", "metric"]
+    rows = rows.sort_values(order, ignore_index=True).drop(columns="number")
     per_unit = rows.pop("unit").map(whole_numbers.PER_UNIT).to_numpy(dtype=float)
     return rows.assign(**{name: rows[name].to_numpy(dtype=float) / per_unit for name in ("mean", *QUANTILES)})
