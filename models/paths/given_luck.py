@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.outcomes.prediction import Estimation, Prediction, multiply_odds
 from models.outcomes.shared_luck import SharedLuck
-from models.paths.rollup import expected_arr
+from models.paths.simulate import expected_arr
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from features.revenue.timelines import contract_lines, rates_in_force
 from features.snapshots.store import stored
 from features.tables.checked import Tables
 from models.outcomes.prediction import OUTCOMES
-from models.paths.rollup import PathSettings
+from models.paths.simulate import PathSettings
 from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.definitions import Rules

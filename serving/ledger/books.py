@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from models.outcomes.prediction import OUTCOMES, Prediction
 from models.paths.given_luck import given_expected_luck, level_slopes
-from models.paths.rollup import PathSettings, roll_up
+from models.paths.rollup import roll_up
+from models.paths.simulate import PathSettings
 from serving.ledger.record_tables import QUANTILES
 
 Labels = Mapping[str, NDArray[np.object_]]
