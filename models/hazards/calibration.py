@@ -62,7 +62,7 @@ class Outcomes:
     weight: Array
 
 
-def fit_by_month(margin: Array, found: Outcomes, *, prior_sd: float) -> Calibrator:
+def fit_by_month(margin: Array, outcomes: Outcomes, *, prior_sd: float) -> Calibrator:
     """The same on top of a level, with a slope of `slope + near / months ahead`, where `slope` is at most 0.85.
 
     Parameters
@@ -80,11 +80,11 @@ def fit_by_month(margin: Array, found: Outcomes, *, prior_sd: float) -> Calibrat
     share add up over the year: months that ask for 1 and more one by one make a year that was spread too wide. So far
     ahead the slope is 0.85 unless the outcomes ask for less.
     """
-    design = np.column_stack([margin, np.ones_like(margin), margin / found.ahead])
-    mean, rows = np.array([1.0, 0.0, 0.0]), (found.event, found.weight)
-    slope, intercept, near = _fit_line(design, *rows, mean=mean, prior_sd=prior_sd, offset=found.level)
+    design = np.column_stack([margin, np.ones_like(margin), margin / outcomes.ahead])
+    mean, rows = np.array([1.0, 0.0, 0.0]), (outcomes.event, outcomes.weight)
+    slope, intercept, near = _fit_line(design, *rows, mean=mean, prior_sd=prior_sd, offset=outcomes.level)
     if slope > _STEEPEST_FAR:
-        slope, above = _STEEPEST_FAR, _STEEPEST_FAR * margin + found.level
+        slope, above = _STEEPEST_FAR, _STEEPEST_FAR * margin + outcomes.level
         intercept, near = _fit_line(design[:, 1:], *rows, mean=mean[1:], prior_sd=prior_sd, offset=above)
     return Calibrator(slope, intercept, near)
 
@@ -105,7 +105,7 @@ def _fit_line(
     return [float(one) for one in theta]
 
 
-def match_level(calibrator: Calibrator, margin: Array, found: Outcomes) -> Calibrator:
+def match_level(calibrator: Calibrator, margin: Array, outcomes: Outcomes) -> Calibrator:
     """The same slopes, with the intercept at which as many events are expected of other margins as were seen.
 
     Parameters
@@ -122,10 +122,12 @@ def match_level(calibrator: Calibrator, margin: Array, found: Outcomes) -> Calib
     A fit on twice the accounts spreads its margins wider, and the line that suits the narrower ones would shift the
     number of events expected. Newton's method on a strictly concave function of one parameter.
     """
-    scaled, intercept = found.level + calibrator.slopes(found.ahead) * margin, calibrator.intercept
+    scaled, intercept = outcomes.level + calibrator.slopes(outcomes.ahead) * margin, calibrator.intercept
     for _ in range(_STEPS):
         chance = expit(scaled + intercept)
-        step = float((found.weight * (found.event - chance)).sum() / (found.weight * chance * (1 - chance)).sum())
+        step = float(
+            (outcomes.weight * (outcomes.event - chance)).sum() / (outcomes.weight * chance * (1 - chance)).sum()
+        )
         intercept += float(np.clip(step, -1, 1))
         if abs(step) < 1e-10:
             break

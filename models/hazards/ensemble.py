@@ -47,9 +47,9 @@ class EnsembleHazard(Hazard):
         """The mean of what the inputs add in both, shape (rows,)."""
         return (self.trees.beyond(inputs) + self.logistic.beyond(inputs)) / 2
 
-    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
+    def estimation_variance(self, training: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
         """That of the logistic regression, which stands for both."""
-        return self.logistic.estimation_variance(known, ahead)
+        return self.logistic.estimation_variance(training, ahead)
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """The mean of both models' SHAP values, and of the margins they start from."""

@@ -42,19 +42,19 @@ class Hazard(ABC):
     def beyond(self, inputs: Array) -> Array:
         """What the inputs add to them, shape (rows,)."""
 
-    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
+    def estimation_variance(self, training: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
         """How uncertain the fit leaves the mean of what inputs add, ahead against the rows learned from (log-odds).
 
         Rows count in both means by how far a step in log-odds moves the events expected. 0 where a learner cannot tell.
 
         Parameters
         ----------
-        known
+        training
             The rows learned from.
         ahead
             Inputs of rows that are forecast, shape (rows, columns), and their weights, (rows,), a part at a time.
         """
-        del known, ahead
+        del training, ahead
         return 0.0
 
     @abstractmethod

@@ -73,16 +73,16 @@ def calendar(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np
     ndarray of shape (rows, months, len(CALENDAR_INPUTS))
     """
     start, end = _month_edges(frame["as_of"], months)
-    term_end, passed = _next_end(frame, start, after_days=0)
+    term_end, terms_passed = _next_end(frame, start, after_days=0)
     grace_end, _ = _next_end(frame, start, after_days=grace_days)
     ends, grace_ends = term_end <= end, grace_end <= end
-    first = passed == 0
+    first = terms_passed == 0
     columns: Mapping[str, NDArray[np.float64] | NDArray[np.bool_]] = {
         "months_ahead": np.broadcast_to(np.arange(1.0, months + 1), start.shape),
         "days_to_term_end_ahead": term_end - start,
         "term_ends_in_month": ends,
         "grace_ends_in_month": grace_ends,
-        "terms_passed_ahead": passed,
+        "terms_passed_ahead": terms_passed,
         "due_share_ahead": (ends | grace_ends) * column_of(frame, "due_share"),
         "notice_takes_effect": ends & first & (column_of(frame, "notice_given") > 0),
         "presigned_ahead": first & (column_of(frame, "presigned") > 0),
@@ -116,5 +116,5 @@ def _next_end(
     """
     first = _days_from_as_of(frame)[:, None] + after_days
     length = np.maximum(np.nan_to_num(column_of(frame, "term_days"), nan=365.25), 1.0)
-    passed = np.where(start >= first, np.floor((start - first) / length) + 1, 0.0)
-    return first + passed * length, passed
+    terms_passed = np.where(start >= first, np.floor((start - first) / length) + 1, 0.0)
+    return first + terms_passed * length, terms_passed

@@ -83,22 +83,22 @@ class LogisticHazard(Hazard):
         starts = np.cumsum([0, *(scaling.width for scaling in self.scaling_)])[:-1]
         return np.asarray(np.add.reduceat(effects, starts, axis=1)), 0.0
 
-    def estimation_variance(self, known: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
+    def estimation_variance(self, training: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
         """That of the coefficients' posterior by Laplace's method, the penalty being their prior."""
-        design, told = self._information(known.inputs, known.weight)
-        precision = (design * told[:, None]).T @ design
+        design, information = self._information(training.inputs, training.weight)
+        precision = (design * information[:, None]).T @ design
         precision[np.diag_indices(len(precision) - 1)] += self.l2
-        middle = told @ design / told.sum()
+        middle = information @ design / information.sum()
         del design
         total, mean = 0.0, np.zeros(len(middle))
         for inputs, weight in ahead:
-            design, told = self._information(inputs, weight)
-            total, mean = total + told.sum(), mean + told @ design
+            design, information = self._information(inputs, weight)
+            total, mean = total + information.sum(), mean + information @ design
         if not total:
             return 0.0
-        away = mean / total - middle
-        away[self._width :] = 0
-        return float(away @ np.linalg.solve(precision, away))
+        distance = mean / total - middle
+        distance[self._width :] = 0
+        return float(distance @ np.linalg.solve(precision, distance))
 
     def _with_kinds(self, inputs: Array) -> Array:
         """The columns of the inputs, and those of the kinds of months."""
@@ -154,16 +154,16 @@ class LogisticHazard(Hazard):
 def _learn_scaling(item: Input, values: Array) -> _Scaling:
     if item.kind == "category":
         return _Scaling(0, 0, 0, 1, missing=False, categories=len(item.categories) + 1)
-    known = values[~np.isnan(values)]
-    if not known.size:
+    present = values[~np.isnan(values)]
+    if not present.size:
         return _Scaling(0, 0, 0, 1, missing=True, categories=0)
-    low, high = np.quantile(known, [0.01, 0.99])
+    low, high = np.quantile(present, [0.01, 0.99])
     if low == high:  # a rare flag would be clipped away
-        low, high = known.min(), known.max()
+        low, high = present.min(), present.max()
     logarithmic = bool(high - low > _WIDE)
-    clipped = np.clip(known, low, high)
+    clipped = np.clip(present, low, high)
     bent = _signed_log(clipped) if logarithmic else clipped
-    missing = bool(known.size < values.size)
+    missing = bool(present.size < values.size)
     limits = float(low), float(high), float(bent.mean()), float(bent.std()) or 1.0
     return _Scaling(*limits, missing=missing, categories=0, logarithmic=logarithmic)
 

@@ -32,14 +32,14 @@ class Input:
 
 def learn_categories(inputs: Sequence[Input], frame: pd.DataFrame) -> tuple[Input, ...]:
     """The inputs with the categories seen in `frame`: the commonest, at most 50, in alphabetical order."""
-    learned = []
+    completed = []
     for item in inputs:
         if item.kind == "category":
             counts = frame[item.name].value_counts()
             common = sorted(counts.index, key=lambda label: (-counts[label], label))[:MAX_CATEGORIES]
             item = replace(item, categories=tuple(sorted(str(label) for label in common)))
-        learned.append(item)
-    return tuple(learned)
+        completed.append(item)
+    return tuple(completed)
 
 
 def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:

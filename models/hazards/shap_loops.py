@@ -159,8 +159,8 @@ def _send(splits: NDArray[np.void], begin: int, here: int, left: bool, state: In
 def _passes_left(x: float, split: Any, goes_left: NDArray[np.bool_]) -> bool:
     """LightGBM's decision, for missing values, zeros that count as missing, and unknown categories too."""
     if split["category_count"] > 0:
-        known = x > -1.0 and x < split["category_count"]  # false for NaN
-        return bool(known and goes_left[split["category_start"] + int(x)])
+        in_range = x > -1.0 and x < split["category_count"]  # false for NaN
+        return bool(in_range and goes_left[split["category_start"] + int(x)])
     if np.isnan(x) and split["missing"] == _NAN_MISSING:
         return bool(split["default_left"] != 0)
     if np.isnan(x):

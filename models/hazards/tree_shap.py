@@ -101,8 +101,8 @@ class TreeShap:
             forest.add(rows, values)
 
     def _by_lightgbm(self, rows: Array) -> tuple[Array, float]:
-        filled = rows if len(rows) else np.full((1, self.features), np.nan)
-        values = np.asarray(self.booster.predict(filled, pred_contrib=True, num_threads=self.threads))
+        some_rows = rows if len(rows) else np.full((1, self.features), np.nan)
+        values = np.asarray(self.booster.predict(some_rows, pred_contrib=True, num_threads=self.threads))
         return values[: len(rows), :-1], float(values[0, -1])
 
 
@@ -194,11 +194,11 @@ def _tables(share: Array, upper: Integers, quadrature_nodes: int) -> tuple[Array
     and its slope zero.
     """
     points, weights = np.polynomial.legendre.leggauss(quadrature_nodes)
-    t, weight, own = (points + 1) / 2, weights / 2, share[:, None]
-    factor = np.stack([t + (1 - t) * own, (1 - t) * own], axis=1)
-    derivative = np.stack([1 - own, -own], axis=1)
+    t, weight, passing = (points + 1) / 2, weights / 2, share[:, None]
+    factor = np.stack([t + (1 - t) * passing, (1 - t) * passing], axis=1)
+    derivative = np.stack([1 - passing, -passing], axis=1)
     step, slope = factor.copy(), weight * derivative / factor
-    again = upper >= 0
-    step[again] /= factor[upper[again], :1]
-    slope[again] -= (weight * derivative / factor)[upper[again], :1]
+    repeats = upper >= 0
+    step[repeats] /= factor[upper[repeats], :1]
+    slope[repeats] -= (weight * derivative / factor)[upper[repeats], :1]
     return step, slope

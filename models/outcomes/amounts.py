@@ -49,15 +49,15 @@ class Amounts:
 
     def with_known_contraction(self, here: NDArray[np.bool_], factor: Array) -> Self:
         """The same, but that a contraction multiplies ARR by the known `factor` where `here`, (rows, months), says."""
-        known, number = np.unique(factor, return_inverse=True)
+        factors, number = np.unique(factor, return_inverse=True)
         index = self.index.copy()
         index[here, 0] = len(self.pools) + number
         return replace(
             self,
             index=index,
-            pools=(*self.pools, *known[:, None]),
-            names=(*self.names, *["known contraction"] * known.size),
-            errors=np.concatenate([self.errors, np.zeros(known.size)]),
+            pools=(*self.pools, *factors[:, None]),
+            names=(*self.names, *["known contraction"] * factors.size),
+            errors=np.concatenate([self.errors, np.zeros(factors.size)]),
         )
 
 
@@ -139,7 +139,7 @@ class ChangePools:
         points = np.quantile(multiplier, (np.arange(POOL_POINTS) + 0.5) / POOL_POINTS)
         self.pools_.append(points * multiplier.mean() / points.mean())
         change = multiplier - 1
-        known = multiplier.size > 1 and change.mean() != 0
-        error = change.std(ddof=1) / np.sqrt(change.size) / abs(change.mean()) if known else LARGEST_ERROR
+        measurable = multiplier.size > 1 and change.mean() != 0
+        error = change.std(ddof=1) / np.sqrt(change.size) / abs(change.mean()) if measurable else LARGEST_ERROR
         self.errors_.append(float(min(error, LARGEST_ERROR)))
         return len(self.pools_) - 1

@@ -52,10 +52,10 @@ def fit_shares(rows: AtRisk, frame: pd.DataFrame, streams: Array, min_change: fl
     if not chosen.size:
         return None
     weight, group = rows.share(chosen), _groups(frame)[rows.row[chosen]]
-    seen = np.bincount(group, weights=weight, minlength=MOST_PRODUCTS + 1)
-    came = np.bincount(group, weights=weight * sold[chosen], minlength=MOST_PRODUCTS + 1)
-    portfolio = (came.sum() + 0.5) / (seen.sum() + 1)
-    shares = (came + PRIOR_EXPANSIONS * portfolio) / (seen + PRIOR_EXPANSIONS)
+    expansions = np.bincount(group, weights=weight, minlength=MOST_PRODUCTS + 1)
+    cross_sells = np.bincount(group, weights=weight * sold[chosen], minlength=MOST_PRODUCTS + 1)
+    portfolio = (cross_sells.sum() + 0.5) / (expansions.sum() + 1)
+    shares = (cross_sells + PRIOR_EXPANSIONS * portfolio) / (expansions + PRIOR_EXPANSIONS)
     return np.array([portfolio, *shares[1:]])
 
 

@@ -49,10 +49,10 @@ def renewal(ahead: Array) -> NDArray[np.bool_]:
 
 def with_facts(hazards: Array, facts: Array) -> Array:
     """The hazards, shape (rows, months, outcomes), with what is certain put in their place."""
-    known = ~np.isnan(facts)
-    found = np.where(known, facts, hazards)
-    found[:, :, _CONTRACTION:] *= np.where(known[:, :, _CONTRACTION:], 1 - found[:, :, [_CHURN]], 1.0)
-    return found
+    certain = ~np.isnan(facts)
+    combined = np.where(certain, facts, hazards)
+    combined[:, :, _CONTRACTION:] *= np.where(certain[:, :, _CONTRACTION:], 1 - combined[:, :, [_CHURN]], 1.0)
+    return combined
 
 
 def kept_after_notice(frame: pd.DataFrame, facts: Array) -> tuple[NDArray[np.bool_], Array]:

@@ -55,10 +55,10 @@ class Material:
 
     def by_chance(self, outcome: str) -> "Material":
         """The same without what is certain: it would pass for skill, and make the log-odds look too timid."""
-        chosen = np.isnan(self.known(outcome))
+        chosen = np.isnan(self.certainty(outcome))
         return replace(self, at_risk=self.at_risk.only(chosen)) if chosen.any() else self
 
-    def known(self, outcome: str) -> Array:
+    def certainty(self, outcome: str) -> Array:
         """The fact of each row at risk, NaN where there is none."""
         return np.asarray(self.facts[self.at_risk.row, self.at_risk.ahead - 1, OUTCOMES.index(outcome)])
 
@@ -122,26 +122,29 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     rows, settings = material.at_risk, material.settings
     number = OUTCOMES.index(outcome)
     event = rows.event(outcome, settings.min_change)
-    counted = np.flatnonzero(np.isin(rows.ahead, COUNTED_AHEAD))
+    counted_rows = np.flatnonzero(np.isin(rows.ahead, COUNTED_AHEAD))
     generator = np.random.default_rng([settings.seed, number])
     sampled = sample(rows, event, most=settings.max_rows, generator=generator)
     events, pairs = rows.distinct(event), rows.distinct(np.ones_like(event))
     halves = _halves(rows, event)
     if halves is None:
-        return _rate_alone(material, event, counted, events, pairs)
+        return _rate_alone(material, event, counted_rows, events, pairs)
     learned_from = Rows(material.gather(sampled.chosen), sampled.event, _nearer(sampled, rows.ahead))
-    tested = [_test(material, number, learned_from, counted, (half[sampled.chosen], half[counted])) for half in halves]
+    tested = [
+        _test(material, number, learned_from, counted_rows, (half[sampled.chosen], half[counted_rows]))
+        for half in halves
+    ]
     level, margin = np.sum([test.parts for test in tested], axis=0)
     level_counted, margin_counted = np.sum([test.counted for test in tested], axis=0)
-    found = Outcomes(rows.ahead[sampled.chosen], level, sampled.event, sampled.weight)
+    outcomes = Outcomes(rows.ahead[sampled.chosen], level, sampled.event, sampled.weight)
     prior_sd = required(settings.tuning).calibration_prior_sd
-    calibrator = match_level(fit_by_month(margin, found, prior_sd=prior_sd), margin, found)
+    calibrator = match_level(fit_by_month(margin, outcomes, prior_sd=prior_sd), margin, outcomes)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
-    full = replace(found, level=hazard.level(learned_from.inputs))
+    full = replace(outcomes, level=hazard.level(learned_from.inputs))
     final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
-    log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted])
-    tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
+    log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted_rows])
+    tilt, counts = _count(material, counted_rows, log_odds, event[counted_rows].astype(float))
     unsure = hazard.estimation_variance(learned_from, material.ahead(outcome))
     return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, final.slope**2 * unsure)
 
@@ -158,9 +161,9 @@ def _nearer(sampled: Sampled, ahead: NDArray[np.int64]) -> Array:
 def _halves(rows: AtRisk, event: NDArray[np.bool_]) -> list[NDArray[np.bool_]] | None:
     """Which rows belong to each half of the accounts; None if one of them shows too little to learn from."""
     first = rows.account % 2 == 0
-    shown = [rows.distinct(event & half) for half in (first, ~first)]
-    quiet = [rows.distinct(~event & half) for half in (first, ~first)]
-    return [first, ~first] if min(*shown, *quiet) >= FEWEST_EVENTS // 2 else None
+    with_event = [rows.distinct(event & half) for half in (first, ~first)]
+    without_event = [rows.distinct(~event & half) for half in (first, ~first)]
+    return [first, ~first] if min(*with_event, *without_event) >= FEWEST_EVENTS // 2 else None
 
 
 def notice_holds(material: Material) -> Array:
@@ -172,22 +175,22 @@ def notice_holds(material: Material) -> Array:
     fell = {"churn": rows.after == 0, "contraction": rows.after < rows.before}
     counts = {"churn": np.ones_like(rows.after, dtype=bool), "contraction": rows.after > 0}
     holds = np.ones(len(OUTCOMES))
-    for outcome, came in fell.items():
-        given = np.flatnonzero((material.known(outcome) == 1) & counts[outcome])
-        share = rows.share(given)
-        seen, true = float(share.sum()), float(share[came[given]].sum())
-        holds[OUTCOMES.index(outcome)] = 1.0 if np.isclose(true, seen) else (true + 0.5) / (seen + 1)
+    for outcome, events in fell.items():
+        notices = np.flatnonzero((material.certainty(outcome) == 1) & counts[outcome])
+        share = rows.share(notices)
+        announced, occurred = float(share.sum()), float(share[events[notices]].sum())
+        holds[OUTCOMES.index(outcome)] = 1.0 if np.isclose(occurred, announced) else (occurred + 0.5) / (announced + 1)
     return holds
 
 
 def _rate_alone(
-    material: Material, event: NDArray[np.bool_], counted: NDArray[np.int64], events: int, pairs: int
+    material: Material, event: NDArray[np.bool_], counted_rows: NDArray[np.int64], events: int, pairs: int
 ) -> Learned:
     """The same chance for all, where too few events were seen to tell accounts apart."""
     chance = (events + 0.5) / (pairs + 1)
     calibrator = Calibrator(1.0, float(np.log(chance / (1 - chance))))
-    log_odds = np.full(counted.size, calibrator.intercept)
-    tilt, counts = _count(material, counted, log_odds, event[counted].astype(float))
+    log_odds = np.full(counted_rows.size, calibrator.intercept)
+    tilt, counts = _count(material, counted_rows, log_odds, event[counted_rows].astype(float))
     return Learned(FittedOutcome(None, calibrator, tilt, events, pairs), counts)
 
 
@@ -207,16 +210,16 @@ def _test(
     material: Material,
     number: int,
     rows: Rows,
-    counted: NDArray[np.int64],
+    counted_rows: NDArray[np.int64],
     half: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> _Test:
     """`half` says which of `rows`, and which of those counted, are of the accounts predicted."""
     here, there = half
-    known, unseen = (Rows(rows.inputs[part], rows.event[part], rows.weight[part]) for part in (~here, here))
-    learner = _learner(material, number, material.settings.trees).fit(known, unseen)
-    parts, of_counted = np.zeros((2, here.size)), np.zeros((2, counted.size))
-    parts[:, here] = learner.level(unseen.inputs), learner.beyond(unseen.inputs)
-    of_counted[:, there] = _parts(learner, material, counted[there])
+    training, held_out = (Rows(rows.inputs[part], rows.event[part], rows.weight[part]) for part in (~here, here))
+    learner = _learner(material, number, material.settings.trees).fit(training, held_out)
+    parts, of_counted = np.zeros((2, here.size)), np.zeros((2, counted_rows.size))
+    parts[:, here] = learner.level(held_out.inputs), learner.beyond(held_out.inputs)
+    of_counted[:, there] = _parts(learner, material, counted_rows[there])
     return _Test(parts, of_counted, getattr(learner, "trees_", 0))
 
 
@@ -247,20 +250,22 @@ def _learner(material: Material, number: int, trees: int) -> Hazard:
     return boosted if settings.learner == "lightgbm" else EnsembleHazard(boosted, logistic)
 
 
-def _count(material: Material, counted: NDArray[np.int64], log_odds: Array, event: Array) -> tuple[Slope, MonthCounts]:
+def _count(
+    material: Material, counted_rows: NDArray[np.int64], log_odds: Array, event: Array
+) -> tuple[Slope, MonthCounts]:
     """How log-odds move with size beyond those predicted, and the events by month beside what is predicted with it."""
     rows = material.at_risk
-    size, weight = material.size[rows.row[counted]], rows.evenly(counted)
+    size, weight = material.size[rows.row[counted_rows]], rows.evenly(counted_rows)
     tilt = fit_slope(
         size,
         event,
         offset=log_odds,
         weight=weight,
-        cluster=rows.account[counted],
+        cluster=rows.account[counted_rows],
         prior_sd=required(material.settings.tuning).calibration_prior_sd,
     )
     tilted = log_odds + tilt.slope * size
-    return tilt, count_months(tilted, event, rows.month[counted], months=rows.months, weight=weight)
+    return tilt, count_months(tilted, event, rows.month[counted_rows], months=rows.months, weight=weight)
 
 
 def tilts(fitted: Sequence[FittedOutcome]) -> tuple[Array, Array]:

@@ -63,9 +63,9 @@ class MonthCounts:
         slope = rows * chance * (1 - chance)
         return float(slope @ (1 - 2 * chance)) / float(slope.sum()) if slope.any() else 1.0
 
-    def long_run(self, missed: Array) -> float:
-        """Logarithm of events expected by those predicted, where `missed` came beyond those expected, (months,)."""
-        expected = float((self.events - missed).sum())
+    def long_run(self, excess: Array) -> float:
+        """Logarithm of events expected by those predicted, where `excess` came beyond those expected, (months,)."""
+        expected = float((self.events - excess).sum())
         return float(np.log(expected / (self.at_risk @ expit(self.log_odds)).sum())) if expected > 0 else 0.0
 
 
@@ -125,20 +125,20 @@ def fit_luck(
         Of each outcome, how uncertain the mean log-odds of the accounts that are forecast are against those of the
         accounts counted (variance of log-odds): their level is as much less certain.
     """
-    settings = [_grid(one, prior_sd, level_sd) for one in counts]
-    correlations = _correlations([counts[CHURN], counts[EXPANSION]], [settings[CHURN], settings[EXPANSION]], level_sd)
+    grids = [_grid(one, prior_sd, level_sd) for one in counts]
+    correlations = _correlations([counts[CHURN], counts[EXPANSION]], [grids[CHURN], grids[EXPANSION]], level_sd)
     generator = np.random.default_rng(seed)
-    chosen = [found.spread(generator) for found in settings]
-    paired = generator.permutation(correlations)
+    pairs = [grid.spread(generator) for grid in grids]
+    noise = generator.permutation(correlations)
     states = []
     for number in range(STATES):
         process = _Process(
-            sd=np.array([of[number, 0] for of in chosen]),
-            persistence=np.array([of[number, 1] for of in chosen]),
-            correlation=noise_correlation(float(paired[number])),
+            sd=np.array([of[number, 0] for of in pairs]),
+            persistence=np.array([of[number, 1] for of in pairs]),
+            correlation=noise_correlation(float(noise[number])),
             level_sd=level_sd,
         )
-        states.append(_state(counts, process, float(paired[number]), np.array(estimation_variance)))
+        states.append(_state(counts, process, float(noise[number]), np.array(estimation_variance)))
     return SharedLuck(tuple(states))
 
 
@@ -154,8 +154,10 @@ class _Process:
     def stationary(self) -> Array:
         """Covariance of the outcomes' x in one month."""
         rho = self.persistence
-        own = np.sqrt(1 - rho**2)
-        return np.asarray(self.correlation * np.outer(self.sd, self.sd) * np.outer(own, own) / (1 - np.outer(rho, rho)))
+        innovation = np.sqrt(1 - rho**2)
+        return np.asarray(
+            self.correlation * np.outer(self.sd, self.sd) * np.outer(innovation, innovation) / (1 - np.outer(rho, rho))
+        )
 
     def covariance(self, months: int) -> Array:
         """Of the luck of all outcomes and months, outcomes first, shape (outcomes * months,) twice."""
@@ -200,22 +202,24 @@ class _Grid:
 
 def _grid(counts: MonthCounts, prior_sd: float, level_sd: float) -> _Grid:
     pairs = np.array([(sd, rho) for sd in _SDS for rho in _PERSISTENCES if sd > 0 or rho == 0])
-    found = []
+    evidence = []
     for sd, rho in pairs:
         process = _Process(np.array([sd]), np.array([rho]), np.eye(1), level_sd)
-        found.append(_laplace([counts], process.covariance(len(counts.events))).evidence - 0.5 * (sd / prior_sd) ** 2)
+        evidence.append(
+            _laplace([counts], process.covariance(len(counts.events))).evidence - 0.5 * (sd / prior_sd) ** 2
+        )
     share = np.gradient(_SDS)[np.searchsorted(_SDS, pairs[:, 0])] * np.where(pairs[:, 0] > 0, 1, len(_PERSISTENCES))
-    return _Grid(pairs, _weights(np.array(found), share))
+    return _Grid(pairs, _weights(np.array(evidence), share))
 
 
-def _correlations(counts: Sequence[MonthCounts], settings: Sequence[_Grid], level_sd: float) -> Array:
+def _correlations(counts: Sequence[MonthCounts], grids: Sequence[_Grid], level_sd: float) -> Array:
     """Correlations of the noise of two outcomes, as many as there are states, each as often as its evidence says."""
-    sd, persistence = np.array([found.mean for found in settings]).T
-    found = []
+    sd, persistence = np.array([grid.mean for grid in grids]).T
+    evidence = []
     for value in _CORRELATIONS:
         process = _Process(sd, persistence, np.array([[1, value], [value, 1]]), level_sd)
-        found.append(_laplace(counts, process.covariance(len(counts[0].events))).evidence)
-    return np.asarray(_CORRELATIONS[_systematic(_weights(np.array(found), np.ones(len(found))))])
+        evidence.append(_laplace(counts, process.covariance(len(counts[0].events))).evidence)
+    return np.asarray(_CORRELATIONS[_systematic(_weights(np.array(evidence), np.ones(len(evidence))))])
 
 
 def _weights(evidence: Array, share: Array) -> Array:
@@ -230,15 +234,15 @@ def _systematic(weight: Array) -> NDArray[np.int64]:
 
 def _state(counts: Sequence[MonthCounts], process: _Process, correlation: float, estimation: Array) -> LuckState:
     months = len(counts[0].events)
-    found = _laplace(counts, process.covariance(months))
+    posterior = _laplace(counts, process.covariance(months))
     to_last = process.to_last(months)
-    before = np.zeros((6, 6))
-    before[:3, :3], before[3:, 3:] = process.level_sd**2 * np.eye(3), process.stationary()
-    covariance = before - to_last @ found.precision @ to_last.T
+    prior = np.zeros((6, 6))
+    prior[:3, :3], prior[3:, 3:] = process.level_sd**2 * np.eye(3), process.stationary()
+    covariance = prior - to_last @ posterior.precision @ to_last.T
     gain = np.array([one.gain for one in counts])
-    seen = [one.long_run(missed) for one, missed in zip(counts, np.split(found.weights, 3), strict=True)]
-    levels = np.array(seen) - gain * (np.diagonal(covariance)[:3] + process.sd**2) / 2
-    mean = _settled(to_last @ found.weights, covariance, levels)
+    long_runs = [one.long_run(excess) for one, excess in zip(counts, np.split(posterior.weights, 3), strict=True)]
+    levels = np.array(long_runs) - gain * (np.diagonal(covariance)[:3] + process.sd**2) / 2
+    mean = _settled(to_last @ posterior.weights, covariance, levels)
     mean[:3] -= gain * estimation / 2  # no news of the luck
     covariance[:3, :3] += np.diag(estimation)
     return LuckState(

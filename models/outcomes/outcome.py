@@ -110,21 +110,21 @@ class OutcomeModel:
         ValueError
             `paths` or `streams` does not fit the frame and the months ahead, or the settings lack `tuning`.
         """
-        for name, given in (("paths", paths), ("streams", streams)):
-            if given is not None and given.shape != (len(frame), self.months + 1):
-                raise ValueError(f"{name} has shape {given.shape}, expected {(len(frame), self.months + 1)}")
+        for name, table in (("paths", paths), ("streams", streams)):
+            if table is not None and table.shape != (len(frame), self.months + 1):
+                raise ValueError(f"{name} has shape {table.shape}, expected {(len(frame), self.months + 1)}")
         tuning = required(self.settings.tuning)
         self.inputs = learn_categories(self.inputs, frame)
         material = self._material(frame, paths)
         # One thread an outcome: boosting many small trees gains little, and often loses, from threads within a tree.
         with ThreadPoolExecutor(max_workers=min(self.settings.threads, len(OUTCOMES))) as pool:
-            learned = list(pool.map(partial(fit_outcome, material=material), OUTCOMES))
-        self.outcomes_ = {outcome: found.outcome for outcome, found in zip(OUTCOMES, learned, strict=True)}
+            fits = list(pool.map(partial(fit_outcome, material=material), OUTCOMES))
+        self.outcomes_ = {outcome: fit.outcome for outcome, fit in zip(OUTCOMES, fits, strict=True)}
         self.pools_ = self._fit_pools(frame, material)
         self.notice_holds_ = notice_holds(material)
         self.luck_ = fit_luck(
-            [found.counts for found in learned],
-            estimation_variance=[found.estimation_variance for found in learned],
+            [fit.counts for fit in fits],
+            estimation_variance=[fit.estimation_variance for fit in fits],
             prior_sd=tuning.luck_prior_sd,
             level_sd=tuning.calibration_prior_sd,
             seed=self.settings.seed,
@@ -203,10 +203,10 @@ class OutcomeModel:
             margin[:, :, names.index(LEVEL_INPUT)] += (fitted.hazard.level(rows).reshape(shape[:2]) - level) / slope
         luck = self.luck_.expected(months, gap_months=self._gap_months(frame))
         intercept = fitted.calibrator.intercept + level + luck[:, OUTCOMES.index(outcome)]
-        every = self._facts(frame, ahead)
-        facts, ruled_out_by = every[:, :, OUTCOMES.index(outcome)], "presigned_ahead"
+        all_facts = self._facts(frame, ahead)
+        facts, ruled_out_by = all_facts[:, :, OUTCOMES.index(outcome)], "presigned_ahead"
         if outcome != "churn":
-            facts, ruled_out_by = np.where(after_leaving(every), 0.0, facts), "notice_takes_effect"
+            facts, ruled_out_by = np.where(after_leaving(all_facts), 0.0, facts), "notice_takes_effect"
         if "arr" in names:
             size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
             margin[:, :, names.index("arr")] += size[:, None] / slope
@@ -255,18 +255,19 @@ class OutcomeModel:
         model.notice_holds_ = np.array(content["notice_holds"])
         model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
         model.outcomes_ = {
-            name: model._restore(described, files.get(f"{name}.txt")) for name, described in content["outcomes"].items()
+            name: model._restore(description, files.get(f"{name}.txt"))
+            for name, description in content["outcomes"].items()
         }
         return model
 
-    def _restore(self, described: Mapping[str, Any], text: str | None) -> FittedOutcome:
+    def _restore(self, description: Mapping[str, Any], text: str | None) -> FittedOutcome:
         learner = LEARNERS[self.settings.learner]
         return FittedOutcome(
             hazard=learner.from_text(text, self.all_inputs, threads=self.settings.threads) if text else None,
-            calibrator=Calibrator(**described["calibrator"]),
-            tilt=Slope(**described["tilt"]),
-            events=described["events"],
-            rows=described["rows"],
+            calibrator=Calibrator(**description["calibrator"]),
+            tilt=Slope(**description["tilt"]),
+            events=description["events"],
+            rows=description["rows"],
         )
 
     def _facts(self, frame: pd.DataFrame, ahead: Array) -> Array:
@@ -301,5 +302,5 @@ class OutcomeModel:
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:
-    described = {name: asdict(getattr(fitted, name)) for name in ("calibrator", "tilt")}
-    return {**described, "events": fitted.events, "rows": fitted.rows}
+    description = {name: asdict(getattr(fitted, name)) for name in ("calibrator", "tilt")}
+    return {**description, "events": fitted.events, "rows": fitted.rows}

@@ -140,15 +140,15 @@ class Prediction:
         shift = shift + (mean - np.log(np.exp(shift).mean(axis=2)))[:, :, None]  # so few draws are off by percents
         which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
         waits = np.ones((len(self.arr), _FIXED_DRAWS))  # still a customer, and no such event yet
-        came, found = np.zeros_like(waits), []
+        probability, by_month = np.zeros_like(waits), []
         for month in range(self.hazards.shape[1]):
             factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
             shifted = multiply_odds(self.hazards[:, month], factor)
             event = shifted[:, which] * counts
-            came = came + waits * event
+            probability = probability + waits * event
             waits = waits * np.maximum(1 - event - (shifted[:, 0] if outcome != "churn" else 0), 0)
-            found.append(np.minimum(came.mean(axis=1), 1.0))  # single precision may exceed it
-        return np.stack(found, axis=1)
+            by_month.append(np.minimum(probability.mean(axis=1), 1.0))  # single precision may exceed it
+        return np.stack(by_month, axis=1)
 
     def independent(self) -> "Prediction":
         """The same, as if months shared no luck and nothing were left open: what a forecast without them claims."""

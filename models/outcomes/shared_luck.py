@@ -68,9 +68,11 @@ class LuckState:
         """Mean and half the variance, times `gain`, of the shifts so many months ahead, shape (months, 3)."""
         fading = np.array(self.persistence) ** ahead
         covariance = np.array(self.covariance)
-        level, x, both = (np.diagonal(part) for part in (covariance[:3, :3], covariance[3:, 3:], covariance[:3, 3:]))
+        level, x, covariances = (
+            np.diagonal(part) for part in (covariance[:3, :3], covariance[3:, 3:], covariance[:3, 3:])
+        )
         new = np.array(self.sd) ** 2 * (1 - fading**2)
-        variance = level + 2 * fading * both + fading**2 * x + new
+        variance = level + 2 * fading * covariances + fading**2 * x + new
         return np.asarray(np.array(self.mean[:3]) + fading * np.array(self.mean[3:]) + gain * variance / 2)
 
 

@@ -140,20 +140,20 @@ def _in_order(
     groups, member = _groups(prediction.arr, cuts)
     sums = _Sums(_groups_of(member), len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
     settle = prediction.hazards.shape[1] - horizon_months
-    described = []
+    descriptions = []
 
     def described_too(paths: Paths) -> tuple[Paths, AccountPaths]:
         return paths, describe(prediction, settings, horizon_months, paths)
 
     for chunk, accounts in in_chunks(prediction, settings, described_too, threads):
-        described.append(accounts)
+        descriptions.append(accounts)
         start = prediction.arr[chunk.rows]
         sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
         if due is not None:
             sums.add_renewals(start, chunk, due[chunk.rows], settle)
     draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, together(described, horizon_months))
+    return RollUp(groups, draws, renewals, together(descriptions, horizon_months))
 
 
 class _Sums:
@@ -192,11 +192,11 @@ class _Sums:
         Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
         """
         for month in range(due.shape[1]):
-            settled = min(month, self.lost.shape[1] - 1) + settle_months
+            settled_month = min(month, self.lost.shape[1] - 1) + settle_months
             chosen = np.flatnonzero(due[:, month] > 0)
             if chosen.size:
-                rest = (start[chosen] - due[chosen, month])[:, None]
-                renewed = np.clip(chunk.arr[chosen, settled] - rest, 0, due[chosen, month, None])
+                arr_not_due = (start[chosen] - due[chosen, month])[:, None]
+                renewed = np.clip(chunk.arr[chosen, settled_month] - arr_not_due, 0, due[chosen, month, None])
                 _add_rows(self.renewed, month, self.group[chunk.rows][chosen], renewed)
 
     def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
@@ -207,7 +207,7 @@ class _Sums:
         lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in (self.lost, self.shrunk, self.grown))
         capped = np.maximum(start - lost - shrunk, 0)
         end = capped + grown
-        found = {
+        figures = {
             "nrr": end / start,
             "grr": capped / start,
             "logo_retention": 1 - np.cumsum(self.left, axis=1) / count,
@@ -218,8 +218,8 @@ class _Sums:
         }
         if cohort_start is not None:
             with np.errstate(invalid="ignore"):
-                found["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
-        return found
+                figures["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
+        return figures
 
 
 def _scatter(sums: Array, month: int, group: NDArray[np.int64], changed: Changed, value: Array) -> None:
@@ -279,14 +279,14 @@ def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, 
     available = np.asarray(member @ due)
     count = np.asarray(member @ (due > 0).astype(float))
     row, month = np.nonzero(available > 0)
-    drawn = renewed[row, month]
-    low, high = np.quantile(drawn, (0.1, 0.9), axis=1)
+    renewed_arr = renewed[row, month]
+    low, high = np.quantile(renewed_arr, (0.1, 0.9), axis=1)
     table = groups.loc[row, ["cut", "value"]].reset_index(drop=True)
     return table.assign(
         month_ahead=month + 1,
         available_to_renew=available[row, month],
-        expected_renewed=drawn.mean(axis=1),
-        renewal_rate=drawn.mean(axis=1) / available[row, month],
+        expected_renewed=renewed_arr.mean(axis=1),
+        renewal_rate=renewed_arr.mean(axis=1) / available[row, month],
         p10=low,
         p90=high,
         accounts_due=count[row, month].astype(int),

@@ -50,16 +50,16 @@ class Background:
         now = frame[item.name].iloc[rows].to_numpy(dtype=float)
         past = self._past(item, now, frame["account_id"].iloc[rows], currency)
         typical = self._typical(item, now, frame[_SIZE].iloc[rows], currency)
-        return [tuple(filter(None, both)) for both in zip(past, typical, strict=True)]
+        return [tuple(filter(None, pair)) for pair in zip(past, typical, strict=True)]
 
     def _past(self, item: Input, now: Array, account_ids: "pd.Series[str]", currency: str) -> Iterable[str]:
         if item.name not in self.earlier.columns:
             return [""] * len(now)
         before = self.earlier[item.name].to_numpy(dtype=float)
-        found = self.earlier.index.get_indexer(pd.Index(account_ids))
+        places = self.earlier.index.get_indexer(pd.Index(account_ids))
         return [
             self._of_then(item, value, before[at], currency) if at >= 0 else ""
-            for value, at in zip(now, found, strict=True)
+            for value, at in zip(now, places, strict=True)
         ]
 
     def _of_then(self, item: Input, now: float, before: float, currency: str) -> str:
@@ -98,13 +98,13 @@ def background(inputs: Sequence[Input], frame: pd.DataFrame, earlier: pd.DataFra
     """
     measures = [item for item in inputs if _is_measure(item)]
     edges = np.quantile(frame[_SIZE].to_numpy(dtype=float), [1 / 3, 2 / 3])
-    shown = [item.name for item in measures if item.name != _SIZE and _AGAINST_OTHERS not in item.sentence]
-    groups = frame[[name for name in shown if name in frame.columns]].groupby(_third(frame[_SIZE], edges))
+    names = [item.name for item in measures if item.name != _SIZE and _AGAINST_OTHERS not in item.sentence]
+    groups = frame[[name for name in names if name in frame.columns]].groupby(_third(frame[_SIZE], edges))
     typical = groups.median().where(groups.count() >= FEWEST).reindex(range(3))
     if earlier is None or earlier.empty:
         return Background(edges, typical, pd.DataFrame(), "")
-    shown = [item.name for item in measures if not _AGAINST_ITS_PAST.search(item.sentence)]
-    past = earlier.set_index("account_id")[[name for name in shown if name in earlier.columns]]
+    names = [item.name for item in measures if not _AGAINST_ITS_PAST.search(item.sentence)]
+    past = earlier.set_index("account_id")[[name for name in names if name in earlier.columns]]
     return Background(edges, typical, past, f"{earlier['as_of'].iloc[0]:%Y-%m-%d}")
 
 

@@ -59,7 +59,7 @@ class _Reasons:
     row: Integers
     rank: Integers
     signal: Integers
-    shown: Integers
+    column: Integers
     effect: Array
 
 
@@ -147,18 +147,18 @@ def drivers(
     signals = _group(inputs)
     reasons = _ranked(effects, signals, top)
     words = [("", "")] * len(reasons.row)
-    for number in np.unique(reasons.shown):
-        here = np.flatnonzero(reasons.shown == number)
-        said = _words(inputs[number], frame, reasons.row[here].tolist(), currency, background)
-        for place, both in zip(here.tolist(), said, strict=True):
-            words[place] = both
+    for number in np.unique(reasons.column):
+        here = np.flatnonzero(reasons.column == number)
+        sentences = _words(inputs[number], frame, reasons.row[here].tolist(), currency, background)
+        for place, sentence in zip(here.tolist(), sentences, strict=True):
+            words[place] = sentence
     effect = reasons.effect.tolist()
     return pd.DataFrame(
         {
             "account_id": frame["account_id"].to_numpy()[reasons.row].astype("str"),
             "outcome": np.full(len(words), outcome),
             "rank": reasons.rank,
-            "feature": np.array([item.name for item in inputs])[reasons.shown],
+            "feature": np.array([item.name for item in inputs])[reasons.column],
             "signal": np.array(signals.names)[reasons.signal],
             "value": [value for value, _ in words],
             "effect": reasons.effect,
@@ -211,12 +211,12 @@ def _ranked(effects: Array, signals: _Signals, top: int) -> _Reasons:
     totals = effects @ signals.member
     strongest = np.argsort(-np.abs(totals), axis=1, kind="stable")[:, :top]
     effect = np.take_along_axis(totals, strongest, axis=1)
-    shown = np.empty_like(strongest)
+    column = np.empty_like(strongest)
     for rank, signal in enumerate(strongest.T):
         along = np.where(signals.member.T[signal], effects * np.sign(effect[:, rank, None]), -np.inf)
-        shown[:, rank] = along.argmax(axis=1)
+        column[:, rank] = along.argmax(axis=1)
     row, place = np.nonzero(effect)
-    return _Reasons(row, place + 1, strongest[row, place], shown[row, place], effect[row, place])
+    return _Reasons(row, place + 1, strongest[row, place], column[row, place], effect[row, place])
 
 
 def _direction(outcome: Outcome, effect: float) -> str:
@@ -244,23 +244,23 @@ def _sentence(item: Input, value: Any, currency: str, notes: tuple[str, ...]) ->
     if pd.isna(value):
         what, why = re.split("[;:]", item.meaning)[0], re.search("missing if ([^;:]+)", item.meaning)
         return "", _noted(f"not known: {_uncapitalised(what)}", (why[1], *notes) if why else notes)
-    shown = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
+    text = str(value) if item.kind == "category" else format_value(float(value), item.unit, currency)
     before, slot, after = item.sentence.partition("{value}")
-    said = shown if slot else ""
+    share = text if slot else ""
     if before.endswith("than ") and after.startswith(_OF_OTHERS):
-        before, said, after = _among_others(before, shown, float(value), after.removeprefix(_OF_OTHERS))
-    return shown, _noted(before + said + (of_one(after) if said in ("1", "-1") else after), notes)
+        before, share, after = _among_others(before, text, float(value), after.removeprefix(_OF_OTHERS))
+    return text, _noted(before + share + (of_one(after) if share in ("1", "-1") else after), notes)
 
 
-def _among_others(before: str, shown: str, share: float, after: str) -> tuple[str, str, str]:
+def _among_others(before: str, percent: str, share: float, after: str) -> tuple[str, str, str]:
     """The parts of `more than {share} of the other accounts`, in words where the share is all or nothing."""
-    if shown == "100%":
+    if percent == "100%":
         return before, "all" if share == 1 else "nearly all", f" other accounts{after}"
-    if shown == "0%":
+    if percent == "0%":
         if share == 0:
             return before.replace("more", "no more", 1), "any", f" other account{after}"
         return before, "very few", f" other accounts{after}"
-    return before, shown, _OF_OTHERS + after
+    return before, percent, _OF_OTHERS + after
 
 
 def _noted(text: str, notes: tuple[str, ...]) -> str:
@@ -275,13 +275,13 @@ def _renewal(as_of: pd.Timestamp, ends: pd.Timestamp, under_notice: float, presi
     when = f"the term ends in {counted(days, 'day')}, on {ends:%Y-%m-%d}"
     if days < 0:
         when = f"the renewal is {counted(-days, 'day')} overdue, since {ends:%Y-%m-%d}"
-    said = []
+    clauses = []
     if under_notice > 0:
         part = f" on {format_value(under_notice, 'share')} of ARR" if under_notice < 1 else ""
-        said.append(f"notice was given{part}")
+        clauses.append(f"notice was given{part}")
     if presigned == 1:
-        said.append("the next renewal is signed")
-    return f"{ends:%Y-%m-%d}", " and ".join([", ".join(said), when] if said else [when])
+        clauses.append("the next renewal is signed")
+    return f"{ends:%Y-%m-%d}", " and ".join([", ".join(clauses), when] if clauses else [when])
 
 
 def _uncapitalised(text: str) -> str:

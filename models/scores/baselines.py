@@ -53,8 +53,8 @@ def segment_nrr(
     A segment that had fewer than 10 accounts takes the whole portfolio's rate.
     """
     overall = trailing_nrr(start, end, horizon_months, window_months=window_months)
-    known = pd.DataFrame({"segment": segment.to_numpy(), "start": start, "end": end}).groupby("segment")
-    sums, counts = known[["start", "end"]].sum(), known.size()
+    by_segment = pd.DataFrame({"segment": segment.to_numpy(), "start": start, "end": end}).groupby("segment")
+    sums, counts = by_segment[["start", "end"]].sum(), by_segment.size()
     rates = (sums["end"] / sums["start"]) ** (horizon_months / window_months)
     rates = rates.where(counts >= FEWEST, overall)
     now = segment_now.map(rates).fillna(overall).to_numpy(dtype=float)
@@ -80,11 +80,11 @@ def segment_term_rates(
     -------
     ndarray of shape (accounts today,)
     """
-    known = pd.MultiIndex.from_frame(cell[["segment", "due"]])
+    past_cells = pd.MultiIndex.from_frame(cell[["segment", "due"]])
 
     def of(ends: bool) -> Array:
-        now = pd.MultiIndex.from_arrays([cell_now["segment"], np.full(len(cell_now), ends)])
-        return _shrunk_rates(event, known, now)
+        current_cells = pd.MultiIndex.from_arrays([cell_now["segment"], np.full(len(cell_now), ends)])
+        return _shrunk_rates(event, past_cells, current_cells)
 
     first = np.where(cell_now["due"], of(True), of(False))
     return np.asarray(1 - (1 - first) * (1 - of(False)) ** (horizon_months / window_months - 1))
@@ -140,11 +140,11 @@ def health_score(frame: pd.DataFrame) -> Array:
     ndarray of shape (rows,)
         0 worst to 1 best; 0.5 for all where no column is there.
     """
-    ours, theirs = (_side(frame, signs) for signs in (CSM_SIGNS, CUSTOMER_SIGNS))
-    if ours is None or theirs is None:
-        found = theirs if ours is None else ours
-        return np.full(len(frame), 0.5) if found is None else found
-    return np.asarray(CSM_WEIGHT * ours + (1 - CSM_WEIGHT) * theirs)
+    csm_side, customer_side = (_side(frame, signs) for signs in (CSM_SIGNS, CUSTOMER_SIGNS))
+    if csm_side is None or customer_side is None:
+        only_side = customer_side if csm_side is None else csm_side
+        return np.full(len(frame), 0.5) if only_side is None else only_side
+    return np.asarray(CSM_WEIGHT * csm_side + (1 - CSM_WEIGHT) * customer_side)
 
 
 def _side(frame: pd.DataFrame, signs: Sequence[Sign]) -> Array | None:
@@ -187,6 +187,6 @@ def cell_rates(
 def _shrunk_rates(event: Array, cell: "pd.Index[Any]", cell_now: "pd.Index[Any]") -> Array:
     """Each cell's rate as if it held 10 more rows with the overall rate, which a cell not seen before has too."""
     overall = float(event.mean())
-    known = pd.Series(event, index=cell).groupby(level=list(range(cell.nlevels)))
-    rates = (known.sum() + FEWEST * overall) / (known.size() + FEWEST)
+    by_cell = pd.Series(event, index=cell).groupby(level=list(range(cell.nlevels)))
+    rates = (by_cell.sum() + FEWEST * overall) / (by_cell.size() + FEWEST)
     return np.asarray(rates.reindex(cell_now).fillna(overall), dtype=float)

@@ -23,9 +23,9 @@ def capacity_table(accounts: pd.DataFrame, capacities: Sequence[int]) -> pd.Data
     for horizon, part in accounts.groupby("horizon_months"):
         for ranking in RANKINGS:
             for called in capacities:
-                found = [_caught(group, ranking, called) for group in _with_leavers(part)]
-                if found:
-                    rows.append({"horizon_months": horizon, "ranking": ranking, **_means(found)})
+                counts = [_caught(group, ranking, called) for group in _with_leavers(part)]
+                if counts:
+                    rows.append({"horizon_months": horizon, "ranking": ranking, **_means(counts)})
     return pd.DataFrame(rows)
 
 
@@ -80,5 +80,5 @@ def _chance_of_call(urgency: Array, called: float) -> Array:
     return np.asarray(np.clip((called - before) / size, 0, 1)[rank])
 
 
-def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in found])) for name in found[0]}
+def _means(counts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in counts])) for name in counts[0]}

@@ -175,8 +175,8 @@ def calibration_floor(probability: Array, luck: NDArray[np.int64] | None = None)
     sums = np.add.reduceat(probability[order], starts)
     errors = []
     for _ in range(FLOOR_TRIALS):
-        came = generator.random(int(places.max()) + 1)[places] < probability
-        errors.append(np.abs(np.add.reduceat(came[order].astype(float), starts) - sums).sum() / order.size)
+        events = generator.random(int(places.max()) + 1)[places] < probability
+        errors.append(np.abs(np.add.reduceat(events[order].astype(float), starts) - sums).sum() / order.size)
     return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
 
@@ -194,8 +194,8 @@ def cross_sell_table(accounts: pd.DataFrame) -> pd.DataFrame:
     Columns: horizon_months, rows (accounts times origins of which both are known), expected (sum of the probabilities),
     came, ratio (expected / came; missing where none came).
     """
-    known = accounts.dropna(subset=["cross_sold", "cross_sell_probability"])
-    table = known.groupby("horizon_months", as_index=False).agg(
+    pairs = accounts.dropna(subset=["cross_sold", "cross_sell_probability"])
+    table = pairs.groupby("horizon_months", as_index=False).agg(
         rows=("cross_sold", "size"), expected=("cross_sell_probability", "sum"), came=("cross_sold", "sum")
     )
     return table.assign(ratio=(table["expected"] / table["came"]).where(table["came"] > 0))
@@ -204,12 +204,12 @@ def cross_sell_table(accounts: pd.DataFrame) -> pd.DataFrame:
 def windows_of(origins: "pd.Series[pd.Timestamp]", horizon_months: int) -> NDArray[np.int64]:
     """The window of each row: an origin within the horizon of a window's first one belongs to that window."""
     days = sorted(origins.unique())
-    number, free, found = -1, pd.Timestamp.min, {}
+    number, free, windows = -1, pd.Timestamp.min, {}
     for day in days:
         if day >= free:
             number, free = number + 1, day + pd.DateOffset(months=horizon_months)
-        found[day] = number
-    return np.asarray(origins.map(found), dtype=np.int64)
+        windows[day] = number
+    return np.asarray(origins.map(windows), dtype=np.int64)
 
 
 def _auc_low(auc: float, events: int, others: int) -> float:

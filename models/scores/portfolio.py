@@ -65,20 +65,20 @@ def account_cut_table(accounts: pd.DataFrame, *, fewest: int) -> pd.DataFrame:
 
 
 def _account_scores(part: pd.DataFrame, outcome: str, event: str) -> dict[str, Any]:
-    came, predicted = part[event].to_numpy(float), part[f"{outcome}_probability"].to_numpy(float)
-    both = 0 < came.sum() < came.size
+    events, predicted = part[event].to_numpy(float), part[f"{outcome}_probability"].to_numpy(float)
+    has_both = 0 < events.sum() < events.size
     return {
-        "rows": came.size,
-        "events": int(came.sum()),
-        "log_loss": float(log_losses(predicted, came).mean()),
-        "base_log_loss": float(log_losses(part[f"{outcome}_base"].to_numpy(float), came).mean()),
-        "brier": float(np.mean((predicted - came) ** 2)),
-        "auc": float(roc_auc_score(came, predicted)) if both else float("nan"),
+        "rows": events.size,
+        "events": int(events.sum()),
+        "log_loss": float(log_losses(predicted, events).mean()),
+        "base_log_loss": float(log_losses(part[f"{outcome}_base"].to_numpy(float), events).mean()),
+        "brier": float(np.mean((predicted - events) ** 2)),
+        "auc": float(roc_auc_score(events, predicted)) if has_both else float("nan"),
         "mean_predicted": float(predicted.mean()),
-        "mean_observed": float(came.mean()),
-        "calibration_gap": float(predicted.mean() - came.mean()),
+        "mean_observed": float(events.mean()),
+        "calibration_gap": float(predicted.mean() - events.mean()),
         "calibration_floor": calibration_floor(predicted)[0],
-        "few": too_few(part["account_id"][came > 0].nunique()),
+        "few": too_few(part["account_id"][events > 0].nunique()),
     }
 
 

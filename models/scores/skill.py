@@ -40,9 +40,9 @@ def skill_table(accounts: pd.DataFrame, portfolio: pd.DataFrame, bootstrap: Boot
     for outcome, event in EVENTS.items():
         for horizon, part in accounts.groupby("horizon_months"):
             losses = _account_losses(part, outcome, event)
-            found = _rows(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
+            comparisons = _rows(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
             few = {"finding": TOO_FEW_EVENTS} if too_few(part["account_id"][part[event] > 0].nunique()) else {}
-            rows += [row | few for row in found]
+            rows += [row | few for row in comparisons]
     for horizon, part in portfolio[portfolio["metric"] == "nrr"].groupby("horizon_months"):
         named = {name: part[f"{name}_crps"] for name in NRR_RIVALS if f"{name}_crps" in part.columns}
         losses = pd.DataFrame({"model": part["crps"], **named}).set_axis(part["origin"]).assign(weight=1.0)
@@ -52,10 +52,10 @@ def skill_table(accounts: pd.DataFrame, portfolio: pd.DataFrame, bootstrap: Boot
 
 def _account_losses(part: pd.DataFrame, outcome: str, event: str) -> pd.DataFrame:
     """Sums of log-losses by origin, the model's and each rival's; `weight` counts the rows."""
-    came = part[event].to_numpy(float)
+    events = part[event].to_numpy(float)
     columns = {"model": f"{outcome}_probability"} | {name: f"{outcome}_{name}" for name in ACCOUNT_RIVALS}
     losses = {
-        name: log_losses(part[column].to_numpy(float), came)
+        name: log_losses(part[column].to_numpy(float), events)
         for name, column in columns.items()
         if column in part.columns
     }
@@ -68,21 +68,21 @@ def _rows(
     losses = losses.sort_index()
     window = windows_of(losses.index.to_series(), horizon)
     apart = int(window.max()) + 1
-    drawn = block_draws(len(losses) if apart > 1 else 0, block=_block(window), bootstrap=bootstrap)
+    resamples = block_draws(len(losses) if apart > 1 else 0, block=_block(window), bootstrap=bootstrap)
     weight, rows = losses["weight"].sum(), []
     for name, label in rivals.items():
         if name in losses.columns and losses[name].notna().all():
-            mine, theirs = losses["model"].to_numpy(float), losses[name].to_numpy(float)
-            low, high = skill_interval(mine, theirs, drawn)
+            model_loss, rival_loss = losses["model"].to_numpy(float), losses[name].to_numpy(float)
+            low, high = skill_interval(model_loss, rival_loss, resamples)
             rows.append(
                 {
                     "outcome": outcome,
                     "horizon_months": horizon,
                     "rival": name,
                     "label": label,
-                    "model_loss": mine.sum() / weight,
-                    "rival_loss": theirs.sum() / weight,
-                    "skill": float(_skill(mine.sum(), theirs.sum())),
+                    "model_loss": model_loss.sum() / weight,
+                    "rival_loss": rival_loss.sum() / weight,
+                    "skill": float(_skill(model_loss.sum(), rival_loss.sum())),
                     "low": low,
                     "high": high,
                     "origins": len(losses),
@@ -112,19 +112,19 @@ def block_draws(origins: int, *, block: int, bootstrap: Bootstrap) -> NDArray[np
     return np.asarray(places.reshape(bootstrap.resamples, -1)[:, :origins])
 
 
-def skill_interval(mine: Array, theirs: Array, drawn: NDArray[np.int64]) -> tuple[float, float]:
+def skill_interval(model_loss: Array, rival_loss: Array, resamples: NDArray[np.int64]) -> tuple[float, float]:
     """90 % interval of the skill over the origins drawn again; NaN where none were."""
-    if drawn.size == 0:
+    if resamples.size == 0:
         return float("nan"), float("nan")
-    found = _skill(mine[drawn].sum(axis=1), theirs[drawn].sum(axis=1))
-    low, high = np.quantile(found, _SHARES)
+    skills = _skill(model_loss[resamples].sum(axis=1), rival_loss[resamples].sum(axis=1))
+    low, high = np.quantile(skills, _SHARES)
     return float(low), float(high)
 
 
-def _skill(mine: Array, theirs: Array) -> Array:
+def _skill(model_loss: Array, rival_loss: Array) -> Array:
     """1 - ratio of losses; 0 where the rival has none, so that nobody is better."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(theirs > 0, 1 - mine / theirs, 0.0)
+        return np.where(rival_loss > 0, 1 - model_loss / rival_loss, 0.0)
 
 
 def _finding(low: float, high: float, windows_apart: int) -> str:

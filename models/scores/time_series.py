@@ -44,7 +44,7 @@ def simulate_nrr(growth: Array, *, months: int, draws: int, seed: int) -> Array 
         return None
     if np.ptp(growth) < _FLAT:
         return np.asarray(np.exp(np.repeat(np.cumsum(np.full(months, growth.mean()))[:, None], draws, axis=1)))
-    fitted = min(_candidates(growth), key=lambda found: float(found.aicc))
+    fitted = min(_candidates(growth), key=lambda candidate: float(candidate.aicc))
     generator = np.random.default_rng([seed, growth.size])
     noise = generator.standard_normal((months, draws)) * np.sqrt(fitted.scale)
     ahead = fitted.simulate(months, anchor="end", repetitions=draws, random_errors=noise)
