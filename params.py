@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -50,6 +51,14 @@ class SettingsError(Exception):
 
 class StoreUnreachable(Exception):
     """The tracking store that `tracking.uri` names does not answer; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a computation may use of the machine; its result does not depend on it."""
+
+    threads: int
+    memory_gb: float
 
 
 class Section(BaseModel):
@@ -255,6 +264,11 @@ class Params(Section):
                 f"{self.model.horizon_months}: shorten the first or lengthen the second"
             )
         return self
+
+    @property
+    def budget(self) -> Budget:
+        """What a computation may use of the machine."""
+        return Budget(self.threads, self.memory_gb)
 
     @property
     def embedded_store(self) -> Path:

@@ -21,7 +21,7 @@ from features.revenue import add_months
 from features.snapshots.store import LiveSnapshots, make, month_starts
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table
-from params import Params
+from params import Budget, Params
 
 OUT = Path(__file__).with_name("out")
 MEMORY_GB = {"S": 0.4, "M10": 0.4, "M": 0.3, "L": 1.6}
@@ -55,7 +55,7 @@ def scan_raw(size: str) -> Told:
 
 def scan_checked(size: str) -> Told:
     """Scan the checked usage table."""
-    with _tables(size).connect(threads=2, memory_gb=1) as connection:
+    with _tables(size).connect(budget=Budget(2, 1.0)) as connection:
         return _cheapest(lambda: connection.execute(SCAN.format(relation="raw.usage")).fetchall())
 
 
@@ -96,7 +96,7 @@ def pandas(size: str) -> Told:
     """Five features of the usage by a loop in pandas."""
     tables = _tables(size)
     dates = month_starts(tables, _params(size).snapshots)
-    return _timed(lambda: usage_by_loop(tables, dates, {"threads": 2, "memory_gb": 8}))[0]
+    return _timed(lambda: usage_by_loop(tables, dates, Budget(2, 8.0)))[0]
 
 
 def spark(size: str) -> Told:

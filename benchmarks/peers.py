@@ -17,7 +17,7 @@ from benchmarks.measure import seconds_of
 from features.inputs.load import load_tables
 from features.snapshots.store import Snapshots, build, month_starts, stored
 from features.tables.checked import Tables
-from params import Params
+from params import Budget, Params
 
 DECLARED = ("usage_28d", "usage_90d", "active_days_28d", "active_users_28d", "features_used_28d")
 EXPLAINED_ROWS = 20_000
@@ -38,10 +38,9 @@ def snapshots(params: Params) -> list[dict[str, Any]]:
     tables = load_tables(params).tables
     dates = month_starts(tables, params.snapshots)
     rules = {"revenue": params.revenue, "settings": params.snapshots}
-    engine = {"threads": params.threads, "memory_gb": params.memory_gb}
-    ours, made = seconds_of(lambda: build(tables, dates, **rules, **engine))
-    floor, _ = seconds_of(lambda: _scan(tables, engine), repeats=3)
-    peer, looped = seconds_of(lambda: usage_by_loop(tables, dates, engine))
+    ours, made = seconds_of(lambda: build(tables, dates, **rules, budget=params.budget))
+    floor, _ = seconds_of(lambda: _scan(tables, params.budget), repeats=3)
+    peer, looped = seconds_of(lambda: usage_by_loop(tables, dates, params.budget))
     _require_same(made, looped)
     what = f"snapshots: {len(made.features)} features at {len(dates)} dates"
     return [
@@ -50,9 +49,9 @@ def snapshots(params: Params) -> list[dict[str, Any]]:
     ]
 
 
-def usage_by_loop(tables: Tables, dates: Sequence[date], engine: dict[str, Any]) -> pd.DataFrame:
+def usage_by_loop(tables: Tables, dates: Sequence[date], budget: Budget) -> pd.DataFrame:
     """The declared features at each date, as one would first write them."""
-    with tables.connect(**engine) as connection:
+    with tables.connect(budget=budget) as connection:
         usage = connection.execute("SELECT * FROM raw.usage").df()
     usage["known"] = usage["recorded_at"].fillna(usage["used_on"])
     return pd.concat([_usage_at(usage, pd.Timestamp(day)) for day in dates], ignore_index=True)
@@ -107,8 +106,8 @@ def shap(params: Params) -> list[dict[str, Any]]:
     return [_row(what, ours, "LightGBM pred_contrib", peer), compiled]
 
 
-def _scan(tables: Tables, engine: dict[str, Any]) -> Any:
-    with tables.connect(**engine) as connection:
+def _scan(tables: Tables, budget: Budget) -> Any:
+    with tables.connect(budget=budget) as connection:
         return connection.execute(SCAN).fetchone()
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from features.snapshots.store import month_starts, stored
 from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
 from models.outcomes.outcome import OutcomeModel
 from models.scores.evaluation import AccountScore
 from models.words import counted
@@ -17,7 +18,7 @@ from training.backtest.origin import OriginResult, try_origin
 from training.backtest.rolling import scores
 from training.backtest.untested import untested_horizons
 from training.backtest.verdict import cautions, verdict
-from training.learn.dataset import Dataset, Progress, assemble, require_enough, small_data
+from training.learn.dataset import Dataset, assemble, require_enough, small_data
 from training.learn.importance import explain
 from training.learn.tune import Tuned, split
 from training.learn.tuned_fit import fit_model
@@ -99,9 +100,7 @@ class TrainingResult:
         }
 
 
-def train(
-    tables: Tables, *, params: Params, may_contest: bool = False, progress: Progress = lambda *_: None
-) -> TrainingResult:
+def train(tables: Tables, *, params: Params, may_contest: bool = False, progress: Progress = silent) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
     The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since. Where there is

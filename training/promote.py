@@ -6,11 +6,11 @@ import pandas as pd
 
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
+from features.tables.progress import Progress, silent
 from models.outcomes.outcome import FORMAT
 from models.words import signed_percent
 from params import Params
 from training.backtest.rolling import Findings, history, roll
-from training.learn.dataset import Progress
 from training.learn.recipe import code_digest, differences, with_recipe
 from training.report import summary
 from training.tracking.runs import record_evaluation
@@ -34,7 +34,7 @@ def decide(
     *,
     params: Params,
     may_contest: bool,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Decision:
     """Decide between the champion and a model of these settings that was trained on these tables.
 

@@ -11,20 +11,21 @@ from features.engines.engine import Engine, WarehouseEngine
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse
 from features.tables.sql import code
+from params import Budget
 
 
 @contextmanager
-def engine_of(tables: Tables, *, threads: int, memory_gb: float) -> Iterator[Engine]:
+def engine_of(tables: Tables, *, budget: Budget) -> Iterator[Engine]:
     """A session of the engine where the tables live, ready to run the snapshots' statements.
 
     The checked tables that are kept here (accounts, contracts, rates) are lent to a warehouse for the session.
     """
     if tables.warehouse is None:
-        with Embedded(tables, threads=threads, memory_gb=memory_gb) as embedded:
+        with Embedded(tables, budget=budget) as embedded:
             yield embedded
         return
     kept = [name for name in tables.columns if name not in tables.warehouse.selects]
-    with warehouse_engine(tables.warehouse, threads=threads, memory_gb=memory_gb) as engine:
+    with warehouse_engine(tables.warehouse, budget=budget) as engine:
         engine.load({lent(name): table for name, table in _kept(tables, kept).items()})
         for name, select in tables.warehouse.selects.items():
             engine.view(lent(f"typed_{name}"), select)
@@ -32,15 +33,15 @@ def engine_of(tables: Tables, *, threads: int, memory_gb: float) -> Iterator[Eng
         yield engine
 
 
-def warehouse_engine(place: Warehouse, *, threads: int, memory_gb: float) -> WarehouseEngine:
+def warehouse_engine(place: Warehouse, *, budget: Budget) -> WarehouseEngine:
     """An engine where raw tables live; what it needs is imported only here."""
     if place.engine == "postgres":
         from features.engines.postgres import Postgres
 
-        return Postgres(place.url, memory_gb=memory_gb)
+        return Postgres(place.url, budget=budget)
     from features.engines.spark import Spark
 
-    return Spark(place.url, threads=threads, memory_gb=memory_gb)
+    return Spark(place.url, budget=budget)
 
 
 def lent(name: str) -> str:
@@ -60,5 +61,5 @@ def _whole(tables: Tables, name: str) -> str:
 
 
 def _kept(tables: Tables, names: list[str]) -> dict[str, pa.Table]:
-    with tables.connect(threads=1, memory_gb=1) as connection:
+    with tables.connect(budget=Budget(1, 1.0)) as connection:
         return {name: connection.sql(f'SELECT * FROM raw."{name}"').to_arrow_table() for name in names}

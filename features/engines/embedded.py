@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from features.engines.engine import Frames, by_date_and_account
 from features.tables.checked import KEYS, Tables
+from params import Budget
 
 ALL_ROWS_SEEN = 12  # so many snapshots, a month apart, see about all rows between them
 ROWS_A_GB = 30_000_000  # rows of events whose accounts are made at once, for each GB the engine may use
@@ -18,11 +19,11 @@ ROWS_A_GB = 30_000_000  # rows of events whose accounts are made at once, for ea
 class Embedded:
     """A session of DuckDB with the checked tables as schema `raw`, accounts and users told by whole numbers."""
 
-    def __init__(self, tables: Tables, *, threads: int, memory_gb: float) -> None:
+    def __init__(self, tables: Tables, *, budget: Budget) -> None:
         self._tables = tables
-        self._memory_gb = memory_gb
+        self._memory_gb = budget.memory_gb
         self._parsed: dict[str, duckdb.Statement] = {}
-        self.connection: duckdb.DuckDBPyConnection = tables.connect_keyed(threads=threads, memory_gb=memory_gb)
+        self.connection: duckdb.DuckDBPyConnection = tables.connect_keyed(budget=budget)
 
     def __enter__(self) -> Self:
         return self

@@ -13,8 +13,9 @@ from features.engines import dialects
 from features.engines.engine import Frames, as_arrow, by_date_and_account, driver, plain
 from features.tables.problems import BadInput, Finding
 from features.tables.sql import named, quoted
+from params import Budget
 
-SHARE_OF_MEMORY = 8  # one sort or hash may take this part of memory_gb: a query holds several
+SHARE_OF_MEMORY = 8  # one sort or hash may take this part of the memory: a query holds several
 TYPES = {16: pa.bool_(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(), 701: pa.float64(),
          1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"), 1700: pa.int64()}  # fmt: skip
 
@@ -27,15 +28,15 @@ class Postgres:
     url
         Of the database, such as `postgresql://reader@host/crm`. The password comes from the environment
         (`PGPASSWORD`, `PGPASSFILE`), never from the URL.
-    memory_gb
+    budget
         What the session may use.
     """
 
     dialect = "postgres"
 
-    def __init__(self, url: str, *, memory_gb: float) -> None:
+    def __init__(self, url: str, *, budget: Budget) -> None:
         self._url = url
-        self._memory_mb = max(int(memory_gb * 1024 / SHARE_OF_MEMORY), 4)
+        self._memory_mb = max(int(budget.memory_gb * 1024 / SHARE_OF_MEMORY), 4)
 
     def __enter__(self) -> Self:
         psycopg = driver("psycopg", extra="postgres")

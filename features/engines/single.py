@@ -8,7 +8,7 @@ that outgrow 64 bits, is left to DuckDB altogether.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -21,6 +21,7 @@ from features.engines.engine import Frames
 from features.engines.lite import Lite, as_table
 from features.tables.checked import Tables
 from features.tables.sql import named
+from params import Budget
 
 MANY_ROWS = 30_000  # with about so many DuckDB is faster, though it plans every statement anew
 
@@ -59,13 +60,13 @@ class Single:
         The checked tables.
     steps
         What makes a snapshot.
-    memory_gb
+    budget
         What DuckDB may use.
     """
 
-    def __init__(self, tables: Tables, steps: Steps, *, memory_gb: float) -> None:
+    def __init__(self, tables: Tables, steps: Steps, *, budget: Budget) -> None:
         self._tables, self._steps = tables, steps
-        self._duck = Embedded(tables, threads=1, memory_gb=memory_gb)
+        self._duck = Embedded(tables, budget=replace(budget, threads=1))
         self._duck.load(steps.frames)
         self._lite = Lite()
         self._lite.load(steps.frames)

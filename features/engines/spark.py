@@ -15,6 +15,7 @@ import pyarrow as pa
 from features.engines import dialects
 from features.engines.engine import Frames, as_arrow, by_date_and_account, driver, plain
 from features.tables.problems import BadInput, Finding
+from params import Budget
 
 LOOPBACK = "127.0.0.1"
 PAGE = "2m"  # what a sort takes at the least; of the default, 64 MB, the thirty sorts of the last step take 4 GB
@@ -40,14 +41,14 @@ class Spark:
     ----------
     master
         Such as `local[2]` or `spark://host:7077`; not used where this process already runs Spark.
-    threads, memory_gb
+    budget
         For a Spark that is started here.
     """
 
     dialect = "spark"
 
-    def __init__(self, master: str, *, threads: int, memory_gb: float) -> None:
-        self._settings = _settings(master, threads, memory_gb)
+    def __init__(self, master: str, *, budget: Budget) -> None:
+        self._settings = _settings(master, budget)
 
     def __enter__(self) -> Self:
         sql = driver("pyspark.sql", extra="spark")
@@ -142,7 +143,7 @@ class Spark:
         del self._kept[name]
 
 
-def _settings(master: str, threads: int, memory_gb: float) -> dict[str, str]:
+def _settings(master: str, budget: Budget) -> dict[str, str]:
     """How a Spark that is started here runs: quietly, and on this machine reachable from this machine only."""
     settings = {
         "spark.master": master,
@@ -151,8 +152,8 @@ def _settings(master: str, threads: int, memory_gb: float) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "FATAL",
         "spark.buffer.pageSize": PAGE,
-        "spark.driver.memory": f"{max(int(memory_gb * 1024), 512)}m",
-        "spark.sql.shuffle.partitions": str(2 * threads if master.startswith("local") else 200),
+        "spark.driver.memory": f"{max(int(budget.memory_gb * 1024), 512)}m",
+        "spark.sql.shuffle.partitions": str(2 * budget.threads if master.startswith("local") else 200),
     }
     if master.startswith("local"):
         settings |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,9 @@ from features.inputs.rules import Checked, Staged
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table
+from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, Finding
+from features.tables.progress import Progress, silent
 from features.tables.sql import named, quoted
 from params import Params, Source, TableSource
 
@@ -63,7 +65,7 @@ class Passed:
     remotes: Mapping[str, Remote]
 
 
-def load_tables(params: Params, *, progress: Callable[[str], None] = lambda what: None) -> Loaded:
+def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     """Open the source, check its tables and store them in `data_dir/tables.duckdb`, or reuse what is stored.
 
     Parameters
@@ -89,7 +91,7 @@ def _load(
     params: Params,
     source: Source,
     fingerprint: str,
-    progress: Callable[[str], None],
+    progress: Progress,
     engine: WarehouseEngine | None,
 ) -> Loaded:
     """Read and check the tables anew, and put them in place of those that are stored."""
@@ -102,7 +104,7 @@ def _load(
     return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
 
 
-def _simulated(params: Params, progress: Callable[[str], None]) -> Source:
+def _simulated(params: Params, progress: Progress) -> Source:
     """The simulated company as a folder of files, made again only when its settings changed."""
     folder = params.data_dir / "simulated"
     made_by = params.data_dir / "simulated.json"
@@ -175,14 +177,12 @@ def _stored(database: Path, fingerprint: str) -> Loaded | None:
 @contextmanager
 def _engine(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory database that spills to the system's temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as spill, duckdb.connect() as connection:
-        connection.execute(f"SET threads = {params.threads}")
-        connection.execute(f"SET memory_limit = '{params.memory_gb}GB'")
-        connection.execute(f"SET temp_directory = {quoted(spill)}")
-        connection.execute("SET preserve_insertion_order = false")
+    with (
+        tempfile.TemporaryDirectory(prefix="holdfast-") as spill,
+        open_duckdb(params.budget, spill=Path(spill)) as connection,
+    ):
         # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
         connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
-        connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
 
@@ -190,7 +190,7 @@ def _staged_and_checked(
     connection: duckdb.DuckDBPyConnection,
     params: Params,
     source: Source,
-    progress: Callable[[str], None],
+    progress: Progress,
     engine: WarehouseEngine | None,
 ) -> Passed:
     """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
@@ -335,9 +335,7 @@ def _write(
             _write_quarantine(connection, staged, working / QUARANTINE)
         connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
     connection.execute("DETACH made")
-    with duckdb.connect(str(database)) as made:
-        made.execute(f"SET threads = {params.threads}")
-        made.execute(f"SET memory_limit = '{params.memory_gb}GB'")
+    with open_duckdb(params.budget, database) as made:
         return _describe(made, passed, params, source, database, fingerprint)
 
 

@@ -6,7 +6,7 @@ must have the right kind of type there; a query in `source.tables` can give it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -25,6 +25,7 @@ from features.tables import contract
 from features.tables.checked import Tables, Warehouse
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import BadInput, Finding
+from features.tables.progress import Progress
 from features.tables.sql import named, quoted
 from params import Params, Source, TableSource
 
@@ -93,7 +94,7 @@ def warehouse(params: Params) -> Iterator[WarehouseEngine]:
         todo = "Give the database, such as postgresql://reader@host/crm, or Spark's master, such as local[2]."
         raise BadInput([Finding("source.url", f"is not set, and source.engine is {source.engine}", todo)])
     place = Warehouse(source.engine, source.url, {}, {}, {})
-    with warehouse_engine(place, threads=params.threads, memory_gb=params.memory_gb) as engine:
+    with warehouse_engine(place, budget=params.budget) as engine:
         yield engine
 
 
@@ -150,9 +151,7 @@ def _told(remote: Remote) -> TableReport:
                        remote.first_day, remote.last_day)  # fmt: skip
 
 
-def look(
-    engine: WarehouseEngine, source: Source, progress: Callable[[str], None]
-) -> tuple[dict[str, Remote], list[Finding]]:
+def look(engine: WarehouseEngine, source: Source, progress: Progress) -> tuple[dict[str, Remote], list[Finding]]:
     """Look at every other table where it is: one scan each."""
     remotes: dict[str, Remote] = {}
     problems: list[Finding] = []

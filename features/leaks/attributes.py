@@ -58,8 +58,7 @@ def load_fates(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Pa
         [tables.data_until],
         known_by=tables.data_until,
         rules=params.revenue,
-        threads=params.threads,
-        memory_gb=params.memory_gb,
+        budget=params.budget,
     )
     load(connection, {"still": still[["account_id"]].drop_duplicates()})
     connection.execute(f"""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from features.families.feature import Feature
 from features.revenue import add_months, cohort_paths
-from features.snapshots.store import Progress, month_starts, stored
+from features.snapshots.store import month_starts, stored
 from features.tables.checked import Tables
+from features.tables.progress import Progress
 from params import Params
 
 
@@ -67,7 +68,6 @@ def past_cohort(tables: Tables, dates: Sequence[date], *, months: int, params: P
         months=months,
         known_by=tables.data_until,
         rules=params.revenue,
-        threads=params.threads,
-        memory_gb=params.memory_gb,
+        budget=params.budget,
     )
     return Cohort(tuple(dates), months, made.frame, made.features, made.attributes, paths.arr[:, months] == 0)

@@ -13,6 +13,7 @@ from features.leaks.rank import share_low
 from features.tables.checked import Tables, write_table
 from features.tables.problems import EXAMPLES
 from features.tables.sql import named, quoted
+from params import Budget
 from params import Leaks as Settings
 
 COPIED = ("accounts", "contracts", "fx_rates")
@@ -102,7 +103,7 @@ def with_ends_let_through(tables: Tables, database: Path) -> Tables | None:
         return None
     columns = {name: tables.columns[name] for name in COPIED if tables.has(name)}
     columns["contracts"] = (*(c for c in columns["contracts"] if c not in ("ended_on", "ends_on")), "ends_on")
-    with tables.connect(threads=1, memory_gb=1) as connection:
+    with tables.connect(budget=Budget(1, 1.0)) as connection:
         stopped = connection.execute("SELECT count(*) FROM raw.contracts WHERE ended_on IS NOT NULL").fetchone()
         if not stopped or not stopped[0]:
             return None

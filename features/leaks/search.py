@@ -12,9 +12,10 @@ from features.leaks.finding import Known, Leak, Leaks, Strongest
 from features.leaks.outside import before_the_start, outside
 from features.leaks.overwritten import odd_ends, overwritten
 from features.leaks.predictors import end_is_the_answer, known_facts, strongest, too_good, tried
-from features.snapshots.store import Progress, month_starts
+from features.snapshots.store import month_starts
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
+from features.tables.progress import Progress, silent
 from params import Params
 
 PREDICTS = "whether a column predicts too well"
@@ -27,7 +28,7 @@ def find_leaks(
     warnings: Sequence[Finding],
     *,
     params: Params,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Leaks:
     """Look for what the tables know of the past that could not be known then.
 
@@ -79,7 +80,7 @@ def _cohort(tables: Tables, params: Params, progress: Progress) -> tuple[Cohort 
 def _in_tables(tables: Tables, warnings: Sequence[Finding], params: Params, not_told: list[str]) -> Iterator[Leak]:
     """What the tables themselves show; what they cannot is added to `not_told`."""
     fewest = params.leaks.min_churned
-    with tables.connect(threads=params.threads, memory_gb=params.memory_gb) as connection:
+    with tables.connect(budget=params.budget) as connection:
         _prepare(connection)
         gone, stayed = load_fates(connection, tables, params)
         first = _first_snapshot(tables, params)

@@ -1,7 +1,6 @@
 """Labels to cut a portfolio by: what the columns of `accounts` said of each account at a date."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -11,22 +10,15 @@ from numpy.typing import NDArray
 from features.asof.view import AsOf
 from features.revenue.known_lines import load
 from features.tables.checked import Tables
+from params import Budget
 
 NO_LABEL = "(none)"
 
 
-@dataclass(frozen=True)
-class Engine:
-    """What the database may use; results do not depend on it."""
-
-    threads: int
-    memory_gb: float
-
-
-def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], engine: Engine) -> pd.DataFrame:
+def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], budget: Budget) -> pd.DataFrame:
     """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
     asof = AsOf(tables, (as_of,))
-    with tables.connect(threads=engine.threads, memory_gb=engine.memory_gb) as connection:
+    with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
         found = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
     labels = found.set_index("account_id")[list(cuts)]

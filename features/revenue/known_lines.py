@@ -13,20 +13,18 @@ from features.asof.view import EPOCH, AsOf, day_number
 from features.revenue.lines import WORK_TABLES, line_statements
 from features.tables.checked import Tables
 from features.tables.sql import quoted
-from params import Revenue
+from params import Budget, Revenue
 
 
 @contextmanager
-def ledger(
-    tables: Tables, *, known_by: date, rules: Revenue, threads: int, memory_gb: float
-) -> Iterator[duckdb.DuckDBPyConnection]:
+def ledger(tables: Tables, *, known_by: date, rules: Revenue, budget: Budget) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that holds the lines as known before `known_by`.
 
     Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines continue which) and
     `coverage(account_id, covered_from, covered_until)`: the unbroken times in which an account had MRR.
     """
     asof = AsOf(tables, (known_by,))
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+    with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
         for statement in (*line_statements(asof.contracts(), rules), _coverage("line_states")):
             connection.execute(statement)

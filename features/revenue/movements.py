@@ -21,7 +21,7 @@ import pandas as pd
 from features.asof.view import day_number
 from features.revenue.known_lines import instants_frame, ledger, line_arr
 from features.tables.checked import Tables
-from params import Revenue
+from params import Budget, Revenue
 
 MOVEMENTS = ("new", "reactivation", "upsell", "cross_sell", "price_change", "contraction", "churn", "currency")
 
@@ -35,8 +35,7 @@ def movements(
     end: date,
     known_by: date,
     rules: Revenue,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
 ) -> pd.DataFrame:
     """Movements of ARR between two instants, by what was known before `known_by`.
 
@@ -50,7 +49,7 @@ def movements(
         Only what was known before this day counts, for both ends.
     rules
         Reporting currency, grace, and the reactivation rule.
-    threads, memory_gb
+    budget
         What the engine may use; results do not depend on them.
 
     Returns
@@ -67,7 +66,7 @@ def movements(
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end, end], [start, start, end])
-    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, instants, rules)
         streams = _streams(connection, lines, day_number(start))
         accounts = _accounts(connection, day_number(start), day_number(end))

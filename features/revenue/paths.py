@@ -11,7 +11,7 @@ import pandas as pd
 from features.asof.view import day_number
 from features.revenue.known_lines import instants_frame, ledger, line_arr, line_arr_in_hindsight, load
 from features.tables.checked import Tables
-from params import Revenue
+from params import Budget, Revenue
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def cohort_paths(
     months: int,
     known_by: date,
     rules: Revenue,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
 ) -> CohortPaths:
     """What each account of a cohort came to, month by month: what a label is made of.
 
@@ -66,7 +65,7 @@ def cohort_paths(
     rules
         With reactivation `exclude` an account counts 0 from the moment the unbroken cover that holds `as_of`
         ended, and throughout if by what is known at `known_by` there was none.
-    threads, memory_gb
+    budget
         What the engine may use; results do not depend on them.
 
     Returns
@@ -85,7 +84,7 @@ def cohort_paths(
     })  # fmt: skip
     arr, streams = np.full((2, len(cohort), months + 1), np.nan)
     if not ahead.empty:
-        with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+        with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
             lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
             load(connection, {"members": members})
             found = connection.execute(_paths(lines, rules)).fetchnumpy()
@@ -134,8 +133,7 @@ def arr_by_account(
     *,
     known_by: date,
     rules: Revenue,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
     rates_on: date | None = None,
 ) -> pd.DataFrame:
     """ARR of every account at every instant, by what was known before `known_by`.
@@ -150,7 +148,7 @@ def arr_by_account(
         Only what was known before this day counts.
     rules
         Gives the reporting currency and the grace.
-    threads, memory_gb
+    budget
         What the engine may use; results do not depend on them.
     rates_on
         Constant rates, those of this date's month; by default each instant is at the rates of its own month.
@@ -163,7 +161,7 @@ def arr_by_account(
     """
     wanted = sorted(set(instants))
     days = instants_frame(wanted, [rates_on or instant for instant in wanted])
-    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, days, rules)
         history = connection.execute(f"""
             SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines})

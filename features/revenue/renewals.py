@@ -8,11 +8,11 @@ import pandas as pd
 from features.asof.view import day_number
 from features.revenue.known_lines import ledger, load, priced
 from features.tables.checked import Tables
-from params import Revenue
+from params import Budget, Revenue
 
 
 def available_to_renew(
-    tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, threads: int, memory_gb: float
+    tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, budget: Budget
 ) -> pd.DataFrame:
     """ARR of the lines whose scheduled term ends in `[start, end)`, from the lines as known before `as_of`.
 
@@ -25,7 +25,7 @@ def available_to_renew(
         `month` (datetime64, its first day), `account_id`, `available_to_renew` (reporting currency a year, at the
         rates of the `as_of` month), sorted by both.
     """
-    lines = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, threads=threads, memory_gb=memory_gb)
+    lines = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, budget=budget)
     due = lines.groupby(["month", "account_id"], as_index=False)["cents"].sum()
     return pd.DataFrame(due.assign(available_to_renew=due.pop("cents") / 100))
 
@@ -38,8 +38,7 @@ def renewals(
     as_of: date,
     known_by: date,
     rules: Revenue,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
 ) -> pd.DataFrame:
     """What was available to renew as known at `as_of`, and what of it was renewed by what was known at `known_by`.
 
@@ -52,9 +51,8 @@ def renewals(
     pandas.DataFrame
         `month`, `account_id`, `available_to_renew`, `renewed` (NaN while the grace of a line of that row lasts).
     """
-    settings = {"rules": rules, "threads": threads, "memory_gb": memory_gb}
-    due = _due_lines(tables, start=start, end=end, as_of=as_of, **settings)  # type: ignore[arg-type]
-    with ledger(tables, known_by=known_by, **settings) as connection:  # type: ignore[arg-type]
+    due = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, budget=budget)
+    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         load(connection, {"due_lines": due.assign(rate_day=day_number(as_of))})
         lines = priced(connection, tables, _CONTINUED, [day_number(as_of)], rules)
         return _settle(connection, lines, day_number(known_by) - rules.grace_days)
@@ -78,9 +76,7 @@ def renewal_rates(renewed: pd.DataFrame) -> pd.DataFrame:
     return months.assign(renewal_rate=rate)[["month", "available_to_renew", "renewed", "renewal_rate", "accounts_due"]]
 
 
-def _due_lines(
-    tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, threads: int, memory_gb: float
-) -> pd.DataFrame:
+def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, budget: Budget) -> pd.DataFrame:
     """A row a line: `contract_id`, `account_id`, `month`, `ends` (day number), `cents` of ARR."""
     if not start < end:
         raise ValueError(f"start {start}, end {end}: the start must lie before the end")
@@ -88,7 +84,7 @@ def _due_lines(
         SELECT *, {day_number(as_of)} AS rate_day FROM line_states
         WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
           AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
-    with ledger(tables, known_by=as_of, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+    with ledger(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)
         due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
     months = due["ends"].to_numpy().astype("datetime64[D]").astype("datetime64[M]")

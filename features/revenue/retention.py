@@ -15,7 +15,7 @@ from features.revenue.known_lines import instants_frame, ledger, line_arr
 from features.revenue.movements import check_window
 from features.revenue.paths import add_months
 from features.tables.checked import Tables
-from params import Revenue
+from params import Budget, Revenue
 
 # Median NRR lies about 10 points above median GRR, and the top quartile of NRR (113 %) about 22 above that of GRR
 # (91 %): a gap of 20 points and more says that expansion of some accounts masks the loss of others.
@@ -41,9 +41,7 @@ class Retention:
     definition: str
 
 
-def retention(
-    tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, threads: int, memory_gb: float
-) -> Retention:
+def retention(tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, budget: Budget) -> Retention:
     """NRR, GRR and logo retention of all accounts from `start` to `end`, by what was known before `known_by`.
 
     Raises
@@ -51,9 +49,7 @@ def retention(
     ValueError
         `start` is not before `end`, or `end` lies after `known_by`.
     """
-    accounts = account_retention(
-        tables, start=start, end=end, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb
-    )
+    accounts = account_retention(tables, start=start, end=end, known_by=known_by, rules=rules, budget=budget)
     return summarise(accounts, definition(start, end, known_by, rules))
 
 
@@ -65,8 +61,7 @@ def retention_by(
     end: date,
     known_by: date,
     rules: Revenue,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
 ) -> dict[str, Retention]:
     """The same for each part of a cut, by its label.
 
@@ -81,9 +76,7 @@ def retention_by(
     if cut.index.has_duplicates:
         twice = sorted(map(str, cut.index[cut.index.duplicated()].unique()))[:5]
         raise ValueError(f"cut must hold one label for each account; more than one for {', '.join(twice)}")
-    accounts = account_retention(
-        tables, start=start, end=end, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb
-    )
+    accounts = account_retention(tables, start=start, end=end, known_by=known_by, rules=rules, budget=budget)
     labels = accounts["account_id"].map(cut).astype(object).fillna("(none)").astype(str)
     meaning = definition(start, end, known_by, rules)
     return {str(label): summarise(part, meaning) for label, part in accounts.groupby(labels, sort=True)}
@@ -94,19 +87,16 @@ def reported_nrr(
     month: date,
     *,
     rules: Revenue,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
     known_by: date | None = None,
 ) -> Retention:
     """Trailing twelve months: from twelve months before `month` to `month`, by default as known then."""
     start = add_months(month, -12)
-    return retention(
-        tables, start=start, end=month, known_by=known_by or month, rules=rules, threads=threads, memory_gb=memory_gb
-    )
+    return retention(tables, start=start, end=month, known_by=known_by or month, rules=rules, budget=budget)
 
 
 def account_retention(
-    tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, threads: int, memory_gb: float
+    tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, budget: Budget
 ) -> pd.DataFrame:
     """The accounts with ARR at the start: `account_id`, `starting_arr`, `ending_arr`, at the start's rates.
 
@@ -114,7 +104,7 @@ def account_retention(
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end], [start, start])
-    with ledger(tables, known_by=known_by, rules=rules, threads=threads, memory_gb=memory_gb) as connection:
+    with ledger(tables, known_by=known_by, rules=rules, budget=budget) as connection:
         lines = line_arr(connection, tables, instants, rules)
         accounts = connection.execute(_both_ends(lines, day_number(start), day_number(end), rules)).df()
     return accounts.assign(starting_arr=accounts.pop("before") / 100, ending_arr=accounts.pop("after") / 100)

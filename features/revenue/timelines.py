@@ -10,6 +10,7 @@ from features.asof.view import AsOf, day_number
 from features.revenue.known_lines import load
 from features.revenue.paths import add_months
 from features.tables.checked import Tables
+from params import Budget
 
 SIGNALS: Mapping[str, str] = {
     "usage": "Usage, events",
@@ -20,7 +21,7 @@ SIGNALS: Mapping[str, str] = {
 }
 
 
-def monthly_activity(tables: Tables, *, as_of: date, months: int, threads: int, memory_gb: float) -> pd.DataFrame:
+def monthly_activity(tables: Tables, *, as_of: date, months: int, budget: Budget) -> pd.DataFrame:
     """How much of each signal an account had in each of the calendar months before a date.
 
     Parameters
@@ -31,7 +32,7 @@ def monthly_activity(tables: Tables, *, as_of: date, months: int, threads: int, 
         Only what was known before this day counts; the month of this day is the last, up to the day before.
     months
         How many calendar months.
-    threads, memory_gb
+    budget
         What the engine may use; the result does not depend on them.
 
     Returns
@@ -49,13 +50,13 @@ def monthly_activity(tables: Tables, *, as_of: date, months: int, threads: int, 
             FROM ({events}) e WHERE kv = 1 AND day >= {day_number(first)} GROUP BY account_id, {_MONTH}"""
         for signal, (events, amount) in selects.items()
     ]
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+    with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
         return connection.execute(f"SELECT * FROM ({union}) ORDER BY account_id, signal, month").df()
 
 
-def contract_events(tables: Tables, *, as_of: date, threads: int, memory_gb: float) -> pd.DataFrame:
+def contract_events(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFrame:
     """Starts, ends and notices of the contract lines, as known before a date; scheduled ends may lie ahead.
 
     Returns
@@ -73,13 +74,13 @@ def contract_events(tables: Tables, *, as_of: date, threads: int, memory_gb: flo
             FROM ({asof.contracts()}) c WHERE k = 1 AND {day} IS NOT NULL"""
         for event, day in moments.items()
     ]
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+    with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
         return connection.execute(f"SELECT * FROM ({union}) ORDER BY ALL").df()
 
 
-def contract_lines(tables: Tables, *, as_of: date, threads: int, memory_gb: float) -> pa.Table:
+def contract_lines(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
     """The contract lines as known before a date, of all accounts, as everything that counts ARR reads them.
 
     Returns
@@ -91,18 +92,18 @@ def contract_lines(tables: Tables, *, as_of: date, threads: int, memory_gb: floa
     asof = AsOf(tables, (as_of,))
     columns = """account_id, contract_id, product, kind, buying_center, currency, mrr_cents, list_mrr_cents, seats,
                  auto_renew, starts, ends, ended, notice"""
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+    with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
         select = f"SELECT {columns} FROM ({asof.contracts()}) c WHERE k = 1 ORDER BY account_id, contract_id"
         return connection.sql(select).to_arrow_table()
 
 
-def rates_in_force(tables: Tables, *, as_of: date, threads: int, memory_gb: float) -> pa.Table:
+def rates_in_force(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
     """The exchange rates of a date's month, as known before it: `currency`, `rate`; no row without such a table."""
     if not tables.has("fx_rates"):
         return pa.table({"currency": pa.array([], pa.string()), "rate": pa.array([], pa.float64())})
     asof = AsOf(tables, (as_of,))
-    with tables.connect(threads=threads, memory_gb=memory_gb) as connection:
+    with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
         return connection.sql(f"SELECT currency, rate FROM ({asof.rates()}) r ORDER BY currency").to_arrow_table()
 

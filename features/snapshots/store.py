@@ -10,7 +10,7 @@ and a changed definition or a rewritten past gets new files beside the old ones:
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -38,16 +38,15 @@ from features.snapshots.pieces import Pieces
 from features.tables import contract
 from features.tables.checked import Tables
 from features.tables.problems import TABLES_STORED, BadInput, Finding
+from features.tables.progress import Progress, silent
 from features.tables.sql import named
-from params import Params, Revenue
+from params import Budget, Params, Revenue
 from params import Snapshots as SnapshotSettings
 
 VERSION = 2  # raise it when a change of code alters a snapshot without altering its SQL or its features
 HISTORY_DAYS = 90
 ANCHOR = (EPOCH, EPOCH + timedelta(days=365))  # dates whose SQL stands for that of any
 HAPPENINGS = ("usage", "csm_actions", "engagement", "tickets", "surveys", "calls")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,7 @@ def build(
     *,
     revenue: Revenue,
     settings: SnapshotSettings,
-    threads: int,
-    memory_gb: float,
+    budget: Budget,
 ) -> Snapshots:
     """Snapshots at any dates, in memory.
 
@@ -135,7 +133,7 @@ def build(
         Reporting currency and grace.
     settings
         Which features to drop.
-    threads, memory_gb
+    budget
         What the engine may use; the result does not depend on them.
 
     Raises
@@ -146,7 +144,7 @@ def build(
         `settings.drop` names a feature that does not exist.
     """
     recipe = _recipe(tables, dates, revenue, settings)
-    with engine_of(tables, threads=threads, memory_gb=memory_gb) as engine, Pieces(tables.database.parent) as pieces:
+    with engine_of(tables, budget=budget) as engine, Pieces(tables.database.parent) as pieces:
         made = pa.concat_tables(_assembled(engine, recipe, pieces))
     return _snapshots(recipe, made)
 
@@ -194,9 +192,7 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     return Stored(files, missing, why, recipe.selection.features, known, recipe.definition)
 
 
-def make(
-    tables: Tables, dates: Sequence[date], *, params: Params, progress: Progress = lambda what, done, total: None
-) -> Stored:
+def make(tables: Tables, dates: Sequence[date], *, params: Params, progress: Progress = silent) -> Stored:
     """Make and keep the snapshots of these dates that the store lacks; gives what was to be made.
 
     Each file appears under its name only once it is whole, so a run killed anywhere can be run again.
@@ -211,7 +207,7 @@ def make(
     for left in folder.glob("*.partial"):  # of runs that were killed
         left.unlink(missing_ok=True)
     with (
-        engine_of(tables, threads=params.threads, memory_gb=params.memory_gb) as engine,
+        engine_of(tables, budget=params.budget) as engine,
         Pieces(tables.database.parent) as pieces,
     ):
         for place, made in enumerate(_assembled(engine, recipe, pieces), start=1):
@@ -227,7 +223,7 @@ def stored(
     dates: Sequence[date],
     *,
     params: Params,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> Snapshots:
     """Snapshots at any dates from the store in `params.data_dir`; those that are missing are made and kept."""
     todo = make(tables, dates, params=params, progress=progress)
@@ -259,7 +255,7 @@ class LiveSnapshots:
         self._recipe = _recipe(tables, [as_of], params.revenue, params.snapshots)
         self._peers = _Peers(self._recipe, as_of, params)
         self._priced = tables.has("contracts", "currency")
-        self._engine = Single(tables, self._recipe.steps, memory_gb=params.memory_gb)
+        self._engine = Single(tables, self._recipe.steps, budget=params.budget)
 
     def __enter__(self) -> Self:
         """The context is the object itself."""
@@ -632,7 +628,7 @@ def _begin(tables: Tables) -> date:
     ]
     starts = "SELECT MIN(starts_on) AS day FROM raw.contracts"
     happening = f"SELECT MIN(day) AS day FROM ({' UNION ALL '.join(firsts or [starts])})"
-    with tables.connect(threads=1, memory_gb=1) as connection:
+    with tables.connect(budget=Budget(1, 1.0)) as connection:
         row = connection.execute(f"SELECT MAX(day) FROM ({starts} UNION ALL {happening})").fetchone()
     return row[0] if row and row[0] else tables.data_until
 

@@ -17,7 +17,9 @@ from typing import Self
 import duckdb
 
 from features.tables import contract
+from features.tables.database import open_duckdb
 from features.tables.sql import code, named, quoted
+from params import Budget
 
 MANIFEST = "holdfast_manifest"
 KEYS = "holdfast_keys"  # account_id, account_key
@@ -70,17 +72,17 @@ class Tables:
         """The tables that are in `database`."""
         return [name for name in self.columns if self.warehouse is None or name not in self.warehouse.selects]
 
-    def connect(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
+    def connect(self, *, budget: Budget) -> duckdb.DuckDBPyConnection:
         """An in-memory database with these tables, read-only, as schema `raw`.
 
         Columns that the contract declares and the source lacks are there as NULLs.
         """
-        connection = self._attached(threads=threads, memory_gb=memory_gb)
+        connection = self._attached(budget=budget)
         for name in self.kept:
             connection.execute(f"CREATE VIEW raw.{name} AS SELECT {self._shown(name, keyed=False)} FROM stored.{name}")
         return connection
 
-    def connect_keyed(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
+    def connect_keyed(self, *, budget: Budget) -> duckdb.DuckDBPyConnection:
         """The same for the engine: ids are whole numbers; `show_accounts` must be called before `raw` is read.
 
         `recorded_at` is a date in tables of which only its day counts; `raw.keys_<column>` has the distinct values of a
@@ -90,7 +92,7 @@ class Tables:
         the engine three times slower. Nor are their days looked for while the rows are read: nearly all have one. Nor
         are sums cut into ranges of accounts: each range would read all the rows anew.
         """
-        connection = self._attached(threads=threads, memory_gb=memory_gb)
+        connection = self._attached(budget=budget)
         connection.execute(f"SET disabled_optimizers = '{UNHELPFUL}'")
         for keys in self._keys:
             connection.execute(f"CREATE VIEW raw.{keys} AS {self.rows(keys, '')}")
@@ -133,13 +135,8 @@ class Tables:
         columns = (column for table in self.kept for column in keyed_columns(table, self.columns[table]))
         return {keys_of(column): column for column in columns}
 
-    def _attached(self, *, threads: int, memory_gb: float) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect()
-        connection.execute(f"SET threads = {threads}")
-        connection.execute(f"SET memory_limit = '{memory_gb}GB'")
-        connection.execute("SET preserve_insertion_order = false")
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET temp_directory = {quoted(str(self.database.with_suffix('.spill')))}")
+    def _attached(self, *, budget: Budget) -> duckdb.DuckDBPyConnection:
+        connection = open_duckdb(budget, spill=self.database.with_suffix(".spill"))
         connection.execute(f"ATTACH {quoted(str(self.database))} AS stored (READ_ONLY)")
         connection.execute("CREATE SCHEMA raw")
         return connection

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -12,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.revenue import Retention, add_months, red_flag
-from features.revenue.cut_labels import Engine, group_labels, labels_in_force, usable_cuts
+from features.revenue.cut_labels import group_labels, labels_in_force, usable_cuts
 from features.snapshots.store import first_date, stored
 from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome, Prediction
 from models.paths.rollup import TOTAL, AccountPaths, PathSettings, RollUp, Trailing, roll_up
 from models.reasons.background import Background, background
@@ -35,7 +35,6 @@ from serving.forecast.realised import due_by_month, realised
 from serving.forecast.refusals import BadRequest
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
 PAST_MONTHS = 3  # how far back lies the past that reasons are held against
 _UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
@@ -101,7 +100,7 @@ def forecast(
     as_of: date,
     params: Params,
     made_at: datetime,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Forecast:
     """Forecast every account with ARR at a date, and the portfolio they make up.
 
@@ -223,10 +222,10 @@ def _roll_up(
 ) -> tuple[RollUp, tuple[str, ...]]:
     """The simulated portfolio, cut by the labels in force, and a note of the cuts that are not there."""
     cuts, notes = usable_cuts(tables, params.forecast.cuts)
-    engine, months = Engine(params.threads, params.memory_gb), champion.model.horizon_months
-    labels = labels_in_force(tables, as_of, cuts, engine)
-    shared: dict[str, Any] = {"as_of": as_of, "months": months, "rules": params.revenue, "engine": engine}
-    past = realised(tables, customers, **shared)
+    months = champion.model.horizon_months
+    labels = labels_in_force(tables, as_of, cuts, params.budget)
+    past = realised(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
+    due = due_by_month(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     lost = past.lost.assign(**group_labels(labels, past.lost["account_id"]))
     rolled = roll_up(
         prediction,
@@ -234,7 +233,7 @@ def _roll_up(
         horizon_months=months,
         cuts=group_labels(labels, customers["account_id"]),
         trailing=Trailing(past.cohort_arr, lost),
-        due=due_by_month(tables, customers, **shared),
+        due=due,
         threads=params.threads,
     )
     return rolled, notes

@@ -4,10 +4,11 @@ import difflib
 from datetime import date, datetime
 from pathlib import Path
 
-from features.revenue.cut_labels import Engine, labels_in_force
+from features.revenue.cut_labels import labels_in_force
 from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
 from params import Params
-from serving.forecast.batch import Forecast, Progress, forecast, require_usable, run_id
+from serving.forecast.batch import Forecast, forecast, require_usable, run_id
 from serving.forecast.champion import Champion
 from serving.forecast.export import read_published
 from serving.forecast.refusals import BadRequest
@@ -23,7 +24,7 @@ def account_forecast(
     as_of: date,
     params: Params,
     made_at: datetime,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Forecast:
     """The forecast that holds an account: the published one if its run id is the same, else a new one.
 
@@ -70,7 +71,7 @@ def _published(forecasts: Path, as_of: date, wanted: str) -> Forecast | None:
 
 
 def _require_known(tables: Tables, account_id: str, as_of: date, params: Params) -> None:
-    known = labels_in_force(tables, as_of, (), Engine(params.threads, params.memory_gb)).index.tolist()
+    known = labels_in_force(tables, as_of, (), params.budget).index.tolist()
     if account_id not in known:
         near = difflib.get_close_matches(account_id, known, n=NEAR_MISSES)
         hint = f"Did you mean {', '.join(near)}?" if near else "Ids are in the column account_id of accounts."

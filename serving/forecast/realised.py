@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from features.revenue import add_months, arr_by_account, available_to_renew, cohort_paths
-from features.revenue.cut_labels import Engine
 from features.tables.checked import Tables
-from params import Revenue
+from params import Budget, Revenue
 
 TRAILING_MONTHS = 12
 
@@ -36,7 +34,7 @@ class Realised:
 
 
 def realised(
-    tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, engine: Engine
+    tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, budget: Budget
 ) -> Realised:
     """What the cohorts of the past year came to so far.
 
@@ -47,13 +45,12 @@ def realised(
     months
         How many months ahead; beyond twelve the cohort itself lies ahead, and nothing is realised.
     """
-    spent: dict[str, Any] = {"rules": rules, "threads": engine.threads, "memory_gb": engine.memory_gb}
     month_of = {pd.Timestamp(add_months(as_of, h - TRAILING_MONTHS)): h for h in range(1, TRAILING_MONTHS)}
-    past = arr_by_account(tables, [day.date() for day in month_of], known_by=as_of, rates_on=as_of, **spent).rename(
-        columns={"instant": "as_of"}
-    )
+    past = arr_by_account(
+        tables, [day.date() for day in month_of], known_by=as_of, rates_on=as_of, rules=rules, budget=budget
+    ).rename(columns={"instant": "as_of"})
     past["month"] = past["as_of"].map(month_of)
-    since = cohort_paths(tables, past, months=TRAILING_MONTHS - 1, known_by=as_of, **spent).arr
+    since = cohort_paths(tables, past, months=TRAILING_MONTHS - 1, known_by=as_of, rules=rules, budget=budget).arr
     now = since[np.arange(len(past)), TRAILING_MONTHS - past["month"].to_numpy(dtype=int)]
     stayed = (now > 0) & past["account_id"].isin(customers["account_id"]).to_numpy()
     lost = past.loc[~stayed & (past["month"] <= months).to_numpy(), ["account_id", "month", "arr"]]
@@ -70,7 +67,7 @@ def _by_customer(past: pd.DataFrame, customers: pd.DataFrame, months: int) -> Ar
 
 
 def due_by_month(
-    tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, engine: Engine
+    tables: Tables, customers: pd.DataFrame, *, as_of: date, months: int, rules: Revenue, budget: Budget
 ) -> Array:
     """ARR whose known term ends in each calendar month of `[as_of, as_of + months)`, shape (accounts, calendar months).
 
@@ -80,9 +77,8 @@ def due_by_month(
     a month.
     """
     first = as_of.replace(day=1)
-    spent: dict[str, Any] = {"rules": rules, "threads": engine.threads, "memory_gb": engine.memory_gb}
     end = add_months(as_of, months)
-    found = available_to_renew(tables, start=as_of, end=end, as_of=as_of, **spent)
+    found = available_to_renew(tables, start=as_of, end=end, as_of=as_of, rules=rules, budget=budget)
     row = pd.Index(customers["account_id"]).get_indexer(found["account_id"])
     month = (found["month"].dt.year * 12 + found["month"].dt.month - (first.year * 12 + first.month)).to_numpy(
         dtype=int

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from features.revenue.cut_labels import NO_LABEL, Engine, group_labels, labels_in_force, usable_cuts
+from features.revenue.cut_labels import NO_LABEL, group_labels, labels_in_force, usable_cuts
 from features.revenue.timelines import contract_lines, rates_in_force
 from features.snapshots.store import stored
 from features.tables.checked import Tables
@@ -90,23 +90,21 @@ class Archive:
 
 def parts_of(tables: Tables, champion: Champion, made: Forecast, *, params: Params) -> Parts:
     """Gather what a forecast was made of."""
-    engine = Engine(params.threads, params.memory_gb)
     snapshots = stored(tables, [made.as_of], params=params)
     customers = snapshots.frame[snapshots.frame["arr"] > 0].reset_index(drop=True)
     cuts, _ = usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, *ROLES))))
-    in_force = labels_in_force(tables, made.as_of, cuts, engine)
+    in_force = labels_in_force(tables, made.as_of, cuts, params.budget)
     labels = pd.DataFrame({**group_labels(in_force, customers["account_id"])}, index=customers["account_id"])
     prediction = champion.model.predict(customers)
     months = champion.model.horizon_months
     roles = {role: labels[role].to_numpy(dtype=object) for role in ROLES if role in labels.columns}
-    spent: dict[str, Any] = {"threads": engine.threads, "memory_gb": engine.memory_gb}
     luck = prediction.luck.expected(months, gap_months=prediction.gap_months)
     return Parts(
         snapshot=customers,
         attributes=snapshots.attributes,
         labels=labels,
-        lines=contract_lines(tables, as_of=made.as_of, **spent),
-        rates=rates_in_force(tables, as_of=made.as_of, **spent),
+        lines=contract_lines(tables, as_of=made.as_of, budget=params.budget),
+        rates=rates_in_force(tables, as_of=made.as_of, budget=params.budget),
         books=book_rows(
             prediction,
             made.account_forecast,

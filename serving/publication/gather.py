@@ -1,6 +1,6 @@
 """What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,19 +10,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.revenue import add_months, arr_by_account, movements
-from features.revenue.cut_labels import NO_LABEL, Engine, labels_in_force
+from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.timelines import contract_events, monthly_activity
 from features.snapshots.store import stored
 from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
-from params import Params
+from params import Budget, Params
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.champion import Champion
 from serving.forecast.live import FIGURES, Score, as_scores, average_effects, days
 from serving.ledger.past import Past
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 BRIDGE_MONTHS = 12
 START, END = "starting_arr", "ending_arr"
 RESCORED, PUBLISHED = "rescored", "published"
@@ -85,7 +85,7 @@ def gather(
     params: Params,
     card: dict[str, Any],
     past: Past,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
 
@@ -107,19 +107,20 @@ def gather(
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
-    as_of, engine = made.as_of, Engine(params.threads, params.memory_gb)
+    as_of = made.as_of
     customers = customers_at(tables, as_of, params)
-    labels = _labels(tables, as_of, engine)
+    labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(made)
-    spent: dict[str, Any] = {"threads": params.threads, "memory_gb": params.memory_gb}
     return Publication(
         about=_about(made, champion, tables, params, card),
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
-        activity=_by_month(monthly_activity(tables, as_of=as_of, months=params.serving.history_months, **spent)),
-        events=_events(contract_events(tables, as_of=as_of, **spent)),
+        activity=_by_month(
+            monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
+        ),
+        events=_events(contract_events(tables, as_of=as_of, budget=params.budget)),
         history=_known(past, history, made),
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
@@ -162,10 +163,10 @@ def _movement_definition(as_of: date, params: Params) -> str:
     )
 
 
-def _labels(tables: Tables, as_of: date, engine: Engine) -> pd.DataFrame:
+def _labels(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
     """Text attributes in force of all accounts known, customer or not."""
     texts = [c for c in tables.columns["accounts"] if c not in _NO_LABELS]
-    return labels_in_force(tables, as_of, texts, engine)
+    return labels_in_force(tables, as_of, texts, budget)
 
 
 _NO_LABELS = (
@@ -272,10 +273,9 @@ _EVENT = ("event", "product", "kind", "mrr", "currency")
 def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) -> pd.DataFrame:
     """The movements of the last twelve months and what they lead from and to; amounts by account."""
     start = add_months(as_of, -BRIDGE_MONTHS)
-    spent: dict[str, Any] = {"rules": params.revenue, "threads": params.threads, "memory_gb": params.memory_gb}
-    moved = movements(tables, start=start, end=as_of, known_by=as_of, **spent)
+    moved = movements(tables, start=start, end=as_of, known_by=as_of, rules=params.revenue, budget=params.budget)
     ends = [
-        arr_by_account(tables, [day], known_by=as_of, **spent).assign(
+        arr_by_account(tables, [day], known_by=as_of, rules=params.revenue, budget=params.budget).assign(
             movement=name, product=None, amount=lambda f: f["arr"]
         )
         for day, name in ((start, START), (as_of, END))

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.champion import Champion
@@ -21,7 +22,6 @@ from serving.ledger.recording import OldRun, record_forecast, recorded_runs, tak
 from serving.publication import store
 from serving.publication.gather import METRICS_SHOWN, PUBLISHED
 
-Progress = Callable[[str, int, int], None]
 NOT_TAKEN_OVER = "not-taken-over"  # in the record's folder: publications that could not be read
 _RUN = ["run_id", "as_of", "made_at", "model_version"]
 _FIGURE = ["cut", "value", "horizon_months", "metric", "mean"]
@@ -39,7 +39,7 @@ def put_on_record(
     *,
     params: Params,
     code_version: str,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
 ) -> Past:
     """Put a forecast on record, where it stays, and give what the runs before it said.
 

@@ -16,6 +16,7 @@ from features.inputs.frames import tables_from_frames
 from features.inputs.load import Loaded, load_tables
 from features.snapshots.store import Snapshots, build
 from features.tables.checked import Tables
+from params import Budget
 
 Rows = dict[str, list[dict[str, Any]]]
 KINDS = ("renewal", "upsell", "downsell", "price_change", "price_change")
@@ -267,7 +268,7 @@ def snapshots_of() -> Callable[..., Snapshots]:
 
     def snapshots(tables: Tables, dates: list[date], *, threads: int = 1) -> Snapshots:
         settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
-        return build(tables, dates, **settings, threads=threads, memory_gb=0.5)
+        return build(tables, dates, **settings, budget=Budget(threads, 0.5))
 
     return snapshots
 

@@ -50,7 +50,7 @@ def _dataset_of(tables: Tables, params: Params) -> Dataset:
     """All snapshots of the tables, with what is known at their end to have become of them."""
     dates = month_starts(tables, params.snapshots)
     rules = {"revenue": params.revenue, "settings": params.snapshots}
-    snapshots = build(tables, dates, **rules, threads=params.threads, memory_gb=params.memory_gb)
+    snapshots = build(tables, dates, **rules, budget=params.budget)
     return assemble(tables, snapshots, as_of=dates[-1], params=params)
 
 

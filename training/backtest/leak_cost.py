@@ -18,10 +18,11 @@ from features.leaks.rank import auc
 from features.snapshots.store import build
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
+from features.tables.progress import Progress, silent
 from models.hazards.hazard import Rows, TreeHazard
 from models.hazards.model_inputs import learn_categories, matrix
 from params import Params
-from training.learn.dataset import Progress, inputs_of, tuning_of
+from training.learn.dataset import inputs_of, tuning_of
 
 Array = NDArray[np.float64]
 FAMILY = "contract_history"  # the features that read the end of a line
@@ -85,7 +86,7 @@ class NotMeasured:
 
 
 def leak_cost(
-    tables: Tables, *, params: Params, without: Sequence[str] = (), progress: Progress = lambda *_: None
+    tables: Tables, *, params: Params, without: Sequence[str] = (), progress: Progress = silent
 ) -> LeakCost | NotMeasured:
     """Measure it on the user's own data, `without` the features that are known to leak already.
 
@@ -143,8 +144,7 @@ def _built(tables: Tables, dates: Sequence[date], params: Params) -> tuple[pd.Da
         dates,
         revenue=params.revenue,
         settings=settings,
-        threads=params.threads,
-        memory_gb=params.memory_gb,
+        budget=params.budget,
     )
     return made.frame, made.features
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.revenue.cut_labels import Engine, group_labels, labels_in_force, usable_cuts
+from features.revenue.cut_labels import group_labels, labels_in_force, usable_cuts
 from features.tables.checked import Tables
 from models.hazards.at_risk import at_risk
 from models.outcomes.cross_sell import cross_sold
@@ -78,7 +78,7 @@ def prepare(
     known = known_at(tables, full, origin, params)
     here = full.cohort(origin)
     cuts, _ = usable_cuts(tables, params.forecast.cuts)
-    labels = labels_in_force(tables, origin, cuts, Engine(params.threads, params.memory_gb))
+    labels = labels_in_force(tables, origin, cuts, params.budget)
     return Task(
         known=known,
         came=full.paths[here],

@@ -15,6 +15,7 @@ import pandas as pd
 from features.snapshots.store import month_starts, stored
 from features.tables.checked import Tables
 from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
+from features.tables.progress import Progress, silent
 from models.scores.capacity import capacity_curve, capacity_table
 from models.scores.evaluation import AccountScore, cross_sell_table, score_accounts, windows_of
 from models.scores.portfolio import account_cut_table, cut_table, portfolio_table
@@ -23,7 +24,7 @@ from params import Params
 from training.backtest.origin import OriginResult, Task, prepare, work
 from training.backtest.untested import missing_origins, untested_horizons
 from training.backtest.verdict import backtest_verdict
-from training.learn.dataset import Dataset, Progress, assemble, require_enough
+from training.learn.dataset import Dataset, assemble, require_enough
 from training.learn.importance import Explanation
 from training.report import html_report, summary
 from training.tracking.runs import Evidence, Page, Record, Table, record_evaluation, require_store
@@ -108,7 +109,7 @@ class BacktestResult:
         }
 
 
-def backtest(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> BacktestResult:
+def backtest(tables: Tables, *, params: Params, progress: Progress = silent) -> BacktestResult:
     """Forecast from several past dates and score what came; a report is written and recorded in MLflow.
 
     Raises
@@ -127,7 +128,7 @@ def backtest(tables: Tables, *, params: Params, progress: Progress = lambda *_: 
     return BacktestResult(found, record, file)
 
 
-def history(tables: Tables, *, params: Params, progress: Progress = lambda *_: None) -> tuple[Dataset, list[date]]:
+def history(tables: Tables, *, params: Params, progress: Progress = silent) -> tuple[Dataset, list[date]]:
     """All snapshots, with what became of them as known now, and the origins to forecast from.
 
     Raises
@@ -149,7 +150,7 @@ def roll(
     origins: Sequence[date],
     *,
     params: Params,
-    progress: Progress = lambda *_: None,
+    progress: Progress = silent,
     with_rivals: bool = True,
 ) -> Findings:
     """Forecast from every origin and compare with what came."""

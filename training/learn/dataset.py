@@ -1,7 +1,7 @@
 """What a model learns from: snapshots, and what was known at the training date to have become of them."""
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,7 +25,6 @@ from models.words import counted
 from params import Model, Params
 
 Array = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date
         months=months,
         known_by=known_by,
         rules=params.revenue,
-        threads=params.threads,
-        memory_gb=params.memory_gb,
+        budget=params.budget,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from features.asof.view import AsOf
 from features.inputs.frames import tables_from_frames
+from params import Budget
 
 DATES = (date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1))
 
@@ -19,7 +20,7 @@ def seen(tmp_path: Path, table: str, frame: pd.DataFrame, column: str, lag_days:
         {table: frame}, tmp_path / "t.duckdb", data_until=date(2024, 4, 1), lag_days={table: lag_days}
     )
     asof = AsOf(tables, DATES)
-    with tables.connect(threads=1, memory_gb=0.5) as connection:
+    with tables.connect(budget=Budget(1, 0.5)) as connection:
         for name, calendar in asof.frames().items():
             connection.register("frame", calendar)
             connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM frame")

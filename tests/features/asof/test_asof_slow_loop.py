@@ -19,6 +19,7 @@ from features.asof.view import AsOf
 from features.families import catalogue
 from features.snapshots import compiler
 from features.snapshots.store import build
+from params import Budget
 
 DATES = [
     date(2022, 9, 14), date(2023, 6, 1), date(2023, 10, 1), date(2023, 10, 2), date(2023, 10, 15), date(2023, 10, 21),
@@ -475,7 +476,7 @@ def slow(company: dict[str, list[Row]]) -> pd.DataFrame:
 def snapshots(tables: Any) -> pd.DataFrame:
     defaults = params.load()
     settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
-    return build(tables, DATES, **settings, threads=2, memory_gb=0.5).frame
+    return build(tables, DATES, **settings, budget=Budget(2, 0.5)).frame
 
 
 @pytest.fixture(scope="module")

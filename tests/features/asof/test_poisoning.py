@@ -24,6 +24,7 @@ from features.revenue import cohort_paths
 from features.snapshots import compiler, store
 from features.snapshots.store import build
 from features.tables.checked import Tables
+from params import Budget
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [
@@ -152,7 +153,7 @@ def up_to(t: date, tables: Tables, dates: list[date]) -> pd.DataFrame:
     """Snapshots up to `t`; later ones are made in the same run, so that what they see might seep in."""
     defaults = params.load()
     settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
-    frame = build(tables, dates, **settings, threads=2, memory_gb=0.5).frame
+    frame = build(tables, dates, **settings, budget=Budget(2, 0.5)).frame
     return frame[frame["as_of"] <= pd.Timestamp(t)]
 
 
@@ -330,7 +331,7 @@ def cohort(untouched: pd.DataFrame) -> pd.DataFrame:
 
 def labels(tables: Tables, cohort: pd.DataFrame, known_by: date) -> Any:
     rules = params.load().revenue
-    paths = cohort_paths(tables, cohort, months=MONTHS, known_by=known_by, rules=rules, threads=2, memory_gb=0.5)
+    paths = cohort_paths(tables, cohort, months=MONTHS, known_by=known_by, rules=rules, budget=Budget(2, 0.5))
     return np.stack([paths.arr, paths.streams])
 
 

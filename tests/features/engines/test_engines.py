@@ -31,7 +31,7 @@ from features.snapshots.store import LiveSnapshots, Snapshots, build
 from features.tables import contract
 from features.tables.contract import Type
 from features.tables.problems import BadInput
-from params import SettingsError
+from params import Budget, SettingsError
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2022, 11, 3), date(2023, 5, 1), date(2024, 2, 29), date(2024, 3, 1), date(2024, 4, 1)]
@@ -220,7 +220,7 @@ def embedded(load: Load, folder: Path) -> tuple[Loaded, Snapshots]:
 
 def snapshots(loaded: Loaded, dates: Sequence[date] = DATES) -> Snapshots:
     defaults = params.load()
-    return build(loaded.tables, dates, revenue=defaults.revenue, settings=defaults.snapshots, threads=2, memory_gb=1)
+    return build(loaded.tables, dates, revenue=defaults.revenue, settings=defaults.snapshots, budget=Budget(2, 1.0))
 
 
 def require_same(made: tuple[Loaded, Snapshots], expected: tuple[Loaded, Snapshots]) -> None:
@@ -301,24 +301,24 @@ def _type(index: int) -> str:
 
 @pytest.fixture(scope="module")
 def expected(odd: pa.Table, embedded: tuple[Loaded, Snapshots]) -> pa.Table:
-    return values(Embedded(embedded[0].tables, threads=1, memory_gb=1), odd)
+    return values(Embedded(embedded[0].tables, budget=Budget(1, 1.0)), odd)
 
 
 @needs_postgres
 def test_postgres_gives_the_same_values(database: str, odd: pa.Table, expected: pa.Table) -> None:
-    assert values(Postgres(database, memory_gb=1), odd).to_pydict() == expected.to_pydict()
+    assert values(Postgres(database, budget=Budget(1, 1.0)), odd).to_pydict() == expected.to_pydict()
 
 
 @needs_java
 @pytest.mark.usefixtures("light_spark")
 def test_spark_gives_the_same_values(odd: pa.Table, expected: pa.Table) -> None:
-    assert values(Spark("local[2]", threads=2, memory_gb=1), odd).to_pydict() == expected.to_pydict()
+    assert values(Spark("local[2]", budget=Budget(2, 1.0)), odd).to_pydict() == expected.to_pydict()
 
 
 @needs_java
 @pytest.mark.usefixtures("light_spark")
 def test_what_fails_in_spark_tells_its_condition_and_no_value() -> None:
-    with Spark("local[2]", threads=2, memory_gb=1) as engine:
+    with Spark("local[2]", budget=Budget(2, 1.0)) as engine:
         engine.load({"largest": pa.table({"x": pa.array([2**63 - 1, 2**63 - 1])})})
         with pytest.raises(RuntimeError, match=r"Spark could not make the result: \w*OVERFLOW$"):
             engine.fetch("SELECT x + 1 AS more FROM largest")
@@ -379,7 +379,7 @@ def test_nothing_but_the_result_is_left_in_postgres_or_leaves_it(
     kept_here = {"accounts", "contracts", "fx_rates"}
     about_them = {"holdfast_keys", "keys_contract_id", "holdfast_knowledge", "holdfast_manifest", "holdfast_check"}
     assert kept == kept_here | about_them
-    with Postgres(database, memory_gb=1) as engine:
+    with Postgres(database, budget=Budget(1, 1.0)) as engine:
         left = engine.rows("SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relname LIKE 'raw_%'")
     assert left.num_rows == 0
     assert loaded.tables.digest != embedded[0].tables.digest

@@ -13,6 +13,7 @@ import params
 from features.families import catalogue
 from features.snapshots.store import build
 from features.tables import contract
+from params import Budget
 
 DATE = [date(2023, 6, 1)]
 OPTIONAL = sorted(set(contract.TABLES) - {"accounts", "contracts", "churn_events", "fx_rates"})
@@ -127,7 +128,7 @@ def test_accounts_and_contracts_alone_give_the_contract_history(
 
 def test_dropped_features_are_gone_but_the_columns_of_the_spine_stay(company_tables: Any) -> None:
     defaults = params.load(overrides=["snapshots.drop=[arr, notice_share, usage_28d]"])
-    found = build(company_tables, DATE, revenue=defaults.revenue, settings=defaults.snapshots, threads=1, memory_gb=0.5)
+    found = build(company_tables, DATE, revenue=defaults.revenue, settings=defaults.snapshots, budget=Budget(1, 0.5))
     assert not {"arr", "notice_share", "usage_28d"} & {feature.name for feature in found.features}
     assert {"arr", "notice_share"} <= set(found.frame), "facts of the renewal calendar rest on it"
     assert "usage_28d" not in found.frame

@@ -12,6 +12,8 @@ from features.families import catalogue, kinds
 from features.families.feature import Feature
 from features.families.kinds import Measure, Stream, Value
 from features.snapshots.store import build
+from features.tables.sql import later_of
+from params import Budget
 
 T = date(2024, 3, 1)
 NAN = float("nan")
@@ -62,7 +64,7 @@ def values_of(store: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(catalogue, "FEATURES", tuple(feature(value, name) for name, value in values.items()))
             settings = {"revenue": defaults.revenue, "settings": defaults.snapshots}
-            found = build(tables, dates, **settings, threads=1, memory_gb=0.5)
+            found = build(tables, dates, **settings, budget=Budget(1, 0.5))
         assert not found.left_out
         return found.frame
 
@@ -153,7 +155,7 @@ def test_days_are_told_apart_in_a_window_of_more_days_than_a_number_has_bits(val
     assert found["made"].tolist() == [len(set(days))]
 
 
-CLOSED = Stream("closed", "tickets", needs=("tickets.resolved_at",), day=kinds.later_of("opened_at", "resolved_at"),
+CLOSED = Stream("closed", "tickets", needs=("tickets.resolved_at",), day=later_of("opened_at", "resolved_at"),
                 where="resolved_at IS NOT NULL")  # fmt: skip
 OPENED = Stream("opened", "tickets", needs=("tickets.opened_at",))
 ANSWERED = Measure(

@@ -236,9 +236,9 @@ def test_a_bad_input_leaves_the_last_good_tables(source: Any) -> None:
 KILLED = """
 import os, signal, sys
 import params
-from features import source
-source._put_in_place = lambda *folders: os.kill(os.getpid(), signal.SIGKILL)
-source.load_tables(params.load(None, sys.argv[1:]))
+from features.inputs import load
+load._put_in_place = lambda *folders: os.kill(os.getpid(), signal.SIGKILL)
+load.load_tables(params.load(None, sys.argv[1:]))
 """
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from features.inputs.frames import tables_from_frames
-from features.revenue.cut_labels import Engine, group_labels, labels_in_force, usable_cuts
+from features.revenue.cut_labels import group_labels, labels_in_force, usable_cuts
 from features.tables.checked import Tables
+from params import Budget
 
 AS_OF = date(2026, 1, 1)
-ENGINE = Engine(threads=1, memory_gb=1.0)
+BUDGET = Budget(1, 1.0)
 
 
 @pytest.fixture
@@ -27,12 +28,12 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def test_labels_are_those_in_force_and_missing_ones_are_named(tables: Tables) -> None:
-    labels = labels_in_force(tables, AS_OF, ("region",), ENGINE)
+    labels = labels_in_force(tables, AS_OF, ("region",), BUDGET)
     assert labels["region"].to_dict() == {"stays": "North", "left": "South", "back": "(none)", "new": "North"}
 
 
 def test_labels_follow_the_order_asked_for(tables: Tables) -> None:
-    labels = labels_in_force(tables, AS_OF, ("region",), ENGINE)
+    labels = labels_in_force(tables, AS_OF, ("region",), BUDGET)
     asked = pd.Series(["new", "unknown", "left"])
     assert group_labels(labels, asked)["region"].tolist() == ["North", "(none)", "South"]
 

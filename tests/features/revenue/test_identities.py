@@ -18,9 +18,10 @@ from features.inputs.frames import tables_from_frames
 from features.revenue.known_lines import load
 from features.revenue.retention import account_retention
 from features.tables.checked import Tables
+from params import Budget
 
 DAY_0 = date(2024, 1, 1)
-ENGINE = {"threads": 1, "memory_gb": 0.5}
+BUDGET = Budget(1, 0.5)
 DAYS = {"starts": "starts_on", "ends": "ends_on", "ended": "ended_on", "notice": "notice_on", "signed": "signed_on"}
 RATES = [(date(2023, 1, 1), 1.1), (date(2024, 2, 1), 1.2517), (date(2024, 5, 1), 0.93)]
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -212,7 +213,7 @@ def number(instant: date) -> int:
 def test_line_states_are_those_of_the_slow_loop(lines: list[Line], grace: int, t: int, tmp_path: Path) -> None:
     tables = store(lines, tmp_path)
     asof = AsOf(tables, (DAY_0 + timedelta(days=t), DAY_0 + timedelta(days=t + 17)))
-    with tables.connect(**ENGINE) as connection:  # type: ignore[arg-type]
+    with tables.connect(budget=BUDGET) as connection:
         load(connection, asof.frames())
         for statement in revenue.line_states(asof, rules(grace)):
             connection.execute(statement)
@@ -263,7 +264,7 @@ def test_cohort_paths_are_those_of_the_slow_loop(
         months=5,
         known_by=DAY_0 + timedelta(days=known_by),
         rules=rules(grace, reactivation),
-        **ENGINE,  # type: ignore[arg-type]
+        budget=BUDGET,
     )
     own = {account: [line for line in lines if line.account_id == account] for account in accounts_of(lines)}
     expected = np.array([slow_path(own[account], as_of, grace, reactivation, known_by) for account, as_of in members])
@@ -315,8 +316,8 @@ def test_movements_add_up_to_the_change_in_arr_to_the_cent(
 ) -> None:
     tables, setting = store(lines, tmp_path), rules(grace, reactivation)
     first, last, known_by = (DAY_0 + timedelta(days=start + more) for more in (0, length, length + 3))
-    moved = revenue.movements(tables, start=first, end=last, known_by=known_by, rules=setting, **ENGINE)  # type: ignore[arg-type]
-    history = revenue.arr_by_account(tables, [first, last], known_by=known_by, rules=setting, **ENGINE)  # type: ignore[arg-type]
+    moved = revenue.movements(tables, start=first, end=last, known_by=known_by, rules=setting, budget=BUDGET)
+    history = revenue.arr_by_account(tables, [first, last], known_by=known_by, rules=setting, budget=BUDGET)
     seen = known(lines, start + length + 3)
     for account, own in seen.items():
         before = arr_on(own, start, grace, rate_on(start))
@@ -340,7 +341,7 @@ def test_retention_obeys_its_identities(lines: list[Line], reactivation: str, st
         "end": DAY_0 + timedelta(days=start + 60),
         "known_by": DAY_0 + timedelta(days=start + 90),
         "rules": rules(30, reactivation),
-    } | ENGINE
+    } | {"budget": BUDGET}
     tables = store(lines, tmp_path)
     total = revenue.retention(tables, **window)  # type: ignore[arg-type]
     parts = revenue.retention_by(tables, pd.Series({"a0": "east", "a1": "east", "a2": "west", "a3": None}), **window)  # type: ignore[arg-type]

@@ -15,8 +15,9 @@ from features.asof.view import EPOCH, NEVER, AsOf, day_number
 from features.inputs.frames import tables_from_frames
 from features.revenue.known_lines import load
 from features.tables.checked import Tables
+from params import Budget
 
-ENGINE: dict[str, Any] = {"threads": 1, "memory_gb": 0.5}
+BUDGET = Budget(1, 0.5)
 RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
 NOTICED = {"notice_on": "2025-02-01"}
 OPEN = "open"
@@ -40,7 +41,7 @@ def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str,
 
 def states(tables: Tables, *snapshots: str) -> pd.DataFrame:
     asof = AsOf(tables, tuple(map(date.fromisoformat, snapshots)))
-    with tables.connect(**ENGINE) as connection:
+    with tables.connect(budget=BUDGET) as connection:
         load(connection, asof.frames())
         for statement in revenue.line_states(asof, RULES):
             connection.execute(statement)
@@ -138,7 +139,7 @@ def test_each_snapshot_has_its_own_states(tmp_path: Path) -> None:
 def test_line_states_may_be_made_again_in_the_same_database(tmp_path: Path) -> None:
     tables = store(tmp_path, [{}])
     asof = AsOf(tables, (date(2025, 1, 1),))
-    with tables.connect(**ENGINE) as connection:
+    with tables.connect(budget=BUDGET) as connection:
         load(connection, asof.frames())
         for statement in [*revenue.line_states(asof, RULES), "DROP TABLE line_states"] * 2:
             connection.execute(statement)
@@ -150,7 +151,7 @@ def cohort_paths(tables: Tables, as_of: list[str], known_by: str, months: int, *
     cohort = pd.DataFrame({"account_id": "a", "as_of": pd.to_datetime(as_of), "arr": 7.0})
     rules = RULES.model_copy(update=setting)
     known = date.fromisoformat(known_by)
-    return revenue.cohort_paths(tables, cohort, months=months, known_by=known, rules=rules, **ENGINE)
+    return revenue.cohort_paths(tables, cohort, months=months, known_by=known, rules=rules, budget=BUDGET)
 
 
 def paths(tables: Tables, as_of: list[str], known_by: str, months: int = 3, **setting: Any) -> list[list[float]]:
@@ -320,7 +321,9 @@ def test_arr_by_account_is_sorted_and_at_each_months_own_rates_unless_told_other
     tables = store(tmp_path, lines, [("2024-01-01", "EUR", 1.5), ("2024-04-01", "EUR", 2.0)])
     instants = [date(2024, 4, 1), date(2024, 2, 1)]
     own, constant = (
-        revenue.arr_by_account(tables, instants, known_by=date(2025, 1, 1), rules=RULES, rates_on=rates_on, **ENGINE)
+        revenue.arr_by_account(
+            tables, instants, known_by=date(2025, 1, 1), rules=RULES, rates_on=rates_on, budget=BUDGET
+        )
         for rates_on in (None, date(2024, 2, 1))
     )
     assert list(own.itertuples(index=False, name=None)) == [

@@ -12,10 +12,13 @@ import params
 from features import revenue
 from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
+from params import Budget
 
 RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
-ENGINE: dict[str, Any] = {"threads": 1, "memory_gb": 0.5}
-WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "known_by": date(2025, 9, 1)} | ENGINE
+BUDGET = Budget(1, 0.5)
+WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "known_by": date(2025, 9, 1)} | {
+    "budget": BUDGET
+}
 OLD = {"starts_on": "2024-01-01", "ended_on": "2025-01-01"}
 NEW = {"starts_on": "2025-01-01"}
 
@@ -158,7 +161,7 @@ def test_a_cut_with_two_labels_for_an_account_is_refused(tmp_path: Path) -> None
 
 
 def test_reported_nrr_is_that_of_the_trailing_twelve_months(tmp_path: Path) -> None:
-    found = revenue.reported_nrr(store(tmp_path, BOOK), date(2025, 6, 1), rules=RULES, **ENGINE)
+    found = revenue.reported_nrr(store(tmp_path, BOOK), date(2025, 6, 1), rules=RULES, budget=BUDGET)
     assert figures(found)[:2] == (0.5, 0.375)
     assert found.definition == (
         "Accounts with ARR on 2024-06-01 (cohort date), from 2024-06-01 to 2025-06-01, as known before 2025-06-01; "
@@ -206,7 +209,7 @@ def rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def test_available_to_renew_is_what_was_known_and_ends_in_the_period(tmp_path: Path) -> None:
-    asked = {"start": date(2025, 1, 1), "rules": RULES, **ENGINE}
+    asked = {"start": date(2025, 1, 1), "rules": RULES, "budget": BUDGET}
     tables = store(tmp_path, TERMS)
     due = revenue.available_to_renew(tables, end=date(2025, 2, 1), as_of=date(2025, 1, 1), **asked)
     assert rows(due) == [("2025-01", "a", 1200), ("2025-01", "b", 1200), ("2025-01", "c", 1200)]
@@ -215,7 +218,13 @@ def test_available_to_renew_is_what_was_known_and_ends_in_the_period(tmp_path: P
 
 
 def test_what_was_renewed_is_capped_and_open_while_the_grace_lasts(tmp_path: Path) -> None:
-    asked = {"start": date(2025, 1, 1), "end": date(2025, 3, 1), "as_of": date(2025, 1, 1), "rules": RULES, **ENGINE}
+    asked = {
+        "start": date(2025, 1, 1),
+        "end": date(2025, 3, 1),
+        "as_of": date(2025, 1, 1),
+        "rules": RULES,
+        "budget": BUDGET,
+    }
     found = revenue.renewals(store(tmp_path, TERMS), known_by=date(2025, 3, 3), **asked)
     assert rows(found.fillna(-1.0)) == [
         ("2025-01", "a", 1200, 1200),
@@ -238,12 +247,24 @@ def test_a_term_whose_end_was_moved_back_is_renewed(tmp_path: Path) -> None:
     ]
     frames = {"accounts": pd.DataFrame({"account_id": ["a"]}), "contracts": pd.DataFrame(versions)}
     tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=date(2026, 1, 1))
-    asked = {"start": date(2025, 1, 1), "end": date(2025, 2, 1), "as_of": date(2025, 1, 1), "rules": RULES, **ENGINE}
+    asked = {
+        "start": date(2025, 1, 1),
+        "end": date(2025, 2, 1),
+        "as_of": date(2025, 1, 1),
+        "rules": RULES,
+        "budget": BUDGET,
+    }
     assert rows(revenue.renewals(tables, known_by=date(2025, 6, 1), **asked)) == [("2025-01", "a", 1200, 1200)]
 
 
 def test_empty_periods_give_empty_tables(tmp_path: Path) -> None:
-    asked = {"start": date(2020, 1, 1), "end": date(2020, 2, 1), "as_of": date(2020, 1, 1), "rules": RULES, **ENGINE}
+    asked = {
+        "start": date(2020, 1, 1),
+        "end": date(2020, 2, 1),
+        "as_of": date(2020, 1, 1),
+        "rules": RULES,
+        "budget": BUDGET,
+    }
     tables = store(tmp_path, TERMS)
     assert revenue.available_to_renew(tables, **asked).empty
     assert revenue.renewals(tables, known_by=date(2020, 6, 1), **asked).empty

@@ -19,11 +19,12 @@ import params
 from features import revenue
 from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
+from params import Budget
 
 OUTSIDE = Path(os.environ.get("HOLDFAST_OUTSIDE_DATA", Path(__file__).resolve().parents[3].parent / "shared" / "data"))
 PLAYBOOK = OUTSIDE / "mrr_playbook"
 RULES = params.Revenue(currency="USD", grace_days=0, reactivation="exclude")
-ENGINE = {"rules": RULES, "known_by": date(2020, 6, 1), "threads": 1, "memory_gb": 0.5}
+ENGINE = {"rules": RULES, "known_by": date(2020, 6, 1), "budget": Budget(1, 0.5)}
 THEIRS = {
     "new": "new",
     "reactivation": "reactivation",

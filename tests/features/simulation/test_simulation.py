@@ -26,6 +26,7 @@ from features.simulation.months import add_months, as_date
 from features.simulation.rules import RULES, SEGMENTS, Action, Rules
 from features.simulation.state import mrr_at
 from features.tables import contract
+from params import Budget
 
 ENDS_ON = date(2026, 1, 1)
 Frames = dict[str, pd.DataFrame]
@@ -78,7 +79,7 @@ def test_all_tables_follow_the_contract(frames: Frames, tmp_path: Path) -> None:
             if column.allowed:
                 assert set(frame[column.name].dropna()) <= set(column.allowed)
     tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=ENDS_ON)
-    with tables.connect(threads=1, memory_gb=0.5) as connection:
+    with tables.connect(budget=Budget(1, 0.5)) as connection:
         for name, frame in frames.items():
             counted = connection.execute(f"SELECT count(*) FROM raw.{name}").fetchone()
             assert counted == (len(frame),)
@@ -247,8 +248,7 @@ def test_arr_of_the_hidden_state_is_what_the_revenue_arithmetic_finds_in_the_tab
         [as_date(day) for day in edges[1:]],
         known_by=ENDS_ON,
         rules=rules,
-        threads=1,
-        memory_gb=0.5,
+        budget=Budget(1, 0.5),
         rates_on=date(2025, 1, 1),
     ).pivot(index="instant", columns="account_id", values="arr")
     rates = frames["fx_rates"].loc[frames["fx_rates"]["month"] == "2025-01-01"].set_index("currency")["rate"]

@@ -16,6 +16,7 @@ from features.simulation.line_book import Ledger
 from features.simulation.rules import RULES
 from features.simulation.state import mrr_at
 from features.simulation.truth import Truth, read_truth, replay, write_truth
+from params import Budget
 
 ROOT = Path(__file__).parents[3]
 ENDS_ON, AS_OF = date(2026, 1, 1), date(2025, 1, 1)
@@ -92,7 +93,7 @@ def test_the_cohort_is_what_the_tables_show_at_that_date(truth: Truth, tmp_path:
     kept = {name: frames[name] for name in ("accounts", "contracts", "fx_rates")}
     tables = tables_from_frames(kept, tmp_path / "tables.duckdb", data_until=ENDS_ON)
     rules = params.load().revenue
-    shown = arr_by_account(tables, [AS_OF], known_by=AS_OF, rules=rules, threads=1, memory_gb=0.5)
+    shown = arr_by_account(tables, [AS_OF], known_by=AS_OF, rules=rules, budget=Budget(1, 0.5))
     assert tuple(shown["account_id"]) == truth.account_ids
     np.testing.assert_allclose(shown["arr"], truth.arr, rtol=0, atol=0.03)
 

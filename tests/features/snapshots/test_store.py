@@ -20,6 +20,7 @@ from features.snapshots import store
 from features.snapshots.store import LiveSnapshots, build, make, month_starts, of_account, plan, stored
 from features.tables.checked import Tables
 from features.tables.problems import TABLES_STORED, BadInput
+from params import Budget
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2023, 3, 1), date(2023, 4, 1), date(2023, 10, 21), date(2024, 2, 29)]
@@ -452,7 +453,7 @@ def test_a_contract_line_that_is_there_twice_counts_once_whatever_dates_are_made
     tmp_path: Path, settings: Callable[..., params.Params]
 ) -> None:
     tables, used = small_company(tmp_path / "tables.duckdb", 1), settings()
-    engine = {"revenue": used.revenue, "settings": used.snapshots, "threads": 1, "memory_gb": 0.5}
+    engine = {"revenue": used.revenue, "settings": used.snapshots, "budget": Budget(1, 0.5)}
     for dates in ([LAST], [THIRD, LAST]):
         frame = build(tables, dates, **engine).frame
         assert frame["arr"].tolist() == [120, 120] * len(dates)
@@ -559,7 +560,7 @@ def test_arr_is_that_of_the_revenue_arithmetic(company_tables: Any, snapshots_of
     built = snapshots_of(tables, DATES).frame
     for day in DATES:
         frame = built[built["as_of"] == pd.Timestamp(day)].reset_index(drop=True)
-        ledger = arr_by_account(tables, [day], known_by=day, rules=params.load().revenue, threads=1, memory_gb=0.5)
+        ledger = arr_by_account(tables, [day], known_by=day, rules=params.load().revenue, budget=Budget(1, 0.5))
         assert frame[["account_id", "arr"]].equals(ledger[["account_id", "arr"]])
 
 
@@ -648,7 +649,7 @@ def test_a_currency_without_rate_is_an_error(company: Any, checked: Callable[...
     defaults = params.load()
     tables = checked({name: company[name] for name in ("accounts", "contracts")})
     with pytest.raises(BadInput, match=r"fx_rates: no rate for EUR in the month of 2023-03-01 or before") as refused:
-        build(tables, DATES, revenue=defaults.revenue, settings=defaults.snapshots, threads=1, memory_gb=0.5)
+        build(tables, DATES, revenue=defaults.revenue, settings=defaults.snapshots, budget=Budget(1, 0.5))
     assert TABLES_STORED in str(refused.value)
 
 

@@ -14,6 +14,7 @@ from features.inputs.frames import tables_from_frames
 from features.revenue import available_to_renew, retention
 from features.snapshots.store import stored
 from models.words import format_value
+from params import Budget
 from serving.forecast.batch import Forecast, earlier_snapshot, run_id
 from serving.forecast.output_tables import TABLES
 from serving.forecast.refusals import BadRequest
@@ -79,7 +80,7 @@ def test_missing_labels_and_missing_cuts_are_named(made: Forecast) -> None:
 
 def test_reported_nrr_starts_from_what_is_realised(world: Any, made: Forecast) -> None:
     """One month ahead, eleven of its twelve months are history: it lies near the realised figure."""
-    rules, engine = world.params.revenue, {"threads": 1, "memory_gb": 1.0}
+    rules, engine = world.params.revenue, {"budget": Budget(1, 1.0)}
     past = retention(world.tables, start=date(2025, 2, 1), end=AS_OF, known_by=AS_OF, rules=rules, **engine)
     rows = made.nrr_forecast
     total = rows[(rows["cut"] == "total") & (rows["metric"] == "reported_nrr")].set_index("horizon_months")
@@ -96,7 +97,7 @@ def test_renewals_are_those_due_in_the_month(made: Forecast) -> None:
 
 
 def test_the_same_inputs_give_the_same_tables_whatever_the_threads(world: Any, made: Forecast) -> None:
-    again = world.forecast(threads=1, memory_gb=1.0)
+    again = world.forecast(budget=Budget(1, 1.0))
     assert again.describe() == made.describe()
     for name, frame in made.tables.items():
         pd.testing.assert_frame_equal(again.tables[name], frame, check_exact=True)
@@ -247,7 +248,7 @@ def test_renewals_cover_the_whole_window_and_say_which_part_of_a_month(
     world: Any, as_of: date, first: tuple[str, str], last: tuple[str, str]
 ) -> None:
     """All ARR whose term ends in [as_of, as_of + 6 months) is in the rows, and each says where it begins and ends."""
-    spent = {"rules": world.params.revenue, "threads": 1, "memory_gb": 1.0}
+    spent = {"rules": world.params.revenue, "budget": Budget(1, 1.0)}
     end = (pd.Timestamp(as_of) + pd.DateOffset(months=6)).date()
     due = available_to_renew(world.tables, start=as_of, end=end, as_of=as_of, **spent)
     rows = world.forecast(as_of=as_of).renewal_forecast

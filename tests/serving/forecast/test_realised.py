@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 
 from features.inputs.frames import tables_from_frames
-from features.revenue.cut_labels import Engine
 from features.tables.checked import Tables
-from params import Revenue
+from params import Budget, Revenue
 from serving.forecast.realised import due_by_month, realised
 
 AS_OF = date(2026, 1, 1)
 RULES = Revenue(currency="USD", grace_days=30, reactivation="exclude")
-ENGINE = Engine(threads=1, memory_gb=1.0)
+BUDGET = Budget(1, 1.0)
 
 # account, line, starts, ends, ended early, MRR
 LINES = [
@@ -56,7 +55,7 @@ NOW = customers(("back", 600.0), ("new", 120.0), ("stays", 1800.0))
 
 def test_past_cohorts_split_into_customers_of_today_and_the_lost(tables: Tables) -> None:
     """Column h - 1 is ARR on as_of + h - 12 months: 2025-02-01 for h = 1, 2025-12-01 for h = 11."""
-    found = realised(tables, NOW, as_of=AS_OF, months=12, rules=RULES, engine=ENGINE)
+    found = realised(tables, NOW, as_of=AS_OF, months=12, rules=RULES, budget=BUDGET)
     back, new, stays = found.cohort_arr
     assert stays.tolist() == [1200.0] * 2 + [1800.0] * 10
     assert new.tolist() == [0.0] * 10 + [120.0] * 2
@@ -67,14 +66,14 @@ def test_past_cohorts_split_into_customers_of_today_and_the_lost(tables: Tables)
 
 def test_with_returns_included_a_returned_account_is_a_customer(tables: Tables) -> None:
     rules = RULES.model_copy(update={"reactivation": "include"})
-    found = realised(tables, NOW, as_of=AS_OF, months=3, rules=rules, engine=ENGINE)
+    found = realised(tables, NOW, as_of=AS_OF, months=3, rules=rules, budget=BUDGET)
     assert found.cohort_arr[0].tolist() == [600.0] * 3
     assert set(found.lost["account_id"]) == {"left"}
 
 
 @pytest.mark.parametrize("months", [1, 12, 18])
 def test_months_beyond_twelve_have_nothing_realised(tables: Tables, months: int) -> None:
-    found = realised(tables, NOW, as_of=AS_OF, months=months, rules=RULES, engine=ENGINE)
+    found = realised(tables, NOW, as_of=AS_OF, months=months, rules=RULES, budget=BUDGET)
     assert found.cohort_arr.shape == (3, months)
     assert not found.cohort_arr[:, 12:].any()
     assert found.lost["month"].max() <= months
@@ -94,6 +93,6 @@ def test_arr_is_due_in_the_month_its_term_ends(
     tables: Tables, as_of: date, expected: dict[tuple[str, int], float]
 ) -> None:
     """Terms end on 2026-04-01 and 2026-09-01; an end on the first day of the window counts, one before it does not."""
-    due = due_by_month(tables, NOW, as_of=as_of, months=12, rules=RULES, engine=ENGINE)
+    due = due_by_month(tables, NOW, as_of=as_of, months=12, rules=RULES, budget=BUDGET)
     found: dict[Any, float] = {(NOW["account_id"][i], int(j)): due[i, j] for i, j in zip(*np.nonzero(due), strict=True)}
     assert found == expected

@@ -14,6 +14,7 @@ from features.inputs.frames import tables_from_frames
 from features.leaks.overwritten import with_ends_let_through
 from features.snapshots.store import build
 from features.tables.checked import Tables
+from params import Budget
 from training.backtest.leak_cost import LeakCost, NotMeasured, leak_cost
 
 UNTIL = date(2025, 1, 1)
@@ -63,7 +64,7 @@ def test_an_end_that_tells_all_lifts_chance_to_certainty(
 def test_what_leaks_already_is_left_out(made: Callable[..., Tables], tmp_path: Path) -> None:
     """With the outcome among the features there is nothing left to gain; without it there is."""
     tables = made()
-    with tables.connect(threads=1, memory_gb=0.5) as connection:
+    with tables.connect(budget=Budget(1, 0.5)) as connection:
         ended = connection.execute("SELECT account_id, ended_on FROM raw.contracts ORDER BY 1").df()["ended_on"]
     months = ((ended - pd.Timestamp("2021-01-01")).dt.days // 30).fillna(99)
     copied = {"segment": months.astype(int).map("month {:02}".format).to_numpy()}
@@ -105,9 +106,9 @@ def test_the_copy_gives_the_end_away_and_the_original_does_not(made: Callable[..
     settings = params.load()
     ends = {}
     for name, source in (("honest", tables), ("naive", copy)):
-        rules = {"revenue": settings.revenue, "settings": settings.snapshots, "threads": 1, "memory_gb": 0.5}
+        rules = {"revenue": settings.revenue, "settings": settings.snapshots, "budget": Budget(1, 0.5)}
         ends[name] = build(source, [date(2022, 1, 1)], **rules).frame.set_index("account_id")["term_ends_on"]
-    with tables.connect(threads=1, memory_gb=0.5) as connection:
+    with tables.connect(budget=Budget(1, 0.5)) as connection:
         contracts = connection.execute("SELECT account_id, ended_on FROM raw.contracts ORDER BY 1").df()
     truth = contracts.set_index("account_id")["ended_on"].fillna(pd.Timestamp("2026-01-01"))
     known = ends["honest"].index
