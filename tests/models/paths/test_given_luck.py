@@ -8,7 +8,7 @@ import pytest
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.given_luck import given_expected_luck, level_slopes
-from models.paths.rollup import PathSettings, account_paths, expected_arr
+from models.paths.simulate import PathSettings, account_paths, expected_arr
 
 ACCOUNTS, MONTHS = 40, 6
 
