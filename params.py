@@ -368,8 +368,8 @@ def _explain(error: ValidationError) -> str:
 
 def _in_words(message: str) -> str:
     """A message of pydantic's in the words of YAML."""
-    for theirs, ours in _WORDS.items():
-        message = re.sub(theirs, ours, message)
+    for pattern, words in _WORDS.items():
+        message = re.sub(pattern, words, message)
     return message
 
 
@@ -386,7 +386,7 @@ _WORDS = {
 def _suggest(key: str) -> str:
     table, _, name = key.rpartition(".")
     if table.startswith("source.tables."):  # tables have no defaults to read the keys from
-        near = [f"{table}.{known}" for known in difflib.get_close_matches(name, TableSource.model_fields, n=1)]
+        near = [f"{table}.{key}" for key in difflib.get_close_matches(name, TableSource.model_fields, n=1)]
     else:
         near = difflib.get_close_matches(key, _known_keys(_read(DEFAULTS)), n=1)
     return f"; did you mean {near[0]}?" if near else ""

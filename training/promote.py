@@ -69,8 +69,8 @@ def decide(
     incomparable = _incomparable(champion, params)
     if incomparable:
         return Decision(True, f"{incomparable}: there is nothing to compare with version {champion.version}")
-    theirs = with_recipe(params, champion.settings)
-    changed = differences(params, theirs)
+    champion_params = with_recipe(params, champion.settings)
+    changed = differences(params, champion_params)
     if not changed:
         again = f"the recipe of the champion (version {champion.version}) trained again, without a contest"
         return Decision(True, again if champion.tags.get("code") == code_digest() else again + CHANGED_CODE)
@@ -80,7 +80,7 @@ def decide(
             f"another recipe than the champion's, version {champion.version} ({'; '.join(changed)}): "
             "`holdfast train --promote` compares the two on past dates",
         )
-    return _after_contest(tables, champion, params, theirs, progress)
+    return _after_contest(tables, champion, params, champion_params, progress)
 
 
 def _incomparable(champion: Incumbent, params: Params) -> str:
@@ -102,27 +102,29 @@ def _incomparable(champion: Incumbent, params: Params) -> str:
     return ""
 
 
-def _after_contest(tables: Tables, champion: Incumbent, params: Params, theirs: Params, progress: Progress) -> Decision:
+def _after_contest(
+    tables: Tables, champion: Incumbent, params: Params, champion_params: Params, progress: Progress
+) -> Decision:
     """Both recipes from the same origins, each with what was known then."""
     try:
-        found = [_tried(tables, each, progress) for each in (params, theirs)]
+        findings = [_tried(tables, each, progress) for each in (params, champion_params)]
     except BadInput as short:
         why = str(short.problems[0].what) if short.problems else str(short)
         return Decision(False, f"too little history to compare it with version {champion.version}: {why}")
-    table = contest_table(*found)
+    table = contest_table(*findings)
     won, why = judge(table)
-    said = "won against" if won else "lost to"
-    return Decision(won, f"{said} version {champion.version} on {len(found[0].origins)} past dates: {why}", table)
+    result = "won against" if won else "lost to"
+    return Decision(won, f"{result} version {champion.version} on {len(findings[0].origins)} past dates: {why}", table)
 
 
 def _tried(tables: Tables, params: Params, progress: Progress) -> Findings:
     """One recipe's forecasts from the origins of the backtest, recorded for `holdfast models`."""
     full, origins = history(tables, params=params, progress=progress)
-    found = roll(tables, full, origins, params=params, progress=progress, with_rivals=False)
-    scored = summary.score_evidence(found.scores)
-    rolled = summary.portfolio_evidence(found.portfolio, found.tables["portfolio"])
+    findings = roll(tables, full, origins, params=params, progress=progress, with_rivals=False)
+    scored = summary.score_evidence(findings.scores)
+    rolled = summary.portfolio_evidence(findings.portfolio, findings.tables["portfolio"])
     record_evaluation([*scored, *rolled], tables=tables, params=params, name="contest")
-    return found
+    return findings
 
 
 def contest_table(challenger: Findings, champion: Findings) -> pd.DataFrame:
@@ -132,19 +134,19 @@ def contest_table(challenger: Findings, champion: Findings) -> pd.DataFrame:
     the challenger's calibration error may be by chance even if its probabilities are right.
     """
     rows = []
-    for mine, theirs in zip(_nrr(challenger), _nrr(champion), strict=True):
-        rows.append({"measure": "crps", "outcome": "nrr", **mine, "champion": theirs["challenger"]})
-    for ours, other in zip(challenger.scores, champion.scores, strict=True):
-        place = {"outcome": ours.outcome, "horizon_months": ours.horizon_months}
+    for challenger_row, champion_row in zip(_nrr(challenger), _nrr(champion), strict=True):
+        rows.append({"measure": "crps", "outcome": "nrr", **challenger_row, "champion": champion_row["challenger"]})
+    for challenger_score, champion_score in zip(challenger.scores, champion.scores, strict=True):
+        place = {"outcome": challenger_score.outcome, "horizon_months": challenger_score.horizon_months}
         for measure in ("log_loss", "calibration_error"):
-            pair = {"challenger": getattr(ours, measure), "champion": getattr(other, measure)}
-            limit = ours.calibration_floor_high if measure == "calibration_error" else float("nan")
+            pair = {"challenger": getattr(challenger_score, measure), "champion": getattr(champion_score, measure)}
+            limit = challenger_score.calibration_floor_high if measure == "calibration_error" else float("nan")
             rows.append({"measure": measure, **place, **pair, "limit": limit})
     return pd.DataFrame(rows)
 
 
-def _nrr(found: Findings) -> list[dict[str, float]]:
-    table = found.tables["portfolio"]
+def _nrr(findings: Findings) -> list[dict[str, float]]:
+    table = findings.tables["portfolio"]
     rows = table[table["metric"] == "nrr"].to_dict(orient="records")
     return [{"horizon_months": row["horizon_months"], "challenger": row["model_crps"]} for row in rows]
 
@@ -155,13 +157,16 @@ def judge(table: pd.DataFrame) -> tuple[bool, str]:
     It wins with the smaller CRPS of NRR, all horizons added up, and the smaller log-loss, all outcomes and horizons
     added up, if no calibration error is larger than both the champion's and what chance alone would make of it.
     """
-    said, won = [], True
+    reasons, won = [], True
     for measure, name in (("crps", "CRPS of NRR"), ("log_loss", "log-loss")):
-        mine, theirs = (float(table.loc[table["measure"] == measure, who].sum()) for who in ("challenger", "champion"))
-        won &= mine < theirs
-        said.append(f"{name} {mine:.4g} against {theirs:.4g} ({signed_percent(mine / theirs - 1)})")
+        challenger_sum, champion_sum = (
+            float(table.loc[table["measure"] == measure, who].sum()) for who in ("challenger", "champion")
+        )
+        won &= challenger_sum < champion_sum
+        change = signed_percent(challenger_sum / champion_sum - 1)
+        reasons.append(f"{name} {challenger_sum:.4g} against {champion_sum:.4g} ({change})")
     errors = table[table["measure"] == "calibration_error"]
     worse = errors[errors["challenger"] > errors[["champion", "limit"]].max(axis=1)]
     where = ", ".join(f"{row['outcome']} {row['horizon_months']}m" for row in worse.to_dict(orient="records"))
-    said.append(f"worse calibrated for {where}" if where else "not worse calibrated")
-    return won and worse.empty, ", ".join(said)
+    reasons.append(f"worse calibrated for {where}" if where else "not worse calibrated")
+    return won and worse.empty, ", ".join(reasons)

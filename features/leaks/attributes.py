@@ -99,9 +99,9 @@ def _without_history(connection: duckdb.DuckDBPyConnection, tables: Tables) -> l
 def _today(connection: duckdb.DuckDBPyConnection, tables: Tables, columns: list[str]) -> pd.DataFrame:
     """One row an account that ever had revenue: its attributes in force now, and whether it is gone."""
     order = [f"{name} DESC NULLS LAST" for name in ("valid_from", "recorded_at") if tables.has("accounts", name)]
-    shown = ", ".join(f"a.{named(name)}" for name in columns)
+    selected = ", ".join(f"a.{named(name)}" for name in columns)
     return connection.execute(f"""
-        SELECT f.gone, f.account_id AS account, {shown} FROM fates f JOIN raw.accounts a ON a.account_id = f.account_id
+        SELECT f.gone, f.account_id AS account, {selected} FROM fates f JOIN raw.accounts a ON a.account_id = f.account_id
         QUALIFY row_number() OVER (PARTITION BY f.account_id ORDER BY {", ".join([*order, "1"])}) = 1
         ORDER BY f.account_id""").df()
 

@@ -124,11 +124,11 @@ def _both_ends(lines: str, start: int, end: int, rules: Revenue) -> str:
 def summarise(accounts: pd.DataFrame, definition: str) -> Retention:
     """Retention of accounts given with `starting_arr` and `ending_arr`; added up in whole cents."""
     before, after = ((accounts[column] * 100).round().astype("int64") for column in ("starting_arr", "ending_arr"))
-    kept = after.where(after < before, before)
+    capped = after.where(after < before, before)
     starting, count = int(before.sum()), len(accounts)
     return Retention(
         nrr=_ratio(int(after.sum()), starting),
-        grr=_ratio(int(kept.sum()), starting),
+        grr=_ratio(int(capped.sum()), starting),
         logo_retention=_ratio(int((after > 0).sum()), count),
         starting_arr=starting / 100,
         ending_arr=int(after.sum()) / 100,

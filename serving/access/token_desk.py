@@ -98,9 +98,9 @@ def _revoke(tokens: Tokens, audit: Audit, token_id: str) -> Result:
 
 
 def _list(tokens: Tokens) -> Result:
-    shown = [_shown(token) for token in tokens]
+    rows = [_shown(token) for token in tokens]
     lines = [f"{t.id}  {t.name}, {_rights(t)}, issued {t.issued_at[:10]}, {_validity(t)}" for t in tokens]
-    return {"tokens": shown}, lines or ["No token has been issued: `holdfast tokens issue NAME --role revops`."]
+    return {"tokens": rows}, lines or ["No token has been issued: `holdfast tokens issue NAME --role revops`."]
 
 
 def _rights(token: Token) -> str:

@@ -73,8 +73,8 @@ class Tokens:
     def caller(self, token: str) -> Caller | None:
         """Whom a token stands for; None if nobody."""
         self._reload()
-        found = self._by_digest.get(_digest(token))
-        return found.caller(datetime.now(tz=UTC)) if found else None
+        token_record = self._by_digest.get(_digest(token))
+        return token_record.caller(datetime.now(tz=UTC)) if token_record else None
 
     def named(self, name: str) -> Caller | None:
         """Whom a name stands for that a trusted proxy vouches for; None if nobody."""
@@ -117,11 +117,11 @@ class Tokens:
 
     def _reload(self) -> None:
         try:
-            found = self.file.stat()
+            state = self.file.stat()
         except FileNotFoundError:
             self._stamp, self._by_digest = None, {}
             return
-        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+        stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
         if stamp != self._stamp:
             self._by_digest = {token.digest: token for token in _read(self.file)}
             self._stamp = stamp

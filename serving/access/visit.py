@@ -28,8 +28,8 @@ class Visit:
 
 def visit_of(scope: Mapping[str, Any]) -> Visit:
     """The visit a request belongs to."""
-    found: Visit = scope[VISIT]
-    return found
+    visit: Visit = scope[VISIT]
+    return visit
 
 
 def caller_of(scope: Mapping[str, Any]) -> Caller:
@@ -40,7 +40,7 @@ def caller_of(scope: Mapping[str, Any]) -> Caller:
     Refused
         401: nobody known.
     """
-    found = visit_of(scope).caller
-    if found is None:
+    caller = visit_of(scope).caller
+    if caller is None:
         raise Refused(401, "Sign in first.", www_authenticate="Bearer")
-    return found
+    return caller

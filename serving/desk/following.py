@@ -125,11 +125,13 @@ class Following:
         if name and name != self._seen_publication and not store.is_whole(self._folder / name):
             self._told("refused")
             logger.error("The publication %s is damaged or half-written: it is refused", name)
-        found = open_newest(self._folder)
-        if self.state.published is None or found.file != self.state.published.file:
-            self._take(replace(self.state, published=found))
+        newest = open_newest(self._folder)
+        if self.state.published is None or newest.file != self.state.published.file:
+            self._take(replace(self.state, published=newest))
             self._told("publication")
-            logger.info("Answering from the publication as of %s, run %s", found.about["as_of"], found.about["run_id"])
+            logger.info(
+                "Answering from the publication as of %s, run %s", newest.about["as_of"], newest.about["run_id"]
+            )
         self._seen_publication = name
 
     def _look_for_champion(self) -> None:
@@ -154,7 +156,7 @@ def _ready(published: Published, champion: Champion, params: Params) -> Scorer:
     reference = reference_of(published)
     if published.about["model_digest"] != champion.digest:
         reference = average_effects(champion, evenly(published.snapshot))
-    known = background(champion.model.all_inputs, published.snapshot, published.earlier)
-    made = scorer(champion, params, reference, known)
-    made.score(evenly(published.snapshot, WARM_UP_ROWS))
-    return made
+    comparison = background(champion.model.all_inputs, published.snapshot, published.earlier)
+    live_scorer = scorer(champion, params, reference, comparison)
+    live_scorer.score(evenly(published.snapshot, WARM_UP_ROWS))
+    return live_scorer

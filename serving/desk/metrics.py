@@ -58,8 +58,8 @@ def render(state: State) -> bytes:
         _forget_dead(Path(folder))
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(_Ages(state))
-    own = b"" if folder else generate_latest(REGISTRY)
-    return own + generate_latest(registry)
+    registry_text = b"" if folder else generate_latest(REGISTRY)
+    return registry_text + generate_latest(registry)
 
 
 class _Ages(Collector):
@@ -73,11 +73,11 @@ class _Ages(Collector):
         yield GaugeMetricFamily("holdfast_ready", "1 once a model is loaded", value=float(state.ready))
         if state.published is not None:
             about = state.published.about
-            made = datetime.fromisoformat(about["made_at"]).timestamp()
+            made_at = datetime.fromisoformat(about["made_at"]).timestamp()
             yield GaugeMetricFamily(
                 "holdfast_data_age_seconds", "Since the first day not known", now - _seconds(about["as_of"])
             )
-            yield GaugeMetricFamily("holdfast_publication_age_seconds", "Since the forecast was made", now - made)
+            yield GaugeMetricFamily("holdfast_publication_age_seconds", "Since the forecast was made", now - made_at)
             yield GaugeMetricFamily("holdfast_accounts", "Accounts published", about["accounts"])
         if state.champion is not None:
             info = GaugeMetricFamily("holdfast_model_info", "The model that scores", labels=["version", "digest"])

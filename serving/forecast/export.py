@@ -42,17 +42,17 @@ def publish(forecast: Forecast, forecasts: Path) -> Path:
     The link `latest` follows if no forecast of a later date is there. A forecast of the same date that was there
     before is removed once the new one is whole.
     """
-    kept = forecasts / KEPT
-    kept.mkdir(parents=True, exist_ok=True)
+    earlier = forecasts / KEPT
+    earlier.mkdir(parents=True, exist_ok=True)
     day = forecast.as_of.isoformat()
-    folder = Path(tempfile.mkdtemp(prefix=f"{day}.{forecast.run_id}.", dir=kept))
+    folder = Path(tempfile.mkdtemp(prefix=f"{day}.{forecast.run_id}.", dir=earlier))
     folder.chmod(0o755)
     write_files(forecast, folder)
     link = forecasts / day
     _turn(link, Path(KEPT) / folder.name)
     if _newest(forecasts) == forecast.as_of:
         _turn(forecasts / LATEST, Path(day))
-    _clear(kept, prefix=f"{day}.", keep=folder.name)
+    _clear(earlier, prefix=f"{day}.", keep=folder.name)
     return link
 
 
@@ -207,8 +207,8 @@ def _newest(forecasts: Path) -> date:
     return max(date.fromisoformat(name) for name in links)
 
 
-def _clear(kept: Path, *, prefix: str, keep: str) -> None:
+def _clear(folder: Path, *, prefix: str, keep: str) -> None:
     """Remove what earlier runs for the same date left, whole or not."""
-    for entry in kept.iterdir():
+    for entry in folder.iterdir():
         if entry.name.startswith(prefix) and entry.name != keep:
             shutil.rmtree(entry, ignore_errors=True)

@@ -65,10 +65,10 @@ def _require_customer(result: Forecast, account_id: str) -> None:
         raise BadRequest(f"Account {account_id!r} has no ARR on {day}, as known then; only customers are forecast.")
 
 
-def _published(forecasts: Path, as_of: date, wanted: str) -> Forecast | None:
+def _published(forecasts: Path, as_of: date, wanted_run: str) -> Forecast | None:
     """The published forecast of a date, if it is of that run."""
     published = read_published(forecasts, as_of)
-    return published if published is not None and published.run_id == wanted else None
+    return published if published is not None and published.run_id == wanted_run else None
 
 
 def _require_known(tables: Tables, account_id: str, as_of: date, params: Params) -> None:

@@ -78,11 +78,11 @@ def due_by_month(
     """
     first = as_of.replace(day=1)
     end = add_months(as_of, months)
-    found = available_to_renew(tables, start=as_of, end=end, as_of=as_of, rules=rules, budget=budget)
-    row = pd.Index(customers["account_id"]).get_indexer(found["account_id"])
-    month = (found["month"].dt.year * 12 + found["month"].dt.month - (first.year * 12 + first.month)).to_numpy(
+    lines_due = available_to_renew(tables, start=as_of, end=end, as_of=as_of, rules=rules, budget=budget)
+    row = pd.Index(customers["account_id"]).get_indexer(lines_due["account_id"])
+    month = (lines_due["month"].dt.year * 12 + lines_due["month"].dt.month - (first.year * 12 + first.month)).to_numpy(
         dtype=int
     )
     due = np.zeros((len(customers), months + (end.day > 1)))
-    due[row[row >= 0], month[row >= 0]] = found["available_to_renew"][row >= 0]
+    due[row[row >= 0], month[row >= 0]] = lines_due["available_to_renew"][row >= 0]
     return np.asarray(np.minimum(due, customers["arr"].to_numpy(dtype=float)[:, None]))

@@ -88,12 +88,12 @@ class Archive:
     books: pd.DataFrame | None
 
 
-def parts_of(tables: Tables, champion: Champion, made: Forecast, *, params: Params) -> Parts:
+def parts_of(tables: Tables, champion: Champion, forecast: Forecast, *, params: Params) -> Parts:
     """Gather what a forecast was made of."""
-    snapshots = stored(tables, [made.as_of], params=params)
+    snapshots = stored(tables, [forecast.as_of], params=params)
     customers = snapshots.frame[snapshots.frame["arr"] > 0].reset_index(drop=True)
     cuts, _ = usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, *ROLES))))
-    in_force = labels_in_force(tables, made.as_of, cuts, params.budget)
+    in_force = labels_in_force(tables, forecast.as_of, cuts, params.budget)
     labels = pd.DataFrame({**group_labels(in_force, customers["account_id"])}, index=customers["account_id"])
     prediction = champion.model.predict(customers)
     months = champion.model.horizon_months
@@ -103,13 +103,13 @@ def parts_of(tables: Tables, champion: Champion, made: Forecast, *, params: Para
         snapshot=customers,
         attributes=snapshots.attributes,
         labels=labels,
-        lines=contract_lines(tables, as_of=made.as_of, budget=params.budget),
-        rates=rates_in_force(tables, as_of=made.as_of, budget=params.budget),
+        lines=contract_lines(tables, as_of=forecast.as_of, budget=params.budget),
+        rates=rates_in_force(tables, as_of=forecast.as_of, budget=params.budget),
         books=book_rows(
             prediction,
-            made.account_forecast,
+            forecast.account_forecast,
             roles,
-            horizons=horizons_kept(made.as_of, months),
+            horizons=horizons_kept(forecast.as_of, months),
             settings=PathSettings(params.forecast.draws, params.seed, params.model.min_change),
             threads=params.threads,
         )
@@ -123,7 +123,7 @@ def parts_of(tables: Tables, champion: Champion, made: Forecast, *, params: Para
 
 
 def write_archive(
-    files: RecordFiles, parts: Parts, subjects: Subjects, champion: Champion, made: Forecast, params: Params
+    files: RecordFiles, parts: Parts, subjects: Subjects, champion: Champion, forecast: Forecast, params: Params
 ) -> str:
     """Keep an archive; gives the digest of its manifest."""
     tables = {
@@ -135,11 +135,11 @@ def write_archive(
     if parts.books is not None:
         tables["books"] = _books(parts.books, subjects)
     digests = {name: files.add_table(table) for name, table in tables.items()}
-    rules = Rules(made.as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
+    rules = Rules(forecast.as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
     return files.add_manifest(
         {
             "format": FORMAT,
-            "as_of": made.as_of.isoformat(),
+            "as_of": forecast.as_of.isoformat(),
             "rules": {**params.rules, "definition": rules.portfolio()},
             "model": {"version": champion.version, "digest": champion.digest},
             "market_level": {"unit": "millionths of log-odds, by month ahead", **parts.market},

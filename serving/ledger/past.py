@@ -79,19 +79,19 @@ def _scores(record: Record, run: Any, accounts: dict[bytes, str]) -> pd.DataFram
 
 def _figures(connection: sa.Connection, but: str, metrics: tuple[str, ...]) -> pd.DataFrame:
     subject = sa.and_(FIGURE.c.is_subject == 1, SUBJECT.c.subject_id == FIGURE.c.value)
-    shown = sa.case((FIGURE.c.is_subject == 1, SUBJECT.c.name), else_=FIGURE.c.value).label("value")
+    cut_value = sa.case((FIGURE.c.is_subject == 1, SUBJECT.c.name), else_=FIGURE.c.value).label("value")
     described = [RUN.c[name] for name in FIGURES[:4]]
     numbers = [FIGURE.c[name] for name in FIGURES[6:]]
     query = (
-        sa.select(RUN.c.number, *described, FIGURE.c.cut, shown, *numbers, FIGURE.c.unit)
+        sa.select(RUN.c.number, *described, FIGURE.c.cut, cut_value, *numbers, FIGURE.c.unit)
         .join(RUN, RUN.c.number == FIGURE.c.run_number)
         .outerjoin(SUBJECT, subject)
         .where(RUN.c.run_id != but)
     )
     if metrics:
         query = query.where(FIGURE.c.metric.in_(metrics))
-    found = connection.execute(query).all()
-    rows = pd.DataFrame(found, columns=["number", *FIGURES, "unit"], dtype=object).dropna(subset="value")
+    recorded = connection.execute(query).all()
+    rows = pd.DataFrame(recorded, columns=["number", *FIGURES, "unit"], dtype=object).dropna(subset="value")
     order = ["number", "cut", "value", "horizon_months", "metric"]
     rows = rows.sort_values(order, ignore_index=True).drop(columns="number")
     per_unit = rows.pop("unit").map(whole_numbers.PER_UNIT).to_numpy(dtype=float)

@@ -57,7 +57,7 @@ def recorded_runs(record: Record) -> frozenset[str]:
 
 
 def record_forecast(
-    record: Record, tables: Tables, champion: Champion, made: Forecast, *, params: Params, code_version: str
+    record: Record, tables: Tables, champion: Champion, forecast: Forecast, *, params: Params, code_version: str
 ) -> None:
     """Put a forecast on record, and what an official one was made of; one that is there already stays as it is.
 
@@ -75,24 +75,26 @@ def record_forecast(
         Of the code that made it.
     """
     with record.reading() as connection:
-        if _knows(connection, made.run_id):
+        if _knows(connection, forecast.run_id):
             return
-        official = _kind(connection, made.as_of.isoformat()) == OFFICIAL
-    parts = parts_of(tables, champion, made, params=params) if official else None
-    subjects = subjects_of(record, _names(made.account_forecast, made.nrr_forecast) | (parts.names() if parts else {}))
-    longest = int(made.account_forecast["horizon_months"].max())
-    kept = made.account_forecast["horizon_months"].isin(horizons_kept(made.as_of, longest))
-    row = _run(made, longest) | {
+        official = _kind(connection, forecast.as_of.isoformat()) == OFFICIAL
+    parts = parts_of(tables, champion, forecast, params=params) if official else None
+    subjects = subjects_of(
+        record, _names(forecast.account_forecast, forecast.nrr_forecast) | (parts.names() if parts else {})
+    )
+    longest = int(forecast.account_forecast["horizon_months"].max())
+    horizon_kept = forecast.account_forecast["horizon_months"].isin(horizons_kept(forecast.as_of, longest))
+    row = _run(forecast, longest) | {
         "model_digest": champion.digest,
         "data_digest": tables.digest,
         "data_until": tables.data_until.isoformat(),
         "trained_as_of": champion.trained_as_of.isoformat(),
         "code_version": code_version,
         "settings": canonical_json(params.model_dump(mode="json", include=set(SETTINGS))),
-        "account_rows": record.files.add_table(account_rows(made.account_forecast[kept], subjects)),
-        "archive": write_archive(record.files, parts, subjects, champion, made, params) if parts else None,
+        "account_rows": record.files.add_table(account_rows(forecast.account_forecast[horizon_kept], subjects)),
+        "archive": write_archive(record.files, parts, subjects, champion, forecast, params) if parts else None,
     }
-    _insert(record, [(row, _figures(made.nrr_forecast, subjects))])
+    _insert(record, [(row, _figures(forecast.nrr_forecast, subjects))])
     record.files.clear_leftovers()
 
 
@@ -141,16 +143,16 @@ def _kind(connection: sa.Connection, as_of: str) -> str:
     return REVISION if connection.execute(there).first() else OFFICIAL
 
 
-def _run(made: Forecast, longest: int) -> _Row:
+def _run(forecast: Forecast, longest: int) -> _Row:
     return {
-        "run_id": made.run_id,
-        "as_of": made.as_of.isoformat(),
-        "made_at": made.made_at.isoformat(),
-        "model_version": made.model_version,
-        "currency": made.currency,
-        "definition": made.definition,
+        "run_id": forecast.run_id,
+        "as_of": forecast.as_of.isoformat(),
+        "made_at": forecast.made_at.isoformat(),
+        "model_version": forecast.model_version,
+        "currency": forecast.currency,
+        "definition": forecast.definition,
         "horizon_months": longest,
-        "accounts": int(made.account_forecast["account_id"].nunique()),
+        "accounts": int(forecast.account_forecast["account_id"].nunique()),
     }
 
 

@@ -65,24 +65,26 @@ def is_personal(column: str) -> bool:
 
 def subjects_of(record: Record, names: Mapping[str, Iterable[Any]]) -> Subjects:
     """Subjects of the names in some columns; those that are new get an id, which stays."""
-    wanted = {(kind_of(column), str(name)) for column, values in names.items() for name in values if pd.notna(name)}
-    kinds = sorted({kind for kind, _ in wanted})
+    names_needed = {
+        (kind_of(column), str(name)) for column, values in names.items() for name in values if pd.notna(name)
+    }
+    kinds = sorted({kind for kind, _ in names_needed})
     with record.reading() as connection:
-        known = _known(connection, kinds)
-    if not wanted <= known.keys():
+        subjects = _known(connection, kinds)
+    if not names_needed <= subjects.keys():
         with record.writing() as connection:
-            known = _known(connection, kinds)
-            fresh = [_fresh(*who) for who in sorted(wanted - known.keys())]
+            subjects = _known(connection, kinds)
+            fresh = [_fresh(*who) for who in sorted(names_needed - subjects.keys())]
             if fresh:
                 connection.execute(sa.insert(SUBJECT), fresh)
-            known |= {(row["kind"], row["name"]): Subject(row["subject_id"], row["salt"]) for row in fresh}
-    return Subjects({who: known[who] for who in wanted})
+            subjects |= {(row["kind"], row["name"]): Subject(row["subject_id"], row["salt"]) for row in fresh}
+    return Subjects({who: subjects[who] for who in names_needed})
 
 
 def names_of(record: Record, kind: str) -> dict[bytes, str]:
     """The names of all subjects of a kind by id; those erased have none."""
     with record.reading() as connection:
-        return {bytes.fromhex(found.subject_id): name for (_, name), found in _known(connection, [kind]).items()}
+        return {bytes.fromhex(subject.subject_id): name for (_, name), subject in _known(connection, [kind]).items()}
 
 
 def _known(connection: sa.Connection, kinds: list[str]) -> dict[tuple[str, str], Subject]:

@@ -29,7 +29,7 @@ def problem(scope: Mapping[str, Any], refused: Refused) -> Response:
     caller = visit.caller if visit else None
     headers = {name: value for name, value in refused.headers.items() if name.lower() != "content-length"}
     if refused.status == 401:
-        said = "" if path in ("/", "/sign-in") else refused.message
-        return page("sign_in.html", None, status=401, headers=headers, title="Sign in", said=said)
+        message = "" if path in ("/", "/sign-in") else refused.message
+        return page("sign_in.html", None, status=401, headers=headers, title="Sign in", said=message)
     title = TITLES.get(refused.status, "Something went wrong")
     return page("problem.html", caller, status=refused.status, headers=headers, title=title, said=refused.message)

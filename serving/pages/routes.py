@@ -42,12 +42,12 @@ def portfolio(request: Request, horizon: str = "") -> Response:
 def accounts(request: Request) -> Response:
     """A book of accounts."""
     published, caller = _published(request), _caller(request)
-    asked = dict(request.query_params)
+    parameters = dict(request.query_params)
     try:
-        query = AccountQuery.model_validate(views.account_query(asked, published.about["as_of"]))
+        query = AccountQuery.model_validate(views.account_query(parameters, published.about["as_of"]))
     except ValidationError as error:
         raise invalid(error) from None
-    content = views.accounts(published, caller, query, asked)
+    content = views.accounts(published, caller, query, parameters)
     _seen(request, [row["account_id"] for row in content["rows"]])
     return page("accounts.html", caller, here="accounts", **content)
 

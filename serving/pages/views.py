@@ -120,10 +120,10 @@ def _below(amount: float) -> float:
     return float((0.8 * amount) // size * size)
 
 
-def accounts(published: Published, caller: Caller, query: AccountQuery, asked: Mapping[str, str]) -> Row:
+def accounts(published: Published, caller: Caller, query: AccountQuery, parameters: Mapping[str, str]) -> Row:
     """A page of a book."""
-    wanted = account_filter(published, query, caller)
-    totals, rows = published.totals(wanted), published.rows(wanted)
+    filters = account_filter(published, query, caller)
+    totals, rows = published.totals(filters), published.rows(filters)
     total = totals["accounts"]
     pages = max(1, -(-total // query.limit))
     return {
@@ -133,28 +133,28 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, asked: M
         "total": total,
         "totals": totals,
         "query": query,
-        "horizon": wanted.horizon_months,
+        "horizon": filters.horizon_months,
         "horizons": horizons(published),
         "segments": published.labels("segment", caller.csm),
         "regions": published.labels("region", caller.csm),
         "csms": [] if caller.csm is not None else published.labels("csm", None),
         "windows": WINDOWS,
-        "asked": asked,
+        "asked": parameters,
         "page_number": query.offset // query.limit + 1,
         "pages": pages,
         "columns": BOOK,
-        "heads": [_heading(column, query, asked) for column in BOOK],
-        "previous": _link(asked, page=query.offset // query.limit) if query.offset else None,
-        "next": _link(asked, page=query.offset // query.limit + 2) if query.offset + query.limit < total else None,
+        "heads": [_heading(column, query, parameters) for column in BOOK],
+        "previous": _link(parameters, page=query.offset // query.limit) if query.offset else None,
+        "next": _link(parameters, page=query.offset // query.limit + 2) if query.offset + query.limit < total else None,
         "files": {kind: f"/api/accounts.{kind}?{_file_query(query)}" for kind in ("csv", "xlsx")},
         "most": max((row["arr_at_risk"] for row in rows), default=0.0),
         "definition": published.about["account_definition"],
     }
 
 
-def account_query(asked: Mapping[str, str], as_of: str) -> dict[str, Any]:
+def account_query(parameters: Mapping[str, str], as_of: str) -> dict[str, Any]:
     """The form's fields as a query; empty ones ask for nothing."""
-    given = {name: value for name, value in asked.items() if value != ""}
+    given = {name: value for name, value in parameters.items() if value != ""}
     window, page = given.pop("window", ""), given.pop("page", "1")
     if window in WINDOWS and window:
         day = date.fromisoformat(as_of)
@@ -167,20 +167,20 @@ def account_query(asked: Mapping[str, str], as_of: str) -> dict[str, Any]:
     return {**given, "limit": PER_PAGE, "offset": (max(1, number) - 1) * PER_PAGE}
 
 
-def _heading(column: OutColumn, query: AccountQuery, asked: Mapping[str, str]) -> Row:
+def _heading(column: OutColumn, query: AccountQuery, parameters: Mapping[str, str]) -> Row:
     """A column with its link that sorts: by it or, if that is so already, the other way round; empty if none does."""
     name = column.name
     current = query.sort == name
     natural = "asc" if name in _ASCENDING else "desc"
     way = ("asc" if query.order == "desc" else "desc") if current else natural
-    link = _link(asked, sort=name, order=way, page=1) if column.sortable else ""
+    link = _link(parameters, sort=name, order=way, page=1) if column.sortable else ""
     order = {"asc": "ascending", "desc": "descending"}[query.order] if current else "none"
     return {"column": column, "link": link, "order": order}
 
 
-def _link(asked: Mapping[str, str], **changed: Any) -> str:
+def _link(parameters: Mapping[str, str], **changed: Any) -> str:
     """This page with some of its fields changed."""
-    fields = {name: value for name, value in {**asked, **changed}.items() if value not in ("", None)}
+    fields = {name: value for name, value in {**parameters, **changed}.items() if value not in ("", None)}
     return "/accounts?" + urlencode(fields)
 
 

@@ -36,7 +36,7 @@ class _Unreadable(Exception):
 def put_on_record(
     tables: Tables,
     champion: Champion,
-    made: Forecast,
+    forecast: Forecast,
     *,
     params: Params,
     code_version: str,
@@ -65,9 +65,9 @@ def put_on_record(
     """
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
-        notes = take_over_publications(record, store.folder_of(params.data_dir), but=made.run_id)
-        record_forecast(record, tables, champion, made, params=params, code_version=code_version)
-        past = read_past(record, but=made.run_id, metrics=FORECAST_METRICS)
+        notes = take_over_publications(record, store.folder_of(params.data_dir), but=forecast.run_id)
+        record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
+        past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
     return replace(past, notes=(*notes, *past.notes))
 
 
@@ -87,10 +87,10 @@ def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[s
         except _Unreadable as error:
             if _run_of(file) in recorded:
                 continue
-            kept = _keep(file, record.files.folder / NOT_TAKEN_OVER)
+            copy = _keep(file, record.files.folder / NOT_TAKEN_OVER)
             notes.append(
                 f"What the earlier publication {file.name} said could not be taken over into the record: {error}. "
-                f"The file is kept in {kept.parent}."
+                f"The file is kept in {copy.parent}."
             )
     return tuple(notes)
 
@@ -150,10 +150,10 @@ def _runs(figures: pd.DataFrame, scores: pd.DataFrame, source: str, without: set
 def _keep(file: Path, folder: Path) -> Path:
     """Another name for a file, so that it stays when publications are cleared away."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / file.name
-    if not kept.exists():
+    copy = folder / file.name
+    if not copy.exists():
         try:
-            os.link(file, kept)
+            os.link(file, copy)
         except OSError:  # another file system, or one without links
-            shutil.copy2(file, kept)
-    return kept
+            shutil.copy2(file, copy)
+    return copy

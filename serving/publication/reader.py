@@ -133,26 +133,26 @@ class Published:
                     ORDER BY h.account_id, h.as_of, h.kind, h.model_version LIMIT ? OFFSET ?"""
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
-    def accounts(self, wanted: AccountFilter) -> tuple[int, list[Row]]:
+    def accounts(self, conditions: AccountFilter) -> tuple[int, list[Row]]:
         """A page of accounts, and how many there are in all."""
-        where, values = _conditions(wanted)
+        where, values = _conditions(conditions)
         count = self._count(f"{_JOINED} WHERE {' AND '.join(where)}", values)
-        return count, self.rows(wanted)
+        return count, self.rows(conditions)
 
-    def rows(self, wanted: AccountFilter) -> list[Row]:
+    def rows(self, conditions: AccountFilter) -> list[Row]:
         """A page of accounts.
 
         Ties are in the order of the account ids; what is not known comes last.
         """
-        where, values = _conditions(wanted)
-        key, way = _SORTS[wanted.sort], "DESC" if wanted.descending else "ASC"
+        where, values = _conditions(conditions)
+        key, way = _SORTS[conditions.sort], "DESC" if conditions.descending else "ASC"
         query = f"""SELECT {_LIST} {_JOINED} WHERE {" AND ".join(where)}
                     ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"""
-        return self._rows(query, [*values, _limit(wanted.limit), wanted.offset])
+        return self._rows(query, [*values, _limit(conditions.limit), conditions.offset])
 
-    def totals(self, wanted: AccountFilter) -> Row:
+    def totals(self, conditions: AccountFilter) -> Row:
         """Of all accounts that a filter lets through: number, ARR, ARR at risk."""
-        where, values = _conditions(wanted)
+        where, values = _conditions(conditions)
         query = f"""SELECT COUNT(*) AS accounts, TOTAL(a.arr) AS arr, TOTAL(h.arr_at_risk) AS arr_at_risk
                     FROM horizon h JOIN account a USING (number) WHERE {" AND ".join(where)}"""
         return self._rows(query, values)[0]
@@ -165,24 +165,24 @@ class Published:
             self._labels[cut, csm] = [row["value"] for row in rows]
         return self._labels[cut, csm]
 
-    def nrr(self, **wanted: Any) -> list[Row]:
+    def nrr(self, **conditions: Any) -> list[Row]:
         """Rows of the NRR forecast: any of `cut, value, horizon_months, metric`; None asks for all."""
-        where, values = _equal(wanted)
+        where, values = _equal(conditions)
         return self._rows(f"SELECT * FROM nrr {where} ORDER BY cut, value, horizon_months, metric", values)
 
-    def renewals(self, **wanted: Any) -> list[Row]:
+    def renewals(self, **conditions: Any) -> list[Row]:
         """Rows of the renewal forecast: any of `cut, value`; None asks for all."""
-        where, values = _equal(wanted)
+        where, values = _equal(conditions)
         return self._rows(f"SELECT * FROM renewal {where} ORDER BY cut, value, month", values)
 
-    def ratios(self, horizon_months: int, **wanted: Any) -> list[Row]:
+    def ratios(self, horizon_months: int, **conditions: Any) -> list[Row]:
         """A row a value of a cut, most ARR first: any of `cut, value`; None asks for all.
 
         Each holds `accounts`, `starting_arr`, the mean of each metric, the interval of NRR, and as `flag` the red
         flag of a wide gap between the ratios, empty where there is none.
         """
         by_value: dict[tuple[str, str], Row] = {}
-        for row in self.nrr(horizon_months=horizon_months, **wanted):
+        for row in self.nrr(horizon_months=horizon_months, **conditions):
             cohort = {name: row[name] for name in ("cut", "value", "accounts", "starting_arr")}
             ratios = by_value.setdefault((row["cut"], row["value"]), cohort)
             ratios[row["metric"]] = row["mean"]
@@ -191,17 +191,17 @@ class Published:
         wide = sorted(by_value.values(), key=lambda row: (-row["starting_arr"], row["value"]))
         return [{**row, "flag": _flag(row)} for row in wide]
 
-    def said(self, **wanted: Any) -> list[Row]:
+    def said(self, **conditions: Any) -> list[Row]:
         """What this and earlier publications forecast: any of `cut, value, metric, horizon_months`."""
-        where, values = _equal(wanted)
+        where, values = _equal(conditions)
         return self._rows(f"SELECT * FROM published {where} ORDER BY cut, value, metric, horizon_months, as_of", values)
 
     def bridge(self, csm: str | None, cut: str | None = None, value: str | None = None) -> list[Row]:
         """Movements summed up: `movement, accounts, amount`; the first and last row are the ARR at both ends."""
-        asked = (csm, cut, value)
-        if asked not in self._bridges and len(self._bridges) < MOST_BRIDGES:
-            self._bridges[asked] = self._bridge(*asked)
-        return self._bridges.get(asked) or self._bridge(*asked)
+        key = (csm, cut, value)
+        if key not in self._bridges and len(self._bridges) < MOST_BRIDGES:
+            self._bridges[key] = self._bridge(*key)
+        return self._bridges.get(key) or self._bridge(*key)
 
     def _bridge(self, csm: str | None, cut: str | None, value: str | None) -> list[Row]:
         where, values = [], []
@@ -274,25 +274,25 @@ def _of(table: OutTable, but: str = "") -> list[str]:
     return [column.name for column in table.at(Place.API) if column.name != but]
 
 
-def _conditions(wanted: AccountFilter) -> tuple[list[str], list[Any]]:
+def _conditions(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
     where: list[str] = ["h.horizon_months = ?"]
-    values: list[Any] = [wanted.horizon_months]
+    values: list[Any] = [chosen.horizon_months]
     simple = {
-        "a.csm = ?": wanted.csm,
-        "a.renews_on >= ?": wanted.renews_from,
-        "a.renews_on < ?": wanted.renews_before,
-        "h.arr_at_risk >= ?": wanted.least_at_risk,
+        "a.csm = ?": chosen.csm,
+        "a.renews_on >= ?": chosen.renews_from,
+        "a.renews_on < ?": chosen.renews_before,
+        "h.arr_at_risk >= ?": chosen.least_at_risk,
     }
     for condition, value in simple.items():
         if value is not None:
             where, values = [*where, condition], [*values, value]
-    for cut, label in wanted.cuts.items():
+    for cut, label in chosen.cuts.items():
         if cut in CUTS:
             where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]
         else:
             where, values = [*where, "json_extract(a.labels, ?) = ?"], [*values, _path(cut), label]
-    if wanted.search:
-        pattern = "%" + "".join("\\" + c if c in "%_\\" else c for c in wanted.search) + "%"
+    if chosen.search:
+        pattern = "%" + "".join("\\" + c if c in "%_\\" else c for c in chosen.search) + "%"
         where = [*where, "(a.name LIKE ? ESCAPE '\\' OR a.account_id LIKE ? ESCAPE '\\')"]
         values = [*values, pattern, pattern]
     return where, values
@@ -303,11 +303,11 @@ def _flag(ratios: Row) -> str:
     return red_flag(Retention(**{name: ratios[name] for name in names}, definition="")) or ""
 
 
-def _equal(wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:
+def _equal(conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """WHERE of the columns that are asked for; their names are this module's own."""
-    asked = {name: value for name, value in wanted.items() if value is not None}
-    where = " AND ".join(f"{name} = ?" for name in asked)
-    return f"WHERE {where}" if where else "", list(asked.values())
+    given = {name: value for name, value in conditions.items() if value is not None}
+    where = " AND ".join(f"{name} = ?" for name in given)
+    return f"WHERE {where}" if where else "", list(given.values())
 
 
 def _path(cut: str) -> str:

@@ -113,8 +113,8 @@ def accounts(request: Request, query: Annotated[queries.AccountQuery, Query()]) 
 def download_accounts(kind: FileKind, request: Request, query: Annotated[queries.AccountQuery, Query()]) -> Response:
     """The accounts that a filter lets through, all pages, as a file."""
     published = _published(request)
-    wanted = queries.account_filter(published, query, caller_of(request.scope))
-    return _file(request, "accounts", kind, lambda: published.rows(replace(wanted, limit=None, offset=0)))
+    filters = queries.account_filter(published, query, caller_of(request.scope))
+    return _file(request, "accounts", kind, lambda: published.rows(replace(filters, limit=None, offset=0)))
 
 
 @router.get("/api/accounts/{account_id:path}", response_model=schemas.AccountDetail, tags=["accounts"])

@@ -196,19 +196,19 @@ def _valid(path: str, body: bytes, headers: Headers, visit: Visit, desk: Desk) -
     if headers.get("content-type", "application/json").split(";")[0].strip().lower() != "application/json":
         raise Refused(415, "Send JSON, with Content-Type: application/json.")
     try:
-        found = schema.model_validate_json(body)
+        body_model = schema.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
-    if isinstance(found, ScoreRequest):
-        visit.accounts = list(found.account_ids)
-    elif isinstance(found, LiveRequest):
-        visit.accounts = [account.account_id for account in found.accounts]
+    if isinstance(body_model, ScoreRequest):
+        visit.accounts = list(body_model.account_ids)
+    elif isinstance(body_model, LiveRequest):
+        visit.accounts = [account.account_id for account in body_model.accounts]
     most = desk.params.serving.max_accounts
     if len(visit.accounts) > most:
         raise Refused(
             422, f"A request may ask for {most:,} accounts (serving.max_accounts), got {len(visit.accounts):,}."
         )
-    return found
+    return body_model
 
 
 async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -280,9 +280,9 @@ def _marked(send: Send, visit: Visit, scope: Scope) -> Send:
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":
             visit.status = message["status"]
-            kept = [pair for pair in message["headers"] if pair[0] != b"server"]
+            headers = [pair for pair in message["headers"] if pair[0] != b"server"]
             stored = [] if scope["path"].startswith("/static/") else [(b"cache-control", b"no-store")]
-            message = {**message, "headers": [*kept, *_SECURITY, *stored]}
+            message = {**message, "headers": [*headers, *_SECURITY, *stored]}
         await send(message)
 
     return marked

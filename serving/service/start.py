@@ -49,8 +49,8 @@ class Start:
 
     def environment(self, home: Path) -> dict[str, str]:
         """What the workers are told; the file with the address is to be in `home`, see `make_home`."""
-        told = {SETTINGS: self.params.model_dump_json(), ADDRESS: str(home / ADDRESS_FILE)}
-        return {"BENTOML_HOME": str(home), **os.environ, **told}
+        settings = {SETTINGS: self.params.model_dump_json(), ADDRESS: str(home / ADDRESS_FILE)}
+        return {"BENTOML_HOME": str(home), **os.environ, **settings}
 
 
 def prepare(params: Params, chosen: Mapping[str, Any]) -> Start:
@@ -70,8 +70,8 @@ def prepare(params: Params, chosen: Mapping[str, Any]) -> Start:
     _require_tokens(params, host, serving.access == "required")
     serving = serving.model_copy(update={"port": _free_port(host, serving.port)})
     resolved = params.model_copy(update={"serving": serving, "data_dir": params.data_dir.resolve()})
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{serving.port}"
+    address = f"[{host}]" if ":" in host else host
+    url = f"http://{address}:{serving.port}"
     return Start(resolved, url, _access(params, host), _publication(params))
 
 

@@ -26,8 +26,8 @@ _CANNOT_WRITE = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
 
 def relative(location: str) -> str:
     """A location below the data folder, relative to it, wherever it was when that was written; others as they are."""
-    ours = _OURS.fullmatch(location)
-    return ours.group(1) if ours else location
+    below = _OURS.fullmatch(location)
+    return below.group(1) if below else location
 
 
 def resolve(location: str, data_dir: Path) -> str:

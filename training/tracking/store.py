@@ -73,9 +73,9 @@ class Store:
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, which is made where there is none."""
-        known = self.client.get_experiment_by_name(name)
-        if known is not None:
-            return str(known.experiment_id)
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         if self.data_dir is None:
             return str(self.client.create_experiment(name))
         place = (self.data_dir / ARTIFACTS).resolve().as_uri()

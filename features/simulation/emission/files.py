@@ -49,8 +49,10 @@ def write_tables(folder: Path, tables: Mapping[str, Iterable[pd.DataFrame]]) -> 
 def _check_replaceable(folder: Path) -> None:
     if not folder.exists():
         return
-    ours = {f"{name}.parquet" for name in contract.TABLES}
-    strange = ["(it is a file)"] if folder.is_file() else sorted({entry.name for entry in folder.iterdir()} - ours)
+    table_files = {f"{name}.parquet" for name in contract.TABLES}
+    strange = (
+        ["(it is a file)"] if folder.is_file() else sorted({entry.name for entry in folder.iterdir()} - table_files)
+    )
     if strange:
         raise FileExistsError(
             f"{folder} holds something else than a simulated company ({', '.join(strange[:5])}), "
