@@ -205,7 +205,7 @@ def _settings(number: str, files: Artifacts) -> Mapping[str, Any]:
         settings = json.loads(files.read(SETTINGS))
     except ValueError:
         settings = None
-    if not isinstance(settings, dict):
+    if not isinstance(settings, dict) or not isinstance(settings.get("model"), dict):
         raise UnreadableChampion(number, f"the file {SETTINGS} of its run is damaged")
     return settings
 

@@ -195,7 +195,10 @@ def test_what_the_service_tells_of_it_holds_nothing_from_its_files(params: Param
     assert refused.value.told.startswith(f"The champion, version {version}, cannot be read. Restore its files")
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "is missing"), ("{", "is damaged"), ("[1]", "is damaged")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "is missing"), ("{", "is damaged"), ("[1]", "is damaged"), ("{}", "is damaged")],
+)
 def test_a_model_does_not_win_because_the_settings_of_the_champion_are_gone(
     params: Params, bundle: dict[str, str], content: str | None, message: str
 ) -> None:
