@@ -101,7 +101,8 @@ def _today(connection: duckdb.DuckDBPyConnection, tables: Tables, columns: list[
     order = [f"{name} DESC NULLS LAST" for name in ("valid_from", "recorded_at") if tables.has("accounts", name)]
     selected = ", ".join(f"a.{named(name)}" for name in columns)
     return connection.execute(f"""
-        SELECT f.gone, f.account_id AS account, {selected} FROM fates f JOIN raw.accounts a ON a.account_id = f.account_id
+        SELECT f.gone, f.account_id AS account, {selected}
+        FROM fates f JOIN raw.accounts a ON a.account_id = f.account_id
         QUALIFY row_number() OVER (PARTITION BY f.account_id ORDER BY {", ".join([*order, "1"])}) = 1
         ORDER BY f.account_id""").df()
 
