@@ -19,8 +19,8 @@ from features.asof.knowledge import finish
 from features.families.catalogue import FEATURES, select
 from features.revenue import add_months
 from features.snapshots.dates import month_starts
-from features.snapshots.live import LiveSnapshots
-from features.snapshots.store import make
+from features.snapshots.on_demand import LiveSnapshots
+from features.snapshots.snapshot_files import make
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table
 from params import Budget, Params

@@ -17,7 +17,7 @@ from benchmarks.measure import seconds_of
 from features.inputs.load import load_tables
 from features.snapshots.building import Snapshots, build
 from features.snapshots.dates import month_starts
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from params import Budget, Params
 

@@ -197,9 +197,9 @@ def pages(data: Path, folder: Path) -> str:
 
 def enlarge(data: Path, folder: Path) -> Path:
     """A data folder whose publication holds the accounts many times over, under ids of their own."""
-    from serving.publication import store
+    from serving.publication import publication_file
 
-    here = store.folder_of(folder)
+    here = publication_file.folder_of(folder)
     here.mkdir(parents=True)
     shutil.copy(data / "mlflow.db", folder / "mlflow.db")
     shutil.copytree(data / "mlflow-artifacts", folder / "mlflow-artifacts")
@@ -215,16 +215,16 @@ def enlarge(data: Path, folder: Path) -> Path:
                 first = f"number < {count}" if "number" in names else "account_id NOT LIKE '%-%-%'"
                 db.execute(f"INSERT INTO {table} SELECT {shown} FROM {table} WHERE {first}")
     db.close()
-    file = here / f"large.{store.digest_of(fresh)}{store.SUFFIX}"
+    file = here / f"large.{publication_file.digest_of(fresh)}{publication_file.SUFFIX}"
     fresh.rename(file)
-    (here / store.CURRENT).write_text(file.name + "\n")
+    (here / publication_file.CURRENT).write_text(file.name + "\n")
     return folder
 
 
 def current(data: Path) -> Path:
-    from serving.publication import store
+    from serving.publication import publication_file
 
-    return store.newest(store.folder_of(data))
+    return publication_file.newest(publication_file.folder_of(data))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import params as settings
 from features.inputs.load import load_tables
 from features.simulation.truth import Truth, replay
 from features.snapshots.dates import month_starts
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from models.hazards.calibration import fit_calibrator
 from models.outcomes.outcome import OutcomeModel
 from models.paths.rollup import RollUp, roll_up

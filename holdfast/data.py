@@ -82,7 +82,7 @@ def snapshots(
 ) -> None:
     """Make the snapshots that training reads: every account at every month start."""
     from features.snapshots.dates import month_starts
-    from features.snapshots.store import make
+    from features.snapshots.snapshot_files import make
 
     _require_dialect(dialect)
     with only_writer(run.params.data_dir):

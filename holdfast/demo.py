@@ -66,7 +66,7 @@ class _Steps:
 def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     """Snapshots, training and a small backtest."""
     from features.snapshots.dates import month_starts
-    from features.snapshots.store import stored
+    from features.snapshots.snapshot_files import stored
     from training.backtest.rolling import backtest
     from training.fit import train
 

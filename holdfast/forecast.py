@@ -106,7 +106,7 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and publish the store that the service answers from."""
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
-    from serving.publication import gather, store
+    from serving.publication import gather, publication_file
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.model_card import model_card
@@ -121,7 +121,7 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     folder = export.publish(result, params.data_dir / "forecasts")
     card = model_card(params, champion)
     publication = gather.gather(loaded.tables, champion, result, card=card, past=past, **shared)
-    file = store.write(publication, store.folder_of(params.data_dir))
+    file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
     described = {**result.describe(), "notes": [*result.notes, *past.notes]}
     return {**described, **counts, "folder": str(folder), "file": str(file)}

@@ -23,7 +23,7 @@ LONGEST = (
     "test_killed.py",
     "models/outcomes/test_shared_luck.py",
     "test_notebooks.py",
-    "features/snapshots/test_store.py",
+    "features/snapshots/test_snapshot_files.py",
 )
 
 

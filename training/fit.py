@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from features.snapshots.dates import month_starts
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.outcome import OutcomeModel

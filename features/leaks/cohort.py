@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.families.feature import Feature
 from features.revenue import add_months, cohort_paths
 from features.snapshots.dates import month_starts
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress
 from params import Params

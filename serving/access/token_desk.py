@@ -10,7 +10,7 @@ from params import Params
 from serving.access.audit import Audit
 from serving.access.tokens import ROLES, Role, Token, Tokens
 from serving.forecast.refusals import BadRequest, NoPublication
-from serving.publication import store
+from serving.publication import publication_file
 from serving.publication.reader import open_newest
 
 ACTIONS = ("issue", "list", "revoke")
@@ -25,7 +25,7 @@ def work(params: Params, action: str, name: str, *, role: str, csm: str | None, 
     BadRequest
         No such action or role, or what it needs is missing.
     """
-    folder = store.folder_of(params.data_dir)
+    folder = publication_file.folder_of(params.data_dir)
     tokens, audit = Tokens(folder), Audit(folder)
     if action not in ACTIONS:
         near = difflib.get_close_matches(action, ACTIONS, n=1)

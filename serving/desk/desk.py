@@ -6,7 +6,7 @@ from serving.access.limits import RateLimit
 from serving.access.tokens import Tokens
 from serving.desk import metrics
 from serving.desk.following import Following
-from serving.publication import store
+from serving.publication import publication_file
 
 FAILED_PER_MINUTE = 30
 
@@ -15,7 +15,7 @@ class Desk:
     """Everything that requests share in a worker; made without touching any file."""
 
     def __init__(self, params: Params) -> None:
-        folder = store.folder_of(params.data_dir)
+        folder = publication_file.folder_of(params.data_dir)
         self.params = params
         self.following = Following(params, self._told)
         self.tokens = Tokens(folder)

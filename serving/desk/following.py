@@ -16,7 +16,7 @@ from models.reasons.background import background
 from params import Params
 from serving.forecast.live import Scorer, average_effects, evenly, scorer
 from serving.forecast.refusals import NoPublication
-from serving.publication import store
+from serving.publication import publication_file
 from serving.publication.reader import Published, open_newest, reference_of
 from serving.wire.answers import kind_and_place
 from training.tracking.champion import Champion, champion_version, load_champion
@@ -59,7 +59,7 @@ class Following:
         self.params = params
         self.state = State()
         self._told = told
-        self._folder: Path = store.folder_of(params.data_dir)
+        self._folder: Path = publication_file.folder_of(params.data_dir)
         self._seen_publication = ""
         self._seen_champion = ""
         self._trouble: dict[str, str] = {}
@@ -119,10 +119,10 @@ class Following:
             self.state = replace(self.state, no_model=why)
 
     def _look_for_publication(self) -> None:
-        name = store.current_name(self._folder)
+        name = publication_file.current_name(self._folder)
         if self.state.published is not None and name == self._seen_publication:
             return
-        if name and name != self._seen_publication and not store.is_whole(self._folder / name):
+        if name and name != self._seen_publication and not publication_file.is_whole(self._folder / name):
             self._told("refused")
             logger.error("The publication %s is damaged or half-written: it is refused", name)
         newest = open_newest(self._folder)

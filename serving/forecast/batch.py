@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from features.revenue import Retention, add_months, red_flag
 from features.revenue.cut_labels import group_labels, labels_in_force, usable_cuts
 from features.snapshots.dates import first_date
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome, Prediction

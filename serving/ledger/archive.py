@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from features.revenue.cut_labels import NO_LABEL, group_labels, labels_in_force, usable_cuts
 from features.revenue.timelines import contract_lines, rates_in_force
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.prediction import OUTCOMES
 from models.paths.simulate import PathSettings

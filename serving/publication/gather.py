@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.revenue import add_months, arr_by_account, movements
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.timelines import contract_events, monthly_activity
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome

@@ -19,7 +19,7 @@ from serving.ledger.past import Past, read_past
 from serving.ledger.record import Record, open_record
 from serving.ledger.record_tables import QUANTILES
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
-from serving.publication import store
+from serving.publication import publication_file
 from serving.publication.gather import PUBLISHED
 from training.tracking.champion import Champion
 
@@ -65,7 +65,7 @@ def put_on_record(
     """
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
-        notes = take_over_publications(record, store.folder_of(params.data_dir), but=forecast.run_id)
+        notes = take_over_publications(record, publication_file.folder_of(params.data_dir), but=forecast.run_id)
         record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
     return replace(past, notes=(*notes, *past.notes))
@@ -80,7 +80,7 @@ def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[s
         A note for each publication that cannot be read: it is kept in the record's folder.
     """
     notes = []
-    for file in store.youngest_first(folder):
+    for file in publication_file.youngest_first(folder):
         recorded = recorded_runs(record)
         try:
             take_over(record, _old_runs(file, without={*recorded, but}))
@@ -102,10 +102,10 @@ def _run_of(file: Path) -> str:
 
 def _old_runs(file: Path, *, without: set[str]) -> list[OldRun]:
     """The runs that a publication tells of: its own, and those it carried over."""
-    if not store.is_whole(file):
+    if not publication_file.is_whole(file):
         raise _Unreadable("it is damaged")
     try:
-        with closing(store.connect(file)) as connection:
+        with closing(publication_file.connect(file)) as connection:
             figures = _read(connection, "published", [*_RUN, *_FIGURE], list(QUANTILES))
             if figures["run_id"].isin(without).all():
                 return []

@@ -20,9 +20,9 @@ from models.paths.rollup import TOTAL
 from serving.forecast.column import OutTable, Place, names_of
 from serving.forecast.output_tables import ACCOUNT_ID, INTERVAL
 from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, HISTORY, LABELS, MOVEMENTS
-from serving.publication import store
+from serving.publication import publication_file
+from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 from serving.publication.gather import END, START
-from serving.publication.store_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 
 Row = dict[str, Any]
 _AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}" for name in HORIZON_COLUMNS}}
@@ -62,13 +62,13 @@ class Published:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._lookup, self._lists = store.connect(file), store.connect(file)
+        self._lookup, self._lists = publication_file.connect(file), publication_file.connect(file)
         self._close = weakref.finalize(self, _close_all, (self._lookup, self._lists))
-        self.about = store.read_about(self._lookup)
+        self.about = publication_file.read_about(self._lookup)
         self.horizon_months: int = self.about["horizon_months"]
-        frame, self.earlier = store.read_snapshots(self._lookup)
+        frame, self.earlier = publication_file.read_snapshots(self._lookup)
         self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])
-        self.reference = store.read_reference(self._lookup)
+        self.reference = publication_file.read_reference(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
@@ -256,7 +256,7 @@ def open_newest(folder: Path) -> Published:
     NoPublication
         There is none that is whole.
     """
-    return Published(store.newest(folder))
+    return Published(publication_file.newest(folder))
 
 
 def scope(csm: str | None) -> dict[str, str]:

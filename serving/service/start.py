@@ -16,7 +16,7 @@ from models.words import counted
 from params import Params
 from serving.access.tokens import Tokens, is_loopback
 from serving.forecast.refusals import BadRequest, NoPublication
-from serving.publication import store
+from serving.publication import publication_file
 from serving.service.worker_settings import ADDRESS, SETTINGS
 
 SERVICE = "serving.service.bento_service:Holdfast"
@@ -93,7 +93,7 @@ def _require_tokens(params: Params, host: str, always: bool) -> None:
     if is_loopback(host) and not always:
         return
     now = datetime.now(tz=UTC)
-    if not any(token.caller(now) for token in Tokens(store.folder_of(params.data_dir))):
+    if not any(token.caller(now) for token in Tokens(publication_file.folder_of(params.data_dir))):
         where = "serving.access is required" if is_loopback(host) else f"{host} can be reached from other machines"
         raise BadRequest(f"{where}, and nobody has a token: `holdfast tokens issue NAME --role admin` first.")
 
@@ -124,6 +124,6 @@ def _access(params: Params, host: str) -> str:
 
 def _publication(params: Params) -> str:
     try:
-        return store.newest(store.folder_of(params.data_dir)).name
+        return publication_file.newest(publication_file.folder_of(params.data_dir)).name
     except NoPublication:
         return "nothing yet; run `holdfast publish`, it is taken up without a restart"

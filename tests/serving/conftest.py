@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from features.inputs.frames import tables_from_frames
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load

@@ -28,7 +28,7 @@ from features.engines.postgres import Postgres
 from features.engines.spark import Spark
 from features.inputs.load import Loaded, load_tables
 from features.snapshots.building import Snapshots, build
-from features.snapshots.live import LiveSnapshots
+from features.snapshots.on_demand import LiveSnapshots
 from features.tables import contract
 from features.tables.contract import Type
 from features.tables.problems import BadInput

@@ -12,7 +12,7 @@ import pytest
 
 from features.inputs.frames import tables_from_frames
 from features.revenue import available_to_renew, retention
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from models.words import format_value
 from params import Budget
 from serving.forecast.batch import Forecast, earlier_snapshot, run_id

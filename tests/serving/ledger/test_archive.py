@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from params import Record
 from serving.forecast.batch import Forecast
 from serving.ledger.archive import Archive, read_archive

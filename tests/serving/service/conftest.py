@@ -24,13 +24,13 @@ import pandas as pd
 import pytest
 
 from features.inputs.frames import tables_from_frames
-from features.snapshots.store import stored
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.desk.desk import Desk
 from serving.forecast.batch import forecast
-from serving.publication import gather, store
+from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record
 from serving.service.api import create_app
 from serving.service.guard import Guard
@@ -123,7 +123,7 @@ class Place:
         card = model_card(self.params, champion)
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
         gathered = gather.gather(self.tables, champion, made, params=self.params, card=card, past=past)
-        return store.write(gathered, store.folder_of(self.params.data_dir))
+        return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 
 
 def make_place(folder: Path) -> Place:

@@ -16,7 +16,7 @@ import pytest
 from serving.ledger.past import read_past
 from serving.ledger.record import open_record
 from serving.ledger.recording import recorded_runs
-from serving.publication import store
+from serving.publication import publication_file
 from serving.publication.on_record import NOT_TAKEN_OVER, take_over_publications
 from serving.publication.reader import Published
 
@@ -61,7 +61,7 @@ def scores_of(file: Path) -> Rows:
     names = ("account_id", "as_of", "kind", "model_version", "churn_probability", "arr")
     query = """SELECT account_id, churn_probability, a.arr FROM horizon JOIN account a USING (number)
                WHERE horizon_months = (SELECT MAX(horizon_months) FROM horizon)"""
-    with closing(store.connect(file)) as connection:
+    with closing(publication_file.connect(file)) as connection:
         rows = [
             (row[0], about["as_of"], "published", about["model_version"], *row[1:]) for row in connection.execute(query)
         ]
@@ -89,7 +89,7 @@ def in_order(rows: Rows, *keys: str) -> Rows:
 
 def test_past_forecasts_are_served_as_they_were_published(nights: Published4) -> None:
     """Of today's accounts all that was ever said, though only two publications are left."""
-    assert len(list(store.folder_of(nights.place.params.data_dir).glob("*.sqlite"))) == 2
+    assert len(list(publication_file.folder_of(nights.place.params.data_dir).glob("*.sqlite"))) == 2
     scores, figures = served(nights.last)
     today = {row["account_id"] for row in scores_of(nights.last)}
     expected = [row for file in nights.files for row in scores_of(file) if row["account_id"] in today]
@@ -118,17 +118,19 @@ class OldFolder:
         with closing(sqlite3.connect(self.file)) as connection, connection:
             change(connection)
         as_of, run_id, *_ = self.file.name.split(".")
-        changed = self.file.with_name(f"{as_of}.{run_id}.{store.digest_of(self.file)}{store.SUFFIX}")
+        changed = self.file.with_name(
+            f"{as_of}.{run_id}.{publication_file.digest_of(self.file)}{publication_file.SUFFIX}"
+        )
         self.file.rename(changed)
-        (changed.parent / store.CURRENT).write_text(changed.name + "\n")
+        (changed.parent / publication_file.CURRENT).write_text(changed.name + "\n")
         return OldFolder(self.place, changed)
 
 
 @pytest.fixture
 def old(nights: Published4, elsewhere: Any) -> OldFolder:
-    folder = store.folder_of(elsewhere.params.data_dir)
+    folder = publication_file.folder_of(elsewhere.params.data_dir)
     folder.mkdir()
-    (folder / store.CURRENT).write_text(nights.last.name + "\n")
+    (folder / publication_file.CURRENT).write_text(nights.last.name + "\n")
     return OldFolder(elsewhere, Path(shutil.copy2(nights.last, folder)))
 
 
@@ -212,7 +214,7 @@ from serving.forecast.batch import forecast
 from training.tracking.champion import load_champion
 from serving.forecast.model_card import model_card
 from serving.ledger import record_files, recording
-from serving.publication import gather, on_record, store
+from serving.publication import gather, on_record, publication_file
 
 def publish():
     params = load(overrides=sys.argv[1:])
@@ -222,7 +224,7 @@ def publish():
     past = on_record.put_on_record(tables, champion, made, params=params, code_version="of tests")
     card = model_card(params, champion)
     gathered = gather.gather(tables, champion, made, params=params, card=card, past=past)
-    print(store.write(gathered, store.folder_of(params.data_dir)).name)
+    print(publication_file.write(gathered, publication_file.folder_of(params.data_dir)).name)
 
 def killed(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -243,8 +245,8 @@ STEPS = {
     "all files written": (recording, "_insert", killed),
     "the run's row in, its figures not": (sqlalchemy, "insert", at_figures),
     "recorded, nothing published": (on_record, "read_past", killed),
-    "the publication half written": (store, "_fill_portfolio", killed),
-    "the publication in its place, not current": (store, "_point", killed),
+    "the publication half written": (publication_file, "_fill_portfolio", killed),
+    "the publication in its place, not current": (publication_file, "_point", killed),
 }
 for step, (module, name, broken) in STEPS.items():
     child = os.fork()

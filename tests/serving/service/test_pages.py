@@ -152,9 +152,9 @@ def test_the_model_page_says_how_good_it_is(page: Any) -> None:
 
 def test_signing_in_and_out_with_a_csm_s_token(browser: Any, running: Any) -> None:
     from serving.access.tokens import Tokens
-    from serving.publication import store
+    from serving.publication import publication_file
 
-    _, secret = Tokens(store.folder_of(running.place.params.data_dir)).issue("ada", "csm", "Ada A.")
+    _, secret = Tokens(publication_file.folder_of(running.place.params.data_dir)).issue("ada", "csm", "Ada A.")
     context = browser.new_context(base_url=running.url, java_script_enabled=False)
     opened = context.new_page()
     opened.goto("/sign-in")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from serving.publication import store
+from serving.publication import publication_file
 from serving.service.start import make_home, prepare
 from serving.service.worker import take_address
 from serving.service.worker_settings import ADDRESS
@@ -52,18 +52,18 @@ def _renewed(running: Any, before: set[int]) -> bool:
 
 
 def test_a_new_publication_is_taken_up_and_a_damaged_one_refused(running: Any, under_load: Any) -> None:
-    folder = store.folder_of(running.place.params.data_dir)
-    good = store.newest(folder)
+    folder = publication_file.folder_of(running.place.params.data_dir)
+    good = publication_file.newest(folder)
     with under_load() as load:
         running.place.publish(date(2025, 11, 1))
         running.until(lambda: _as_of(running) == "2025-11-01", "the new publication is taken up")
         damaged = folder / f"2026-02-01.bad.{'0' * 32}.sqlite"
         damaged.write_bytes(good.read_bytes()[:-5000])
-        (folder / store.CURRENT).write_text(damaged.name + "\n")
+        (folder / publication_file.CURRENT).write_text(damaged.name + "\n")
         running.until(lambda: "damaged or half-written: it is refused" in running.log.read_text(), "it is refused")
         assert _as_of(running) == "2025-11-01"
         damaged.unlink()
-        (folder / store.CURRENT).write_text(good.name + "\n")
+        (folder / publication_file.CURRENT).write_text(good.name + "\n")
         running.until(lambda: _as_of(running) == "2026-01-01", "the first one is back")
     assert (load.failed, set(load.statuses)) == ([], {200})
 

@@ -3,7 +3,7 @@
 -- usage_tile
 SELECT e.account_id, d.slice_start, e.kv, MAX(CASE WHEN quantity > 0 THEN e.day END) AS last0
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST(DATE_DIFF(CAST(used_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) AS day, COALESCE((CAST(DATE_DIFF(CAST(recorded_at AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)), (CAST(DATE_DIFF(CAST(used_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) + 0) AS known_day, CAST(ROUND(COALESCE(quantity, 1) * 100) AS INT64) AS quantity, feature, user_id
+  FROM (SELECT account_id, (CAST(DATE_DIFF(CAST(used_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) AS day, COALESCE((CAST(DATE_DIFF(CAST(recorded_at AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)), (CAST(DATE_DIFF(CAST(used_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) + 0) AS known_day, CAST(ROUND(quantity * 100) AS INT64) AS quantity, feature, user_id
     FROM usage AS usage
     WHERE NOT used_on IS NULL AND used_on >= CAST('2023-04-04' AS DATE) AND TRUE) AS e
   JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e

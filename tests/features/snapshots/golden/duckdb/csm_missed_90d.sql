@@ -5,7 +5,7 @@ SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(CASE WHEN status = 'missed' T
 FROM (
   SELECT e.*, s.k AS kv, s.t AS kv_t
   FROM (
-    SELECT account_id, (CAST(acted_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(acted_on AS DATE) - DATE '1970-01-01') + 0) AS known_day, COALESCE(REPLACE(REPLACE(LOWER(TRIM(status)), ' ', '_'), '-', '_'), 'done') AS status, REPLACE(REPLACE(LOWER(TRIM(process)), ' ', '_'), '-', '_') AS process, REPLACE(REPLACE(LOWER(TRIM(playbook)), ' ', '_'), '-', '_') AS playbook, CAST(acted_on AS DATE) - CAST(planned_on AS DATE) AS days_late
+    SELECT account_id, (CAST(acted_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(acted_on AS DATE) - DATE '1970-01-01') + 0) AS known_day, REPLACE(REPLACE(LOWER(TRIM(status)), ' ', '_'), '-', '_') AS status, REPLACE(REPLACE(LOWER(TRIM(process)), ' ', '_'), '-', '_') AS process, REPLACE(REPLACE(LOWER(TRIM(playbook)), ' ', '_'), '-', '_') AS playbook, CAST(acted_on AS DATE) - CAST(planned_on AS DATE) AS days_late
     FROM raw.csm_actions
     WHERE acted_on IS NOT NULL AND acted_on >= DATE '2023-07-03' AND TRUE) e
   JOIN day_first s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) e

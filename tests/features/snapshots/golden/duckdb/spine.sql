@@ -37,8 +37,7 @@ FROM (SELECT c.*, MIN(CASE WHEN c.product IS NOT NULL AND c.runs_until > c.start
         WHERE next_kv IS NOT NULL
         UNION SELECT v.center_line, b.k
         FROM versions v
-        JOIN day_first b ON b.day = v.ended + 0 AND b.day >= 19630
-        UNION SELECT v.center_line, b.k
+        JOIN day_first b ON b.day = v.ended + 0 AND b.day >= 19630 UNION SELECT v.center_line, b.k
         FROM versions v
         JOIN day_first b ON b.day = v.notice + 0 AND b.day >= 19630)
       SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency, v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends, v.product_line, v.center_line,
@@ -92,8 +91,9 @@ SELECT k, currency, rate
 FROM (
   SELECT c.k, f.currency, f.rate,
   ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC) AS newest
-  FROM raw.fx_rates f
-  JOIN cal c ON (CAST(f.month AS DATE) - DATE '1970-01-01') + 0 <= c.t AND TRUE) ranked
+  FROM (SELECT currency, rate, month, GREATEST((CAST(month AS DATE) - DATE '1970-01-01') + 0 - 1, (CAST(month AS DATE) - DATE '1970-01-01') + 0 - 1) AS counts_after
+    FROM raw.fx_rates) f
+  JOIN cal c ON f.counts_after < c.t) ranked
 WHERE newest = 1
 
 -- lines
@@ -129,8 +129,7 @@ FROM (
       PARTITION BY c.k, v.account_id
       ORDER BY v.hf_valid_day DESC, v.hf_known_day DESC, v.hf_valid DESC, v.hf_recorded DESC) AS hf_newest
     FROM (SELECT "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since", valid_from AS hf_valid, recorded_at AS hf_recorded,
-      COALESCE((CAST(valid_from AS DATE) - DATE '1970-01-01'), -2000000) AS hf_valid_day,
-      COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(valid_from AS DATE) - DATE '1970-01-01') + 0, -2000000) AS hf_known_day
+      COALESCE((CAST(valid_from AS DATE) - DATE '1970-01-01'), -2000000) AS hf_valid_day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), COALESCE((CAST(valid_from AS DATE) - DATE '1970-01-01'), -2000000) + 0) AS hf_known_day
       FROM raw.accounts) v
     JOIN cal c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) ranked
   WHERE hf_newest = 1) a

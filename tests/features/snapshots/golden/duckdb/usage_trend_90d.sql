@@ -5,7 +5,7 @@ SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(quantity) AS BIGINT) AS v0, C
 FROM (
   SELECT e.*, s.k AS kv, s.t AS kv_t
   FROM (
-    SELECT account_id, (CAST(used_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(used_on AS DATE) - DATE '1970-01-01') + 0) AS known_day, CAST(ROUND(COALESCE(quantity, 1) * 100) AS BIGINT) AS quantity, feature, user_id
+    SELECT account_id, (CAST(used_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(used_on AS DATE) - DATE '1970-01-01') + 0) AS known_day, CAST(ROUND(quantity * 100) AS BIGINT) AS quantity, feature, user_id
     FROM raw.usage
     WHERE used_on IS NOT NULL AND used_on >= DATE '2023-07-03' AND TRUE) e
   JOIN day_first s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) e

@@ -3,8 +3,8 @@
 -- csm_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(CASE WHEN status = 'missed' THEN 1 ELSE 0 END) AS BIGINT) AS v0
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST((CAST(acted_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(acted_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0) AS known_day, COALESCE(REPLACE(REPLACE((LOWER((REPLACE(REPLACE(TRIM(BOTH '                　'
-                      FROM status), 'Σ', 'σ'), 'İ', 'i') COLLATE "und-x-icu")) COLLATE "C"), ' ', '_'), '-', '_'), 'done') AS status, REPLACE(REPLACE((LOWER((REPLACE(REPLACE(TRIM(BOTH '                　'
+  FROM (SELECT account_id, (CAST((CAST(acted_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(acted_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0) AS known_day, REPLACE(REPLACE((LOWER((REPLACE(REPLACE(TRIM(BOTH '                　'
+                    FROM status), 'Σ', 'σ'), 'İ', 'i') COLLATE "und-x-icu")) COLLATE "C"), ' ', '_'), '-', '_') AS status, REPLACE(REPLACE((LOWER((REPLACE(REPLACE(TRIM(BOTH '                　'
                     FROM process), 'Σ', 'σ'), 'İ', 'i') COLLATE "und-x-icu")) COLLATE "C"), ' ', '_'), '-', '_') AS process, REPLACE(REPLACE((LOWER((REPLACE(REPLACE(TRIM(BOTH '                　'
                     FROM playbook), 'Σ', 'σ'), 'İ', 'i') COLLATE "und-x-icu")) COLLATE "C"), ' ', '_'), '-', '_') AS playbook, CAST((CAST(acted_on AS DATE) - CAST(planned_on AS DATE)) AS BIGINT) AS days_late
     FROM csm_actions AS csm_actions

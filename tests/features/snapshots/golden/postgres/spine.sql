@@ -51,8 +51,9 @@ WHERE f.same_product = 1 OR (l.renewed = 0 AND (n.product_until IS NULL OR n.pro
 -- rates
 SELECT k, currency, rate
 FROM (SELECT c.k, f.currency, f.rate, ROW_NUMBER() OVER (PARTITION BY c.k, f.currency ORDER BY f.month DESC NULLS LAST) AS newest
-  FROM fx_rates AS f
-  JOIN cal AS c ON (CAST((CAST(f.month AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0 <= c.t AND TRUE) AS ranked
+  FROM (SELECT currency, rate, month, GREATEST((CAST((CAST(month AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0 - 1, (CAST((CAST(month AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0 - 1) AS counts_after
+    FROM fx_rates AS fx_rates) AS f
+  JOIN cal AS c ON f.counts_after < c.t) AS ranked
 WHERE newest = 1
 
 -- lines
@@ -72,7 +73,7 @@ FROM (SELECT s.*, COALESCE(s.currency, 'USD') AS priced_in, CASE WHEN COALESCE(s
 SELECT account_id, k, "segment" AS "attribute_segment", "name" AS "attribute_name", "industry" AS "attribute_industry", "region" AS "attribute_region", "touch_model" AS "attribute_touch_model", "fit" AS "attribute_fit", "technical_fit" AS "attribute_technical_fit", "functional_fit" AS "attribute_functional_fit", "experience_fit" AS "attribute_experience_fit", "support_fit" AS "attribute_support_fit", "buy_in_fit" AS "attribute_buy_in_fit", "customer_since" AS "attribute_customer_since"
 FROM (SELECT k, "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since"
   FROM (SELECT c.k, v.*, ROW_NUMBER() OVER (PARTITION BY c.k, v.account_id ORDER BY v.hf_valid_day DESC NULLS LAST, v.hf_known_day DESC NULLS LAST, v.hf_valid DESC NULLS LAST, v.hf_recorded DESC NULLS LAST) AS hf_newest
-    FROM (SELECT "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since", valid_from AS hf_valid, recorded_at AS hf_recorded, COALESCE((CAST((CAST(valid_from AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), -2000000) AS hf_valid_day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(valid_from AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0, -2000000) AS hf_known_day
+    FROM (SELECT "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since", valid_from AS hf_valid, recorded_at AS hf_recorded, COALESCE((CAST((CAST(valid_from AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), -2000000) AS hf_valid_day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), COALESCE((CAST((CAST(valid_from AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), -2000000) + 0) AS hf_known_day
       FROM accounts AS accounts) AS v
     JOIN cal AS c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) AS ranked
   WHERE hf_newest = 1) AS a

@@ -3,7 +3,7 @@
 -- usage_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(quantity) AS BIGINT) AS v0, CAST(SUM((quantity) * day) AS BIGINT) AS v1
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST((CAST(used_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(used_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0) AS known_day, CAST((FLOOR(ABS(COALESCE(quantity, 1) * 100)) * SIGN(COALESCE(quantity, 1) * 100) + CASE WHEN ((COALESCE(quantity, 1) * 100) - FLOOR(ABS(COALESCE(quantity, 1) * 100)) * SIGN(COALESCE(quantity, 1) * 100)) >= 0.5 THEN 1 WHEN ((COALESCE(quantity, 1) * 100) - FLOOR(ABS(COALESCE(quantity, 1) * 100)) * SIGN(COALESCE(quantity, 1) * 100)) <= -0.5 THEN -1 ELSE 0 END) AS BIGINT) AS quantity, feature, user_id
+  FROM (SELECT account_id, (CAST((CAST(used_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(used_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0) AS known_day, CAST((FLOOR(ABS(quantity * 100)) * SIGN(quantity * 100) + CASE WHEN ((quantity * 100) - FLOOR(ABS(quantity * 100)) * SIGN(quantity * 100)) >= 0.5 THEN 1 WHEN ((quantity * 100) - FLOOR(ABS(quantity * 100)) * SIGN(quantity * 100)) <= -0.5 THEN -1 ELSE 0 END) AS BIGINT) AS quantity, feature, user_id
     FROM usage AS usage
     WHERE NOT used_on IS NULL AND used_on >= CAST('2023-07-03' AS DATE) AND TRUE) AS e
   JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e

@@ -3,8 +3,8 @@
 -- csm_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(CASE WHEN status = 'missed' THEN 1 ELSE 0 END) AS BIGINT) AS v0
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(acted_on AS DATE)) AS BIGINT)) AS day, COALESCE((CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(recorded_at AS DATE)) AS BIGINT)), (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(acted_on AS DATE)) AS BIGINT)) + 0) AS known_day, COALESCE(REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(BOTH '                　'
-                  FROM status), 'Σ', 'σ'), 'İ', 'i')), ' ', '_'), '-', '_'), 'done') AS status, REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(BOTH '                　'
+  FROM (SELECT account_id, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(acted_on AS DATE)) AS BIGINT)) AS day, COALESCE((CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(recorded_at AS DATE)) AS BIGINT)), (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(acted_on AS DATE)) AS BIGINT)) + 0) AS known_day, REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(BOTH '                　'
+                FROM status), 'Σ', 'σ'), 'İ', 'i')), ' ', '_'), '-', '_') AS status, REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(BOTH '                　'
                 FROM process), 'Σ', 'σ'), 'İ', 'i')), ' ', '_'), '-', '_') AS process, REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(BOTH '                　'
                 FROM playbook), 'Σ', 'σ'), 'İ', 'i')), ' ', '_'), '-', '_') AS playbook, CAST(DATEDIFF(DAY, CAST(planned_on AS DATE), CAST(acted_on AS DATE)) AS BIGINT) AS days_late
     FROM csm_actions AS csm_actions

@@ -3,7 +3,7 @@
 -- usage_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(quantity) AS BIGINT) AS v0, CAST(SUM((quantity) * day) AS BIGINT) AS v1
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(used_on AS DATE)) AS BIGINT)) AS day, COALESCE((CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(recorded_at AS DATE)) AS BIGINT)), (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(used_on AS DATE)) AS BIGINT)) + 0) AS known_day, CAST(ROUND(COALESCE(quantity, 1) * 100) AS BIGINT) AS quantity, feature, user_id
+  FROM (SELECT account_id, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(used_on AS DATE)) AS BIGINT)) AS day, COALESCE((CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(recorded_at AS DATE)) AS BIGINT)), (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(used_on AS DATE)) AS BIGINT)) + 0) AS known_day, CAST(ROUND(quantity * 100) AS BIGINT) AS quantity, feature, user_id
     FROM usage AS usage
     WHERE NOT used_on IS NULL AND used_on >= CAST('2023-07-03' AS DATE) AND TRUE) AS e
   JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e

@@ -3,7 +3,7 @@
 -- usage_user_id_arrivals
 SELECT account_id, user_id AS thing, kv, MAX(day) AS day
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, ((((used_on - (used_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) AS day, COALESCE(((((recorded_at - (recorded_at % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)), ((((used_on - (used_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) + 0) AS known_day, CAST((CAST(COALESCE(quantity, 1) * 100 AS INTEGER) + CASE WHEN (COALESCE(quantity, 1) * 100 - CAST(COALESCE(quantity, 1) * 100 AS INTEGER)) >= 0.5 THEN 1 WHEN (COALESCE(quantity, 1) * 100 - CAST(COALESCE(quantity, 1) * 100 AS INTEGER)) <= -0.5 THEN -1 ELSE 0 END) AS INTEGER) AS quantity, feature, user_id
+  FROM (SELECT account_id, ((((used_on - (used_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) AS day, COALESCE(((((recorded_at - (recorded_at % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)), ((((used_on - (used_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) + 0) AS known_day, CAST((CAST(quantity * 100 AS INTEGER) + CASE WHEN (quantity * 100 - CAST(quantity * 100 AS INTEGER)) >= 0.5 THEN 1 WHEN (quantity * 100 - CAST(quantity * 100 AS INTEGER)) <= -0.5 THEN -1 ELSE 0 END) AS INTEGER) AS quantity, feature, user_id
     FROM raw_usage AS usage
     WHERE NOT used_on IS NULL AND used_on >= 1693699200000000 AND TRUE) AS e
   JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from serving.forecast.refusals import NoPublication
-from serving.publication import store
+from serving.publication import publication_file
 from serving.publication.gather import top_reason
 from serving.publication.reader import AccountFilter, Published
 
@@ -19,16 +19,16 @@ from serving.publication.reader import AccountFilter, Published
 @pytest.fixture
 def folder(place: Any, tmp_path: Path) -> Path:
     """A copy of the published store."""
-    source = store.newest(store.folder_of(place.params.data_dir))
+    source = publication_file.newest(publication_file.folder_of(place.params.data_dir))
     (tmp_path / source.name).write_bytes(source.read_bytes())
-    (tmp_path / store.CURRENT).write_text(source.name + "\n")
+    (tmp_path / publication_file.CURRENT).write_text(source.name + "\n")
     return tmp_path
 
 
 @pytest.fixture
 def published(place: Any) -> Iterator[Published]:
     """The newest publication, open."""
-    with Published(store.newest(store.folder_of(place.params.data_dir))) as opened:
+    with Published(publication_file.newest(publication_file.folder_of(place.params.data_dir))) as opened:
         yield opened
 
 
@@ -48,14 +48,14 @@ def empty(file: Path) -> None:
 
 def second(folder: Path) -> Path:
     """A second, younger publication, made current: the same content with one more row."""
-    first = store.newest(folder)
+    first = publication_file.newest(folder)
     fresh = folder / "fresh"
     fresh.write_bytes(first.read_bytes())
     with closing(sqlite3.connect(fresh)) as connection, connection:
         connection.execute("INSERT INTO renewal (cut, value, month) VALUES ('total', 'total', 'second')")
-    file = folder / f"2026-01-01.second.{store.digest_of(fresh)}{store.SUFFIX}"
+    file = folder / f"2026-01-01.second.{publication_file.digest_of(fresh)}{publication_file.SUFFIX}"
     fresh.rename(file)
-    (folder / store.CURRENT).write_text(file.name + "\n")
+    (folder / publication_file.CURRENT).write_text(file.name + "\n")
     return file
 
 
@@ -63,27 +63,27 @@ def second(folder: Path) -> Path:
 def test_a_damaged_publication_is_refused_and_the_last_good_one_taken(
     folder: Path, damage: Callable[[Path], None]
 ) -> None:
-    first, file = store.newest(folder), second(folder)
-    assert store.newest(folder) == file
+    first, file = publication_file.newest(folder), second(folder)
+    assert publication_file.newest(folder) == file
     damage(file)
-    assert store.newest(folder) == first
+    assert publication_file.newest(folder) == first
 
 
 @pytest.mark.parametrize("pointer", ["", "nonsense\n", "../../etc/passwd\n", "\udcff"])
 def test_a_damaged_pointer_leads_to_the_youngest_whole_publication(folder: Path, pointer: str) -> None:
-    first = store.newest(folder)
-    (folder / store.CURRENT).write_bytes(pointer.encode("utf-8", "surrogateescape"))
-    assert store.newest(folder) == first
+    first = publication_file.newest(folder)
+    (folder / publication_file.CURRENT).write_bytes(pointer.encode("utf-8", "surrogateescape"))
+    assert publication_file.newest(folder) == first
 
 
 def test_with_nothing_whole_the_message_says_what_to_do(folder: Path) -> None:
-    flip(store.newest(folder))
+    flip(publication_file.newest(folder))
     with pytest.raises(NoPublication, match=r"Nothing is published in .* yet: run `holdfast publish`"):
-        store.newest(folder)
+        publication_file.newest(folder)
 
 
 def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
-    file = store.newest(folder)
+    file = publication_file.newest(folder)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
     with pytest.raises(NoPublication, match="format 99, not 2: run `holdfast publish`"):
@@ -91,7 +91,7 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
 
 
 def test_a_publication_from_before_a_figure_was_declared_is_refused(folder: Path) -> None:
-    file = store.newest(folder)
+    file = publication_file.newest(folder)
     with sqlite3.connect(file) as connection:
         connection.execute("ALTER TABLE horizon DROP COLUMN arr_p10")
     connection.close()
@@ -106,14 +106,14 @@ def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_w
     (tmp_path / "mlflow.db").write_bytes((place.params.data_dir / "mlflow.db").read_bytes())
     shutil.copytree(place.params.data_dir / "mlflow-artifacts", tmp_path / "mlflow-artifacts")
     other = type(place)(params, place.tables, place.model)
-    here = store.folder_of(tmp_path)
+    here = publication_file.folder_of(tmp_path)
     names = []
     for day in (place.tables.data_until.replace(year=2025, month=11), place.tables.data_until):
         names.append(other.publish(day).name)
         (here / ".new-killed.tmp").write_bytes(b"half")
     again = other.publish()
     assert again.name == names[1], "the same data, settings and seed give the same bytes"
-    assert sorted(file.name for file in here.iterdir()) == sorted([store.CURRENT, *names])
+    assert sorted(file.name for file in here.iterdir()) == sorted([publication_file.CURRENT, *names])
     with Published(again) as published:
         said = [row["as_of"] for row in published.history("a01") if row["kind"] == "published"]
         ledger = published.said(cut="total", metric="nrr", horizon_months=6)
@@ -172,9 +172,9 @@ def test_the_earlier_snapshot_is_published_for_live_scores(published: Published)
 def test_a_publication_is_closed_by_its_context_and_else_with_its_last_reader(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, connect = store.newest(store.folder_of(place.params.data_dir)), store.connect
+    file, connect = publication_file.newest(publication_file.folder_of(place.params.data_dir)), publication_file.connect
     opened: list[sqlite3.Connection] = []
-    monkeypatch.setattr(store, "connect", lambda path: opened.append(connect(path)) or opened[-1])
+    monkeypatch.setattr(publication_file, "connect", lambda path: opened.append(connect(path)) or opened[-1])
     with Published(file) as published:
         assert published.score("a02", None) is not None
     swapped = Published(file)

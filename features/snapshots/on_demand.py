@@ -13,7 +13,7 @@ from features.engines.single import Single
 from features.snapshots import spine
 from features.snapshots.assembly import Assembly, assembly_of, ranked_column
 from features.snapshots.building import Snapshots, require_rates, snapshots_of
-from features.snapshots.store import newest_file
+from features.snapshots.snapshot_files import newest_file
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from params import Params

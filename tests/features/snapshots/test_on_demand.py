@@ -13,8 +13,8 @@ from features.engines import single
 from features.families import catalogue
 from features.inputs.frames import tables_from_frames
 from features.snapshots.building import build
-from features.snapshots.live import LiveSnapshots, of_account
-from features.snapshots.store import stored
+from features.snapshots.on_demand import LiveSnapshots, of_account
+from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from params import Budget
 

@@ -14,8 +14,8 @@ import pytest
 import params
 from features.engines import embedded
 from features.families import catalogue
-from features.snapshots import definition, store
-from features.snapshots.store import make, plan, stored
+from features.snapshots import definition, snapshot_files
+from features.snapshots.snapshot_files import make, plan, stored
 from features.tables.checked import Tables
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -105,7 +105,7 @@ def test_a_killed_run_leaves_a_whole_store_and_can_be_run_again(
 ) -> None:
     whole = settings(f"data_dir={tmp_path / 'whole'}")
     make(company_tables, DATES, params=whole)
-    write = store.pq.write_table
+    write = snapshot_files.pq.write_table
 
     def die(table: Any, file: Path, **more: Any) -> None:
         if SECOND.isoformat() not in file.name:
@@ -117,10 +117,10 @@ def test_a_killed_run_leaves_a_whole_store_and_can_be_run_again(
             file.write_bytes(file.read_bytes()[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.pq, "write_table", die)
+    monkeypatch.setattr(snapshot_files.pq, "write_table", die)
     with pytest.raises(KeyboardInterrupt):
         make(company_tables, DATES, params=settings())
-    monkeypatch.setattr(store.pq, "write_table", write)
+    monkeypatch.setattr(snapshot_files.pq, "write_table", write)
     done = {name: content for name, content in kept(settings()).items() if name.endswith(".parquet")}
     assert len(done) == 1
     assert done.items() < kept(whole).items()

@@ -21,8 +21,7 @@ import pandas as pd
 from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.published_lists import CSM, FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
-from serving.publication.gather import Publication
-from serving.publication.store_tables import (
+from serving.publication.file_tables import (
     ABOUT,
     ACCOUNT,
     ACCOUNT_COLUMNS,
@@ -37,6 +36,7 @@ from serving.publication.store_tables import (
     TABLES,
     StoreTable,
 )
+from serving.publication.gather import Publication
 
 FOLDER = "serving"
 CURRENT = "current"
