@@ -1,9 +1,10 @@
 """How tests are shared out among workers, and which of them are quick.
 
-A test is marked `unit` unless it, or a fixture it asks for, asks for `costly`: whatever fits a model, starts a process
-or publishes does. `make fast` runs the unit tests alone. `slow` is said of whole files, whose tests take seconds each.
+A test is marked `unit` unless it, or a fixture it asks for, asks for `costly`, as whatever takes long does. `make fast`
+runs the unit tests alone. `slow` is said of whole files, whose tests take seconds each.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def costly() -> None:
-    """Asked for by what fits a model, starts a process or publishes."""
+    """Asked for by what fits a model, starts a process, publishes, or stores the tables of a company."""
 
 
 @pytest.fixture
@@ -56,6 +57,14 @@ def scored() -> Any:
         return score_accounts(outcome, horizon_months, account_id=pd.Series(names), **arrays)
 
     return score
+
+
+@pytest.fixture
+def months() -> Any:
+    """As many month starts in a row as asked for."""
+    import pandas as pd
+
+    return lambda number: [day.date() for day in pd.date_range(date(2020, 1, 1), periods=number, freq="MS")]
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

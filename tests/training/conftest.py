@@ -1,9 +1,7 @@
 """A small simulated company and what is learned from it; made once, in a few seconds, for all tests here."""
 
-from datetime import date
 from typing import Any
 
-import pandas as pd
 import pytest
 
 import params as settings
@@ -80,9 +78,3 @@ def changed(small_params: Params) -> Any:
         return Params.model_validate(values)
 
     return change
-
-
-@pytest.fixture
-def months() -> Any:
-    """So many month starts in a row."""
-    return lambda number: [day.date() for day in pd.date_range(date(2020, 1, 1), periods=number, freq="MS")]
