@@ -138,13 +138,13 @@ def _version(connection: sa.Connection, script: ScriptDirectory) -> str | None:
     NoRecord
         It is none of those that this version of Holdfast knows.
     """
-    found = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-    if found is not None and found not in {step.revision for step in script.walk_revisions()}:
+    revision = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+    if revision is not None and revision not in {step.revision for step in script.walk_revisions()}:
         raise NoRecord(
-            f"The record has schema {found}, and this Holdfast knows it up to {script.get_current_head()}: a newer "
+            f"The record has schema {revision}, and this Holdfast knows it up to {script.get_current_head()}: a newer "
             "Holdfast has written to it. Use that version; nothing was changed."
         )
-    return found
+    return revision
 
 
 def _unusable(error: sa.exc.DBAPIError, params: Params) -> NoRecord:
