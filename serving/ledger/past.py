@@ -90,8 +90,8 @@ def _figures(connection: sa.Connection, but: str, metrics: tuple[str, ...]) -> p
     )
     if metrics:
         query = query.where(FIGURE.c.metric.in_(metrics))
-    recorded = connection.execute(query).all()
-    rows = pd.DataFrame(recorded, columns=["number", *FIGURES, "unit"], dtype=object).dropna(subset="value")
+    answer = connection.execute(query).all()
+    rows = pd.DataFrame(answer, columns=["number", *FIGURES, "unit"], dtype=object).dropna(subset="value")
     order = ["number", "cut", "value", "horizon_months", "metric"]
     rows = rows.sort_values(order, ignore_index=True).drop(columns="number")
     per_unit = rows.pop("unit").map(whole_numbers.PER_UNIT).to_numpy(dtype=float)

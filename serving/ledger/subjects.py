@@ -70,29 +70,29 @@ def subjects_of(record: Record, names: Mapping[str, Iterable[Any]]) -> Subjects:
     }
     kinds = sorted({kind for kind, _ in names_needed})
     with record.reading() as connection:
-        subjects = _known(connection, kinds)
-    if not names_needed <= subjects.keys():
+        by_name = _by_name(connection, kinds)
+    if not names_needed <= by_name.keys():
         with record.writing() as connection:
-            subjects = _known(connection, kinds)
-            fresh = [_fresh(*who) for who in sorted(names_needed - subjects.keys())]
-            if fresh:
-                connection.execute(sa.insert(SUBJECT), fresh)
-            subjects |= {(row["kind"], row["name"]): Subject(row["subject_id"], row["salt"]) for row in fresh}
-    return Subjects({who: subjects[who] for who in names_needed})
+            newcomers = [_newcomer(*who) for who in sorted(names_needed - _by_name(connection, kinds).keys())]
+            if newcomers:
+                connection.execute(sa.insert(SUBJECT), newcomers)
+            by_name = _by_name(connection, kinds)
+    return Subjects({who: by_name[who] for who in names_needed})
 
 
 def names_of(record: Record, kind: str) -> dict[bytes, str]:
     """The names of all subjects of a kind by id; those erased have none."""
     with record.reading() as connection:
-        return {bytes.fromhex(subject.subject_id): name for (_, name), subject in _known(connection, [kind]).items()}
+        by_name = _by_name(connection, [kind])
+    return {bytes.fromhex(subject.subject_id): name for (_, name), subject in by_name.items()}
 
 
-def _known(connection: sa.Connection, kinds: list[str]) -> dict[tuple[str, str], Subject]:
+def _by_name(connection: sa.Connection, kinds: list[str]) -> dict[tuple[str, str], Subject]:
     rows = connection.execute(sa.select(SUBJECT).where(SUBJECT.c.kind.in_(kinds)))
     return {(row.kind, row.name): Subject(row.subject_id, row.salt) for row in rows}
 
 
-def _fresh(kind: str, name: str) -> dict[str, str]:
+def _newcomer(kind: str, name: str) -> dict[str, str]:
     return {
         "subject_id": secrets.token_hex(ID_BYTES),
         "kind": kind,
