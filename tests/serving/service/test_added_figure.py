@@ -69,7 +69,7 @@ for name in ("csv", "xlsx"):
 explained = terminal.explanation(made, "a02")
 live = client.post("/api/live", json={"accounts": [{"account_id": "a02"}]})
 print(json.dumps({
-    "store": str(places.store.newest(places.store.folder_of(place.params.data_dir))),
+    "store": str(places.publication_file.newest(places.publication_file.folder_of(place.params.data_dir))),
     "accounts": client.get("/api/accounts?limit=1000&sort=kept_share").json(),
     "account": client.get("/api/accounts/a02").json(),
     "live": live.json(),

@@ -28,7 +28,8 @@ def another_place(place: Any, folder: Path) -> Any:
     """The same company, snapshots and champion in a data folder of its own, where nothing is published yet."""
     for name in ("mlflow.db", "tables.duckdb"):
         shutil.copy2(place.params.data_dir / name, folder / name)
-    shutil.copytree(place.params.data_dir / "snapshots", folder / "snapshots")
+    for name in ("snapshots", "mlflow-artifacts"):
+        shutil.copytree(place.params.data_dir / name, folder / name)
     return replace(place, params=place.params.model_copy(update={"data_dir": folder}))
 
 
