@@ -1,9 +1,7 @@
 """A small simulated company and what is learned from it; made once, in a few seconds, for all tests here."""
 
-from datetime import date
 from typing import Any
 
-import pandas as pd
 import pytest
 
 import params as settings
@@ -11,7 +9,6 @@ from features.inputs.load import load_tables
 from features.snapshots.store import build, month_starts
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
-from models.scores.evaluation import AccountScore, score_accounts
 from params import Params
 from training.fit import TrainingResult, train
 from training.learn.dataset import Dataset, assemble, settings_of
@@ -80,27 +77,3 @@ def changed(small_params: Params) -> Any:
         return Params.model_validate(values)
 
     return change
-
-
-@pytest.fixture
-def scored() -> Any:
-    """A score from columns: scored(probability=[...], base=[...], event=[...]), an account a row unless given.
-
-    The rates by segment and term end are the base rate unless given as `segments`.
-    """
-
-    def score(
-        outcome: str = "churn", horizon_months: int = 3, *, accounts: Any = None, **columns: list[float]
-    ) -> AccountScore:
-        columns = {"segments": columns["base"]} | columns
-        arrays = {name: pd.Series(values, dtype=float).to_numpy() for name, values in columns.items()}
-        names = accounts or [f"account {number}" for number in range(len(arrays["event"]))]
-        return score_accounts(outcome, horizon_months, account_id=pd.Series(names), **arrays)
-
-    return score
-
-
-@pytest.fixture
-def months() -> Any:
-    """So many month starts in a row."""
-    return lambda number: [day.date() for day in pd.date_range(date(2020, 1, 1), periods=number, freq="MS")]
