@@ -17,7 +17,7 @@ demo: setup
 	$(BIN)/holdfast demo
 
 fast: lint
-	@echo "Quick tests (marked unit: no process is started, no model fitted):"
+	@echo "Quick tests (marked unit: no process is started, no model fitted, no company stored):"
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m unit
 
 test: lint
@@ -50,6 +50,7 @@ spark: setup
 lock: setup
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev --extra postgres pyproject.toml requirements-build.in -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-spark.in -o requirements-spark.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-mutation.in -o requirements-mutation.lock
 
 docs: setup
 	$(BIN)/python -m docs.build
@@ -65,8 +66,11 @@ mutation: setup
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-mutation.lock
 	$(BIN)/python -m benchmarks.mutation --minutes $(MUTATION_MINUTES)
 
-# What takes too long for every change: simulated worlds against their truth, all tests, mutants.
-nightly: test bench mutation
+# What takes too long for every change: all tests, simulated worlds against their truth, mutants. Commit docs/nightly.md.
+nightly: test
+	$(BIN)/python -m benchmarks.run --only truth --worlds 5
+	$(MAKE) mutation
+	$(BIN)/python -m benchmarks.nightly
 
 clean:
-	rm -rf $(VENV) data .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) data mutants .pytest_cache .mypy_cache .ruff_cache

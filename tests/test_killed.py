@@ -12,13 +12,14 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SMALL = [
-    "simulated.accounts=120",
-    "simulated.months=30",
+    "simulated.accounts=75",
+    "simulated.months=22",
     "model.learner=logistic",
-    "model.min_churned=3",
+    "model.min_churned=1",
+    "model.horizon_months=6",
     "forecast.draws=100",
     "backtest.origins=1",
-    "backtest.horizons=[3]",
+    "backtest.horizons=[1]",
     "threads=1",
 ]
 STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
