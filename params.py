@@ -395,7 +395,5 @@ def _suggest(key: str) -> str:
 def _known_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
     keys = []
     for key, value in settings.items():
-        keys.append(prefix + key)
-        if isinstance(value, Mapping):
-            keys += _known_keys(value, f"{prefix}{key}.")
+        keys += [prefix + key, *(_known_keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])]
     return keys
