@@ -50,7 +50,7 @@ def states(tables: Tables, *snapshots: str) -> pd.DataFrame:
 
 
 def day(number: int) -> str:
-    return OPEN if number == NEVER else str(np.datetime64(EPOCH) + number)
+    return OPEN if number == NEVER else str(np.datetime64(EPOCH) + np.timedelta64(int(number), "D"))
 
 
 @pytest.mark.parametrize(
