@@ -213,7 +213,7 @@ from features.tables.checked import open_tables
 from params import load
 from serving.forecast.batch import forecast
 from training.tracking.champion import load_champion
-from serving.forecast.model_card import model_card
+from training.tracking.model_card import model_card
 from serving.ledger import record_files, recording
 from serving.publication import gather, on_record, publication_file
 
