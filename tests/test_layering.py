@@ -1,9 +1,13 @@
 """The rooms and their doors: who may import whom, who may know MLflow, the clock, files and what was known when."""
 
 import ast
+import contextlib
 import functools
+import json
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -240,6 +244,76 @@ def test_when_a_row_became_known_is_read_in_one_place(file: Path) -> None:
 def test_only_features_read_raw_tables(room: str) -> None:
     for file in (ROOT / room).rglob("*.py"):
         assert not [text for text in texts(file) if "FROM raw." in text or "JOIN raw." in text], name_of(file)
+
+
+LINES, MODULES, BODY = 400, 15, 30
+
+
+def test_modules_rooms_and_functions_stay_small_enough_to_be_read() -> None:
+    """Exceptions, if there are to be any, stand with their reason in docs/decisions/0010."""
+    modules = [file for file in sources() if file.name != "__init__.py"]
+    assert not [name_of(file) for file in modules if len(file.read_text(encoding="utf-8").splitlines()) > LINES]
+    rooms = Counter(file.parent for file in modules)
+    assert not [name_of(room) for room, count in rooms.items() if count > MODULES]
+    assert not [f"{name_of(file)}: {name}" for file in modules for name, lines in bodies(file) if lines > BODY]
+
+
+def bodies(file: Path) -> Iterator[tuple[str, int]]:
+    """Each function with the number of lines of its body, its docstring apart."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            if body:
+                yield node.name, (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module of ours."""
+    place = ROOT / module.replace(".", "/")
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+
+
+def modules_imported(tree: ast.AST) -> Iterator[str]:
+    """The modules of ours that some code imports: of `from a import b`, `a.b` where that is a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] in OURS)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if file_of(name) else str(node.module) for name in whole)
+
+
+def scripts(file: Path) -> Iterator[str]:
+    """Code that stands in a text: a script that a test runs, the cells of a notebook."""
+    if file.suffix == ".ipynb":
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        yield from ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        return
+    yield from (text for text in texts(file) if "import " in text and "\n" in text)
+
+
+def test_scripts_within_tests_and_notebooks_import_what_is_there() -> None:
+    """Neither lint nor types look into a text."""
+    files = [
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "benchmarks").glob("*.py"),
+        *(ROOT / "notebooks").glob("*.ipynb"),
+    ]
+    for file in files:
+        for script in scripts(file):
+            with contextlib.suppress(SyntaxError):
+                absent = {module for module in modules_imported(ast.parse(script)) if file_of(module) is None}
+                assert not absent, name_of(file)
+
+
+def test_the_bento_holds_all_that_its_code_imports() -> None:
+    """Where it runs there is no checkout beside it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["bentoml"]["build"]["include"]
+    inside = {file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()}
+    for file in sorted(file for file in inside if file.suffix == ".py"):
+        needed = {file_of(module) for module in modules_imported(tree_of(file))}
+        assert not {name_of(other) for other in needed - inside if other is not None}, name_of(file)
 
 
 def test_tests_are_no_packages() -> None:
