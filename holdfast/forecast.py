@@ -112,15 +112,14 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from training.tracking.model_card import model_card
     from training.tracking.runs import commit
 
-    params = run.params
+    params, progress, tables = run.params, run.progress, loaded.tables
     champion = load_champion(params)
-    day = as_of or loaded.tables.data_until
-    shared: dict[str, Any] = {"params": params, "progress": run.progress}
-    result = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
-    past = put_on_record(loaded.tables, champion, result, code_version=commit(), **shared)
+    day = as_of or tables.data_until
+    result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
+    past = put_on_record(tables, champion, result, code_version=commit(), params=params, progress=progress)
     folder = export.publish(result, params.data_dir / "forecasts")
     card = model_card(params, champion)
-    publication = gather.gather(loaded.tables, champion, result, card=card, past=past, **shared)
+    publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
     file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
     described = {**result.describe(), "notes": [*result.notes, *past.notes]}

@@ -38,8 +38,8 @@ def train(
 
     params = _tuning(run.params) if tune else run.params
     with only_writer(params.data_dir):
-        chosen = {"may_contest": promote, "replace_unreadable": replace}
-        result = fit(run.load().tables, params=params, **chosen, progress=run.progress)
+        tables = run.load().tables
+        result = fit(tables, params=params, may_contest=promote, replace_unreadable=replace, progress=run.progress)
     run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
 
 

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "params": set(),
     "features.tables": set(),
     "features.asof": {"features.tables"},
-    "features.families": {"features.tables", "features.asof"},
+    "features.families": {"features.tables"},
     "features.engines": {"features.tables"},
     "features.revenue": {"features.tables", "features.asof"},
     "features.simulation": {"features.tables"},

@@ -23,9 +23,9 @@ import pyarrow as pa
 from features.asof.clocks import NEVER, Clocks, day_of, told_by
 from features.tables import contract
 from features.tables.checked import Tables, keys_of
+from features.tables.sql import BITS
 
 EPOCH = date(1970, 1, 1)
-BITS = 60  # a BIGINT holds as many flags, of days or of things, with room to spare
 
 
 def day_number(day: date) -> int:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal
 
-from features.asof.view import BITS
 from features.families.parts import (
     ActiveDays,
     Balance,
@@ -27,6 +26,7 @@ from features.families.parts import (
     Stream,
     Sum,
 )
+from features.tables.sql import BITS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ The tables are written to a working folder and put in place by renaming, so that
 the last good ones as they were. They are made again only when the settings or the files have changed.
 """
 
-import importlib
 import json
 import shutil
 import tempfile
@@ -111,9 +110,10 @@ def _simulated(params: Params, progress: Progress) -> Source:
     if not (folder.exists() and made_by.exists() and json.loads(made_by.read_text()) == settings):
         progress("simulating the company")
         made_by.unlink(missing_ok=True)
-        simulation = importlib.import_module("features.simulation")  # heavy, and needed here only
+        from features.simulation import write_company  # heavy, and needed here only
+
         params.data_dir.mkdir(parents=True, exist_ok=True)
-        simulation.write_company(folder, **params.simulated.model_dump(), seed=params.seed)
+        write_company(folder, **params.simulated.model_dump(), seed=params.seed)
         _write_text(made_by, json.dumps(settings))
     return params.source.model_copy(update={"kind": "files", "path": folder})
 

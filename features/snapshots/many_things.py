@@ -7,9 +7,10 @@ all windows at once.
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from features.asof.view import BITS, AsOf
+from features.asof.view import AsOf
 from features.families.parts import Many, Part
 from features.snapshots.streams import by_stream, rows_in_windows, select_list
+from features.tables.sql import BITS
 
 
 def many_table(part: Many) -> str:

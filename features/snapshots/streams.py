@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any
 
-from features.asof.view import BITS, AsOf
+from features.asof.view import AsOf
 from features.families.parts import WINDOWED, ActiveDays, Balance, Line, Part, State, Step, Stream
+from features.tables.sql import BITS
 
 
 def edges(parts: Sequence[Part]) -> tuple[int, ...]:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from features.asof.view import BITS, AsOf
+from features.asof.view import AsOf
 from features.families.parts import WINDOWED, ActiveDays, Few, LastDay, Part, Stream, Sum
 from features.snapshots.streams import by_stream, edges, rows_in_windows, select_list
+from features.tables.sql import BITS
 
 WINDOWS_EACH = 2  # so many windows of each value make it worth while to add up bands first
 

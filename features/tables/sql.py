@@ -1,4 +1,6 @@
-"""Text and names as SQL."""
+"""Text, names, codes and conditions as SQL."""
+
+BITS = 60  # a BIGINT holds as many flags, of days or of things, with room to spare
 
 
 def quoted(text: str) -> str:

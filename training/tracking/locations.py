@@ -18,8 +18,8 @@ _COLUMNS = (
     ("model_versions", "storage_location"),
     ("logged_models", "artifact_location"),
 )
-# `mlruns` is where MLflow would put the artifacts of an experiment that nobody named, beside where the command runs
-_OURS = re.compile(rf"(?:file:)?/.*/((?:{ARTIFACTS}|mlruns)(?:/.*)?)", re.DOTALL)
+# `mlruns/0` is where MLflow would put the artifacts of the experiment that it makes itself, beside where a command ran
+_OURS = re.compile(rf"(?:file:)?/.*/({ARTIFACTS}(?:/.*)?|mlruns/0)", re.DOTALL)
 _PATIENCE_SECONDS = 20.0
 _CANNOT_WRITE = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
 

@@ -33,7 +33,9 @@ COLUMNS = {
         ("file:///in/mlflow-artifacts/data/mlflow-artifacts/r1/artifacts", "mlflow-artifacts/r1/artifacts"),
         ("/where/the/command/ran/mlruns/0", "mlruns/0"),
         ("mlflow-artifacts/r1/artifacts", "mlflow-artifacts/r1/artifacts"),
+        ("/old/mlflow-artifacts/r1/artifacts/mlruns/x", "mlflow-artifacts/r1/artifacts/mlruns/x"),
         # not ours
+        ("file:///nfs/team/mlruns/3/abc/artifacts", "file:///nfs/team/mlruns/3/abc/artifacts"),
         ("s3://bucket/mlflow-artifacts/r1", "s3://bucket/mlflow-artifacts/r1"),
         ("mlflow-artifacts:/r1/artifacts", "mlflow-artifacts:/r1/artifacts"),
         ("models:/m-123", "models:/m-123"),
