@@ -110,14 +110,14 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.model_card import model_card
-    from training.tracking.runs import commit
+    from training.tracking.runs import code_version
 
     params = run.params
     champion = load_champion(params)
     day = as_of or loaded.tables.data_until
     shared: dict[str, Any] = {"params": params, "progress": run.progress}
     result = make(loaded.tables, champion, as_of=day, made_at=_made_at(), **shared)
-    past = put_on_record(loaded.tables, champion, result, code_version=commit(), **shared)
+    past = put_on_record(loaded.tables, champion, result, code_version=code_version(), **shared)
     folder = export.publish(result, params.data_dir / "forecasts")
     card = model_card(params, champion)
     publication = gather.gather(loaded.tables, champion, result, card=card, past=past, **shared)

@@ -49,7 +49,7 @@ def put_on_record(
 
     Parameters
     ----------
-    tables, champion, made
+    tables, champion, forecast
         The forecast, the model that made it and the checked tables it was made from.
     params
         All settings.
@@ -66,7 +66,7 @@ def put_on_record(
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
         notes = take_over_publications(record, publication_file.folder_of(params.data_dir), but=forecast.run_id)
-        record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
+        notes += record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
     return replace(past, notes=(*notes, *past.notes))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,14 @@ def commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return described.stdout.strip()
+
+
+def code_version() -> str:
+    """The commit of the code that runs; outside a checkout, the version of the installed package."""
+    try:
+        return commit() or metadata.version("holdfast")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _version_tags(texts: Mapping[str, str], tables: "Tables", params: Params) -> dict[str, str]:

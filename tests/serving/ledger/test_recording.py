@@ -2,8 +2,11 @@
 
 import logging
 import re
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,65 @@ def test_a_run_is_recorded_once(open_one: Any, books: Any, official: Forecast, p
     told = runs.iloc[0]
     assert (told["data_digest"], told["model_digest"]) == (books.world.tables.digest, books.world.champion.digest)
     assert '"reactivation":"exclude"' in told["settings"]
+
+
+def with_other_nrr(made: Forecast, change: float) -> Forecast:
+    figures = made.nrr_forecast
+    return replace(made, nrr_forecast=figures.assign(mean=figures["mean"] + change))
+
+
+def test_the_same_run_with_other_figures_is_recorded_anew_and_told(
+    open_one: Any, books: Any, official: Forecast, pandas_rows: Rows
+) -> None:
+    """As when code or libraries have changed; what was said first stays, and earlier runs are read as said last."""
+    upgraded = with_other_nrr(official, 0.01)
+    with open_one() as record:
+        notes = [books.record(record, made) for made in (official, official, upgraded, upgraded, official)]
+        runs, past = pandas_rows(record, RUN).sort_values("number"), read_past(record)
+        assert read_past(record, but=official.run_id).figures.empty
+    assert runs["run_id"].tolist() == [official.run_id] * 3
+    assert runs["kind"].tolist() == ["official", "revision", "revision"]
+    assert [len(told) for told in notes] == [0, 0, 1, 0, 1]
+    assert "is on record with other figures, by version of tests" in notes[2][0]
+    assert len(past.figures) == len(official.nrr_forecast)
+    assert past.figures["mean"].sum() == pytest.approx(official.nrr_forecast["mean"].sum(), rel=1e-6)
+    assert not past.scores.duplicated("account_id").any()
+
+
+def test_the_same_run_with_other_account_rows_is_recorded_anew(
+    open_one: Any, books: Any, official: Forecast, pandas_rows: Rows
+) -> None:
+    rows = official.account_forecast
+    upgraded = replace(official, account_forecast=rows.assign(churn_probability=rows["churn_probability"] / 2))
+    with open_one() as record:
+        for made in (official, upgraded):
+            books.record(record, made)
+        assert len(pandas_rows(record, RUN)) == 2
+        past = read_past(record).scores
+    expected = rows.query("horizon_months == 6")["churn_probability"].sum() / 2
+    assert past["churn_probability"].sum() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "trained_as_of", "kind"),
+    [
+        (date(2026, 1, 1), date(2026, 1, 1), "official"),
+        (date(2026, 1, 1), date(2026, 1, 2), "rerun"),
+        (date(2025, 12, 1), date(2025, 12, 1), "rerun"),
+        (date(2025, 12, 5), date(2025, 12, 1), "rerun"),
+    ],
+)
+def test_what_is_made_in_hindsight_is_a_rerun(
+    open_one: Any, books: Any, official: Forecast, pandas_rows: Rows, as_of: date, trained_as_of: date, kind: str
+) -> None:
+    """From data that end on 2026-01-01; it leaves the month's place to what is forecast at its time."""
+    champion = replace(books.world.champion, trained_as_of=trained_as_of)
+    made = replace(official, as_of=as_of)
+    with open_one() as record:
+        record_forecast(record, books.world.tables, champion, made, params=books.params, code_version="of tests")
+        runs = pandas_rows(record, RUN)
+    assert runs["kind"].tolist() == [kind]
+    assert (runs["archive"].notna() == (kind == "official")).all()
 
 
 @pytest.mark.parametrize(
@@ -145,6 +207,29 @@ def test_rows_can_be_neither_changed_nor_deleted(
         books.record(record, official)
     with pytest.raises(NoRecord, match="append-only"), open_one() as record, record.writing() as connection:
         connection.execute(sa.text(change.format(table.name)))
+
+
+@pytest.mark.parametrize("table", ["record_run", "record_figure"])
+@pytest.mark.parametrize("also", ["", ", as_of = as_of || ''", "new number"])
+def test_sqlite_replaces_no_row(
+    books: Any, official: Forecast, pandas_rows: Rows, tmp_path: Path, table: str, also: str
+) -> None:
+    """`INSERT OR REPLACE` deletes the row in its way without asking the triggers on deletes."""
+    params = books.params.model_copy(update={"data_dir": tmp_path})
+    with open_record(params) as record:
+        books.record(record, official)
+        before = [pandas_rows(record, RUN), pandas_rows(record, FIGURE)]
+    with closing(sqlite3.connect(tmp_path / "record.sqlite")) as connection:
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        source = ", ".join("99" if also == "new number" and name == "number" else name for name in names)
+        statement = f"INTO {table} SELECT {source} FROM {table} WHERE true LIMIT 1"
+        verb, rest = (
+            ("INSERT", " ON CONFLICT DO UPDATE SET accounts = 1") if also[:1] == "," else ("INSERT OR REPLACE", "")
+        )
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute(f"{verb} {statement}{rest}")
+    with open_record(params) as record:
+        assert all(map(pd.DataFrame.equals, before, [pandas_rows(record, RUN), pandas_rows(record, FIGURE)]))
 
 
 def test_a_run_that_breaks_off_leaves_nothing_and_can_be_run_again(

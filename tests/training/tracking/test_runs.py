@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -96,6 +97,12 @@ def test_outside_a_checkout_there_is_no_commit(tmp_path: Path, monkeypatch: pyte
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert runs.commit() == ""
+
+
+def test_outside_a_checkout_the_version_of_the_code_is_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runs.code_version() == runs.commit()
+    monkeypatch.setattr(runs, "commit", lambda: "")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*|unknown", runs.code_version())
 
 
 def test_the_run_holds_the_scores(trained: TrainingResult) -> None:
