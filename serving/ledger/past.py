@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
-from serving.ledger.record_tables import FIGURE, QUANTILES, RUN, SUBJECT
+from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
 from serving.ledger.subjects import ACCOUNT, names_of
 
 SCORES = ("account_id", "as_of", "model_version", "churn_probability", "arr")

@@ -1,6 +1,6 @@
 """Putting forecasts on record: a run's rows all at once or not at all, its files before them, each run once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ from features.revenue.cut_labels import NO_LABEL
 from features.tables.checked import Tables
 from params import Params
 from serving.forecast.batch import Forecast
+from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import account_rows, horizons_kept
 from serving.ledger.archive import parts_of, write_archive
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile, RecordFiles, canonical_json
-from serving.ledger.record_tables import FIGURE, QUANTILES, RUN
+from serving.ledger.record_tables import FIGURE, RUN
 from serving.ledger.subjects import Subjects, is_personal, subjects_of
 from training.tracking.champion import Champion
 
@@ -82,7 +83,7 @@ def record_forecast(
     names = _names(forecast.account_forecast, forecast.nrr_forecast)
     subjects = subjects_of(record, names)
     row = _described(record, tables, champion, forecast, subjects, params) | {"code_version": code_version}
-    figures = _figures(forecast.nrr_forecast, subjects)
+    figures = _figures(forecast.nrr_forecast, subjects, whole_numbers.unit_of)
     with record.reading() as connection:
         if _is_recorded(connection, record.files, row, figures):
             return ()
@@ -138,7 +139,7 @@ def take_over(record: Record, runs: Sequence[OldRun]) -> None:
             "account_rows": record.files.add_table(account_rows(scores, subjects)) if len(scores) else None,
             "taken_over_from": run.source,
         }
-        rows.append((row, _figures(run.figures, subjects)))
+        rows.append((row, _figures(run.figures, subjects, whole_numbers.unit_taken_over)))
     if rows:
         _insert(record, rows)
 
@@ -220,11 +221,11 @@ def _names(accounts: pd.DataFrame, figures: pd.DataFrame) -> dict[str, set[Any]]
     return names
 
 
-def _figures(rows: pd.DataFrame, subjects: Subjects) -> list[_Row]:
+def _figures(rows: pd.DataFrame, subjects: Subjects, unit_of: Callable[[str], str]) -> list[_Row]:
     """A row a cut, value, horizon and metric."""
     figures = []
     for metric, part in rows.groupby("metric"):
-        unit = whole_numbers.unit_of(str(metric))
+        unit = unit_of(str(metric))
         columns = {"metric": [metric] * len(part), "horizon_months": part["horizon_months"].tolist()}
         columns |= {"cut": part["cut"].tolist()}
         columns |= {name: _whole(part, name, unit) for name in ("mean", *QUANTILES)}

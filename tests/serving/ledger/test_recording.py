@@ -18,8 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from features.revenue import add_months
-from params import Params, Record
+from params import Params, Record, SettingsError
 from serving.forecast.batch import Forecast
+from serving.forecast.output_tables import METRICS
 from serving.forecast.refusals import NoRecord
 from serving.ledger import recording
 from serving.ledger.account_rows import horizons_kept
@@ -27,6 +28,8 @@ from serving.ledger.past import read_past
 from serving.ledger.record import VERSION_TABLE, open_record
 from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
+from serving.ledger.subjects import subjects_of
+from serving.ledger.whole_numbers import unit_of
 
 Rows = Callable[..., pd.DataFrame]
 
@@ -335,6 +338,61 @@ def test_a_database_that_does_not_answer_is_told_in_words(books: Any, tmp_path: 
         open_record(books.params.model_copy(update=place)),
     ):
         pass
+
+
+@pytest.mark.parametrize("url", ["postgresql://h:x/db", "postgresql://w:secret@h:5432x/db"])
+def test_an_address_that_is_none_is_told_with_its_setting(books: Any, tmp_path: Path, url: str) -> None:
+    params = books.params.model_copy(update={"record": Record(url=url, folder=tmp_path)})
+    with pytest.raises(SettingsError, match=r"^record\.url is not the address") as refused, open_record(params):
+        pass
+    assert "secret" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_with_its_setting(
+    books: Any, official: Forecast, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = {"data_dir": tmp_path, "record": Record(url=None, folder=tmp_path / "file")}
+    with (
+        pytest.raises(NoRecord, match=r"file: File exists\. Nothing was published; .*record\.folder"),
+        open_record(books.params.model_copy(update=place)) as record,
+    ):
+        books.record(record, official)
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_told_with_its_setting(books: Any, tmp_path: Path) -> None:
+    (tmp_path / "record.sqlite").mkdir()
+    params = books.params.model_copy(update={"data_dir": tmp_path})
+    with pytest.raises(NoRecord, match=r"cannot be written to: Is a directory\. .*data_dir"), open_record(params):
+        pass
+
+
+def test_units_are_those_declared() -> None:
+    units = {metric.name: unit_of(metric.name) for metric in METRICS}
+    assert {name for name, unit in units.items() if unit == "cents"} == {n for n in units if n.endswith("_arr")}
+    with pytest.raises(LookupError, match="there is no metric mood"):
+        unit_of("mood")
+
+
+def test_a_metric_of_another_version_is_taken_over_as_it_was(open_one: Any, official: Forecast) -> None:
+    figures = official.nrr_forecast.query("metric == 'nrr'").assign(metric="mood")
+    scores = official.account_forecast.query("horizon_months == 6")
+    with open_one() as record:
+        take_over(record, [OldRun("b", "2026-01-01", "2026-01-02", "1", 6, figures, scores, "an old file")])
+        past = read_past(record).figures
+    assert past["mean"].sum() == pytest.approx(figures["mean"].sum(), abs=1e-4)
+
+
+def test_who_has_no_id_is_not_named_in_the_error(open_one: Any) -> None:
+    with open_one() as record:
+        subjects = subjects_of(record, {"csm": ["Ada A."]})
+    with pytest.raises(LookupError, match="person") as refused:
+        subjects.id_of("csm", "Zoë Z.")
+    assert "Zoë" not in str(refused.value)
+
+
+def test_names_of_the_same_column_are_put_together() -> None:
+    assert recording._together({"csm": {"a"}, "fit": {"b"}}, {"csm": {"c"}}) == {"csm": {"a", "c"}, "fit": {"b"}}
 
 
 def test_a_file_that_is_no_record_is_told_in_words(books: Any, tmp_path: Path) -> None:
