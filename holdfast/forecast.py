@@ -110,13 +110,13 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.model_card import model_card
-    from training.tracking.runs import commit
+    from training.tracking.runs import code_version
 
     params, progress, tables = run.params, run.progress, loaded.tables
     champion = load_champion(params)
     day = as_of or tables.data_until
     result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
-    past = put_on_record(tables, champion, result, code_version=commit(), params=params, progress=progress)
+    past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     folder = export.publish(result, params.data_dir / "forecasts")
     card = model_card(params, champion)
     publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)

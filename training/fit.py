@@ -27,7 +27,7 @@ from training.promote import Decision, decide, in_charge
 from training.report import summary
 from training.tracking.champion import ALIAS, WAITING
 from training.tracking.evidence import Evidence, Metric, Table
-from training.tracking.runs import Record, record_run, require_store
+from training.tracking.runs import RecordedRun, record_run, require_store
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Said:
 class TrainingResult:
     """What training made: the registered version and how the same recipe did on the months it had not seen."""
 
-    record: Record
+    record: RecordedRun
     as_of: date
     tested_from: date | None
     accounts: int

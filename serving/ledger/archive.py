@@ -21,12 +21,12 @@ from models.paths.simulate import PathSettings
 from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.definitions import Rules
+from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import horizons_kept
 from serving.ledger.books import SLOPES, book_rows
 from serving.ledger.record import Record
 from serving.ledger.record_files import RecordFiles
-from serving.ledger.record_tables import QUANTILES
 from serving.ledger.subjects import PERSON, Subjects, is_personal, kind_of, names_of
 from training.tracking.champion import Champion
 

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
-from serving.ledger.record_tables import FIGURE, QUANTILES, RUN, SUBJECT
+from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
 from serving.ledger.subjects import ACCOUNT, names_of
 
 SCORES = ("account_id", "as_of", "model_version", "churn_probability", "arr")
@@ -38,12 +39,12 @@ class Past:
 
 
 def read_past(record: Record, *, but: str = "", metrics: tuple[str, ...] = ()) -> Past:
-    """What all runs but one said, of some metrics; none named: of all.
+    """What all runs but one said, of some metrics; none named: of all. Of a run recorded twice, what it said last.
 
     Accounts and people who are not known any more are left out.
     """
     with record.reading() as connection:
-        runs = connection.execute(sa.select(RUN).where(RUN.c.run_id != but).order_by(RUN.c.number)).all()
+        runs = connection.execute(sa.select(RUN).where(RUN.c.number.in_(_last(but))).order_by(RUN.c.number)).all()
         figures = _figures(connection, but, metrics)
     accounts = names_of(record, ACCOUNT)
     parts, notes = [Past().scores], []
@@ -57,6 +58,11 @@ def read_past(record: Record, *, but: str = "", metrics: tuple[str, ...] = ()) -
             )
     scores = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     return Past(scores, figures, tuple(notes))
+
+
+def _last(but: str) -> Any:
+    """The number of the last row of each run but one."""
+    return sa.select(sa.func.max(RUN.c.number)).where(RUN.c.run_id != but).group_by(RUN.c.run_id)
 
 
 def _scores(record: Record, run: Any, accounts: dict[bytes, str]) -> pd.DataFrame:
@@ -86,7 +92,7 @@ def _figures(connection: sa.Connection, but: str, metrics: tuple[str, ...]) -> p
         sa.select(RUN.c.number, *described, FIGURE.c.cut, cut_value, *numbers, FIGURE.c.unit)
         .join(RUN, RUN.c.number == FIGURE.c.run_number)
         .outerjoin(SUBJECT, subject)
-        .where(RUN.c.run_id != but)
+        .where(RUN.c.number.in_(_last(but)))
     )
     if metrics:
         query = query.where(FIGURE.c.metric.in_(metrics))

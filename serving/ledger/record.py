@@ -16,7 +16,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from params import Params
+from params import Params, SettingsError
 from serving.forecast.refusals import NoRecord
 from serving.ledger.record_files import RecordFiles
 
@@ -69,7 +69,9 @@ def open_record(params: Params) -> Iterator[Record]:
     Raises
     ------
     NoRecord
-        It cannot be reached, or a newer Holdfast has written it.
+        It cannot be reached or written to, or a newer Holdfast has written it.
+    SettingsError
+        `record.url` is no address.
     """
     engine = _sqlite(params.data_dir / DATABASE) if params.record.url is None else _postgresql(params.record.url)
     record = Record(engine, RecordFiles(params.record.folder or params.data_dir / FOLDER))
@@ -83,8 +85,14 @@ def open_record(params: Params) -> Iterator[Record]:
 
 
 def _sqlite(file: Path) -> sa.Engine:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise NoRecord(
+            f"The record {file} cannot be written to: {error.strerror}. Make it writable for who runs Holdfast, or set "
+            "another data_dir."
+        ) from None
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(file)),
         connect_args={"timeout": WAIT_SECONDS, "isolation_level": None},  # transactions begin below, not in the driver
@@ -105,7 +113,12 @@ def _sqlite(file: Path) -> sa.Engine:
 
 
 def _postgresql(url: str) -> sa.Engine:
-    address = sa.make_url(url).set(drivername="postgresql+psycopg")
+    try:
+        address = sa.make_url(url).set(drivername="postgresql+psycopg")
+    except (ValueError, sa.exc.ArgumentError):  # whose text may hold a password
+        raise SettingsError(
+            "record.url is not the address of a database: write it as postgresql://user@host:5432/name."
+        ) from None
     if "connect_timeout" not in address.query:
         address = address.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
     try:

@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from serving.forecast.refusals import NoRecord
+
 PARTIAL = ".partial-"
 LEFT_OVER_SECONDS = 86_400
 TABLE, MANIFEST = ".parquet", ".json"
@@ -65,7 +67,7 @@ class RecordFiles:
     def clear_leftovers(self) -> None:
         """Remove what killed runs left half written; another machine may be writing, so only what is a day old."""
         for file in self.folder.glob(f"{PARTIAL}*"):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone, or another user's
                 if file.stat().st_mtime < time.time() - LEFT_OVER_SECONDS:
                     file.unlink()
 
@@ -73,8 +75,14 @@ class RecordFiles:
         digest = hashlib.sha256(content).hexdigest()
         file = self.folder / f"{digest}{suffix}"
         if not self._is_whole(file, digest):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(file, content)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_whole(file, content)
+            except OSError as error:
+                raise NoRecord(
+                    f"The record's files cannot be written to {self.folder}: {error.strerror}. Nothing was published; "
+                    "make the folder writable and its disk large enough, or set another one (record.folder)."
+                ) from None
         return digest
 
     def _is_whole(self, file: Path, digest: str) -> bool:

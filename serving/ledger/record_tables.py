@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-QUANTILES = ("p05", "p10", "p25", "p50", "p75", "p90", "p95")
+from serving.forecast.output_tables import QUANTILES
 
 RUN = sa.table(
     "record_run",

@@ -1,8 +1,7 @@
 """Putting forecasts on record: a run's rows all at once or not at all, its files before them, each run once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -12,16 +11,17 @@ from features.revenue.cut_labels import NO_LABEL
 from features.tables.checked import Tables
 from params import Params
 from serving.forecast.batch import Forecast
+from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import account_rows, horizons_kept
 from serving.ledger.archive import parts_of, write_archive
 from serving.ledger.record import Record
-from serving.ledger.record_files import canonical_json
-from serving.ledger.record_tables import FIGURE, QUANTILES, RUN
+from serving.ledger.record_files import BrokenFile, RecordFiles, canonical_json
+from serving.ledger.record_tables import FIGURE, RUN
 from serving.ledger.subjects import Subjects, is_personal, subjects_of
 from training.tracking.champion import Champion
 
-OFFICIAL, REVISION = "official", "revision"
+OFFICIAL, REVISION, RERUN = "official", "revision", "rerun"
 SETTINGS = ("seed", "revenue", "snapshots", "forecast", "model")  # those that decide what is forecast
 _Row = dict[str, Any]
 
@@ -58,44 +58,69 @@ def recorded_runs(record: Record) -> frozenset[str]:
 
 def record_forecast(
     record: Record, tables: Tables, champion: Champion, forecast: Forecast, *, params: Params, code_version: str
-) -> None:
-    """Put a forecast on record, and what an official one was made of; one that is there already stays as it is.
+) -> tuple[str, ...]:
+    """Put a forecast on record, and what an official one was made of; what is there already stays as it is.
 
-    The first of a month start is official, any other a revision.
+    The first of a month start is official unless made in hindsight, from later data or by a later model: that is a
+    rerun. Any other is a revision. The same run with other figures, after an upgrade, is recorded once more.
 
     Parameters
     ----------
     record
         The open record.
-    tables, champion, made
+    tables, champion, forecast
         The forecast, the model that made it and the checked tables it was made from.
     params
         All settings.
     code_version
         Of the code that made it.
+
+    Returns
+    -------
+    tuple of str
+        A note if the same run is on record with other figures.
     """
+    names = _names(forecast.account_forecast, forecast.nrr_forecast)
+    subjects = subjects_of(record, names)
+    row = _described(record, tables, champion, forecast, subjects, params) | {"code_version": code_version}
+    figures = _figures(forecast.nrr_forecast, subjects, whole_numbers.unit_of)
     with record.reading() as connection:
-        if _knows(connection, forecast.run_id):
-            return
-        official = _kind(connection, forecast.as_of.isoformat()) == OFFICIAL
-    parts = parts_of(tables, champion, forecast, params=params) if official else None
-    subjects = subjects_of(
-        record, _names(forecast.account_forecast, forecast.nrr_forecast) | (parts.names() if parts else {})
-    )
+        if _is_recorded(connection, record.files, row, figures):
+            return ()
+        notes = _notes(_newest(connection, forecast.run_id), code_version)
+        official = _kind(connection, row) == OFFICIAL
+    if official:
+        parts = parts_of(tables, champion, forecast, params=params)
+        subjects = subjects_of(record, _together(names, parts.names()))
+        row |= {"archive": write_archive(record.files, parts, subjects, champion, forecast, params)}
+    _insert(record, [(row, figures)])
+    record.files.clear_leftovers()
+    return notes
+
+
+def _described(
+    record: Record, tables: Tables, champion: Champion, forecast: Forecast, subjects: Subjects, params: Params
+) -> _Row:
+    """The row of a forecast, its account rows kept."""
     longest = int(forecast.account_forecast["horizon_months"].max())
     horizon_kept = forecast.account_forecast["horizon_months"].isin(horizons_kept(forecast.as_of, longest))
-    row = _run(forecast, longest) | {
+    return {
+        "run_id": forecast.run_id,
+        "as_of": forecast.as_of.isoformat(),
+        "made_at": forecast.made_at.isoformat(),
+        "model_version": forecast.model_version,
+        "currency": forecast.currency,
+        "definition": forecast.definition,
+        "horizon_months": longest,
+        "accounts": int(forecast.account_forecast["account_id"].nunique()),
         "model_digest": champion.digest,
         "data_digest": tables.digest,
         "data_until": tables.data_until.isoformat(),
         "trained_as_of": champion.trained_as_of.isoformat(),
-        "code_version": code_version,
         "settings": canonical_json(params.model_dump(mode="json", include=set(SETTINGS))),
         "account_rows": record.files.add_table(account_rows(forecast.account_forecast[horizon_kept], subjects)),
-        "archive": write_archive(record.files, parts, subjects, champion, forecast, params) if parts else None,
+        "archive": None,
     }
-    _insert(record, [(row, _figures(forecast.nrr_forecast, subjects))])
-    record.files.clear_leftovers()
 
 
 def take_over(record: Record, runs: Sequence[OldRun]) -> None:
@@ -114,7 +139,7 @@ def take_over(record: Record, runs: Sequence[OldRun]) -> None:
             "account_rows": record.files.add_table(account_rows(scores, subjects)) if len(scores) else None,
             "taken_over_from": run.source,
         }
-        rows.append((row, _figures(run.figures, subjects)))
+        rows.append((row, _figures(run.figures, subjects, whole_numbers.unit_taken_over)))
     if rows:
         _insert(record, rows)
 
@@ -123,37 +148,68 @@ def _insert(record: Record, runs: Iterable[tuple[_Row, list[_Row]]]) -> None:
     """Add the rows of runs that are not there yet, in one transaction."""
     with record.writing() as connection:
         for row, figures in runs:
-            if _knows(connection, row["run_id"]):
+            if _is_recorded(connection, record.files, row, figures):
                 continue
             number = connection.execute(sa.select(sa.func.coalesce(sa.func.max(RUN.c.number), 0) + 1)).scalar_one()
-            connection.execute(sa.insert(RUN), [row | {"number": number, "kind": _kind(connection, row["as_of"])}])
+            connection.execute(sa.insert(RUN), [row | {"number": number, "kind": _kind(connection, row)}])
             if figures:
                 connection.execute(sa.insert(FIGURE), [{"run_number": number, **figure} for figure in figures])
 
 
-def _knows(connection: sa.Connection, run_id: str) -> bool:
-    return connection.execute(sa.select(RUN.c.number).where(RUN.c.run_id == run_id)).first() is not None
+def _is_recorded(connection: sa.Connection, files: RecordFiles, row: _Row, figures: list[_Row]) -> bool:
+    """Whether the newest run of an id says the same; of one that is taken over, whether there is any."""
+    newest = _newest(connection, row["run_id"])
+    if newest is None or row.get("taken_over_from"):
+        return newest is not None
+    names = list(figures[0]) if figures else []
+    query = sa.select(*(FIGURE.c[name] for name in names)).where(FIGURE.c.run_number == newest.number)
+    recorded = {tuple(there) for there in connection.execute(query)} if names else set()
+    return recorded == {tuple(figure.values()) for figure in figures} and _same_table(
+        files, newest.account_rows, row["account_rows"]
+    )
 
 
-def _kind(connection: sa.Connection, as_of: str) -> str:
-    """What the next run of a date is."""
-    if date.fromisoformat(as_of).day > 1:
+def _newest(connection: sa.Connection, run_id: str) -> Any:
+    """The last row with an id, None if there is none."""
+    return connection.execute(sa.select(RUN).where(RUN.c.run_id == run_id).order_by(RUN.c.number.desc())).first()
+
+
+def _same_table(files: RecordFiles, recorded: str | None, other: str) -> bool:
+    """Whether two tables are the same, though another version of the library may have written other bytes."""
+    if recorded is None or recorded == other:
+        return recorded == other
+    try:
+        return bool(files.table(recorded).equals(files.table(other)))
+    except BrokenFile:
+        return False
+
+
+def _notes(newest: Any, code_version: str) -> tuple[str, ...]:
+    """That a run is on record with other figures; what is taken over is only part of one."""
+    if newest is None or newest.taken_over_from:
+        return ()
+    return (
+        f"The same run, {newest.run_id}, is on record with other figures, by version {newest.code_version}; these are "
+        f"by version {code_version}. Model, data and settings are the same: the code or its libraries have changed. "
+        "Both stay on record, and the newer one is shown.",
+    )
+
+
+def _kind(connection: sa.Connection, row: _Row) -> str:
+    """What the next run of a date is; of what is taken over it cannot be known whether it was made in hindsight."""
+    as_of = row["as_of"]
+    if any(row.get(name) and row[name] > as_of for name in ("data_until", "trained_as_of")):
+        return RERUN
+    if not as_of.endswith("-01"):
         return REVISION
     there = sa.select(RUN.c.number).where(RUN.c.as_of == as_of, RUN.c.kind == OFFICIAL)
     return REVISION if connection.execute(there).first() else OFFICIAL
 
 
-def _run(forecast: Forecast, longest: int) -> _Row:
-    return {
-        "run_id": forecast.run_id,
-        "as_of": forecast.as_of.isoformat(),
-        "made_at": forecast.made_at.isoformat(),
-        "model_version": forecast.model_version,
-        "currency": forecast.currency,
-        "definition": forecast.definition,
-        "horizon_months": longest,
-        "accounts": int(forecast.account_forecast["account_id"].nunique()),
-    }
+def _together(*names: dict[str, set[Any]]) -> dict[str, set[Any]]:
+    """The names in all of them, by column."""
+    columns = {column for some in names for column in some}
+    return {column: set().union(*(some.get(column, set()) for some in names)) for column in columns}
 
 
 def _names(accounts: pd.DataFrame, figures: pd.DataFrame) -> dict[str, set[Any]]:
@@ -165,11 +221,11 @@ def _names(accounts: pd.DataFrame, figures: pd.DataFrame) -> dict[str, set[Any]]
     return names
 
 
-def _figures(rows: pd.DataFrame, subjects: Subjects) -> list[_Row]:
+def _figures(rows: pd.DataFrame, subjects: Subjects, unit_of: Callable[[str], str]) -> list[_Row]:
     """A row a cut, value, horizon and metric."""
     figures = []
     for metric, part in rows.groupby("metric"):
-        unit = whole_numbers.unit_of(str(metric))
+        unit = unit_of(str(metric))
         columns = {"metric": [metric] * len(part), "horizon_months": part["horizon_months"].tolist()}
         columns |= {"cut": part["cut"].tolist()}
         columns |= {name: _whole(part, name, unit) for name in ("mean", *QUANTILES)}

@@ -36,18 +36,25 @@ class Subjects:
 
     def id_of(self, column: str, name: str) -> str:
         """The id that stands for a name in a column."""
-        return self.by_name[kind_of(column), name].subject_id
+        return self._of(kind_of(column), name).subject_id
+
+    def _of(self, kind: str, name: str) -> Subject:
+        """A subject; who has none is not named in the error."""
+        try:
+            return self.by_name[kind, name]
+        except KeyError:
+            raise LookupError(f"an id is asked for of a name ({kind}) that has none") from None
 
     def hide(self, column: str, names: Iterable[Any]) -> pa.Array:
         """The ids of the names in a column; what is missing stays so."""
         kind = kind_of(column)
-        ids = [None if pd.isna(name) else bytes.fromhex(self.by_name[kind, name].subject_id) for name in names]
+        ids = [None if pd.isna(name) else bytes.fromhex(self._of(kind, name).subject_id) for name in names]
         return pa.array(ids, pa.binary(ID_BYTES))
 
     def hide_belongings(self, accounts: Iterable[str], things: Iterable[Any]) -> pa.Array:
         """Keyed digests of what belongs to accounts, such as contracts: the same thing is the same digest."""
         digests = [
-            None if pd.isna(thing) else _keyed(self.by_name[ACCOUNT, account].salt, str(thing))
+            None if pd.isna(thing) else _keyed(self._of(ACCOUNT, account).salt, str(thing))
             for account, thing in zip(accounts, things, strict=True)
         ]
         return pa.array(digests, pa.binary(_DIGEST_BYTES))

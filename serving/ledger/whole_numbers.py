@@ -8,16 +8,29 @@ import pandas as pd
 import pyarrow as pa
 
 from serving.forecast.column import Kind
+from serving.forecast.output_tables import METRIC_OF
 
 CENTS, MILLIONTHS = "cents", "millionths"
 PER_UNIT: Mapping[str, int] = {CENTS: 100, MILLIONTHS: 1_000_000}
-RATIOS = ("nrr", "grr", "logo_retention", "reported_nrr")  # the other metrics of nrr_forecast are money
 _MOST = 9.2e18  # what 64 bits hold
 
 
 def unit_of(metric: str) -> str:
-    """The unit of a metric of nrr_forecast."""
-    return MILLIONTHS if metric in RATIOS else CENTS
+    """The unit of a metric of nrr_forecast.
+
+    Raises
+    ------
+    LookupError
+        It is not declared.
+    """
+    if metric not in METRIC_OF:
+        raise LookupError(f"there is no metric {metric} among {', '.join(METRIC_OF)}: its unit is not known")
+    return CENTS if METRIC_OF[metric].kind is Kind.MONEY else MILLIONTHS
+
+
+def unit_taken_over(metric: str) -> str:
+    """The unit of a metric that another version may have published: if it is not known, the finer one."""
+    return unit_of(metric) if metric in METRIC_OF else MILLIONTHS
 
 
 def whole(values: Any, unit: str) -> pa.Array:

@@ -14,16 +14,16 @@ from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.batch import Forecast
+from serving.forecast.output_tables import QUANTILES
 from serving.forecast.published_lists import FORECAST_METRICS
 from serving.ledger.past import Past, read_past
 from serving.ledger.record import Record, open_record
-from serving.ledger.record_tables import QUANTILES
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
 from serving.publication import publication_file
 from serving.publication.gather import PUBLISHED
 from training.tracking.champion import Champion
 
-NOT_TAKEN_OVER = "not-taken-over"  # in the record's folder: publications that could not be read
+NOT_TAKEN_OVER = "not-taken-over"  # beside the publications: those that could not be read, which hold names
 _RUN = ["run_id", "as_of", "made_at", "model_version"]
 _FIGURE = ["cut", "value", "horizon_months", "metric", "mean"]
 _SCORE = ["account_id", "as_of", "model_version", "churn_probability", "arr"]
@@ -49,7 +49,7 @@ def put_on_record(
 
     Parameters
     ----------
-    tables, champion, made
+    tables, champion, forecast
         The forecast, the model that made it and the checked tables it was made from.
     params
         All settings.
@@ -66,7 +66,7 @@ def put_on_record(
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
         notes = take_over_publications(record, publication_file.folder_of(params.data_dir), but=forecast.run_id)
-        record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
+        notes += record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
     return replace(past, notes=(*notes, *past.notes))
 
@@ -77,7 +77,7 @@ def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[s
     Returns
     -------
     tuple of str
-        A note for each publication that cannot be read: it is kept in the record's folder.
+        A note for each publication that cannot be read: it is kept, in a folder of its own.
     """
     notes = []
     for file in publication_file.youngest_first(folder):
@@ -87,10 +87,10 @@ def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[s
         except _Unreadable as error:
             if _run_of(file) in recorded:
                 continue
-            copy = _keep(file, record.files.folder / NOT_TAKEN_OVER)
+            copy = _keep(file, folder / NOT_TAKEN_OVER)
             notes.append(
                 f"What the earlier publication {file.name} said could not be taken over into the record: {error}. "
-                f"The file is kept in {copy.parent}."
+                f"The file is kept in {copy.parent}; it holds names, and may be deleted once it has been read."
             )
     return tuple(notes)
 

@@ -29,7 +29,7 @@ from training.learn.dataset import Dataset, assemble, require_enough
 from training.learn.importance import Explanation
 from training.report import html_report, summary
 from training.tracking.evidence import Evidence, Page, Table
-from training.tracking.runs import Record, record_evaluation, require_store
+from training.tracking.runs import RecordedRun, record_evaluation, require_store
 
 ROWS_WORTH_A_PROCESS = 20_000
 
@@ -85,7 +85,7 @@ class BacktestResult:
     """All origins, what they say, and where it was recorded."""
 
     findings: Findings
-    record: Record
+    record: RecordedRun
     page: Path
 
     def lines(self) -> list[str]:

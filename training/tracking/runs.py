@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordedRun:
     """Where something was recorded; `version` is empty where no model was registered."""
 
     run_id: str
@@ -63,7 +64,7 @@ def record_run(
     params: Params,
     alias: str = ALIAS,
     tags: Mapping[str, str] | None = None,
-) -> Record:
+) -> RecordedRun:
     """Record a training run, register its model, and give it the alias; `tags` are kept with the version.
 
     The bundle is text and JSON; it loads with pickle forbidden.
@@ -76,18 +77,18 @@ def record_run(
         write_bundle(texts, files)
         version = _register(store, run, params.model.name, _version_tags(texts, tables, params) | dict(tags or {}))
         store.client.set_registered_model_alias(params.model.name, alias, version)
-    return Record(run.info.run_id, params.model.name, version, store.uri)
+    return RecordedRun(run.info.run_id, params.model.name, version, store.uri)
 
 
 def record_evaluation(
     evidence: Sequence[Evidence], *, tables: "Tables", params: Params, name: str = "backtest"
-) -> Record:
+) -> RecordedRun:
     """Record a backtest or a contest; no model is registered."""
     with _recording(params, name) as (store, run):
         files = store.files_of_run(run)
         _describe(store, run, files, tables, params, None)
         write_evidence(store.client, run.info.run_id, files, evidence)
-    return Record(run.info.run_id, params.model.name, "", store.uri)
+    return RecordedRun(run.info.run_id, params.model.name, "", store.uri)
 
 
 @contextmanager
@@ -160,6 +161,14 @@ def commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return described.stdout.strip()
+
+
+def code_version() -> str:
+    """The commit of the code that runs; outside a checkout, the version of the installed package."""
+    try:
+        return commit() or metadata.version("holdfast")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _version_tags(texts: Mapping[str, str], tables: "Tables", params: Params) -> dict[str, str]:

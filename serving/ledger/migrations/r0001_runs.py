@@ -6,7 +6,13 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-APPEND_ONLY = ("record_run", "record_figure")
+_FIGURE_KEY = ("run_number", "cut", "value", "horizon_months", "metric")
+SAME_ROW = {  # of each append-only table, which row a new one would be in conflict with
+    "record_run": (
+        "there.number = NEW.number OR (there.as_of = NEW.as_of AND there.kind = 'official' AND NEW.kind = 'official')"
+    ),
+    "record_figure": " AND ".join(f"there.{name} = NEW.{name}" for name in _FIGURE_KEY),
+}
 _REFUSAL = "the record is append-only"
 
 
@@ -36,8 +42,8 @@ def _runs() -> None:
     texts = ("model_digest", "data_digest", "data_until", "trained_as_of", "code_version", "currency", "definition")
     op.create_table(
         "record_run",
-        sa.Column("run_id", sa.Text, primary_key=True),
-        sa.Column("number", sa.BigInteger, nullable=False, unique=True),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("run_id", sa.Text, nullable=False),
         sa.Column("as_of", sa.Text, nullable=False),
         sa.Column("made_at", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
@@ -51,6 +57,7 @@ def _runs() -> None:
         sa.Column("taken_over_from", sa.Text),
         sa.CheckConstraint("kind IN ('official', 'revision', 'backtest', 'rerun', 'withdrawn')", name="run_kind"),
     )
+    op.create_index("record_run_id", "record_run", ["run_id"])
     official = sa.text("kind = 'official'")
     op.create_index(
         "record_run_official", "record_run", ["as_of"], unique=True, sqlite_where=official, postgresql_where=official
@@ -77,10 +84,13 @@ def _figures() -> None:
 
 
 def _refuse_changes_on_sqlite() -> None:
-    for table in APPEND_ONLY:
-        for change in ("UPDATE", "DELETE"):
+    """Also to add a row in the place of another, which SQLite deletes without asking the triggers."""
+    for table, same in SAME_ROW.items():
+        replaced = f"EXISTS (SELECT 1 FROM {table} AS there WHERE {same})"
+        for name, event in (("update", "UPDATE"), ("delete", "DELETE"), ("replace", "INSERT")):
+            condition = f"WHEN {replaced} " if event == "INSERT" else ""
             op.execute(
-                f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
+                f"CREATE TRIGGER {table}_no_{name} BEFORE {event} ON {table} {condition}"
                 f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
             )
 
@@ -90,7 +100,7 @@ def _refuse_changes_on_postgresql() -> None:
         "CREATE FUNCTION record_refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$"
     )
-    for table in APPEND_ONLY:
+    for table in SAME_ROW:
         for name, change, each in (("change", "UPDATE OR DELETE", "ROW"), ("truncate", "TRUNCATE", "STATEMENT")):
             op.execute(
                 f"CREATE TRIGGER {table}_no_{name} BEFORE {change} ON {table} "

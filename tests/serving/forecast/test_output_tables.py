@@ -89,3 +89,7 @@ def test_a_mean_s_interval_is_wherever_the_mean_is_shown(table: OutTable) -> Non
     for column in table:
         for name in column.interval[:2] if column.interval else ():
             assert {place for place in column.places if place in (Place.API, Place.DATA)} <= set(columns[name].places)
+
+
+def test_what_is_declared_is_what_is_rolled_up() -> None:
+    assert tuple(metric.name for metric in METRICS) == rollup.METRICS

@@ -85,8 +85,8 @@ class Books:
     make: Callable[..., Forecast]
     params: Params
 
-    def record(self, record: opening.Record, made: Forecast) -> None:
-        record_forecast(
+    def record(self, record: opening.Record, made: Forecast) -> tuple[str, ...]:
+        return record_forecast(
             record, self.world.tables, self.world.champion, made, params=self.params, code_version="of tests"
         )
 

@@ -1,5 +1,6 @@
 """The archive of an official forecast: enough to make it again, to see what changed since, to read books fairly."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,17 @@ from serving.ledger.record_tables import RUN
 QUANTILES = ["p05", "p10", "p25", "p50", "p75", "p90", "p95"]
 
 
+def at_its_time(books: Any, as_of: date) -> Any:
+    """The company when its data ended at a date and the champion had just been trained."""
+    tables, champion = replace(books.world.tables, data_until=as_of), replace(books.world.champion, trained_as_of=as_of)
+    return replace(books, world=replace(books.world, tables=tables, champion=champion))
+
+
 def archived(books: Any, made: list[Forecast], folder: Path) -> list[Archive]:
     params = books.params.model_copy(update={"data_dir": folder, "record": Record(url=None, folder=None)})
     with open_record(params) as record:
         for one in made:
-            books.record(record, one)
+            at_its_time(books, one.as_of).record(record, one)
         with record.reading() as connection:
             digests = connection.execute(sa.select(RUN.c.archive).order_by(RUN.c.number)).scalars().all()
         return [read_archive(record, digest) for digest in digests]

@@ -2,8 +2,11 @@
 
 import logging
 import re
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from features.revenue import add_months
-from params import Params, Record
+from params import Params, Record, SettingsError
 from serving.forecast.batch import Forecast
+from serving.forecast.output_tables import METRICS
 from serving.forecast.refusals import NoRecord
 from serving.ledger import recording
 from serving.ledger.account_rows import horizons_kept
@@ -24,6 +28,8 @@ from serving.ledger.past import read_past
 from serving.ledger.record import VERSION_TABLE, open_record
 from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
+from serving.ledger.subjects import subjects_of
+from serving.ledger.whole_numbers import unit_of
 
 Rows = Callable[..., pd.DataFrame]
 
@@ -40,6 +46,65 @@ def test_a_run_is_recorded_once(open_one: Any, books: Any, official: Forecast, p
     told = runs.iloc[0]
     assert (told["data_digest"], told["model_digest"]) == (books.world.tables.digest, books.world.champion.digest)
     assert '"reactivation":"exclude"' in told["settings"]
+
+
+def with_other_nrr(made: Forecast, change: float) -> Forecast:
+    figures = made.nrr_forecast
+    return replace(made, nrr_forecast=figures.assign(mean=figures["mean"] + change))
+
+
+def test_the_same_run_with_other_figures_is_recorded_anew_and_told(
+    open_one: Any, books: Any, official: Forecast, pandas_rows: Rows
+) -> None:
+    """As when code or libraries have changed; what was said first stays, and earlier runs are read as said last."""
+    upgraded = with_other_nrr(official, 0.01)
+    with open_one() as record:
+        notes = [books.record(record, made) for made in (official, official, upgraded, upgraded, official)]
+        runs, past = pandas_rows(record, RUN).sort_values("number"), read_past(record)
+        assert read_past(record, but=official.run_id).figures.empty
+    assert runs["run_id"].tolist() == [official.run_id] * 3
+    assert runs["kind"].tolist() == ["official", "revision", "revision"]
+    assert [len(told) for told in notes] == [0, 0, 1, 0, 1]
+    assert "is on record with other figures, by version of tests" in notes[2][0]
+    assert len(past.figures) == len(official.nrr_forecast)
+    assert past.figures["mean"].sum() == pytest.approx(official.nrr_forecast["mean"].sum(), rel=1e-6)
+    assert not past.scores.duplicated("account_id").any()
+
+
+def test_the_same_run_with_other_account_rows_is_recorded_anew(
+    open_one: Any, books: Any, official: Forecast, pandas_rows: Rows
+) -> None:
+    rows = official.account_forecast
+    upgraded = replace(official, account_forecast=rows.assign(churn_probability=rows["churn_probability"] / 2))
+    with open_one() as record:
+        for made in (official, upgraded):
+            books.record(record, made)
+        assert len(pandas_rows(record, RUN)) == 2
+        past = read_past(record).scores
+    expected = rows.query("horizon_months == 6")["churn_probability"].sum() / 2
+    assert past["churn_probability"].sum() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "trained_as_of", "kind"),
+    [
+        (date(2026, 1, 1), date(2026, 1, 1), "official"),
+        (date(2026, 1, 1), date(2026, 1, 2), "rerun"),
+        (date(2025, 12, 1), date(2025, 12, 1), "rerun"),
+        (date(2025, 12, 5), date(2025, 12, 1), "rerun"),
+    ],
+)
+def test_what_is_made_in_hindsight_is_a_rerun(
+    open_one: Any, books: Any, official: Forecast, pandas_rows: Rows, as_of: date, trained_as_of: date, kind: str
+) -> None:
+    """From data that end on 2026-01-01; it leaves the month's place to what is forecast at its time."""
+    champion = replace(books.world.champion, trained_as_of=trained_as_of)
+    made = replace(official, as_of=as_of)
+    with open_one() as record:
+        record_forecast(record, books.world.tables, champion, made, params=books.params, code_version="of tests")
+        runs = pandas_rows(record, RUN)
+    assert runs["kind"].tolist() == [kind]
+    assert (runs["archive"].notna() == (kind == "official")).all()
 
 
 @pytest.mark.parametrize(
@@ -147,6 +212,29 @@ def test_rows_can_be_neither_changed_nor_deleted(
         connection.execute(sa.text(change.format(table.name)))
 
 
+@pytest.mark.parametrize("table", ["record_run", "record_figure"])
+@pytest.mark.parametrize("also", ["", ", as_of = as_of || ''", "new number"])
+def test_sqlite_replaces_no_row(
+    books: Any, official: Forecast, pandas_rows: Rows, tmp_path: Path, table: str, also: str
+) -> None:
+    """`INSERT OR REPLACE` deletes the row in its way without asking the triggers on deletes."""
+    params = books.params.model_copy(update={"data_dir": tmp_path})
+    with open_record(params) as record:
+        books.record(record, official)
+        before = [pandas_rows(record, RUN), pandas_rows(record, FIGURE)]
+    with closing(sqlite3.connect(tmp_path / "record.sqlite")) as connection:
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        source = ", ".join("99" if also == "new number" and name == "number" else name for name in names)
+        statement = f"INTO {table} SELECT {source} FROM {table} WHERE true LIMIT 1"
+        verb, rest = (
+            ("INSERT", " ON CONFLICT DO UPDATE SET accounts = 1") if also[:1] == "," else ("INSERT OR REPLACE", "")
+        )
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute(f"{verb} {statement}{rest}")
+    with open_record(params) as record:
+        assert all(map(pd.DataFrame.equals, before, [pandas_rows(record, RUN), pandas_rows(record, FIGURE)]))
+
+
 def test_a_run_that_breaks_off_leaves_nothing_and_can_be_run_again(
     open_one: Any, books: Any, official: Forecast, pandas_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +338,61 @@ def test_a_database_that_does_not_answer_is_told_in_words(books: Any, tmp_path: 
         open_record(books.params.model_copy(update=place)),
     ):
         pass
+
+
+@pytest.mark.parametrize("url", ["postgresql://h:x/db", "postgresql://w:secret@h:5432x/db"])
+def test_an_address_that_is_none_is_told_with_its_setting(books: Any, tmp_path: Path, url: str) -> None:
+    params = books.params.model_copy(update={"record": Record(url=url, folder=tmp_path)})
+    with pytest.raises(SettingsError, match=r"^record\.url is not the address") as refused, open_record(params):
+        pass
+    assert "secret" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_with_its_setting(
+    books: Any, official: Forecast, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = {"data_dir": tmp_path, "record": Record(url=None, folder=tmp_path / "file")}
+    with (
+        pytest.raises(NoRecord, match=r"file: File exists\. Nothing was published; .*record\.folder"),
+        open_record(books.params.model_copy(update=place)) as record,
+    ):
+        books.record(record, official)
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_told_with_its_setting(books: Any, tmp_path: Path) -> None:
+    (tmp_path / "record.sqlite").mkdir()
+    params = books.params.model_copy(update={"data_dir": tmp_path})
+    with pytest.raises(NoRecord, match=r"cannot be written to: Is a directory\. .*data_dir"), open_record(params):
+        pass
+
+
+def test_units_are_those_declared() -> None:
+    units = {metric.name: unit_of(metric.name) for metric in METRICS}
+    assert {name for name, unit in units.items() if unit == "cents"} == {n for n in units if n.endswith("_arr")}
+    with pytest.raises(LookupError, match="there is no metric mood"):
+        unit_of("mood")
+
+
+def test_a_metric_of_another_version_is_taken_over_as_it_was(open_one: Any, official: Forecast) -> None:
+    figures = official.nrr_forecast.query("metric == 'nrr'").assign(metric="mood")
+    scores = official.account_forecast.query("horizon_months == 6")
+    with open_one() as record:
+        take_over(record, [OldRun("b", "2026-01-01", "2026-01-02", "1", 6, figures, scores, "an old file")])
+        past = read_past(record).figures
+    assert past["mean"].sum() == pytest.approx(figures["mean"].sum(), abs=1e-4)
+
+
+def test_who_has_no_id_is_not_named_in_the_error(open_one: Any) -> None:
+    with open_one() as record:
+        subjects = subjects_of(record, {"csm": ["Ada A."]})
+    with pytest.raises(LookupError, match="person") as refused:
+        subjects.id_of("csm", "Zoë Z.")
+    assert "Zoë" not in str(refused.value)
+
+
+def test_names_of_the_same_column_are_put_together() -> None:
+    assert recording._together({"csm": {"a"}, "fit": {"b"}}, {"csm": {"c"}}) == {"csm": {"a", "c"}, "fit": {"b"}}
 
 
 def test_a_file_that_is_no_record_is_told_in_words(books: Any, tmp_path: Path) -> None:

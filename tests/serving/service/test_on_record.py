@@ -170,7 +170,7 @@ def test_a_publication_that_cannot_be_read_is_told_and_kept(old: OldFolder, reas
     (note,) = strange.taken_over()
     assert f"What the earlier publication {strange.file.name} said could not be taken over" in note
     assert reason in note
-    kept = old.place.params.data_dir / "record" / NOT_TAKEN_OVER / strange.file.name
+    kept = old.place.params.data_dir / "serving" / NOT_TAKEN_OVER / strange.file.name
     assert str(kept.parent) in note
     assert kept.read_bytes() == strange.file.read_bytes()
 
@@ -181,7 +181,7 @@ def test_a_strange_publication_does_not_block_the_next_and_outlives_its_folder(o
     for night in NIGHTS[:2]:
         assert Published(old.place.publish(night)).about["as_of"] == night.isoformat()
     assert not strange.file.exists()
-    kept = old.place.params.data_dir / "record" / NOT_TAKEN_OVER / strange.file.name
+    kept = old.place.params.data_dir / "serving" / NOT_TAKEN_OVER / strange.file.name
     assert kept.read_bytes() == content
 
 

@@ -19,7 +19,7 @@ from training.tracking import runs
 from training.tracking.bundle import DamagedBundle, bundle_digest, read_local_bundle
 from training.tracking.champion import incumbent, load_champion
 from training.tracking.errors import UnreadableChampion
-from training.tracking.runs import Record
+from training.tracking.runs import RecordedRun
 from training.tracking.store import store_uri
 
 FLIPS = 40
@@ -45,7 +45,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 
 @pytest.fixture(scope="module")
-def record(params: Params, texts: dict[str, str]) -> Record:
+def record(params: Params, texts: dict[str, str]) -> RecordedRun:
     """A champion of these texts."""
     model: Any = SimpleNamespace(to_files=lambda: texts)
     tables: Any = SimpleNamespace(digest="d", data_until=date(2026, 1, 1))
@@ -53,7 +53,7 @@ def record(params: Params, texts: dict[str, str]) -> Record:
 
 
 @pytest.fixture
-def place(record: Record, params: Params, tmp_path: Path) -> Iterator[Path]:
+def place(record: RecordedRun, params: Params, tmp_path: Path) -> Iterator[Path]:
     """The folder of the champion's model; what is changed in it is undone after the test."""
     folder = params.data_dir / "mlflow-artifacts" / record.run_id / "artifacts" / "model"
     shutil.copytree(folder, tmp_path / "whole")
@@ -201,7 +201,7 @@ def test_a_whole_bundle_is_read_with_sums_and_without(place: Path, params: Param
 
 
 @pytest.mark.usefixtures("parsers_that_fail")
-def test_a_version_without_a_digest_is_refused(record: Record, params: Params) -> None:
+def test_a_version_without_a_digest_is_refused(record: RecordedRun, params: Params) -> None:
     """Every version that Holdfast registered has one: it was taken away, or registered by another hand."""
     client = MlflowClient(store_uri(params))
     digest = client.get_model_version(record.model_name, record.version).tags["bundle_digest"]

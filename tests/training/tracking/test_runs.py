@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -31,7 +32,7 @@ from training.tracking import runs
 from training.tracking.bundle import bundle_digest
 from training.tracking.errors import StoreUnreachable
 from training.tracking.evidence import Evidence, Metric, Table
-from training.tracking.runs import Record
+from training.tracking.runs import RecordedRun
 from training.tracking.store import store_uri
 
 pytestmark = pytest.mark.usefixtures("costly")
@@ -41,21 +42,21 @@ CHAMPION = "models:/holdfast@champion"
 ROOT = Path(runs.__file__).parents[2]
 
 
-def client_of(record: Record) -> MlflowClient:
+def client_of(record: RecordedRun) -> MlflowClient:
     return MlflowClient(tracking_uri=record.uri)
 
 
-def place_of(record: Record) -> Path:
+def place_of(record: RecordedRun) -> Path:
     """Where the files of a run lie: what the store says is relative to the folder of its database."""
     location = client_of(record).get_run(record.run_id).info.artifact_uri
     return Path(record.uri.removeprefix("sqlite:///")).parent / location
 
 
-def text_of(record: Record, path: str) -> str:
+def text_of(record: RecordedRun, path: str) -> str:
     return mlflow.artifacts.load_text(str(place_of(record) / path))
 
 
-def names_in(record: Record, folder: str) -> set[str]:
+def names_in(record: RecordedRun, folder: str) -> set[str]:
     return {file.name for file in (place_of(record) / folder).iterdir()}
 
 
@@ -98,6 +99,12 @@ def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert runs.commit() == ""
 
 
+def test_outside_a_checkout_the_version_of_the_code_is_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runs.code_version() == runs.commit()
+    monkeypatch.setattr(runs, "commit", lambda: "")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*|unknown", runs.code_version())
+
+
 def test_the_run_holds_the_scores(trained: TrainingResult) -> None:
     metrics = client_of(trained.record).get_run(trained.record.run_id).data.metrics
     for score in trained.scores:
@@ -127,7 +134,7 @@ def test_the_run_holds_tables(trained: TrainingResult) -> None:
 def record(company: Tables, model: OutcomeModel, changed: Any) -> Any:
     """Records the model under a name, in the shared store or under other settings."""
 
-    def write(name: str, evidence: Sequence[Evidence] = (), *, other: Params | None = None) -> Record:
+    def write(name: str, evidence: Sequence[Evidence] = (), *, other: Params | None = None) -> RecordedRun:
         params = other or changed(model={"name": name})
         return runs.record_run(model, evidence, tables=company, as_of=AS_OF, params=params)
 
@@ -238,7 +245,7 @@ def test_an_evaluation_registers_no_model(company: Tables, changed: Any) -> None
     assert text_of(made, "tables/portfolio.csv") == "a\n1\n"
 
 
-def bundle_of(record: Record, folder: Path) -> Path:
+def bundle_of(record: RecordedRun, folder: Path) -> Path:
     """The registered model's bundle, downloaded."""
     place = client_of(record).get_model_version_download_uri(record.model_name, record.version)
     assert place_of(record).as_posix().endswith(place.removesuffix("/model"))
