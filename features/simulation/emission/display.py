@@ -108,7 +108,7 @@ def named(names: Sequence[str], positions: Ints) -> Names:
 
 def dates(days: Ints) -> npt.NDArray[np.datetime64]:
     """Day numbers as dates at midnight; `FAR` (and beyond) is empty."""
-    stamps: npt.NDArray[np.datetime64] = np.where(days >= FAR, np.datetime64("NaT"), days.astype("datetime64[D]"))
+    stamps: npt.NDArray[np.datetime64] = np.where(days >= FAR, np.datetime64("NaT", "D"), days.astype("datetime64[D]"))
     return stamps.astype("datetime64[s]")
 
 

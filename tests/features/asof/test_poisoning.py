@@ -233,6 +233,16 @@ def test_a_leak_is_caught(emitted: Any, is_caught: Callable[[], bool], leak: str
     assert is_caught()
 
 
+def test_a_mutant_that_no_statement_holds_is_named(emitted: Any) -> None:
+    """Else a mutant that the engine has outgrown would prove nothing for ever."""
+    mutants = type(emitted)()
+    mutants.replace("p.k >= s.kv", "TRUE", within="usage")
+    assert mutants.spoilt("SELECT p.k >= s.kv FROM calls") == "SELECT p.k >= s.kv FROM calls"
+    assert mutants.unseen() == [r"p\.k\ >=\ s\.kv"]
+    assert mutants.spoilt("SELECT p.k >= s.kv FROM usage") == "SELECT TRUE FROM usage"
+    assert mutants.unseen() == []
+
+
 # Labels --------------------------------------------------------------------------------------------------------------
 
 MONTHS = 9
