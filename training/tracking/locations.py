@@ -43,6 +43,7 @@ def make_relative(database: Path) -> None:
         connection.create_function("relative", 1, relative, deterministic=True)
         if not any(connection.execute(f"SELECT 1 FROM {_absolute(*place)}").fetchone() for place in _COLUMNS):
             return
+        connection.execute("PRAGMA secure_delete = ON")  # else free pages still say where the folder lay
         try:
             connection.execute("BEGIN IMMEDIATE")
             for table, column in _COLUMNS:

@@ -45,8 +45,10 @@ def digests(folder: Path) -> dict[Path, str]:
 
 def test_no_file_says_where_the_folder_lay(copies: Any) -> None:
     first, moved, _ = copies
-    naming = [file for file in moved.rglob("*") if file.is_file() and str(first).encode() in file.read_bytes()]
-    assert naming == []
+    files = [
+        file for file in moved.rglob("*") if file.is_file() and file.suffix != ".pyc"
+    ]  # Python's, of a pyfunc read
+    assert [file for file in files if str(first).encode() in file.read_bytes()] == []
 
 
 def test_every_step_goes_on_in_the_copy_and_the_other_stays_as_it_was(copies: Any, changed: Any) -> None:
