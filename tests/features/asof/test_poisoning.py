@@ -273,7 +273,7 @@ def cohort(untouched: pd.DataFrame) -> pd.DataFrame:
 def labels(tables: Tables, cohort: pd.DataFrame, known_by: date) -> Any:
     rules = params.load().revenue
     paths = cohort_paths(tables, cohort, months=MONTHS, known_by=known_by, rules=rules, budget=Budget(2, 0.5))
-    return np.stack([paths.arr, paths.streams])
+    return np.stack([paths.arr, paths.subscriptions])
 
 
 def labels_move(
