@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.given_luck import given_expected_luck, level_slopes
@@ -29,6 +30,9 @@ def prediction(mean: float = 0.5) -> Prediction:
         hazards=hazards,
         pool_index=np.tile(np.array([0, 1]), (ACCOUNTS, MONTHS, 1)),
         pools=(np.array([0.5, 0.8]), np.array([1.1, 1.5])),
+        pool_names=("contraction", "expansion"),
+        account=streams([f"account {number}" for number in range(ACCOUNTS)]),
+        first_month=12 * 2026,
         luck=luck(mean),
         gap_months=1,
         estimation=Estimation(np.array([0.1, 0.0, -0.1]), np.full(3, 0.05), np.full(2, 0.1)),
@@ -57,7 +61,7 @@ def test_the_expected_level_is_in_the_hazards_and_nothing_is_shared_any_more() -
     assert (low.hazards[inside, :, 0] < prediction().hazards[inside, :, 0]).all()
     assert (high.hazards[inside, :, 0] > prediction().hazards[inside, :, 0]).all()
     assert high.hazards[0, 2].tolist() == [1.0, 0.0, 0.0]
-    shift, tilt = high.draw_shifts(50, np.random.default_rng(0))
+    shift, tilt = high.draw_shifts(50, seed=0, first_month=12 * 2026)
     assert not shift.any()
     assert not tilt.any()
 
