@@ -35,7 +35,7 @@ def tiny() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def run(tiny: list[str]) -> Callable[..., Result]:
+def run(costly: None, tiny: list[str]) -> Callable[..., Result]:
     """Run a verb: run("forecast", "--json", data_dir=...); its arguments are laid over the tiny company's settings."""
 
     def run_verb(verb: str, *arguments: str, data_dir: Path | None = None) -> Result:

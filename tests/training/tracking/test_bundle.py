@@ -40,7 +40,7 @@ def texts() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+def params(costly: None, tmp_path_factory: pytest.TempPathFactory) -> Params:
     return load(overrides=[f"data_dir={tmp_path_factory.mktemp('damaged')}"])
 
 

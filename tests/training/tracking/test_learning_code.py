@@ -9,7 +9,7 @@ from training.tracking.learning_code import ROOT, code_digest, learning_code
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkout(costly: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code."""
     copy = tmp_path_factory.mktemp("code")
     for floor in ("features", "models", "training", "serving"):

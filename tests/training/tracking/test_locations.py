@@ -61,7 +61,7 @@ def test_it_is_found_where_the_folder_lies_now(location: str, expected: str, tmp
 
 
 @pytest.fixture
-def params(tmp_path: Path) -> Params:
+def params(costly: None, tmp_path: Path) -> Params:
     """A data folder with a champion."""
     folder = tmp_path / "data folder é"
     params = load(overrides=[f"data_dir='{folder}'"])
