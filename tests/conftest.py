@@ -4,6 +4,11 @@ A test is marked `unit` unless it, or a fixture it asks for, asks for `costly`, 
 runs the unit tests alone. `slow` is said of whole files, whose tests take seconds each.
 """
 
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
+POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 TOGETHER = (
     "serving/service",  # one published company, one running server
     "holdfast",  # one demo
@@ -81,3 +87,40 @@ def _group(item: pytest.Item) -> str:
     """Files that share a costly fixture stay with one worker; so does any other file."""
     file = item.path.relative_to(TESTS)
     return next((folder for folder in TOGETHER if file.is_relative_to(folder)), str(file))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """URL of a PostgreSQL of the tests' own, on loopback."""
+    if not POSTGRES:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    pytest.importorskip("psycopg")
+    with tempfile.TemporaryDirectory(prefix="holdfast-postgres-", ignore_cleanup_errors=True) as home:
+        port, data, binaries = free_port(), f"{home}/data", POSTGRES[-1].parent
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
+        owner = owner_of(Path(home))
+        run(*owner, str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8",
+            "--locale=C.UTF-8")  # fmt: skip
+        run(*owner, str(binaries / "pg_ctl"), "-D", data, "-o", options, "-l", f"{home}/log", "-w", "start")
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}"
+        finally:
+            run(*owner, str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def owner_of(home: Path) -> list[str]:
+    """What runs a command as a user that PostgreSQL accepts: it refuses root."""
+    if subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() != "0":
+        return []
+    shutil.chown(home, "postgres")
+    return ["runuser", "-u", "postgres", "--"]
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")

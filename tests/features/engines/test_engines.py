@@ -6,9 +6,6 @@ with zones, texts in other scripts and with spaces of other kinds; halves are ro
 
 import importlib.util
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -135,41 +132,11 @@ def kind(table: str, column: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def database(folder: Path) -> Iterator[str]:
+def database(folder: Path, cluster: str) -> str:
     """URL of a PostgreSQL of the tests' own, on loopback, with the rows in a schema `crm`."""
-    with tempfile.TemporaryDirectory(prefix="holdfast-postgres-", ignore_cleanup_errors=True) as home:
-        port = free_port()
-        as_owner = owner(Path(home))
-        binaries = POSTGRES[-1].parent
-        data = f"{home}/data"
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
-        run(*as_owner, str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8",
-            "--locale=C.UTF-8")  # fmt: skip
-        run(*as_owner, str(binaries / "pg_ctl"), "-D", data, "-o", options, "-l", f"{home}/log", "-w", "start")
-        try:
-            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-            fill(url, folder)
-            yield f"{url}?options=-csearch_path%3Dcrm"
-        finally:
-            run(*as_owner, str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def owner(home: Path) -> list[str]:
-    """What runs a command as a user that PostgreSQL accepts: it refuses root."""
-    if subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() != "0":
-        return []
-    shutil.chown(home, "postgres")
-    return ["runuser", "-u", "postgres", "--"]
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+    url = f"{cluster}/postgres"
+    fill(url, folder)
+    return f"{url}?options=-csearch_path%3Dcrm"
 
 
 def postgres_kind(table: str, column: str) -> str:

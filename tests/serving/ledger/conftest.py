@@ -1,12 +1,8 @@
 """A record in each database it may lie in, and forecasts of a company whose accounts name people."""
 
 import dataclasses
-import shutil
-import socket
-import subprocess
-import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
@@ -21,46 +17,8 @@ from serving.forecast.batch import Forecast
 from serving.ledger import record as opening
 from serving.ledger.recording import record_forecast
 
-POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 PEOPLE = {"csm": ("Ada A.", "Ben B."), "seller": ("Ada A.", "Zoë Z.", None)}
 NAMES = [f"Company {number:02d}" for number in range(60)]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
-    """URL of a PostgreSQL of the tests' own, on loopback."""
-    if not POSTGRES:
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    pytest.importorskip("psycopg")
-    with tempfile.TemporaryDirectory(prefix="holdfast-record-", ignore_cleanup_errors=True) as home:
-        port, data, binaries = free_port(), f"{home}/data", POSTGRES[-1].parent
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
-        owner = owner_of(Path(home))
-        run(*owner, str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8",
-            "--locale=C.UTF-8")  # fmt: skip
-        run(*owner, str(binaries / "pg_ctl"), "-D", data, "-o", options, "-l", f"{home}/log", "-w", "start")
-        try:
-            yield f"postgresql://postgres@127.0.0.1:{port}"
-        finally:
-            run(*owner, str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def owner_of(home: Path) -> list[str]:
-    """What runs a command as a user that PostgreSQL accepts: it refuses root."""
-    if subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() != "0":
-        return []
-    shutil.chown(home, "postgres")
-    return ["runuser", "-u", "postgres", "--"]
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
 def new_database(cluster: str) -> str:
