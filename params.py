@@ -102,6 +102,16 @@ class Revenue(Section):
     currency: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
     grace_days: Annotated[int, Field(ge=0, le=120)]
     reactivation: Literal["exclude", "include"]
+    replaces_share: PositiveShare
+    overlap: Literal["add", "replace", "refuse"] | None
+    early_renewal_days: Annotated[int, Field(ge=0, le=366)]
+    pause_days: Annotated[int, Field(ge=0, le=366)]
+    gap_days: Annotated[int, Field(ge=0, le=366)]
+
+    @property
+    def settling_days(self) -> int:
+        """Days after an instant until it can no longer change who was a customer at it."""
+        return max(self.grace_days, self.gap_days)
 
 
 class Snapshots(Section):

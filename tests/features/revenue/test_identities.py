@@ -98,7 +98,7 @@ def accounts_of(lines: list[Line]) -> list[str]:
 
 
 def rules(grace_days: int = 30, reactivation: str = "exclude") -> params.Revenue:
-    return params.Revenue(currency="USD", grace_days=grace_days, reactivation=reactivation)  # type: ignore[arg-type]
+    return params.load().revenue.model_copy(update={"grace_days": grace_days, "reactivation": reactivation})
 
 
 # The slow loop: what was known, whether a line is active on one day, ARR on one day.

@@ -16,7 +16,7 @@ from params import Budget
 
 pytestmark = pytest.mark.usefixtures("costly")
 
-RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
+RULES = params.load().revenue
 BUDGET = Budget(1, 0.5)
 WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "known_by": date(2025, 9, 1)} | {
     "budget": BUDGET

@@ -23,7 +23,7 @@ from params import Budget
 
 OUTSIDE = Path(os.environ.get("HOLDFAST_OUTSIDE_DATA", Path(__file__).resolve().parents[3].parent / "shared" / "data"))
 PLAYBOOK = OUTSIDE / "mrr_playbook"
-RULES = params.Revenue(currency="USD", grace_days=0, reactivation="exclude")
+RULES = params.load().revenue.model_copy(update={"grace_days": 0})
 ENGINE = {"rules": RULES, "known_by": date(2020, 6, 1), "budget": Budget(1, 0.5)}
 THEIRS = {
     "new": "new",
