@@ -16,7 +16,7 @@ Lines of a negative MRR are discounts: they replace nothing and run as long as w
 
 from features.asof.clocks import NEVER
 from features.asof.view import AsOf
-from features.tables.sql import flag
+from features.tables.sql import flag, quoted
 from params import Revenue
 
 WORK_TABLES = (
@@ -53,7 +53,7 @@ def work_statements(contracts: str, rules: Revenue) -> list[str]:
         _known_lines(contracts),
         _line_overlaps(rules),
         _line_ends(grace),
-        _line_followers(grace),
+        _line_followers(grace, rules.currency),
         _line_switches(rules.replaces_share),
         _successors(),
         _line_spells(),
@@ -99,14 +99,16 @@ def _line_ends(grace: int) -> str:
           ON o.k = l.k AND o.contract_id = l.contract_id"""
 
 
-def _line_followers(grace: int) -> str:
+def _line_followers(grace: int, currency: str) -> str:
     """Pairs of an ended line and one that starts within its grace and could follow it: a row a pair.
 
-    `own` is 1 where both are of one product, and `place` then tells which of several comes first. Start days are cut
-    into buckets as long as the grace, so that each line meets only the lines of two buckets.
+    `own` is 1 where both are of one product, and `place` then tells which of several comes first. Amounts in different
+    currencies are not compared: a line in another currency replaces what ended. Start days are cut into buckets as long
+    as the grace, so that each line meets only the lines of two buckets.
     """
     last_bucket = _bucket(f"(runs_until + {grace})", grace)
     columns = "k, contract_id, product_line, center_line, currency, mrr_micros, runs_until"
+    other = " <> ".join(f"COALESCE({line}.currency, {quoted(currency)})" for line in ("s", "l"))
     ended = f"""replaced_on IS NULL AND runs_until < {NEVER} AND runs_until > starts AND mrr_micros >= 0"""
     return f"""
         SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id
@@ -114,7 +116,7 @@ def _line_followers(grace: int) -> str:
         FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id,
                      s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, s.later AS next_later,
                      {flag("s.product_line = l.product_line")} AS own,
-                     {flag("COALESCE(s.currency, '') <> COALESCE(l.currency, '')")} AS other_currency
+                     {flag(other)} AS other_currency
               FROM (SELECT {columns}, {_bucket("runs_until", grace)} AS bucket FROM line_ends WHERE {ended}
                     UNION ALL
                     SELECT {columns}, {last_bucket} AS bucket FROM line_ends

@@ -176,7 +176,7 @@ def _gained_as(
     connection: duckdb.DuckDBPyConnection, sums: pd.DataFrame, stream_of: Mapping[str, str], start: int
 ) -> "pd.Series[str]":
     """Of each stream that was not there at the start: `upsell` or `cross_sell`, by the lines its account had before."""
-    gained = sums.index[sums["before"] == 0]
+    gained = sums.index[(sums["before"] == 0) & (sums["after"] > 0)]
     lines = connection.execute("""
         SELECT account_id, contract_id, product, buying_center, starts, active_until FROM line_states
         WHERE starts < active_until AND mrr_micros > 0 ORDER BY account_id, starts, contract_id""").df()
