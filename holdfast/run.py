@@ -89,9 +89,14 @@ def _parse_date(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is no date; write it as YYYY-MM-DD, such as 2026-01-01") from None
 
 
+def day_option(name: str, meaning: str) -> Any:
+    """An option that takes a date, with its meaning for a verb."""
+    return typer.Option(name, metavar="DATE", parser=_parse_date, help=meaning)
+
+
 def date_option(meaning: str) -> Any:
     """The option `--as-of DATE`, with its meaning for a verb."""
-    return typer.Option("--as-of", metavar="DATE", parser=_parse_date, help=meaning)
+    return day_option("--as-of", meaning)
 
 
 AsOfDate = Annotated[date | None, date_option("First day that is not known yet [default: where the data end]")]

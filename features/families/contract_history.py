@@ -251,8 +251,8 @@ FEATURES: tuple[Feature, ...] = (
         name="arr_vs_level_365d",
         value=ratio(ARR, level(YEAR)),
         unit="ratio",
-        meaning="ARR over its mean of the last 365 days, each amount weighted by the days it was in force; "
-        "days before the first line count 0",
+        meaning="ARR over its mean of the last 365 days, or of those since the first line, each amount weighted by the "
+        "days it was in force",
         sentence="ARR is {value} times its mean of the last year",
         expected=-1,
     ),

@@ -20,6 +20,7 @@ SIGNALS: Mapping[str, str] = {
     "csm_actions": "CSM actions done",
     "engagement": "Meetings, training and other engagement",
 }
+DISTINCT = ("users",)  # counts of different people: those of several months must not be added up
 
 
 def monthly_activity(tables: Tables, *, as_of: date, months: int, budget: Budget) -> pd.DataFrame:

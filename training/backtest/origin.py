@@ -34,7 +34,8 @@ class Task:
     """One origin's work, with all that it needs: it can be done in another process.
 
     `dataset` is what was known at the origin, `actual_paths` and `streams` what its accounts' ARR and streams came to
-    as known now, `paused` which of them were customers without ARR then, `labels` the cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are.
+    as known now, `paused` which of them were customers without ARR then, `labels` the cuts' labels of the same
+    accounts, `inner` what the settings are tuned on, if they are.
     `with_rivals` asks for the rivals that take work, `explained` for what the model looks at.
     """
 

@@ -30,11 +30,11 @@ Array = NDArray[np.float64]
 class Dataset:
     """Snapshots up to `as_of` and the ARR paths after them, by what was known at `as_of`.
 
-    `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that was not settled at
-    `as_of` or where the account was `paused`: a state of its own, neither left nor kept. Column 0 is ARR as the snapshot
-    knew it. `streams`, of the same shape, is how many streams (product and buying centre) the account pays for then, NaN
-    also where the source does not tell them apart. `settled_dates` are those of the snapshots that lie far enough before
-    `as_of` to know who was a customer then.
+    `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that was not settled
+    at `as_of` or where the account was `paused`: a state of its own, neither left nor kept. Column 0 is ARR as the
+    snapshot knew it. `streams`, of the same shape, is how many streams (product and buying centre) the account pays for
+    then, NaN also where the source does not tell them apart. `settled_dates` are those of the snapshots that lie far
+    enough before `as_of` to know who was a customer then.
     """
 
     as_of: date
