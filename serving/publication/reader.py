@@ -241,7 +241,8 @@ class Published:
 
 
 BRIDGE_ORDER = (
-    "new", "reactivation", "resume", "upsell", "cross_sell", "price_change", "currency", "contraction", "pause", "churn",
+    "new", "reactivation", "resume", "upsell", "cross_sell", "price_change", "currency", "contraction", "pause",
+    "churn",
 )  # fmt: skip
 
 
