@@ -1,5 +1,6 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
+import codecs
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import (
@@ -31,6 +33,21 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
     return names
+
+
+def _text_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"{name} is no encoding of text: give one such as cp1252, latin-1 or utf-16") from None
+
+
+def _time_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name} is no time zone: give one such as Europe/Berlin or America/New_York") from None
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -64,6 +81,7 @@ class TableSource(Section):
     columns: dict[str, str] = {}
     lag_days: Annotated[int, Field(ge=0)] = 0
     extra: tuple[str, ...] = ()
+    end_is_last_day: bool = False
 
 
 class Source(Section):
@@ -75,7 +93,11 @@ class Source(Section):
     url: str | None
     data_until: date | None
     max_bad_share: Share
-    day_first: bool
+    encoding: Annotated[str, AfterValidator(_text_encoding)] | None
+    null_texts: tuple[str, ...]
+    decimal_comma: bool
+    day_first: bool | None
+    timezone: Annotated[str, AfterValidator(_time_zone)] | None
     earliest: date
     latest: date
     tables: dict[str, TableSource]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.inputs.data_until import set_until
-from features.inputs.locate import files_of
+from features.inputs.files.locate import files_of
 from features.tables import contract
 from params import Params, Source
 

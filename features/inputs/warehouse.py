@@ -19,7 +19,7 @@ from features.engines.chosen import warehouse_engine
 from features.engines.engine import WarehouseEngine
 from features.inputs.check_report import CheckReport, TableReport
 from features.inputs.columns import Mapped, map_columns
-from features.inputs.locate import Opened
+from features.inputs.files.locate import Opened
 from features.inputs.rules import LARGEST
 from features.inputs.staged import STRICT
 from features.tables import contract
