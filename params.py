@@ -1,6 +1,5 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
-import codecs
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import (
@@ -29,25 +27,9 @@ NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
 
 
 def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    wrong = sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS})
-    if wrong:
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
         raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
     return names
-
-
-def _text_encoding(name: str) -> str:
-    try:
-        "".encode(name)
-        return codecs.lookup(name).name
-    except LookupError:
-        raise ValueError(f"{name} is no encoding of text: give one such as cp1252, latin-1 or utf-16") from None
-
-
-def _time_zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name} is no time zone: give one such as Europe/Berlin or America/New_York") from None
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -93,11 +75,11 @@ class Source(Section):
     url: str | None
     data_until: date | None
     max_bad_share: Share
-    encoding: Annotated[str, AfterValidator(_text_encoding)] | None
+    encoding: str | None
     null_texts: tuple[str, ...]
     decimal_comma: bool
     day_first: bool | None
-    timezone: Annotated[str, AfterValidator(_time_zone)] | None
+    timezone: str | None
     earliest: date
     latest: date
     tables: dict[str, TableSource]
@@ -316,10 +298,9 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         A file that is missing or not YAML, an unknown key, a value of the wrong kind.
     """
     settings = _read(DEFAULTS)
-    if file is not None and file.resolve() != DEFAULTS:
-        settings = _overlay(settings, _read(file))
-    for override in overrides:
-        settings = _overlay(settings, _parse_override(override))
+    layers = [_read(file)] if file is not None and file.resolve() != DEFAULTS else []
+    for layer in (*layers, *map(_parse_override, overrides)):
+        settings = _overlay(settings, layer)
     _require_no_password(settings)
     try:
         return Params.model_validate(settings)
@@ -346,11 +327,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"No settings file {file}. Give an existing file to --params.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"The settings file {file} cannot be read: {error}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
+    if not isinstance(content, dict | None):
         raise SettingsError(f"The settings file {file} must hold `key: value` lines, not a {type(content).__name__}.")
-    return content
+    return content or {}
 
 
 def _parse_override(text: str) -> dict[str, Any]:

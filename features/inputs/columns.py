@@ -12,13 +12,14 @@ from features.inputs.source_types import FLOATS, is_native
 from features.inputs.typed_times import typed_month, typed_time
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import Finding
-from features.tables.sql import named, quoted
+from features.tables.sql import BITS, named, quoted
 from params import Source, TableSource
 
 EMPTY_SPELLINGS = ("null", "none", "n/a", "na", "nat", "nan", "\\n")  # of what is no text, in any case
 TRUE_SPELLINGS = ("true", "t", "yes", "y", "1", "1.0", "on")
 FALSE_SPELLINGS = ("false", "f", "no", "n", "0", "0.0", "off")
 
+NULLED = "null_texts"  # in a staged table; no column of the contract
 ENDS = ("ends_on", "ended_on")
 THOUSANDS = "[. '\u2019\u00a0\u202f]"
 DECIMAL_COMMA = rf"[+-]?([0-9]{{1,3}}({THOUSANDS}[0-9]{{3}})+|[0-9]+)(,[0-9]+)?([eE][+-]?[0-9]+)?"
@@ -65,18 +66,27 @@ def map_columns(
 
 
 def staged_select(table: Table, opened: Opened, mapped: Mapped, source: Source) -> str:
-    """SELECT of the staged table: typed columns and the texts that could not be read."""
-    trimmed, blanked, typed, selected = [], [], [], []
+    """SELECT of the staged table: typed columns and the texts that could not be read.
+
+    In `NULLED` each row has a bit for each column of text, by its place, whose cell is read as empty since it holds one
+    of `source.null_texts`.
+    """
+    trimmed, blanked, typed, selected, nulled = [], [], [], [], ["0"]
     for index, (name, source_name) in enumerate(mapped.columns.items()):
         column = Column(name, Type.TEXT, "") if name in mapped.extra else table.column(name)
         source_type = opened.types[source_name]
         trimmed.append(f"{_trimmed(named(source_name), column, source_type)} AS t{index}")
         blanked.append(f"{_blanked(f't{index}', column, source_type, source)} AS b{index}")
+        if column.type in (Type.ID, Type.TEXT) and not is_native(column.type, source_type) and index < BITS:
+            nulled.append(_nulled(f"t{index}", index, source))
         typed.append(f"b{index}, {_typed(f'b{index}', table, column, source_type, source)} AS v{index}")
         selected.append(f"v{index} AS {named(name)}")
         if column.type not in (Type.ID, Type.TEXT) or column.allowed:
             unread = f"CASE WHEN b{index} IS NOT NULL AND v{index} IS NULL THEN CAST(b{index} AS VARCHAR) END"
             selected.append(f"{unread} AS {raw(name)}")
+    blanked.append(f"{' + '.join(nulled)} AS {NULLED}")
+    typed.append(NULLED)
+    selected.append(NULLED)
     select = opened.relation
     for columns in (trimmed, blanked, typed):
         select = f"(SELECT {', '.join(columns)} FROM {select})"
@@ -116,6 +126,13 @@ def _without_null_texts(text: str, null_texts: Sequence[str]) -> str:
     spellings = null_spellings(null_texts)
     longest = max(len(spelling.encode()) for spelling in spellings)  # nearly all texts are told by their length
     return f"CASE WHEN strlen({text}) > {longest} OR {text} NOT IN {_tuple(spellings)} THEN {text} END"
+
+
+def _nulled(text: str, place: int, source: Source) -> str:
+    """SQL of the bit of a column where its cell says in so many words that there is no value, else 0."""
+    spellings = [spelling for spelling in null_spellings(source.null_texts) if spelling != "\\N"] or [""]
+    longest = max(len(spelling.encode()) for spelling in spellings)
+    return f"CASE WHEN strlen({text}) <= {longest} AND {text} IN {_tuple(spellings)} THEN {1 << place} ELSE 0 END"
 
 
 def null_spellings(null_texts: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from features.inputs.columns import map_columns, raw, staged_select
+from features.inputs.columns import NULLED, map_columns, raw, staged_select
 from features.inputs.date_order import dates_read_both_ways
 from features.inputs.files.csv_files import empty_records, rejected
 from features.inputs.files.locate import Opened
@@ -36,9 +36,20 @@ def stage_table(
         return None, [*problems, unreadable(connection, table.name, error, opened.query)]
     lines = rejected(connection, table.name)
     staged = Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files)
-    notes = [*opened.notes, *_without_empty_records(connection, staged)]
+    notes = [*opened.notes, *_without_empty_records(connection, staged), *_null_texts(connection, staged)]
     notes += dates_read_both_ways(connection, staged, opened, source)
     return staged.with_notes(notes), problems
+
+
+def _null_texts(connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:
+    """A note of the cells of text that are read as empty, though something stands there."""
+    total = f"SELECT sum(bit_count({NULLED})), bit_or({NULLED}) FROM {staged.name}"
+    cells, bits = connection.execute(total).fetchone() or (0, 0)
+    if not cells:
+        return []
+    names = [name for place, name in enumerate(staged.columns) if bits >> place & 1]
+    what = f"holds {int(cells):,} cell{'s' if cells > 1 else ''} of {', '.join(names)} that say NULL, N/A or the like"
+    return [Finding(staged.table.name, what, "They are read as empty; source.null_texts says which texts are.")]
 
 
 def _without_empty_records(connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:

@@ -8,6 +8,7 @@ import duckdb
 
 from features.inputs.columns import is_blank
 from features.inputs.files.csv_files import LONGEST_LINE, lines_without
+from features.inputs.files.text_encoding import advice, likely_encoding
 from features.inputs.lookalikes import mark_lookalikes
 from features.inputs.rules import Level, Rule, row_level_of, rules_of
 from features.inputs.staged import Staged, is_lines, key_columns
@@ -121,7 +122,7 @@ def _mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged) -> Non
     Lines without a product are compared with each other, and marked as such.
     """
     get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
-    end = f"COALESCE({get['ended_on']}, {get['ends_on']}, DATE '9999-12-31')"
+    end = f"LEAST(COALESCE({get['ended_on']}, {get['ends_on']}, DATE '9999-12-31'), CAST({get['deleted_at']} AS DATE))"
     newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE overlapping AS

@@ -1,16 +1,17 @@
 """Finds where each table of the contract is: files, folders of files, a database's tables, queries."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
 from features.inputs.files.csv_files import csv_relation, nameless_columns
 from features.inputs.files.csv_header import CsvFile, csv_file
-from features.inputs.files.text_encoding import in_utf8
+from features.inputs.files.text_encoding import in_utf8, is_text_encoding
 from features.inputs.files.unreadable import first_line, unreadable
 from features.inputs.files.workbook import sheet_as_csv
 from features.tables import contract
@@ -59,7 +60,9 @@ def open_source(
     copies
         A folder for copies of files that DuckDB does not read as they are; it must outlive what is opened.
     """
-    problems = _unknown_tables(source)
+    problems = [*_unusable_settings(source), *_unknown_tables(source)]
+    if any(problem.table in ("source.encoding", "source.timezone") for problem in problems):
+        return {}, problems
     if source.path is None or not source.path.exists() or (source.kind == "files" and not source.path.is_dir()):
         return {}, [*problems, _no_path(source)]
     try:
@@ -211,6 +214,18 @@ def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, 
     except duckdb.Error as error:
         raise CannotOpen(unreadable(connection, name, error, query)) from None
     return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, query)
+
+
+def _unusable_settings(source: Source) -> Iterator[Finding]:
+    """An encoding or a time zone that there is not."""
+    if source.encoding is not None and not is_text_encoding(source.encoding):
+        what = f"{source.encoding} is no encoding of text"
+        yield Finding("source.encoding", what, "Give one such as cp1252, latin-1 or utf-16.")
+    try:
+        ZoneInfo(source.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        what = f"{source.timezone} is no time zone"
+        yield Finding("source.timezone", what, "Give one such as Europe/Berlin or America/New_York.")
 
 
 def _unknown_tables(source: Source) -> list[Finding]:

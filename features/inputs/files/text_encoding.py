@@ -45,6 +45,15 @@ def opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+def is_text_encoding(name: str) -> bool:
+    """Whether there is an encoding of that name, and it is one of text."""
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def in_utf8(table: str, path: Path, encoding: str | None, copies: Path) -> Path:
     """The file itself if it is in UTF-8, or is to be taken so, else a copy of it that is.
 
@@ -69,7 +78,7 @@ def in_utf8(table: str, path: Path, encoding: str | None, copies: Path) -> Path:
     except (OSError, EOFError, zlib.error):
         return path  # said when its header is read
     mark = next((name for mark, name in MARKS if head.startswith(mark)), None)
-    needed = mark or encoding or "utf-8"
+    needed = mark or codecs.lookup(encoding or "utf-8").name
     if needed == "utf-8" or (mark is None and _has_ascii(needed) and _is_utf8(path)):
         return path
     copies.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
+from features.tables.database import is_disk_full
 from features.tables.problems import CannotOpen, Finding
 
 if TYPE_CHECKING:
@@ -47,11 +48,18 @@ def sheet_as_csv(table: str, path: Path, copies: Path, *, decimal_comma: bool) -
             with copy.open("w", encoding="utf-8", newline="") as out:
                 writer = csv.writer(out, lineterminator="\n")
                 writer.writerows(_records(sheet.iter_rows(values_only=True), decimal_comma=decimal_comma))
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise CannotOpen(_unreadable(table, path, error)) from None
     except (BadZipFile, KeyError, ValueError, TypeError, SyntaxError, EOFError) as error:
-        why = f"{path.name} cannot be read as a workbook: {error}"
-        todo = "Save it again as .xlsx without a password, or export the sheet as CSV."
-        raise CannotOpen(Finding(table, why, todo)) from None
+        raise CannotOpen(_unreadable(table, path, error)) from None
     return copy, notes
+
+
+def _unreadable(table: str, path: Path, error: Exception) -> Finding:
+    why = f"{path.name} cannot be read as a workbook: {error}"
+    return Finding(table, why, "Save it again as .xlsx without a password, or export the sheet as CSV.")
 
 
 def _workbook(path: Path) -> "Workbook":

@@ -315,7 +315,7 @@ def test_warnings_are_listed_after_the_problems(source: Any) -> None:
         "And 4 warnings:",
         f"  1. {HISTORY.format('fit')}",
         "  2. contracts.kind: 1 of 2 rows with a value that is not allowed (1: gift). Allowed are new, renewal, "
-        "upsell, cross_sell, downsell, price_change; it is read as empty.",
+        "upsell, cross_sell, downsell, price_change, discount; it is read as empty.",
         "  3. usage.account_id: 1 of 99 rows of an account that accounts lacks (zz). Such rows are left out. Add the "
         "account, or remove them.",
         "  4. usage.used_on: 1 of 98 rows before the account's first contract starts (a: 2023-12-31 before "
@@ -446,7 +446,7 @@ def test_an_unknown_value_is_emptied_unless_empty_means_something(source: Any) -
     assert source.rows("SELECT status, count(*) FROM csm_actions GROUP BY 1") == [("done", 30)]
     assert [str(warning) for warning in report.warnings] == [
         "contracts.kind: 1 of 2 rows with a value that is not allowed (2: gift). Allowed are new, renewal, upsell, "
-        "cross_sell, downsell, price_change; it is read as empty.",
+        "cross_sell, downsell, price_change, discount; it is read as empty.",
         "csm_actions.status: 1 of 31 rows with a value that is not allowed (cancelled). Left out, see "
         "quarantine/csm_actions.parquet. Allowed are done, missed, planned.",
     ]
