@@ -18,7 +18,7 @@ UNAMBIGUOUS = ("%Y%m%d", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
 DAY_FIRST = ("%d-%m-%Y", "%d/%m/%Y")
 MONTH_FIRST = ("%m-%d-%Y", "%m/%d/%Y")
 TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-MONTHS = ("%Y-%m", "%Y/%m", "%Y.%m", "%m/%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%b %y", "%b-%y")
+MONTHS = ("%Y-%m", "%Y/%m", "%Y.%m", "%m/%Y", "%m.%Y", "%b %y", "%b-%y", "%b %Y", "%B %Y", "%b-%Y")
 HAS_ZONE = r":\d\d(:\d\d([.,]\d+)?)? ?(z|utc|gmt|[+-]\d\d(:?\d\d)?|[a-z_]+/[a-z_/+-]+\d*)$"
 
 

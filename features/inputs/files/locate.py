@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
@@ -60,7 +59,7 @@ def open_source(
     copies
         A folder for copies of files that DuckDB does not read as they are; it must outlive what is opened.
     """
-    problems = [*_unusable_settings(source), *_unknown_tables(source)]
+    problems = [*_unusable_settings(connection, source), *_unknown_tables(source)]
     if any(problem.table in ("source.encoding", "source.timezone") for problem in problems):
         return {}, problems
     if source.path is None or not source.path.exists() or (source.kind == "files" and not source.path.is_dir()):
@@ -216,14 +215,13 @@ def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, 
     return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, query)
 
 
-def _unusable_settings(source: Source) -> Iterator[Finding]:
+def _unusable_settings(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Finding]:
     """An encoding or a time zone that there is not."""
     if source.encoding is not None and not is_text_encoding(source.encoding):
         what = f"{source.encoding} is no encoding of text"
         yield Finding("source.encoding", what, "Give one such as cp1252, latin-1 or utf-16.")
-    try:
-        ZoneInfo(source.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    zone = "SELECT 1 FROM pg_timezone_names() WHERE name = ?"
+    if source.timezone is not None and not connection.execute(zone, [source.timezone]).fetchone():
         what = f"{source.timezone} is no time zone"
         yield Finding("source.timezone", what, "Give one such as Europe/Berlin or America/New_York.")
 

@@ -63,7 +63,7 @@ def in_utf8(table: str, path: Path, encoding: str | None, copies: Path) -> Path:
         The table that it belongs to, for the message.
     encoding
         What the settings say; None for UTF-8. A byte order mark overrules it, and so does a file that is UTF-8 through
-        and through where the encoding has ASCII in common with it: files of one folder may differ.
+        and through: files of one folder may differ.
     copies
         A folder for the copy.
 
@@ -79,7 +79,7 @@ def in_utf8(table: str, path: Path, encoding: str | None, copies: Path) -> Path:
         return path  # said when its header is read
     mark = next((name for mark, name in MARKS if head.startswith(mark)), None)
     needed = mark or codecs.lookup(encoding or "utf-8").name
-    if needed == "utf-8" or (mark is None and _has_ascii(needed) and _is_utf8(path)):
+    if needed == "utf-8" or (mark is None and _is_utf8(path)):
         return path
     copies.mkdir(parents=True, exist_ok=True)
     copy = copies / (path.stem if packing(path) != "none" else path.name)
@@ -117,16 +117,14 @@ def advice(encoding: str) -> str:
     return f"It seems to be in {encoding}: set source.encoding: {encoding}, or save it in UTF-8."
 
 
-def _has_ascii(encoding: str) -> bool:
-    return "a;,\n1".encode(encoding) == b"a;,\n1"
-
-
 def _is_utf8(path: Path) -> bool:
+    """Whether a file is UTF-8 without any zeros, which UTF-16 and UTF-32 are full of."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with opened(path) as content:
             while chunk := content.read(CHUNK_BYTES):
-                decoder.decode(chunk)
+                if "\0" in decoder.decode(chunk):
+                    return False
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
