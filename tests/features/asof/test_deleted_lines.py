@@ -26,15 +26,9 @@ def on(month: int, day: int = 10) -> date:
 
 
 def line(number: int, **cells: Any) -> Line:
-    empty = dict.fromkeys(("ends_on", "ended_on", "notice_on", "deleted_at"))
-    return {
-        "contract_id": str(number),
-        "account_id": "a",
-        "product": f"P{number}",
-        "starts_on": on(2),
-        "mrr": 10,
-        **empty,
-    } | cells
+    row: Line = dict.fromkeys(("ends_on", "ended_on", "notice_on", "deleted_at"))
+    row |= {"contract_id": str(number), "account_id": "a", "product": f"P{number}", "starts_on": on(2), "mrr": 10}
+    return row | cells
 
 
 def lines() -> Iterator[Line]:
@@ -102,7 +96,7 @@ def test_one_date_alone_sees_the_same(stored: Callable[..., Tables]) -> None:
         assert set(rows) == {(c, ended and day_number(ended)) for t, c, ended, _ in together if t == day}
 
 
-@pytest.mark.parametrize("day", DATES[3::4])
+@pytest.mark.parametrize("day", DATES[3:8:2])
 def test_nobody_knows_before_that_a_line_will_be_taken_back(stored: Callable[..., Tables], day: date) -> None:
     """Poison: whatever is deleted from a day on, at any other time or not at all, changes nothing seen until then."""
     rows = list(lines())
@@ -118,7 +112,7 @@ def test_nobody_knows_before_that_a_line_will_be_taken_back(stored: Callable[...
 def test_in_hindsight_a_line_ends_when_it_was_taken_back(stored: Callable[..., Tables]) -> None:
     rows = [line(1), line(2, deleted_at=datetime(2024, 6, 10, 15)), line(3, deleted_at=datetime(2024, 1, 5))]
     tables = stored(rows)
-    seen = {state for state in known(tables, lambda asof: asof.contracts_in_hindsight(date(2025, 1, 1)))}
+    seen = known(tables, lambda asof: asof.contracts_in_hindsight(date(2025, 1, 1)))
     assert {(t.month, ended) for t, contract, ended, _ in seen if contract == "2"} == {
         *((month, None) for month in range(3, 7)),
         *((month, on(6)) for month in range(7, 13)),

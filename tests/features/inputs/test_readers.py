@@ -430,7 +430,7 @@ def test_moments_of_types_are_local_and_days_stay(source: Any) -> None:
     )
     frame.to_parquet(source.folder / "usage.parquet", index=False)
     source.load("source.timezone=America/New_York")
-    assert source.rows("SELECT account_id, used_on, recorded_at, recorded_at_day FROM usage") == [
+    assert source.rows("SELECT account_id, used_on, recorded_at, recorded_at_day FROM usage ORDER BY 1") == [
         ("a", date(2024, 4, 1), datetime(2024, 4, 1, 23), date(2024, 4, 1)),
         ("b", date(2024, 3, 31), datetime(2024, 11, 3, 1, 30), date(2024, 11, 3)),
     ]
