@@ -84,15 +84,17 @@ def _sheet(table: str, path: Path, book: "Workbook") -> tuple[Any, list[Finding]
 
 
 def _records(rows: Iterator[Sequence[Any]], *, decimal_comma: bool) -> Iterator[list[str]]:
-    """Rows as texts, as wide as the header or wider; those without any value are left out."""
+    """Rows as texts, as wide as the header or wider; those without any value are blank lines, which are not read."""
     width = 0
     for row in rows:
         cells = [_text(cell, decimal_comma=decimal_comma) for cell in row]
         while cells and not cells[-1]:
             cells.pop()
         width = width or len(cells)
-        if cells or not width:
+        if cells:
             yield cells + [""] * (width - len(cells))
+        elif width != 1:  # the only cell of a line that is blank would be a value that is missing
+            yield []
 
 
 def _text(cell: Any, *, decimal_comma: bool) -> str:

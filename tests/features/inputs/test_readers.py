@@ -298,6 +298,13 @@ def test_what_is_no_workbook_is_named(source: Any, content: bytes, problem: str)
     assert refused(source)[0].startswith(problem)
 
 
+def test_lines_of_a_sheet_are_told_as_they_are_there(source: Any) -> None:
+    sheets(source.folder / "accounts.xlsx", accounts=[["account_id", "name"], ["a", "x"], [None] * 2, [None, "y"]])
+    (source.folder / "accounts.csv").unlink()
+    told = "accounts.account_id: 1 of 2 rows without a value (accounts.xlsx line 4)"
+    assert refused(source, "forecast.cuts=[]")[0].startswith(told)
+
+
 def test_an_empty_sheet_is_named(source: Any) -> None:
     sheets(source.folder / "usage.xlsx", usage=[])
     assert refused(source)[0].startswith("usage: usage.xlsx is empty.")
