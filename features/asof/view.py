@@ -208,13 +208,16 @@ class AsOf:
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
+        deleted = f"v.deleted + {lag} < c.t"
+        kept = self._but_deleted("WHERE", deleted)
         columns = f"""{_LINE}, 0 AS later,
-                   CASE WHEN {_told("ended_on", "c.t", lag)} OR {_changed("c.t")} THEN v.ended END AS ended,
+                   {self._ended(f"{_told('ended_on', 'c.t', lag)} OR {_changed('c.t')}", deleted)} AS ended,
                    CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
         told = " ".join(
             f"UNION SELECT v.center_line, b.k FROM versions v "
             f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
-            for day in _FILLED_LATER.values()
+            for column, day in _FILLED_LATER.items()
+            if column != "deleted_at" or self._has_deleted
         )
         told += f"""
                 UNION SELECT v.center_line, b.k FROM versions v
@@ -222,7 +225,7 @@ class AsOf:
         if self.alone:  # then all that is known is news
             return f"""
             SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {columns}
-            FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c"""
+            FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c{kept}"""
         return f"""
             WITH versions AS (
                 SELECT r.*, LEAD(r.kv) OVER (
@@ -238,7 +241,7 @@ class AsOf:
             FROM versions v
             JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
                   FROM news n JOIN cal s ON s.k = n.k) c
-              ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
+              ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv){kept}"""
 
     def contracts_in_hindsight(self, known_by: date, grace_days: int) -> str:
         """SELECT of the contract lines as they stood at each snapshot, told by what was known before `known_by`.
@@ -252,13 +255,15 @@ class AsOf:
         cut = day_number(known_by)
         lag = self.tables.lag_days.get("contracts", 0)
         begun = "(v.starts < c.t OR v.signed < c.t)"
+        told = f"({_told('ended_on', 'c.t')} OR {_changed('c.t')}) AND ({_told('ended_on', cut, lag)})"
+        deleted = f"v.deleted < c.t AND v.deleted + {lag} < {cut}"
+        kept = self._but_deleted("AND", deleted)
         return f"""
             SELECT c.k, c.k + 1 AS next_k, {_LINE}, CASE WHEN {begun} THEN 0 ELSE 1 END AS later,
-                   CASE WHEN ({_told("ended_on", "c.t")} OR {_changed("c.t")}) AND ({_told("ended_on", cut, lag)})
-                        THEN v.ended END AS ended,
+                   {self._ended(told, deleted)} AS ended,
                    CASE WHEN ({_told("notice_on", "c.t")}) AND ({_told("notice_on", cut, lag)})
                         THEN v.notice END AS notice
-            FROM ({self._newest_known(cut)}) v JOIN cal c ON ({begun} OR v.starts <= c.t + {grace_days})"""
+            FROM ({self._newest_known(cut)}) v JOIN cal c ON ({begun} OR v.starts <= c.t + {grace_days}){kept}"""
 
     def attributes(self) -> str:
         """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
@@ -301,6 +306,23 @@ class AsOf:
                            FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
             WHERE next_known_day IS NULL"""
 
+    @property
+    def _has_deleted(self) -> bool:
+        return self.tables.has("contracts", "deleted_at")
+
+    def _ended(self, told: str, deleted: str) -> str:
+        """SQL of the day a line ended, once told; a line that its source took back before ended on that day."""
+        ended = f"CASE WHEN {told} THEN v.ended END"
+        if not self._has_deleted:
+            return ended
+        before = f"v.deleted < COALESCE({ended}, v.ends, {NEVER})"
+        return f"CASE WHEN {deleted} AND {before} THEN v.deleted ELSE {ended} END"
+
+    def _but_deleted(self, joint: str, deleted: str) -> str:
+        """Condition: no line that its source is known to have taken back before it began."""
+        never_began = f"COALESCE({deleted} AND v.deleted <= v.starts, FALSE)"
+        return f" {joint} NOT {never_began}" if self._has_deleted else ""
+
     def _contract_rows(self) -> str:
         """SELECT of all versions of all lines; `change_known_day` is when a line that starts as it ended was known."""
         if not self.tables.has("contracts", "ended_on"):
@@ -316,6 +338,7 @@ class AsOf:
         get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
         clock = self.clocks.of_row("contracts")
         unpaid = f"COALESCE({get['status']}, 'active') IN ('paused', 'trial')"
+        deleted = f"{day_of('deleted_at')} AS deleted, " if self._has_deleted else ""
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
                    {get["buying_center"]} AS buying_center, {get["currency"]} AS currency, {get["status"]} AS status,
@@ -327,12 +350,13 @@ class AsOf:
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, ''),
                                                COALESCE({get["product"]}, '')) AS product_line,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
-                   {get["recorded_at"]} AS version, {clock.happened} AS signed,
+                   {deleted}{get["recorded_at"]} AS version, {clock.happened} AS signed,
                    {clock.known} AS known_day
             FROM raw.contracts"""
 
 
-_FILLED_LATER = {"ended_on": "ended", "notice_on": "notice"}  # cells of a contract line, and their days in `contracts`
+# cells of a contract line, and their days in `contracts`
+_FILLED_LATER = {"ended_on": "ended", "notice_on": "notice", "deleted_at": "deleted"}
 _LINE = ", ".join(f"v.{name}" for name in (
     "account_id", "contract_id", "product", "kind", "buying_center", "currency", "status", "mrr_micros",
     "list_mrr_micros", "seats", "auto_renew", "starts", "ends", "product_line", "center_line",

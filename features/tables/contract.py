@@ -176,6 +176,12 @@ CONTRACTS = _table(
         "active, paused (a customer that pays nothing for a while) or trial (no revenue); empty = active",
         allowed=("active", "paused", "trial"),
     ),
+    Column(
+        "deleted_at",
+        Type.TS,
+        "When the source took the row back; the line ends on that day unless it had ended before",
+        filled_later=True,
+    ),
     key=("contract_id",),
     version="recorded_at",
     event_day="signed_on",
