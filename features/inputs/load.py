@@ -174,7 +174,7 @@ def _staged_and_checked(
     keyed = _keyed(connection, staged, problems)
     for name, stage in staged.items():
         progress(f"checking {name}")
-        checked[name] = check_table(connection, stage, source, params.revenue.currency, keyed)
+        checked[name] = check_table(connection, stage, source, params.revenue, keyed)
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
     problems += findings

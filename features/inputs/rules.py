@@ -15,14 +15,14 @@ kept
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 from features.inputs.columns import raw
-from features.inputs.staged import STRICT, Staged, is_lines, key_columns, may_be_unread, whose, with_key
+from features.inputs.line_overlaps import discount_rules, overlap_rules
+from features.inputs.rule import Level, Rule
+from features.inputs.staged import STRICT, Staged, key_columns, may_be_unread, whose, with_key
 from features.tables.contract import Column, Type
 from features.tables.sql import named, quoted
-from params import Source
+from params import Revenue, Source
 
 TIMES = (Type.DATE, Type.TS)
 NUMBERS = (Type.MONEY, Type.NUMBER, Type.INTEGER)
@@ -39,36 +39,19 @@ KINDS = {
 }
 
 
-class Level(StrEnum):
-    """What becomes of a row that breaks a rule."""
-
-    ERROR = "error"
-    ROW = "row"
-    VALUE = "value"
-    KEPT = "kept"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text."""
-
-    column: str
-    what: str
-    todo: str
-    bad: str
-    shown: str
-    level: Level
-    is_missing: bool = False
-    is_orphan: bool = False
-
-
 def row_level_of(staged: Staged) -> Level:
     """What becomes of a row that cannot be used."""
     return Level.ERROR if staged.table.name in STRICT else Level.ROW
 
 
 def rules_of(
-    staged: Staged, source: Source, currency: str, keyed: Mapping[str, float], *, look_alike: bool = False
+    staged: Staged,
+    source: Source,
+    revenue: Revenue,
+    keyed: Mapping[str, float],
+    *,
+    look_alike: bool = False,
+    overlaps: Mapping[str, str] | None = None,
 ) -> Iterator[Rule]:
     """All rules of a table, those about single values first.
 
@@ -76,6 +59,8 @@ def rules_of(
     ----------
     look_alike
         Whether `lookalike_<table>` holds anything.
+    overlaps
+        What `features.inputs.line_overlaps.mark_overlaps` gave.
     """
     row_level = row_level_of(staged)
     for column in staged.declared:
@@ -89,7 +74,7 @@ def rules_of(
     if staged.table.name != "accounts" and staged.has("account_id") and keyed.get("accounts"):
         yield _orphan(row_level, but=f" AND NOT {_is_lookalike(staged)}" if look_alike else "")
     if staged.table.name == "contracts":
-        yield from _contract_rules(staged, currency, keyed)
+        yield from _contract_rules(staged, revenue, keyed, overlaps or {})
     if staged.table.name == "fx_rates":
         yield _rate_not_positive()
 
@@ -197,46 +182,18 @@ def _lookalike(staged: Staged, level: Level) -> Rule:
     return Rule("account_id", what, todo, _is_lookalike(staged), shown, level)
 
 
-def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
-    for money in ("mrr", "list_mrr"):
-        if staged.has(money):
-            example = with_key(staged, money, f"CAST({money} AS VARCHAR)")
-            todo = "Recurring revenue cannot be negative: correct it, and leave credits and refunds out."
-            yield Rule(money, "with a negative amount", todo, f"{money} < 0", example, Level.ERROR)
+def _contract_rules(
+    staged: Staged, revenue: Revenue, keyed: Mapping[str, float], overlaps: Mapping[str, str]
+) -> Iterator[Rule]:
+    yield from discount_rules(staged)
     for end in ("ends_on", "ended_on"):
         if staged.has("starts_on", end):
             example = with_key(staged, end, f"concat(starts_on, ' after ', {end})")
             todo = f"A line cannot start after it ends: correct starts_on or {end}."
             yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", example, Level.ERROR)
-    if is_lines(staged):
-        yield _overlap(staged)
-        yield _unnamed_overlap(staged)
+    yield from overlap_rules(staged, overlaps, revenue)
     if staged.has("currency") and keyed.get("fx_rates", 1.0):
-        yield _no_rate(currency, has_rates="fx_rates" in keyed)
-
-
-def _overlap(staged: Staged) -> Rule:
-    parts = [part for part in ("account_id", "product", "buying_center") if staged.has(part)]
-    return Rule(
-        "starts_on",
-        f"overlapping an earlier line of the same {', '.join(parts)}",
-        "Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
-        "rowid IN (SELECT overlap FROM overlapping WHERE has_product)",
-        with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
-        Level.ERROR,
-    )
-
-
-def _unnamed_overlap(staged: Staged) -> Rule:
-    """Lines that name no product cannot be told apart, so that it is not known whether they may overlap."""
-    return Rule(
-        "product",
-        "overlapping an earlier line of the account, and naming no product to tell them apart by",
-        "Their revenue adds up; give product to have overlaps checked.",
-        "rowid IN (SELECT overlap FROM overlapping WHERE NOT has_product)",
-        with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
-        Level.KEPT,
-    )
+        yield _no_rate(revenue.currency, has_rates="fx_rates" in keyed)
 
 
 def _no_rate(currency: str, *, has_rates: bool) -> Rule:

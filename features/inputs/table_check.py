@@ -9,14 +9,15 @@ import duckdb
 from features.inputs.columns import is_blank
 from features.inputs.files.csv_files import LONGEST_LINE, lines_without
 from features.inputs.files.text_encoding import advice, likely_encoding
+from features.inputs.line_overlaps import mark_overlaps
 from features.inputs.lookalikes import mark_lookalikes
-from features.inputs.rules import Level, Rule, row_level_of, rules_of
+from features.inputs.rule import Level, Rule
+from features.inputs.rules import row_level_of, rules_of
 from features.inputs.staged import Staged, is_lines, key_columns
-from features.tables import contract
 from features.tables.contract import Table
 from features.tables.problems import EXAMPLES, Finding
 from features.tables.sql import named, quoted
-from params import Source
+from params import Revenue, Source
 
 UNREAD = {  # what is wrong with lines of a CSV file (`features.inputs.files.csv_files.FAULTS`), and what to do
     "encoding": ("not in UTF-8", "Save the file in UTF-8, or set source.encoding."),
@@ -67,23 +68,22 @@ def keyed_share(connection: duckdb.DuckDBPyConnection, staged: Staged, key: str)
 
 
 def check_table(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, keyed: Mapping[str, float]
+    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, revenue: Revenue, keyed: Mapping[str, float]
 ) -> Checked:
     """Hold every rule against one staged table, and set aside the rows that are left out.
 
     Parameters
     ----------
-    currency
-        The reporting currency.
+    revenue
+        The reporting currency, and what replaces what.
     keyed
         Of the tables that the source has, the `keyed_share` of accounts and rates at least: accounts and currencies
         that one lacks because part of it cannot be read (0) are no problem of this table's.
     """
     _mark_repeats(connection, staged)
-    if is_lines(staged):
-        _mark_overlaps(connection, staged)
+    overlaps = mark_overlaps(connection, staged, revenue) if is_lines(staged) else {}
     look_alike = mark_lookalikes(connection, staged) if keyed.get("accounts") else False
-    rules = list(rules_of(staged, source, currency, keyed, look_alike=look_alike))
+    rules = list(rules_of(staged, source, revenue, keyed, look_alike=look_alike, overlaps=overlaps))
     rows, counts = _counts(connection, staged, rules)
     left_out = staged.unread_lines + _set_aside(connection, staged, rules)
     problems = {Level.ERROR, Level.ROW} if left_out > source.max_bad_share * rows else {Level.ERROR}
@@ -114,28 +114,6 @@ def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None
                 SELECT {key} FROM {staged.name} WHERE {has_key} GROUP BY ALL HAVING count(*) > 1) r
             ON {same})
         WHERE nth > 1""")
-
-
-def _mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
-    """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only.
-
-    Lines without a product are compared with each other, and marked as such.
-    """
-    get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
-    end = f"LEAST(COALESCE({get['ended_on']}, {get['ends_on']}, DATE '9999-12-31'), CAST({get['deleted_at']} AS DATE))"
-    newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE overlapping AS
-        WITH newest AS (
-            SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product,
-                   {get["buying_center"]} AS buying_center, starts_on, {end} AS end_on
-            FROM {staged.name}
-            QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1)
-        SELECT line AS overlap, product IS NOT NULL AS has_product FROM newest
-        WHERE starts_on < end_on
-        QUALIFY starts_on < max(end_on) OVER (
-            PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)""")
 
 
 def _judged(table: Table, findings: Sequence[tuple[Level, Finding]], rows: int, left_out: int, limit: float) -> Checked:
