@@ -214,8 +214,7 @@ class AsOf:
         told = " ".join(
             f"UNION SELECT v.center_line, b.k FROM versions v "
             f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
-            for column, day in _FILLED_LATER.items()
-            if column != "deleted_at" or self._has_deleted
+            for day in self._days_filled_later
         )
         if self.alone:  # then all that is known is news
             return f"""
@@ -298,6 +297,10 @@ class AsOf:
                                   PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
                            FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
             WHERE later IS NULL"""
+
+    @property
+    def _days_filled_later(self) -> list[str]:
+        return [day for column, day in _FILLED_LATER.items() if column != "deleted_at" or self._has_deleted]
 
     @property
     def _has_deleted(self) -> bool:
