@@ -211,11 +211,7 @@ class AsOf:
         columns = f"""{_LINE},
                    {self._ended(_told("ended_on", "c.t", lag), deleted)} AS ended,
                    CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
-        told = " ".join(
-            f"UNION SELECT v.center_line, b.k FROM versions v "
-            f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
-            for day in self._days_filled_later
-        )
+        told = self._told_later(lag, first)
         if self.alone:  # then all that is known is news
             return f"""
             SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {columns}
@@ -298,9 +294,14 @@ class AsOf:
                            FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
             WHERE later IS NULL"""
 
-    @property
-    def _days_filled_later(self) -> list[str]:
-        return [day for column, day in _FILLED_LATER.items() if column != "deleted_at" or self._has_deleted]
+    def _told_later(self, lag: int, first: int) -> str:
+        """UNIONs of the buying centres of which cells that are filled in later bring news, with the snapshot."""
+        days = [day for column, day in _FILLED_LATER.items() if column != "deleted_at" or self._has_deleted]
+        return " ".join(
+            f"UNION SELECT v.center_line, b.k FROM versions v "
+            f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
+            for day in days
+        )
 
     @property
     def _has_deleted(self) -> bool:
