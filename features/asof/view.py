@@ -213,15 +213,7 @@ class AsOf:
         columns = f"""{_LINE}, 0 AS later,
                    {self._ended(f"{_told('ended_on', 'c.t', lag)} OR {_changed('c.t')}", deleted)} AS ended,
                    CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
-        told = " ".join(
-            f"UNION SELECT v.center_line, b.k FROM versions v "
-            f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
-            for column, day in _FILLED_LATER.items()
-            if column != "deleted_at" or self._has_deleted
-        )
-        told += f"""
-                UNION SELECT v.center_line, b.k FROM versions v
-                      JOIN day_first b ON b.day = v.ended - 1 AND b.day >= {first} WHERE v.change_known_day < v.ended"""
+        told = self._told_later(lag, first)
         if self.alone:  # then all that is known is news
             return f"""
             SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {columns}
@@ -305,6 +297,16 @@ class AsOf:
                                PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_known_day
                            FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
             WHERE next_known_day IS NULL"""
+
+    def _told_later(self, lag: int, first: int) -> str:
+        """UNIONs of the buying centres of which cells that are filled in later bring news, with the snapshot."""
+        days = [day for column, day in _FILLED_LATER.items() if column != "deleted_at" or self._has_deleted]
+        told = [*((f"v.{day} + {lag}", "TRUE") for day in days), ("v.ended - 1", "v.change_known_day < v.ended")]
+        return " ".join(
+            f"UNION SELECT v.center_line, b.k FROM versions v "
+            f"JOIN day_first b ON b.day = {day} AND b.day >= {first} WHERE {condition}"
+            for day, condition in told
+        )
 
     @property
     def _has_deleted(self) -> bool:

@@ -1,6 +1,6 @@
 """The check: what may not be in the input, what can be lived with, and what is said about both.
 
-Every rule is a condition in SQL on a staged row (see `features.inputs.columns`). A rule has one of three levels:
+Every rule is a condition in SQL on a staged row (see `features.inputs.reading.columns`), of one of these levels:
 
 error
     The input cannot be used. All rules of `accounts`, `contracts` and `fx_rates` are errors: a line or a rate that
@@ -16,8 +16,8 @@ kept
 
 from collections.abc import Iterator, Mapping
 
-from features.inputs.columns import raw
 from features.inputs.line_overlaps import discount_rules, overlap_rules
+from features.inputs.reading.columns import raw
 from features.inputs.rule import Level, Rule
 from features.inputs.staged import STRICT, Staged, key_columns, may_be_unread, whose, with_key
 from features.tables.contract import Column, Type
@@ -89,30 +89,34 @@ def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_co
         yield Rule(column.name, "without a value", todo, missing, row, row_level, is_missing=True)
     if not may_be_unread(column):
         return
-    unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
     if column.allowed:
+        unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
         level = row_level if column.blank else Level.VALUE
         todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
         yield Rule(column.name, "with a value that is not allowed", todo, unread, example, level)
         return
+    yield from _unreadable_rules(staged, column, row_level, decimal_comma=decimal_comma)
+    if column.type is Type.NUMBER:
+        what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
+        large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
+        yield Rule(column.name, what, "Give it in a larger unit.", f"abs({name}) > {LARGEST}", large, row_level)
+
+
+def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decimal_comma: bool) -> Iterator[Rule]:
+    """Texts that are no value of the column's type; the first that says why is the only one that speaks."""
+    unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
     if column.type in NUMBERS and not decimal_comma:
         comma = f"COALESCE(regexp_full_match({raw(column.name)}, '{DECIMAL_COMMA}'), FALSE)"
         todo = "Set source.decimal_comma: true, if all files write numbers that way; else write 12.50."
         yield Rule(column.name, "with a decimal comma", todo, comma, example, row_level)
         unread += f" AND NOT {comma}"
+    what = f"with a value that is no {KINDS[column.type]}"
     if column.type is Type.MONEY:
         infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
         todo = "Give a finite amount."
         yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
         unread += f" AND NOT {infinite}"
-        yield Rule(column.name, "with a value that is no amount", _readable(column), unread, example, row_level)
-    else:
-        what = f"with a value that is no {KINDS[column.type]}"
-        yield Rule(column.name, what, _readable(column), unread, example, row_level)
-    if column.type is Type.NUMBER:
-        what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
-        large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
-        yield Rule(column.name, what, "Give it in a larger unit.", f"abs({name}) > {LARGEST}", large, row_level)
+    yield Rule(column.name, what, _readable(column), unread, example, row_level)
 
 
 def _readable(column: Column) -> str:

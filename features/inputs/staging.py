@@ -2,11 +2,11 @@
 
 import duckdb
 
-from features.inputs.columns import NULLED, map_columns, raw, staged_select
-from features.inputs.date_order import dates_read_both_ways
 from features.inputs.files.csv_files import empty_records, rejected
 from features.inputs.files.locate import Opened
 from features.inputs.files.unreadable import unreadable
+from features.inputs.reading.columns import NULLED, map_columns, raw, staged_select
+from features.inputs.reading.date_order import dates_read_both_ways
 from features.inputs.staged import Staged, stage
 from features.tables.contract import Table
 from features.tables.database import require_space

@@ -6,11 +6,11 @@ from itertools import islice
 
 import duckdb
 
-from features.inputs.columns import is_blank
 from features.inputs.files.csv_files import LONGEST_LINE, lines_without
 from features.inputs.files.text_encoding import advice, likely_encoding
 from features.inputs.line_overlaps import mark_overlaps
 from features.inputs.lookalikes import mark_lookalikes
+from features.inputs.reading.columns import is_blank
 from features.inputs.rule import Level, Rule
 from features.inputs.rules import row_level_of, rules_of
 from features.inputs.staged import Staged, is_lines, key_columns

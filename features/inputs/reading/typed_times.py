@@ -9,7 +9,7 @@ A moment without a zone is one in UTC. But at midnight sharp it is a plain day, 
 stays as it is.
 """
 
-from features.inputs.source_types import TIMES, ZONED
+from features.inputs.reading.source_types import TIMES, ZONED
 from features.tables.contract import Type
 from features.tables.sql import quoted
 from params import Source

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from features.inputs.files.locate import Opened, listed, near
-from features.inputs.source_types import FLOATS, is_native
-from features.inputs.typed_times import typed_month, typed_time
+from features.inputs.reading.source_types import FLOATS, is_native
+from features.inputs.reading.typed_times import typed_month, typed_time
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import Finding
 from features.tables.sql import BITS, named, quoted
