@@ -20,8 +20,7 @@ def fingerprint_of(params: Params, source: Source) -> str:
         "version": VERSION,
         "set_until": repr(set_until(params)),
         "contract": repr(contract.TABLES),
-        "currency": params.revenue.currency,
-        "grace_days": params.revenue.grace_days,
+        "revenue": params.revenue.model_dump(mode="json"),
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }
