@@ -207,7 +207,8 @@ def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) 
     from features.snapshots.script import script
 
     params = run.params
-    statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots))
+    own = params.features
+    statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots, own=own))
     text = "".join(f"{statement};\n\n" for statement in statements)
     run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))
 
