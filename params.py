@@ -215,8 +215,15 @@ class Forecast(Section):
     draws: Annotated[int, Field(ge=100)]
     cuts: Annotated[tuple[str, ...], AfterValidator(_different)]
     cut_bins: Annotated[int, Field(ge=2, le=20)]
-    cut_edges: dict[str, Annotated[tuple[float, ...], Field(min_length=1), AfterValidator(_ascending)]]
+    cut_edges: dict[str, Annotated[tuple[float, ...], AfterValidator(_ascending)]]
     drivers: Positive
+
+    @model_validator(mode="after")
+    def _edges_are_of_cuts(self) -> Self:
+        unknown = [name for name in self.cut_edges if name not in self.cuts]
+        if unknown:
+            raise ValueError(f"cut_edges names {', '.join(unknown)}, and cuts does not: name it in both")
+        return self
 
 
 class Backtest(Section):

@@ -5,8 +5,12 @@ the text as it came wherever it was there but could not be read (or is none of t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import duckdb
+
+from features.families.own_checks import FAMILY_OF
+from features.families.own_columns import Wanted
 from features.inputs.locate import Opened, listed, near
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import Finding
@@ -28,12 +32,13 @@ MONTH_FIRST = ("%m-%d-%Y", "%m/%d/%Y")
 TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
+NUMBER = r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?"  # as a plain one is written
 YEARLY = " It is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query)."
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """The columns of one table: ours to theirs, and the extra ones that are kept as text."""
+    """The columns of one table: ours to theirs, and the extra ones, which the contract does not declare."""
 
     columns: Mapping[str, str]
     extra: tuple[str, ...]
@@ -45,36 +50,34 @@ def raw(column: str) -> str:
 
 
 def map_columns(
-    table: Table, opened: Opened, setting: TableSource, cuts: Sequence[str]
+    table: Table, opened: Opened, setting: TableSource, wanted: Mapping[str, Wanted]
 ) -> tuple[Mapped, list[Finding]]:
-    """Find each of our columns among theirs: as the settings map it, else by its own name in any case.
-
-    `cuts` are the settings' cuts; of `accounts`, those that are no column of the contract are kept as text.
-    """
+    """Find each of our columns, and the wanted ones, among theirs: as the settings map it, else by name in any case."""
     source_columns = list(opened.types)
-    extra = _extra(table, setting, cuts)
-    problems = _unknown_columns(table, setting, extra)
+    problems = _unknown_columns(table, setting, tuple(wanted))
     columns, any_case = (
         {},
         {name.lower(): name for name in reversed(source_columns)} | {name: name for name in source_columns},
     )
-    for name in (*table.names, *extra):
+    for name in (*table.names, *wanted):
         source_name = setting.columns.get(name, name)
         column_name = any_case.get(source_name, any_case.get(source_name.lower()))
         if column_name is not None:
             columns[name] = column_name
         elif name in setting.columns:
             problems.append(_not_there(table, name, source_name, source_columns))
-        elif name in table.required_names or name in extra:
-            problems.append(_missing(table, name, source_columns, is_extra=name in extra))
-    return Mapped(columns, tuple(name for name in extra if name in columns)), problems
+        elif name in wanted:
+            problems.append(_wanted(table, name, wanted[name].named_in, source_columns))
+        elif name in table.required_names:
+            problems.append(_missing(table, name, source_columns))
+    return Mapped(columns, tuple(name for name in wanted if name in columns)), problems
 
 
 def staged_select(table: Table, opened: Opened, mapped: Mapped, *, day_first: bool) -> str:
     """SELECT of the staged table: typed columns and the texts that could not be read."""
     blanked, typed, selected = [], [], []
     for index, (name, source_name) in enumerate(mapped.columns.items()):
-        column = Column(name, Type.TEXT, "") if name in mapped.extra else table.column(name)
+        column = table.column(name)
         source_type = opened.types[source_name]
         blanked.append(f"{_blanked(named(source_name), column, source_type)} AS b{index}")
         typed.append(f"b{index}, {_typed(f'b{index}', column, source_type, day_first=day_first)} AS v{index}")
@@ -86,9 +89,36 @@ def staged_select(table: Table, opened: Opened, mapped: Mapped, *, day_first: bo
     return f"SELECT {', '.join(selected)} FROM ({inner})"
 
 
-def _extra(table: Table, setting: TableSource, cuts: Sequence[str]) -> tuple[str, ...]:
-    extra_columns = (*setting.extra, *cuts) if table.name == "accounts" else ()
-    return tuple(dict.fromkeys(name for name in extra_columns if name not in table.names))
+def with_extra(
+    connection: duckdb.DuckDBPyConnection, table: Table, opened: Opened, mapped: Mapped, wanted: Mapping[str, Wanted]
+) -> Table:
+    """The table with its extra columns: of numbers, if the settings say so or their own type does, else of text."""
+    kinds = {name: _kind_of(connection, opened, mapped.columns[name], wanted[name]) for name in mapped.extra}
+    return extended(table, kinds)
+
+
+def extended(table: Table, kinds: Mapping[str, Type]) -> Table:
+    """The table with columns that the contract does not declare."""
+    return replace(table, columns=(*table.columns, *(Column(name, kind, "") for name, kind in kinds.items())))
+
+
+def _kind_of(connection: duckdb.DuckDBPyConnection, opened: Opened, source_name: str, wanted: Wanted) -> Type:
+    """What an extra column holds; text that a feature is holds numbers if all of it does."""
+    source_type = opened.types[source_name]
+    if wanted.kind is None and wanted.is_attribute and source_type == "VARCHAR":
+        return Type.NUMBER if _is_all_numbers(connection, opened, source_name) else Type.TEXT
+    is_number = wanted.kind == "number" or (wanted.kind is None and _is_native(Type.NUMBER, source_type))
+    return Type.NUMBER if is_number else Type.TEXT
+
+
+def _is_all_numbers(connection: duckdb.DuckDBPyConnection, opened: Opened, source_name: str) -> bool:
+    """Whether all text of a column is plain numbers; what begins with a zero, such as a postal code, is none."""
+    text = f"trim({named(source_name)})"
+    row = connection.execute(
+        f"SELECT bool_and(regexp_full_match({text}, {quoted(NUMBER)})) FROM {opened.relation} "
+        f"WHERE lower({text}) NOT IN {_tuple(('', *EMPTY_SPELLINGS))}"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _blanked(value: str, column: Column, source_type: str) -> str:
@@ -186,9 +216,10 @@ def _unknown_columns(table: Table, setting: TableSource, extra: Sequence[str]) -
         for name in setting.columns
         if name not in column_names
     ]
-    if setting.extra and table.name != "accounts":
-        todo = "Extra columns are kept of accounts only: remove it."
-        problems.append(Finding(f"source.tables.{table.name}.extra", f"names {listed(setting.extra)}", todo))
+    if setting.extra and table.name not in FAMILY_OF:
+        todo = "Extra columns are kept of accounts and of tables of events only: remove it."
+        place = f"source.tables.{table.name}.extra"
+        problems.append(Finding(place, f"names {listed(list(setting.extra))}", todo))
     return problems
 
 
@@ -202,11 +233,15 @@ def _not_there(table: Table, name: str, source_name: str, source_columns: Sequen
     )
 
 
-def _missing(table: Table, name: str, source_columns: Sequence[str], *, is_extra: bool) -> Finding:
+def _wanted(table: Table, name: str, named_in: str, source_columns: Sequence[str]) -> Finding:
+    """A column that the settings name, and that neither the contract nor the source has."""
+    hint = near(name, [*source_columns, *table.names])
+    todo = f"Correct the name, or remove it. The columns are {listed(source_columns)}.{hint}"
+    return Finding(table.name, f"is named in {named_in}, and the source lacks it", todo, column=name)
+
+
+def _missing(table: Table, name: str, source_columns: Sequence[str]) -> Finding:
     hint = YEARLY if name == "mrr" else near(name, source_columns)  # the nearest name may be that of a yearly amount
     there = f"The columns are {listed(source_columns)}.{hint}"
-    if is_extra:
-        what = "is named in forecast.cuts or source.tables.accounts.extra, and the source lacks it"
-        return Finding(table.name, what, f"Correct the name, or remove it. {there}", column=name)
     todo = f"Add it, or map it: source.tables.{table.name}.columns.{name}: THEIR_NAME. {there}"
     return Finding(table.name, "is missing, and the column is required", todo, column=name)

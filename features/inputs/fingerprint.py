@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.families.own_columns import extra_columns
 from features.inputs.data_until import set_until
 from features.inputs.locate import files_of
 from features.tables import contract
 from params import Params, Source
 
-VERSION = 7  # raised when the same input would be read in another way, or more is said of it
+VERSION = 8  # raised when the same input would be read in another way, or more is said of it
 
 
 def fingerprint_of(params: Params, source: Source) -> str:
@@ -22,6 +23,7 @@ def fingerprint_of(params: Params, source: Source) -> str:
         "contract": repr(contract.TABLES),
         "currency": params.revenue.currency,
         "grace_days": params.revenue.grace_days,
+        "extra": repr(extra_columns(params, source)),
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }

@@ -226,7 +226,7 @@ def _roll_up(
     """The simulated portfolio, cut by the labels in force, and a note of the cuts that are not there."""
     cuts, notes = usable_cuts(tables, params.forecast.cuts)
     months = champion.model.horizon_months
-    labels = labels_in_force(tables, as_of, cuts, params.budget)
+    labels = labels_in_force(tables, as_of, cuts, params.budget, params.forecast)
     past = realised(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     due = due_by_month(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     lost = past.lost.assign(**group_labels(labels, past.lost["account_id"]))

@@ -93,7 +93,7 @@ def parts_of(tables: Tables, champion: Champion, forecast: Forecast, *, params: 
     snapshots = stored(tables, [forecast.as_of], params=params)
     customers = snapshots.frame[snapshots.frame["arr"] > 0].reset_index(drop=True)
     cuts, _ = usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, *ROLES))))
-    in_force = labels_in_force(tables, forecast.as_of, cuts, params.budget)
+    in_force = labels_in_force(tables, forecast.as_of, cuts, params.budget, params.forecast)
     labels = pd.DataFrame({**group_labels(in_force, customers["account_id"])}, index=customers["account_id"])
     prediction = champion.model.predict(customers)
     months = champion.model.horizon_months

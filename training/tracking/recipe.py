@@ -30,7 +30,8 @@ def recipe_of(params: Params) -> dict[str, Any]:
     model = {f"model.{key}": value for key, value in _plain(params.model).items() if key not in _NOT_OF_IT}
     snapshots = {f"snapshots.{key}": value for key, value in _plain(params.snapshots).items()}
     tune = {f"tune.{key}": value for key, value in _plain(params.tune).items()} if params.tune.enabled else {}
-    return model | snapshots | tune
+    features = {f"features.{name}": _plain(feature) for name, feature in params.features.items()}
+    return model | snapshots | features | tune
 
 
 def recipe_digest(params: Params) -> str:
@@ -39,10 +40,14 @@ def recipe_digest(params: Params) -> str:
 
 
 def with_recipe(params: Params, settings: Mapping[str, Any]) -> Params:
-    """These settings with the recipe of others, as a run recorded them; what those do not say stays as it is."""
+    """These settings with the recipe of others, as a run recorded them; what those do not say stays as it is.
+
+    Features of their own are the others' alone: a run that recorded none had none.
+    """
     sections = {
         "model": params.model.model_dump(mode="json") | _known(params.model, settings.get("model", {})),
         "snapshots": params.snapshots.model_dump(mode="json") | _known(params.snapshots, settings.get("snapshots", {})),
+        "features": settings.get("features", {}),
         "tune": params.tune.model_dump(mode="json") | _known(params.tune, settings.get("tune", {"enabled": False})),
     }
     return Params.model_validate(params.model_dump(mode="json") | sections)
