@@ -35,7 +35,7 @@ def test_quantiles_are_rounded_and_hold_about_as_many_each() -> None:
     counts = in_ranges(sizes, bins=4).value_counts()
     assert len(counts) == 4
     assert counts.between(30, 50).all()
-    assert set(counts.index) == {"under 24", "24 to 459", "460 to 6,499", "6,500 or more"}
+    assert set(counts.index) == {"under 20", "20 to 349", "350 to 6,499", "6,500 or more"}
 
 
 def test_many_alike_are_told_from_the_rest() -> None:
