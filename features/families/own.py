@@ -185,6 +185,11 @@ def own_features(settings: Mapping[str, OwnFeature], tables: Tables) -> tuple[Fe
     return tuple(_feature(name, completed(name, setting), tables) for name, setting in settings.items())
 
 
+def meaning_of(name: str, setting: OwnFeature) -> str:
+    """All that decides a feature's value, in words: other words, another feature."""
+    return _filled(MEASURES[measure_of(setting)].meaning, name, completed(name, setting))
+
+
 def _feature(name: str, setting: OwnFeature, tables: Tables) -> Feature:
     measure = MEASURES[measure_of(setting)]
     is_text = (
@@ -195,7 +200,7 @@ def _feature(name: str, setting: OwnFeature, tables: Tables) -> Feature:
         family=FAMILY_OF[setting.table],
         value=measure.value(Rows(setting, tables)),
         unit="text" if is_text else measure.unit,
-        meaning=_filled(measure.meaning, name, setting),
+        meaning=meaning_of(name, setting),
         sentence=setting.sentence or _filled(measure.sentence, name, setting),
         signal=signal_of(name, setting),
         expected=setting.expected,

@@ -94,8 +94,8 @@ def _raise_all(problems: Iterable[tuple[str, str]]) -> None:
 def _problems(name: str, setting: OwnFeature) -> Iterator[str]:
     if setting.table not in FAMILY_OF:
         why = NO_EVENTS.get(setting.table)
-        what = f"{setting.table} has none: {why}" if why else f"there is no table {setting.table}"
-        yield f"{what}{_near(setting.table, [*FAMILY_OF])}. Give one of {', '.join(FAMILY_OF)}."
+        what = f"none can be of {setting.table}: {why}" if why else f"there is no table {setting.table}"
+        yield f"{what}.{'' if why else _near(setting.table, [*FAMILY_OF])} Give one of {', '.join(FAMILY_OF)}."
         return
     yield from _account_problems(setting) if setting.table == "accounts" else _event_problems(setting)
     for column in columns_read(completed(name, setting)):
@@ -151,7 +151,8 @@ def _misfits(name: str, setting: OwnFeature, tables: Tables) -> Iterator[str]:
         if tables.has(setting.table, column) and tables.column(setting.table, column).type not in NUMBERS:
             yield f"{setting.table}.{column} holds text, and a number is needed."
     for column, condition in setting.filter.items():
-        yield from filter_problems(column, condition, tables.column(setting.table, column))
+        if tables.has(setting.table, column):
+            yield from filter_problems(column, condition, tables.column(setting.table, column))
 
 
 def _holds_value_only(sentence: str) -> bool:
@@ -164,4 +165,4 @@ def _holds_value_only(sentence: str) -> bool:
 
 def _near(word: str, words: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f" Did you mean {near[0]}?" if near else ""
