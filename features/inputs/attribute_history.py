@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from features.families.catalogue import catalogue
+from features.families.catalogue import FEATURES
+from features.families.own_checks import completed
 from features.tables.checked import Tables
 from features.tables.problems import Finding
 from params import OwnFeature
@@ -34,8 +35,10 @@ def without_history(
     cuts
         The settings' cuts.
     """
-    needed = {need for feature in catalogue(tables, own) if feature.name not in drop for need in feature.needs}
-    names = [name for name in tables.columns["accounts"] if f"accounts.{name}" in needed or name in cuts]
+    needed = {need for feature in FEATURES if feature.name not in drop for need in feature.needs}
+    declared = [completed(name, setting) for name, setting in own.items() if name not in drop]
+    used = {*cuts, *(feature.column for feature in declared if feature.table == "accounts")}
+    names = [name for name in tables.columns["accounts"] if f"accounts.{name}" in needed or name in used]
     if not names or _has_history(connection, tables):
         return []
     what = f"is absent or empty, so every past date sees today's {', '.join(names)}"

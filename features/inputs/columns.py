@@ -92,8 +92,14 @@ def staged_select(table: Table, opened: Opened, mapped: Mapped, *, day_first: bo
 def with_extra(
     connection: duckdb.DuckDBPyConnection, table: Table, opened: Opened, mapped: Mapped, wanted: Mapping[str, Wanted]
 ) -> Table:
-    """The table with its extra columns: of numbers, if the settings say so or their own type does, else of text."""
-    kinds = {name: _kind_of(connection, opened, mapped.columns[name], wanted[name]) for name in mapped.extra}
+    """The table with its extra columns: of numbers, if the settings say so or their own type does, else of text.
+
+    Of accounts, what no feature reads stays text, whatever its type: an owner's id is a label and no number.
+    """
+    kinds = {}
+    for name in mapped.extra:
+        is_label = table.name == "accounts" and not wanted[name].is_attribute and wanted[name].kind is None
+        kinds[name] = Type.TEXT if is_label else _kind_of(connection, opened, mapped.columns[name], wanted[name])
     return extended(table, kinds)
 
 

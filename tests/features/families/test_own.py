@@ -136,9 +136,10 @@ def test_every_example_of_the_page_is_a_feature(tables: Tables) -> None:
     features = [yaml.safe_load(example)["features"] for example in examples if example.startswith("features")]
     columns = dict(tables.columns) | {"accounts": ("account_id", "plan", "headcount")}
     more = replace(tables, columns=columns, numbers={"tickets": ("minutes",), "accounts": ("headcount",)})
-    made = own_features(declared(yaml.safe_dump(features[1])), more)
+    made = own_features(declared(yaml.safe_dump(features[1], sort_keys=False)), more)
     assert [feature.name for feature in made] == list(features[1])
     told = made[0]
+    assert [feature.kind for feature in made[-2:]] == ["category", "number"]
     assert (told.sentence, told.signal, told.expected) == (
         "{value} colleagues invited in the last 28 days", "invitations", -1,
     )  # fmt: skip
