@@ -74,7 +74,7 @@ class Passed:
     @property
     def extra_numbers(self) -> dict[str, tuple[str, ...]]:
         """Of each table, the columns of numbers that the contract does not declare."""
-        return {name: table.extra_numbers for name, table in self.there.items()}
+        return {name: table.extra_numbers for name, table in self.there.items() if table.extra_numbers}
 
     def as_tables(self, place: Path) -> Tables:
         """What is there, before it is written."""

@@ -130,7 +130,7 @@ def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
 
 
 def _limits(name: str, kind: str, unit: str) -> dict[str, float]:
-    """The least and the most that an input can be, by its unit where the settings declare it; of none that is no number."""
+    """The least and the most that an input can be; one that the settings declare, by its unit. Of text nothing."""
     if kind != "number":
         return {}
     least, most = _LIMITS.get(name) or _LIMITS_OF_UNIT.get(unit, (-LARGEST, LARGEST))
