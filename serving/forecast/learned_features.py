@@ -29,7 +29,7 @@ def _differences(champion: Champion, params: Params) -> Iterator[str]:
             continue
         declared = params.features.get(item.name)
         learned = f"The champion learned from features.{item.name} ({item.meaning})"
-        todo = "Declare it as it was, or run `holdfast train`."
+        todo = "Declare it as it was, or let another model take charge: `holdfast train --promote`."
         if declared is None:
             yield f"{learned}, and the settings declare no such feature. {todo}"
         elif meaning_of(item.name, declared) != item.meaning:
