@@ -29,8 +29,7 @@ NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
 
 
 def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    wrong = sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS})
-    if wrong:
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
         raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
     return names
 
@@ -88,6 +87,7 @@ class TableSource(Section):
     columns: dict[str, str] = {}
     lag_days: Annotated[int, Field(ge=0)] = 0
     extra: Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(_kinds_by_name)] = {}
+    end_is_last_day: bool = False
 
 
 class Source(Section):
@@ -99,7 +99,11 @@ class Source(Section):
     url: str | None
     data_until: date | None
     max_bad_share: Share
-    day_first: bool
+    encoding: str | None
+    null_texts: tuple[str, ...]
+    decimal_comma: bool
+    day_first: bool | None
+    timezone: str | None
     earliest: date
     latest: date
     tables: dict[str, TableSource]
@@ -126,6 +130,16 @@ class Revenue(Section):
     currency: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
     grace_days: Annotated[int, Field(ge=0, le=120)]
     reactivation: Literal["exclude", "include"]
+    replaces_share: PositiveShare
+    overlap: Literal["add", "replace", "refuse"] | None
+    early_renewal_days: Annotated[int, Field(ge=0, le=366)]
+    pause_days: Annotated[int, Field(ge=0, le=366)]
+    gap_days: Annotated[int, Field(ge=0, le=366)]
+
+    @property
+    def settling_days(self) -> int:
+        """Days after an instant until it can no longer change who was a customer at it."""
+        return max(self.grace_days, self.gap_days)
 
 
 class Snapshots(Section):
@@ -355,10 +369,9 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         A file that is missing or not YAML, an unknown key, a value of the wrong kind.
     """
     settings = read(DEFAULTS)
-    if file is not None and file.resolve() != DEFAULTS:
-        settings = overlay(settings, read(file))
-    for override in overrides:
-        settings = overlay(settings, parsed_override(override))
+    layers = [read(file)] if file is not None and file.resolve() != DEFAULTS else []
+    for layer in (*layers, *map(parsed_override, overrides)):
+        settings = overlay(settings, layer)
     _require_no_password(settings)
     try:
         return Params.model_validate(settings)

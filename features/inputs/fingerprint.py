@@ -8,7 +8,7 @@ from pathlib import Path
 
 from features.families.own_columns import extra_columns
 from features.inputs.data_until import set_until
-from features.inputs.locate import files_of
+from features.inputs.files.locate import files_of
 from features.tables import contract
 from params import Params, Source
 

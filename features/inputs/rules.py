@@ -25,6 +25,8 @@ from features.tables.sql import named, quoted
 from params import Source
 
 TIMES = (Type.DATE, Type.TS)
+NUMBERS = (Type.MONEY, Type.NUMBER, Type.INTEGER)
+DECIMAL_COMMA = "[+-]?([0-9]+|[0-9]{1,3}([. ][0-9]{3})+),[0-9]{1,2}|[+-]?[0-9]{1,3}([. ][0-9]{3})+,[0-9]+"
 LARGEST = 1_000_000_000
 
 KINDS = {
@@ -57,6 +59,7 @@ class Rule:
     shown: str
     level: Level
     is_missing: bool = False
+    is_orphan: bool = False
 
 
 def row_level_of(staged: Staged) -> Level:
@@ -64,24 +67,34 @@ def row_level_of(staged: Staged) -> Level:
     return Level.ERROR if staged.table.name in STRICT else Level.ROW
 
 
-def rules_of(staged: Staged, source: Source, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
-    """All rules of a table, those about single values first."""
+def rules_of(
+    staged: Staged, source: Source, currency: str, keyed: Mapping[str, float], *, look_alike: bool = False
+) -> Iterator[Rule]:
+    """All rules of a table, those about single values first.
+
+    Parameters
+    ----------
+    look_alike
+        Whether `lookalike_<table>` holds anything.
+    """
     row_level = row_level_of(staged)
     for column in staged.declared:
-        yield from _value_rules(staged, column, row_level)
+        yield from _value_rules(staged, column, row_level, decimal_comma=source.decimal_comma)
         if column.type in TIMES:
             yield _far(staged, column, source)
     if staged.has(*key_columns(staged)) and staged.table.key:
         yield _repeated(staged, row_level)
+    if look_alike:
+        yield _lookalike(staged, row_level)
     if staged.table.name != "accounts" and staged.has("account_id") and keyed.get("accounts"):
-        yield _orphan(row_level)
+        yield _orphan(row_level, but=f" AND NOT {_is_lookalike(staged)}" if look_alike else "")
     if staged.table.name == "contracts":
         yield from _contract_rules(staged, currency, keyed)
     if staged.table.name == "fx_rates":
         yield _rate_not_positive()
 
 
-def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[Rule]:
+def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_comma: bool) -> Iterator[Rule]:
     """Values that are missing, unreadable or not allowed."""
     name = named(column.name)
     if column.required:
@@ -96,7 +109,13 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
         level = row_level if column.blank else Level.VALUE
         todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
         yield Rule(column.name, "with a value that is not allowed", todo, unread, example, level)
-    elif column.type is Type.MONEY:
+        return
+    if column.type in NUMBERS and not decimal_comma:
+        comma = f"COALESCE(regexp_full_match({raw(column.name)}, '{DECIMAL_COMMA}'), FALSE)"
+        todo = "Set source.decimal_comma: true, if all files write numbers that way; else write 12.50."
+        yield Rule(column.name, "with a decimal comma", todo, comma, example, row_level)
+        unread += f" AND NOT {comma}"
+    if column.type is Type.MONEY:
         infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
         todo = "Give a finite amount."
         yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
@@ -157,11 +176,25 @@ def _repeated(staged: Staged, level: Level) -> Rule:
     return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level)
 
 
-def _orphan(level: Level) -> Rule:
-    bad = "account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL)"
-    return Rule(
-        "account_id", "of an account that accounts lacks", "Add the account, or remove them.", bad, "account_id", level
-    )
+def _orphan(level: Level, but: str) -> Rule:
+    bad = f"account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL){but}"
+    what, todo = "of an account that accounts lacks", "Add the account, or remove them."
+    return Rule("account_id", what, todo, bad, "account_id", level, is_orphan=True)
+
+
+def _is_lookalike(staged: Staged) -> str:
+    return f"COALESCE(account_id IN (SELECT id FROM lookalike_{staged.table.name}), FALSE)"
+
+
+def _lookalike(staged: Staged, level: Level) -> Rule:
+    """Ids that print as another one does, and are not the same."""
+    shown = f"(SELECT any_value(shown) FROM lookalike_{staged.table.name} WHERE id = account_id)"
+    what = "with an id that only looks like one of accounts: its letters are coded in another way"
+    todo = "Write it alike in both, such as in Unicode form NFC and without invisible characters."
+    if staged.table.name == "accounts":
+        what, level = "with an id that looks like another account's: its letters are coded in another way", Level.KEPT
+        todo = "They count as two accounts: if they are one, keep one of them."
+    return Rule("account_id", what, todo, _is_lookalike(staged), shown, level)
 
 
 def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
