@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.families.own_columns import extra_columns
 from features.inputs.data_until import set_until
 from features.inputs.files.locate import files_of
 from features.tables import contract
@@ -21,6 +22,7 @@ def fingerprint_of(params: Params, source: Source) -> str:
         "set_until": repr(set_until(params)),
         "contract": repr(contract.TABLES),
         "revenue": params.revenue.model_dump(mode="json"),
+        "extra": repr(extra_columns(params, source)),
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }

@@ -88,7 +88,8 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
     lines = f"""
         SELECT *, 0 AS instant, {day_number(as_of)} AS rate_day FROM ({_TERMS}) l
         WHERE starts < ends AND term_ends >= ends AND active_until >= ends AND active_until > {day_number(as_of)}
-          AND ends >= {day_number(start)} AND ends < {day_number(end)} AND (term_days > {MONTHLY_DAYS} OR mrr_micros < 0)"""
+          AND ends >= {day_number(start)} AND ends < {day_number(end)}
+          AND (term_days > {MONTHLY_DAYS} OR mrr_micros < 0)"""
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)
         due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
@@ -98,7 +99,8 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
 
 # Lines with the length of the term they belong to, which began with the first line that ends with it.
 _TERMS = """
-    SELECT *, ends - MIN(starts) OVER (PARTITION BY account_id, ends) AS term_days FROM line_states WHERE mrr_micros <> 0"""
+    SELECT *, ends - MIN(starts) OVER (PARTITION BY account_id, ends) AS term_days
+    FROM line_states WHERE mrr_micros <> 0"""
 
 
 def monthly_plans(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> pd.DataFrame:
