@@ -87,7 +87,8 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
         raise ValueError(f"start {start}, end {end}: the start must lie before the end")
     lines = f"""
         SELECT *, 0 AS instant, {day_number(as_of)} AS rate_day FROM ({_TERMS}) l
-        WHERE starts < ends AND term_ends >= ends AND active_until >= ends AND active_until > {day_number(as_of)}
+        WHERE starts < ends AND term_ends >= ends AND active_until >= ends
+          AND (ends < {day_number(as_of)} OR active_until > {day_number(as_of)})
           AND ends >= {day_number(start)} AND ends < {day_number(end)}
           AND (term_days > {MONTHLY_DAYS} OR mrr_micros < 0)"""
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
