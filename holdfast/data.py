@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.lock import only_writer
+from holdfast.money import print_revenue
 from holdfast.output import print_lines
 from holdfast.run import Run, date_option
 from models.words import counted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from features.inputs.load import Loaded
     from features.leaks import Grade, Leak, Leaks
     from features.tables.checked import Tables
+    from features.traps import SecondLook
     from params import Params
     from training.backtest.leak_cost import LeakCost, NotMeasured
 
@@ -37,12 +39,13 @@ def check(
     run: Run,
     leaks: Annotated[bool, typer.Option("--leaks", help="Also look for what the past could not have known")] = False,
 ) -> None:
-    """Read the input, check it, and store the checked tables."""
+    """Read the input, check it, store the checked tables, and say what they come to in money."""
     with only_writer(run.params.data_dir):
         loaded = run.load()
+        look = _second_look(run, loaded)
         search = _search_for_leaks(run, loaded) if leaks else None
     leaks_json = {"leaks": {**search[0].to_json(), "cost": search[1].to_json()}} if search else {}
-    run.show(_report_json(loaded) | leaks_json, lambda console: _print_report(console, loaded))
+    run.show(_report_json(loaded, look) | leaks_json, lambda console: _print_report(console, loaded, look))
     if search and not run.as_json:
         _print_leaks(run.console, *search)
 
@@ -127,9 +130,17 @@ def _search_for_leaks(run: Run, loaded: "Loaded") -> "tuple[Leaks, LeakCost | No
     return leaks, leak_cost(loaded.tables, params=run.params, without=leaking, progress=run.progress)
 
 
-def _report_json(loaded: "Loaded") -> dict[str, Any]:
+def _second_look(run: Run, loaded: "Loaded") -> "SecondLook":
+    from features.traps import second_look
+
+    return second_look(loaded.tables, params=run.params, progress=run.progress)
+
+
+def _report_json(loaded: "Loaded", look: "SecondLook") -> dict[str, Any]:
     content: dict[str, Any] = json.loads(loaded.report.to_json())
-    return content | {"lost": loaded.report.lost(_needs()), "digest": loaded.tables.digest}
+    warnings = [warning.to_json() for warning in (*loaded.report.warnings, *look.warnings)]
+    more = {"revenue": look.revenue, "warnings": warnings, "digest": loaded.tables.digest}
+    return content | {"lost": loaded.report.lost(_needs())} | more
 
 
 def _needs() -> dict[str, tuple[str, ...]]:
@@ -139,7 +150,7 @@ def _needs() -> dict[str, tuple[str, ...]]:
     return {feature.name: feature.needs for feature in FEATURES}
 
 
-def _print_report(console: "Console", loaded: "Loaded") -> None:
+def _print_report(console: "Console", loaded: "Loaded", look: "SecondLook") -> None:
     from rich.table import Table
 
     grid = Table("table", "rows", "kept", "left out", "from", "to", "optional columns that are absent")
@@ -151,7 +162,11 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
     for place, features in loaded.report.lost(_needs()).items():
         names = ", ".join(features[:FEATURES_NAMED]) + (", ..." if len(features) > FEATURES_NAMED else "")
         console.print(f"Without {place}: {counted(len(features), 'feature')} less ({names})", soft_wrap=True)
-    print_lines(console, report_lines(loaded))
+    head, *warnings = report_lines(loaded)
+    print_lines(console, [head])
+    if look.revenue:
+        print_revenue(console, look.revenue)
+    print_lines(console, [*warnings, *(f"Warning: {warning}" for warning in look.warnings)])
 
 
 def _print_leaks(console: "Console", leaks: "Leaks", cost: "LeakCost | NotMeasured") -> None:

@@ -5,7 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -187,5 +187,5 @@ def _harmless(error: Exception) -> str:
 
 def error_json(code: int, kind: str, message: str, error: Exception | None = None) -> dict[str, Any]:
     """An error for machines; `problems` and `warnings` are filled where the input is what is wrong."""
-    findings = {name: [asdict(finding) for finding in getattr(error, name, ())] for name in ("problems", "warnings")}
+    findings = {name: [finding.to_json() for finding in getattr(error, name, ())] for name in ("problems", "warnings")}
     return {"error": kind, "exit_code": code, "message": message, **findings}

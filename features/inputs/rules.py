@@ -48,7 +48,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text."""
+    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text.
+
+    `name` is the rule's lasting name.
+    """
 
     column: str
     what: str
@@ -57,6 +60,7 @@ class Rule:
     shown: str
     level: Level
     is_missing: bool = False
+    name: str = ""
 
 
 def row_level_of(staged: Staged) -> Level:
@@ -88,27 +92,38 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
         missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if may_be_unread(column) else "")
         todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
         row = whose(staged, column.name)
-        yield Rule(column.name, "without a value", todo, missing, row, row_level, is_missing=True)
+        yield Rule(column.name, "without a value", todo, missing, row, row_level, True, "missing_value")
     if not may_be_unread(column):
         return
+    yield from _unread(staged, column, row_level)
+    if column.type is Type.NUMBER:
+        yield _too_large(staged, column, row_level)
+
+
+def _unread(staged: Staged, column: Column, row_level: Level) -> Iterator[Rule]:
+    """Text that is no value of the column."""
     unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
     if column.allowed:
         level = row_level if column.blank else Level.VALUE
         todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
-        yield Rule(column.name, "with a value that is not allowed", todo, unread, example, level)
-    elif column.type is Type.MONEY:
+        what = "with a value that is not allowed"
+        yield Rule(column.name, what, todo, unread, example, level, name="value_not_allowed")
+        return
+    if column.type is Type.MONEY:
         infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
-        todo = "Give a finite amount."
-        yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
+        what, todo = "with an amount that is not finite", "Give a finite amount."
+        yield Rule(column.name, what, todo, infinite, example, row_level, name="not_finite")
         unread += f" AND NOT {infinite}"
-        yield Rule(column.name, "with a value that is no amount", _readable(column), unread, example, row_level)
-    else:
-        what = f"with a value that is no {KINDS[column.type]}"
-        yield Rule(column.name, what, _readable(column), unread, example, row_level)
-    if column.type is Type.NUMBER:
-        what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
-        large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
-        yield Rule(column.name, what, "Give it in a larger unit.", f"abs({name}) > {LARGEST}", large, row_level)
+    what = f"with a value that is no {KINDS[column.type]}"
+    yield Rule(column.name, what, _readable(column), unread, example, row_level, name="unreadable")
+
+
+def _too_large(staged: Staged, column: Column, row_level: Level) -> Rule:
+    name = named(column.name)
+    what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
+    large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
+    bad = f"abs({name}) > {LARGEST}"
+    return Rule(column.name, what, "Give it in a larger unit.", bad, large, row_level, name="too_large")
 
 
 def _readable(column: Column) -> str:
@@ -133,6 +148,7 @@ def _far(staged: Staged, column: Column, source: Source) -> Rule:
         f"({_is_far(column, source)})",
         with_key(staged, column.name, f"CAST(CAST({named(column.name)} AS DATE) AS VARCHAR)"),
         Level.ERROR,
+        name="far_date",
     )
 
 
@@ -154,14 +170,13 @@ def _repeated(staged: Staged, level: Level) -> Rule:
         todo = f"A row is known by {', '.join(key)}: the first of each is kept."
     example = " || ' ' || ".join(f"COALESCE(CAST({named(column)} AS VARCHAR), '-')" for column in key)
     bad = f"rowid IN (SELECT repeat FROM repeats_{staged.table.name})"
-    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level)
+    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level, name="repeated")
 
 
 def _orphan(level: Level) -> Rule:
     bad = "account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL)"
-    return Rule(
-        "account_id", "of an account that accounts lacks", "Add the account, or remove them.", bad, "account_id", level
-    )
+    todo = "Add the account, or remove them."
+    return Rule("account_id", "of an account that accounts lacks", todo, bad, "account_id", level, name="orphan")
 
 
 def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
@@ -169,12 +184,13 @@ def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -
         if staged.has(money):
             example = with_key(staged, money, f"CAST({money} AS VARCHAR)")
             todo = "Recurring revenue cannot be negative: correct it, and leave credits and refunds out."
-            yield Rule(money, "with a negative amount", todo, f"{money} < 0", example, Level.ERROR)
+            yield Rule(money, "with a negative amount", todo, f"{money} < 0", example, Level.ERROR, name="negative")
     for end in ("ends_on", "ended_on"):
         if staged.has("starts_on", end):
             example = with_key(staged, end, f"concat(starts_on, ' after ', {end})")
             todo = f"A line cannot start after it ends: correct starts_on or {end}."
-            yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", example, Level.ERROR)
+            bad = f"starts_on > {end}"
+            yield Rule("starts_on", f"starting after {end}", todo, bad, example, Level.ERROR, name="starts_after_end")
     if is_lines(staged):
         yield _overlap(staged)
         yield _unnamed_overlap(staged)
@@ -191,6 +207,7 @@ def _overlap(staged: Staged) -> Rule:
         "rowid IN (SELECT overlap FROM overlapping WHERE has_product)",
         with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
         Level.ERROR,
+        name="overlap",
     )
 
 
@@ -203,6 +220,7 @@ def _unnamed_overlap(staged: Staged) -> Rule:
         "rowid IN (SELECT overlap FROM overlapping WHERE NOT has_product)",
         with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
         Level.KEPT,
+        name="overlap_without_product",
     )
 
 
@@ -211,11 +229,10 @@ def _no_rate(currency: str, *, has_rates: bool) -> Rule:
     if has_rates:
         bad += " AND currency NOT IN (SELECT currency FROM stage_fx_rates WHERE currency IS NOT NULL)"
     todo = f"Add its rates to fx_rates, or set revenue.currency if it is not {currency}."
-    return Rule("currency", "in a currency that has no rate", todo, bad, "currency", Level.ERROR)
+    return Rule("currency", "in a currency that has no rate", todo, bad, "currency", Level.ERROR, name="no_rate")
 
 
 def _rate_not_positive() -> Rule:
     todo = "A rate is the reporting currency per unit, above 0."
-    return Rule(
-        "rate", "with a rate of 0 or less", todo, "rate <= 0", "concat(currency, ' ', month, ': ', rate)", Level.ERROR
-    )
+    example = "concat(currency, ' ', month, ': ', rate)"
+    return Rule("rate", "with a rate of 0 or less", todo, "rate <= 0", example, Level.ERROR, name="rate_not_positive")

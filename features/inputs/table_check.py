@@ -29,6 +29,10 @@ UNREAD = {  # what is wrong with lines of a CSV file (`features.inputs.csv_files
     ),
     "other": ("of a CSV file that cannot be read", "Correct these lines."),
 }
+NOTHING_MATCHES = (
+    "Nothing matches: wrong id column, or an id that is written in another way? Map the column that holds the ids of "
+    "accounts in source.tables.{}.columns."
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: i
         result = connection.execute(f"SELECT shown, count(*) OVER () {lines} ORDER BY file, line LIMIT {EXAMPLES}")
         if examples := result.fetchall():
             texts = tuple(str(row[0]) for row in examples)
-            yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts)
+            yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts, f"unread_lines_{fault}")
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> tuple[int, list[int]]:
@@ -172,7 +176,8 @@ def _finding(
     if by_line and rule.is_missing:
         examples = tuple(islice(_lines_without(staged, rule.column), min(EXAMPLES, count)))
     examples = examples or _commonest(connection, staged, rule)
-    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+    todo = NOTHING_MATCHES.format(staged.table.name) if rule.name == "orphan" and 1 < count == of else rule.todo
+    return Finding(staged.table.name, rule.what, todo, rule.column, count, of, examples, rule.name)
 
 
 def _commonest(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule) -> tuple[str, ...]:
@@ -204,7 +209,7 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Seq
 
 def _empty(table: Table) -> Finding:
     todo = "Give its rows." if table.required else "Give its rows, or remove it: the table is optional."
-    return Finding(table.name, "is empty", todo)
+    return Finding(table.name, "is empty", todo, rule="empty_table")
 
 
 def _too_many(finding: Finding, left_out: int, rows: int, limit: float) -> Finding:
