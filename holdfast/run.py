@@ -43,6 +43,10 @@ class Failure(Exception):
     """Ends a command with one message and without a traceback."""
 
 
+class Refused(Exception):
+    """Ends a command that has shown its result, with one message and exit code 1: it did not do what was asked."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What a verb works with: the settings, where results go, how progress is told."""
@@ -112,6 +116,9 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
             with Progress() as progress:
                 params = _load_params(params_file, overrides)
                 command(Run(params, as_json, progress, settings_options(params_file, overrides)), **options)
+        except Refused as refusal:
+            print(refusal, file=sys.stderr)
+            raise typer.Exit(FAILED) from None
         except Exception as error:
             if debug or isinstance(error, typer.Exit | typer.Abort):
                 raise

@@ -10,7 +10,9 @@ import pandas as pd
 from features.snapshots.dates import month_starts
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
+from features.tables.problems import Finding
 from features.tables.progress import Progress, silent
+from features.traps import second_look
 from models.outcomes.outcome import OutcomeModel
 from models.scores.evaluation import AccountScore
 from models.words import counted
@@ -25,22 +27,34 @@ from training.learn.tune import Tuned, split
 from training.learn.tuned_fit import fit_model
 from training.promote import Decision, decide, in_charge
 from training.report import summary
+from training.suspicion import Suspicion, suspicion
 from training.tracking.champion import ALIAS, WAITING
 from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import RecordedRun, record_run, require_store
 
+CAUSES = (  # rules of the second look
+    "survivors_only",
+    "recorded_at_is_updated_at",
+    "first_of_month_unsigned",
+    "end_is_last_day",
+    "mass_migration",
+    "mass_exit",
+)
+
 
 @dataclass(frozen=True)
 class Said:
-    """What training says of its model: of little data, of the test out of time, and of what that left out."""
+    """What training says: of little data, of the test out of time, of what that left out, and of likely causes."""
 
     small_data: str
     verdict: tuple[str, ...]
     untested: tuple[str, ...]
+    causes: tuple[Finding, ...] = ()
 
     def lines(self) -> list[str]:
-        """All of it, to print."""
-        return [*self._small_data, *self.verdict, *self.untested]
+        """All of it, to print; likely causes where no skill was found."""
+        causes = [f"A LIKELY CAUSE: {cause}" for cause in self.causes] if cautions(self.verdict) else []
+        return [*self._small_data, *self.verdict, *causes, *self.untested]
 
     @property
     def cautions(self) -> list[str]:
@@ -65,9 +79,10 @@ class TrainingResult:
     decision: Decision
     said: Said
     tuned: Tuned | None
+    suspicion: Suspicion
 
     def lines(self) -> list[str]:
-        """A summary to print."""
+        """A summary to print: a leak before anything else."""
         alias = ALIAS if self.decision.promoted else WAITING
         head = [
             f"Trained as of {self.as_of} on {counted(self.snapshots, 'snapshot')} of "
@@ -77,7 +92,7 @@ class TrainingResult:
             *([self.tuned.sentence()] if self.tuned else []),
         ]
         table = summary.score_lines(self.scores) if self.scores else []
-        return [*head, *self.said.lines(), *table]
+        return [*self.suspicion.lines(), *head, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -91,6 +106,8 @@ class TrainingResult:
             "reason": self.decision.reason,
             "caution": self.said.small_data,
             "verdict": list(self.said.verdict),
+            "likely_causes": [cause.to_json() for cause in self.said.causes],
+            **self.suspicion.to_json(),
             "not_tested": list(self.said.untested),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
@@ -108,13 +125,15 @@ def train(
     params: Params,
     may_contest: bool = False,
     replace_unreadable: bool = False,
+    accept_leaks: bool = False,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
     The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since. Where there is
     a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
-    that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`.
+    that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`. A model
+    whose data hold a proven leak, or that did too well to be true, does not take charge unless `accept_leaks`.
 
     Raises
     ------
@@ -131,17 +150,23 @@ def train(
     snapshots = stored(tables, dates, params=params, progress=progress)
     progress("assembling the training data", 0, 1)
     dataset = assemble(tables, snapshots, as_of=dates[-1], params=params)
-    require_enough(dataset, params.model)
+    causes = _likely_causes(tables, params, progress)
+    require_enough(dataset, params.model, causes)
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
-    decision = decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
+    doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
+    decision = (
+        Decision(False, doubts.reason)
+        if doubts.refuses
+        else decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
+    )
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
-    findings = _said(test_scores, test, dataset, params)
+    findings = _said(test_scores, test, dataset, params, causes)
     progress("recording the run", 0, 1)
     evidence = [*_evidence(model, dataset), *summary.score_evidence(test_scores), *_on_the_way(tuned, decision)]
     alias = ALIAS if decision.promoted else WAITING
-    tags = {"promotion": decision.reason, "caution": "\n".join(findings.cautions)}
+    tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
@@ -153,16 +178,30 @@ def train(
         decision=decision,
         said=findings,
         tuned=tuned,
+        suspicion=doubts,
     )
 
 
-def _said(test_scores: Sequence[AccountScore], test: OriginResult | None, dataset: Dataset, params: Params) -> Said:
+def _likely_causes(tables: Tables, params: Params, progress: Progress) -> tuple[Finding, ...]:
+    """Traps of the input that leave a model nothing, or the wrong things, to learn."""
+    warnings = second_look(tables, params=params, progress=progress).warnings
+    return tuple(warning for warning in warnings if warning.rule in CAUSES)
+
+
+def _said(
+    test_scores: Sequence[AccountScore],
+    test: OriginResult | None,
+    dataset: Dataset,
+    params: Params,
+    causes: tuple[Finding, ...],
+) -> Said:
     return Said(
         small_data(dataset, params.model),
         tuple(verdict(test_scores, test.origin)) if test else (),
         tuple(
             untested_horizons({score.horizon_months for score in test_scores}, dataset.frame["as_of"].nunique(), params)
         ),
+        causes,
     )
 
 

@@ -54,7 +54,7 @@ class RevenueNow:
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values."""
-        return asdict(self)
+        return asdict(self) | {"months": [asdict(month) for month in self.months]}
 
 
 def revenue_now(tables: Tables, params: Params) -> RevenueNow:

@@ -50,7 +50,7 @@ def survivors(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Par
 
 def _lives(connection: duckdb.DuckDBPyConnection, tables: Tables, first: date) -> tuple[Days, Days]:
     """Of each account the day from which it could leave, and on which it left for good; of others beyond the data."""
-    term = f"arg_min(COALESCE(least(ends_on - starts_on, {LONGEST_TERM_DAYS}), 0), starts_on)"
+    term = f"arg_min(least(COALESCE(ends_on - starts_on, 0), {LONGEST_TERM_DAYS}), starts_on)"
     lives = frame_of(
         connection,
         f"""SELECT greatest(l.starts_on + CAST(l.term AS INTEGER), DATE '{first}') - DATE '1970-01-01' AS could_leave,

@@ -62,6 +62,9 @@ def score_lines(scores: Sequence[AccountScore]) -> list[str]:
     )
     lines = [head]
     for s in scores:
+        if not 0 < s.events < s.rows:
+            lines.append(_untold(s))
+            continue
         lines.append(
             f"{s.outcome:<10} {s.horizon_months:>6} {s.rows:>7} {s.events:>6} {s.accounts:>8} {s.auc:>5.3f} "
             f"{s.log_loss:>9.4f} {s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} "
@@ -70,6 +73,13 @@ def score_lines(scores: Sequence[AccountScore]) -> list[str]:
             f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   {s.finding}"
         )
     return lines
+
+
+def _untold(score: AccountScore) -> str:
+    """The line of an outcome that came to nobody, or to all: there is nothing to tell apart."""
+    counts = f"{score.rows:>7} {score.events:>6} {score.accounts:>8}"
+    text = "came to nobody, so that nothing can be scored" if not score.events else "came to all, so that nothing tells"
+    return f"{score.outcome:<10} {score.horizon_months:>6} {counts}     -   {text}   {score.finding}"
 
 
 def _with_low(skill: float, low: float) -> str:
