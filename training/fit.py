@@ -91,7 +91,7 @@ class TrainingResult:
             f"{self.decision.reason}.",
             *([self.tuned.sentence()] if self.tuned else []),
         ]
-        table = summary.score_lines(self.scores) if self.scores else []
+        table = summary.score_lines(self.scores, trusted=not self.suspicion) if self.scores else []
         return [*self.suspicion.lines(), *head, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
@@ -114,7 +114,8 @@ class TrainingResult:
             "snapshots": self.snapshots,
             "accounts": self.accounts,
             "tested_from": self.tested_from and self.tested_from.isoformat(),
-            "skill_found": any(score.has_skill for score in self.scores if score.outcome == "churn"),
+            "skill_found": not self.suspicion
+            and any(score.has_skill for score in self.scores if score.outcome == "churn"),
             "scores": summary.score_rows(self.scores),
         }
 
@@ -162,9 +163,13 @@ def train(
         else decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
     )
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
-    findings = _said(test_scores, test, dataset, params, causes)
+    findings = _said(test_scores, test, dataset, params, causes, doubts)
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *summary.score_evidence(test_scores), *_on_the_way(tuned, decision)]
+    evidence = [
+        *_evidence(model, dataset),
+        *summary.score_evidence(test_scores, trusted=not doubts),
+        *_on_the_way(tuned, decision),
+    ]
     alias = ALIAS if decision.promoted else WAITING
     tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
@@ -194,15 +199,24 @@ def _said(
     dataset: Dataset,
     params: Params,
     causes: tuple[Finding, ...],
+    doubts: Suspicion,
 ) -> Said:
     return Said(
         small_data(dataset, params.model),
-        tuple(verdict(test_scores, test.origin)) if test else (),
+        tuple(_verdict(test_scores, test.origin, doubts)) if test else (),
         tuple(
             untested_horizons({score.horizon_months for score in test_scores}, dataset.frame["as_of"].nunique(), params)
         ),
         causes,
     )
+
+
+def _verdict(scores: Sequence[AccountScore], since: date, doubts: Suspicion) -> list[str]:
+    """What the test out of time found; what looks like skill is none where it may come from a leak."""
+    lines = verdict(scores, since)
+    skilled = [line for line in lines if doubts and not cautions([line])]
+    return [*(["SUSPICIOUS, and not taken for skill: see the leak above."] if skilled else []),
+            *(line for line in lines if line not in skilled)]  # fmt: skip
 
 
 def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:

@@ -35,7 +35,7 @@ def _trials(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     if days:
         where = f"{lines} WHERE paid AND is_first AND end_on - starts_on = {days}"
         (rows,) = counts_of(connection, f"SELECT count(*) FROM {where}")
-        what = f"begin an account, last exactly {days} days and have an amount: they look like trials"
+        what = f"begin an account, last exactly {days} days, as trials do, and have an amount"
         yield _trial(connection, where, what, rows, of)
 
 
@@ -58,7 +58,7 @@ def _trial_days(connection: duckdb.DuckDBPyConnection, lines: str, of: int) -> i
 def _trial(connection: duckdb.DuckDBPyConnection, where: str, what: str, rows: int, of: int) -> Finding:
     return Finding(
         "contracts",
-        f"{what}: they count as revenue, and each that is not taken up as churn",
+        f"{what}. They count as revenue, and each that is not taken up counts as churn",
         "Trials are no revenue: map status (trial), give them mrr 0, or leave them out in "
         "source.tables.contracts.query.",
         "mrr",

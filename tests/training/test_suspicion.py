@@ -103,7 +103,9 @@ def test_the_leak_is_said_first(refused: fit.TrainingResult) -> None:
     assert any(line.startswith("NOT PROMOTED.") for line in lines[:registered])
     assert "alias challenger" in lines[registered]
     content = json.loads(json.dumps(refused.to_json(), allow_nan=False))
-    assert (content["promoted"], content["leaks_accepted"]) == (False, False)
+    assert (content["promoted"], content["leaks_accepted"], content["skill_found"]) == (False, False, False)
+    assert lines[registered + 1].startswith("SUSPICIOUS, and not taken for skill")
+    assert not any(line.endswith("   skill") for line in lines)
     assert content["leaks"][0]["kind"] == "scheduled end filled in later"
 
 
@@ -126,7 +128,7 @@ def test_a_company_without_leaks_promotes_as_ever(trained: fit.TrainingResult) -
 
 
 def tried(skill: float, *, told: float = 0.0, count: int = 200) -> tuple[OriginResult, Dataset]:
-    """A test three months ahead: how closely probabilities follow churn, and which share of accounts had given notice."""
+    """A test three months ahead: how closely probabilities follow churn, and how many had given notice."""
     rng = np.random.default_rng(3)
     names = [f"a{number:03}" for number in range(count)]
     left = np.arange(count) % 5 == 0

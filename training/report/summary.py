@@ -54,8 +54,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def score_lines(scores: Sequence[AccountScore]) -> list[str]:
-    """Scores as a text table."""
+def score_lines(scores: Sequence[AccountScore], *, trusted: bool = True) -> list[str]:
+    """Scores as a text table; those of a test that is not `trusted` show no skill."""
     head = (
         "outcome    months    rows events accounts   AUC  log-loss    base skill (95 % low)  "
         "segments skill (95 % low)   slope intercept cal. error (floor)   finding"
@@ -70,7 +70,8 @@ def score_lines(scores: Sequence[AccountScore]) -> list[str]:
             f"{s.log_loss:>9.4f} {s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} "
             f"{s.segment_log_loss:>9.4f} {_with_low(s.segment_skill, s.segment_skill_low):>16} "
             f"{s.calibration_slope:>7.2f} {s.calibration_intercept:>9.2f} "
-            f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   {s.finding}"
+            f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   "
+            f"{s.finding if trusted or not s.has_skill else 'suspicious'}"
         )
     return lines
 
@@ -86,14 +87,14 @@ def _with_low(skill: float, low: float) -> str:
     return f"{skill:.1%} ({low:+.1%})"
 
 
-def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
-    """Scores as metrics, a table and a reliability diagram."""
+def score_evidence(scores: Sequence[AccountScore], *, trusted: bool = True) -> list[Evidence]:
+    """Scores as metrics, a table and a reliability diagram; those of a test that is not `trusted` prove no skill."""
     if not scores:
         return []
     evidence: list[Evidence] = [Table("scores", pd.DataFrame(score_rows(scores)))]
     for score in scores:
         prefix = f"{score.outcome}_{score.horizon_months}m"
-        evidence.append(Metric(f"{prefix}_has_skill", float(score.has_skill)))
+        evidence.append(Metric(f"{prefix}_has_skill", float(score.has_skill and trusted)))
         evidence += [Metric(f"{prefix}_{name}", getattr(score, name)) for name in SCORE_METRICS]
         bins = pd.DataFrame([asdict(cell) for cell in score.bins])
         evidence.append(Table(f"reliability_{prefix}", bins))
