@@ -40,18 +40,18 @@ def _year(revenue: Mapping[str, Any]) -> list[str]:
 
 
 def _by_month(months: Sequence[Mapping[str, Any]], revenue: Mapping[str, Any]) -> "Table":
-    """A row a month: what there was on its first day, and what came and went in it."""
+    """A row a month: what there was on its first day, and what came and went since the one before."""
     from rich.table import Table
 
     with_returns = any(month["returned"] for month in months)
     grid = Table()
-    for head in ("month", "customers", f"ARR, {revenue['currency']}", "new", "their ARR"):
-        grid.add_column(head, justify="left" if head == "month" else "right")
+    for head in ("on", "customers", f"ARR, {revenue['currency']}", "new", "their ARR"):
+        grid.add_column(head, justify="left" if head == "on" else "right")
     for head in (*(["returned"] if with_returns else []), "churned", "their ARR"):
         grid.add_column(head, justify="right")
     for month in months:
         returned = [f"{month['returned']:,}"] if with_returns else []
         came = (f"{month['new']:,}", f"{month['new_arr']:,.0f}")
         went = (f"{month['churned']:,}", f"{month['churned_arr']:,.0f}")
-        grid.add_row(month["month"][:7], f"{month['accounts']:,}", f"{month['arr']:,.0f}", *came, *returned, *went)
+        grid.add_row(month["month"], f"{month['accounts']:,}", f"{month['arr']:,.0f}", *came, *returned, *went)
     return grid

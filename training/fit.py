@@ -32,15 +32,6 @@ from training.tracking.champion import ALIAS, WAITING
 from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import RecordedRun, record_run, require_store
 
-CAUSES = (  # rules of the second look
-    "survivors_only",
-    "recorded_at_is_updated_at",
-    "first_of_month_unsigned",
-    "end_is_last_day",
-    "mass_migration",
-    "mass_exit",
-)
-
 
 @dataclass(frozen=True)
 class Said:
@@ -83,11 +74,10 @@ class TrainingResult:
 
     def lines(self) -> list[str]:
         """A summary to print: a leak before anything else."""
-        alias = ALIAS if self.decision.promoted else WAITING
         head = [
             f"Trained as of {self.as_of} on {counted(self.snapshots, 'snapshot')} of "
             f"{counted(self.accounts, 'account')}.",
-            f"Registered as {self.record.model_name} version {self.record.version}, alias {alias}: "
+            f"Registered as {self.record.model_name} version {self.record.version}, alias {_alias(self.decision)}: "
             f"{self.decision.reason}.",
             *([self.tuned.sentence()] if self.tuned else []),
         ]
@@ -147,30 +137,19 @@ def train(
     """
     require_store(params)
     champion = in_charge(params, replace_unreadable=replace_unreadable)
-    dates = month_starts(tables, params.snapshots)
-    snapshots = stored(tables, dates, params=params, progress=progress)
-    progress("assembling the training data", 0, 1)
-    dataset = assemble(tables, snapshots, as_of=dates[-1], params=params)
-    causes = _likely_causes(tables, params, progress)
+    dataset = _dataset(tables, params, progress)
+    causes = second_look(tables, params=params, progress=progress).spoiling_training
     require_enough(dataset, params.model, causes)
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
-    decision = (
-        Decision(False, doubts.reason)
-        if doubts.refuses
-        else decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
-    )
+    decision = _refused(doubts) or decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params, causes, doubts)
     progress("recording the run", 0, 1)
-    evidence = [
-        *_evidence(model, dataset),
-        *summary.score_evidence(test_scores, trusted=not doubts),
-        *_on_the_way(tuned, decision),
-    ]
-    alias = ALIAS if decision.promoted else WAITING
+    evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
+    alias = _alias(decision)
     tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
@@ -187,10 +166,12 @@ def train(
     )
 
 
-def _likely_causes(tables: Tables, params: Params, progress: Progress) -> tuple[Finding, ...]:
-    """Traps of the input that leave a model nothing, or the wrong things, to learn."""
-    warnings = second_look(tables, params=params, progress=progress).warnings
-    return tuple(warning for warning in warnings if warning.rule in CAUSES)
+def _dataset(tables: Tables, params: Params, progress: Progress) -> Dataset:
+    """All snapshots and what is known to have become of them."""
+    dates = month_starts(tables, params.snapshots)
+    snapshots = stored(tables, dates, params=params, progress=progress)
+    progress("assembling the training data", 0, 1)
+    return assemble(tables, snapshots, as_of=dates[-1], params=params)
 
 
 def _said(
@@ -217,6 +198,20 @@ def _verdict(scores: Sequence[AccountScore], since: date, doubts: Suspicion) -> 
     skilled = [line for line in lines if doubts and not cautions([line])]
     return [*(["SUSPICIOUS, and not taken for skill: see the leak above."] if skilled else []),
             *(line for line in lines if line not in skilled)]  # fmt: skip
+
+
+def _refused(doubts: Suspicion) -> Decision | None:
+    """The decision where a model may not take charge, without a contest; None where it may."""
+    return Decision(False, doubts.reason) if doubts.refuses else None
+
+
+def _alias(decision: Decision) -> str:
+    return ALIAS if decision.promoted else WAITING
+
+
+def _tests(test_scores: Sequence[AccountScore], doubts: Suspicion) -> list[Evidence]:
+    """How it did out of time; no skill is proven where it may come from a leak."""
+    return summary.score_evidence(test_scores, trusted=not doubts)
 
 
 def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:

@@ -38,6 +38,7 @@ class Evidence:
 
 def amount_units(connection: duckdb.DuckDBPyConnection, params: Params) -> Iterator[Finding]:
     """The first evidence of annual amounts, and the first of cents."""
+    _make_steps(connection)
     columns = params.source.tables["contracts"].columns if "contracts" in params.source.tables else {}
     words = set(re.findall("[a-z]+", re.sub("([a-z])([A-Z])", r"\1 \2", columns.get("mrr", "")).lower()))
     yearly = (
@@ -144,18 +145,30 @@ def _year_against_month(
     )
 
 
+def _make_steps(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make temp tables `steps`, each line beside the one before it, and `common_prices` of each product."""
+    before = "PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id"
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE steps AS
+        SELECT contract_id, mrr, lag(mrr) OVER ({before}) AS mrr_before,
+               seats IS NOT DISTINCT FROM lag(seats) OVER ({before}) AS same_seats FROM lines WHERE paid""")
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE common_prices AS
+        SELECT *, n / sum(n) OVER (PARTITION BY product, currency) AS share
+        FROM (SELECT product, COALESCE(currency, '') AS currency, round({UNIT}, 2) AS price, count(*) AS n
+              FROM lines WHERE paid GROUP BY ALL)
+        QUALIFY n >= {FEWEST} AND share >= {SHARE}""")
+
+
 def _jumps(connection: duckdb.DuckDBPyConnection, times: int) -> Evidence | None:
     """Lines at exactly so many times, or such a part of, the line of the same product before, with the same seats."""
-    before = "PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id"
-    rows = f"""SELECT contract_id, mrr, lag(mrr) OVER ({before}) AS mrr_before,
-                      seats IS NOT DISTINCT FROM lag(seats) OVER ({before}) AS same_seats FROM lines WHERE paid"""
     ratio = "greatest(mrr / mrr_before, mrr_before / mrr)"
     where = f"same_seats AND abs({ratio} / {times} - 1) < {EXACT}"
-    jumps, of = counts_of(connection, f"SELECT count(*) FILTER ({where}), count(mrr_before) FROM ({rows})")
+    jumps, of = counts_of(connection, f"SELECT count(*) FILTER ({where}), count(mrr_before) FROM steps")
     if jumps < max(FEWEST, SHARE * of):
         return None
     shown = "concat(contract_id, ': ', CAST(mrr_before AS DECIMAL(18, 2)), ' to ', CAST(mrr AS DECIMAL(18, 2)))"
-    examples = texts_of(connection, f"SELECT {shown} FROM ({rows}) WHERE {where} ORDER BY 1 LIMIT {EXAMPLES}")
+    examples = texts_of(connection, f"SELECT {shown} FROM steps WHERE {where} ORDER BY 1 LIMIT {EXAMPLES}")
     return Evidence(f"cost exactly {times} times the line before or after, with the same seats", jumps, of, examples)
 
 
@@ -163,12 +176,8 @@ def _pairs(connection: duckdb.DuckDBPyConnection) -> Evidence | None:
     """Products with two prices of which one is exactly twelve times the other, or ten times at two prices or more."""
     for times, fewest in ((12, 1), (10, 2), (9.6, 1), (10.8, 1)):
         pairs = f"""
-            WITH priced AS (
-                SELECT product, COALESCE(currency, '') AS currency, round({UNIT}, 2) AS price, count(*) AS n
-                FROM lines WHERE paid GROUP BY ALL),
-            common AS (SELECT *, n / sum(n) OVER (PARTITION BY product, currency) AS share FROM priced
-                       QUALIFY n >= {FEWEST} AND share >= {SHARE})
-            SELECT y.product, m.price AS low, y.price AS high, y.n, y.n + m.n AS of_both FROM common y JOIN common m
+            SELECT y.product, m.price AS low, y.price AS high, y.n, y.n + m.n AS of_both
+            FROM common_prices y JOIN common_prices m
               ON y.product IS NOT DISTINCT FROM m.product AND y.currency = m.currency
             WHERE abs(y.price / m.price / {times} - 1) < {EXACT}"""
         count, rows, of = counts_of(connection, f"SELECT count(*), sum(n), sum(of_both) FROM ({pairs})")

@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from features.revenue import add_months, arr_by_account, retention
@@ -18,9 +20,10 @@ YEAR = 12
 
 @dataclass(frozen=True)
 class MonthRow:
-    """A month: customers and ARR on its first day, and who came, came back and left until its end.
+    """Customers and ARR on the first day of a month, and who came, came back and left since that of the month before.
 
-    The newest month ends where the data do. `new_arr` and `churned_arr` are what those were worth at its end and start.
+    The newest row is that of the day where the data end, whichever it is. `new_arr` is what those who are new come to
+    then, `churned_arr` what those who left came to before.
     """
 
     month: str
@@ -112,22 +115,23 @@ def _accounts(tables: Tables, params: Params) -> tuple[Mapping[str, str], "pd.Se
 
 def _instants(as_of: date, first_paid: "pd.Series[pd.Timestamp]") -> list[date]:
     """The month starts of the last two years, or as far back as there are lines, and where the data end."""
-    earliest = max(add_months(as_of, -MONTHS), first_paid.min().date() if len(first_paid) else as_of)
+    first = first_paid.min().date() if len(first_paid) else as_of
+    earliest = max(add_months(as_of, -MONTHS), add_months(first, -1))
     starts = [day.date() for day in pd.date_range(earliest.replace(day=1), as_of, freq="MS") if day.date() < as_of]
     return [*starts, as_of]
 
 
 def _months(instants: list[date], arr: Any, first_paid: Any) -> list[MonthRow]:
     rows = []
-    for place, day in enumerate(instants[:-1]):
+    for place, (since, day) in enumerate(pairwise(instants)):
         before, after = arr[:, place], arr[:, place + 1]
         came, left = (before == 0) & (after > 0), (before > 0) & (after == 0)
-        is_new = came & (first_paid >= pd.Timestamp(day).to_datetime64().astype("datetime64[D]"))
+        is_new = came & (first_paid > np.datetime64(since))
         rows.append(
             MonthRow(
                 month=day.isoformat(),
-                accounts=int((before > 0).sum()),
-                arr=round(float(before.sum()), 2),
+                accounts=int((after > 0).sum()),
+                arr=round(float(after.sum()), 2),
                 new=int(is_new.sum()),
                 returned=int((came & ~is_new).sum()),
                 churned=int(left.sum()),
@@ -153,8 +157,8 @@ def _year_back(tables: Tables, params: Params, first_paid: "pd.Series[pd.Timesta
     start = add_months(as_of, -YEAR)
     names = ("accounts_12m_ago", "arr_12m_ago", "nrr_12m", "grr_12m", "logo_retention_12m", "churned_accounts_12m")
     window = (
-        f"ARR = 12 x MRR of the lines in force, in {params.revenue.currency} a year at the rates of {as_of:%Y-%m}; of "
-        "a month, customers and ARR on its first day and what came and left in it"
+        f"ARR = 12 x MRR of the lines in force, in {params.revenue.currency} a year at the rates of {as_of:%Y-%m}; a "
+        "row counts customers on its day, and who came and left since the row before"
     )
     if not len(first_paid) or first_paid.min().date() >= start:
         return dict.fromkeys(names) | {"definition": f"{window}."}

@@ -15,6 +15,14 @@ from features.tables.progress import Progress, silent
 from params import Params
 
 FILE = "second_look.json"
+SPOIL_TRAINING = (
+    "survivors_only",
+    "recorded_at_is_updated_at",
+    "first_of_month_unsigned",
+    "end_is_last_day",
+    "mass_migration",
+    "mass_exit",
+)
 VERSION = 1  # raised when the same tables would be seen in another way
 
 
@@ -24,6 +32,11 @@ class SecondLook:
 
     revenue: Mapping[str, Any] | None
     warnings: tuple[Finding, ...]
+
+    @property
+    def spoiling_training(self) -> tuple[Finding, ...]:
+        """Those that leave a model nothing, or the wrong things, to learn."""
+        return tuple(warning for warning in self.warnings if warning.rule in SPOIL_TRAINING)
 
 
 def second_look(tables: Tables, *, params: Params, progress: Progress = silent) -> SecondLook:

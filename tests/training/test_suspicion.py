@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,13 @@ import params as settings
 from features.inputs.load import load_tables
 from features.leaks import Leak
 from features.leaks.rank import auc_interval
+from features.tables.problems import Finding
 from features.traps import second_look
 from params import Params
 from training import fit
 from training.backtest.origin import OriginResult
 from training.learn.dataset import Dataset
+from training.report.summary import score_lines
 from training.suspicion import Suspicion, TooGood, too_good
 from training.tracking.champion import load_champion
 from training.tracking.errors import NoModel
@@ -162,6 +165,24 @@ def test_too_good_to_be_true(skill: float, told: float, is_suspicious: bool) -> 
 def test_a_perfect_auc_of_few_is_no_proof() -> None:
     assert too_good(*tried(1.0, count=40), limit=0.95) == []
     assert auc_interval(1.0, 8, 32)[0] < 0.95
+
+
+def test_a_likely_cause_is_named_where_no_skill_was_found() -> None:
+    cause = Finding("contracts", "hardly anyone left before April 2022", "Bring them.", rule="survivors_only")
+    none = fit.Said("", ("NO SKILL FOUND for churn.",), (), (cause,))
+    assert none.lines()[1] == "A LIKELY CAUSE: contracts: hardly anyone left before April 2022. Bring them."
+    assert fit.Said("", ("Churn probabilities beat the base rate.",), (), (cause,)).lines()[1:] == []
+
+
+@pytest.mark.parametrize(("event", "text"), [(0.0, "came to nobody"), (1.0, "came to all")])
+def test_what_came_to_nobody_has_no_scores(scored: Any, event: float, text: str) -> None:
+    """A log-loss of next to nothing gave skills of minus thousands of percent, and an AUC of nan."""
+    score = scored(probability=[0.1, 0.2, 0.3], base=[0.001] * 3, event=[event] * 3)
+    line = score_lines([score])[1]
+    assert text in line
+    assert "nan" not in line
+    assert "%" not in line
+    assert line.endswith("too few events")
 
 
 @pytest.fixture

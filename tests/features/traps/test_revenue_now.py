@@ -66,19 +66,19 @@ def test_a_year_before(revenue: dict[str, object]) -> None:
 def test_month_by_month(revenue: dict[str, object]) -> None:
     months = {month["month"]: month for month in revenue["months"]}  # type: ignore[attr-defined]
     assert len(months) == 24
-    assert list(months)[-1] == "2024-12-01"
-    november = {
+    assert list(months)[-1] == "2025-01-01"
+    december = {
         "accounts": 4,
-        "arr": 12 * 660.0,
+        "arr": 12 * 860.0,
         "new": 1,
         "returned": 0,
         "churned": 1,
         "new_arr": 4_800.0,
         "churned_arr": 2_400.0,
     }
-    assert months["2024-11-01"] == {"month": "2024-11-01", **november}
+    assert months["2024-12-01"] == {"month": "2024-12-01", **december}
     for month, following in zip(list(months.values())[:-1], list(months.values())[1:], strict=True):
-        moved = month["new"] + month["returned"] - month["churned"]
+        moved = following["new"] + following["returned"] - following["churned"]
         assert following["accounts"] == month["accounts"] + moved
 
 
@@ -89,4 +89,4 @@ def test_a_year_that_was_not_there(tmp_path: Path) -> None:
     revenue = second_look(tables, params=params.load(None, [f"data_dir={tmp_path}"])).revenue
     assert revenue is not None
     assert [revenue[name] for name in ("nrr_12m", "grr_12m", "logo_retention_12m", "arr_12m_ago")] == [None] * 4
-    assert [month["accounts"] for month in revenue["months"]] == [0, 1, 1]
+    assert [month["accounts"] for month in revenue["months"]] == [0, 1, 1, 1]
