@@ -189,16 +189,26 @@ def _pairs(connection: duckdb.DuckDBPyConnection) -> Evidence | None:
 
 
 def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | None:
-    """Nearly all amounts whole hundreds, and most of them 900 beyond a thousand: 29.00, 49.00 and 99.00 in cents."""
+    """Nearly all amounts whole hundreds, and most of them so many times one that ends in 900: 29.00 in cents."""
     minor = f"COALESCE(currency, '{currency}') NOT IN ({', '.join(repr(code) for code in NO_MINOR_UNIT)})"
-    charm = " OR ".join(f"({UNIT} / {months}) % 1000 = 900" for months in (1, 10, 12))
-    of, whole, charms, different = counts_of(
+    price = f"{UNIT} % 1000 = 900"
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE charm_prices AS
+        SELECT {UNIT} AS price FROM lines WHERE paid AND {minor} AND {price} GROUP BY 1 HAVING count(*) >= {FEWEST}""")
+    charm = f"EXISTS (SELECT 1 FROM charm_prices WHERE {UNIT} % price = 0)"
+    of, whole, charms = counts_of(
         connection,
-        f"""SELECT count(*), count(*) FILTER ({UNIT} % 100 = 0), count(*) FILTER ({charm}),
-                   count(DISTINCT {UNIT}) FILTER ({charm}) FROM lines WHERE paid AND {minor}""",
+        f"""SELECT count(*), count(*) FILTER ({UNIT} % 100 = 0), count(*) FILTER ({charm})
+            FROM lines WHERE paid AND {minor}""",
     )
+    (different,) = counts_of(connection, "SELECT count(*) FROM charm_prices")
     enough = of >= FEWEST_PRICES and different >= FEWEST_CHARMS
     if not enough or whole < WHOLE_SHARE * of or charms < CHARM_SHARE * of:
         return None
     examples = _examples(connection, f"paid AND {minor} AND ({charm})")
-    return Evidence("are whole hundreds that end in 900, as 29.00, 49.00 and 99.00 are in cents", charms, of, examples)
+    return Evidence(
+        "are prices that end in 900, or so many times one of them, as 29.00, 49.00 and 99.00 are in cents",
+        charms,
+        of,
+        examples,
+    )

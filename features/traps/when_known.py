@@ -11,7 +11,8 @@ from features.tables.problems import EXAMPLES, Finding
 from features.traps.spells import counts_of, texts_of
 from params import Params
 
-FEWEST_ENDS = 5
+FIRST_KNOWN = "Map recorded_at to when the row was created, bring each version of the row, or leave recorded_at out."
+FEWEST_ENDS, FEWEST_LATE = 5, 10
 LATE_DAYS = 31  # attributes known only so long after the first contract began came with a later change or load
 FEWEST_TERMS, ON_THE_FIRST, REGULAR = 10, 0.8, 0.8
 TERM_MONTHS = (1, 3, 6, 12, 24, 36, 48, 60)
@@ -50,10 +51,33 @@ def updated_at(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Iterato
             texts = texts_of(connection, f"{select} LIMIT {EXAMPLES}")
             yield _updated("contracts", "whoever left is never seen as a customer, and so never as one that left",
                            "ended", rows, of, texts, "ended line")  # fmt: skip
+        else:
+            yield from _long_unknown(connection)
     for closing in CLOSINGS:
         if closing.table in tables.kept and tables.has(closing.table, "recorded_at", closing.column, closing.start):
             yield from _closed(connection, closing)
     yield from _late_accounts(connection, tables)
+
+
+def _long_unknown(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Lines of one version that became known long after they had begun."""
+    late = f"CAST(recorded_at AS DATE) > starts_on + {LATE_DAYS}"
+    rows, of = counts_of(
+        connection, f"SELECT count(*) FILTER ({late}), count(recorded_at) FROM lines WHERE versions = 1 AND paid"
+    )
+    if rows >= FEWEST_LATE and rows > of / 2:
+        yield Finding(
+            "contracts",
+            f"were recorded more than {LATE_DAYS} days after their start, and no earlier version is there: recorded_at "
+            "seems to be the time of the last change (updated_at) or of a load, and until then nobody is a customer",
+            FIRST_KNOWN,
+            "recorded_at",
+            rows,
+            of,
+            (),
+            "recorded_at_is_updated_at",
+            "line",
+        )
 
 
 def _closed(connection: duckdb.DuckDBPyConnection, closing: Closing) -> Iterator[Finding]:
@@ -73,7 +97,7 @@ def _updated(table: str, effect: str, over: str, rows: int, of: int, texts: tupl
         table,
         f"were recorded on the day they {over}, or later, and no earlier version is there: recorded_at seems to be the "
         f"time of the last change (updated_at) or of a load, and {effect}",
-        "Map recorded_at to when the row was created, bring each version of the row, or leave recorded_at out.",
+        FIRST_KNOWN,
         "recorded_at",
         rows,
         of,

@@ -186,6 +186,21 @@ def test_the_time_of_the_last_change_for_that_of_recording(warnings: Callable[..
     assert "recorded_at_is_updated_at" not in warnings([recorded(number, at_end=False) for number in range(30)])
 
 
+@pytest.mark.parametrize(("days", "is_late"), [(90, True), (10, False)])
+def test_lines_known_only_long_after_they_began(
+    warnings: Callable[..., dict[str, Finding]], days: int, is_late: bool
+) -> None:
+    """The time of a cancellation, which lies before the end, or of any other change."""
+    lines = [
+        {**recorded(number, at_end=False), "recorded_at": pd.Timestamp(spread(number)) + pd.Timedelta(days=days)}
+        for number in range(30)
+    ]
+    found = warnings(lines)
+    assert ("recorded_at_is_updated_at" in found) == is_late
+    if is_late:
+        assert found["recorded_at_is_updated_at"].rows == 30
+
+
 def test_versions_of_a_line_tell_when_each_was_recorded(warnings: Callable[..., dict[str, Finding]]) -> None:
     """The newest version is recorded at the end, and an earlier one at the start."""
     newest = [{"contract_id": str(number), **recorded(number, at_end=True)} for number in range(30)]
@@ -333,6 +348,7 @@ def test_a_renewal_at_twelve_times_the_price(warnings: Callable[..., dict[str, F
     ("amounts", "currency", "is_cents"),
     [
         ([2_900, 4_900, 9_900, 29_000], "USD", True),
+        ([2_900, 4_900, 9_900, 8_700, 14_700, 34_800], "USD", True),  # some times 3 or 12
         ([29, 49, 99, 290], "USD", False),
         ([2_900, 4_900, 9_900, 29_000], "JPY", False),  # a yen has no cents
         ([500, 1_000, 2_500, 1_200, 900], "USD", False),  # round prices
