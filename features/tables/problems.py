@@ -16,7 +16,7 @@ class Finding:
 
     `what` goes on from the number of rows ("with a negative amount") or, where `rows` is 0, stands alone; `of` is
     the number of all rows that were looked at, `unit` what is counted if not rows. `rule` is the lasting name of what
-    was looked for.
+    was looked for, and `detail` holds lines to be shown below.
     """
 
     table: str
@@ -28,6 +28,7 @@ class Finding:
     examples: tuple[str, ...] = ()
     rule: str = ""
     unit: str = "row"
+    detail: str = ""
 
     @property
     def message(self) -> str:
@@ -39,8 +40,9 @@ class Finding:
         return _escaped(f"{place}: {count}{self.what}{examples if self.examples else ''}.")
 
     def __str__(self) -> str:
-        """The finding as one line; control characters, such as those of a header, are shown escaped."""
-        return f"{self.message} {_escaped(self.todo)}"
+        """The finding as one line, and its detail below; control characters, such as of a header, are escaped."""
+        line = f"{self.message} {_escaped(self.todo)}"
+        return "\n      ".join([line, *map(_escaped, self.detail.splitlines())])
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines, with the `message` besides its parts."""
@@ -94,3 +96,7 @@ class CannotOpen(Exception):
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
         super().__init__(str(finding))
+
+
+class DiskFull(Exception):
+    """There is no space left on the disk; nothing is wrong with the input."""

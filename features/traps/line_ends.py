@@ -28,7 +28,8 @@ def last_day_covered(connection: duckdb.DuckDBPyConnection, params: Params) -> I
     yield Finding(
         "contracts",
         "end exactly one day before the account's next line starts, as if the end were the last day covered; "
-        f"{same:,} end on the day it starts. Each such renewal counts as a customer that left and came back",
+        f"{same:,} end on the day it starts. Each such renewal leaves a day without revenue, and where the grace does "
+        "not bridge it a churn",
         _last_day_todo(gaps, column),
         column,
         early,

@@ -12,7 +12,7 @@ def make_lines(connection: duckdb.DuckDBPyConnection, *, grace_days: int) -> Non
     """Make temp tables `lines` (the newest version of each) and `spells` (of each account, what it paid for).
 
     `lines` has `end_on`, whether it `stopped` (its end is `ended_on`), how many `versions` it has, and whether it is
-    `paid` for. A spell ends where no line that runs, or ran out in silence within the grace, is followed by another; a
+    `paid` for. A spell ends where no line follows before the grace after the last one is over; a
     line of amount 0 after the first paid one is a pause and holds it.
     `back_on` is the start of the account's next spell.
     """
@@ -26,7 +26,7 @@ def make_lines(connection: duckdb.DuckDBPyConnection, *, grace_days: int) -> Non
                COALESCE(ended_on, ends_on) AS end_on, ended_on IS NOT NULL AS stopped,
                COALESCE({is_trial}, FALSE) AS is_trial, mrr > 0 AND NOT COALESCE({is_trial}, FALSE) AS paid,
                count(*) OVER (PARTITION BY contract_id) AS versions
-        FROM raw.contracts
+        FROM raw.contracts {"WHERE deleted_at IS NULL" if "deleted_at" in contract.CONTRACTS.names else ""}
         QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY recorded_at DESC NULLS LAST) = 1""")
     connection.execute(_spells(grace_days))
 
@@ -39,7 +39,7 @@ def _spells(grace_days: int) -> str:
             SELECT *, min(CASE WHEN paid THEN starts_on END) OVER (PARTITION BY account_id) AS first_paid FROM lines
         ), cover AS (
             SELECT account_id, contract_id, starts_on, COALESCE(end_on, {OPEN}) AS until,
-                   COALESCE(end_on + CASE WHEN stopped THEN 0 ELSE {grace_days} END, {OPEN}) AS held_until
+                   COALESCE(end_on + {grace_days}, {OPEN}) AS held_until
             FROM later WHERE (paid OR mrr = 0 AND starts_on > first_paid) AND starts_on < COALESCE(end_on, {OPEN})
         ), marked AS (
             SELECT *, CASE WHEN starts_on <= max(held_until) OVER (

@@ -55,11 +55,11 @@ def test_now(revenue: dict[str, object]) -> None:
 
 
 def test_a_year_before(revenue: dict[str, object]) -> None:
-    """Of a, b, c and e: b left, e left and came back, which counts 0, and c took more."""
+    """Of a, b, c and e: b left, c took more, and e came back within the grace with more."""
     assert (revenue["accounts_12m_ago"], revenue["arr_12m_ago"]) == (4, 12 * 610)
-    assert revenue["nrr_12m"] == 450 / 610
-    assert revenue["grr_12m"] == 400 / 610
-    assert (revenue["logo_retention_12m"], revenue["churned_accounts_12m"]) == (0.5, 2)
+    assert revenue["nrr_12m"] == 470 / 610
+    assert revenue["grr_12m"] == 410 / 610
+    assert (revenue["logo_retention_12m"], revenue["churned_accounts_12m"]) == (0.75, 1)
     assert "from 2024-01-01 to 2025-01-01" in str(revenue["definition"])
 
 

@@ -87,13 +87,13 @@ def test_a_day_on_which_the_source_moved_to_another_system(warnings: Callable[..
         for number in range(30)
         for line in (
             {"account_id": f"a{number}", "starts_on": spread(number), "ended_on": moved},
-            {"account_id": f"a{number}", "starts_on": moved + timedelta(days=4)},
+            {"account_id": f"a{number}", "starts_on": moved + timedelta(days=40)},
         )
     ]
     warning = warnings(lines)["mass_migration"]
     assert (warning.rows, warning.of, warning.unit) == (30, 30, "account")
-    assert "30 of them start again within 4 days" in warning.what
-    assert "revenue.gap_days: 4" in warning.todo
+    assert "30 of them start again within 40 days" in warning.what
+    assert "revenue.gap_days: 40" in warning.todo
 
 
 @pytest.mark.parametrize(("leaving", "is_unusual"), [(15, True), (4, False)])
