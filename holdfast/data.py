@@ -40,12 +40,16 @@ def check(
     leaks: Annotated[bool, typer.Option("--leaks", help="Also look for what the past could not have known")] = False,
 ) -> None:
     """Read the input, check it, store the checked tables, and say what they come to in money."""
+    from features.families.catalogue import catalogue
+
     with only_writer(run.params.data_dir):
         loaded = run.load()
         look = _second_look(run, loaded)
         search = _search_for_leaks(run, loaded) if leaks else None
     leaks_json = {"leaks": {**search[0].to_json(), "cost": search[1].to_json()}} if search else {}
-    run.show(_report_json(loaded, look) | leaks_json, lambda console: _print_report(console, loaded, look))
+    features = catalogue(loaded.tables, run.params.features)
+    content = _report_json(loaded, look, features, tuple(run.params.features)) | leaks_json
+    run.show(content, lambda console: _print_report(console, loaded, look, features, tuple(run.params.features)))
     if search and not run.as_json:
         _print_leaks(run.console, *search)
 
@@ -136,21 +140,24 @@ def _second_look(run: Run, loaded: "Loaded") -> "SecondLook":
     return second_look(loaded.tables, params=run.params, progress=run.progress)
 
 
-def _report_json(loaded: "Loaded", look: "SecondLook") -> dict[str, Any]:
+def _report_json(
+    loaded: "Loaded", look: "SecondLook", features: "Sequence[Feature]", own: Sequence[str]
+) -> dict[str, Any]:
+    """The check as plain data; `own` are the features that the settings declare."""
     content: dict[str, Any] = json.loads(loaded.report.to_json())
-    warnings = [warning.to_json() for warning in (*loaded.report.warnings, *look.warnings)]
-    more = {"revenue": look.revenue, "warnings": warnings, "digest": loaded.tables.digest}
-    return content | {"lost": loaded.report.lost(_needs())} | more
+    told = ("name", "family", "unit", "meaning", "sentence", "signal", "expected", "needs")
+    return content | {
+        "lost": loaded.report.lost({feature.name: feature.needs for feature in features}),
+        "own_features": [{key: getattr(feature, key) for key in told} for feature in features if feature.name in own],
+        "digest": loaded.tables.digest,
+        "revenue": look.revenue,
+        "warnings": [warning.to_json() for warning in (*loaded.report.warnings, *look.warnings)],
+    }
 
 
-def _needs() -> dict[str, tuple[str, ...]]:
-    """For each feature, the columns it is made from."""
-    from features.families.catalogue import FEATURES
-
-    return {feature.name: feature.needs for feature in FEATURES}
-
-
-def _print_report(console: "Console", loaded: "Loaded", look: "SecondLook") -> None:
+def _print_report(
+    console: "Console", loaded: "Loaded", look: "SecondLook", features: "Sequence[Feature]", own: Sequence[str]
+) -> None:
     from rich.table import Table
 
     grid = Table("table", "rows", "kept", "left out", "from", "to", "optional columns that are absent")
@@ -159,9 +166,11 @@ def _print_report(console: "Console", loaded: "Loaded", look: "SecondLook") -> N
         days = (str(day or "-") for day in (table.first_day, table.last_day))
         grid.add_row(table.table, *counts, *days, ", ".join(table.absent) or "-")
     console.print(grid)
-    for place, features in loaded.report.lost(_needs()).items():
-        names = ", ".join(features[:FEATURES_NAMED]) + (", ..." if len(features) > FEATURES_NAMED else "")
-        console.print(f"Without {place}: {counted(len(features), 'feature')} less ({names})", soft_wrap=True)
+    if own:
+        console.print(_features_listed([feature for feature in features if feature.name in own]))
+    for place, lost in loaded.report.lost({feature.name: feature.needs for feature in features}).items():
+        names = ", ".join(lost[:FEATURES_NAMED]) + (", ..." if len(lost) > FEATURES_NAMED else "")
+        console.print(f"Without {place}: {counted(len(lost), 'feature')} less ({names})", soft_wrap=True)
     head, *warnings = report_lines(loaded)
     print_lines(console, [head])
     if look.revenue:
@@ -222,7 +231,8 @@ def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) 
     from features.snapshots.script import script
 
     params = run.params
-    statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots))
+    own = params.features
+    statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots, own=own))
     text = "".join(f"{statement};\n\n" for statement in statements)
     run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))
 

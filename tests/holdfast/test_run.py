@@ -61,6 +61,7 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
             "todo": "Recurring revenue cannot be negative: correct it, and leave credits and refunds out.",
             "rule": "negative",
             "unit": "row",
+            "detail": "",
             "message": "contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00).",
         }
     ]
