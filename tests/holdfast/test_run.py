@@ -65,7 +65,7 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
             "message": "contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00).",
         }
     ]
-    assert [found["rule"] for found in content["warnings"]] == ["attributes_without_history", "overlap_without_product"]
+    assert [found["rule"] for found in content["warnings"]] == ["attributes_without_history", "overlap_unnamed"]
     assert [(found["table"], found["column"], found["rows"]) for found in content["warnings"]] == [
         ("accounts", "valid_from", 0),
         ("contracts", "product", 1),
