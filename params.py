@@ -219,6 +219,7 @@ class Model(Section):
     monotone: dict[Literal["churn", "contraction", "expansion"], dict[str, Literal[-1, 1]]]
     comfortable_months: Positive
     comfortable_churned: Positive
+    suspicious_auc: Annotated[float, Field(gt=0.5, le=1)]
     min_change: Share
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 

@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features.tables", "features.asof", "features.families", "features.engines", "features.simulation"),
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
+    "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
     "models.words": set(),
     "models.hazards": {"models.words"},
     "models.outcomes": {"models.words", "models.hazards"},
@@ -236,7 +237,7 @@ def test_families_know_neither_the_clock_nor_raw_tables_nor_each_other(family: s
 def test_when_a_row_became_known_is_read_in_one_place(file: Path) -> None:
     """`recorded_at` may be read in, checked, searched for leaks, simulated or left out; `asof` alone uses it."""
     name = name_of(file)
-    rooms = ("asof/", "tables/contract.py", "inputs/", "leaks/", "simulation/")
+    rooms = ("asof/", "tables/contract.py", "inputs/", "leaks/", "simulation/", "traps/")
     allowed = tuple(f"features/{room}" for room in rooms)
     if not name.startswith(allowed):
         assert not [text for text in texts(file) if "recorded_at" in text and text != "recorded_at"]

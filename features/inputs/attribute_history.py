@@ -42,7 +42,7 @@ def without_history(
     if not names or _has_history(connection, tables):
         return []
     what = f"is absent or empty, so every past date sees today's {', '.join(names)}"
-    return [Finding("accounts", what, TODO, "valid_from")]
+    return [Finding("accounts", what, TODO, "valid_from", rule="attributes_without_history")]
 
 
 def _has_history(connection: duckdb.DuckDBPyConnection, tables: Tables) -> bool:

@@ -90,6 +90,7 @@ class _Rule:
     todo: str
     bad: str
     is_error: bool = False
+    name: str = ""
 
 
 @contextmanager
@@ -280,23 +281,24 @@ def _rules(
         column, value = table.column(name), named(source_name)
         if column.type is Type.NUMBER:
             what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
-            yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}")
+            yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}", name="too_large")
         if column.required:
             todo = "Every row needs one."
-            yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL")
+            yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL", name="missing_value")
         elif column.type is Type.NUMBER and kind_of(types[source_name], dialect) == "float":
             infinite = f"ABS({value}) = CAST('Infinity' AS DOUBLE)"
-            yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite)
+            yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite, name="not_finite")
         elif column.allowed and column.blank:
             nothing = ", ".join(map(quoted, ("", *null_spellings(source.null_texts))))
             unknown = f"TRIM(CAST({value} AS VARCHAR)) NOT IN ({nothing}) AND {typed[name]} IS NULL"
             todo = f"Allowed are {', '.join(column.allowed)}."
-            yield _Rule(name, "with a value that is not allowed", todo, unknown)
+            yield _Rule(name, "with a value that is not allowed", todo, unknown, name="value_not_allowed")
         if column.type in (Type.DATE, Type.TS):
             day = f"CAST({typed[name]} AS DATE)"
             far = f"{day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}'"
             what = f"with a date before {source.earliest} or from {source.latest} on"
-            yield _Rule(name, what, "Correct it, or leave it empty if it stands for an open end.", far, is_error=True)
+            todo = "Correct it, or leave it empty if it stands for an open end."
+            yield _Rule(name, what, todo, far, is_error=True, name="far_date")
 
 
 def _counted(
@@ -349,15 +351,18 @@ def _findings(
     for rule, count in counts:
         if count:
             findings[rule.is_error or too_many].append(
-                Finding(table.name, rule.what, rule.todo, rule.column, count, row["n"])
+                Finding(table.name, rule.what, rule.todo, rule.column, count, row["n"], rule=rule.name)
             )
     if row["repeats"]:
         todo = f"Keep one of each: give a query in source.tables.{table.name}.query."
         findings[True].append(
-            Finding(table.name, "repeating an earlier one", todo, table.key[0], row["repeats"], row["n"])
+            Finding(
+                table.name, "repeating an earlier one", todo, table.key[0], row["repeats"], row["n"], rule="repeated"
+            )
         )
     if not row["n"]:
-        findings[True].append(Finding(table.name, "is empty", "Give its rows, or remove it: the table is optional."))
+        todo = "Give its rows, or remove it: the table is optional."
+        findings[True].append(Finding(table.name, "is empty", todo, rule="empty_table"))
     return tuple(findings[True]), tuple(findings[False])
 
 

@@ -23,6 +23,33 @@ def test_check_says_what_decided_where_the_data_end(run: Callable[..., Result], 
     assert content["data_until_why"] == "contracts.signed_on reaches to 2023-12-01"
 
 
+def test_check_ends_with_money_and_traps(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id,name\na,Ann\nb,Bob\n")
+    (tmp_path / "contracts.csv").write_text(
+        "contract_id,account_id,starts_on,ended_on,mrr\n"
+        "1,a,2023-01-10,2024-03-01,100\n2,a,2024-04-01,,100\n3,b,2023-01-10,,300\n"
+    )
+    places = [f"source.path={tmp_path}", f"data_dir={tmp_path / 'data'}", "source.data_until=2024-07-01"]
+    options = [part for place in ("source.kind=files", "forecast.cuts=[]", *places) for part in ("--set", place)]
+    result = run("check", *options)
+    assert "Revenue as of 2024-07-01: 2 customers, ARR USD 4,800; median 2,400, largest 3,600 (75.0%): Bob (b)." in (
+        result.stdout
+    )
+    assert (
+        "A year before: 2 customers, ARR USD 4,800. Of these: NRR 75.0%, GRR 75.0%, logo retention 50.0% (1 left)."
+        in (result.stdout)
+    )
+    assert "came back after a gap of 31 days" in result.stdout
+    content = json.loads(run("check", "--json", *options).stdout)
+    assert [month["churned"] for month in content["revenue"]["months"]][-5:] == [1, 0, 0, 0, 0]
+    assert content["revenue"]["largest"] == {"account_id": "b", "name": "Bob", "arr": 3_600.0, "share": 0.75}
+    (warning,) = content["warnings"]
+    assert {"rule", "table", "column", "rows", "message", "todo"} <= set(warning)
+    assert (warning["rule"], warning["table"], warning["rows"]) == ("short_gap", "contracts", 1)
+    assert warning["message"].startswith("contracts.starts_on: 1 of 2 accounts came back after a gap of 31 days")
+    assert "revenue.gap_days: 31" in warning["todo"]
+
+
 def test_check_looks_for_leaks_when_asked(run: Callable[..., Result], tmp_path: Path) -> None:
     result = run("check", "--leaks", data_dir=tmp_path / "data")
     assert result.exit_code == 0, result.stderr

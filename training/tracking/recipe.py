@@ -19,6 +19,7 @@ _NOT_OF_IT = frozenset(
         "min_churned",
         "comfortable_months",
         "comfortable_churned",
+        "suspicious_auc",
         "min_change",
         "horizon_months",
     }
