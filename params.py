@@ -78,6 +78,7 @@ class Source(Section):
     day_first: bool
     earliest: date
     latest: date
+    parts: dict[Annotated[str, StringConstraints(pattern=r"^\w+$")], str]
     tables: dict[str, TableSource]
 
 

@@ -1,9 +1,10 @@
 """Finds where each table of the contract is: files, folders of files, a database's tables, queries."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,8 @@ from params import Source, TableSource
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 DATABASE = "source_database"
+FILE = re.compile(r"\{file:([^}]+)\}")
+PART = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,49 @@ def _opened(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, n
     if setting.query is not None and setting.file is not None:
         raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
     if setting.query is not None:
-        query = setting.query.strip().rstrip(";").replace("{path}", str(path).replace("'", "''"))
-        return _described(connection, name, f"({query})", is_query=True)
+        return _described(connection, name, f"({query_text(connection, source, name, setting.query)})", is_query=True)
     opened, there = _found(connection, source, path, name)
     if opened is None and contract.TABLES[name].required:
         raise CannotOpen(_missing(name, there))
     if opened is None and name in source.tables:
         raise CannotOpen(_mapped_in_vain(name, there))
     return opened
+
+
+def query_text(connection: duckdb.DuckDBPyConnection, source: Source, name: str, query: str) -> str:
+    """A query of the settings as it runs.
+
+    `{part}` stands for a query of `source.parts`, `{file:NAME}` for a file beside the source, read as the product reads
+    it (CSV as text), and `{path}` for the source's path.
+    """
+    path = source.path or Path()
+    text = _with_parts(query.strip().rstrip(";"), source.parts)
+    text = FILE.sub(lambda match: _file_read(connection, path, name, match[1]), text)
+    return text.replace("{path}", str(path).replace("'", "''"))
+
+
+def files_in_query(source: Source, query: str) -> list[str]:
+    """The files that a query names."""
+    return FILE.findall(_with_parts(query, source.parts))
+
+
+def _with_parts(query: str, parts: Mapping[str, str]) -> str:
+    """The query with each `{part}` in place, those that parts name among them."""
+    for _ in parts:
+        text = PART.sub(lambda match: f"({parts[match[1]]})" if match[1] in parts else match[0], query)
+        if text == query:
+            break
+        query = text
+    return query
+
+
+def _file_read(connection: duckdb.DuckDBPyConnection, path: Path, name: str, file: str) -> str:
+    """What to select a file's rows from."""
+    exact = escape(file) if (_base(path) / file).exists() else file
+    opened = _read_files(connection, name, files_of(path, name, TableSource(file=exact)))
+    if opened is None:
+        raise CannotOpen(_no_files(name, [Path(file)]))
+    return opened.relation
 
 
 def _found(

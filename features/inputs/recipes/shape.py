@@ -1,0 +1,88 @@
+"""The shapes of tables that tools export, and which sheet has which: told by the names of its columns."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from features.inputs.recipes.survey import Sheet
+
+NAMED_AFTER = 3  # what a file's name counts beside one column
+DISTINCT = 2
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind of table of one tool.
+
+    `columns` gives each role its spellings, plain. A sheet has the shape if it has all roles of `needs` and one of
+    `marks`, the columns that no other tool has; a file named after one of `stems` needs no mark. A sheet with a
+    column of `not_with` has another shape. A shape that is not `is_read` is known to be of no use: payments, say.
+    """
+
+    source: str
+    name: str
+    columns: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+    stems: tuple[str, ...] = ()
+    not_with: tuple[str, ...] = ()
+    is_read: bool = True
+
+
+@dataclass(frozen=True)
+class Match:
+    """A sheet that has a shape: its columns by role."""
+
+    shape: Shape
+    sheet: Sheet
+    columns: Mapping[str, str]
+    score: int
+
+    @property
+    def unrecognised(self) -> tuple[str, ...]:
+        """Columns of the sheet that have no role."""
+        used = set(self.columns.values())
+        return tuple(column for column in self.sheet.types if column not in used)
+
+
+def spelled(text: str) -> dict[str, tuple[str, ...]]:
+    """Roles with their spellings, a role a line: `role: spelling spelling`, or the role alone where it is its own."""
+    lines = [line.partition(":") for line in text.strip().splitlines()]
+    return {role.strip(): (role.strip(), *other.split()) for role, _, other in lines if role.strip()}
+
+
+def match(shape: Shape, sheet: Sheet) -> Match | None:
+    """The sheet as one of this shape, if it is one."""
+    spellings = sheet.spelled
+    columns = {
+        role: spellings[spelling]
+        for role, names in reversed(list(shape.columns.items()))
+        for spelling in reversed(names)
+        if spelling in spellings
+    }
+    marks = sum(mark in columns for mark in shape.marks)
+    after = _named_after(sheet, shape)
+    if not all(need in columns for need in shape.needs) or not (marks or after):
+        return None
+    if any(name in spellings for name in shape.not_with):
+        return None
+    return Match(shape, sheet, columns, len(columns) + DISTINCT * marks + NAMED_AFTER * after)
+
+
+def _named_after(sheet: Sheet, shape: Shape) -> int:
+    """How well the sheet's name fits: after the table, and after the tool."""
+    name = sheet.name.lower().replace("-", "_")
+    return any(stem in sheet.stem for stem in shape.stems) * (1 + (shape.source in name))
+
+
+def matches(sheets: Iterable[Sheet], shapes: Sequence[Shape]) -> tuple[Match, ...]:
+    """Each sheet as the shape that fits best, where one does; of several sheets of a shape the best."""
+    best: dict[tuple[str, str], Match] = {}
+    for sheet in sheets:
+        candidates = [found for shape in shapes if (found := match(shape, sheet)) is not None]
+        if not candidates:
+            continue
+        choice = max(candidates, key=lambda candidate: candidate.score)
+        place = (choice.shape.source, choice.shape.name)
+        if place not in best or best[place].score < choice.score:
+            best[place] = choice
+    return tuple(best.values())

@@ -1,0 +1,124 @@
+"""A business that is paid by use: purchases become streams of revenue, whose ARR is that of the trailing quarter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from features.inputs.recipes.cells import form_of
+from features.inputs.recipes.kit import Draft, Thing
+from features.inputs.recipes.survey import Sheet, values
+from features.tables.sql import named
+
+SOURCE = "usage-priced"
+MONTHS = 3
+SPELLINGS: Mapping[str, str] = {
+    "account": "account_id customer_id client_id customer account client custom_id cust_id customer_no buyer_id",
+    "date": "invoice_date order_date date purchased_on invoiced_on transaction_date month created_at timestamp created",
+    "amount": "amount revenue net_amount total line_total spend total_price net_revenue turnover sales",
+    "quantity": "quantity qty units",
+    "price": "unit_price price unit_amount",
+    "product": "supplier product_category category product_line product_group product brand department service",
+    "region": "region country territory",
+    "name": "customer_name account_name company_name company name",
+    "currency": "currency currency_code",
+}
+WHY = (
+    "ARR at a month start is 4 x the revenue of the three months before it; a line a month and stream.",
+    "signed_on is the day before, so that a snapshot at the month start knows it; grace is 0 since nothing renews.",
+    "A stream lives while one of its last three months has revenue; returns (negative rows) lower the month they fall in.",
+)
+
+
+@dataclass(frozen=True)
+class Sales:
+    """A sheet of purchases, with its columns."""
+
+    sheet: Sheet
+    columns: Mapping[str, str]
+    form: str
+
+    def thing(self) -> Thing:
+        """The customers who bought."""
+        name = f", any_value({named(self.columns['name'])}) AS name" if "name" in self.columns else ""
+        region = f", mode({named(self.columns['region'])}) AS region" if "region" in self.columns else ""
+        listing = (
+            f"SELECT {self._account} AS id{name}{region}\nFROM {self.sheet.relation} AS t\n"
+            f"WHERE {self._account} IS NOT NULL GROUP BY 1"
+        )
+        columns = tuple(column for column in ("name", "region") if column in self.columns)
+        keys = {"id": "id"} | ({"name": "name"} if name else {})
+        return Thing("customer", SOURCE, self.sheet.name, listing, columns, keys)
+
+    def draft(self, accounts: str) -> Draft:
+        """The trailing quarter of each stream as a contract line a month."""
+        query = LINES.format(account=self._account, day=self._day, amount=self._amount, product=self._product,
+                             currency=self._currency, rows=self.sheet.relation, accounts=f"{{{accounts}}}", months=MONTHS)
+        columns = ("contract_id", "account_id", "product", "starts_on", "ends_on", "signed_on", "mrr", "currency")
+        if "currency" not in self.columns:
+            columns = columns[:-1]
+        return Draft("contracts", SOURCE, (self.sheet.name,), query, columns, WHY)
+
+    @property
+    def _account(self) -> str:
+        kind = self.sheet.types[self.columns["account"]]
+        text = f"CAST(t.{named(self.columns['account'])} AS {'BIGINT' if kind in ('DOUBLE', 'FLOAT') else 'VARCHAR'})"
+        return f"NULLIF(TRIM(CAST({text} AS VARCHAR)), '')"
+
+    @property
+    def _day(self) -> str:
+        column = f"t.{named(self.columns['date'])}"
+        pattern = {"month/day": "%m/%d/%Y", "day/month": "%d/%m/%Y", "dotted": "%d.%m.%Y"}.get(self.form)
+        return f"strptime(split_part({column}, ' ', 1), '{pattern}')" if pattern else f"CAST({column} AS TIMESTAMP)"
+
+    @property
+    def _amount(self) -> str:
+        if "amount" in self.columns:
+            return f"CAST(t.{named(self.columns['amount'])} AS DECIMAL(18,4))"
+        quantity, price = named(self.columns["quantity"]), named(self.columns["price"])
+        return f"CAST(CAST(t.{quantity} AS DOUBLE) * CAST(t.{price} AS DOUBLE) AS DECIMAL(18,4))"
+
+    @property
+    def _product(self) -> str:
+        return f"CAST(t.{named(self.columns['product'])} AS VARCHAR)" if "product" in self.columns else "'all'"
+
+    @property
+    def _currency(self) -> str:
+        return f"any_value(UPPER(t.{named(self.columns['currency'])}))" if "currency" in self.columns else "NULL"
+
+
+LINES = """\
+WITH month AS (
+    SELECT {account} AS customer, COALESCE({product}, 'other') AS product, date_trunc('month', {day})::DATE AS month,
+           SUM({amount}) AS revenue, {currency} AS currency
+    FROM {rows} AS t WHERE {account} IS NOT NULL GROUP BY 1, 2, 3),
+last AS (SELECT max(month) + INTERVAL 1 MONTH AS month_start FROM month),
+quarter AS (
+    SELECT customer, product, CAST(month + to_months(CAST(k AS INTEGER)) AS DATE) AS starts_on, SUM(revenue) AS revenue,
+           any_value(currency) AS currency
+    FROM month, range(1, {months} + 1) AS ahead(k)
+    WHERE month + to_months(CAST(k AS INTEGER)) <= (SELECT month_start FROM last) GROUP BY ALL)
+SELECT a.account_id || '/' || product || '/' || starts_on AS contract_id, a.account_id, product, starts_on,
+       CAST(starts_on + INTERVAL 1 MONTH AS DATE) AS ends_on, CAST(starts_on - INTERVAL 1 DAY AS DATE) AS signed_on,
+       CAST(SUM(revenue) / {months} AS DECIMAL(18,6)) AS mrr, any_value(currency) AS currency
+FROM quarter JOIN {accounts} AS a ON a.id = customer
+GROUP BY a.account_id, product, starts_on HAVING SUM(revenue) > 0"""
+
+
+def sales(connection: duckdb.DuckDBPyConnection, sheets: Sequence[Sheet]) -> Sales | None:
+    """The sheet of purchases: who, when, how much; the largest, where there are several."""
+    fits = [found for sheet in sheets if (found := _sales(connection, sheet)) is not None]
+    return max(fits, key=lambda found: found.sheet.rows, default=None)
+
+
+def _sales(connection: duckdb.DuckDBPyConnection, sheet: Sheet) -> Sales | None:
+    spelled = sheet.spelled
+    columns: dict[str, str] = {}
+    for role, names in SPELLINGS.items():
+        column = next((spelled[name] for name in names.split() if name in spelled), None)
+        if column is not None and column not in columns.values():
+            columns[role] = column
+    paid = "amount" in columns or {"quantity", "price"} <= set(columns)
+    if not {"account", "date"} <= set(columns) or not paid:
+        return None
+    return Sales(sheet, columns, form_of(values(connection, sheet, columns["date"])))
