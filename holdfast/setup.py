@@ -20,7 +20,8 @@ def init(
     run: Run,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Exported files, or a DuckDB database")],
     tools: Annotated[
-        str | None, typer.Option("--from", metavar="TOOL,TOOL", help="Look for these tools alone, such as stripe,hubspot")
+        str | None,
+        typer.Option("--from", metavar="TOOL,TOOL", help="Look for these tools alone, such as stripe,hubspot"),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the settings")] = OUT,
     usage_priced: Annotated[
@@ -121,7 +122,9 @@ def _print(console: "Console", proposal: "Proposal", out: Path) -> None:
         sure = f"{guess.table}, {guess.confidence:.0%} sure"
         seen.add_row(guess.sheet.name, sure, f"{guess.sheet.rows:,}", str(len(guess.unrecognised)))
     for match in proposal.left_out:
-        seen.add_row(match.sheet.name, f"{match.shape.source} {match.shape.name}: not read", f"{match.sheet.rows:,}", "")
+        seen.add_row(
+            match.sheet.name, f"{match.shape.source} {match.shape.name}: not read", f"{match.sheet.rows:,}", ""
+        )
     console.print(seen)
     mapping = Table("table", "from", "rows", "columns")
     for name, draft in proposal.tables.items():

@@ -35,9 +35,9 @@ def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int
         return
     files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
     for name, setting in source.tables.items():
-        for file in [setting.file, *files_in_query(source, setting.query or "")]:
+        for place in [setting.file, *files_in_query(source, setting.query or "")]:
             try:
-                files |= set(files_of(source.path, name, TableSource(file=file))) if file else set()
+                files |= set(files_of(source.path, name, TableSource(file=place))) if place else set()
             except Exception:  # what is wrong with it is named when the source is opened
                 continue
     written = data_dir.resolve()

@@ -66,7 +66,6 @@ def resolve(things: Sequence[Thing], rows: Rows) -> Identity:
     for thing in things:
         rows(f"CREATE OR REPLACE TEMP TABLE {_kept(thing)} AS {thing.listing}")
     identity = Identity(home, {home.kind: home.listing, account_part(home.kind): _own_ids(home)})
-    rows(f"CREATE OR REPLACE TEMP TABLE {account_part(home.kind)} AS SELECT DISTINCT id, id AS account_id FROM {_kept(home)}")
     resolved = [home]
     waiting = list(others)
     while waiting:
@@ -157,7 +156,8 @@ def _join(identity: Identity, thing: Thing, known: Thing, link: Link, rows: Rows
     if thing.is_account and known is identity.home and link.several and not thing.within:
         identity.parts[account_part(known.kind)] = (
             f"SELECT h.id, COALESCE(min(t.id), h.id) AS account_id\nFROM ({_own_ids(known)}) AS h\n"
-            f"LEFT JOIN {{{known.kind}}} AS k ON k.id = h.id\nLEFT JOIN {{{thing.kind}}} AS t ON {left} = {right}\nGROUP BY h.id"
+            f"LEFT JOIN {{{known.kind}}} AS k ON k.id = h.id\n"
+            f"LEFT JOIN {{{thing.kind}}} AS t ON {left} = {right}\nGROUP BY h.id"
         )
         identity.questions.append(
             f"{link.several} of {thing.kind} have several of {known.kind}: each such company is one account, under the "
@@ -165,7 +165,8 @@ def _join(identity: Identity, thing: Thing, known: Thing, link: Link, rows: Rows
         )
     identity.parts[part] = (
         f"SELECT t.id, min(a.account_id) AS account_id\nFROM {pairs}\n"
-        f"JOIN {{{account_part(known.kind)}}} AS a ON a.id = k.id\nGROUP BY t.id HAVING count(DISTINCT a.account_id) = 1"
+        f"JOIN {{{account_part(known.kind)}}} AS a ON a.id = k.id\n"
+        "GROUP BY t.id HAVING count(DISTINCT a.account_id) = 1"
     )
 
 

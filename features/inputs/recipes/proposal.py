@@ -47,7 +47,6 @@ OTHERS: Mapping[str, ModuleType] = {
 ANALYTICS = ("segment", "mixpanel", "amplitude")
 SOURCES = (*BILLING, *OTHERS, *ANALYTICS)
 EVENTS = ("usage", "csm_actions", "engagement", "tickets", "surveys")
-HAPPENED = ("created", "updated", "since", "period_start", "ended")  # of a subscription, that lie in the past
 CRM_ATTRIBUTES = ("name", "segment", "industry", "region", "csm", "seller", "customer_since")
 
 
@@ -132,7 +131,7 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
     for name in ("contracts", "accounts"):
         if name not in tables:
             raise BadInput([_nothing(name, seen, work.questions)])
-    currencies = _currencies(work, tables["contracts"])
+    currencies = _currencies(work, tables)
     currency = next(iter(currencies), "USD")
     _ask_rates(work, currency, currencies, tables)
     cuts = tuple(name for name in ("segment", "region", "csm") if name in tables["accounts"].columns)
@@ -294,7 +293,9 @@ def _tried(work: _Work, tables: Mapping[str, Draft]) -> tuple[dict[str, Draft], 
             [(rows,)] = work.rows(f"SELECT count(*) FROM ({draft.query})")
         except (duckdb.Error, CannotOpen) as error:
             first = str(error).strip().splitlines()[0]
-            work.questions.append(f"{name}: {', '.join(draft.sheets)} cannot be read as proposed, and is left out: {first}")
+            work.questions.append(
+                f"{name}: {', '.join(draft.sheets)} cannot be read as proposed, and is left out: {first}"
+            )
             continue
         if not rows:
             work.questions.append(f"{name}: {', '.join(draft.sheets)} gives no row of a known account; left out.")
@@ -316,26 +317,32 @@ def _needed(parts: Mapping[str, str], tables: Mapping[str, Draft]) -> dict[str, 
     return {name: part for name, part in parts.items() if name in needed}
 
 
-def _currencies(work: _Work, contracts: Draft) -> dict[str, int]:
-    """The currencies of the contracts with how many lines are in each, the commonest first."""
+def _currencies(work: _Work, tables: Mapping[str, Draft]) -> dict[str, int]:
+    """The currencies of the contracts with how many lines are in each; that of the reports first."""
+    contracts = tables["contracts"]
     if "currency" not in contracts.columns:
         return {}
     rows = work.rows(
         f"SELECT UPPER(CAST(currency AS VARCHAR)) AS c, count(*) FROM ({contracts.query}) "
-        "WHERE currency IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        "WHERE NULLIF(TRIM(CAST(currency AS VARCHAR)), '') IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     )
+    rated = set()
+    if "fx_rates" in tables:
+        rated = {name for (name,) in work.rows(f"SELECT DISTINCT UPPER(currency) FROM ({tables['fx_rates'].query})")}
+    rows.sort(key=lambda row: row[0] in rated)  # the reporting currency is the one that needs no rate
     return {str(name): int(count) for name, count in rows}
 
 
 def _until(work: _Work, tables: Mapping[str, Draft]) -> date | None:
     """The day after the newest that the billing tool speaks of; None where other tables tell how far the data reach."""
-    kit = work.kits.get(tables["contracts"].source)
-    name = next((name for name in ("subscriptions", "charges") if kit and name in kit), "")
-    if kit is None or not name or any(table in tables for table in EVENTS):
+    source = tables["contracts"].source
+    if source not in BILLING or any(table in tables for table in EVENTS):
         return None
-    cells = kit.cells(name)
-    days = [f"max({cells.day(role)})" for role in HAPPENED if cells.has(role)]
-    [(newest,)] = work.rows(f"SELECT greatest(NULL::DATE, {', '.join(days)}) FROM {cells.rows}") if days else [(None,)]
+    months = "to_months(CAST(ROUND(COALESCE(term_months, 12 / per_year)) AS INTEGER))"
+    period = f"CASE WHEN per_year > 12 THEN to_days(CAST(365 / per_year AS INTEGER)) ELSE {months} END"
+    [(newest,)] = work.rows(
+        f"SELECT greatest(max(created), max(notice), max(term_end - {period})::DATE) FROM {{{source}_pieces}}"
+    )
     return newest + timedelta(days=1) if newest else None
 
 
@@ -343,8 +350,8 @@ def _ask_rates(work: _Work, currency: str, currencies: Mapping[str, int], tables
     others = [name for name in currencies if name != currency]
     if others and "fx_rates" not in tables:
         work.questions.append(
-            f"contracts are in {currency} and in {', '.join(others)}: add fx_rates.csv with the columns month, currency "
-            f"and rate ({currency} per unit, a row a month and currency), and run init again."
+            f"contracts are in {currency} and in {', '.join(others)}: add fx_rates.csv with the columns month, "
+            f"currency and rate ({currency} per unit, a row a month and currency), and run init again."
         )
 
 
@@ -353,5 +360,3 @@ def _nothing(name: str, seen: Survey | None, questions: Sequence[str]) -> Findin
     todo = "Give exports of the tool that bills (subscriptions, plans or items), or a file of contract lines."
     asked = f" {' '.join(questions)}" if questions else ""
     return Finding(name, "cannot be made of what is there", todo + asked, examples=sheets[:5])
-
-

@@ -1,4 +1,4 @@
-"""A proposal as a settings file: only what differs from the defaults, each with why, and what is left to be answered."""
+"""A proposal as a settings file: only what differs from the defaults, each with why, and what is still open."""
 
 import json
 import textwrap
@@ -22,8 +22,10 @@ def settings_text(proposal: Proposal, folder: Path, version: str = "") -> str:
         The folder as it was given: a path relative to where the commands run stays one.
     """
     lines = [
-        *_comment(f"Settings of Holdfast for the files in {folder}, proposed by `holdfast init`. Whatever is not here has "
-                  "its default (params.yaml). Next: `holdfast check --params` this file."),
+        *_comment(
+            f"Settings of Holdfast for the files in {folder}, proposed by `holdfast init`. Whatever is not here has "
+            "its default (params.yaml). Next: `holdfast check --params` this file."
+        ),
         *_questions(proposal.questions),
         "",
         "source:",
@@ -87,7 +89,7 @@ def _rest(proposal: Proposal) -> list[str]:
     revenue = []
     if proposal.currency != DEFAULT_CURRENCY:
         count = proposal.currencies[proposal.currency]
-        revenue = [f"  currency: {proposal.currency}  # the commonest: {count:,} lines"]
+        revenue = [f"  currency: {proposal.currency}  # {count:,} lines; the others need rates in it"]
     if proposal.usage_priced:
         revenue.append("  grace_days: 0  # nothing renews: a stream that stops has stopped")
     lines = ["", "revenue:", *revenue] if revenue else []

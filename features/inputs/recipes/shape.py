@@ -47,7 +47,8 @@ class Match:
 def spelled(text: str) -> dict[str, tuple[str, ...]]:
     """Roles with their spellings, a role a line: `role: spelling spelling`, or the role alone where it is its own."""
     lines = [line.partition(":") for line in text.strip().splitlines()]
-    return {role.strip(): (role.strip(), *other.split()) for role, _, other in lines if role.strip()}
+    names = {role.strip(): (role.strip(), *other.split()) for role, _, other in lines if role.strip()}
+    return {role: tuple(spelling.strip("_") for spelling in spellings) for role, spellings in names.items()}
 
 
 def match(shape: Shape, sheet: Sheet) -> Match | None:

@@ -30,7 +30,7 @@ class Sheet:
     @property
     def spelled(self) -> dict[str, str]:
         """The columns by their plain names."""
-        names = {plain(column): column for column in reversed(self.types)}
+        names = {plain(column): column for column in reversed(list(self.types))}
         prefixed = [column for column in self.types if column.lower().startswith(PREFIX)]
         return names | ({f"with_{PREFIX}prefix": prefixed[0]} if prefixed else {})
 
@@ -124,9 +124,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> tuple[list[Sheet], list[st
     return sheets, []
 
 
-def _sheet(
-    connection: duckdb.DuckDBPyConnection, source: Source, name: str, relation: str, number: int
-) -> Sheet:
+def _sheet(connection: duckdb.DuckDBPyConnection, source: Source, name: str, relation: str, number: int) -> Sheet:
     return _sampled(connection, name, relation, query_text(connection, source, f"sheet{number}", relation), number)
 
 
@@ -146,4 +144,3 @@ def values(connection: duckdb.DuckDBPyConnection, sheet: Sheet, column: str, lim
         f"SELECT DISTINCT {text} FROM {sheet.sample} WHERE {text} IS NOT NULL ORDER BY 1 LIMIT {limit}"
     )
     return [str(row[0]) for row in rows.fetchall()]
-

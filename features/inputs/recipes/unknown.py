@@ -35,7 +35,8 @@ SPELLINGS: Mapping[str, str] = {
     "terminated_on",
     "contracts.signed_on": "signed_on signed signed_date booked_on booking_date order_date",
     "contracts.notice_on": "notice_on notice_date notice cancellation_received_on",
-    "contracts.mrr": "mrr mrr_amount monthly_amount monthly_fee monthly_revenue monthly_recurring_revenue monthly_price",
+    "contracts.mrr": "mrr mrr_amount monthly_amount monthly_fee monthly_revenue monthly_recurring_revenue "
+    "monthly_price",
     "contracts.arr": "arr arr_amount acv annual_amount annual_value annual_fee annual_recurring_revenue yearly_amount",
     "contracts.list_mrr": "list_mrr",
     "contracts.seats": "seats licenses licences quantity users seat_count",
@@ -86,6 +87,7 @@ STEMS = {
 }
 SURE, LIKELY, CONTENT = 1.0, 0.9, 0.6
 ENOUGH = 0.5
+MONTH = r"\d{4}-\d\d"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def _guess(connection: duckdb.DuckDBPyConnection, sheet: Sheet, table: str) -> G
     """The sheet as one table: by all the columns that this table requires."""
     columns: dict[str, str] = {}
     sure: list[float] = []
-    required = {"contracts": ("contract_id", "account_id", "starts_on")}.get(table, contract.TABLES[table].required_names)
+    required = {"contracts": ("contract_id", "account_id", "starts_on")}.get(
+        table, contract.TABLES[table].required_names
+    )
     for name in _names(table):
         place = _column(connection, sheet, table, name, columns)
         if place is not None:
@@ -162,8 +166,8 @@ def _holds(connection: duckdb.DuckDBPyConnection, sheet: Sheet, column: str, tab
         return True
     texts = values(connection, sheet, column, 500)
     if kind in (Type.DATE, Type.TS):
-        month = all(re.fullmatch(r"\d{4}-\d\d", text) for text in texts)
-        return bool(texts) and (month or form_of(texts) != "other" or _is_time(sheet, column)) or not texts
+        month = all(re.fullmatch(MONTH, text) for text in texts)
+        return not texts or month or form_of(texts) != "other" or _is_time(sheet, column)
     if kind is Type.BOOL:
         return all(text.lower() in ("true", "false", "t", "f", "yes", "no", "y", "n", "0", "1") for text in texts)
     return all(re.fullmatch(r"-?[\d., ]+(e[+-]?\d+)?", text, re.IGNORECASE) for text in texts)
@@ -174,8 +178,9 @@ def _is_time(sheet: Sheet, column: str) -> bool:
 
 
 def _unique(connection: duckdb.DuckDBPyConnection, sheet: Sheet, column: str) -> bool:
+    name = named(column)
     row = connection.execute(
-        f"SELECT count(DISTINCT {named(column)}) >= 0.9 * count(*) FROM {sheet.sample} WHERE {named(column)} IS NOT NULL"
+        f"SELECT count(DISTINCT {name}) >= 0.9 * count(*) FROM {sheet.sample} WHERE {name} IS NOT NULL"
     ).fetchone()
     return bool(row and row[0])
 
@@ -208,12 +213,16 @@ def drafts(kit: Kit, guessed: Sequence[Guess]) -> list[Draft]:
     for guess in guessed:
         if guess.table == "accounts" or ("account_id" in guess.columns and kind_of(guess) not in kit.resolved):
             continue
-        made.append(_draft(guess))
+        made.append(_draft(kit, guess))
     return made
 
 
-def _draft(guess: Guess) -> Draft:
+def _draft(kit: Kit, guess: Guess) -> Draft:
     columns = {name: f"t.{named(column)}" for name, column in guess.columns.items() if name != "arr"}
+    for name, column in guess.columns.items():
+        texts = values(kit.connection, guess.sheet, column, 500) if name in ("month", "starts_on") else []
+        if texts and all(re.fullmatch(MONTH, text) for text in texts):
+            columns[name] += " || '-01'"
     join, why = "", [f"By the names and contents of its columns; confidence {guess.confidence:.0%}."]
     if "arr" in guess.columns and "mrr" not in columns:
         amount = f"REPLACE(CAST(t.{named(guess.columns['arr'])} AS VARCHAR), ',', '')"
@@ -230,7 +239,9 @@ def _draft(guess: Guess) -> Draft:
 
 def attributes(guess: Guess) -> Draft:
     """The attributes of a sheet of accounts, by its own ids."""
-    columns = {name: column for name, column in guess.columns.items() if name not in ("account_id", "parent_account_id")}
+    columns = {
+        name: column for name, column in guess.columns.items() if name not in ("account_id", "parent_account_id")
+    }
     selected = "".join(f", {named(column)} AS {name}" for name, column in columns.items())
     parent = guess.columns.get("parent_account_id")
     selected += f", {named(parent)} AS parent" if parent else ""

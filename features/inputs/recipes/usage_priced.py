@@ -26,7 +26,7 @@ SPELLINGS: Mapping[str, str] = {
 WHY = (
     "ARR at a month start is 4 x the revenue of the three months before it; a line a month and stream.",
     "signed_on is the day before, so that a snapshot at the month start knows it; grace is 0 since nothing renews.",
-    "A stream lives while one of its last three months has revenue; returns (negative rows) lower the month they fall in.",
+    "A stream lives while one of its last three months has revenue; returns (negative rows) lower their month.",
 )
 
 
@@ -52,12 +52,19 @@ class Sales:
 
     def draft(self, accounts: str) -> Draft:
         """The trailing quarter of each stream as a contract line a month."""
-        query = LINES.format(account=self._account, day=self._day, amount=self._amount, product=self._product,
-                             currency=self._currency, rows=self.sheet.relation, accounts=f"{{{accounts}}}", months=MONTHS)
-        columns = ("contract_id", "account_id", "product", "starts_on", "ends_on", "signed_on", "mrr", "currency")
-        if "currency" not in self.columns:
-            columns = columns[:-1]
-        return Draft("contracts", SOURCE, (self.sheet.name,), query, columns, WHY)
+        query = LINES.format(
+            account=self._account,
+            day=self._day,
+            amount=self._amount,
+            product=self._product,
+            currency=self._currency,
+            rows=self.sheet.relation,
+            accounts=f"{{{accounts}}}",
+            months=MONTHS,
+        )
+        columns = ["contract_id", "account_id", "product", "starts_on", "ends_on", "signed_on", "mrr"]
+        columns += ["currency"] if "currency" in self.columns else []
+        return Draft("contracts", SOURCE, (self.sheet.name,), query, tuple(columns), WHY)
 
     @property
     def _account(self) -> str:

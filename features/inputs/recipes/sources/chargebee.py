@@ -98,7 +98,9 @@ PAYMENTS = (
     Shape(
         SOURCE,
         "invoices",
-        spelled("id: invoice_id\nsubscription: subscription_id\namount_due\nwrite_off: write_off_amount\nrecurring\ntotal"),
+        spelled(
+            "id: invoice_id\nsubscription: subscription_id\namount_due\nwrite_off: write_off_amount\nrecurring\ntotal"
+        ),
         needs=("id", "total", "amount_due"),
         marks=("write_off", "recurring"),
         is_read=False,
@@ -154,11 +156,11 @@ def _days(cells: Cells) -> dict[str, str]:
     }
 
 
-def _rest(cells: Cells) -> str:
+def _rest(cells: Cells, joins: str) -> str:
     """Pauses, and which subscriptions are, or were, paid for."""
     pauses = f",\n       {cells.day('paused')} AS paused_on, {cells.day('resumed')} AS resumed_on"
     trial = cells.said("status", "in_trial", "in trial")
-    return f"{pauses}\nFROM {cells.rows}{{joins}}\nWHERE NOT {trial} AND NOT {cells.true('deleted')}"
+    return f"{pauses}\nFROM {cells.rows}{joins}\nWHERE NOT {trial} AND NOT {cells.true('deleted')}"
 
 
 def _of_plans(kit: Kit, cells: Cells) -> str:
@@ -185,7 +187,7 @@ def _of_plans(kit: Kit, cells: Cells) -> str:
         periods=periods,
         **_days(cells),
     )
-    return f"SELECT {columns}{_rest(cells).format(joins='')}"
+    return f"SELECT {columns}{_rest(cells, '')}"
 
 
 def _of_items(kit: Kit, cells: Cells) -> str:
@@ -210,4 +212,4 @@ def _of_items(kit: Kit, cells: Cells) -> str:
         **_days(cells),
     )
     kept = f" AND NOT {item.said('type', 'charge')} AND NOT {item.true('deleted')}"
-    return f"SELECT {columns}{_rest(cells).format(joins=joins)}{kept}"
+    return f"SELECT {columns}{_rest(cells, joins)}{kept}"

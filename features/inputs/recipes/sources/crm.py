@@ -43,7 +43,9 @@ class Activities:
     kind: str
 
 
-def activity_shape(source: str, name: str, *marks: str, stems: tuple[str, ...], not_with: tuple[str, ...] = ()) -> Shape:
+def activity_shape(
+    source: str, name: str, *marks: str, stems: tuple[str, ...], not_with: tuple[str, ...] = ()
+) -> Shape:
     """A sheet of activities of one CRM."""
     return Shape(source, name, spelled(ACTIVITY), ("when",), marks, stems, not_with=not_with)
 

@@ -85,7 +85,9 @@ company_id
     Shape(
         SOURCE,
         "deal_stages",
-        spelled("id: stage_id\nlabel\nwon: closed_won is_closed_won\nclosed: is_closed\nprobability\npipeline: pipeline_id"),
+        spelled(
+            "id: stage_id\nlabel\nwon: closed_won is_closed_won\nclosed: is_closed\nprobability\npipeline: pipeline_id"
+        ),
         needs=("id", "label", "probability"),
         marks=("won", "pipeline"),
     ),
@@ -193,7 +195,8 @@ def _owners(kit: Kit) -> str:
         return ""
     cells = kit.cells("owners", "w")
     name = f"concat_ws(' ', {cells.text('first')}, {cells.text('last')})"
-    return f"SELECT {cells.text('id')} AS id, COALESCE(NULLIF({name}, ''), {cells.text('email')}) AS name FROM {cells.rows}"
+    name = f"COALESCE(NULLIF({name}, ''), {cells.text('email')})"
+    return f"SELECT {cells.text('id')} AS id, {name} AS name FROM {cells.rows}"
 
 
 def _attributes(kit: Kit) -> list[Draft]:

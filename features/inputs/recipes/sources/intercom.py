@@ -135,7 +135,8 @@ def drafts(kit: Kit) -> list[Draft]:
         of = kit.cells("conversation_contacts", "c")
         joins += (
             f"\nLEFT JOIN (SELECT {of.text('conversation')} AS conversation, min(a.account_id) AS account_id\n"
-            f"           FROM {of.rows} JOIN {{account_of_{CONTACT}}} AS a ON a.id = {of.text('contact')} GROUP BY 1) AS g\n"
+            f"           FROM {of.rows}\n"
+            f"           JOIN {{account_of_{CONTACT}}} AS a ON a.id = {of.text('contact')} GROUP BY 1) AS g\n"
             f"       ON g.conversation = {cells.text('id')}"
         )
         account = "g.account_id" if account == "NULL" else f"COALESCE({account}, g.account_id)"
@@ -155,7 +156,8 @@ def drafts(kit: Kit) -> list[Draft]:
     )
     query = (
         f"SELECT {account} AS account_id, {cells.moment('opened')} AS opened_at,\n"
-        f"       {cells.moment('replied')} AS first_response_at, {closed} AS resolved_at,\n       {severity} AS severity\n"
+        f"       {cells.moment('replied')} AS first_response_at, {closed} AS resolved_at,\n"
+        f"       {severity} AS severity\n"
         f"FROM {cells.rows}\n{joins}\nWHERE {kept}"
     )
     columns = ("account_id", "opened_at", "first_response_at", "resolved_at", "severity")

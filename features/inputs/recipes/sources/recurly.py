@@ -117,7 +117,9 @@ def things(kit: Kit) -> list[Thing]:
 
 def _codes(kit: Kit) -> bool:
     """Whether the subscriptions name accounts by their code."""
-    return "subscriptions" in kit and kit.cells("subscriptions").match.columns.get("account", "").lower().endswith("code")
+    return "subscriptions" in kit and kit.cells("subscriptions").match.columns.get("account", "").lower().endswith(
+        "code"
+    )
 
 
 def drafts(kit: Kit) -> list[Draft]:
@@ -146,7 +148,7 @@ def _pieces(kit: Kit) -> str:
     periods, join = per_year(cells.text("interval"), cells.number("interval_count")), ""
     product = cells.text("plan_name", "plan")
     if "plans" in kit:
-        plan, join = kit.cells("plans", "p"), "\nLEFT JOIN {plans} AS p ON {on}"
+        plan = kit.cells("plans", "p")
         periods = per_year("p.unit", "p.length")
         product = f"COALESCE(p.name, {product})"
         by = "code" if "code" in cells.match.columns.get("plan", "").lower() and plan.has("code") else "id"
@@ -155,8 +157,10 @@ def _pieces(kit: Kit) -> str:
             f"        arg_max({plan.text('interval')}, {_order(plan)}) AS unit,\n"
             f"        arg_max({plan.number('interval_count')}, {_order(plan)}) AS length FROM {plan.rows} GROUP BY 1)"
         )
-        join = join.format(plans=newest, on=f"p.id = {cells.text('plan')}")
-    return VERSIONS.format(columns=_columns(cells, price, periods, product), rows=f"{cells.rows}{join}", kept=_kept(cells))
+        join = f"\nLEFT JOIN {newest} AS p ON p.id = {cells.text('plan')}"
+    return VERSIONS.format(
+        columns=_columns(cells, price, periods, product), rows=f"{cells.rows}{join}", kept=_kept(cells)
+    )
 
 
 VERSIONS = """\
@@ -171,7 +175,8 @@ FROM (SELECT *, row_number() OVER (PARTITION BY line_id ORDER BY since) AS versi
             FROM (SELECT {columns}
                   FROM {rows}
                   WHERE {kept})
-            WINDOW line AS (PARTITION BY line_id ORDER BY since ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+            WINDOW line AS (PARTITION BY line_id ORDER BY since
+                            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
             QUALIFY (amount, seats, product, paused_on) IS DISTINCT FROM
                     lag((amount, seats, product, paused_on)) OVER (PARTITION BY line_id ORDER BY since))) AS v
 WINDOW line AS (PARTITION BY line_id ORDER BY since)"""
@@ -208,7 +213,9 @@ def _columns(cells: Cells, price: str, periods: str, product: str) -> str:
 
 def _kept(cells: Cells) -> str:
     kept = f"NOT {cells.said('state', 'failed', 'pending')}"
-    return f"{kept} AND {cells.text('deleted')} IS NULL" if _is_day(cells) else f"{kept} AND NOT {cells.true('deleted')}"
+    return (
+        f"{kept} AND {cells.text('deleted')} IS NULL" if _is_day(cells) else f"{kept} AND NOT {cells.true('deleted')}"
+    )
 
 
 def _is_day(cells: Cells) -> bool:

@@ -104,7 +104,9 @@ def things(kit: Kit) -> list[Thing]:
         domain = cells.text("domain")
         if "domains" in kit:
             of = kit.cells("domains", "d")
-            domain = f"(SELECT min({of.text('domain')}) FROM {of.rows} WHERE {of.text('organization')} = {cells.text('id')})"
+            domain = (
+                f"(SELECT min({of.text('domain')}) FROM {of.rows} WHERE {of.text('organization')} = {cells.text('id')})"
+            )
         columns = {"name": cells.text("name"), "domain": f"regexp_extract({domain}, '[^\\s,;\\[\\]\"'']+')"}
         columns |= {"external": cells.text("external")} if cells.has("external") else {}
         keys = {"domain": "domain", "name": "name"} | ({"external": "id"} if cells.has("external") else {})
@@ -125,9 +127,7 @@ def things(kit: Kit) -> list[Thing]:
             columns["organization"], within = cells.text("organization"), {"organization": ORGANIZATION}
         keys = {"email": "email"} | ({"external": "id"} if cells.has("external") else {})
         columns |= {"external": cells.text("external")} if cells.has("external") else {}
-        listed.append(
-            listed_thing(kit, cells, USER, cells.text("id"), columns, keys, within=within, is_account=False)
-        )
+        listed.append(listed_thing(kit, cells, USER, cells.text("id"), columns, keys, within=within, is_account=False))
     elif "tickets" in kit and kit.cells("tickets").has("requester_email"):
         cells = kit.cells("tickets")
         email = f"LOWER({cells.text('requester_email')})"
@@ -151,7 +151,9 @@ def drafts(kit: Kit) -> list[Draft]:
         return []
     joins, replied, solved = _history(kit, joins, cells.text("id"), cells)
     kept = f"{account} IS NOT NULL AND NOT {cells.true('deleted')} AND NOT {cells.said('status', 'deleted')}"
-    severity = f"CASE LOWER({cells.text('priority')}) WHEN 'normal' THEN 'medium' ELSE LOWER({cells.text('priority')}) END"
+    severity = (
+        f"CASE LOWER({cells.text('priority')}) WHEN 'normal' THEN 'medium' ELSE LOWER({cells.text('priority')}) END"
+    )
     query = (
         f"SELECT {account} AS account_id, {cells.moment('opened')} AS opened_at,\n"
         f"       {replied} AS first_response_at, {solved} AS resolved_at,\n       {severity} AS severity\n"
@@ -170,7 +172,8 @@ def _history(kit: Kit, joins: str, ticket: str, cells: Cells) -> tuple[str, str,
         of = kit.cells("field_history", "f")
         joins += (
             f"\nLEFT JOIN (SELECT {of.text('ticket')} AS ticket, max({of.moment('when')}) AS at FROM {of.rows}\n"
-            f"           WHERE {of.said('field', 'status')} AND {of.said('value', 'solved', 'closed')} GROUP BY 1) AS s\n"
+            f"           WHERE {of.said('field', 'status')} AND {of.said('value', 'solved', 'closed')}\n"
+            f"           GROUP BY 1) AS s\n"
             f"       ON s.ticket = {ticket} AND {cells.said('status', 'solved', 'closed')}"
         )
         solved = "s.at"

@@ -92,7 +92,9 @@ SHAPES = (
     Shape(
         SOURCE,
         "rate_plans",
-        spelled("id: rate_plan_id\nname\nproduct: product_id\nsubscription: subscription_id\namendment: amendment_type"),
+        spelled(
+            "id: rate_plan_id\nname\nproduct: product_id\nsubscription: subscription_id\namendment: amendment_type"
+        ),
         needs=("id", "name", "product", "subscription"),
         marks=("amendment",),
         stems=("rate_plan",),
@@ -159,9 +161,8 @@ def _pieces(kit: Kit) -> str:
         currency = f"COALESCE({currency}, {of.text('currency')})"
     joins, product = _product(kit, charge, joins, product)
     last = f"NOT {status} AND ({charge.true('is_last')})" if charge.has("is_last") else f"NOT {status}"
-    ended = (
-        f"CASE WHEN {status} THEN least({charge.day('ends')}, {cancelled}) WHEN NOT ({last}) THEN {charge.day('ends')} END"
-    )
+    ends = charge.day("ends")
+    ended = f"CASE WHEN {status} THEN least({ends}, {cancelled}) WHEN NOT ({last}) THEN {ends} END"
     columns = piece(
         line_id=f"{charge.text('original', 'id')} || ' ' || {charge.day('starts')}",
         customer_id=account,

@@ -9,10 +9,12 @@ import pytest
 
 import params
 from features.inputs.load import load_tables
+from features.inputs.locate import query_text
 from features.inputs.recipes.proposal import Proposal, propose
 from features.inputs.recipes.settings_text import settings_text
 from features.revenue import arr_by_account
 from features.tables.checked import Tables
+from features.tables.database import open_duckdb
 
 
 class Company:
@@ -37,6 +39,14 @@ class Company:
         self.file.write_text(settings_text(proposal, self.folder), encoding="utf-8")
         return proposal
 
+    def seen(self, table: str, *columns: str, **how: Any) -> list[tuple[Any, ...]]:
+        """Rows that the proposed query of a table gives, sorted, without the check."""
+        proposal = self.proposed(**how)
+        settings = self.params
+        with open_duckdb(settings.budget) as connection:
+            query = query_text(connection, settings.source, table, proposal.tables[table].query)
+            return connection.execute(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").fetchall()
+
     @property
     def params(self) -> params.Params:
         """The settings that were written."""
@@ -49,7 +59,7 @@ class Company:
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """Rows of a checked table, sorted."""
         with self.tables().connect(budget=self.params.budget) as connection:
-            return connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY ALL").fetchall()
+            return connection.execute(f"SELECT {', '.join(columns)} FROM raw.{table} ORDER BY ALL").fetchall()
 
     def arr(self, day: date) -> dict[str, float]:
         """ARR of each account on a day, by all that is known."""
