@@ -115,7 +115,7 @@ def _links(thing: Thing, known: Thing, rows: Rows) -> list[Link]:
             common = by if by == other_by else "domain" if {by, other_by} == {"email", "domain"} else ""
             if common:
                 links += _link(thing, known, common, key, other_key, rows)
-            if by == other_by == "email" and thing.is_account:
+            if by == other_by == "email" and known.is_account:
                 links += _link(thing, known, "domain", key, other_key, rows)
     return links
 

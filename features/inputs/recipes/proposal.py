@@ -114,7 +114,8 @@ def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_
 
 
 def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bool) -> Proposal:
-    recognised = matches(seen.sheets, _shapes(only))
+    ready = {sheet.name for sheet in seen.sheets if any(unknown.is_plain(sheet, table) for table in contract.TABLES)}
+    recognised = matches([sheet for sheet in seen.sheets if sheet.name not in ready], _shapes(only))
     used = [match for match in recognised if match.shape.is_read]
     rest = [sheet for sheet in seen.sheets if sheet.name not in {match.sheet.name for match in recognised}]
     kits = {name: _kit(work, used, name) for name in SOURCES if any(match.shape.source == name for match in used)}

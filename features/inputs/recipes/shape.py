@@ -38,6 +38,11 @@ class Match:
     score: int
 
     @property
+    def is_sure(self) -> bool:
+        """Whether more than the name of the table speaks for the tool."""
+        return self.shape.source in self.sheet.name.lower() or any(mark in self.columns for mark in self.shape.marks)
+
+    @property
     def unrecognised(self) -> tuple[str, ...]:
         """Columns of the sheet that have no role."""
         used = set(self.columns.values())
@@ -76,13 +81,17 @@ def _named_after(sheet: Sheet, shape: Shape) -> int:
 
 
 def matches(sheets: Iterable[Sheet], shapes: Sequence[Shape]) -> tuple[Match, ...]:
-    """Each sheet as the shape that fits best, where one does; of several sheets of a shape the best."""
+    """Each sheet as the shape that fits best, where one does; of several sheets of a shape the best.
+
+    A sheet that only its name speaks for is one of a tool that others show to be there.
+    """
+    candidates = [[found for shape in shapes if (found := match(shape, sheet)) is not None] for sheet in sheets]
+    tools = {found.shape.source for fits in candidates for found in fits if found.is_sure}
     best: dict[tuple[str, str], Match] = {}
-    for sheet in sheets:
-        candidates = [found for shape in shapes if (found := match(shape, sheet)) is not None]
-        if not candidates:
+    for fits in candidates:
+        choice = max((found for found in fits if found.shape.source in tools), key=lambda fit: fit.score, default=None)
+        if choice is None:
             continue
-        choice = max(candidates, key=lambda candidate: candidate.score)
         place = (choice.shape.source, choice.shape.name)
         if place not in best or best[place].score < choice.score:
             best[place] = choice

@@ -16,7 +16,8 @@ from features.tables.sql import named
 SOURCE = "unknown"
 SPELLINGS: Mapping[str, str] = {
     "account_id": "account_id customer_id client_id company_id account customer cust_id customer_no customer_number "
-    "account_no account_number client customerid accountid tenant_id org_id organization_id id",
+    "account_no account_number client_no client_number client cust_no customerid accountid tenant_id org_id "
+    "organization_id id",
     "accounts.name": "name account_name customer_name company_name company client_name",
     "accounts.segment": "segment tier size plan_tier customer_segment market_segment",
     "accounts.industry": "industry vertical sector branch",

@@ -62,8 +62,8 @@ class Sales:
             accounts=f"{{{accounts}}}",
             months=MONTHS,
         )
-        columns = ["contract_id", "account_id", "product", "starts_on", "ends_on", "signed_on", "mrr"]
-        columns += ["currency"] if "currency" in self.columns else []
+        columns = ["contract_id", "account_id", "starts_on", "ends_on", "signed_on", "mrr"]
+        columns += [name for name in ("product", "currency") if name in self.columns]
         return Draft("contracts", SOURCE, (self.sheet.name,), query, tuple(columns), WHY)
 
     @property
@@ -87,28 +87,35 @@ class Sales:
 
     @property
     def _product(self) -> str:
-        return f"CAST(t.{named(self.columns['product'])} AS VARCHAR)" if "product" in self.columns else "'all'"
+        return f"CAST(t.{named(self.columns['product'])} AS VARCHAR)" if "product" in self.columns else "NULL"
 
     @property
     def _currency(self) -> str:
-        return f"any_value(UPPER(t.{named(self.columns['currency'])}))" if "currency" in self.columns else "NULL"
+        return f"UPPER(t.{named(self.columns['currency'])})" if "currency" in self.columns else "NULL"
 
 
 LINES = """\
-WITH month AS (
-    SELECT {account} AS customer, COALESCE({product}, 'other') AS product, date_trunc('month', {day})::DATE AS month,
-           SUM({amount}) AS revenue, {currency} AS currency
-    FROM {rows} AS t WHERE {account} IS NOT NULL GROUP BY 1, 2, 3),
-last AS (SELECT max(month) + INTERVAL 1 MONTH AS month_start FROM month),
-quarter AS (
-    SELECT customer, product, CAST(month + to_months(CAST(k AS INTEGER)) AS DATE) AS starts_on, SUM(revenue) AS revenue,
+WITH purchase AS (
+    SELECT {account} AS customer, {product} AS product, CAST({day} AS DATE) AS day, {amount} AS amount,
+           {currency} AS currency
+    FROM {rows} AS t),
+month AS (
+    SELECT customer, product, CAST(date_trunc('month', day) AS DATE) AS month, SUM(amount) AS revenue,
            any_value(currency) AS currency
-    FROM month, range(1, {months} + 1) AS ahead(k)
-    WHERE month + to_months(CAST(k AS INTEGER)) <= (SELECT month_start FROM last) GROUP BY ALL)
-SELECT a.account_id || '/' || product || '/' || starts_on AS contract_id, a.account_id, product, starts_on,
+    FROM purchase WHERE customer IS NOT NULL GROUP BY 1, 2, 3),
+reach AS (  -- from the first month start with a quarter before it to the last that ends a whole month
+    SELECT date_trunc('month', min(day)) + INTERVAL {months} MONTH AS first_start,
+           CASE WHEN bool_and(day(day) = 1) THEN max(day) + INTERVAL 1 MONTH
+                ELSE date_trunc('month', max(day) + INTERVAL 1 DAY) END AS last_start
+    FROM purchase),
+quarter AS (
+    SELECT customer, product, CAST(month + to_months(CAST(ahead AS INTEGER)) AS DATE) AS starts_on, revenue, currency
+    FROM month CROSS JOIN range(1, {months} + 1) AS later(ahead))
+SELECT concat_ws('/', a.account_id, product, starts_on) AS contract_id, a.account_id, product, starts_on,
        CAST(starts_on + INTERVAL 1 MONTH AS DATE) AS ends_on, CAST(starts_on - INTERVAL 1 DAY AS DATE) AS signed_on,
        CAST(SUM(revenue) / {months} AS DECIMAL(18,6)) AS mrr, any_value(currency) AS currency
-FROM quarter JOIN {accounts} AS a ON a.id = customer
+FROM quarter JOIN {accounts} AS a ON a.id = customer, reach
+WHERE starts_on BETWEEN first_start AND last_start
 GROUP BY a.account_id, product, starts_on HAVING SUM(revenue) > 0"""
 
 

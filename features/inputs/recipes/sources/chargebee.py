@@ -121,7 +121,17 @@ def things(kit: Kit) -> list[Thing]:
         identity, title = cells.text("customer"), cells.text("customer_name", "email")
     columns = {"name": title, "email": f"LOWER({cells.text('email')})", "region": cells.text("country")}
     keys = {"email": "email", "name": "name"}
-    return [listed_thing(kit, cells, CUSTOMER, identity, columns, keys, also="{chargebee_pieces}")]
+    return [
+        listed_thing(
+            kit,
+            cells,
+            CUSTOMER,
+            identity,
+            columns,
+            keys,
+            also="{chargebee_pieces}" if "chargebee_pieces" in kit.parts else "",
+        )
+    ]
 
 
 def drafts(kit: Kit) -> list[Draft]:

@@ -92,7 +92,8 @@ SHAPES = (
         email: user_properties_email
         group: {GROUPS}
         properties: user_properties
-        group_properties: groups
+        groups
+        group_properties
         """,
         marks=("amplitude", "properties"),
         not_with=("distinct_id", "anonymous_id"),
@@ -145,7 +146,7 @@ def _group(cells: Cells) -> str:
     """The account that an event names, in a column or within its properties."""
     if cells.has("group"):
         return cells.text("group")
-    for role in ("group_properties", "properties"):
+    for role in ("groups", "group_properties", "properties"):
         for key in ("account_id", "company_id", "group_id", "org_id", "organization_id", "company"):
             if any(f'"{key}"' in text for text in cells.seen(role)[:200]):
                 return f"json_extract_string({cells.text(role)}, '$.{key}')"

@@ -112,7 +112,17 @@ def things(kit: Kit) -> list[Thing]:
         identity, keys = cells.text("account"), {"email": "email", "name": "name"}
     else:
         return []
-    return [listed_thing(kit, cells, ACCOUNT, identity, columns, keys, also="{recurly_pieces}")]
+    return [
+        listed_thing(
+            kit,
+            cells,
+            ACCOUNT,
+            identity,
+            columns,
+            keys,
+            also="{recurly_pieces}" if "recurly_pieces" in kit.parts else "",
+        )
+    ]
 
 
 def _codes(kit: Kit) -> bool:

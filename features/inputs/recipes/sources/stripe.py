@@ -2,8 +2,8 @@
 
 from features.inputs.recipes.cells import Cells, in_cents, major
 from features.inputs.recipes.kit import Draft, Kit, Thing, listed_thing
-from features.inputs.recipes.sources.billing import contracts, per_year, piece, with_pauses
 from features.inputs.recipes.sources import stripe_sheets
+from features.inputs.recipes.sources.billing import contracts, per_year, piece, with_pauses
 
 SHAPES, PAYMENTS = stripe_sheets.SHAPES, stripe_sheets.PAYMENTS
 CUSTOMER = "stripe_customer"
@@ -22,7 +22,17 @@ def things(kit: Kit) -> list[Thing]:
         "email": f"LOWER({cells.text('email')})",
         "region": cells.text("country"),
     }
-    return [listed_thing(kit, cells, CUSTOMER, identity, columns, {"email": "email"}, also="{stripe_pieces}")]
+    return [
+        listed_thing(
+            kit,
+            cells,
+            CUSTOMER,
+            identity,
+            columns,
+            {"email": "email"},
+            also="{stripe_pieces}" if "stripe_pieces" in kit.parts else "",
+        )
+    ]
 
 
 def drafts(kit: Kit) -> list[Draft]:

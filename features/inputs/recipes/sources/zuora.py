@@ -117,7 +117,11 @@ def things(kit: Kit) -> list[Thing]:
         columns |= {"crm": cells.text("crm"), "number": cells.text("number")}
         identity = cells.text("number") if _by_number(kit) else cells.text("id")
         keys = {"crm": "id", "number": "id", "name": "name"}
-    return [listed_thing(kit, cells, ACCOUNT, identity, columns, keys, also="{zuora_pieces}")]
+    return [
+        listed_thing(
+            kit, cells, ACCOUNT, identity, columns, keys, also="{zuora_pieces}" if "zuora_pieces" in kit.parts else ""
+        )
+    ]
 
 
 def _by_number(kit: Kit) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 import params
 from features.inputs.load import load_tables
-from features.inputs.locate import query_text
+from features.inputs.locate import attach, query_text
 from features.inputs.recipes.proposal import Proposal, propose
 from features.inputs.recipes.settings_text import settings_text
 from features.revenue import arr_by_account
@@ -25,6 +25,7 @@ class Company:
         self.folder.mkdir()
         self.file = folder / "mine.yaml"
         self.data_dir = folder / "data"
+        self.last: Proposal | None = None
 
     def export(self, **sheets: str) -> "Company":
         """Write each sheet as CSV; its lines as in a file, cells split by commas."""
@@ -35,15 +36,16 @@ class Company:
 
     def proposed(self, **how: Any) -> Proposal:
         """The proposal, written as settings."""
-        proposal = propose(self.folder, params.load().budget, **how)
+        self.last = proposal = propose(self.folder, params.load().budget, **how)
         self.file.write_text(settings_text(proposal, self.folder), encoding="utf-8")
         return proposal
 
     def seen(self, table: str, *columns: str, **how: Any) -> list[tuple[Any, ...]]:
         """Rows that the proposed query of a table gives, sorted, without the check."""
-        proposal = self.proposed(**how)
+        proposal = self.last or self.proposed(**how)
         settings = self.params
         with open_duckdb(settings.budget) as connection:
+            attach(connection, settings.source)
             query = query_text(connection, settings.source, table, proposal.tables[table].query)
             return connection.execute(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").fetchall()
 
