@@ -4,6 +4,7 @@ from features.inputs.recipes.cells import Cells, in_cents, major
 from features.inputs.recipes.kit import Draft, Kit, Thing, listed_thing
 from features.inputs.recipes.sources import stripe_sheets
 from features.inputs.recipes.sources.billing import contracts, per_year, piece, with_pauses
+from features.inputs.recipes.sources.stripe_invoices import with_invoiced
 
 SHAPES, PAYMENTS = stripe_sheets.SHAPES, stripe_sheets.PAYMENTS
 CUSTOMER = "stripe_customer"
@@ -40,10 +41,13 @@ def drafts(kit: Kit) -> list[Draft]:
     if "subscriptions" not in kit:
         return []
     kit.parts["stripe_pieces"] = _pieces(kit)
-    sheets = kit.sheets("subscriptions", "items", "prices", "plans", "products", "coupons", "discounts")
+    sheets = kit.sheets(
+        "subscriptions", "items", "prices", "plans", "products", "coupons", "discounts", "invoice_line_items"
+    )
     why = (
         "MRR is price x quantity over its interval; trials, unpaid first invoices and metered prices are no revenue.",
-        "Refunds, credits, prorations and one-off items stand on invoices and charges, which are not read.",
+        "Refunds, credits, prorations and one-off items are no recurring revenue; whole periods on invoices tell past "
+        "prices.",
         "ended_on is Ended At; where a cancellation is scheduled, its day, known from Canceled At on (notice_on).",
     )
     return [contracts(kit, CUSTOMER, sheets, why)]
@@ -55,8 +59,19 @@ def _pieces(kit: Kit) -> str:
     _ask(kit, subscription)
     by_item = "items" in kit and ("prices" in kit or "plans" in kit)
     priced = _priced_items(kit) if by_item else _priced_plans(subscription, kit)
+    if _is_invoiced(kit, subscription):
+        prices = _prices(kit) if "prices" in kit or "plans" in kit else ""
+        priced = with_invoiced(kit, priced, prices)
     discounted = DISCOUNTED.format(priced=priced, discounts=_discounts(kit, subscription))
     return with_pauses(discounted) if subscription.seen("pause") else discounted
+
+
+def _is_invoiced(kit: Kit, subscription: Cells) -> bool:
+    """Whether invoices tell past prices: where subscriptions have no history, and invoices name their items."""
+    if "invoice_line_items" not in kit or subscription.has("since"):
+        return False
+    line = kit.cells("invoice_line_items")
+    return line.has("subscription", "period_start", "period_end") and ("items" not in kit or line.has("item"))
 
 
 DISCOUNTED = """\

@@ -142,6 +142,27 @@ SHAPES = (
         needs=("coupon", "subscription", "end"),
         stems=("discount",),
     ),
+    Shape(
+        SOURCE,
+        "invoice_line_items",
+        spelled("""
+            id: invoice_line_item_id line_item_id
+            invoice: invoice_id
+            subscription: subscription_id
+            item: subscription_item_id subscription_item
+            plan: plan_id price_id price
+            amount
+            currency
+            quantity
+            proration: is_proration prorated
+            type: line_item_type
+            period_start: period_start_at
+            period_end: period_end_at
+        """),
+        needs=("invoice", "amount", "proration"),
+        marks=("proration",),
+        not_with=("amount_due", "attempt_count"),
+    ),
 )
 # Payments, not recurring revenue: recognised, so that nobody wonders, and left out.
 PAYMENTS = tuple(
@@ -159,12 +180,6 @@ PAYMENTS = tuple(
             "id: invoice_id\nnumber\ndue: amount_due\npaid: amount_paid\ntotal\nsubtotal",
             ("id", "total", "due"),
             ("due",),
-        ),
-        (
-            "invoice_line_items",
-            "id\ninvoice: invoice_id\namount\nproration\nperiod_start\nperiod_end",
-            ("invoice", "amount", "proration"),
-            ("proration",),
         ),
         (
             "credit_notes",

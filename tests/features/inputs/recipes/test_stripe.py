@@ -149,3 +149,23 @@ def test_a_coupon_that_ends_is_a_line_of_its_own(company: Callable[..., Any]) ->
     exports = company(**(FIVETRAN | {"stripe_subscription_discount_data": ending}))
     exports.proposed()
     assert (exports.arr(date(2024, 4, 1))["cus_2"], exports.arr(date(2024, 5, 1))["cus_2"]) == (3000.00, 6000.00)
+
+
+INVOICED = """
+    id,invoice_id,amount,currency,period_start,period_end,plan_id,proration,quantity,subscription_id,type
+    il_1,in_1,5998,usd,2024-01-10 00:00:00,2024-02-10 00:00:00,p1,false,2,sub_month,subscription
+    il_2,in_2,5998,usd,2024-02-10 00:00:00,2024-03-10 00:00:00,p1,false,2,sub_month,subscription
+    il_3,in_3,8997,usd,2024-03-10 00:00:00,2024-04-10 00:00:00,p1,false,3,sub_month,subscription
+    il_4,in_3,1450,usd,2024-02-25 00:00:00,2024-03-10 00:00:00,p1,true,3,sub_month,subscription
+    il_5,in_3,-990,usd,2024-02-25 00:00:00,2024-03-10 00:00:00,p1,true,2,sub_month,subscription
+    il_6,in_3,50000,usd,2024-03-10 00:00:00,2024-03-10 00:00:00,,false,1,,invoiceitem
+    il_7,in_9,5998,usd,2025-05-10 00:00:00,2025-06-10 00:00:00,p1,false,2,sub_month,subscription
+"""
+
+
+def test_whole_periods_on_invoices_tell_past_prices_and_prorations_do_not(company: Callable[..., Any]) -> None:
+    exports = company(subscriptions=DASHBOARD, invoice_line_items=INVOICED, fx_rates=RATES)
+    exports.proposed()
+    past = {day: exports.arr(day)["cus_a"] for day in (date(2024, 2, 26), date(2024, 3, 10), date(2025, 5, 10))}
+    assert list(past.values()) == [719.76, 1079.64, 719.76]
+    assert exports.arr(date(2025, 2, 1))["cus_b"] == 2400.00, "what no invoice names keeps its price"
