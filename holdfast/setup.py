@@ -1,5 +1,6 @@
 """The verb that begins: look at a company's exports, and write the settings that read them."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from features.inputs.recipes.proposal import Proposal
+    from features.inputs.recipes.shape import Match
+    from features.inputs.recipes.unknown import Guess
 
 OUT = Path("mine.yaml")
 
@@ -57,44 +60,33 @@ def _tools(text: str | None) -> tuple[str, ...]:
 
 def _json(proposal: "Proposal", out: Path) -> dict[str, Any]:
     """What was seen, what is proposed and what is open."""
-    tables = [
-        {
-            "file": match.sheet.name,
-            "source": match.shape.source,
-            "shape": match.shape.name,
-            "rows": match.sheet.rows,
-            "used": match not in proposal.left_out,
-            "columns": dict(match.columns),
-            "unrecognised": list(match.unrecognised),
-            "confidence": 1.0,
-        }
-        for match in (*proposal.matches, *proposal.left_out)
-    ]
-    tables += [
-        {
-            "file": guess.sheet.name,
-            "source": "unknown",
-            "shape": guess.table,
-            "rows": guess.sheet.rows,
-            "used": True,
-            "columns": dict(guess.columns),
-            "unrecognised": list(guess.unrecognised),
-            "confidence": guess.confidence,
-        }
-        for guess in proposal.guesses
-    ]
+    matches = (*proposal.matches, *proposal.left_out)
+    seen = [_seen(match, match.shape.source, match.shape.name, used=match.shape.is_read) for match in matches]
+    seen += [_seen(guess, "unknown", guess.table, used=True, confidence=guess.confidence) for guess in proposal.guesses]
     return {
-        "tables": tables,
+        "tables": seen,
         "mapping": {name: _draft_json(proposal, name) for name in proposal.tables},
         "questions": list(proposal.questions),
-        "joins": [{"kind": link.kind, "to": link.to, "by": link.by, "keys": [link.key, link.other_key],
-                   "share": link.share, "of_accounts": link.of_accounts, "confidence": link.confidence}
-                  for link in proposal.links],
+        "joins": [asdict(link) | {"confidence": link.confidence} for link in proposal.links],
         "currency": proposal.currency,
         "currencies": dict(proposal.currencies),
         "unread": list(proposal.survey.unread),
         "settings": str(out),
-    }  # fmt: skip
+    }
+
+
+def _seen(sheet: "Match | Guess", source: str, shape: str, *, used: bool, confidence: float = 1.0) -> dict[str, Any]:
+    """What one file is taken for."""
+    return {
+        "file": sheet.sheet.name,
+        "source": source,
+        "shape": shape,
+        "rows": sheet.sheet.rows,
+        "used": used,
+        "columns": dict(sheet.columns),
+        "unrecognised": list(sheet.unrecognised),
+        "confidence": confidence,
+    }
 
 
 def _draft_json(proposal: "Proposal", name: str) -> dict[str, Any]:

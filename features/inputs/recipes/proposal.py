@@ -114,8 +114,7 @@ def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_
 
 
 def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bool) -> Proposal:
-    ready = {sheet.name for sheet in seen.sheets if any(unknown.is_plain(sheet, table) for table in contract.TABLES)}
-    recognised = matches([sheet for sheet in seen.sheets if sheet.name not in ready], _shapes(only))
+    recognised = _recognised(seen, only)
     used = [match for match in recognised if match.shape.is_read]
     rest = [sheet for sheet in seen.sheets if sheet.name not in {match.sheet.name for match in recognised}]
     kits = {name: _kit(work, used, name) for name in SOURCES if any(match.shape.source == name for match in used)}
@@ -126,16 +125,11 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
         used = [match for match in used if match.sheet.name != sales.sheet.name]
     guessed = unknown.guesses(work.connection, rest)
     drafts, identity = _mapped(work, kits, guessed, sales)
-    tables = _tables(work, drafts, identity, bool(sales))
-    tables["accounts"] = _accounts(drafts, identity)
-    tables, counts = _tried(work, tables)
+    tables, counts = _tried(work, _tables(work, drafts, identity, bool(sales)))
     for name in ("contracts", "accounts"):
         if name not in tables:
             raise BadInput([_nothing(name, seen, work.questions)])
     currencies = _currencies(work, tables)
-    currency = next(iter(currencies), "USD")
-    _ask_rates(work, currency, currencies, tables)
-    cuts = tuple(name for name in ("segment", "region", "csm") if name in tables["accounts"].columns)
     return Proposal(
         seen,
         tuple(used),
@@ -145,13 +139,19 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
         counts,
         _needed(work.all_parts, tables),
         tuple(identity.links),
-        currency,
+        next(iter(currencies), "USD"),
         currencies,
-        cuts,
+        tuple(name for name in ("segment", "region", "csm") if name in tables["accounts"].columns),
         tuple(dict.fromkeys(work.questions)),
         bool(sales),
         _until(work, tables) if sales is None else None,
     )
+
+
+def _recognised(seen: Survey, only: Sequence[str]) -> tuple[Match, ...]:
+    """The sheets of known tools; what is a table of the contract already is taken as that."""
+    ready = {sheet.name for sheet in seen.sheets if any(unknown.is_plain(sheet, table) for table in contract.TABLES)}
+    return matches([sheet for sheet in seen.sheets if sheet.name not in ready], _shapes(only))
 
 
 def _shapes(only: Sequence[str]) -> list[Shape]:
@@ -214,7 +214,7 @@ def _tables(work: _Work, drafts: Sequence[Draft], identity: Identity, is_usage_p
             tables[name] = _one_that_bills(work, candidates, is_usage_priced)
         elif candidates:
             tables[name] = _together(candidates)
-    return tables
+    return tables | {"accounts": _accounts(drafts, identity)}
 
 
 def _one_that_bills(work: _Work, candidates: Sequence[Draft], is_usage_priced: bool) -> Draft:
@@ -251,12 +251,7 @@ def _accounts(drafts: Sequence[Draft], identity: Identity) -> Draft:
     home = identity.home
     attributes = [draft for draft in drafts if draft.table.startswith("accounts:")]
     names = {f"c{number}": draft for number, draft in enumerate(attributes)}
-    joins = "".join(
-        f"\nLEFT JOIN (SELECT DISTINCT ON (a.account_id) a.account_id, q.* EXCLUDE (id) FROM (\n{draft.query}\n) AS q "
-        f"JOIN {{{account_part(draft.table.split(':')[1])}}} AS a ON a.id = q.id\n"
-        f"           ORDER BY a.account_id, q.id) AS {name} ON {name}.account_id = h.account_id"
-        for name, draft in names.items()
-    )
+    joins = "".join(_attributes_joined(name, draft) for name, draft in names.items())
     selected, columns = ["h.account_id"], ["account_id"]
     for column in CRM_ATTRIBUTES:
         cells = [f"{name}.{column}" for name, draft in names.items() if column in draft.columns]
@@ -264,12 +259,12 @@ def _accounts(drafts: Sequence[Draft], identity: Identity) -> Draft:
         if cells:
             selected.append(f"{cells[0] if len(cells) == 1 else 'COALESCE(' + ', '.join(cells) + ')'} AS {column}")
             columns.append(column)
-    for name, draft in names.items():
-        if "parent" in draft.columns and "parent_account_id" not in columns:
-            kind = account_part(draft.table.split(":")[1])
-            joins += f"\nLEFT JOIN {{{kind}}} AS p ON p.id = CAST({name}.parent AS VARCHAR)"
-            selected.append("CASE WHEN p.account_id <> h.account_id THEN p.account_id END AS parent_account_id")
-            columns.append("parent_account_id")
+    parent = next((name for name, draft in names.items() if "parent" in draft.columns), "")
+    if parent:
+        kind = account_part(names[parent].table.split(":")[1])
+        joins += f"\nLEFT JOIN {{{kind}}} AS p ON p.id = CAST({parent}.parent AS VARCHAR)"
+        selected.append("CASE WHEN p.account_id <> h.account_id THEN p.account_id END AS parent_account_id")
+        columns.append("parent_account_id")
     own = [column for column in home.columns if column in CRM_ATTRIBUTES]
     values = "".join(f", any_value(k.{column}) AS {column}" for column in own)
     query = (
@@ -281,6 +276,15 @@ def _accounts(drafts: Sequence[Draft], identity: Identity) -> Draft:
     why = tuple(reason for draft in attributes for reason in draft.why)
     source = ", ".join(dict.fromkeys([home.source, *(draft.source for draft in attributes)]))
     return Draft("accounts", source, tuple(dict.fromkeys(sheets)), query, tuple(columns), why)
+
+
+def _attributes_joined(name: str, draft: Draft) -> str:
+    """The join with a source's attributes, one row an account."""
+    return (
+        f"\nLEFT JOIN (SELECT DISTINCT ON (a.account_id) a.account_id, q.* EXCLUDE (id) FROM (\n{draft.query}\n) AS q "
+        f"JOIN {{{account_part(draft.table.split(':')[1])}}} AS a ON a.id = q.id\n"
+        f"           ORDER BY a.account_id, q.id) AS {name} ON {name}.account_id = h.account_id"
+    )
 
 
 def _tried(work: _Work, tables: Mapping[str, Draft]) -> tuple[dict[str, Draft], dict[str, int]]:
@@ -331,7 +335,9 @@ def _currencies(work: _Work, tables: Mapping[str, Draft]) -> dict[str, int]:
     if "fx_rates" in tables:
         rated = {name for (name,) in work.rows(f"SELECT DISTINCT UPPER(currency) FROM ({tables['fx_rates'].query})")}
     rows.sort(key=lambda row: row[0] in rated)  # the reporting currency is the one that needs no rate
-    return {str(name): int(count) for name, count in rows}
+    currencies = {str(name): int(count) for name, count in rows}
+    _ask_rates(work, currencies, tables)
+    return currencies
 
 
 def _until(work: _Work, tables: Mapping[str, Draft]) -> date | None:
@@ -347,8 +353,8 @@ def _until(work: _Work, tables: Mapping[str, Draft]) -> date | None:
     return newest + timedelta(days=1) if newest else None
 
 
-def _ask_rates(work: _Work, currency: str, currencies: Mapping[str, int], tables: Mapping[str, Draft]) -> None:
-    others = [name for name in currencies if name != currency]
+def _ask_rates(work: _Work, currencies: Mapping[str, int], tables: Mapping[str, Draft]) -> None:
+    currency, *others = currencies or [""]
     if others and "fx_rates" not in tables:
         work.questions.append(
             f"contracts are in {currency} and in {', '.join(others)}: add fx_rates.csv with the columns month, "

@@ -169,13 +169,7 @@ def deals(kit: Kit, name: str, link: tuple[str, str], stages: str = "", join: st
     ends = f"COALESCE({cells.day('ends')}, CAST({starts} + to_months({months}) AS DATE))"
     monthly = cells.number("amount") + f" / {months}"
     monthly = f"COALESCE({cells.number('mrr')}, {cells.number('arr')} / 12, {monthly})"
-    if not cells.has("mrr") and not cells.has("arr"):
-        kit.questions.append(
-            f"{kit.source}: the amount of a deal is read as that of its whole term ("
-            f"{'its months' if cells.has('term') else 'a year'}): is that so, or is it a month's or a year's?"
-        )
-    if not cells.has("ends") and not cells.has("term"):
-        kit.questions.append(f"{kit.source}: deals name no end of their term: each is taken to run a year.")
+    _ask_terms(kit, cells)
     columns = ("contract_id", "account_id", "kind", "starts_on", "ends_on", "signed_on", "mrr", "currency")
     current = f" AND {cells.true('is_current')}" if cells.has("is_current") else ""
     query = (
@@ -189,3 +183,14 @@ def deals(kit: Kit, name: str, link: tuple[str, str], stages: str = "", join: st
     )
     why = ("Won deals as terms, since no billing export is there: an invoice knows better what is paid.",)
     return [Draft("contracts", kit.source, (cells.match.sheet.name,), query, columns, why, 0.6)]
+
+
+def _ask_terms(kit: Kit, cells: Cells) -> None:
+    """What deals leave open: the time that their amount is for, and how long they run."""
+    if not cells.has("mrr") and not cells.has("arr"):
+        kit.questions.append(
+            f"{kit.source}: the amount of a deal is read as that of its whole term ("
+            f"{'its months' if cells.has('term') else 'a year'}): is that so, or is it a month's or a year's?"
+        )
+    if not cells.has("ends") and not cells.has("term"):
+        kit.questions.append(f"{kit.source}: deals name no end of their term: each is taken to run a year.")

@@ -132,13 +132,7 @@ def drafts(kit: Kit) -> list[Draft]:
     cells = kit.cells("conversations")
     account, joins = reach(kit, cells, ("company", COMPANY), ("contact", CONTACT))
     if "conversation_contacts" in kit and CONTACT in kit.resolved:
-        of = kit.cells("conversation_contacts", "c")
-        joins += (
-            f"\nLEFT JOIN (SELECT {of.text('conversation')} AS conversation, min(a.account_id) AS account_id\n"
-            f"           FROM {of.rows}\n"
-            f"           JOIN {{account_of_{CONTACT}}} AS a ON a.id = {of.text('contact')} GROUP BY 1) AS g\n"
-            f"       ON g.conversation = {cells.text('id')}"
-        )
+        joins += _of_contacts(kit, cells.text("id"))
         account = "g.account_id" if account == "NULL" else f"COALESCE({account}, g.account_id)"
     if account == "NULL":
         kit.questions.append(f"intercom: {cells.match.sheet.name} names no account that is known, and is left out.")
@@ -149,11 +143,8 @@ def drafts(kit: Kit) -> list[Draft]:
     closed = cells.moment("closed")
     if not cells.has("closed"):
         closed = f"CASE WHEN {cells.said('state', 'closed')} THEN {cells.moment('updated')} END"
-    severity = (
-        f"CASE WHEN {cells.said('priority', 'priority', 'true', 'high', 'urgent')} THEN 'high' ELSE 'medium' END"
-        if cells.has("priority")
-        else "CAST(NULL AS VARCHAR)"
-    )
+    high = cells.said("priority", "priority", "true", "high", "urgent")
+    severity = f"CASE WHEN {high} THEN 'high' ELSE 'medium' END" if cells.has("priority") else "CAST(NULL AS VARCHAR)"
     query = (
         f"SELECT {account} AS account_id, {cells.moment('opened')} AS opened_at,\n"
         f"       {cells.moment('replied')} AS first_response_at, {closed} AS resolved_at,\n"
@@ -164,6 +155,17 @@ def drafts(kit: Kit) -> list[Draft]:
     why = ("Conversations that customers began; those of admins and bots are campaigns.",)
     sheets = kit.sheets("conversations", "conversation_contacts", "contacts", "companies", "contact_companies")
     return [Draft("tickets", SOURCE, sheets, query, columns, why), *_ratings(kit, account, joins, kept)]
+
+
+def _of_contacts(kit: Kit, conversation: str) -> str:
+    """The join with the accounts of a conversation's contacts."""
+    of = kit.cells("conversation_contacts", "c")
+    return (
+        f"\nLEFT JOIN (SELECT {of.text('conversation')} AS conversation, min(a.account_id) AS account_id\n"
+        f"           FROM {of.rows}\n"
+        f"           JOIN {{account_of_{CONTACT}}} AS a ON a.id = {of.text('contact')} GROUP BY 1) AS g\n"
+        f"       ON g.conversation = {conversation}"
+    )
 
 
 def _ratings(kit: Kit, account: str, joins: str, kept: str) -> list[Draft]:

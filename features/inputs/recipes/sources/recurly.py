@@ -104,25 +104,12 @@ def things(kit: Kit) -> list[Thing]:
         keys = {"email": "email", "code": "id", "name": "name"}
     elif "subscriptions" in kit:
         cells = kit.cells("subscriptions")
-        columns = {
-            "name": cells.text("account_name", "email"),
-            "email": f"LOWER({cells.text('email')})",
-            "region": "CAST(NULL AS VARCHAR)",
-        }
+        columns = {"name": cells.text("account_name", "email"), "email": f"LOWER({cells.text('email')})"}
         identity, keys = cells.text("account"), {"email": "email", "name": "name"}
     else:
         return []
-    return [
-        listed_thing(
-            kit,
-            cells,
-            ACCOUNT,
-            identity,
-            columns,
-            keys,
-            also="{recurly_pieces}" if "recurly_pieces" in kit.parts else "",
-        )
-    ]
+    also = "{recurly_pieces}" if "recurly_pieces" in kit.parts else ""
+    return [listed_thing(kit, cells, ACCOUNT, identity, columns, keys, also=also)]
 
 
 def _codes(kit: Kit) -> bool:

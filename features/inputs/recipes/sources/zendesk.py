@@ -98,43 +98,49 @@ SHAPES = (
 
 def things(kit: Kit) -> list[Thing]:
     """Organizations, and the users within them."""
-    listed = []
+    return [*_organizations(kit), *_users(kit)]
+
+
+def _organizations(kit: Kit) -> list[Thing]:
+    """Of their own export, else by the names that tickets have."""
     if "organizations" in kit:
         cells = kit.cells("organizations", "t")
         domain = cells.text("domain")
         if "domains" in kit:
             of = kit.cells("domains", "d")
-            domain = (
-                f"(SELECT min({of.text('domain')}) FROM {of.rows} WHERE {of.text('organization')} = {cells.text('id')})"
-            )
+            known = f"{of.text('organization')} = {cells.text('id')}"
+            domain = f"(SELECT min({of.text('domain')}) FROM {of.rows} WHERE {known})"
         columns = {"name": cells.text("name"), "domain": f"regexp_extract({domain}, '[^\\s,;\\[\\]\"'']+')"}
-        columns |= {"external": cells.text("external")} if cells.has("external") else {}
-        keys = {"domain": "domain", "name": "name"} | ({"external": "id"} if cells.has("external") else {})
-        listed.append(listed_thing(kit, cells, ORGANIZATION, cells.text("id"), columns, keys))
-    elif "tickets" in kit and not kit.cells("tickets").has("organization"):
-        cells = kit.cells("tickets")
-        if cells.has("organization_name"):
-            name = cells.text("organization_name")
-            listing = f"SELECT DISTINCT {name} AS id, {name} AS name FROM {cells.rows} WHERE {name} IS NOT NULL"
-            keys = {"id": "id", "name": "name"}
-            sheet = cells.match.sheet.name
-            listed.append(Thing(ORGANIZATION, SOURCE, sheet, listing, ("name",), keys))
-    if "users" in kit:
-        cells = kit.cells("users")
-        columns = {"email": f"LOWER({cells.text('email')})"}
-        within = {}
-        if cells.has("organization"):
-            columns["organization"], within = cells.text("organization"), {"organization": ORGANIZATION}
-        keys = {"email": "email"} | ({"external": "id"} if cells.has("external") else {})
-        columns |= {"external": cells.text("external")} if cells.has("external") else {}
-        listed.append(listed_thing(kit, cells, USER, cells.text("id"), columns, keys, within=within, is_account=False))
-    elif "tickets" in kit and kit.cells("tickets").has("requester_email"):
-        cells = kit.cells("tickets")
-        email = f"LOWER({cells.text('requester_email')})"
-        listing = f"SELECT DISTINCT {email} AS id, {email} AS email FROM {cells.rows} WHERE {email} IS NOT NULL"
-        keys = {"email": "email"}
-        listed.append(Thing(USER, SOURCE, cells.match.sheet.name, listing, ("email",), keys, is_account=False))
-    return listed
+        keys = {"domain": "domain", "name": "name", "external": "id"}
+        columns |= {"external": cells.text("external")}
+        return [listed_thing(kit, cells, ORGANIZATION, cells.text("id"), columns, keys)]
+    if "tickets" not in kit or kit.cells("tickets").has("organization"):
+        return []
+    return _named_on_tickets(kit, ORGANIZATION, "organization_name", "name")
+
+
+def _users(kit: Kit) -> list[Thing]:
+    """Of their own export, else by the e-mails that tickets have."""
+    if "users" not in kit:
+        return _named_on_tickets(kit, USER, "requester_email", "email")
+    cells = kit.cells("users")
+    columns = {"email": f"LOWER({cells.text('email')})", "external": cells.text("external")}
+    within = {}
+    if cells.has("organization"):
+        columns["organization"], within = cells.text("organization"), {"organization": ORGANIZATION}
+    keys = {"email": "email", "external": "id"}
+    return [listed_thing(kit, cells, USER, cells.text("id"), columns, keys, within=within, is_account=False)]
+
+
+def _named_on_tickets(kit: Kit, kind: str, role: str, by: str) -> list[Thing]:
+    """Things that tickets name, by that name."""
+    if "tickets" not in kit or not kit.cells("tickets").has(role):
+        return []
+    cells = kit.cells("tickets")
+    name = f"LOWER({cells.text(role)})" if by == "email" else cells.text(role)
+    listing = f"SELECT DISTINCT {name} AS id, {name} AS {by}\nFROM {cells.rows} WHERE {name} IS NOT NULL"
+    keys = {"id": "id", by: by} if by == "name" else {by: by}
+    return [Thing(kind, SOURCE, cells.match.sheet.name, listing, (by,), keys, is_account=by == "name")]
 
 
 def drafts(kit: Kit) -> list[Draft]:

@@ -1,5 +1,7 @@
 """Zuora: data source exports (RatePlanCharge, Subscription, Account) and Fivetran's tables."""
 
+from dataclasses import dataclass
+
 from features.inputs.recipes.cells import Cells
 from features.inputs.recipes.kit import Draft, Kit, Thing, listed_thing
 from features.inputs.recipes.shape import Shape, spelled
@@ -141,48 +143,70 @@ def drafts(kit: Kit) -> list[Draft]:
     return [contracts(kit, ACCOUNT, kit.sheets("charges", "subscriptions", "accounts", "products"), why)]
 
 
+@dataclass
+class _Facts:
+    """What is said of a charge by its subscription or, where that is not there, by itself."""
+
+    account: str
+    cancelled: str
+    cancelled_on: str
+    months: str
+    signed: str
+    renews: str
+    joins: str
+    kept: list[str]
+
+
+def _facts(kit: Kit, charge: Cells) -> _Facts:
+    kept = [f"LOWER({charge.text('type')}) = 'recurring'", f"NOT {charge.true('deleted')}"]
+    account = charge.text("account")
+    if "subscriptions" not in kit:
+        kept += [charge.true("latest")] if charge.has("latest") else []
+        cancelled = charge.said("subscription_status", "cancelled", "canceled")
+        day, months = charge.day("cancelled"), charge.number("term_months")
+        return _Facts(account, cancelled, day, months, "CAST(NULL AS DATE)", "CAST(NULL AS BOOLEAN)", "", kept)
+    of = kit.cells("subscriptions", "s")
+    kept += [f"NOT {of.said('status', 'draft', 'expired', 'pending activation')}", f"NOT {of.true('deleted')}"]
+    kept += [of.true("latest")] if of.has("latest") else []
+    return _Facts(
+        account if charge.has("account") else of.text("account"),
+        of.said("status", "cancelled", "canceled"),
+        f"COALESCE({of.day('ends')}, {of.day('cancelled')})",
+        _term_months(of),
+        of.day("signed"),
+        of.true("auto_renew") if of.has("auto_renew") else "CAST(NULL AS BOOLEAN)",
+        f"\nJOIN {of.rows} ON {charge.text('subscription')} IN ({of.text('id')}, {of.text('name')})",
+        kept,
+    )
+
+
 def _pieces(kit: Kit) -> str:
     charge = kit.cells("charges", "c")
-    joins, kept = "", [f"LOWER({charge.text('type')}) = 'recurring'", f"NOT {charge.true('deleted')}"]
-    currency, account, product = charge.text("currency"), charge.text("account"), charge.text("product", "name")
-    status, cancelled = charge.said("subscription_status", "cancelled", "canceled"), charge.day("cancelled")
-    months, signed, renews = charge.number("term_months"), "CAST(NULL AS DATE)", "CAST(NULL AS BOOLEAN)"
-    if charge.has("latest"):
-        kept.append(charge.true("latest"))
-    if "subscriptions" in kit:
-        of = kit.cells("subscriptions", "s")
-        joins += f"\nJOIN {of.rows} ON {charge.text('subscription')} IN ({of.text('id')}, {of.text('name')})"
-        kept += [f"NOT {of.said('status', 'draft', 'expired', 'pending activation')}", f"NOT {of.true('deleted')}"]
-        kept += [of.true("latest")] if of.has("latest") else []
-        status = of.said("status", "cancelled", "canceled")
-        cancelled = f"COALESCE({of.day('ends')}, {of.day('cancelled')})"
-        months, signed = _term_months(of), of.day("signed")
-        renews = of.true("auto_renew") if of.has("auto_renew") else renews
-        account = account if charge.has("account") else of.text("account")
+    facts, currency = _facts(kit, charge), charge.text("currency")
+    joins = facts.joins
     if "accounts" in kit:
         of = kit.cells("accounts", "b")
-        joins += f"\nLEFT JOIN {of.rows} ON {of.text('number' if _by_number(kit) else 'id')} = {account}"
+        joins += f"\nLEFT JOIN {of.rows} ON {of.text('number' if _by_number(kit) else 'id')} = {facts.account}"
         currency = f"COALESCE({currency}, {of.text('currency')})"
-    joins, product = _product(kit, charge, joins, product)
-    last = f"NOT {status} AND ({charge.true('is_last')})" if charge.has("is_last") else f"NOT {status}"
-    ends = charge.day("ends")
-    ended = f"CASE WHEN {status} THEN least({ends}, {cancelled}) WHEN NOT ({last}) THEN {ends} END"
+    joins, product = _product(kit, charge, joins, charge.text("product", "name"))
+    starts, ends, cancelled = charge.day("starts"), charge.day("ends"), facts.cancelled
+    last = f"NOT {cancelled} AND {charge.true('is_last')}" if charge.has("is_last") else f"NOT {cancelled}"
     columns = piece(
-        line_id=f"{charge.text('original', 'id')} || ' ' || {charge.day('starts')}",
-        customer_id=account,
+        line_id=f"{charge.text('original', 'id')} || ' ' || {starts}",
+        customer_id=facts.account,
         product=product,
         currency=currency,
         amount=charge.number("mrr"),
         seats=charge.number("quantity"),
         periods="12.0",
-        starts=charge.day("starts"),
-        ended=ended,
-        term_end=f"CASE WHEN {last} THEN {charge.day('ends')} END",
-        term_months=f"COALESCE({months}, date_diff('month', {charge.day('starts')}, {charge.day('ends')}))",
-        created=signed,
-        auto_renew=renews,
+        starts=starts,
+        ended=f"CASE WHEN {cancelled} THEN least({ends}, {facts.cancelled_on}) WHEN NOT ({last}) THEN {ends} END",
+        term_end=f"CASE WHEN {last} THEN {ends} END",
+        term_months=f"COALESCE({facts.months}, date_diff('month', {starts}, {ends}))",
+        created=facts.signed,
+        auto_renew=facts.renews,
     )
-    return f"SELECT {columns}\nFROM {charge.rows}{joins}\nWHERE {' AND '.join(kept)}"
+    return f"SELECT {columns}\nFROM {charge.rows}{joins}\nWHERE {' AND '.join(facts.kept)}"
 
 
 def _term_months(of: Cells) -> str:
