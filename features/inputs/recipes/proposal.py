@@ -117,18 +117,15 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
     recognised = _recognised(seen, only)
     used = [match for match in recognised if match.shape.is_read]
     rest = [sheet for sheet in seen.sheets if sheet.name not in {match.sheet.name for match in recognised}]
-    kits = {name: _kit(work, used, name) for name in SOURCES if any(match.shape.source == name for match in used)}
-    work.kits |= kits
+    work.kits |= {name: _kit(work, used, name) for name in SOURCES if any(match.shape.source == name for match in used)}
     sales = usage_priced.sales(work.connection, seen.sheets) if as_usage_priced else None
     if sales is not None:
         rest = [sheet for sheet in rest if sheet.name != sales.sheet.name]
         used = [match for match in used if match.sheet.name != sales.sheet.name]
     guessed = unknown.guesses(work.connection, rest)
-    drafts, identity = _mapped(work, kits, guessed, sales)
+    drafts, identity = _mapped(work, work.kits, guessed, sales)
     tables, counts = _tried(work, _tables(work, drafts, identity, bool(sales)))
-    for name in ("contracts", "accounts"):
-        if name not in tables:
-            raise BadInput([_nothing(name, seen, work.questions)])
+    _require_both(tables, seen, work.questions)
     currencies = _currencies(work, tables)
     return Proposal(
         seen,
@@ -360,6 +357,12 @@ def _ask_rates(work: _Work, currencies: Mapping[str, int], tables: Mapping[str, 
             f"contracts are in {currency} and in {', '.join(others)}: add fx_rates.csv with the columns month, "
             f"currency and rate ({currency} per unit, a row a month and currency), and run init again."
         )
+
+
+def _require_both(tables: Mapping[str, Draft], seen: Survey, questions: Sequence[str]) -> None:
+    for name in ("contracts", "accounts"):
+        if name not in tables:
+            raise BadInput([_nothing(name, seen, questions)])
 
 
 def _nothing(name: str, seen: Survey | None, questions: Sequence[str]) -> Finding:
