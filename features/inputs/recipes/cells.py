@@ -62,6 +62,12 @@ class Cells:
         """The first of these that is filled in, as text."""
         return _first([self._put(role, self._filled(role)) for role in roles if self.has(role)], "NULL")
 
+    def first_of_list(self, role: str) -> str:
+        """The first of the ids that a cell lists, as `1;2` or `[1, 2]`; the cell where it lists none."""
+        if any(";" in text or text.startswith("[") for text in self.seen(role)):
+            return f"regexp_extract({self.text(role)}, '[^;,\\[\\]\" ]+')"
+        return self.text(role)
+
     def moment(self, *roles: str) -> str:
         """The first of these that is filled in, as a moment."""
         cells = [self._put(f"{role}_time", self._moment(role)) for role in roles if self.has(role)]

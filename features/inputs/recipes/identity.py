@@ -153,6 +153,8 @@ def _join(identity: Identity, thing: Thing, known: Thing, link: Link, rows: Rows
     part = account_part(thing.kind)
     identity.parts[thing.kind] = thing.listing
     identity.links.append(link)
+    if link.by == "name":
+        identity.questions.append(f"{thing.sheet}: {link}. Nothing but names agrees: are these the same companies?")
     if thing.is_account and known is identity.home and link.several and not thing.within:
         identity.parts[account_part(known.kind)] = (
             f"SELECT h.id, COALESCE(min(t.id), h.id) AS account_id\nFROM ({_own_ids(known)}) AS h\n"

@@ -75,7 +75,7 @@ class Kit:
 
     def sheets(self, *names: str) -> tuple[str, ...]:
         """The names of the sheets that are there."""
-        return tuple(self.found[name].sheet.name for name in names if name in self.found)
+        return tuple(file for name in names if name in self.found for file in self.found[name].sheet.names)
 
 
 def account_part(kind: str) -> str:
@@ -124,7 +124,7 @@ def reach(kit: Kit, cells: Cells, *links: tuple[str, str]) -> tuple[str, str]:
     """
     there = [(role, kind) for role, kind in links if cells.has(role) and kind in kit.resolved]
     joins = [
-        f"LEFT JOIN {{{account_part(kind)}}} AS a{number} ON a{number}.id = split_part({cells.text(role)}, ';', 1)"
+        f"LEFT JOIN {{{account_part(kind)}}} AS a{number} ON a{number}.id = {cells.first_of_list(role)}"
         for number, (role, kind) in enumerate(there)
     ]
     accounts = [f"a{number}.account_id" for number in range(len(there))]

@@ -13,7 +13,7 @@ from features.inputs.locate import query_text
 from features.inputs.recipes import unknown, usage_priced
 from features.inputs.recipes.identity import Identity, Link, resolve
 from features.inputs.recipes.kit import Draft, Kit, Thing, account_part, tidied
-from features.inputs.recipes.shape import Match, Shape, matches
+from features.inputs.recipes.shape import Match, Shape, matches, second_copies
 from features.inputs.recipes.sources import (
     chargebee,
     events,
@@ -25,7 +25,7 @@ from features.inputs.recipes.sources import (
     zendesk,
     zuora,
 )
-from features.inputs.recipes.survey import Survey, survey
+from features.inputs.recipes.survey import Sheet, Survey, survey
 from features.tables import contract
 from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, CannotOpen, Finding
@@ -116,7 +116,7 @@ def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_
 def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bool) -> Proposal:
     recognised = _recognised(seen, only)
     used = [match for match in recognised if match.shape.is_read]
-    rest = [sheet for sheet in seen.sheets if sheet.name not in {match.sheet.name for match in recognised}]
+    rest = _rest(work, seen, recognised)
     work.kits |= {name: _kit(work, used, name) for name in SOURCES if any(match.shape.source == name for match in used)}
     sales = usage_priced.sales(work.connection, seen.sheets) if as_usage_priced else None
     if sales is not None:
@@ -147,8 +147,23 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
 
 def _recognised(seen: Survey, only: Sequence[str]) -> tuple[Match, ...]:
     """The sheets of known tools; what is a table of the contract already is taken as that."""
-    ready = {sheet.name for sheet in seen.sheets if any(unknown.is_plain(sheet, table) for table in contract.TABLES)}
-    return matches([sheet for sheet in seen.sheets if sheet.name not in ready], _shapes(only))
+    return matches([sheet for sheet in seen.sheets if not _is_ready(sheet)], _shapes(only))
+
+
+def _rest(work: _Work, seen: Survey, recognised: Sequence[Match]) -> list[Sheet]:
+    """The sheets that no recipe reads; a second export of the same list is none to guess at, but a question."""
+    read = {name for match in recognised for name in match.sheet.names}
+    rest = [sheet for sheet in seen.sheets if sheet.name not in read]
+    copies = second_copies([sheet for sheet in rest if not _is_ready(sheet)], recognised)
+    work.questions += [
+        f"{name} looks like another export of what is in {other}, and is not read: which of the two is it?"
+        for name, other in copies.items()
+    ]
+    return [sheet for sheet in rest if sheet.name not in copies]
+
+
+def _is_ready(sheet: Sheet) -> bool:
+    return any(unknown.is_plain(sheet, table) for table in contract.TABLES)
 
 
 def _shapes(only: Sequence[str]) -> list[Shape]:

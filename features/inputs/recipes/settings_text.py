@@ -125,7 +125,7 @@ def _hanging(text: str) -> list[str]:
 
 def _unused(proposal: Proposal) -> list[str]:
     """Sheets of no use, and files that could not be read."""
-    used = {match.sheet.name for match in (*proposal.matches, *proposal.left_out)}
+    used = {name for match in (*proposal.matches, *proposal.left_out) for name in match.sheet.names}
     used |= {guess.sheet.name for guess in proposal.guesses}
     used |= {sheet for draft in proposal.tables.values() for sheet in draft.sheets}
     sheets = [sheet for sheet in proposal.survey.sheets if sheet.name not in used]

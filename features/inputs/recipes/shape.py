@@ -1,9 +1,10 @@
 """The shapes of tables that tools export, and which sheet has which: told by the names of its columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from features.inputs.recipes.survey import Sheet
+from features.tables.sql import named
 
 NAMED_AFTER = 3  # what a file's name counts beside one column
 DISTINCT = 2
@@ -16,6 +17,8 @@ class Shape:
     `columns` gives each role its spellings, plain. A sheet has the shape if it has all roles of `needs` and one of
     `marks`, the columns that no other tool has; a file named after one of `stems` needs no mark. A sheet with a
     column of `not_with` has another shape. A shape that is not `is_read` is known to be of no use: payments, say.
+    Sheets of a shape that `adds_up` are parts of one list, such as the events of each month; of any other the best
+    is taken.
     """
 
     source: str
@@ -26,6 +29,7 @@ class Shape:
     stems: tuple[str, ...] = ()
     not_with: tuple[str, ...] = ()
     is_read: bool = True
+    adds_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,31 @@ def matches(sheets: Iterable[Sheet], shapes: Sequence[Shape]) -> tuple[Match, ..
         if choice is None:
             continue
         place = (choice.shape.source, choice.shape.name)
-        if place not in best or best[place].score < choice.score:
+        if place in best and choice.shape.adds_up:
+            best[place] = _together(best[place], choice)
+        elif place not in best or best[place].score < choice.score:
             best[place] = choice
     return tuple(best.values())
+
+
+def _together(one: Match, other: Match) -> Match:
+    """Two sheets of one list as one, without the rows that both hold; they have the columns of the first."""
+    if not {*one.sheet.types} <= {*other.sheet.types}:
+        return one
+    columns = ", ".join(map(named, one.sheet.types))
+    rows = f"SELECT {columns} FROM {other.sheet.relation}"
+    before = one.sheet.relation[1:-1] if one.sheet.others else f"SELECT {columns} FROM {one.sheet.relation}"
+    others, count = (*one.sheet.others, other.sheet.name), one.sheet.rows + other.sheet.rows
+    sheet = replace(one.sheet, relation=f"({before}\n      UNION {rows})", rows=count, others=others)
+    return replace(one, sheet=sheet)
+
+
+def second_copies(sheets: Iterable[Sheet], chosen: Sequence[Match]) -> dict[str, str]:
+    """Sheets of a shape that another sheet has already, each with that one's name."""
+    read = {name for one in chosen for name in one.sheet.names}
+    return {
+        sheet.name: one.sheet.name
+        for sheet in sheets
+        for one in chosen
+        if sheet.name not in read and (second := match(one.shape, sheet)) is not None and second.is_sure
+    }

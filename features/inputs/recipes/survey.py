@@ -19,13 +19,17 @@ SAMPLED_ROWS = 200_000
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file or a table: how a query names it, its columns with their types, and the table that holds its sample."""
+    """A file or a table: how a query names it, its columns with their types, and the table that holds its sample.
+
+    `others` are further files that are read together with it.
+    """
 
     name: str
     relation: str
     types: Mapping[str, str]
     sample: str
     rows: int
+    others: tuple[str, ...] = ()
 
     @property
     def spelled(self) -> dict[str, str]:
@@ -33,6 +37,11 @@ class Sheet:
         names = {plain(column): column for column in reversed(list(self.types))}
         prefixed = [column for column in self.types if column.lower().startswith(PREFIX)]
         return names | ({f"with_{PREFIX}prefix": prefixed[0]} if prefixed else {})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all files that are read as this one."""
+        return (self.name, *self.others)
 
     @property
     def stem(self) -> str:
@@ -106,7 +115,8 @@ def _files(folder: Path, path: Path, kind: str) -> list[tuple[str, str]]:
     if kind == "duckdb" and not path.parent.samefile(folder):
         return []
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name.lower().endswith(SUFFIXES)]
-    names = [file.relative_to(folder).as_posix() for file in files if not file.name.startswith((".", "~"))]
+    names = [file.relative_to(folder).as_posix() for file in files]
+    names = [name for name in names if not any(part.startswith((".", "~")) for part in name.split("/"))]
     return [(f"{{file:{name}}}", name) for name in names]
 
 

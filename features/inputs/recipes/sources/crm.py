@@ -21,7 +21,7 @@ ACTIVITY = """
     when: activity_date timestamp hs_timestamp occurred_timestamp start_time hs_meeting_start_time activity_date_time \
 start_date_time start_at date due_date call_date
     created: create_date createdate created_date created_timestamp hs_createdate created_at
-    owner: activity_assigned_to assigned_to hubspot_owner_id owner_id assigned
+    owner: activity_assigned_to assigned_to hubspot_owner_id owner_id assigned owner_name
     company: associated_company_ids associated_company_id company_ids company_id account_id
     related: what_id
     contact: associated_contact_ids associated_contact_id contact_ids contact_id who_id
@@ -47,7 +47,7 @@ def activity_shape(
     source: str, name: str, *marks: str, stems: tuple[str, ...], not_with: tuple[str, ...] = ()
 ) -> Shape:
     """A sheet of activities of one CRM."""
-    return Shape(source, name, spelled(ACTIVITY), ("when",), marks, stems, not_with=not_with)
+    return Shape(source, name, spelled(ACTIVITY), ("when",), marks, stems, not_with, adds_up=True)
 
 
 def activity_drafts(
@@ -86,10 +86,10 @@ def activity_drafts(
         f"       {_first(cells.text('contact'))} AS contact_id\n{rows}\nWHERE {kept} AND {theirs}"
     )
     why = "Logged by staff: tasks, calls, meetings and outgoing e-mails. What customers began is engagement."
-    drafts = [Draft(ACTIONS[0], kit.source, (cells.match.sheet.name,), actions, ACTIONS[1], (why,))]
+    drafts = [Draft(ACTIONS[0], kit.source, cells.match.sheet.names, actions, ACTIONS[1], (why,))]
     if theirs != "FALSE":
         began = "Begun by the customer: inbound e-mails and calls, meetings that the contact booked."
-        drafts.append(Draft(ENGAGED[0], kit.source, (cells.match.sheet.name,), engaged, ENGAGED[1], (began,)))
+        drafts.append(Draft(ENGAGED[0], kit.source, cells.match.sheet.names, engaged, ENGAGED[1], (began,)))
     return drafts
 
 

@@ -23,6 +23,7 @@ def _event_shape(source: str, columns: str, marks: tuple[str, ...], not_with: tu
         marks=marks,
         stems=("track", "event"),
         not_with=(*not_with, "activity_type", "what_id", "stage_name"),
+        adds_up=True,
     )
 
 
@@ -70,10 +71,10 @@ SHAPES = (
         "mixpanel",
         f"""
         id: insert_id event_id
-        event: name event_name
+        event: name event_name event_type
         when: time timestamp occurred_at
-        user: distinct_id user_id
-        distinct: distinct_id
+        user: distinct_id people_id user_id
+        distinct: distinct_id people_id
         email: properties_email email
         group: {GROUPS}
         processed: mp_processing_time_ms

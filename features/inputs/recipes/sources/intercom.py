@@ -33,6 +33,7 @@ first_teammate_reply_at
         marks=("waiting", "rating", "author_type", "state"),
         stems=("conversation",),
         not_with=("requester_id", "distinct_id", "event_type", "billing_country", "part_type"),
+        adds_up=True,
     ),
     Shape(
         SOURCE,
@@ -46,7 +47,7 @@ first_teammate_reply_at
         SOURCE,
         "companies",
         spelled("""
-            id: intercom_company_id
+            id: intercom_company_id company_id
             external: company_id
             name: company_name
             domain: website
@@ -70,7 +71,7 @@ first_teammate_reply_at
         spelled("""
             id: contact_id intercom_id
             external: external_id user_id
-            email
+            email: contact_email
             role: type
             company: company_id companies_0_id
             signed_up: signed_up_at

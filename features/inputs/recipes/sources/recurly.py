@@ -33,12 +33,12 @@ SHAPES = (
             updated: updated_at modified_at
             canceled: canceled_at cancelled_at
             expires: expires_at expired_at
-            period_end: current_period_ends_at
-            term_end: current_term_ends_at
+            period_end: current_period_ends_at current_period_ended_at
+            term_end: current_term_ends_at current_term_ended_at
             term_start: current_term_started_at
             trial_end: trial_ends_at
             paused: paused_at
-            auto_renew
+            auto_renew: has_auto_renew
             deleted: _fivetran_deleted is_deleted deleted_at
         """),
         needs=("id", "account", "state"),
@@ -77,7 +77,7 @@ SHAPES = (
             bill_to
             state: account_state
             updated: updated_at
-            exempt: tax_exempt
+            exempt: tax_exempt is_tax_exempt
             deleted: _fivetran_deleted is_deleted
         """),
         needs=("code", "email"),

@@ -60,7 +60,9 @@ SHAPES = (
     Shape(
         SOURCE,
         "users",
-        spelled("id: user_id\nname\nfirst: first_name\nlast: last_name\nemail\nusername\nprofile: profile_id"),
+        spelled(
+            "id: user_id\nname: user_name\nfirst: first_name\nlast: last_name\nemail\nusername\nprofile: profile_id"
+        ),
         needs=("id", "email", "username"),
         marks=("username", "profile"),
         stems=("user",),

@@ -30,7 +30,7 @@ def things(kit: Kit) -> list[Thing]:
             CUSTOMER,
             identity,
             columns,
-            {"email": "email"},
+            {"email": "email", "name": "name"},
             also="{stripe_pieces}" if "stripe_pieces" in kit.parts else "",
         )
     ]

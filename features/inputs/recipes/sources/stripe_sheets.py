@@ -62,7 +62,7 @@ SHAPES = (
         SOURCE,
         "prices",
         spelled("""
-            id: price_id
+            id: price_id price_plan_id
             product: product_id
             nickname
             currency

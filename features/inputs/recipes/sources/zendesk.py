@@ -29,13 +29,14 @@ SHAPES = (
             type: ticket_type
             rating: satisfaction_rating satisfaction_score ticket_satisfaction_score satisfaction_rating_score
             rated: satisfaction_rating_created_at satisfaction_date
-            channel: via_channel via
+            channel: via_channel via created_channel
             deleted: _fivetran_deleted is_deleted
         """),
         needs=("id", "opened", "status"),
         marks=("requester", "requester_name", "organization", "submitter", "channel"),
         stems=("ticket",),
         not_with=("property_pipeline", "hs_pipeline", "ticket_pipeline"),
+        adds_up=True,
     ),
     Shape(
         SOURCE,
@@ -63,7 +64,7 @@ SHAPES = (
             organization: organization_id
             role
             external: external_id
-            suspended
+            suspended: is_suspended
             verified
             deleted: _fivetran_deleted is_deleted
         """),

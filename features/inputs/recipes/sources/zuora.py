@@ -190,7 +190,7 @@ def _pieces(kit: Kit) -> str:
         currency = f"COALESCE({currency}, {of.text('currency')})"
     joins, product = _product(kit, charge, joins, charge.text("product", "name"))
     starts, ends, cancelled = charge.day("starts"), charge.day("ends"), facts.cancelled
-    last = f"NOT {cancelled} AND {charge.true('is_last')}" if charge.has("is_last") else f"NOT {cancelled}"
+    last = f"NOT {cancelled} AND {_is_last(charge)}"
     columns = piece(
         line_id=f"{charge.text('original', 'id')} || ' ' || {starts}",
         customer_id=facts.account,
@@ -207,6 +207,14 @@ def _pieces(kit: Kit) -> str:
         auto_renew=facts.renews,
     )
     return f"SELECT {columns}\nFROM {charge.rows}{joins}\nWHERE {' AND '.join(facts.kept)}"
+
+
+def _is_last(charge: Cells) -> str:
+    """Condition: no segment of the charge follows."""
+    if charge.has("is_last") or not charge.has("segment"):
+        return charge.true("is_last") if charge.has("is_last") else "TRUE"
+    segment, original = charge.number("segment"), charge.text("original", "number", "id")
+    return f"{segment} = MAX({segment}) OVER (PARTITION BY {original})"
 
 
 def _term_months(of: Cells) -> str:

@@ -399,3 +399,68 @@ def test_deals_are_contracts_where_nothing_bills(company: Callable[..., Any]) ->
         ("9001001", "renewal", date(2025, 2, 1), date(2026, 2, 1), 200),
     ]
     assert any("amount of a deal" in question for question in exports.proposed().questions)
+
+
+def test_exports_of_several_months_are_one_list(company: Callable[..., Any]) -> None:
+    first = EVENTS["segment events by groups"]["segment_events"]
+    later = first.replace("2024-02-01", "2024-03-01") + first.strip().splitlines()[1]
+    exports = company(**STRIPE, segment_events_2024_02=first, segment_events_2024_03=later)
+    assert exports.seen("usage", "used_on", "quantity") == [(date(2024, 2, 1), 2), (date(2024, 3, 1), 2)]
+
+
+def test_a_second_export_of_the_subscriptions_is_a_question(company: Callable[..., Any]) -> None:
+    proposal = company(**STRIPE, subscriptions_old=STRIPE["subscriptions"]).proposed()
+    assert proposal.rows["contracts"] == 2
+    assert any("looks like another export of what is in subscriptions" in question for question in proposal.questions)
+
+
+DBT = {
+    "stg_stripe__subscription": """
+        subscription_id,customer_id,status,is_cancel_at_period_end,canceled_at,created_at,current_period_start,current_period_end,start_date_at,ended_at
+        sub_1,cus_a,active,false,,2024-01-05 00:00:00,2025-05-05 00:00:00,2025-06-05 00:00:00,2024-01-05 00:00:00,
+    """,
+    "stg_stripe__subscription_item": """
+        subscription_item_id,plan_id,subscription_id,created_at,quantity
+        si_1,price_1,sub_1,2024-01-05 00:00:00,3
+    """,
+    "stg_stripe__price_plan": """
+        price_plan_id,is_active,unit_amount,currency,recurring_interval,recurring_interval_count,recurring_usage_type,nickname
+        price_1,true,1000,usd,month,1,licensed,Pro
+    """,
+    "stg_stripe__customer": """
+        customer_id,customer_name,email,is_delinquent,created_at,is_deleted
+        cus_a,Alpha,pay@alpha.com,false,2024-01-05 00:00:00,false
+    """,
+    "stg_hubspot__company": """
+        company_id,company_name,industry,created_date,is_company_deleted
+        9001001,Alpha,Retail,2024-01-01,false
+    """,
+    "stg_zendesk__ticket": """
+        ticket_id,created_at,updated_at,organization_id,requester_id,status,priority,created_channel
+        91,2024-02-01 10:00:00,2024-02-02 10:00:00,440001,3302,closed,normal,web
+    """,
+    "stg_zendesk__organization": """
+        organization_id,name,details,external_id
+        440001,Alpha,,cus_a
+    """,
+    "stg_mixpanel__event": """
+        event_id,event_type,occurred_at,people_id,insert_id,account_id
+        1,report_made,2024-02-01 10:00:00,u1,q,cus_a
+    """,
+}
+
+
+def test_the_models_of_dbt_packages_are_recognised_too(company: Callable[..., Any]) -> None:
+    exports = company(**DBT)
+    assert exports.seen("contracts", "account_id", "product", "mrr", "seats") == [("cus_a", "Pro", 30, 3)]
+    assert exports.seen("accounts", "account_id", "name", "industry") == [("cus_a", "Alpha", "Retail")]
+    assert exports.seen("tickets", "account_id", "opened_at") == [("cus_a", datetime(2024, 2, 1, 10))]
+    assert exports.seen("usage", "account_id", "used_on") == [("cus_a", date(2024, 2, 1))]
+    assert exports.proposed().guesses == ()
+
+
+def test_a_join_by_names_alone_is_a_question(company: Callable[..., Any]) -> None:
+    sheets = {"tickets": ZENDESK_EXPORT["tickets"].replace("Requester email", "Handle").replace("Beta", "Beta, Inc.")}
+    proposal = company(**STRIPE, **sheets).proposed()
+    assert proposal.rows["tickets"] == 2
+    assert any("Nothing but names agrees" in question for question in proposal.questions)
