@@ -460,7 +460,7 @@ def test_the_models_of_dbt_packages_are_recognised_too(company: Callable[..., An
 
 
 def test_a_join_by_names_alone_is_a_question(company: Callable[..., Any]) -> None:
-    sheets = {"tickets": ZENDESK_EXPORT["tickets"].replace("Requester email", "Handle").replace("Beta", "Beta, Inc.")}
+    sheets = {"tickets": ZENDESK_EXPORT["tickets"].replace("Requester email", "Handle").replace("Beta", "Beta Inc.")}
     proposal = company(**STRIPE, **sheets).proposed()
     assert proposal.rows["tickets"] == 2
     assert any("Nothing but names agrees" in question for question in proposal.questions)
