@@ -27,8 +27,7 @@ NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
 
 
 def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    wrong = sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS})
-    if wrong:
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
         raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
     return names
 
@@ -64,6 +63,7 @@ class TableSource(Section):
     columns: dict[str, str] = {}
     lag_days: Annotated[int, Field(ge=0)] = 0
     extra: tuple[str, ...] = ()
+    end_is_last_day: bool = False
 
 
 class Source(Section):
@@ -75,7 +75,11 @@ class Source(Section):
     url: str | None
     data_until: date | None
     max_bad_share: Share
-    day_first: bool
+    encoding: str | None
+    null_texts: tuple[str, ...]
+    decimal_comma: bool
+    day_first: bool | None
+    timezone: str | None
     earliest: date
     latest: date
     parts: dict[Annotated[str, StringConstraints(pattern=r"^\w+$")], str]
@@ -103,6 +107,16 @@ class Revenue(Section):
     currency: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
     grace_days: Annotated[int, Field(ge=0, le=120)]
     reactivation: Literal["exclude", "include"]
+    replaces_share: PositiveShare
+    overlap: Literal["add", "replace", "refuse"] | None
+    early_renewal_days: Annotated[int, Field(ge=0, le=366)]
+    pause_days: Annotated[int, Field(ge=0, le=366)]
+    gap_days: Annotated[int, Field(ge=0, le=366)]
+
+    @property
+    def settling_days(self) -> int:
+        """Days after an instant until it can no longer change who was a customer at it."""
+        return max(self.grace_days, self.gap_days)
 
 
 class Snapshots(Section):
@@ -295,10 +309,9 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
         A file that is missing or not YAML, an unknown key, a value of the wrong kind.
     """
     settings = _read(DEFAULTS)
-    if file is not None and file.resolve() != DEFAULTS:
-        settings = _overlay(settings, _read(file))
-    for override in overrides:
-        settings = _overlay(settings, _parse_override(override))
+    layers = [_read(file)] if file is not None and file.resolve() != DEFAULTS else []
+    for layer in (*layers, *map(_parse_override, overrides)):
+        settings = _overlay(settings, layer)
     _require_no_password(settings)
     try:
         return Params.model_validate(settings)
@@ -325,11 +338,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"No settings file {file}. Give an existing file to --params.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"The settings file {file} cannot be read: {error}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
+    if not isinstance(content, dict | None):
         raise SettingsError(f"The settings file {file} must hold `key: value` lines, not a {type(content).__name__}.")
-    return content
+    return content or {}
 
 
 def _parse_override(text: str) -> dict[str, Any]:

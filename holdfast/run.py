@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from params import Params
 
 FAILED, BAD_INPUT = 1, 2
+DISK_FULL = (
+    "Failed: the disk is full. Free some space where data_dir is, or where temporary files go (TMPDIR), and run it "
+    "again; what was stored before is as it was."
+)
 DATABASES = ("duckdb", "_duckdb", "psycopg", "sqlite3", "sqlalchemy")
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -89,9 +93,14 @@ def _parse_date(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is no date; write it as YYYY-MM-DD, such as 2026-01-01") from None
 
 
+def day_option(name: str, meaning: str) -> Any:
+    """An option that takes a date, with its meaning for a verb."""
+    return typer.Option(name, metavar="DATE", parser=_parse_date, help=meaning)
+
+
 def date_option(meaning: str) -> Any:
     """The option `--as-of DATE`, with its meaning for a verb."""
-    return typer.Option("--as-of", metavar="DATE", parser=_parse_date, help=meaning)
+    return day_option("--as-of", meaning)
 
 
 AsOfDate = Annotated[date | None, date_option("First day that is not known yet [default: where the data end]")]
@@ -164,7 +173,8 @@ def _report_error(error: Exception, as_json: bool) -> int:
 
 def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
-    from features.tables.problems import BadInput
+    from features.tables.database import is_disk_full
+    from features.tables.problems import BadInput, DiskFull
     from params import SettingsError
     from serving.forecast.refusals import BadRequest, NoPublication, NoRecord
     from training.tracking.errors import NoModel, StoreUnreachable
@@ -175,6 +185,8 @@ def _explain(error: Exception) -> tuple[int, str, str]:
         return BAD_INPUT, kind, str(error)
     if isinstance(error, Failure | NoModel | NoPublication | NoRecord | StoreUnreachable):
         return FAILED, kind, str(error)
+    if isinstance(error, DiskFull) or is_disk_full(error):
+        return FAILED, kind, DISK_FULL
     return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
 
 

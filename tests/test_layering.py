@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
     "serving.publication": {"features", "models", "training.tracking", "serving.forecast", "serving.ledger"},
+    "serving.retention": {"features", "serving.forecast"},
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {

@@ -112,7 +112,8 @@ def train(
 ) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
-    The recipe is tested first: fitted as of up to `horizon_months` ago, scored on what has come since. Where there is
+    The recipe is tested first: fitted as of up to `horizon_months` before the last date that is settled, scored on what
+    has come since. Where there is
     a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
     that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`.
 
@@ -160,9 +161,7 @@ def _said(test_scores: Sequence[AccountScore], test: OriginResult | None, datase
     return Said(
         small_data(dataset, params.model),
         tuple(verdict(test_scores, test.origin)) if test else (),
-        tuple(
-            untested_horizons({score.horizon_months for score in test_scores}, dataset.frame["as_of"].nunique(), params)
-        ),
+        tuple(untested_horizons({score.horizon_months for score in test_scores}, len(dataset.settled_dates), params)),
     )
 
 
@@ -180,7 +179,7 @@ def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
 
 def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: Progress) -> OriginResult | None:
     """The recipe fitted as of the longest horizon ago that leaves enough to learn from; None if none does."""
-    dates = sorted(dataset.frame["as_of"].dt.date.unique())
+    dates = dataset.settled_dates
     for months in sorted(params.backtest.horizons, reverse=True):
         if len(dates) - months >= params.model.min_months:
             progress(f"testing the recipe on the last {counted(months, 'month')}", 0, 1)

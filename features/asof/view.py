@@ -200,24 +200,24 @@ class AsOf:
         of its buying centre, which holds for the snapshots before `next_k` (NULL: for all after).
 
         Of several versions of a line the newest known one counts. `starts`, `ends` (scheduled; NULL = evergreen),
-        `ended` (only once passed, or once notice is known) and `notice` (only once given) are day numbers;
-        `mrr_cents` and `list_mrr_cents` are integers in the line's `currency` (NULL = the reporting one).
+        `ended` (once passed, once notice is known, or on its own day where a line of the same buying centre that
+        starts then has been signed: the order of a change tells of the end of what it changes) and `notice` (only once
+        given) are day numbers; `mrr_micros` and `list_mrr_micros` are millionths in the line's `currency` (NULL = the
+        reporting one), 0 of what is paused or on trial. `later` is 0: no line is here that was not known.
         `product_line` and `center_line` number the account's buying centres and their products.
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
-        columns = f"""{_LINE},
-                   CASE WHEN {_told("ended_on", "c.t", lag)} THEN v.ended END AS ended,
+        deleted = f"v.deleted + {lag} < c.t"
+        kept = self._but_deleted("WHERE", deleted)
+        columns = f"""{_LINE}, 0 AS later,
+                   {self._ended(f"{_told('ended_on', 'c.t', lag)} OR {_changed('c.t')}", deleted)} AS ended,
                    CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
-        told = " ".join(
-            f"UNION SELECT v.center_line, b.k FROM versions v "
-            f"JOIN day_first b ON b.day = v.{day} + {lag} AND b.day >= {first}"
-            for day in _FILLED_LATER.values()
-        )
+        told = self._told_later(lag, first)
         if self.alone:  # then all that is known is news
             return f"""
             SELECT c.k, CAST(NULL AS BIGINT) AS next_k, {columns}
-            FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c"""
+            FROM ({self._newest_known(self._days[0])}) v CROSS JOIN cal c{kept}"""
         return f"""
             WITH versions AS (
                 SELECT r.*, LEAD(r.kv) OVER (
@@ -233,25 +233,29 @@ class AsOf:
             FROM versions v
             JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
                   FROM news n JOIN cal s ON s.k = n.k) c
-              ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)"""
+              ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv){kept}"""
 
-    def contracts_in_hindsight(self, known_by: date) -> str:
+    def contracts_in_hindsight(self, known_by: date, grace_days: int) -> str:
         """SELECT of the contract lines as they stood at each snapshot, told by what was known before `known_by`.
 
         What a label is made of: the newest version of each line known before `known_by`, and of it what had happened
         before each `t`, so that labels live in `[as_of, as_of + horizon)`. A line counts from the first `t` after its
-        start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Same columns as there,
-        but a row a snapshot.
+        start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Lines that start within
+        the grace after `t` are there too, as `later`: they carry no ARR at `t`, but tell that what they continue had
+        not left. Same columns as there, but a row a snapshot.
         """
         cut = day_number(known_by)
         lag = self.tables.lag_days.get("contracts", 0)
+        begun = "(v.starts < c.t OR v.signed < c.t)"
+        told = f"({_told('ended_on', 'c.t')} OR {_changed('c.t')}) AND ({_told('ended_on', cut, lag)})"
+        deleted = f"v.deleted < c.t AND v.deleted + {lag} < {cut}"
+        kept = self._but_deleted("AND", deleted)
         return f"""
-            SELECT c.k, c.k + 1 AS next_k, {_LINE},
-                   CASE WHEN ({_told("ended_on", "c.t")}) AND ({_told("ended_on", cut, lag)})
-                        THEN v.ended END AS ended,
+            SELECT c.k, c.k + 1 AS next_k, {_LINE}, CASE WHEN {begun} THEN 0 ELSE 1 END AS later,
+                   {self._ended(told, deleted)} AS ended,
                    CASE WHEN ({_told("notice_on", "c.t")}) AND ({_told("notice_on", cut, lag)})
                         THEN v.notice END AS notice
-            FROM ({self._newest_known(cut)}) v JOIN cal c ON (v.starts < c.t OR v.signed < c.t)"""
+            FROM ({self._newest_known(cut)}) v JOIN cal c ON ({begun} OR v.starts <= c.t + {grace_days}){kept}"""
 
     def attributes(self) -> str:
         """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
@@ -290,34 +294,74 @@ class AsOf:
         """SELECT of the newest version of each contract line that was known before a day."""
         return f"""
             SELECT * FROM (SELECT r.*, LEAD(r.known_day) OVER (
-                                  PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS later
+                               PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_known_day
                            FROM ({self._contract_rows()}) r WHERE r.known_day < {day}) versions
-            WHERE later IS NULL"""
+            WHERE next_known_day IS NULL"""
+
+    def _told_later(self, lag: int, first: int) -> str:
+        """UNIONs of the buying centres of which cells that are filled in later bring news, with the snapshot."""
+        days = [day for column, day in _FILLED_LATER.items() if column != "deleted_at" or self._has_deleted]
+        told = [*((f"v.{day} + {lag}", "TRUE") for day in days), ("v.ended - 1", "v.change_known_day < v.ended")]
+        return " ".join(
+            f"UNION SELECT v.center_line, b.k FROM versions v "
+            f"JOIN day_first b ON b.day = {day} AND b.day >= {first} WHERE {condition}"
+            for day, condition in told
+        )
+
+    @property
+    def _has_deleted(self) -> bool:
+        return self.tables.has("contracts", "deleted_at")
+
+    def _ended(self, told: str, deleted: str) -> str:
+        """SQL of the day a line ended, once told; a line that its source took back before ended on that day."""
+        ended = f"CASE WHEN {told} THEN v.ended END"
+        if not self._has_deleted:
+            return ended
+        before = f"v.deleted < COALESCE({ended}, v.ends, {NEVER})"
+        return f"CASE WHEN {deleted} AND {before} THEN v.deleted ELSE {ended} END"
+
+    def _but_deleted(self, joint: str, deleted: str) -> str:
+        """Condition: no line that its source is known to have taken back before it began."""
+        never_began = f"COALESCE({deleted} AND v.deleted <= v.starts, FALSE)"
+        return f" {joint} NOT {never_began}" if self._has_deleted else ""
 
     def _contract_rows(self) -> str:
+        """SELECT of all versions of all lines; `change_known_day` is when a line that starts as it ended was known."""
+        if not self.tables.has("contracts", "ended_on"):
+            return f"SELECT l.*, CAST(NULL AS BIGINT) AS change_known_day FROM ({self._all_lines()}) l"
+        return f"""
+            SELECT l.*, s.known_day AS change_known_day FROM ({self._all_lines()}) l
+            LEFT JOIN (SELECT center_line, starts, MIN(known_day) AS known_day FROM ({self._all_lines()}) n
+                       GROUP BY center_line, starts) s ON s.center_line = l.center_line AND s.starts = l.ended"""
+
+    def _all_lines(self) -> str:
         present = self.tables.columns["contracts"]
         kinds = {column.name: column.type.sql for column in contract.CONTRACTS}
         get = {name: name if name in present else f"CAST(NULL AS {kind})" for name, kind in kinds.items()}
         clock = self.clocks.of_row("contracts")
+        unpaid = f"COALESCE({get['status']}, 'active') IN ('paused', 'trial')"
+        deleted = f"{day_of('deleted_at')} AS deleted, " if self._has_deleted else ""
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
-                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
-                   CAST(mrr * 100 AS BIGINT) AS mrr_cents, CAST({get["list_mrr"]} * 100 AS BIGINT) AS list_mrr_cents,
+                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency, {get["status"]} AS status,
+                   CASE WHEN {unpaid} THEN 0 ELSE CAST(mrr * 1000000 AS BIGINT) END AS mrr_micros,
+                   CASE WHEN {unpaid} THEN 0 ELSE CAST({get["list_mrr"]} * 1000000 AS BIGINT) END AS list_mrr_micros,
                    {get["seats"]} AS seats, {get["auto_renew"]} AS auto_renew,
                    {day_of("starts_on")} AS starts, {day_of(get["ends_on"])} AS ends,
                    {day_of(get["ended_on"])} AS ended, {day_of(get["notice_on"])} AS notice,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, ''),
                                                COALESCE({get["product"]}, '')) AS product_line,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
-                   {get["recorded_at"]} AS version, {clock.happened} AS signed,
+                   {deleted}{get["recorded_at"]} AS version, {clock.happened} AS signed,
                    {clock.known} AS known_day
             FROM raw.contracts"""
 
 
-_FILLED_LATER = {"ended_on": "ended", "notice_on": "notice"}  # cells of a contract line, and their days in `contracts`
+# cells of a contract line, and their days in `contracts`
+_FILLED_LATER = {"ended_on": "ended", "notice_on": "notice", "deleted_at": "deleted"}
 _LINE = ", ".join(f"v.{name}" for name in (
-    "account_id", "contract_id", "product", "kind", "buying_center", "currency", "mrr_cents", "list_mrr_cents", "seats",
-    "auto_renew", "starts", "ends", "product_line", "center_line",
+    "account_id", "contract_id", "product", "kind", "buying_center", "currency", "status", "mrr_micros",
+    "list_mrr_micros", "seats", "auto_renew", "starts", "ends", "product_line", "center_line",
 ))  # fmt: skip
 
 
@@ -325,6 +369,11 @@ def _told(column: str, before: str | int, lag: int = 0) -> str:
     """Condition: a cell of a contract line that its source fills in later has been told before a day."""
     days = (_FILLED_LATER[day] for day in told_by("contracts", column))
     return " OR ".join(f"v.{day} + {lag} < {before}" for day in days)
+
+
+def _changed(day: str) -> str:
+    """Condition: a contract line ended on a day, and the line that starts on it was known before."""
+    return f"(v.ended = {day} AND v.change_known_day < {day})"
 
 
 def _frame(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> pa.Table:

@@ -17,8 +17,8 @@ YEAR = 365
 GROWS = "COALESCE(kind, '') IN ('upsell', 'cross_sell')"
 REPRICES = "COALESCE(kind, '') = 'price_change'"
 CONTINUES = "continues = 1"
-RISES = f"({CONTINUES} AND mrr_cents > before_mrr_cents)"
-FALLS = f"({CONTINUES} AND mrr_cents < before_mrr_cents)"
+RISES = f"({CONTINUES} AND mrr_micros > before_mrr_micros)"
+FALLS = f"({CONTINUES} AND mrr_micros < before_mrr_micros)"
 RECENT = f"starts > t - {YEAR}"
 
 ARR = spine_column("arr_cents")
@@ -251,8 +251,8 @@ FEATURES: tuple[Feature, ...] = (
         name="arr_vs_level_365d",
         value=ratio(ARR, level(YEAR)),
         unit="ratio",
-        meaning="ARR over its mean of the last 365 days, each amount weighted by the days it was in force; "
-        "days before the first line count 0",
+        meaning="ARR over its mean of the last 365 days, or of those since the first line, each amount weighted by the "
+        "days it was in force",
         sentence="ARR is {value} times its mean of the last year",
         expected=-1,
     ),
@@ -312,7 +312,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _size(
         name="lines",
-        value=_active("count", "1"),
+        value=_active("count", "1", "arr_cents > 0"),
         unit="lines",
         meaning="Active contract lines",
         sentence="{value} contract lines",

@@ -159,10 +159,20 @@ def of_steps(name: str, sql: str, *needs: str, window_days: int | None = None) -
 
 
 def level(days: int) -> Value:
-    """Mean ARR over a window, each amount weighted by the days it was in force, by what is known now; in cents."""
+    """Mean ARR over a window, each amount weighted by the days it was in force, by what is known now; in cents.
+
+    Of a window that began before the first line, only the days since count.
+    """
     overlap = f"(LEAST(active_until, t) - GREATEST(starts, t - {days}))"
     sql = f"SUM(CASE WHEN starts < t AND active_until > t - {days} THEN arr_cents * {overlap} ELSE 0 END)"
-    return ratio(of_lines(f"level_{days}", sql, window_days=days), days)
+    since = "MAX(CASE WHEN starts < t THEN t - starts END)"
+    days_there = of_lines(f"days_of_{days}", f"CASE WHEN {since} > {days} THEN {days} ELSE {since} END")
+    return ratio(of_lines(f"level_{days}", sql, window_days=days), days_there)
+
+
+def once_aged(days: int, of: Value) -> Value:
+    """A value that looks so many days back; missing for an account that was no customer then."""
+    return value(f"CASE WHEN t - customer_from >= {days} THEN {{}} END", of)
 
 
 def ratio(numerator: Value | str, denominator: Value | str | int, *, scale: str | int = 1) -> Value:
@@ -175,35 +185,43 @@ def ratio(numerator: Value | str, denominator: Value | str | int, *, scale: str 
 
 
 def before_ratio(measure: Measure, days: int) -> Value:
-    """A window over the one of the same length before it."""
-    return ratio(windowed_sum(measure, days), windowed_sum(measure, days, ago=days))
+    """A window over the one of the same length before it; missing for an account that is younger than both."""
+    return once_aged(2 * days, ratio(windowed_sum(measure, days), windowed_sum(measure, days, ago=days)))
 
 
 def baseline_ratio(measure: Measure, days: int, baseline_days: int) -> Value:
-    """A window's daily mean over that of the account's own longer past."""
-    part = value(f"{{}} * {baseline_days}", windowed_sum(measure, days))
-    return ratio(part, windowed_sum(measure, baseline_days), scale=days)
+    """A window's daily mean over that of the account's own longer past, or as much of it as there was.
+
+    Missing for an account that has no past before the window.
+    """
+    past_days = f"CASE WHEN t - customer_from < {baseline_days} THEN t - customer_from ELSE {baseline_days} END"
+    part = value(f"{{}} * ({past_days})", windowed_sum(measure, days))
+    return once_aged(days + 1, ratio(part, windowed_sum(measure, baseline_days), scale=days))
 
 
 def trend(measure: Measure, days: int) -> Value:
     """Least-squares slope of the daily sums, as the change from the window's start to its end over their mean.
 
     With x = day - t from -W to -1, slope = (W Sxq - Sx Sq) / (W Sxx - Sx^2); whole numbers until the one division.
+    Missing for an account that is younger than the window.
     """
     dated = Measure(measure.stream, f"{measure.name}_dated", f"({measure.sql}) * day")
     used, used_day = windowed_sum(measure, days), windowed_sum(dated, days)
     sx, sxx = -days * (days + 1) // 2, days * (days + 1) * (2 * days + 1) // 6
     rise = value(f"({days * days}) * ({days} * ({{}} - t * {{}}) - ({sx}) * {{}})", used_day, used, used)
-    return ratio(rise, used, scale=days * sxx - sx * sx)
+    return once_aged(days, ratio(rise, used, scale=days * sxx - sx * sx))
 
 
 def volatility(measure: Measure, weeks: int) -> Value:
-    """Coefficient of variation of the newest weekly sums: their standard deviation over their mean."""
+    """Coefficient of variation of the newest weekly sums: their standard deviation over their mean.
+
+    Missing for an account that is younger than these weeks.
+    """
     sums = [windowed_sum(measure, 7, ago=7 * week) for week in range(weeks)]
     total = value(f"({' + '.join(['{}'] * weeks)})", *sums)
     squares = value(f"({' + '.join(['CAST({0} AS DOUBLE) * {0}'.replace('0', str(i)) for i in range(weeks)])})", *sums)
     spread = value(f"{weeks} * {{}} / NULLIF(CAST({{}} AS DOUBLE) * {{}}, 0) - 1", squares, total, total)
-    return value("SQRT(CASE WHEN {0} > 0 THEN {0} WHEN {0} IS NOT NULL THEN 0 END)", spread)
+    return once_aged(7 * weeks, value("SQRT(CASE WHEN {0} > 0 THEN {0} WHEN {0} IS NOT NULL THEN 0 END)", spread))
 
 
 def share(part: Value, rest: Value) -> Value:

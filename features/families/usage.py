@@ -15,6 +15,7 @@ from features.families.kinds import (
     distinct,
     distinct_many,
     often,
+    once_aged,
     rank_among_peers,
     ratio,
     spine_column,
@@ -70,7 +71,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _days(
         name="active_days_ratio_28d",
-        value=ratio(active_days(USE, 28), active_days(USE, 28, ago=28)),
+        value=once_aged(56, ratio(active_days(USE, 28), active_days(USE, 28, ago=28))),
         unit="ratio",
         meaning="Active days of the last 28 days over those of the 28 days before",
         sentence="{value} times the active days of the 28 days before",

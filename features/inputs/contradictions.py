@@ -69,7 +69,8 @@ def _make_lines(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
         CREATE OR REPLACE TEMP TABLE lines AS
         SELECT contract_id, account_id, starts_on, CAST({get["currency"]} AS VARCHAR) AS currency,
                CAST({get["notice_on"]} AS DATE) AS notice_on,
-               CAST(COALESCE({get["ended_on"]}, {get["ends_on"]}) AS DATE) AS end_on
+               LEAST(CAST(COALESCE({get["ended_on"]}, {get["ends_on"]}) AS DATE),
+                     CAST({get["deleted_at"]} AS DATE)) AS end_on
         FROM contracts
         QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1""")
     connection.execute("""
@@ -94,7 +95,10 @@ def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
 
 
 def _accounts(tables: Tables) -> Iterator[Contradiction]:
-    todo = "They are never customers and appear nowhere; add their contracts if they should."
+    todo = (
+        "They are never customers and appear nowhere; add their contracts if they should, and if the source deletes "
+        "lines, keep these with deleted_at or bring a history (recorded_at): else the past lacks them."
+    )
     rows = "accounts WHERE account_id NOT IN (SELECT account_id FROM lines)"
     yield Contradiction("accounts", "account_id", "of accounts without any contract", todo, rows, "account_id")
     if tables.has("accounts", "customer_since"):

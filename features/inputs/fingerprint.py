@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.inputs.data_until import set_until
-from features.inputs.locate import files_in_query, files_of
+from features.inputs.files.locate import files_in_query, files_of
 from features.tables import contract
 from params import Params, Source, TableSource
 
-VERSION = 7  # raised when the same input would be read in another way, or more is said of it
+VERSION = 8  # raised when the same input would be read in another way, or more is said of it
 
 
 def fingerprint_of(params: Params, source: Source) -> str:

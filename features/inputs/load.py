@@ -19,14 +19,14 @@ from features.asof.knowledge import finish
 from features.engines.engine import WarehouseEngine
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
-from features.inputs.columns import map_columns, raw, staged_select
 from features.inputs.contradictions import contradictions
-from features.inputs.csv_files import rejected
 from features.inputs.data_until import Until, data_until, reach_warnings, set_until
+from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
-from features.inputs.locate import Opened, open_source, unreadable
+from features.inputs.reading.columns import raw
 from features.inputs.rules import any_far
-from features.inputs.staged import Staged, stage
+from features.inputs.staged import Staged
+from features.inputs.staging import stage_table
 from features.inputs.table_check import Checked, check_table, keyed_share
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
 from features.tables import contract
@@ -35,7 +35,7 @@ from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress, silent
 from features.tables.sql import named, quoted
-from params import Params, Source, TableSource
+from params import Params, Source
 
 DATABASE = "tables.duckdb"
 QUARANTINE = "quarantine"
@@ -93,8 +93,8 @@ def _load(
     engine: WarehouseEngine | None,
 ) -> Loaded:
     """Read and check the tables anew, and put them in place of those that are stored."""
-    with _engine(params) as connection:
-        passed = _staged_and_checked(connection, params, source, progress, engine)
+    with _engine(params) as (connection, copies):
+        passed = _staged_and_checked(connection, params, source, progress, engine, copies)
         with _working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
@@ -140,15 +140,15 @@ def _stored(database: Path, fingerprint: str) -> Loaded | None:
 
 
 @contextmanager
-def _engine(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory database that spills to the system's temporary folder."""
+def _engine(params: Params) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """An in-memory database that spills to the system's temporary folder, and a folder there for copies of files."""
     with (
-        tempfile.TemporaryDirectory(prefix="holdfast-") as spill,
-        open_duckdb(params.budget, spill=Path(spill)) as connection,
+        tempfile.TemporaryDirectory(prefix="holdfast-") as folder,
+        open_duckdb(params.budget, spill=Path(folder) / "spill") as connection,
     ):
         # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
         connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
-        yield connection
+        yield connection, Path(folder) / "copies"
 
 
 def _staged_and_checked(
@@ -157,13 +157,16 @@ def _staged_and_checked(
     source: Source,
     progress: Progress,
     engine: WarehouseEngine | None,
+    copies: Path,
 ) -> Passed:
     """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
-    opened, problems = open_source(connection, source) if engine is None else open_kept(connection, engine, source)
+    opened, problems = (
+        open_source(connection, source, copies) if engine is None else open_kept(connection, engine, source)
+    )
     staged = {}
     for name, table in opened.items():
         progress(f"reading {name}")
-        stage, findings = _stage(connection, contract.TABLES[name], table, params, source)
+        stage, findings = stage_table(connection, contract.TABLES[name], table, params, source)
         problems += findings
         if stage is not None:
             staged[name] = stage
@@ -171,7 +174,7 @@ def _staged_and_checked(
     keyed = _keyed(connection, staged, problems)
     for name, stage in staged.items():
         progress(f"checking {name}")
-        checked[name] = check_table(connection, stage, source, params.revenue.currency, keyed)
+        checked[name] = check_table(connection, stage, source, params.revenue, keyed)
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
     problems += findings
@@ -242,23 +245,6 @@ def _by_table(problem: Finding) -> int:
     """Problems of the settings first, then in the order of the contract."""
     names = list(contract.TABLES)
     return names.index(problem.table) if problem.table in names else -1
-
-
-def _stage(
-    connection: duckdb.DuckDBPyConnection, table: contract.Table, opened: Opened, params: Params, source: Source
-) -> tuple[Staged | None, list[Finding]]:
-    """Read one table into `stage_<table>`."""
-    setting = source.tables.get(table.name, TableSource())
-    mapped, problems = map_columns(table, opened, setting, params.forecast.cuts)
-    if not mapped.columns:
-        return None, problems
-    select = staged_select(table, opened, mapped, day_first=source.day_first)
-    try:
-        connection.execute(f"CREATE TEMP TABLE {stage(table.name)} AS {select}")
-    except duckdb.Error as error:
-        return None, [*problems, unreadable(table.name, error, is_query=opened.is_query)]
-    lines = rejected(connection, table.name)
-    return Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files), problems
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The check: what may not be in the input, what can be lived with, and what is said about both.
 
-Every rule is a condition in SQL on a staged row (see `features.inputs.columns`). A rule has one of three levels:
+Every rule is a condition in SQL on a staged row (see `features.inputs.reading.columns`), of one of these levels:
 
 error
     The input cannot be used. All rules of `accounts`, `contracts` and `fx_rates` are errors: a line or a rate that
@@ -15,16 +15,18 @@ kept
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
-from features.inputs.columns import raw
-from features.inputs.staged import STRICT, Staged, is_lines, key_columns, may_be_unread, whose, with_key
+from features.inputs.line_overlaps import discount_rules, overlap_rules
+from features.inputs.reading.columns import raw
+from features.inputs.rule import Level, Rule
+from features.inputs.staged import STRICT, Staged, key_columns, may_be_unread, whose, with_key
 from features.tables.contract import Column, Type
 from features.tables.sql import named, quoted
-from params import Source
+from params import Revenue, Source
 
 TIMES = (Type.DATE, Type.TS)
+NUMBERS = (Type.MONEY, Type.NUMBER, Type.INTEGER)
+DECIMAL_COMMA = "[+-]?([0-9]+|[0-9]{1,3}([. ][0-9]{3})+),[0-9]{1,2}|[+-]?[0-9]{1,3}([. ][0-9]{3})+,[0-9]+"
 LARGEST = 1_000_000_000
 
 KINDS = {
@@ -37,51 +39,47 @@ KINDS = {
 }
 
 
-class Level(StrEnum):
-    """What becomes of a row that breaks a rule."""
-
-    ERROR = "error"
-    ROW = "row"
-    VALUE = "value"
-    KEPT = "kept"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text."""
-
-    column: str
-    what: str
-    todo: str
-    bad: str
-    shown: str
-    level: Level
-    is_missing: bool = False
-
-
 def row_level_of(staged: Staged) -> Level:
     """What becomes of a row that cannot be used."""
     return Level.ERROR if staged.table.name in STRICT else Level.ROW
 
 
-def rules_of(staged: Staged, source: Source, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
-    """All rules of a table, those about single values first."""
+def rules_of(
+    staged: Staged,
+    source: Source,
+    revenue: Revenue,
+    keyed: Mapping[str, float],
+    *,
+    look_alike: bool = False,
+    overlaps: Mapping[str, str] | None = None,
+) -> Iterator[Rule]:
+    """All rules of a table, those about single values first.
+
+    Parameters
+    ----------
+    look_alike
+        Whether `lookalike_<table>` holds anything.
+    overlaps
+        What `features.inputs.line_overlaps.mark_overlaps` gave.
+    """
     row_level = row_level_of(staged)
     for column in staged.declared:
-        yield from _value_rules(staged, column, row_level)
+        yield from _value_rules(staged, column, row_level, decimal_comma=source.decimal_comma)
         if column.type in TIMES:
             yield _far(staged, column, source)
     if staged.has(*key_columns(staged)) and staged.table.key:
         yield _repeated(staged, row_level)
+    if look_alike:
+        yield _lookalike(staged, row_level)
     if staged.table.name != "accounts" and staged.has("account_id") and keyed.get("accounts"):
-        yield _orphan(row_level)
+        yield _orphan(row_level, but=f" AND NOT {_is_lookalike(staged)}" if look_alike else "")
     if staged.table.name == "contracts":
-        yield from _contract_rules(staged, currency, keyed)
+        yield from _contract_rules(staged, revenue, keyed, overlaps or {})
     if staged.table.name == "fx_rates":
         yield _rate_not_positive()
 
 
-def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[Rule]:
+def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_comma: bool) -> Iterator[Rule]:
     """Values that are missing, unreadable or not allowed."""
     name = named(column.name)
     if column.required:
@@ -91,24 +89,34 @@ def _value_rules(staged: Staged, column: Column, row_level: Level) -> Iterator[R
         yield Rule(column.name, "without a value", todo, missing, row, row_level, is_missing=True)
     if not may_be_unread(column):
         return
-    unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
     if column.allowed:
+        unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
         level = row_level if column.blank else Level.VALUE
         todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
         yield Rule(column.name, "with a value that is not allowed", todo, unread, example, level)
-    elif column.type is Type.MONEY:
-        infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
-        todo = "Give a finite amount."
-        yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
-        unread += f" AND NOT {infinite}"
-        yield Rule(column.name, "with a value that is no amount", _readable(column), unread, example, row_level)
-    else:
-        what = f"with a value that is no {KINDS[column.type]}"
-        yield Rule(column.name, what, _readable(column), unread, example, row_level)
+        return
+    yield from _unreadable_rules(staged, column, row_level, decimal_comma=decimal_comma)
     if column.type is Type.NUMBER:
         what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
         large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
         yield Rule(column.name, what, "Give it in a larger unit.", f"abs({name}) > {LARGEST}", large, row_level)
+
+
+def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decimal_comma: bool) -> Iterator[Rule]:
+    """Texts that are no value of the column's type; the first that says why is the only one that speaks."""
+    unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
+    if column.type in NUMBERS and not decimal_comma:
+        comma = f"COALESCE(regexp_full_match({raw(column.name)}, '{DECIMAL_COMMA}'), FALSE)"
+        todo = "Set source.decimal_comma: true, if all files write numbers that way; else write 12.50."
+        yield Rule(column.name, "with a decimal comma", todo, comma, example, row_level)
+        unread += f" AND NOT {comma}"
+    what = f"with a value that is no {KINDS[column.type]}"
+    if column.type is Type.MONEY:
+        infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
+        todo = "Give a finite amount."
+        yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
+        unread += f" AND NOT {infinite}"
+    yield Rule(column.name, what, _readable(column), unread, example, row_level)
 
 
 def _readable(column: Column) -> str:
@@ -157,53 +165,39 @@ def _repeated(staged: Staged, level: Level) -> Rule:
     return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level)
 
 
-def _orphan(level: Level) -> Rule:
-    bad = "account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL)"
-    return Rule(
-        "account_id", "of an account that accounts lacks", "Add the account, or remove them.", bad, "account_id", level
-    )
+def _orphan(level: Level, but: str) -> Rule:
+    bad = f"account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL){but}"
+    what, todo = "of an account that accounts lacks", "Add the account, or remove them."
+    return Rule("account_id", what, todo, bad, "account_id", level, is_orphan=True)
 
 
-def _contract_rules(staged: Staged, currency: str, keyed: Mapping[str, float]) -> Iterator[Rule]:
-    for money in ("mrr", "list_mrr"):
-        if staged.has(money):
-            example = with_key(staged, money, f"CAST({money} AS VARCHAR)")
-            todo = "Recurring revenue cannot be negative: correct it, and leave credits and refunds out."
-            yield Rule(money, "with a negative amount", todo, f"{money} < 0", example, Level.ERROR)
+def _is_lookalike(staged: Staged) -> str:
+    return f"COALESCE(account_id IN (SELECT id FROM lookalike_{staged.table.name}), FALSE)"
+
+
+def _lookalike(staged: Staged, level: Level) -> Rule:
+    """Ids that print as another one does, and are not the same."""
+    shown = f"(SELECT any_value(shown) FROM lookalike_{staged.table.name} WHERE id = account_id)"
+    what = "with an id that only looks like one of accounts: its letters are coded in another way"
+    todo = "Write it alike in both, such as in Unicode form NFC and without invisible characters."
+    if staged.table.name == "accounts":
+        what, level = "with an id that looks like another account's: its letters are coded in another way", Level.KEPT
+        todo = "They count as two accounts: if they are one, keep one of them."
+    return Rule("account_id", what, todo, _is_lookalike(staged), shown, level)
+
+
+def _contract_rules(
+    staged: Staged, revenue: Revenue, keyed: Mapping[str, float], overlaps: Mapping[str, str]
+) -> Iterator[Rule]:
+    yield from discount_rules(staged)
     for end in ("ends_on", "ended_on"):
         if staged.has("starts_on", end):
             example = with_key(staged, end, f"concat(starts_on, ' after ', {end})")
             todo = f"A line cannot start after it ends: correct starts_on or {end}."
             yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", example, Level.ERROR)
-    if is_lines(staged):
-        yield _overlap(staged)
-        yield _unnamed_overlap(staged)
+    yield from overlap_rules(staged, overlaps, revenue)
     if staged.has("currency") and keyed.get("fx_rates", 1.0):
-        yield _no_rate(currency, has_rates="fx_rates" in keyed)
-
-
-def _overlap(staged: Staged) -> Rule:
-    parts = [part for part in ("account_id", "product", "buying_center") if staged.has(part)]
-    return Rule(
-        "starts_on",
-        f"overlapping an earlier line of the same {', '.join(parts)}",
-        "Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
-        "rowid IN (SELECT overlap FROM overlapping WHERE has_product)",
-        with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
-        Level.ERROR,
-    )
-
-
-def _unnamed_overlap(staged: Staged) -> Rule:
-    """Lines that name no product cannot be told apart, so that it is not known whether they may overlap."""
-    return Rule(
-        "product",
-        "overlapping an earlier line of the account, and naming no product to tell them apart by",
-        "Their revenue adds up; give product to have overlaps checked.",
-        "rowid IN (SELECT overlap FROM overlapping WHERE NOT has_product)",
-        with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)"),
-        Level.KEPT,
-    )
+        yield _no_rate(revenue.currency, has_rates="fx_rates" in keyed)
 
 
 def _no_rate(currency: str, *, has_rates: bool) -> Rule:

@@ -1,10 +1,12 @@
 """A staged table: what was read of a source, typed, before any rule was held against it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
 
+from features.inputs.files.csv_header import CsvFile
 from features.tables.contract import Column, Table, Type
+from features.tables.problems import Finding
 from features.tables.sql import named
 
 STRICT = ("accounts", "contracts", "fx_rates")
@@ -20,7 +22,8 @@ class Staged:
     """A staged table: its declaration, and the columns that are there.
 
     `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them. `theirs`
-    are the source's names of the columns, `csv_files` what it was read from, if from such files.
+    are the source's names of the columns, `csv_files` what it was read from, if from such files, and `notes` what to
+    tell of how it was read.
     """
 
     table: Table
@@ -28,7 +31,8 @@ class Staged:
     extra: tuple[str, ...] = ()
     unread_lines: int = 0
     theirs: Mapping[str, str] = field(default_factory=dict)
-    csv_files: tuple[Path, ...] = ()
+    csv_files: tuple[CsvFile, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,6 +48,10 @@ class Staged:
     def unread(self) -> list[Column]:
         """Declarations of the columns that also hold, as `raw:<column>`, the text that could not be read."""
         return [column for column in self.declared if may_be_unread(column)]
+
+    def with_notes(self, notes: Sequence[Finding]) -> Self:
+        """The same with notes of how it was read."""
+        return replace(self, notes=tuple(notes))
 
     def has(self, *columns: str) -> bool:
         """Whether all these columns are there."""

@@ -6,18 +6,21 @@ from itertools import islice
 
 import duckdb
 
-from features.inputs.columns import is_blank
-from features.inputs.csv_files import lines_without
-from features.inputs.rules import Level, Rule, row_level_of, rules_of
+from features.inputs.files.csv_files import LONGEST_LINE, lines_without
+from features.inputs.files.text_encoding import advice, likely_encoding
+from features.inputs.line_overlaps import mark_overlaps
+from features.inputs.lookalikes import mark_lookalikes
+from features.inputs.reading.columns import is_blank
+from features.inputs.rule import Level, Rule
+from features.inputs.rules import row_level_of, rules_of
 from features.inputs.staged import Staged, is_lines, key_columns
-from features.tables import contract
 from features.tables.contract import Table
 from features.tables.problems import EXAMPLES, Finding
 from features.tables.sql import named, quoted
-from params import Source
+from params import Revenue, Source
 
-UNREAD = {  # what is wrong with lines of a CSV file (`features.inputs.csv_files.FAULTS`), and what to do
-    "encoding": ("not in UTF-8", "Save the file in UTF-8."),
+UNREAD = {  # what is wrong with lines of a CSV file (`features.inputs.files.csv_files.FAULTS`), and what to do
+    "encoding": ("not in UTF-8", "Save the file in UTF-8, or set source.encoding."),
     "quotes": (
         "with quotes that do not match",
         'Write a quote within a quoted value twice (""), and close each value that begins with one: what is not closed '
@@ -27,8 +30,13 @@ UNREAD = {  # what is wrong with lines of a CSV file (`features.inputs.csv_files
         "with more or fewer fields than the header has columns",
         "Correct these lines: a value that holds the delimiter belongs in quotes.",
     ),
+    "long": (
+        f"of a line of more than {LONGEST_LINE:,} bytes",
+        "Shorten the value, or leave out its column; a quote that is not closed takes in the lines below, too.",
+    ),
     "other": ("of a CSV file that cannot be read", "Correct these lines."),
 }
+MOSTLY = 0.95  # where more of the ids are unknown, they are those of something else
 
 
 @dataclass(frozen=True)
@@ -60,32 +68,33 @@ def keyed_share(connection: duckdb.DuckDBPyConnection, staged: Staged, key: str)
 
 
 def check_table(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, currency: str, keyed: Mapping[str, float]
+    connection: duckdb.DuckDBPyConnection, staged: Staged, source: Source, revenue: Revenue, keyed: Mapping[str, float]
 ) -> Checked:
     """Hold every rule against one staged table, and set aside the rows that are left out.
 
     Parameters
     ----------
-    currency
-        The reporting currency.
+    revenue
+        The reporting currency, and what replaces what.
     keyed
         Of the tables that the source has, the `keyed_share` of accounts and rates at least: accounts and currencies
         that one lacks because part of it cannot be read (0) are no problem of this table's.
     """
     _mark_repeats(connection, staged)
-    if is_lines(staged):
-        _mark_overlaps(connection, staged)
-    rules = list(rules_of(staged, source, currency, keyed))
+    overlaps = mark_overlaps(connection, staged, revenue) if is_lines(staged) else {}
+    look_alike = mark_lookalikes(connection, staged) if keyed.get("accounts") else False
+    rules = list(rules_of(staged, source, revenue, keyed, look_alike=look_alike, overlaps=overlaps))
     rows, counts = _counts(connection, staged, rules)
     left_out = staged.unread_lines + _set_aside(connection, staged, rules)
     problems = {Level.ERROR, Level.ROW} if left_out > source.max_bad_share * rows else {Level.ERROR}
     findings = [
-        (rule.level, _finding(connection, staged, rule, count, rows, by_line=rule.level in problems))
+        (rule.level, _finding(connection, staged, source, rule, count, rows, by_line=rule.level in problems))
         for rule, count in zip(rules, counts, strict=True)
         if count
     ]
     if staged.unread_lines:
-        findings[:0] = [(row_level_of(staged), finding) for finding in _unread_lines(connection, staged, rows)]
+        findings[:0] = _unread_lines(connection, staged, rows)
+    findings += [(Level.KEPT, note) for note in staged.notes]
     return _judged(staged.table, findings, rows, left_out, source.max_bad_share)
 
 
@@ -107,28 +116,6 @@ def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None
         WHERE nth > 1""")
 
 
-def _mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:
-    """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only.
-
-    Lines without a product are compared with each other, and marked as such.
-    """
-    get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
-    end = f"COALESCE({get['ended_on']}, {get['ends_on']}, DATE '9999-12-31')"
-    newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE overlapping AS
-        WITH newest AS (
-            SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product,
-                   {get["buying_center"]} AS buying_center, starts_on, {end} AS end_on
-            FROM {staged.name}
-            QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1)
-        SELECT line AS overlap, product IS NOT NULL AS has_product FROM newest
-        WHERE starts_on < end_on
-        QUALIFY starts_on < max(end_on) OVER (
-            PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)""")
-
-
 def _judged(table: Table, findings: Sequence[tuple[Level, Finding]], rows: int, left_out: int, limit: float) -> Checked:
     """Which findings are errors, and which can be lived with."""
     errors = [finding for level, finding in findings if level is Level.ERROR]
@@ -146,14 +133,25 @@ def _left_out(finding: Finding, written: bool) -> Finding:
     return replace(finding, todo=f"{left_out} {finding.todo}")
 
 
-def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: int) -> Iterator[Finding]:
+def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: int) -> Iterator[tuple[Level, Finding]]:
     """A finding a fault, with the first lines of it."""
     for fault, (what, todo) in UNREAD.items():
         lines = f"FROM unread_{staged.table.name} WHERE fault = {quoted(fault)}"
-        result = connection.execute(f"SELECT shown, count(*) OVER () {lines} ORDER BY file, line LIMIT {EXAMPLES}")
+        result = connection.execute(
+            f"SELECT shown, count(*) OVER (), file {lines} ORDER BY file, line LIMIT {EXAMPLES}"
+        )
         if examples := result.fetchall():
             texts = tuple(str(row[0]) for row in examples)
-            yield Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts)
+            finding = Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts)
+            encoding = _encoding(staged, str(examples[0][2])) if fault == "encoding" else None
+            yield (
+                (Level.ERROR, replace(finding, todo=advice(encoding))) if encoding else (row_level_of(staged), finding)
+            )
+
+
+def _encoding(staged: Staged, file_name: str) -> str | None:
+    """What a file that is not in UTF-8 seems to be in as a whole: then it is no matter of single lines."""
+    return next((likely_encoding(file.path) for file in staged.csv_files if file.path.name == file_name), None)
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> tuple[int, list[int]]:
@@ -165,14 +163,36 @@ def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequen
 
 
 def _finding(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule, count: int, of: int, *, by_line: bool
+    connection: duckdb.DuckDBPyConnection,
+    staged: Staged,
+    source: Source,
+    rule: Rule,
+    count: int,
+    of: int,
+    *,
+    by_line: bool,
 ) -> Finding:
     """The finding for a broken rule, with examples: `by_line`, of values that are missing, the lines found."""
     examples: tuple[str, ...] = ()
     if by_line and rule.is_missing:
-        examples = tuple(islice(_lines_without(staged, rule.column), min(EXAMPLES, count)))
+        examples = tuple(islice(_lines_without(staged, rule.column, source), min(EXAMPLES, count)))
     examples = examples or _commonest(connection, staged, rule)
+    if rule.is_orphan and count >= MOSTLY * of:
+        return _wrong_key(connection, staged, count, of, examples)
     return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+
+
+def _wrong_key(
+    connection: duckdb.DuckDBPyConnection, staged: Staged, count: int, of: int, examples: tuple[str, ...]
+) -> Finding:
+    """The finding for ids of which next to none is in accounts: it is not the accounts that are missing."""
+    ids = "SELECT DISTINCT account_id FROM stage_accounts WHERE account_id IS NOT NULL ORDER BY 1 LIMIT 3"
+    theirs = ", ".join(str(row[0])[:60] for row in connection.execute(ids).fetchall())
+    name, source_name = staged.table.name, staged.theirs.get("account_id", "account_id")
+    none = "none of them is" if count == of else "next to none of them is"
+    what = f"of an account that accounts lacks: {none} there, so {source_name} seems to be the wrong column"
+    todo = f"Accounts are called {theirs}. Map the column that holds such ids: source.tables.{name}.columns.account_id."
+    return Finding(name, what, todo, "account_id", count, of, examples)
 
 
 def _commonest(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule) -> tuple[str, ...]:
@@ -183,10 +203,10 @@ def _commonest(connection: duckdb.DuckDBPyConnection, staged: Staged, rule: Rule
     return tuple(str(row[0])[:60] for row in rows)
 
 
-def _lines_without(staged: Staged, name: str) -> Iterator[str]:
+def _lines_without(staged: Staged, name: str, source: Source) -> Iterator[str]:
     """Where in the CSV files a value of a column is missing."""
     column = staged.table.column(name)
-    return lines_without(staged.csv_files, staged.theirs[name], lambda text: is_blank(text, column))
+    return lines_without(staged.csv_files, staged.theirs[name], lambda text: is_blank(text, column, source))
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> int:

@@ -18,8 +18,8 @@ from features.engines import dialects
 from features.engines.chosen import warehouse_engine
 from features.engines.engine import WarehouseEngine
 from features.inputs.check_report import CheckReport, TableReport
-from features.inputs.columns import Mapped, map_columns
-from features.inputs.locate import Opened
+from features.inputs.files.locate import Opened
+from features.inputs.reading.columns import Mapped, map_columns, null_spellings
 from features.inputs.rules import LARGEST
 from features.inputs.staged import STRICT
 from features.tables import contract
@@ -94,9 +94,20 @@ def warehouse(params: Params) -> Iterator[WarehouseEngine]:
     if not source.url:
         todo = "Give the database, such as postgresql://reader@host/crm, or Spark's master, such as local[2]."
         raise BadInput([Finding("source.url", f"is not set, and source.engine is {source.engine}", todo)])
+    if refused := list(_settings_of_files(source)):
+        raise BadInput(refused)
     place = Warehouse(source.engine, source.url, {}, {}, {})
     with warehouse_engine(place, budget=params.budget) as engine:
         yield engine
+
+
+def _settings_of_files(source: Source) -> Iterator[Finding]:
+    """Settings that say how texts and moments are read where they are read here, and would do nothing there."""
+    for name in ("encoding", "decimal_comma", "timezone"):
+        if getattr(source, name):
+            what = f"is for files and DuckDB, and source.engine is {source.engine}"
+            todo = "Remove it, and give such columns their days and amounts in a view, or a query of source.tables."
+            yield Finding(f"source.{name}", what, todo)
 
 
 def open_kept(
@@ -192,8 +203,9 @@ def _look(engine: WarehouseEngine, table: Table, relation: str, source: Source) 
                  if kind_of(types[source_name], engine.dialect) not in FITS[table.column(name).type]]  # fmt: skip
     if problems:
         return None, problems
-    typed = {name: typed_column(named(source_name), table.column(name), kind_of(types[source_name], engine.dialect),
-                                engine.dialect) for name, source_name in mapped.columns.items()}  # fmt: skip
+    kinds = {name: kind_of(types[theirs], engine.dialect) for name, theirs in mapped.columns.items()}
+    typed = {name: typed_column(named(theirs), table.column(name), kinds[name], engine.dialect, source.null_texts)
+             for name, theirs in mapped.columns.items()}  # fmt: skip
     rules = list(_rules(table, mapped, types, typed, engine.dialect, source))
     return _counted(engine, table, relation, typed, rules, source), []
 
@@ -206,10 +218,11 @@ def kind_of(declared: str, dialect: str) -> str:
     return KINDS.get(base, base)
 
 
-def typed_column(value: str, column: Column, kind: str, dialect: str) -> str:
+def typed_column(value: str, column: Column, kind: str, dialect: str, null_texts: Sequence[str] = ()) -> str:
     """SQL of the core for a column in the contract's type: text trimmed, empty text NULL, moments in UTC."""
     if column.type in (Type.ID, Type.TEXT):
-        text = f"NULLIF(NULLIF(TRIM(CAST({value} AS VARCHAR)), ''), '\\N')"
+        text, nothing = f"TRIM(CAST({value} AS VARCHAR))", ", ".join(map(quoted, ("", *null_spellings(null_texts))))
+        text = f"CASE WHEN {text} NOT IN ({nothing}) THEN {text} END"
         if column.allowed:
             spelled = f"REPLACE(REPLACE(LOWER({text}), ' ', '_'), '-', '_')"
             allowed = ", ".join(quoted(word) for word in column.allowed)
@@ -245,7 +258,8 @@ def _rules(
             infinite = f"ABS({value}) = CAST('Infinity' AS DOUBLE)"
             yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite)
         elif column.allowed and column.blank:
-            unknown = f"TRIM(CAST({value} AS VARCHAR)) <> '' AND {typed[name]} IS NULL"
+            nothing = ", ".join(map(quoted, ("", *null_spellings(source.null_texts))))
+            unknown = f"TRIM(CAST({value} AS VARCHAR)) NOT IN ({nothing}) AND {typed[name]} IS NULL"
             todo = f"Allowed are {', '.join(column.allowed)}."
             yield _Rule(name, "with a value that is not allowed", todo, unknown)
         if column.type in (Type.DATE, Type.TS):

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from features.families.feature import Feature
-from features.revenue import add_months, cohort_paths
+from features.revenue import add_months, cohort_paths, settled_before
 from features.snapshots.dates import month_starts
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
@@ -55,8 +55,8 @@ def past_dates(tables: Tables, *, months: int, every_months: int, most: int, par
         There is no month start at all.
     """
     starts = month_starts(tables, params.snapshots)
-    known_until = tables.data_until - timedelta(days=tables.lag_days.get("contracts", 0))
-    complete = [day for day in starts if add_months(day, months) <= known_until]
+    settled = settled_before(tables, tables.data_until, params.revenue)
+    complete = [day for day in starts if add_months(day, months) <= settled]
     return complete[::-1][::every_months][:most][::-1]
 
 
@@ -71,5 +71,5 @@ def past_cohort(tables: Tables, dates: Sequence[date], *, months: int, params: P
         rules=params.revenue,
         budget=params.budget,
     )
-    left = paths.arr[:, months] == 0
+    left = (paths.arr[:, months] == 0) & ~paths.paused[:, months]
     return Cohort(tuple(dates), months, snapshots.frame, snapshots.features, snapshots.attributes, left)

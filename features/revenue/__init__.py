@@ -12,7 +12,7 @@ whole cents, so parts add up to totals exactly, whatever the order.
 
 from features.revenue.lines import line_states
 from features.revenue.movements import MOVEMENTS, movements
-from features.revenue.paths import CohortPaths, add_months, arr_by_account, cohort_paths
+from features.revenue.paths import CohortPaths, add_months, arr_by_account, cohort_paths, settled_before
 from features.revenue.renewals import available_to_renew, renewal_rates, renewals
 from features.revenue.retention import Retention, red_flag, reported_nrr, retention, retention_by
 
@@ -32,4 +32,5 @@ __all__ = [
     "reported_nrr",
     "retention",
     "retention_by",
+    "settled_before",
 ]

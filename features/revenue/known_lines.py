@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from features.asof.view import EPOCH, AsOf, day_number
 from features.revenue.lines import WORK_TABLES, line_statements
+from features.revenue.spells import spell_statements
 from features.tables.checked import Tables
 from features.tables.sql import quoted
 from params import Budget, Revenue
@@ -22,39 +23,15 @@ def lines_known(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that holds the lines as known before `known_by`.
 
-    Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines continue which) and
-    `coverage(account_id, covered_from, covered_until)`: the unbroken times in which an account had MRR.
+    Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines follow which), `coverage` (the
+    unbroken times in which an account was a customer, pauses among them) and `pauses`, see `features.revenue.spells`.
     """
     asof = AsOf(tables, (known_by,))
     with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())
-        for statement in (*line_statements(asof.contracts(), rules), _coverage("line_states")):
+        for statement in (*line_statements(asof.contracts(), rules), *spell_statements(rules)):
             connection.execute(statement)
         yield connection
-
-
-def _coverage(lines: str) -> str:
-    """The statement that makes `coverage` of lines with `starts` and `active_until`."""
-    return f"""
-    CREATE TEMP TABLE coverage AS
-    SELECT account_id, MIN(starts) AS covered_from, MAX(active_until) AS covered_until
-    FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.account_id ORDER BY s.starts, s.contract_id
-                                         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island
-          FROM (SELECT account_id, contract_id, starts, active_until,
-                       CASE WHEN starts <= MAX(active_until) OVER (
-                           PARTITION BY account_id ORDER BY starts, contract_id
-                           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS apart
-                FROM {lines} WHERE mrr_cents > 0 AND starts < active_until) s) spells
-    GROUP BY account_id, island"""
-
-
-def _told_late(grace_days: int) -> str:
-    """The lines, but that one whose notice came in the grace after its term ran on until then."""
-    late = f"notice >= ends AND term_ends = ends AND active_until = ends AND notice < ends + {grace_days}"
-    return f"""(
-        SELECT account_id, contract_id, starts, mrr_cents,
-               CASE WHEN {late} THEN notice ELSE active_until END AS active_until
-        FROM line_states) told"""
 
 
 def load(connection: duckdb.DuckDBPyConnection, frames: Mapping[str, pd.DataFrame | pa.Table]) -> None:
@@ -95,20 +72,17 @@ def line_arr_in_hindsight(
 ) -> str:
     """The same as `line_arr`, but each instant by what had happened before it, as known before `known_by`.
 
-    Makes `line_states` anew, a row an instant's day and line, and `coverage`: until notice given within the grace came,
-    the line ran on.
+    Makes `line_states` anew, a row an instant's day and line; `coverage` and `pauses` stay those of what is known.
     """
     days = tuple(EPOCH + timedelta(days=int(day)) for day in sorted(set(instants["day"])))
     asof = AsOf(tables, days)
     load(connection, {"instants": instants, "cal": asof.frames()["cal"]})
-    connection.execute("DROP TABLE coverage")
-    connection.execute(_coverage(_told_late(rules.grace_days)))
     for table in (*WORK_TABLES, "line_states"):
         connection.execute(f"DROP TABLE {table}")
-    for statement in line_statements(asof.contracts_in_hindsight(known_by), rules):
+    for statement in line_statements(asof.contracts_in_hindsight(known_by, rules.grace_days), rules):
         connection.execute(statement)
     lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s
-               JOIN instants i ON i.day = s.t AND s.starts <= i.day AND i.day < s.active_until"""
+               JOIN instants i ON i.day = s.t AND s.later = 0 AND s.starts <= i.day AND i.day < s.active_until"""
     return priced(connection, tables, lines, sorted(set(instants["rate_day"])), rules)
 
 
@@ -117,6 +91,8 @@ def priced(
 ) -> str:
     """The SELECT `lines` with `cents` (ARR) at the rates of its column `rate_day`, which holds only `rate_days`.
 
+    Discounts come off the lines that they lower, see `_net`; they have no row of their own.
+
     Raises
     ------
     ValueError
@@ -124,10 +100,41 @@ def priced(
     """
     load(connection, {"rates": _rates(connection, tables, rate_days, rules)})
     select = f"""
-        SELECT l.*, r.rate, CAST(ROUND(12 * l.mrr_cents * r.rate) AS BIGINT) AS cents FROM ({lines}) l
+        SELECT l.*, r.rate, CAST(ROUND(12 * l.mrr_micros * r.rate / 10000) AS BIGINT) AS cents FROM ({lines}) l
         LEFT JOIN rates r ON r.rate_day = l.rate_day AND r.currency = COALESCE(l.currency, {quoted(rules.currency)})"""
     _require_rates(connection, len(rate_days), select)
-    return select
+    discounts = connection.execute("SELECT 1 FROM line_states WHERE mrr_micros < 0 LIMIT 1").fetchall()
+    return _net(select) if discounts else select
+
+
+def _net(select: str) -> str:
+    """Lines with what discounts leave of their cents: each comes off the lines active with it, in proportion.
+
+    Those are the lines of its product and buying centre, else of its buying centre, else of the account. Shares are
+    differences of rounded running sums, so that they add up to the discount to the cent.
+    """
+    return f"""
+        WITH lines AS (SELECT * FROM ({select})),
+        pairs AS (
+            SELECT d.instant, d.contract_id AS discount, d.cents AS off, l.contract_id, l.cents,
+                   CASE WHEN l.product_line = d.product_line THEN 1 WHEN l.center_line = d.center_line THEN 2
+                        ELSE 3 END AS distance
+            FROM lines d JOIN lines l ON l.instant = d.instant AND l.account_id = d.account_id
+            WHERE d.cents < 0 AND l.cents > 0),
+        nearest AS (SELECT * FROM pairs
+                    QUALIFY distance = MIN(distance) OVER (PARTITION BY instant, discount)),
+        running AS (
+            SELECT *, SUM(CAST(cents AS DOUBLE)) OVER (PARTITION BY instant, discount ORDER BY contract_id
+                                                       ROWS UNBOUNDED PRECEDING) AS up_to,
+                   SUM(CAST(cents AS DOUBLE)) OVER (PARTITION BY instant, discount) AS whole
+            FROM nearest),
+        shares AS (
+            SELECT instant, contract_id,
+                   SUM(ROUND(off * up_to / whole) - ROUND(off * (up_to - cents) / whole)) AS off
+            FROM running GROUP BY instant, contract_id)
+        SELECT lines.* REPLACE (CAST(lines.cents + COALESCE(s.off, 0) AS BIGINT) AS cents)
+        FROM lines LEFT JOIN shares s ON s.instant = lines.instant AND s.contract_id = lines.contract_id
+        WHERE lines.cents >= 0"""
 
 
 def _rates(connection: duckdb.DuckDBPyConnection, tables: Tables, days: Sequence[int], rules: Revenue) -> pd.DataFrame:

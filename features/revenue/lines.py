@@ -1,25 +1,42 @@
-"""When each contract line is active, by what was known: terms, notice, grace, late renewals, plan switches."""
+"""When each contract line is active, by what was known: terms, notice, grace, overlaps, and what follows what.
+
+A term that ended at `e` is FOLLOWED by a line of the same account and buying centre that starts in `[e, e + grace]`:
+
+1. A line continues the ended lines of its own product; of several that could, the one that starts first, then the
+   larger. What its MRR exceeds theirs by is its spare.
+2. Then, the largest first, it replaces each other ended line not yet followed, if its spare is at least
+   `replaces_share` of that line's MRR, or if it is of kind renewal or downsell and continues none of its own product.
+   Each takes its MRR off the spare.
+3. Everything else keeps its grace: a term that ran out in silence stays active, at its last MRR, for `grace_days`.
+
+A line that starts while another of its product and buying centre runs replaces it if its kind is renewal, or if it
+outlasts the other and starts within `early_renewal_days` of its end; else both count. Trials are no lines at all.
+Lines of a negative MRR are discounts: they replace nothing and run as long as what they lower.
+"""
 
 from features.asof.clocks import NEVER
 from features.asof.view import AsOf
+from features.tables.sql import flag, quoted
 from params import Revenue
 
-WORK_TABLES = ("known_lines", "line_followers", "renewed_lines", "line_successors")
+WORK_TABLES = (
+    "known_lines", "line_overlaps", "line_ends", "line_followers", "line_switches", "line_successors", "line_spells",
+)  # fmt: skip
 
 
 def line_states(asof: AsOf, rules: Revenue) -> list[str]:
     """Statements that make temp table `line_states`: a row a snapshot `k` and line known then.
 
-    A line is active on day u iff `starts <= u < active_until` (`NEVER` if open). `term_ends` is its known end
-    (explicit, else scheduled; NULL = evergreen), `ends` the scheduled one; `overdue` is 1 where it runs in grace
-    at `t`. The frames of `asof` must have been loaded.
+    A line is active on day u iff `starts <= u < active_until` (`NEVER` if open) and it is not `later` (see
+    `AsOf.contracts_in_hindsight`). `term_ends` is its known end (explicit, else scheduled; NULL = evergreen), `ends`
+    the scheduled one; `overdue` is 1 where it runs in grace at `t`. The frames of `asof` must have been loaded.
 
     Parameters
     ----------
     asof
         The snapshots.
     rules
-        Gives `grace_days`.
+        Grace, and what replaces what.
     """
     return [*line_statements(asof.contracts(), rules), *(f"DROP TABLE {table}" for table in WORK_TABLES)]
 
@@ -32,105 +49,175 @@ def line_statements(contracts: str, rules: Revenue) -> list[str]:
 def work_statements(contracts: str, rules: Revenue) -> list[str]:
     """The statements that make the work tables, which `STATES`, the SELECT of `line_states`, reads."""
     grace = rules.grace_days
-    selects = (_known_lines(contracts, grace), _line_followers(grace), _renewed_lines(grace), _successors())
+    selects = (
+        _known_lines(contracts),
+        _line_overlaps(rules),
+        _line_ends(grace),
+        _line_followers(grace, rules.currency),
+        _line_switches(rules.replaces_share),
+        _successors(),
+        _line_spells(),
+    )
     return [f"CREATE TEMP TABLE {name} AS {select}" for name, select in zip(WORK_TABLES, selects, strict=True)]
 
 
-def _known_lines(contracts: str, grace: int) -> str:
-    """Lines as known, with when they stop by themselves and whether silence after that means grace.
-
-    A line that starts while another of the same product and buying centre runs replaces it: where that was signed
-    ahead, the older line's end follows from it and need not be known by itself. Lines without a product cannot be
-    told apart and replace nothing.
-    """
+def _known_lines(contracts: str) -> str:
+    """Lines as known, with when they stop by themselves and when the next of their product and centre starts."""
     return f"""
-        SELECT l.*, {_bucket("l.starts", grace)} AS bucket, CASE WHEN l.replaced_on < l.runs_until THEN l.replaced_on
-                    ELSE l.runs_until END AS stops,
-               CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts
-                         AND (l.replaced_on IS NULL OR l.replaced_on >= l.ends) THEN 1 ELSE 0 END AS graced
-        FROM (SELECT c.*, MIN(CASE WHEN c.product IS NOT NULL AND c.runs_until > c.starts THEN c.starts END) OVER (
+        SELECT c.*, MIN(CASE WHEN c.runs_until > c.starts AND c.mrr_micros >= 0 THEN c.starts END) OVER (
                          PARTITION BY c.k, c.product_line
-                         ORDER BY c.starts RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS replaced_on
-              FROM (SELECT k.*, COALESCE(k.ended, k.ends, {NEVER}) AS runs_until FROM ({contracts}) k) c) l"""
+                         ORDER BY c.starts RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS next_start
+        FROM (SELECT l.*, COALESCE(l.ended, l.ends, {NEVER}) AS runs_until
+              FROM ({contracts}) l WHERE COALESCE(l.status, 'active') <> 'trial') c"""
 
 
-def _line_followers(grace: int) -> str:
-    """Pairs of a line and one that starts within its grace and could continue it: a row a pair.
+def _line_overlaps(rules: Revenue) -> str:
+    """Pairs of a line and one of its product and centre that starts while it runs and replaces it: a row a pair."""
+    outlasts = f"""o.product IS NOT NULL AND n.runs_until > o.runs_until
+                   AND n.starts >= o.runs_until - {rules.early_renewal_days}"""
+    replaces = {
+        None: f"(n.kind = 'renewal' OR ({outlasts}))",
+        "replace": "(n.kind = 'renewal' OR o.product IS NOT NULL)",
+    }.get(rules.overlap, "FALSE")
+    return f"""
+        SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
+        FROM known_lines o JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
+        WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
+          AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND {replaces}"""
 
-    Start days are cut into buckets as long as the grace, so that each line meets only the lines of two buckets.
+
+def _line_ends(grace: int) -> str:
+    """Lines with the overlaps applied: when they stop, and until when they run if nothing follows them."""
+    graced = """l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
+                AND l.mrr_micros >= 0"""
+    return f"""
+        SELECT l.*, {_bucket("l.starts", grace)} AS bucket, o.replaced_on,
+               COALESCE(o.replaced_on, l.runs_until) AS stops, {flag(graced)} AS graced,
+               CASE WHEN {graced} THEN l.ends + {grace} ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+        FROM known_lines l
+        LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on FROM line_overlaps GROUP BY k, contract_id) o
+          ON o.k = l.k AND o.contract_id = l.contract_id"""
+
+
+def _line_followers(grace: int, currency: str) -> str:
+    """Pairs of an ended line and one that starts within its grace and could follow it: a row a pair.
+
+    `own` is 1 where both are of one product, and `place` then tells which of several comes first. Amounts in different
+    currencies are not compared: a line in another currency replaces what ended. Start days are cut into buckets as long
+    as the grace, so that each line meets only the lines of two buckets.
     """
-    last_bucket = _bucket(f"(ends + {grace})", grace)
-    columns = "k, contract_id, product_line, center_line, ends"
+    last_bucket = _bucket(f"(runs_until + {grace})", grace)
+    columns = "k, contract_id, product_line, center_line, currency, mrr_micros, runs_until"
+    other = " <> ".join(f"COALESCE({line}.currency, {quoted(currency)})" for line in ("s", "l"))
+    ended = f"""replaced_on IS NULL AND runs_until < {NEVER} AND runs_until > starts AND mrr_micros >= 0"""
     return f"""
-        SELECT l.k, l.contract_id, s.contract_id AS next_id, s.starts AS next_starts,
-               CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS same_product
-        FROM (SELECT {columns}, {_bucket("ends", grace)} AS bucket FROM known_lines WHERE ends IS NOT NULL
-              UNION ALL
-              SELECT {columns}, {last_bucket} AS bucket FROM known_lines
-              WHERE ends IS NOT NULL AND {last_bucket} <> {_bucket("ends", grace)}) l
-        JOIN known_lines s ON s.k = l.k AND s.center_line = l.center_line AND s.bucket = l.bucket
-        WHERE s.contract_id <> l.contract_id AND s.starts >= l.ends AND s.starts <= l.ends + {grace}
-          AND s.stops > s.starts
-          AND (s.product_line = l.product_line OR s.kind IS NULL OR s.kind NOT IN ('upsell', 'cross_sell'))"""
+        SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id
+                                       ORDER BY p.own DESC, p.next_starts, p.next_mrr DESC, p.next_id) AS place
+        FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id,
+                     s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, s.later AS next_later,
+                     {flag("s.product_line = l.product_line")} AS own,
+                     {flag(other)} AS other_currency
+              FROM (SELECT {columns}, {_bucket("runs_until", grace)} AS bucket FROM line_ends WHERE {ended}
+                    UNION ALL
+                    SELECT {columns}, {last_bucket} AS bucket FROM line_ends
+                    WHERE {ended} AND {last_bucket} <> {_bucket("runs_until", grace)}) l
+              JOIN line_ends s ON s.k = l.k AND s.center_line = l.center_line AND s.bucket = l.bucket
+              WHERE s.contract_id <> l.contract_id AND s.starts >= l.runs_until AND s.starts <= l.runs_until + {grace}
+                AND s.stops > s.starts AND s.mrr_micros >= 0) p"""
 
 
-def _renewed_lines(grace: int) -> str:
-    """Lines with grace and renewals of the same product applied, and until when the product ran before each."""
+_CONTINUED = """
+    SELECT k, contract_id, next_id, next_starts FROM line_followers WHERE own = 1 AND place = 1
+    UNION ALL
+    SELECT k, contract_id, next_id, next_starts
+    FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
+                                         ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
+          FROM line_overlaps o) ranked
+    WHERE place = 1"""
+
+
+def _line_switches(replaces_share: float) -> str:
+    """Pairs of an ended line and one of another product that replaces it (rule 2), walked one after the other.
+
+    Pairs that no spare could allow are left out first, so that hardly any are walked.
+    """
+    enough = f"(other_currency = 1 OR {{spare}} >= {replaces_share} * mrr_micros OR replaces_all = 1)"
+    taken = f"({enough.format(spare='spare')} AND followed NOT LIKE '%|' || line || '|%')"
     return f"""
-        SELECT r.*, MAX(r.until) OVER (
-                   PARTITION BY r.k, r.product_line
-                   ORDER BY r.starts RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS product_until
-        FROM (SELECT l.*, CASE WHEN f.next_starts IS NULL THEN 0 ELSE 1 END AS renewed,
-                     CASE WHEN l.graced = 0 THEN l.stops
-                          ELSE COALESCE(f.next_starts, l.ends + {grace}) END AS until
-              FROM known_lines l
-              LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts FROM line_followers
-                         WHERE same_product = 1 GROUP BY k, contract_id) f
-                ON f.k = l.k AND f.contract_id = l.contract_id) r"""
+        WITH RECURSIVE pairs AS (
+            SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare,
+                   {flag("f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL")} AS replaces_all
+            FROM line_followers f
+            LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
+                       FROM ({_CONTINUED}) p JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
+                       GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
+            WHERE f.own = 0 AND NOT EXISTS (SELECT 1 FROM line_followers o WHERE o.k = f.k
+                                              AND o.contract_id = f.contract_id AND o.own = 1)),
+        numbered AS (
+            SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency,
+                   replaces_all,
+                   CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line,
+                   ROW_NUMBER() OVER (PARTITION BY k, center_line
+                                      ORDER BY next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id) AS n
+            FROM pairs WHERE {enough.format(spare="full_spare")}),
+        walked AS (
+            SELECT k, center_line, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken,
+                   CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS VARCHAR) AS followed
+            FROM numbered WHERE n = 1
+            UNION ALL
+            SELECT k, center_line, n, contract_id, next_id, next_starts,
+                   CAST(CASE WHEN {taken} THEN 1 ELSE 0 END AS BIGINT) AS taken,
+                   CAST(CASE WHEN {taken} THEN spare - mrr_micros ELSE spare END AS BIGINT) AS spare,
+                   CAST(CASE WHEN {taken} THEN followed || line || '|' ELSE followed END AS VARCHAR) AS followed
+            FROM (SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts, p.mrr_micros, p.line,
+                         p.other_currency, p.replaces_all, w.followed,
+                         CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END AS spare
+                  FROM walked w JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1) s)
+        SELECT k, contract_id, next_id, next_starts FROM walked WHERE taken = 1"""
 
 
 def _successors() -> str:
-    """Pairs of a line and its successors: the same product's, or where it has none those that replace it."""
-    return """
-        SELECT f.k, f.contract_id, f.next_id, f.next_starts
-        FROM line_followers f
-        JOIN renewed_lines l ON l.k = f.k AND l.contract_id = f.contract_id
-        JOIN renewed_lines n ON n.k = f.k AND n.contract_id = f.next_id
-        WHERE f.same_product = 1
-           OR (l.renewed = 0 AND (n.product_until IS NULL OR n.product_until < n.starts))"""
+    """Pairs of a line and the one that follows it, from `next_starts` on; `overlapping` where that was before its end.
 
-
-def _states() -> str:
-    """The lines with replacements by another product applied too, at every snapshot, each beside the line before it.
-
-    The line before (`before_`) is the one of the same product and buying centre that started before it.
+    A line that is not known yet at `t` (`later`) tells that what it follows ran on, up to its start and on that day.
     """
-    until = "CASE WHEN l.graced = 1 THEN COALESCE(s.next_starts, l.until) ELSE l.until END"
-    before = ", ".join(
-        f"LAG(e.{name}) OVER same_product AS before_{label}"
-        for name, label in (
-            ("mrr_cents", "mrr_cents"),
-            ("active_until", "until"),
-            ("currency", "currency"),
-            ("ends", "ends"),
-        )
-    )
     return f"""
-        SELECT c.k, c.t, b.account_id, b.contract_id, b.product_line, b.product, b.buying_center, b.currency,
-               b.kind, b.mrr_cents, b.list_mrr_cents, b.seats, b.auto_renew, b.starts, b.ends, b.term_ends,
-               b.active_until, b.notice, b.before_mrr_cents, b.before_until, b.before_currency, b.before_ends,
-               CASE WHEN b.graced = 1 AND b.ends <= c.t AND c.t < b.active_until THEN 1 ELSE 0 END AS overdue
-        FROM (SELECT e.*, {before}
-              FROM (SELECT l.*, COALESCE(l.ended, l.ends) AS term_ends, {until} AS active_until
-                    FROM renewed_lines l
-                    LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts
-                               FROM line_successors GROUP BY k, contract_id) s
-                      ON s.k = l.k AND s.contract_id = l.contract_id) e
-              WINDOW same_product AS (PARTITION BY e.k, e.product_line ORDER BY e.starts, e.contract_id)) b
-        JOIN cal c ON c.k >= b.k AND (b.next_k IS NULL OR c.k < b.next_k)"""
+        SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, n.mrr_micros AS next_mrr_micros,
+               {flag("p.next_starts < l.runs_until")} AS overlapping
+        FROM ({_CONTINUED} UNION ALL SELECT k, contract_id, next_id, next_starts FROM line_switches) p
+        JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
+        JOIN line_ends n ON n.k = p.k AND n.contract_id = p.next_id"""
 
 
-STATES = _states()
+def _line_spells() -> str:
+    """The lines with `active_until`: until what follows them starts, or else as long as they run by themselves."""
+    return """
+        SELECT l.*, CASE WHEN s.next_starts IS NOT NULL THEN s.next_starts ELSE l.own_until END AS active_until
+        FROM line_ends l
+        LEFT JOIN (SELECT k, contract_id, MIN(next_starts + later) AS next_starts FROM line_successors
+                   WHERE overlapping = 0 GROUP BY k, contract_id) s ON s.k = l.k AND s.contract_id = l.contract_id"""
+
+
+# The lines at every snapshot, each beside what it follows (`before_`). A discount of a term runs as long as what else
+# ends with the term.
+STATES = """
+    SELECT c.k, c.t, l.account_id, l.contract_id, l.product_line, l.center_line, l.product, l.buying_center, l.currency,
+           l.kind, l.status, l.mrr_micros, l.list_mrr_micros, l.seats, l.auto_renew, l.starts, l.ends, l.later,
+           COALESCE(l.ended, l.ends) AS term_ends, l.notice, b.before_mrr_micros, b.before_ends, b.before_currency,
+           b.before_last_currency,
+           CASE WHEN l.mrr_micros < 0 AND d.active_until > l.active_until THEN d.active_until
+                ELSE l.active_until END AS active_until,
+           CASE WHEN l.graced = 1 AND l.ends <= c.t AND c.t < l.active_until THEN 1 ELSE 0 END AS overdue
+    FROM line_spells l
+    JOIN cal c ON c.k >= l.k AND (l.next_k IS NULL OR c.k < l.next_k)
+    LEFT JOIN (SELECT p.k, p.next_id, SUM(o.mrr_micros) AS before_mrr_micros, MAX(o.ends) AS before_ends,
+                      MIN(COALESCE(o.currency, '')) AS before_currency,
+                      MAX(COALESCE(o.currency, '')) AS before_last_currency
+               FROM line_successors p JOIN line_spells o ON o.k = p.k AND o.contract_id = p.contract_id
+               GROUP BY p.k, p.next_id) b ON b.k = l.k AND b.next_id = l.contract_id
+    LEFT JOIN (SELECT k, account_id, ends, MAX(active_until) AS active_until FROM line_spells
+               WHERE mrr_micros >= 0 AND ended IS NULL AND ends IS NOT NULL GROUP BY k, account_id, ends) d
+      ON d.k = l.k AND d.account_id = l.account_id AND d.ends = l.ends AND l.mrr_micros < 0 AND l.ended IS NULL"""
 
 
 def _bucket(day: str, grace: int) -> str:

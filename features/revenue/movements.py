@@ -1,15 +1,15 @@
 """What changed between two instants, account by account: movements that add up to the change in ARR to the cent.
 
-Both ends are valued at the rates of the start's month, and what the rates did is a movement of its own. ARR is
-compared subscription by subscription, a subscription being what one buying centre pays for one product:
+Both ends are valued at the rates of the start's month, and what the rates did is a movement of its own. Accounts that
+came, came back, left, paused or resumed move as a whole. Of the others ARR is compared stream by stream, a stream being
+the lines that follow one another inside the window (see `features.revenue.streams`):
 
-- nothing at the start: `new`, or `reactivation` where the account had been a customer before;
-- nothing at the end: `churn`. An account that left and came back inside the window is, with reactivation `exclude`,
-  both: churn of all it had and reactivation of all it has;
-- a subscription at both ends: `price_change` if the line now in force says so, or if it does not say that it was an
-  upsell or downsell and both ends know their seats and these are equal; else `upsell` or `contraction`;
-- a subscription that is new where the same buying centre lost one: a switch, whose net is upsell or contraction;
-- any other new subscription: `cross_sell`, or what its kind says; any other lost one: `contraction`.
+- a stream at both ends: its volume is upsell or contraction, what remains is price change;
+- a stream that is there at the end only: upsell if the buying centre had a line (where both lines name one) or else if
+  the account had the product, else cross-sell;
+- a stream that is there at the start only: contraction.
+
+A loss and a gain are netted only inside a stream, never because they share a window.
 """
 
 from datetime import date
@@ -19,13 +19,15 @@ import numpy as np
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import instants_frame, line_arr, lines_known
+from features.revenue.known_lines import instants_frame, line_arr, lines_known, priced
+from features.revenue.streams import stream_movements
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
-MOVEMENTS = ("new", "reactivation", "upsell", "cross_sell", "price_change", "contraction", "churn", "currency")
-
-_CENTER = ["account_id", "buying_center"]
+MOVEMENTS = (
+    "new", "reactivation", "resume", "upsell", "cross_sell", "price_change", "contraction", "pause", "churn",
+    "currency",
+)  # fmt: skip
 
 
 def movements(
@@ -48,7 +50,7 @@ def movements(
     known_by
         Only what was known before this day counts, for both ends.
     rules
-        Reporting currency, grace, and the reactivation rule.
+        Reporting currency, grace, pauses, and the reactivation rule.
     budget
         What the engine may use; results do not depend on them.
 
@@ -67,12 +69,13 @@ def movements(
     check_window(start, end, known_by)
     instants = instants_frame([start, end, end], [start, start, end])
     with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
-        lines = line_arr(connection, tables, instants, rules)
-        subscriptions = _subscriptions(connection, lines, day_number(start))
+        cents = _cents(connection, line_arr(connection, tables, instants, rules))
         accounts = _accounts(connection, day_number(start), day_number(end))
-    subscriptions = subscriptions.merge(accounts, on="account_id", how="left")
-    whole, continuing = _whole_accounts(subscriptions, rules), _continuing(subscriptions, rules)
-    return _tidy(pd.concat([*whole, *continuing, _currency(subscriptions)]))
+        resumed = _before_pause(connection, tables, day_number(start), rules)
+        rows = cents.merge(accounts, on="account_id", how="left")
+        staying = _stays(rows, rules)
+        changed = stream_movements(connection, tables, rows[staying], start=start, end=end, rules=rules)
+    return _tidy(pd.concat([*_whole_accounts(rows[~staying], resumed, rules), changed, _currency(rows)]))
 
 
 def check_window(start: date, end: date, known_by: date) -> None:
@@ -81,99 +84,90 @@ def check_window(start: date, end: date, known_by: date) -> None:
         raise ValueError(f"start {start}, end {end}, known_by {known_by}: they must satisfy start < end <= known_by")
 
 
-def _subscriptions(connection: duckdb.DuckDBPyConnection, lines: str, start: int) -> pd.DataFrame:
-    """A row a subscription: cents before, after, after at the end's rates; seats at both ends; last line's kind."""
-    seats = "CASE WHEN COUNT(CASE WHEN instant = {0} AND seats IS NULL THEN 1 END) = 0 THEN SUM({1}) END"
-    newest = (
-        "PARTITION BY instant, account_id, product, COALESCE(buying_center, '') ORDER BY starts DESC, contract_id DESC"
-    )
+def _cents(connection: duckdb.DuckDBPyConnection, lines: str) -> pd.DataFrame:
+    """A row a line: cents before, after, and after at the end's rates."""
     return connection.execute(f"""
-        SELECT account_id, product, COALESCE(buying_center, '') AS buying_center,
+        SELECT account_id, contract_id, product,
                CAST(SUM(CASE WHEN instant = 0 THEN cents ELSE 0 END) AS BIGINT) AS before,
                CAST(SUM(CASE WHEN instant = 1 THEN cents ELSE 0 END) AS BIGINT) AS after,
-               CAST(SUM(CASE WHEN instant = 2 THEN cents ELSE 0 END) AS BIGINT) AS after_at_end_rates,
-               CAST({seats.format(0, "CASE WHEN instant = 0 THEN seats END")} AS DOUBLE) AS seats_before,
-               CAST({seats.format(1, "CASE WHEN instant = 1 THEN seats END")} AS DOUBLE) AS seats_after,
-               MAX(CASE WHEN instant = 1 AND newest = 1 AND starts > {start} THEN kind END) AS kind
-        FROM (SELECT *, ROW_NUMBER() OVER ({newest}) AS newest FROM ({lines}))
-        GROUP BY account_id, product, COALESCE(buying_center, '') ORDER BY account_id, buying_center, product""").df()
+               CAST(SUM(CASE WHEN instant = 2 THEN cents ELSE 0 END) AS BIGINT) AS after_at_end_rates
+        FROM ({lines}) GROUP BY account_id, contract_id, product ORDER BY account_id, contract_id""").df()
 
 
 def _accounts(connection: duckdb.DuckDBPyConnection, start: int, end: int) -> pd.DataFrame:
-    """Per account: whether it was a customer before the start, and whether it was one all the way to the end."""
+    """Per account: whether it was a customer before the start, is one at each end, and was one all the way between."""
     return connection.execute(f"""
         SELECT account_id, MAX(CASE WHEN covered_from < {start} THEN 1 ELSE 0 END) = 1 AS known_before,
+               MAX(CASE WHEN covered_from <= {end} AND covered_until > {end} THEN 1 ELSE 0 END) = 1 AS customer_after,
                MAX(CASE WHEN covered_from <= {start} AND covered_until > {end} THEN 1 ELSE 0 END) = 1 AS unbroken
         FROM coverage GROUP BY account_id""").df()
 
 
-def _stays(subscriptions: pd.DataFrame, rules: Revenue) -> "pd.Series[bool]":
-    """Subscriptions of accounts that are compared subscription by subscription rather than as a whole."""
-    totals = subscriptions.groupby("account_id")[["before", "after"]].transform("sum")
+def _before_pause(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, start: int, rules: Revenue
+) -> "pd.Series[int]":
+    """By account that is paused at the start: cents of its last paid day, at the start's rates."""
+    lines = f"""
+        SELECT 0 AS instant, {start} AS rate_day, s.* FROM line_states s
+        JOIN pauses p ON p.account_id = s.account_id AND p.paused_from <= {start} AND {start} < p.paused_until
+                     AND s.starts < p.paused_from AND s.active_until >= p.paused_from"""
+    select = priced(connection, tables, lines, [start], rules)
+    sums = connection.execute(f"SELECT account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({select}) GROUP BY 1").df()
+    return sums.set_index("account_id")["cents"]
+
+
+def _totals(rows: pd.DataFrame) -> pd.DataFrame:
+    """Cents of each line's account, before and after."""
+    return rows.groupby("account_id")[["before", "after"]].transform("sum")
+
+
+def _stays(rows: pd.DataFrame, rules: Revenue) -> "pd.Series[bool]":
+    """Lines of accounts that are compared stream by stream rather than as a whole."""
+    totals = _totals(rows)
     both_ends = (totals["before"] > 0) & (totals["after"] > 0)
-    return both_ends & subscriptions["unbroken"] if rules.reactivation == "exclude" else both_ends
+    return both_ends & rows["unbroken"].astype(bool) if rules.reactivation == "exclude" else both_ends
 
 
-def _whole_accounts(subscriptions: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
-    """Accounts that came, came back, left, or left and came back."""
-    moved = subscriptions[~_stays(subscriptions, rules)]
-    had = moved.groupby("account_id")["before"].transform("sum") > 0
-    came_back = had | moved["known_before"].astype(bool)
-    arrived = np.where(came_back, "reactivation", "new")
+def _whole_accounts(rows: pd.DataFrame, before_pause: "pd.Series[int]", rules: Revenue) -> list[pd.DataFrame]:
+    """Accounts that came, came back, left, left and came back, paused or resumed."""
+    totals, unbroken = _totals(rows), rows["unbroken"].astype(bool)
+    stayed = unbroken | (rows["customer_after"].astype(bool) if rules.reactivation == "include" else False)
+    resumes = (totals["before"] == 0) & unbroken & rows["account_id"].isin(before_pause.index)
+    came_back = (totals["before"] > 0) | rows["known_before"].astype(bool)
+    arrived = np.select([resumes, came_back], ["resume", "reactivation"], "new")
+    paused = (totals["after"] == 0) & stayed
     return [
-        _rows(moved, arrived, moved["after"]),
-        _rows(moved, np.full(len(moved), "churn"), -moved["before"]),
+        _rows(rows, arrived, rows["after"]),
+        *_beyond_the_pause(rows[resumes], before_pause),
+        _rows(rows, np.where(paused, "pause", "churn"), -rows["before"]),
     ]
 
 
-def _continuing(subscriptions: pd.DataFrame, rules: Revenue) -> list[pd.DataFrame]:
-    """Accounts with ARR at both ends, subscription by subscription."""
-    staying = subscriptions[_stays(subscriptions, rules)]
-    gained = (staying["before"] == 0) & (staying["after"] > 0)
-    lost = (staying["before"] > 0) & (staying["after"] == 0)
-    replacing = gained & ~staying["kind"].isin(["upsell", "cross_sell"])
-    switched = (replacing | lost) & _any(replacing, staying) & _any(lost, staying)
-    single = staying[~switched]
-    change = single["after"] - single["before"]
-    return [_rows(single, _label(single, gained[~switched]), change), _switches(staying[switched])]
-
-
-def _any(flag: "pd.Series[bool]", subscriptions: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether any subscription of the same account and buying centre is flagged."""
-    return flag.groupby([subscriptions[key] for key in _CENTER]).transform("max").astype(bool)
-
-
-def _label(subscriptions: pd.DataFrame, gained: "pd.Series[bool]") -> np.ndarray:
-    """The movement each subscription's change is."""
-    kind, change = subscriptions["kind"], subscriptions["after"] - subscriptions["before"]
-    same_seats = subscriptions["seats_before"] == subscriptions["seats_after"]
-    repriced = (kind == "price_change") | (~gained & same_seats & ~kind.isin(["upsell", "downsell"]))
-    names = ["contraction", "price_change", "cross_sell"]
-    conditions = [subscriptions["after"] == 0, repriced, gained & (kind != "upsell")]
-    return np.select(conditions, names, np.where(change > 0, "upsell", "contraction"))
-
-
-def _switches(subscriptions: pd.DataFrame) -> pd.DataFrame:
-    """One product for another in one buying centre: the net, under the name of the largest product that came."""
-    ordered = subscriptions.sort_values(["after", "product"], ascending=[False, True], kind="stable")
-    net = ordered.groupby(_CENTER, as_index=False).agg(
-        product=("product", lambda names: names.iloc[0]), before=("before", "sum"), after=("after", "sum")
+def _beyond_the_pause(rows: pd.DataFrame, before_pause: "pd.Series[int]") -> list[pd.DataFrame]:
+    """What an account that resumed pays more or less than before its pause: taken off the resumption."""
+    ordered = rows[rows["after"] > 0].sort_values(["account_id", "after", "contract_id"], ascending=[True, False, True])
+    largest = ordered.drop_duplicates("account_id")
+    more = (
+        ordered.groupby("account_id")["after"].sum().reindex(largest["account_id"]).to_numpy()
+        - before_pause.reindex(largest["account_id"]).to_numpy()
     )
-    change = net["after"] - net["before"]
-    return _rows(net, np.where(change > 0, "upsell", "contraction"), change)
+    return [
+        _rows(largest, np.full(len(largest), "resume"), pd.Series(-more, index=largest.index)),
+        _rows(largest, np.where(more > 0, "upsell", "contraction"), pd.Series(more, index=largest.index)),
+    ]
 
 
-def _currency(subscriptions: pd.DataFrame) -> pd.DataFrame:
-    effect = subscriptions["after_at_end_rates"] - subscriptions["after"]
-    return _rows(subscriptions, np.full(len(subscriptions), "currency"), effect)
+def _currency(rows: pd.DataFrame) -> pd.DataFrame:
+    effect = rows["after_at_end_rates"] - rows["after"]
+    return _rows(rows, np.full(len(rows), "currency"), effect)
 
 
-def _rows(subscriptions: pd.DataFrame, movement: np.ndarray, cents: "pd.Series[int]") -> pd.DataFrame:
+def _rows(lines: pd.DataFrame, movement: np.ndarray, cents: "pd.Series[int]") -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "account_id": subscriptions["account_id"],
-            "movement": pd.Series(movement, index=subscriptions.index, dtype="str"),
-            "product": subscriptions["product"],
+            "account_id": lines["account_id"],
+            "movement": pd.Series(movement, index=lines.index, dtype="str"),
+            "product": lines["product"],
             "cents": cents.astype("int64"),
         }
     )

@@ -16,12 +16,14 @@ from params import Budget, Revenue
 
 @dataclass(frozen=True)
 class CohortPaths:
-    """What the accounts of a cohort came to, month by month; both of shape (accounts, months + 1).
+    """What the accounts of a cohort came to, month by month; all of shape (accounts, months + 1).
 
     Attributes
     ----------
     arr
         Column 0 is ARR as known at `as_of`; column m is ARR at `as_of` + m months at the rates of the `as_of` month.
+    paused
+        Whether the account was a customer without ARR then: paused, which is a state of its own.
     subscriptions
         How many subscriptions the account pays for `m` months after `as_of`, a subscription being what one buying
         centre pays for one product; NaN where a line in force names neither, for then they cannot be told apart. Unlike
@@ -29,6 +31,7 @@ class CohortPaths:
     """
 
     arr: npt.NDArray[np.float64]
+    paused: npt.NDArray[np.bool_]
     subscriptions: npt.NDArray[np.float64]
 
 
@@ -46,6 +49,7 @@ def cohort_paths(
     known_by: date,
     rules: Revenue,
     budget: Budget,
+    settled: bool = True,
 ) -> CohortPaths:
     """What each account of a cohort came to, month by month: what a label is made of.
 
@@ -67,34 +71,51 @@ def cohort_paths(
         ended, and throughout if by what is known at `known_by` there was none.
     budget
         What the engine may use; results do not depend on them.
+    settled
+        Wait until a month's end can no longer change (see `settled_before`), as labels do; else take it as it stood at
+        `known_by`.
 
     Returns
     -------
     CohortPaths
         NaN where what happened before a month's end was not all known before `known_by`: it lies later, or less than
-        the lag of `contracts` before.
+        the lag of `contracts` before, or is not settled; all accounts of such a month's end alike.
     """
     as_of = pd.to_datetime(cohort["as_of"]).dt.date
     lag = timedelta(days=tables.lag_days.get("contracts", 0))
-    ahead = _months_ahead(sorted(set(as_of)), months, known_by - lag)
+    latest = settled_before(tables, known_by, rules) if settled else known_by - lag
+    ahead = _months_ahead(sorted(set(as_of)), months, latest)
     members = pd.DataFrame({
         "member": np.arange(len(cohort)),
         "account_id": cohort["account_id"].to_numpy(),
         "origin": as_of.map(day_number).to_numpy(dtype="int64"),
     })  # fmt: skip
     arr, subscriptions = np.full((2, len(cohort), months + 1), np.nan)
+    paused = np.zeros(arr.shape, dtype=bool)
     if not ahead.empty:
         with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
             lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
             load(connection, {"members": members})
             sums = connection.execute(_paths(lines, rules)).fetchnumpy()
+            pauses = connection.execute(_paused(rules)).fetchnumpy()
         reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
         for path, name in ((arr, "cents"), (subscriptions, "subscriptions")):
             path[reached["member"], reached["month"]] = 0.0
             path[sums["member"], sums["month"]] = sums[name]
         arr /= 100
+        paused[pauses["member"], pauses["month"]] = True
+        paused &= arr == 0
     arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
-    return CohortPaths(arr, subscriptions)
+    return CohortPaths(arr, paused, subscriptions)
+
+
+def settled_before(tables: Tables, known_by: date, rules: Revenue) -> date:
+    """The last day at which it is settled, by what is known before `known_by`, who was a customer.
+
+    Until the grace and the longest gap that counts as a pause are over, and the lag of `contracts`, an account that
+    seems to have left may still have stayed.
+    """
+    return known_by - timedelta(days=tables.lag_days.get("contracts", 0) + rules.settling_days)
 
 
 def _months_ahead(origins: Sequence[date], months: int, latest: date) -> pd.DataFrame:
@@ -124,6 +145,16 @@ def _paths(lines: str, rules: Revenue) -> str:
                           ELSE COUNT(DISTINCT CASE WHEN cents > 0 THEN product_line END) END AS subscriptions
               FROM ({lines}) GROUP BY 1, 2) a
           ON a.account_id = m.account_id AND a.instant = i.instant
+        {unbroken if rules.reactivation == "exclude" else ""}"""
+
+
+def _paused(rules: Revenue) -> str:
+    """SELECT of `member` and `month` of `members` that are paused, unbroken since their origin where that counts."""
+    unbroken = """
+        JOIN coverage v ON v.account_id = m.account_id AND v.covered_from <= m.origin AND i.day < v.covered_until"""
+    return f"""
+        SELECT DISTINCT m.member, i.month FROM members m JOIN instants i ON i.origin = m.origin
+        JOIN pauses p ON p.account_id = m.account_id AND p.paused_from <= i.day AND i.day < p.paused_until
         {unbroken if rules.reactivation == "exclude" else ""}"""
 
 

@@ -82,7 +82,7 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
         raise ValueError(f"start {start}, end {end}: the start must lie before the end")
     lines = f"""
         SELECT *, {day_number(as_of)} AS rate_day FROM line_states
-        WHERE mrr_cents > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
+        WHERE mrr_micros > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
           AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)
@@ -93,11 +93,11 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
 
 # Lines that carry on what was due: successors, and the line itself where its own end was moved back.
 _CONTINUED = """
-    SELECT DISTINCT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_cents
+    SELECT DISTINCT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros
     FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
     JOIN line_states s ON s.contract_id = f.next_id
     UNION
-    SELECT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_cents
+    SELECT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros
     FROM due_lines d JOIN line_states s ON s.contract_id = d.contract_id
     WHERE s.term_ends IS NULL OR s.term_ends > d.ends"""
 

@@ -2,7 +2,7 @@
 
 Only accounts with ARR at the start count, each valued at the rates of the start's month. For those accounts, from t
 to u:  NRR = sum ARR(u) / sum ARR(t);  GRR = sum min(ARR(u), ARR(t)) / sum ARR(t), capped account by account;
-logo retention = share of them with ARR(u) > 0.  NRR >= GRR and GRR <= 1 always.
+logo retention = share of them that are customers at u: with ARR, or paused.  NRR >= GRR and GRR <= 1 always.
 """
 
 from dataclasses import dataclass
@@ -98,9 +98,10 @@ def reported_nrr(
 def account_retention(
     tables: Tables, *, start: date, end: date, known_by: date, rules: Revenue, budget: Budget
 ) -> pd.DataFrame:
-    """The accounts with ARR at the start: `account_id`, `starting_arr`, `ending_arr`, at the start's rates.
+    """The accounts with ARR at the start: `account_id`, `starting_arr`, `ending_arr` at the start's rates, `customer`.
 
-    With reactivation `exclude` an account that left inside the window ends at 0 even if it came back.
+    `customer` tells whether it is one at the end, paused ones among them. With reactivation `exclude` an account that
+    left inside the window ends at 0, and is none, even if it came back.
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end], [start, start])
@@ -111,25 +112,25 @@ def account_retention(
 
 
 def _both_ends(lines: str, start: int, end: int, rules: Revenue) -> str:
-    unbroken = f"""account_id IN (SELECT account_id FROM coverage
-                                  WHERE covered_from <= {start} AND covered_until > {end})"""
-    counts = f"instant = 1 AND {unbroken if rules.reactivation == 'exclude' else 'TRUE'}"
+    covers = f"covered_until > {end}" + (f" AND covered_from <= {start}" if rules.reactivation == "exclude" else "")
+    stays = f"account_id IN (SELECT account_id FROM coverage WHERE covered_from <= {end} AND {covers})"
     return f"""
         SELECT account_id, CAST(SUM(CASE WHEN instant = 0 THEN cents ELSE 0 END) AS BIGINT) AS before,
-               CAST(SUM(CASE WHEN {counts} THEN cents ELSE 0 END) AS BIGINT) AS after
+               CAST(SUM(CASE WHEN instant = 1 AND {stays} THEN cents ELSE 0 END) AS BIGINT) AS after,
+               {stays} AS customer
         FROM ({lines}) GROUP BY account_id
         HAVING SUM(CASE WHEN instant = 0 THEN cents ELSE 0 END) > 0 ORDER BY account_id"""
 
 
 def summarise(accounts: pd.DataFrame, definition: str) -> Retention:
-    """Retention of accounts given with `starting_arr` and `ending_arr`; added up in whole cents."""
+    """Retention of accounts as `account_retention` gives them; added up in whole cents."""
     before, after = ((accounts[column] * 100).round().astype("int64") for column in ("starting_arr", "ending_arr"))
     capped = after.where(after < before, before)
     starting, count = int(before.sum()), len(accounts)
     return Retention(
         nrr=_ratio(int(after.sum()), starting),
         grr=_ratio(int(capped.sum()), starting),
-        logo_retention=_ratio(int((after > 0).sum()), count),
+        logo_retention=_ratio(int(accounts["customer"].sum()), count),
         starting_arr=starting / 100,
         ending_arr=int(after.sum()) / 100,
         accounts=count,
@@ -143,12 +144,14 @@ def _ratio(part: int, whole: int) -> float:
 
 def definition(start: date, end: date, known_by: date, rules: Revenue) -> str:
     """What a retention figure means, in one sentence: window, cohort date, reactivation and currency rule."""
+    gaps = f", and gaps of up to {rules.gap_days} days are pauses" if rules.gap_days else ""
     returned = "counts 0" if rules.reactivation == "exclude" else "counts with the ARR it came back with"
     return (
         f"Accounts with ARR on {start} (cohort date), from {start} to {end}, as known before {known_by}; "
         f"an account that left and came back in between {returned}; "
         f"ARR in {rules.currency} at the rates of {start:%Y-%m}; "
-        f"terms that ran out in silence count for {rules.grace_days} more days."
+        f"terms that ran out in silence count for {rules.grace_days} more days; "
+        f"paused accounts are customers without ARR for at most {rules.pause_days} days{gaps}."
     )
 
 

@@ -20,6 +20,7 @@ SIGNALS: Mapping[str, str] = {
     "csm_actions": "CSM actions done",
     "engagement": "Meetings, training and other engagement",
 }
+DISTINCT = ("users",)  # counts of different people: those of several months must not be added up
 
 
 def monthly_activity(tables: Tables, *, as_of: date, months: int, budget: Budget) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def contract_events(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFr
     moments["ends"] = "CASE WHEN ended IS NULL THEN ends END"
     parts = [
         f"""SELECT account_id, {_date(day)} AS day, '{event}' AS event, product, kind, currency,
-                   mrr_cents / 100.0 AS mrr
+                   mrr_micros / 1000000.0 AS mrr
             FROM ({asof.contracts()}) c WHERE k = 1 AND {day} IS NOT NULL"""
         for event, day in moments.items()
     ]
@@ -87,11 +88,11 @@ def contract_lines(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        `account_id`, `contract_id`, `product`, `kind`, `buying_center`, `currency`, `mrr_cents`, `list_mrr_cents`,
+        `account_id`, `contract_id`, `product`, `kind`, `buying_center`, `currency`, `mrr_micros`, `list_mrr_micros`,
         `seats`, `auto_renew`, and as days since 1970-01-01 `starts`, `ends`, `ended` and `notice`.
     """
     asof = AsOf(tables, (as_of,))
-    columns = """account_id, contract_id, product, kind, buying_center, currency, mrr_cents, list_mrr_cents, seats,
+    columns = """account_id, contract_id, product, kind, buying_center, currency, mrr_micros, list_mrr_micros, seats,
                  auto_renew, starts, ends, ended, notice"""
     with tables.connect(budget=budget) as connection:
         load(connection, asof.frames())

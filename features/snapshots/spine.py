@@ -3,7 +3,7 @@
 from features.asof.clocks import day_of
 from features.asof.view import AsOf
 from features.revenue.lines import STATES, WORK_TABLES, work_statements
-from features.tables.sql import quoted
+from features.tables.sql import flag, quoted
 from params import Revenue
 
 COLUMNS: dict[str, str] = {
@@ -22,7 +22,8 @@ def statements(asof: AsOf, rules: Revenue) -> list[str]:
 
     `lines` is `line_states` of `features.revenue.lines`, the columns that are read of it, with the currency it is
     `priced_in` (never NULL), `arr_cents` in the reporting currency, `active` (1 if it has ARR at `t`) and `continues`
-    (1 if the line before it ran up to its start, in the same currency).
+    (1 if it follows lines of the same currency, whose MRR `before_mrr_micros` is). Discounts are lines of a negative
+    amount there, so that sums come out net.
     `spine` has a row an account and snapshot with ARR: `arr_cents`, `seats`, `customer_from` (day number), the
     earliest known end among the active lines `term_ends` (NULL = evergreen), the scheduled length `term_days` of
     that term and the ARR `due_cents` of all lines that end with it, `overdue_days`, `notice_given`, the ARR under
@@ -56,15 +57,15 @@ def _rates(asof: AsOf) -> str:
     return "SELECT k, CAST(NULL AS VARCHAR) AS currency, CAST(NULL AS DOUBLE) AS rate FROM cal WHERE FALSE"
 
 
-def _arr_cents(mrr_cents: str, rate: str) -> str:
+def _arr_cents(mrr_micros: str, rate: str) -> str:
     """ARR of a line in whole cents of the reporting currency: 12 x MRR, rounded once, so that lines add up exactly."""
-    return f"CAST(ROUND(12 * {mrr_cents} * {rate}) AS BIGINT)"
+    return f"CAST(ROUND(12 * {mrr_micros} * {rate} / 10000) AS BIGINT)"
 
 
 LINE_COLUMNS = (
-    "account_id", "k", "t", "contract_id", "product", "kind", "priced_in", "rate", "mrr_cents", "arr_cents",
+    "account_id", "k", "t", "contract_id", "product", "kind", "priced_in", "rate", "mrr_micros", "arr_cents",
     "list_arr_cents", "seats", "auto_renew", "starts", "ends", "term_ends", "active_until", "notice", "overdue",
-    "before_mrr_cents", "before_ends",
+    "before_mrr_micros", "before_ends",
 )  # fmt: skip
 
 
@@ -72,14 +73,17 @@ def _lines(rules: Revenue) -> str:
     home = quoted(rules.currency)
     priced_in = f"COALESCE(s.currency, {home})"
     rate = f"CASE WHEN {priced_in} = {home} THEN 1.0 ELSE r.rate END"
+    same = " AND ".join(
+        f"COALESCE(NULLIF(l.{currency}, ''), {home}) = l.priced_in"
+        for currency in ("before_currency", "before_last_currency")
+    )
     return f"""
         SELECT {", ".join(f"l.{name}" for name in LINE_COLUMNS)},
-               CASE WHEN l.before_until >= l.starts AND COALESCE(l.before_currency, {home}) = l.priced_in
-                    THEN 1 ELSE 0 END AS continues,
-               CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until
+               {flag(f"l.before_mrr_micros IS NOT NULL AND {same}")} AS continues,
+               CASE WHEN l.arr_cents <> 0 AND l.starts <= l.t AND l.t < l.active_until
                     THEN 1 ELSE 0 END AS active
-        FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_cents", rate)} AS arr_cents,
-                     {_arr_cents("s.list_mrr_cents", rate)} AS list_arr_cents
+        FROM (SELECT s.*, {priced_in} AS priced_in, {rate} AS rate, {_arr_cents("s.mrr_micros", rate)} AS arr_cents,
+                     {_arr_cents("s.list_mrr_micros", rate)} AS list_arr_cents
               FROM ({STATES}) s LEFT JOIN rates r ON r.k = s.k AND r.currency = s.currency) l"""
 
 
@@ -104,11 +108,12 @@ def _spine(asof: AsOf, rules: Revenue) -> str:
 
 
 _ACTIVE = """
-    SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(term_ends) AS term_ends,
+    SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats,
+           MIN(CASE WHEN arr_cents > 0 THEN term_ends END) AS term_ends,
            MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days,
            MAX(CASE WHEN notice IS NOT NULL THEN 1 ELSE 0 END) AS notice_given,
            SUM(CASE WHEN notice IS NOT NULL THEN arr_cents ELSE 0 END) AS notice_cents
-    FROM lines WHERE active = 1 GROUP BY account_id, k, t"""
+    FROM lines WHERE active = 1 GROUP BY account_id, k, t HAVING SUM(arr_cents) > 0"""
 
 _FIRST_START = "SELECT account_id, k, MIN(starts) AS first_start FROM lines WHERE starts <= t GROUP BY account_id, k"
 

@@ -1,11 +1,15 @@
 """DuckDB as every part of the project opens it: within a budget, and with nothing left to the machine it runs on."""
 
+import errno
 from pathlib import Path
 
 import duckdb
 
+from features.tables.problems import DiskFull
 from features.tables.sql import quoted
 from params import Budget
+
+_NO_SPACE = ("No space left on device", "Disk quota exceeded", "max_temp_directory_size")
 
 
 def open_duckdb(
@@ -30,3 +34,22 @@ def open_duckdb(
     if spill is not None:
         connection.execute(f"SET temp_directory = {quoted(str(spill))}")
     return connection
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, DuckDB's or Python's, says that there is no space left where it was writing."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, duckdb.Error) and any(sign in str(error) for sign in _NO_SPACE)
+
+
+def require_space(error: duckdb.Error) -> None:
+    """Raise where an error of DuckDB is none of the input, but of a disk that is full.
+
+    Raises
+    ------
+    DiskFull
+        There is no space left on the disk.
+    """
+    if is_disk_full(error):
+        raise DiskFull(str(error).splitlines()[0]) from None

@@ -13,7 +13,8 @@ class Finding:
     """One thing found in the input: where, what, in how many rows, and what to do.
 
     `what` goes on from the number of rows ("with a negative amount") or, where `rows` is 0, stands alone; `of` is
-    the number of all rows that were looked at.
+    the number of all rows that were looked at. `rule` names what was looked for, where machines want to know, and
+    `detail` holds lines to be shown below.
     """
 
     table: str
@@ -23,14 +24,17 @@ class Finding:
     rows: int = 0
     of: int = 0
     examples: tuple[str, ...] = ()
+    rule: str = ""
+    detail: str = ""
 
     def __str__(self) -> str:
-        """The finding as one line; control characters, such as those of a header, are shown escaped."""
+        """The finding as one line, and its detail below; control characters, such as of a header, are escaped."""
         place = f"{self.table}.{self.column}" if self.column else self.table
         count = f"{self.rows:,} of {self.of:,} row{'s' if self.of != 1 else ''} " if self.rows else ""
         more = ", ..." if self.rows > len(self.examples) == EXAMPLES else ""
         examples = f" ({', '.join(self.examples)}{more})"
-        return _escaped(f"{place}: {count}{self.what}{examples if self.examples else ''}. {self.todo}")
+        line = f"{place}: {count}{self.what}{examples if self.examples else ''}. {self.todo}"
+        return "\n      ".join(map(_escaped, [line, *self.detail.splitlines()]))
 
 
 class BadInput(Exception):
@@ -75,3 +79,7 @@ class CannotOpen(Exception):
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
         super().__init__(str(finding))
+
+
+class DiskFull(Exception):
+    """There is no space left on the disk; nothing is wrong with the input."""

@@ -111,7 +111,7 @@ MOVEMENTS = OutTable(
             "movement",
             Kind.TEXT,
             "",
-            "new, reactivation, upsell, cross_sell, price_change, currency, contraction, churn",
+            "new, reactivation, resume, upsell, cross_sell, price_change, currency, contraction, pause, churn",
             places=PUBLISHED,
         ),
         OutColumn("product", Kind.TEXT, "", "The product, where lines name one", places=PUBLISHED, optional=True),

@@ -50,7 +50,9 @@ def realised(
         tables, [day.date() for day in month_of], known_by=as_of, rates_on=as_of, rules=rules, budget=budget
     ).rename(columns={"instant": "as_of"})
     past["month"] = past["as_of"].map(month_of)
-    since = cohort_paths(tables, past, months=TRAILING_MONTHS - 1, known_by=as_of, rules=rules, budget=budget).arr
+    since = cohort_paths(
+        tables, past, months=TRAILING_MONTHS - 1, known_by=as_of, rules=rules, budget=budget, settled=False
+    ).arr
     now = since[np.arange(len(past)), TRAILING_MONTHS - past["month"].to_numpy(dtype=int)]
     stayed = (now > 0) & past["account_id"].isin(customers["account_id"]).to_numpy()
     lost = past.loc[~stayed & (past["month"] <= months).to_numpy(), ["account_id", "month", "arr"]]

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from features.revenue.timelines import SIGNALS
+from features.revenue.timelines import DISTINCT, SIGNALS
 from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.tokens import Caller
 from serving.desk.queries import AccountQuery, account_filter
@@ -202,7 +202,11 @@ def account(published: Published, detail: Row) -> Row:
         "longest": detail["horizons"][-1],
         "most_effect": max((abs(row["effect"]) for row in reasons), default=1.0),
         "months": months,
-        "signals": [(SIGNALS[name], detail["activity"][name]) for name in SIGNALS if name in detail["activity"]],
+        "signals": [
+            (SIGNALS[name], detail["activity"][name], name not in DISTINCT)
+            for name in SIGNALS
+            if name in detail["activity"]
+        ],
         "moves": published.moves(None, detail["account_id"], None, 0)[1],
         "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
         "definition": published.about["account_definition"],

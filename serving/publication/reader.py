@@ -240,7 +240,10 @@ class Published:
         return [dict(row) for row in self._lists.execute(query, list(values)).fetchall()]
 
 
-BRIDGE_ORDER = ("new", "reactivation", "upsell", "cross_sell", "price_change", "currency", "contraction", "churn")
+BRIDGE_ORDER = (
+    "new", "reactivation", "resume", "upsell", "cross_sell", "price_change", "currency", "contraction", "pause",
+    "churn",
+)  # fmt: skip
 
 
 def _close_all(connections: Iterable[sqlite3.Connection]) -> None:

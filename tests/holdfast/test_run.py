@@ -1,11 +1,15 @@
 """What every verb does: settings, errors for people and for machines, exit codes."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import Result
+
+from features.tables.problems import DiskFull
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,24 @@ def test_an_unexpected_error_is_one_line_with_a_hint(
     assert result.stderr == "Failed: KeyError: 'boo\\nmore' (--debug shows where)\n"
     debugged = run("check", "--debug")
     assert isinstance(debugged.exception, KeyError)
+
+
+FULL = (
+    OSError(errno.ENOSPC, "No space left on device"),
+    duckdb.IOException('IO Error: Could not write to file "x": No space left on device'),
+    DiskFull("of tables"),
+)
+
+
+@pytest.mark.parametrize("error", FULL, ids=[type(error).__name__ for error in FULL])
+def test_a_full_disk_says_so(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("holdfast.data.only_writer", fail)
+    result = run("check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Failed: the disk is full. Free some space where data_dir is, or where temporary")
 
 
 @pytest.mark.parametrize("verb", ["train", "backtest", "demo", "forecast", "explain"])

@@ -34,12 +34,14 @@ class Task:
     """One origin's work, with all that it needs: it can be done in another process.
 
     `dataset` is what was known at the origin, `actual_paths` and `streams` what its accounts' ARR and streams came to
-    as known now, `labels` the cuts' labels of the same accounts, `inner` what the settings are tuned on, if they are.
+    as known now, `paused` which of them were customers without ARR then, `labels` the cuts' labels of the same
+    accounts, `inner` what the settings are tuned on, if they are.
     `with_rivals` asks for the rivals that take work, `explained` for what the model looks at.
     """
 
     dataset: Dataset
     actual_paths: Array
+    paused: NDArray[np.bool_]
     streams: Array
     labels: Mapping[str, NDArray[np.object_]]
     params: Params
@@ -81,7 +83,8 @@ def prepare(
     labels = labels_in_force(tables, origin, cuts, params.budget)
     return Task(
         dataset=dataset,
-        actual_paths=full.paths[here],
+        actual_paths=full.actual[here],
+        paused=full.paused[here],
         streams=full.streams[here],
         inner=split(tables, dataset, params=params),
         labels=group_labels(labels, full.frame["account_id"][here]),
@@ -135,7 +138,7 @@ def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Riva
                     "arr": actual[:, 0],
                     "health_score": health,
                     **{f"cut_{name}": labels for name, labels in task.labels.items()},
-                    "churned": (actual[:, horizon] == 0).astype(float),
+                    "churned": ((actual[:, horizon] == 0) & ~task.paused[:, horizon]).astype(float),
                     "expanded": field.grew(actual[:, 0], actual[:, horizon], min_change),
                     "churn_probability": rolled.accounts.churn_probability[:, horizon - 1],
                     "expansion_probability": rolled.accounts.expansion_probability[:, horizon - 1],
@@ -148,7 +151,10 @@ def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Riva
 
 def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> dict[str, Array]:
     """Chances of at least one cross-sell and whether one came, horizon by horizon as `_account_rows`."""
-    rows, probability = at_risk(cohort, task.actual_paths), prediction.cross_sell_probability()
+    rows, probability = (
+        at_risk(cohort, np.where(task.paused, np.nan, task.actual_paths)),
+        prediction.cross_sell_probability(),
+    )
     sold = cross_sold(rows, task.streams, task.params.model.min_change)
     counts = []
     for horizon in task.horizons:

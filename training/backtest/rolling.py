@@ -25,7 +25,7 @@ from params import Params
 from training.backtest.origin import OriginResult, Task, prepare, work
 from training.backtest.untested import missing_origins, untested_horizons
 from training.backtest.verdict import backtest_verdict
-from training.learn.dataset import Dataset, assemble, require_enough
+from training.learn.dataset import Dataset, assemble, require_enough, settled_dates
 from training.learn.importance import Explanation
 from training.report import html_report, summary
 from training.tracking.evidence import Evidence, Page, Table
@@ -141,7 +141,7 @@ def history(tables: Tables, *, params: Params, progress: Progress = silent) -> t
         Too little history for a single origin, or too few accounts or churned accounts.
     """
     dates = month_starts(tables, params.snapshots)
-    origins = choose_origins(dates, params)
+    origins = choose_origins(settled_dates(tables, dates, params), params)
     snapshots = stored(tables, dates, params=params, progress=progress)
     full = assemble(tables, snapshots, as_of=dates[-1], params=params)
     require_enough(full, params.model)
@@ -168,7 +168,7 @@ def roll(
     for result in do_all(tasks, processes):
         results.append(result)
         progress("backtest", len(results), len(origins))
-    return gather(results, full.frame["as_of"].nunique(), params)
+    return gather(results, len(full.settled_dates), params)
 
 
 def gather(results: Sequence[OriginResult], snapshots: int, params: Params) -> Findings:
@@ -209,6 +209,8 @@ def _of_one_thread(task: Task) -> Task:
 
 def choose_origins(dates: Sequence[date], params: Params) -> list[date]:
     """Past dates to forecast from: first those whose every horizon has come, newest first, then younger ones.
+
+    `dates` are those of the snapshots that lie far enough back to know who was a customer then.
 
     Raises
     ------

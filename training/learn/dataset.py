@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.families.feature import Feature
-from features.revenue import CohortPaths, cohort_paths
+from features.revenue import CohortPaths, cohort_paths, settled_before
 from features.snapshots.building import Snapshots
 from features.tables.checked import Tables
 from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
@@ -30,16 +30,25 @@ Array = NDArray[np.float64]
 class Dataset:
     """Snapshots up to `as_of` and the ARR paths after them, by what was known at `as_of`.
 
-    `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that lies after
-    `as_of`. Column 0 is ARR as the snapshot knew it. `streams`, of the same shape, is how many streams (product and
-    buying centre) the account pays for then, NaN also where the source does not tell them apart.
+    `paths` has shape (rows, months + 1): column m is ARR m months after the snapshot, NaN where that was not settled
+    at `as_of` or where the account was `paused`: a state of its own, neither left nor kept. Column 0 is ARR as the
+    snapshot knew it. `streams`, of the same shape, is how many streams (product and buying centre) the account pays for
+    then, NaN also where the source does not tell them apart. `settled_dates` are those of the snapshots that lie far
+    enough before `as_of` to know who was a customer then.
     """
 
     as_of: date
     frame: pd.DataFrame
     paths: Array
     streams: Array
+    paused: NDArray[np.bool_]
     inputs: tuple[Input, ...]
+    settled_dates: tuple[date, ...]
+
+    @property
+    def actual(self) -> Array:
+        """`paths` with the ARR of paused accounts, which is none."""
+        return np.where(self.paused, 0.0, self.paths)
 
     def cohort(self, as_of: date) -> NDArray[np.bool_]:
         """Which rows are the snapshot of that date."""
@@ -70,14 +79,34 @@ def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Param
     frame = frame[frame["as_of"] <= pd.Timestamp(as_of)].reset_index(drop=True)
     months = OutcomeModel((), settings_of(params)).months
     paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
-    return Dataset(as_of, frame, paths.arr, paths.subscriptions, inputs_of(snapshots.features))
+    return _dataset(tables, as_of, frame, paths, inputs_of(snapshots.features), params)
 
 
 def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
     """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
     frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
     paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
-    return Dataset(origin, frame, paths.arr, paths.subscriptions, dataset.inputs)
+    return _dataset(tables, origin, frame, paths, dataset.inputs, params)
+
+
+def _dataset(
+    tables: Tables, as_of: date, frame: pd.DataFrame, paths: CohortPaths, inputs: tuple[Input, ...], params: Params
+) -> Dataset:
+    dates = sorted({*frame["as_of"].dt.date, as_of})
+    return Dataset(
+        as_of=as_of,
+        frame=frame,
+        paths=np.where(paths.paused, np.nan, paths.arr),
+        streams=paths.subscriptions,
+        paused=paths.paused,
+        inputs=inputs,
+        settled_dates=tuple(settled_dates(tables, dates, params)),
+    )
+
+
+def settled_dates(tables: Tables, dates: Sequence[date], params: Params) -> list[date]:
+    """Those of the dates that lie far enough before the last of them to know who was a customer then."""
+    return [day for day in dates if day <= settled_before(tables, dates[-1], params.revenue)]
 
 
 def paths_of(tables: Tables, frame: pd.DataFrame, *, months: int, known_by: date, params: Params) -> CohortPaths:

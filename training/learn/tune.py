@@ -67,7 +67,7 @@ class Tuned:
 
 def split(tables: Tables, dataset: Dataset, *, params: Params) -> Split | None:
     """The inner split of what is known; None where tuning is off or too little would be left to learn from."""
-    dates = sorted(dataset.frame["as_of"].dt.date.unique())
+    dates = dataset.settled_dates
     months = params.tune.months
     if not params.tune.enabled or params.model.learner == "logistic" or len(dates) - months < params.model.min_months:
         return None

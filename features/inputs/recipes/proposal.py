@@ -1,5 +1,6 @@
 """Puts the recipes together: which sheet is what, whose rows are whose, and the tables that come of it."""
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from features.inputs.locate import query_text
+from features.inputs.files.locate import query_text
 from features.inputs.recipes import unknown, usage_priced
 from features.inputs.recipes.identity import Identity, Link, resolve
 from features.inputs.recipes.kit import Draft, Kit, Thing, account_part, tidied
@@ -76,6 +77,7 @@ class _Work:
 
     connection: duckdb.DuckDBPyConnection
     source: Source
+    copies: Path
     parts: dict[str, str] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
     kits: dict[str, Kit] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class _Work:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query as the settings would run it."""
         source = self.source.model_copy(update={"parts": self.all_parts})
-        return self.connection.execute(query_text(self.connection, source, "query", query)).fetchall()
+        return self.connection.execute(query_text(self.connection, source, "query", query, self.copies)).fetchall()
 
 
 def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_priced: bool = False) -> Proposal:
@@ -107,10 +109,10 @@ def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_
     BadInput
         Nothing can be read, no accounts or no contracts can be made of it.
     """
-    with open_duckdb(budget) as connection:
-        seen = survey(folder, connection)
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as copies, open_duckdb(budget) as connection:
+        seen = survey(folder, connection, Path(copies))
         source = load_settings().source.model_copy(update={"kind": seen.kind, "path": seen.path})
-        return _propose(_Work(connection, source), seen, only, as_usage_priced)
+        return _propose(_Work(connection, source, Path(copies)), seen, only, as_usage_priced)
 
 
 def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bool) -> Proposal:

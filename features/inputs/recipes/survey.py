@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from features.inputs.locate import DATABASE, SUFFIXES, attach, query_text
+from features.inputs.files.locate import DATABASE, SUFFIXES, attach, query_text
 from features.tables.problems import BadInput, CannotOpen, Finding
 from features.tables.sql import named
 from params import Source
@@ -67,8 +67,13 @@ def plain(column: str) -> str:
     return re.sub(r"^(property|properties)_(?=.)", "", name)
 
 
-def survey(folder: Path, connection: duckdb.DuckDBPyConnection) -> Survey:
+def survey(folder: Path, connection: duckdb.DuckDBPyConnection, copies: Path) -> Survey:
     """Look at every CSV, Parquet or XLSX file below a folder, or at every table of a DuckDB database.
+
+    Parameters
+    ----------
+    copies
+        A folder for copies of files that DuckDB does not read as they are.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def survey(folder: Path, connection: duckdb.DuckDBPyConnection) -> Survey:
     sheets, unread = _tables(connection) if kind == "duckdb" else ([], [])
     for relation, name in _files(folder if folder.is_dir() else folder.parent, path, kind):
         try:
-            sheets.append(_sheet(connection, source, name, relation, len(sheets)))
+            sheets.append(_sheet(connection, source, name, relation, len(sheets), copies))
         except (CannotOpen, duckdb.Error) as error:
             unread.append(f"{name}: {str(error).splitlines()[0]}")
     if not sheets:
@@ -134,8 +139,11 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> tuple[list[Sheet], list[st
     return sheets, []
 
 
-def _sheet(connection: duckdb.DuckDBPyConnection, source: Source, name: str, relation: str, number: int) -> Sheet:
-    return _sampled(connection, name, relation, query_text(connection, source, f"sheet{number}", relation), number)
+def _sheet(
+    connection: duckdb.DuckDBPyConnection, source: Source, name: str, relation: str, number: int, copies: Path
+) -> Sheet:
+    select = query_text(connection, source, f"sheet{number}", relation, copies)
+    return _sampled(connection, name, relation, select, number)
 
 
 def _sampled(connection: duckdb.DuckDBPyConnection, name: str, relation: str, select: str, number: int) -> Sheet:

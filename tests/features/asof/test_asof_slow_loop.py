@@ -108,15 +108,23 @@ class Account:
         end = self.end(line)
         if end is None:
             return date.max
-        if not self.silent(line):
-            return end
-        grace = end + timedelta(days=GRACE)
+        follower = self.follower(line)
+        if follower is not None:
+            return follower["starts_on"]
+        return end + timedelta(days=GRACE) if self.silent(line) else end
+
+    def follower(self, line: Row) -> Row | None:
+        """The line of the same product that follows one in its grace; here none is followed by another product."""
+        end = self.end(line)
+        if end is None or end <= line["starts_on"]:
+            return None
         followers = [
-            s["starts_on"] for s in self.lines
-            if s is not line and s["product"] == line["product"] and end <= s["starts_on"] <= grace
+            s for s in self.lines
+            if s is not line and s["product"] == line["product"] and s["buying_center"] == line["buying_center"]
+            and end <= s["starts_on"] <= end + timedelta(days=GRACE)
             and (self.end(s) is None or self.end(s) > s["starts_on"])
         ]  # fmt: skip
-        return min(followers, default=grace)
+        return min(followers, key=lambda s: (s["starts_on"], -s["mrr"], s["contract_id"]), default=None)
 
     def active(self, days_ago: int = 0) -> list[Row]:
         at = self.t - timedelta(days=days_ago)
@@ -133,21 +141,26 @@ class Account:
         return sum(self.arr_of(line) for line in self.active() if condition(line))
 
     def steps(self) -> Iterable[tuple[Row, float, bool]]:
-        """Each line that began, its step of MRR from the one of its product it continues, and whether it was late."""
+        """Each line that began, its step of MRR from those that it follows, and whether it was late."""
         for line in (line for line in self.lines if line["starts_on"] <= self.t):
-            begun = [b for b in self.lines if b["product"] == line["product"] and b["starts_on"] < line["starts_on"]]
-            before = max(begun, key=lambda b: b["starts_on"], default=None)
-            if before is None or self.until[before["contract_id"]] < line["starts_on"]:
+            before = [b for b in self.lines if self.follower(b) is line]
+            if not before or {b["currency"] or "USD" for b in before} != {line["currency"] or "USD"}:
                 yield line, 0, False  # nothing that it continues
-            elif (before["currency"] or "USD") != (line["currency"] or "USD"):
-                yield line, 0, False
             else:
-                late = before["ends_on"] is not None and before["ends_on"] < line["starts_on"]
-                yield line, line["mrr"] - before["mrr"], late
+                late = max((b["ends_on"] for b in before if b["ends_on"]), default=date.max) < line["starts_on"]
+                yield line, line["mrr"] - sum(b["mrr"] for b in before), late
 
     def in_force(self, rows: list[Row]) -> Row:
         seen = [r for r in rows if r["valid_from"] < self.t and (r["recorded_at"] or date.min) < self.t]
         return max(seen, key=lambda r: r["valid_from"])
+
+    def once_aged(self, days: int, value: float) -> float:
+        """A value that looks so many days back, of an account that was there then."""
+        return value if self.ago(self.started()) >= days else np.nan
+
+    def days_there(self, window: int) -> int:
+        """Days of a window since the first line began."""
+        return min(window, max(self.ago(min(line["starts_on"] for line in self.lines)), 0))
 
     def started(self) -> date:
         begun = min(line["starts_on"] for line in self.lines)
@@ -192,14 +205,15 @@ def usage(a: Account) -> dict[str, Any]:
     power = [user for user, days in days_by_user.items() if len(days) >= 8]
     weeks = [used(7, 7 * week) for week in range(4)]
     seats = sum(line["seats"] or 0 for line in a.active())
+    age = a.ago(a.started())
     return {
         **{f"usage_{w}d": used(w) for w in (7, 28, 90, 180)},
-        **{f"usage_ratio_{w}d": over(used(w), used(w, w)) for w in (7, 28, 90)},
-        **{f"usage_trend_{w}d": trend(w) for w in (28, 90, 180)},
-        "usage_vs_baseline_28d": over(used(28) / 28, used(180) / 180),
-        "usage_volatility_28d": pstdev(weeks) / mean(weeks) if any(weeks) else np.nan,
+        **{f"usage_ratio_{w}d": a.once_aged(2 * w, over(used(w), used(w, w))) for w in (7, 28, 90)},
+        **{f"usage_trend_{w}d": a.once_aged(w, trend(w)) for w in (28, 90, 180)},
+        "usage_vs_baseline_28d": a.once_aged(29, over(used(28) / 28, used(180) / min(age, 180))),
+        "usage_volatility_28d": a.once_aged(28, pstdev(weeks) / mean(weeks) if any(weeks) else np.nan),
         **{f"active_days_{w}d": len(active("used_on", w)) for w in (7, 28, 90)},
-        "active_days_ratio_28d": over(len(active("used_on", 28)), len(active("used_on", 28, 28))),
+        "active_days_ratio_28d": a.once_aged(56, over(len(active("used_on", 28)), len(active("used_on", 28, 28)))),
         "days_since_usage": min((a.ago(used_on) for used_on in active("used_on", 180)), default=np.nan),
         **{f"active_users_{w}d": len(active("user_id", w)) for w in (7, 28, 90)},
         "lapsed_users_28d": len(active("user_id", 90) - users),
@@ -265,17 +279,19 @@ def engagement(a: Account) -> dict[str, Any]:
 
     return {
         **{f"engagement_{w}d": count("engagement", w) for w in (28, 90)},
-        "engagement_ratio_90d": over(count("engagement", 90), count("engagement", 90, 90)),
+        "engagement_ratio_90d": a.once_aged(180, over(count("engagement", 90), count("engagement", 90, 90))),
         "engaged_people_90d": len({r["contact_id"] for r in a.events("engagement", 90)} - {None}),
         "days_since_engagement": a.since("engagement"),
         "meetings_90d": count("engagement", 90, kind=MEETING),
-        "meetings_ratio_90d": over(count("engagement", 90, kind=MEETING), count("engagement", 90, 90, kind=MEETING)),
+        "meetings_ratio_90d": a.once_aged(
+            180, over(count("engagement", 90, kind=MEETING), count("engagement", 90, 90, kind=MEETING))
+        ),
         "days_since_meeting": a.since("engagement", kind=MEETING),
         "trainings_180d": count("engagement", 180, kind=("training", "webinar")),
         "community_180d": count("engagement", 180, kind=("community", "event", "self_help", "referral")),
         "referrals_365d": count("engagement", YEAR, kind=("referral",)),
         **{f"tickets_{w}d": count("tickets", w) for w in (28, 90)},
-        "tickets_ratio_90d": over(count("tickets", 90), count("tickets", 90, 90)),
+        "tickets_ratio_90d": a.once_aged(180, over(count("tickets", 90), count("tickets", 90, 90))),
         "severe_tickets_90d": count("tickets", 90, severity=SEVERE),
         "severe_ticket_share_180d": over(count("tickets", 180, severity=SEVERE), count("tickets", 180)),
         "days_since_ticket": a.since("tickets"),
@@ -386,7 +402,7 @@ def contract_history(a: Account) -> dict[str, Any]:
         "due_soon_share": a.arr_where(lambda line: a.end(line) is not None and -a.ago(a.end(line)) <= 90) / arr,
         "arr_change_180d": over(arr - a.arr(180), a.arr(180)),
         "arr_change_365d": over(arr - a.arr(YEAR), a.arr(YEAR)),
-        "arr_vs_level_365d": over(arr, mean(a.arr(days_ago) for days_ago in range(1, YEAR + 1))),
+        "arr_vs_level_365d": over(arr, mean([a.arr(days_ago) for days_ago in range(1, a.days_there(YEAR) + 1)] or [0])),
         "seats_change_180d": over(paid - before, before),
         "discount": 1 - sum(map(a.arr_of, listed)) / list_arr if listed else np.nan,
         "arr_per_seat": arr / paid,

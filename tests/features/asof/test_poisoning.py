@@ -247,11 +247,15 @@ def test_a_mutant_that_no_statement_holds_is_named(emitted: Any) -> None:
 
 MONTHS = 9
 ORIGIN = date(2023, 5, 1)
-KNOWN_BY = date(2024, 2, 1)  # the end of the longest window
+END = date(2024, 2, 1)  # of the longest window
+KNOWN_BY = date(2024, 3, 2)  # when the grace after it is over
 
 
 def after_the_window(rows: Rows, end: date) -> Rows:
-    """Other notices, stops and new lines, all of which happened only after the window had closed."""
+    """Other notices, stops and new lines, all of which happened only after the window had closed.
+
+    The new lines are of other accounts' centres, so that they are nobody's renewal within the grace.
+    """
     lines = []
     for row in rows["contracts"]:
         if (row["signed_on"] or row["starts_on"]) >= end:
@@ -260,7 +264,8 @@ def after_the_window(rows: Rows, end: date) -> Rows:
         if row["notice_on"] is None or row["notice_on"] >= end:
             row = row | dict.fromkeys(later, end)
         lines.append(row)
-    new = {"starts_on": end, "signed_on": end, "ends_on": None, "product": "new", "recorded_at": None}
+    new = {"starts_on": end, "signed_on": end, "ends_on": None, "product": "new", "buying_center": "new",
+           "recorded_at": None}  # fmt: skip
     lines += [row | new | {"contract_id": f"new {number}"} for number, row in enumerate(rows["contracts"])]
     return rows | {"contracts": lines}
 
@@ -273,17 +278,17 @@ def cohort(untouched: pd.DataFrame) -> pd.DataFrame:
 def labels(tables: Tables, cohort: pd.DataFrame, known_by: date) -> Any:
     rules = params.load().revenue
     paths = cohort_paths(tables, cohort, months=MONTHS, known_by=known_by, rules=rules, budget=Budget(2, 0.5))
-    return np.stack([paths.arr, paths.subscriptions])
+    return np.stack([paths.arr, paths.subscriptions, paths.paused])
 
 
 def labels_move(
     change: Callable[[Rows, date], Rows], changed: Callable[..., Tables], tables: Tables, cohort: pd.DataFrame
 ) -> bool:
     """Whether a change from the end of the longest window on moves a label."""
-    known_by = date(2024, 4, 1) if change is after_the_window else KNOWN_BY
-    before, after = (labels(own, cohort, known_by) for own in (tables, changed(change, KNOWN_BY)))
+    known_by, since = (date(2024, 4, 1), END) if change is after_the_window else (KNOWN_BY, KNOWN_BY)
+    before, after = (labels(own, cohort, known_by) for own in (tables, changed(change, since)))
     assert not np.isnan(before).any()
-    assert (before[:, :, -1] != before[:, :, 0]).any(axis=1).all()
+    assert (before[:2, :, -1] != before[:2, :, 0]).any(axis=1).all()
     return not np.array_equal(before, after)
 
 
@@ -299,8 +304,16 @@ def test_labels_see_neither_past_known_by_nor_past_their_window(
 
 LABEL_LEAKS = {
     "past known_by": (poisoned, "WHERE r.known_day <", "WHERE TRUE OR r.known_day <"),
-    "an end after the window": (after_the_window, "(v.ended + 0 < c.t OR v.notice + 0 < c.t) AND", "TRUE AND"),
-    "a line signed after the window": (after_the_window, "(v.starts < c.t OR v.signed < c.t)", "TRUE"),
+    "an end after the window": (
+        after_the_window,
+        "(v.ended + 0 < c.t OR v.notice + 0 < c.t OR (v.ended = c.t AND v.change_known_day < c.t)) AND",
+        "TRUE AND",
+    ),
+    "a line signed after the window": (
+        after_the_window,
+        "CASE WHEN (v.starts < c.t OR v.signed < c.t)",
+        "CASE WHEN TRUE",
+    ),
     "notice given after the window": (after_the_window, "CASE WHEN (v.notice + 0 < c.t) AND", "CASE WHEN"),
     "corrections back-dated": (poisoned, "CAST(recorded_at AS DATE)", "CAST(NULL AS DATE)"),
 }
@@ -311,6 +324,6 @@ def test_a_leak_into_the_labels_is_caught(
     emitted: Any, changed: Callable[..., Tables], company_tables: Tables, cohort: pd.DataFrame, leak: str
 ) -> None:
     change, old, new = LABEL_LEAKS[leak]
-    changed(change, KNOWN_BY)  # before the mutant is there
+    changed(change, END if change is after_the_window else KNOWN_BY)  # before the mutant is there
     emitted.replace(old, new)
     assert labels_move(change, changed, company_tables, cohort)

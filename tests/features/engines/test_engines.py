@@ -372,6 +372,17 @@ def test_a_changed_event_changes_the_digest(load: Load, database: str) -> None:
 
 
 @needs_postgres
+def test_texts_for_nothing_are_empty_in_the_warehouse_too(load: Load, database: str) -> None:
+    query = (
+        "SELECT account_id, happened_on, CASE WHEN kind = 'email' THEN 'N/A' ELSE kind END AS kind FROM crm.engagement"
+    )
+    settings = ("source.engine=postgres", f"source.url={database}", f"source.tables.engagement.query={query}")
+    with pytest.raises(BadInput, match=r"engagement.kind: [\d,]+ of [\d,]+ rows without a value that can be used"):
+        load(*settings, "source.max_bad_share=0")
+    assert load(*settings, "source.null_texts=[]", "source.max_bad_share=0").tables.digest
+
+
+@needs_postgres
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -395,6 +406,8 @@ def test_a_changed_event_changes_the_digest(load: Load, database: str) -> None:
         ),
         ("source.url=postgresql://nobody@127.0.0.1:1/none", r"source.url: PostgreSQL cannot be opened"),
         ("source.url=null", r"source.url: is not set, and source.engine is postgres"),
+        ("source.timezone=Europe/Berlin", r"source.timezone: is for files and DuckDB, and source.engine is postgres"),
+        ("source.decimal_comma=true", r"source.decimal_comma: is for files and DuckDB, and source.engine is postgres"),
     ],
 )
 def test_what_is_wrong_in_the_warehouse_is_named(load: Load, database: str, override: str, message: str) -> None:

@@ -369,11 +369,9 @@ def test_a_missing_table_is_named_with_what_is_there(source: Any) -> None:
 
 
 def test_a_missing_table_in_another_form_is_named(source: Any) -> None:
-    (source.folder / "contracts.csv").rename(source.folder / "contracts.xlsx")
+    (source.folder / "contracts.csv").rename(source.folder / "contracts.xls")
     (source.folder / "contacts.csv").write_text("contact_id,account_id\n1,a\n")
-    with pytest.raises(
-        BadInput, match=r"contacts.csv, contracts.xlsx\. contracts.xlsx is not read: export it as"
-    ) as bad:
+    with pytest.raises(BadInput, match=r"contacts.csv, contracts.xls\. contracts.xls is not read: export it as") as bad:
         source.load()
     assert "Did you mean" not in str(bad.value)
 

@@ -16,8 +16,13 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
         "correct it, and leave credits and refunds out.",
     ),
     (
-        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,nan / 2,b,2024-01-01,-inf"},
-        "contracts.mrr: 2 of 2 rows with an amount that is not finite (1: nan, 2: -inf). Give a finite amount.",
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,inf / 2,b,2024-01-01,-inf"},
+        "contracts.mrr: 2 of 2 rows with an amount that is not finite (1: inf, 2: -inf). Give a finite amount.",
+    ),
+    (
+        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,nan / 2,b,2024-01-01,7"},
+        "contracts.mrr: 1 of 2 rows without a value (contracts.csv line 2). Every row needs one; map another column in "
+        "source.tables.contracts.columns if it is there.",
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,$5 / 2,b,2024-01-01,7"},
@@ -170,7 +175,7 @@ UNREADABLE = [  # accounts as bytes, whose line breaks may lie within quotes, an
     ),
     (b"account_id,name\n,A\n", ["account_id: 1 of 1 row without a value (accounts.csv line 2)"]),
     (b"account_id,name\n", ["accounts: is empty"]),
-    (b"\xff\xfea\x00", ["accounts.csv cannot be read"]),
+    ("account_id\na".encode("utf-16-le"), ["accounts.csv cannot be read", "set source.encoding: utf-16-le"]),
 ]
 
 
@@ -222,7 +227,7 @@ def test_where_the_lines_of_missing_values_cannot_be_found_other_examples_are_gi
     source: Any, monkeypatch: pytest.MonkeyPatch, content: str, searched: int, examples: tuple[str, ...]
 ) -> None:
     """Python reads no cell of more than 128 KiB, and not all of a large file in good time."""
-    monkeypatch.setattr("features.inputs.csv_files.MOST_SEARCHED", searched)
+    monkeypatch.setattr("features.inputs.files.csv_files.MOST_SEARCHED", searched)
     (source.folder / "usage.csv").write_text(content)
     with pytest.raises(BadInput) as caught:
         source.load()
@@ -310,7 +315,7 @@ def test_warnings_are_listed_after_the_problems(source: Any) -> None:
         "And 4 warnings:",
         f"  1. {HISTORY.format('fit')}",
         "  2. contracts.kind: 1 of 2 rows with a value that is not allowed (1: gift). Allowed are new, renewal, "
-        "upsell, cross_sell, downsell, price_change; it is read as empty.",
+        "upsell, cross_sell, downsell, price_change, discount; it is read as empty.",
         "  3. usage.account_id: 1 of 99 rows of an account that accounts lacks (zz). Such rows are left out. Add the "
         "account, or remove them.",
         "  4. usage.used_on: 1 of 98 rows before the account's first contract starts (a: 2023-12-31 before "
@@ -441,7 +446,7 @@ def test_an_unknown_value_is_emptied_unless_empty_means_something(source: Any) -
     assert source.rows("SELECT status, count(*) FROM csm_actions GROUP BY 1") == [("done", 30)]
     assert [str(warning) for warning in report.warnings] == [
         "contracts.kind: 1 of 2 rows with a value that is not allowed (2: gift). Allowed are new, renewal, upsell, "
-        "cross_sell, downsell, price_change; it is read as empty.",
+        "cross_sell, downsell, price_change, discount; it is read as empty.",
         "csm_actions.status: 1 of 31 rows with a value that is not allowed (cancelled). Left out, see "
         "quarantine/csm_actions.parquet. Allowed are done, missed, planned.",
     ]

@@ -24,6 +24,8 @@ from params import Budget
 pytestmark = pytest.mark.slow
 
 DAY_0 = date(2024, 1, 1)
+OPEN = 10**6
+EARLY, PAUSE = 90, 90
 BUDGET = Budget(1, 0.5)
 DAYS = {"starts": "starts_on", "ends": "ends_on", "ended": "ended_on", "notice": "notice_on", "signed": "signed_on"}
 RATES = [(date(2023, 1, 1), 1.1), (date(2024, 2, 1), 1.2517), (date(2024, 5, 1), 0.93)]
@@ -98,7 +100,7 @@ def accounts_of(lines: list[Line]) -> list[str]:
 
 
 def rules(grace_days: int = 30, reactivation: str = "exclude") -> params.Revenue:
-    return params.Revenue(currency="USD", grace_days=grace_days, reactivation=reactivation)  # type: ignore[arg-type]
+    return params.load().revenue.model_copy(update={"grace_days": grace_days, "reactivation": reactivation})
 
 
 # The slow loop: what was known, whether a line is active on one day, ARR on one day.
@@ -111,95 +113,131 @@ def known(lines: list[Line], t: int) -> dict[str, list[Line]]:
         if (line.starts if line.signed is None else line.signed) >= t:
             continue
         noticed = line.notice is not None and line.notice < t
-        ended = line.ended if line.ended is not None and (line.ended < t or noticed) else None
+        told = line.ended is not None and (line.ended < t or noticed or changed(line, lines, t))
+        ended = line.ended if told else None
         seen[line.account_id].append(line._replace(ended=ended, notice=line.notice if noticed else None))
     return seen
 
 
-def in_hindsight(lines: list[Line], u: int, known_by: int) -> list[Line]:
-    """An account's lines as they stood at day u, told by what is known before day known_by."""
+def in_hindsight(lines: list[Line], u: int, known_by: int, grace: int) -> list[Line]:
+    """An account's lines as they stood at day u, told by what is known before day known_by; also those that start
+    within the grace after, which tell that what they follow ran on."""
     seen = []
     for line in lines:
         signed = line.starts if line.signed is None else line.signed
-        if signed < known_by and (line.starts < u or signed < u):
+        if signed < known_by and (line.starts <= u + grace or signed < u):
             noticed = line.notice is not None and line.notice < min(u, known_by)
-            ended = line.ended if line.ended is not None and (line.ended < min(u, known_by) or noticed) else None
-            seen.append(line._replace(ended=ended, notice=line.notice if noticed else None))
+            told = line.ended is not None and (line.ended < min(u, known_by) or noticed or changed(line, lines, u))
+            seen.append(line._replace(ended=line.ended if told else None, notice=line.notice if noticed else None))
     return seen
 
 
-def runs_until(line: Line) -> int:
-    return next(end for end in (line.ended, line.ends, 10**6) if end is not None)
-
-
-def replaced_on(line: Line, lines: list[Line]) -> int:
-    """When the same product and buying centre got another line."""
-    starts = [
-        other.starts
+def changed(line: Line, lines: list[Line], t: int) -> bool:
+    """Whether a line ends on day t and one of its buying centre that starts then was signed before."""
+    return line.ended == t and any(
+        other.center == line.center and other.starts == t and other.signed is not None and other.signed < t
         for other in lines
-        if (other.product, other.center) == (line.product, line.center)
-        and other.starts > line.starts
-        and runs_until(other) > other.starts
-    ]
-    return min(starts, default=10**6) if line.product is not None else 10**6
+        if other.account_id == line.account_id
+    )
+
+
+def is_later(line: Line, u: int) -> bool:
+    """Whether nothing was known of a line before day u."""
+    return line.starts >= u and (line.signed is None or line.signed >= u)
+
+
+def runs_until(line: Line) -> int:
+    return next(end for end in (line.ended, line.ends, OPEN) if end is not None)
+
+
+def in_order(lines: list[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: (line.starts, -line.mrr, line.contract_id))
+
+
+def replacing(line: Line, lines: list[Line]) -> Line | None:
+    """The line of the same product and buying centre that replaces one while it runs."""
+    return next(
+        (
+            other
+            for other in in_order(lines)
+            if (other.product, other.center) == (line.product, line.center)
+            and line.starts < other.starts < runs_until(line)
+            and runs_until(other) > other.starts
+            and (
+                other.kind == "renewal"
+                or (
+                    line.product is not None
+                    and runs_until(other) > runs_until(line)
+                    and other.starts >= runs_until(line) - EARLY
+                )
+            )
+        ),
+        None,
+    )
 
 
 def stops(line: Line, lines: list[Line]) -> int:
-    return min(runs_until(line), replaced_on(line, lines))
+    other = replacing(line, lines)
+    return other.starts if other else runs_until(line)
 
 
 def runs_on(line: Line, lines: list[Line]) -> bool:
     """Whether silence after its end means grace."""
     if line.ended is not None or line.notice is not None or line.ends is None:
         return False
-    return line.starts < line.ends <= replaced_on(line, lines)
+    return line.starts < line.ends and replacing(line, lines) is None
 
 
-def candidates(line: Line, lines: list[Line], grace: int, same_product: bool) -> list[Line]:
-    assert line.ends is not None
-    return [
-        other
-        for other in lines
-        if other.contract_id != line.contract_id
-        and other.center == line.center
-        and (other.product == line.product) == same_product
-        and line.ends <= other.starts <= line.ends + grace
-        and stops(other, lines) > other.starts
-    ]
+def follows(lines: list[Line], grace: int) -> dict[str, Line]:
+    """By line, the one that follows it, of an account's lines."""
+    ended = [line for line in lines if replacing(line, lines) is None and line.starts < runs_until(line) < OPEN]
+    followed = {line.contract_id: other for line in lines if (other := replacing(line, lines)) is not None}
+
+    def could(line: Line, other: Line) -> bool:
+        begins = runs_until(line) <= other.starts <= runs_until(line) + grace and stops(other, lines) > other.starts
+        return begins and other.contract_id != line.contract_id and other.center == line.center
+
+    for line in ended:
+        own = [other for other in in_order(lines) if could(line, other) and other.product == line.product]
+        if own:
+            followed[line.contract_id] = own[0]
+    continued = {line.contract_id: followed[line.contract_id] for line in lines if line.contract_id in followed}
+    for other in in_order(lines):
+        before = [line for line in lines if continued.get(line.contract_id) == other]
+        spare = round((other.mrr - sum(line.mrr for line in before)) * 1e6)
+        replaces_all = other.kind in ("renewal", "downsell") and not before
+        for line in sorted(ended, key=lambda line: (-line.mrr, line.contract_id)):
+            if line.contract_id in followed or not could(line, other) or other.product == line.product:
+                continue
+            if (
+                replaces_all
+                or spare >= round(line.mrr * 1e6) / 2
+                or (other.currency == "EUR") != (line.currency == "EUR")
+            ):
+                followed[line.contract_id] = other
+                spare -= round(line.mrr * 1e6)
+    return followed
 
 
-def active(line: Line, u: int, lines: list[Line], grace: int, *, switches: bool = True) -> bool:
-    """Whether one of an account's `lines` is active on day u."""
-    if u < line.starts or u < stops(line, lines) or not runs_on(line, lines):
-        return line.starts <= u < stops(line, lines)
-    assert line.ends is not None
-    if u >= line.ends + grace:
-        return False
-    renewals = candidates(line, lines, grace, same_product=True)
-    if renewals:
-        return all(u < renewal.starts for renewal in renewals)
-    return not switches or all(
-        u < other.starts
-        for other in candidates(line, lines, grace, same_product=False)
-        if other.kind not in ("upsell", "cross_sell") and not in_force_before(other, lines, grace)
-    )
+def spells(lines: list[Line], grace: int, u: int = -OPEN) -> dict[str, int]:
+    """Until when each of an account's lines is active, in what is known or, of hindsight, at day u."""
+    followed, until = follows(lines, grace), {}
+    for line in lines:
+        other = followed.get(line.contract_id)
+        if other is not None and other.starts >= runs_until(line):
+            until[line.contract_id] = other.starts + (u != -OPEN and is_later(other, u))
+        else:
+            until[line.contract_id] = runs_until(line) + grace if runs_on(line, lines) else stops(line, lines)
+    return until
 
 
-def in_force_before(line: Line, lines: list[Line], grace: int) -> bool:
-    """Whether the same buying centre had the same product the day before the line starts."""
-    return any(
-        active(other, line.starts - 1, lines, grace, switches=False)
-        for other in lines
-        if (other.center, other.product) == (line.center, line.product)
-    )
-
-
-def arr_on(lines: list[Line], u: int, grace: int, rate: float) -> int:
+def arr_on(lines: list[Line], u: int, grace: int, rate: float, hindsight: bool = False) -> int:
     """ARR in cents of an account's `lines`, each rounded once."""
+    until = spells(lines, grace, u if hindsight else -OPEN)
     return sum(
-        int(np.floor(12 * round(line.mrr * 100) * (rate if line.currency == "EUR" else 1.0) + 0.5))
+        int(np.floor(12 * round(line.mrr * 1e6) * (rate if line.currency == "EUR" else 1.0) / 10000 + 0.5))
         for line in lines
-        if active(line, u, lines, grace)
+        if line.starts <= u < until[line.contract_id] and not (hindsight and is_later(line, u))
     )
 
 
@@ -232,16 +270,16 @@ def test_line_states_are_those_of_the_slow_loop(lines: list[Line], grace: int, t
 
 def check_state(line: Line, state: "pd.Series[object]", seen: list[Line], grace: int, t: int) -> None:
     shift = day_number(DAY_0)
-    days = range(line.starts - 1, line.starts + 150)
-    for u in days:
-        assert (state["starts"] <= u + shift < state["active_until"]) == active(line, u, seen, grace), u
+    until = spells(seen, grace)[line.contract_id]
+    assert state["active_until"] == (NEVER if until == OPEN else until + shift)
     if line.ended is None and line.ends is None:
-        assert (state["active_until"] == NEVER) == (replaced_on(line, seen) == 10**6)
         assert pd.isna(state["term_ends"])
     else:
         assert state["term_ends"] == runs_until(line) + shift
-    late = runs_on(line, seen) and line.ends is not None and line.ends <= t and active(line, t, seen, grace)
+    late = runs_on(line, seen) and line.ends is not None and line.ends <= t < until
     assert state["overdue"] == late
+    before = [other.mrr for other in seen if follows(seen, grace).get(other.contract_id) == line]
+    assert round(np.nan_to_num(state["before_mrr_micros"])) == round(sum(before) * 1e6)
 
 
 # On the day of the snapshot it is still taken for active, and in hindsight it never covered a day.
@@ -272,37 +310,65 @@ def test_cohort_paths_are_those_of_the_slow_loop(
     own = {account: [line for line in lines if line.account_id == account] for account in accounts_of(lines)}
     expected = np.array([slow_path(own[account], as_of, grace, reactivation, known_by) for account, as_of in members])
     np.testing.assert_array_equal(paths.arr, np.column_stack([cohort["arr"], expected[:, 1:, 0]]))
-    np.testing.assert_array_equal(paths.subscriptions, expected[:, :, 1])
-
-
-def told_late(line: Line, u: int, lines: list[Line], grace: int) -> bool:
-    """Whether a line ran on in its grace until notice of leaving came."""
-    if line.ends is None or line.ended is not None or line.notice is None or line.ends > replaced_on(line, lines):
-        return False
-    return line.starts < line.ends <= u < line.notice < line.ends + grace
+    np.testing.assert_array_equal(paths.paused, expected[:, :, 1])
+    np.testing.assert_array_equal(paths.subscriptions, expected[:, :, 2])
 
 
 def subscriptions_on(lines: list[Line], u: int, grace: int) -> float:
     """How many products and buying centres are paid for; NaN where a line names neither."""
-    paid = {(line.product, line.center) for line in lines if line.mrr > 0 and active(line, u, lines, grace)}
+    until = spells(lines, grace, u)
+    paid = {
+        (line.product, line.center)
+        for line in lines
+        if line.mrr > 0 and line.starts <= u < until[line.contract_id] and not is_later(line, u)
+    }
     return np.nan if (None, None) in paid else len(paid)
 
 
-def slow_path(own: list[Line], as_of: date, grace: int, reactivation: str, known_by: int) -> list[tuple[float, float]]:
+def customer_days(lines: list[Line], grace: int) -> tuple[set[int], set[int]]:
+    """The days on which an account was a customer, and those of them on which it was paused."""
+    until, followed = spells(lines, grace), follows(lines, grace)
+    days = range(-60, 500)
+    paid, chained = set(), set()
+    for line in lines:
+        end = until[line.contract_id]
+        late = line.ends is not None and line.ended is None and line.notice is not None and end == line.ends
+        if line.mrr > 0 and late and line.ends <= line.notice < line.ends + grace:  # type: ignore[operator]
+            end = line.notice  # it ran on until notice came
+        carries_on = line.mrr > 0 or line in followed.values()
+        carries_on |= any(
+            other.mrr > 0 and other.starts < line.starts and other.starts < until[other.contract_id]
+            for other in lines
+            if (other.product, other.center) == (line.product, line.center)
+        )
+        paid |= {u for u in days if line.mrr > 0 and line.starts <= u < end}
+        chained |= {u for u in days if carries_on and line.starts <= u < end}
+    paused, since = set(), None
+    for u in days:
+        if u in paid:
+            since = u + 1
+        elif since is not None and all(v in chained for v in range(since, u + 1)) and u < since + PAUSE:
+            paused.add(u)
+    return paid | paused, paused
+
+
+def slow_path(
+    own: list[Line], as_of: date, grace: int, reactivation: str, known_by: int
+) -> list[tuple[float, bool, float]]:
     path, seen = [], [line for lines in known(own, known_by).values() for line in lines]
-
-    def covered(u: int) -> bool:
-        return any(line.mrr > 0 and (active(line, u, seen, grace) or told_late(line, u, seen, grace)) for line in seen)
-
-    held = covered(number(as_of) - 1) or covered(number(as_of))
+    customer, paused_days = customer_days(seen, grace)
+    held = number(as_of) - 1 in customer or number(as_of) in customer
     for months in range(6):
         instant = number((pd.Timestamp(as_of) + pd.DateOffset(months=months)).date())
-        unbroken = held and all(covered(u) for u in range(number(as_of), instant))
+        unbroken = held and all(u in customer for u in range(number(as_of), instant))
         counts = unbroken or reactivation == "include"
-        then = in_hindsight(own, instant, known_by)
-        cents = arr_on(then, instant, grace, rate_on(number(as_of))) if counts else 0
+        then = in_hindsight(own, instant, known_by, grace)
+        cents = arr_on(then, instant, grace, rate_on(number(as_of)), hindsight=True) if counts else 0
         subscriptions = subscriptions_on(then, instant, grace) if counts else 0
-        path.append((cents / 100, subscriptions) if instant <= known_by else (np.nan, np.nan))
+        stays = unbroken and instant in customer
+        paused = cents == 0 and instant in paused_days and (stays or reactivation == "include")
+        settled = instant <= known_by - grace
+        path.append((cents / 100, paused, subscriptions) if settled else (np.nan, False, np.nan))
     return path
 
 
@@ -331,7 +397,7 @@ def test_movements_add_up_to_the_change_in_arr_to_the_cent(
         assert round(arr.get(pd.Timestamp(last), 0.0) * 100) == after
         assert sum(round(amount * 100) for amount in amounts) == after - before
     assert (moved["amount"] != 0).all()
-    signs = {"new": 1, "reactivation": 1, "upsell": 1, "cross_sell": 1, "contraction": -1, "churn": -1}
+    signs = {"new": 1, "reactivation": 1, "upsell": 1, "cross_sell": 1, "contraction": -1, "pause": -1, "churn": -1}
     for name, sign in signs.items():
         assert (moved.loc[moved["movement"] == name, "amount"] * sign > 0).all()
 
@@ -360,3 +426,6 @@ def test_retention_obeys_its_identities(lines: list[Line], reactivation: str, st
     inside = moved["account_id"].isin(accounts["account_id"]) & ~moved["movement"].isin(["reactivation", "currency"])
     change = moved.loc[inside, "amount"].sum()
     assert change == pytest.approx(total.ending_arr - total.starting_arr, abs=0.001)
+    net_losses = -moved[inside].groupby("account_id")["amount"].sum().clip(upper=0).sum()
+    lost = total.starting_arr * (1 - total.grr) if total.accounts else 0.0
+    assert net_losses == pytest.approx(lost, abs=0.01)  # what GRR loses is losses less gains, account by account

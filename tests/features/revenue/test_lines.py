@@ -14,22 +14,26 @@ from features import revenue
 from features.asof.clocks import NEVER
 from features.asof.view import EPOCH, AsOf, day_number
 from features.inputs.frames import tables_from_frames
-from features.revenue.known_lines import load
+from features.revenue.known_lines import lines_known, load
 from features.tables.checked import Tables
 from params import Budget
 
 BUDGET = Budget(1, 0.5)
-RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
+RULES = params.load().revenue
 NOTICED = {"notice_on": "2025-02-01"}
 OPEN = "open"
-REPLACED = {"starts_on": "2024-06-01", "signed_on": "2024-04-10"}
+ADDED = {"starts_on": "2024-06-01", "signed_on": "2024-04-10"}
+RENEWED = ADDED | {"kind": "renewal"}
+EARLY = {"starts_on": "2024-12-01"}
 
 
 def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
     """Lines of account `a`, product `p`, MRR 100; from 2024-01-01 to 2025-03-01, or evergreen from where they say."""
     usual = {"account_id": "a", "product": "p", "mrr": 100.0}
     term = {"starts_on": "2024-01-01", "ends_on": "2025-03-01"}
-    optional = dict.fromkeys(("kind", "buying_center", "ended_on", "signed_on", "notice_on", "currency", "seats"))
+    optional = dict.fromkeys(
+        ("kind", "buying_center", "ended_on", "signed_on", "notice_on", "currency", "seats", "status")
+    )
     rows = [
         {"contract_id": f"c{number}", "ends_on": None} | optional | usual | ({} if "starts_on" in line else term) | line
         for number, line in enumerate(lines)
@@ -67,14 +71,39 @@ def day(number: int) -> str:
             [{"ended_on": "2025-02-10"} | NOTICED], "2025-02-02", "2025-02-10", 0, id="early end told by notice"
         ),
         pytest.param([{"ends_on": None}], "2025-01-01", OPEN, 0, id="evergreen"),
-        pytest.param([{}, REPLACED], "2024-05-01", "2024-06-01", 0, id="replaced in mid-term, signed ahead"),
-        pytest.param([{}, REPLACED], "2024-06-01", "2024-06-01", 0, id="replaced on the day"),
-        pytest.param([{}, REPLACED], "2024-04-10", "2025-03-31", 0, id="replacement not yet signed"),
-        pytest.param([{}, REPLACED | {"ended_on": "2024-06-01"}], "2024-07-01", "2025-03-31", 0, id="it never began"),
-        pytest.param([{}, REPLACED | {"product": "q"}], "2024-07-01", "2025-03-31", 0, id="another product"),
         pytest.param(
-            [{"product": None}, REPLACED | {"product": None}], "2024-07-01", "2025-03-31", 0, id="no product to tell"
+            [{}, ADDED], "2024-05-01", "2025-03-31", 0, id="more of a product in mid-term, signed ahead: added"
         ),
+        pytest.param([{}, RENEWED], "2024-05-01", "2024-06-01", 0, id="renewed in mid-term, signed ahead"),
+        pytest.param([{}, RENEWED], "2024-06-01", "2024-06-01", 0, id="renewed on the day"),
+        pytest.param([{}, RENEWED], "2024-04-10", "2025-03-31", 0, id="renewal not yet signed"),
+        pytest.param([{}, RENEWED | {"ended_on": "2024-06-01"}], "2024-07-01", "2025-03-31", 0, id="it never began"),
+        pytest.param([{}, RENEWED | {"product": "q"}], "2024-07-01", "2025-03-31", 0, id="another product"),
+        pytest.param(
+            [{}, RENEWED | {"buying_center": "labs"}], "2024-07-01", "2025-03-31", 0, id="another buying centre"
+        ),
+        pytest.param([{}, EARLY], "2025-01-01", "2024-12-01", 0, id="outlasts it and starts 90 days before its end"),
+        pytest.param(
+            [{}, EARLY | {"starts_on": "2024-11-30"}], "2025-01-01", "2025-03-31", 0, id="starts 91 days before its end"
+        ),
+        pytest.param([{}, EARLY | {"ends_on": "2025-03-01"}], "2025-01-01", "2025-03-31", 0, id="does not outlast it"),
+        pytest.param(
+            [{"product": None}, EARLY | {"product": None}], "2025-01-01", "2025-03-31", 0, id="no product to tell"
+        ),
+        pytest.param(
+            [{"product": None}, RENEWED | {"product": None}], "2024-07-01", "2024-06-01", 0, id="it says renewal"
+        ),
+        pytest.param(
+            [{"ended_on": "2024-06-01"}, ADDED], "2024-06-01", "2024-06-01", 0, id="the order of a change tells the end"
+        ),
+        pytest.param(
+            [{"ended_on": "2024-06-01"}, ADDED | {"signed_on": None}],
+            "2024-06-01",
+            "2025-03-31",
+            0,
+            id="nothing is known of a change that is not signed before",
+        ),
+        pytest.param([{"status": "trial"}, {"mrr": 1.0}], "2025-01-01", "2025-03-31", 0, id="a trial is no line"),
         pytest.param([{"ends_on": None} | NOTICED], "2025-03-01", OPEN, 0, id="evergreen with notice, end not known"),
         pytest.param([{}, {"starts_on": "2025-03-20"}], "2025-04-01", "2025-03-20", 0, id="late renewal"),
         pytest.param([{}, {"starts_on": "2025-04-01"}], "2025-04-02", "2025-03-31", 0, id="renewed a day too late"),
@@ -92,9 +121,16 @@ def day(number: int) -> str:
         pytest.param(
             [{}, {"starts_on": "2025-03-10", "product": "q", "kind": "cross_sell"}],
             "2025-04-01",
+            "2025-03-10",
+            0,
+            id="what it is called decides nothing",
+        ),
+        pytest.param(
+            [{}, {"starts_on": "2025-03-10", "product": "q", "mrr": 49.0}],
+            "2025-04-01",
             "2025-03-31",
             0,
-            id="cross-sell replaces nothing",
+            id="less than half of it replaces nothing",
         ),
         pytest.param(
             [{}, {"starts_on": "2025-03-10", "product": "q", "buying_center": "labs"}],
@@ -162,26 +198,29 @@ def paths(tables: Tables, as_of: list[str], known_by: str, months: int = 3, **se
 
 def test_a_cohort_is_followed_until_what_is_known_ends(tmp_path: Path) -> None:
     tables = store(tmp_path, [{"ends_on": "2025-01-31"} | {"notice_on": "2024-12-01"}])
-    assert paths(tables, ["2024-11-01", "2025-01-01"], "2025-02-01") == [[7, 1200, 1200, 0], [7, 0, None, None]]
+    assert paths(tables, ["2024-11-01", "2025-01-01"], "2025-03-03") == [[7, 1200, 1200, 0], [7, 0, None, None]]
+    assert paths(tables, ["2024-11-01"], "2025-03-02") == [[7, 1200, 1200, None]]  # it might still be saved
+    assert paths(tables, ["2024-11-01"], "2025-02-01", grace_days=0) == [[7, 1200, 1200, 0]]
+    assert paths(tables, ["2024-11-01"], "2025-03-02", gap_days=61) == [[7, 1200, None, None]]
 
 
 def test_months_are_calendar_months_and_end_with_short_ones(tmp_path: Path) -> None:
     tables = store(tmp_path, [{"ended_on": "2025-02-27"}])
-    assert paths(tables, ["2025-01-31"], "2025-03-31") == [[7, 0, 0, None]]
+    assert paths(tables, ["2025-01-31"], "2025-04-30") == [[7, 0, 0, None]]
     tables = store(tmp_path, [{"ended_on": "2025-02-28"}])
-    assert paths(tables, ["2025-01-31"], "2025-03-31") == [[7, 1200, 0, None]]
+    assert paths(tables, ["2025-01-31"], "2025-04-30") == [[7, 1200, 0, None]]
 
 
 @pytest.mark.parametrize(
     ("lines", "as_of", "known_by", "expected"),
     [
         pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-06-01", [7, 1200, 0], id="an end on the edge"),
-        pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-03-01", [7, 1200, None], id="known in time"),
+        pytest.param([{"ended_on": "2024-03-01"}], "2024-02-01", "2024-03-31", [7, 1200, None], id="known in time"),
         pytest.param([{"ended_on": "2024-03-01"}], "2024-03-01", "2024-06-01", [7, 0, 0], id="the same, a month later"),
         pytest.param(
             [{"ended_on": "2024-03-01", "notice_on": "2024-02-10"}],
             "2024-02-01",
-            "2024-03-01",
+            "2024-03-31",
             [7, 0, None],
             id="an end on the edge, told by notice",
         ),
@@ -213,6 +252,27 @@ def test_months_are_calendar_months_and_end_with_short_ones(tmp_path: Path) -> N
             [7, 1200, 1200, 1200],
             id="a renewal booked late was one all along",
         ),
+        pytest.param(
+            [{"ends_on": "2024-02-25", "notice_on": "2024-02-10"}, {"starts_on": "2024-03-05", "mrr": 150.0}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 1800],
+            id="saved in the grace, after notice",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-02-25"}, {"starts_on": "2024-03-26"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 1200, 1200],
+            id="ended early, and back on the last day of the grace",
+        ),
+        pytest.param(
+            [{"ended_on": "2024-02-25"}, {"starts_on": "2024-03-27"}],
+            "2024-02-01",
+            "2024-06-01",
+            [7, 0, 0],
+            id="back a day too late",
+        ),
     ],
 )
 def test_labels_live_in_half_open_windows(
@@ -224,8 +284,8 @@ def test_labels_live_in_half_open_windows(
 
 def test_labels_wait_for_the_lag_of_the_contracts(tmp_path: Path) -> None:
     tables = replace(store(tmp_path, [{"ended_on": "2024-02-28"}]), lag_days={"contracts": 3})
-    assert paths(tables, ["2024-02-01"], "2024-03-03", months=1) == [[7, None]]
-    assert paths(tables, ["2024-02-01"], "2024-03-04", months=1) == [[7, 0]]
+    assert paths(tables, ["2024-02-01"], "2024-04-02", months=1) == [[7, None]]
+    assert paths(tables, ["2024-02-01"], "2024-04-03", months=1) == [[7, 0]]
 
 
 MORE = {"starts_on": "2024-03-10", "mrr": 50.0}
@@ -250,10 +310,10 @@ MORE = {"starts_on": "2024-03-10", "mrr": 50.0}
         pytest.param(
             [{}, MORE | {"product": "q", "signed_on": "2024-05-10"}],
             "2024-05-10",
-            [1, 1, 1, 1],
+            [1, 1, 1, None],
             id="signed after what is known",
         ),
-        pytest.param([{}, MORE | {"product": "q"}], "2024-03-31", [1, 1, None, None], id="months not known yet"),
+        pytest.param([{}, MORE | {"product": "q"}], "2024-04-15", [1, 1, None, None], id="months not known yet"),
         pytest.param([{"ended_on": "2024-03-10"}], "2024-06-01", [1, 1, 0, 0], id="left"),
         pytest.param([{"product": None}], "2024-06-01", [None] * 4, id="neither named"),
         pytest.param([{}, MORE | {"product": None}], "2024-06-01", [1, 1, None, None], id="neither named by one line"),
@@ -333,3 +393,166 @@ def test_arr_by_account_is_sorted_and_at_each_months_own_rates_unless_told_other
         (pd.Timestamp("2024-04-01"), "b", 2400.0),
     ]
     assert list(constant["arr"]) == [1200.0, 1800.0, 1800.0]
+
+
+SECOND = {"starts_on": "2025-03-01", "ends_on": None}
+
+
+@pytest.mark.parametrize(
+    ("lines", "on", "arr"),
+    [
+        pytest.param(
+            [
+                {"product": "core"},
+                {"product": "seats", "mrr": 50.0},
+                SECOND | {"product": "core", "mrr": 105.0},
+                SECOND | {"product": "seats", "mrr": 50.0, "starts_on": "2025-03-11"},
+            ],
+            "2025-03-05",
+            1860,
+            id="one renewed on time, the other ten days late",
+        ),
+        pytest.param(
+            [{"product": "crm"}, SECOND | {"product": "chat", "mrr": 10.0, "starts_on": "2025-03-06"}],
+            "2025-03-10",
+            1320,
+            id="a small product sold while another is overdue",
+        ),
+        pytest.param(
+            [{"buying_center": "sales"}, SECOND | {"buying_center": "service"}], "2025-03-10", 2400, id="another centre"
+        ),
+        pytest.param(
+            [
+                {"product": "a"},
+                {"product": "c"},
+                SECOND | {"product": "b", "mrr": 120.0},
+                SECOND | {"product": "c", "starts_on": "2025-03-11"},
+            ],
+            "2025-03-05",
+            2640,
+            id="one of two replaced, the other renewed late",
+        ),
+        pytest.param(
+            [
+                {"product": "core"},
+                {"product": "seats", "mrr": 50.0},
+                SECOND | {"product": "core", "mrr": 150.0, "kind": "renewal"},
+            ],
+            "2025-03-05",
+            1800,
+            id="two lines renewed as one",
+        ),
+        pytest.param(
+            [{"product": "core"}, {"product": "seats", "mrr": 50.0}, SECOND | {"product": "q", "mrr": 20.0}],
+            "2025-03-05",
+            2040,
+            id="too small to replace anything",
+        ),
+        pytest.param(
+            [
+                {"product": "core"},
+                {"product": "seats", "mrr": 50.0},
+                SECOND | {"product": "q", "mrr": 20.0, "kind": "downsell"},
+            ],
+            "2025-03-05",
+            240,
+            id="a downsell replaces all",
+        ),
+        pytest.param(
+            [{"product": "core"}, {"product": "seats", "mrr": 40.0}, SECOND | {"product": "q", "mrr": 30.0}],
+            "2025-03-05",
+            12 * 130,
+            id="the larger one is too large, the smaller one not",
+        ),
+        pytest.param(
+            [
+                {"product": "core", "mrr": 60.0},
+                {"product": "seats", "mrr": 50.0},
+                SECOND | {"product": "q", "mrr": 60.0},
+                SECOND | {"product": "r", "mrr": 45.0},
+            ],
+            "2025-03-05",
+            12 * 105,
+            id="each is replaced by one of its own",
+        ),
+        pytest.param(
+            [{"currency": "EUR"}, SECOND | {"product": "q", "mrr": 9.0}], "2025-03-05", 108, id="another currency"
+        ),
+        pytest.param(
+            [{"mrr": 166.666667}, {"product": "q", "mrr": 0.004167}], "2024-06-01", 2000.05, id="amounts a year"
+        ),
+        pytest.param([{}, {"product": "q", "mrr": -20.0}], "2024-06-01", 960, id="a discount"),
+        pytest.param(
+            [{"mrr": 50.0}, {"product": "q", "mrr": 100.0}, {"product": "q", "mrr": -100.0}],
+            "2024-06-01",
+            600,
+            id="a discount of its product",
+        ),
+        pytest.param([{}, {"mrr": -20.0}], "2025-03-10", 960, id="a discount of a term that is overdue"),
+        pytest.param([{}, {"mrr": -20.0, "ended_on": "2024-05-01"}], "2024-06-01", 1200, id="a discount that is over"),
+        pytest.param([{"status": "paused"}, {"product": "q"}], "2024-06-01", 1200, id="what is paused"),
+    ],
+)
+def test_what_follows_a_term_replaces_it(lines: list[dict[str, Any]], on: str, arr: float, tmp_path: Path) -> None:
+    tables = store(tmp_path, lines, [("2023-01-01", "EUR", 1.0)])
+    instants = [date.fromisoformat(on)]
+    found = revenue.arr_by_account(tables, instants, known_by=date(2025, 12, 1), rules=RULES, budget=BUDGET)
+    assert list(found["arr"]) == [arr]
+
+
+FREE_MONTH = [
+    {"ended_on": "2025-03-01"},
+    {"starts_on": "2025-03-01", "ended_on": "2025-04-01", "mrr": 0.0},
+    {"starts_on": "2025-04-01"},
+]
+GAP = [{"ended_on": "2025-03-01"}, {"starts_on": "2025-04-01"}]
+FREE_FOREVER = [{"ended_on": "2025-03-01"}, {"starts_on": "2025-03-01", "mrr": 0.0}]
+
+
+@pytest.mark.parametrize(
+    ("lines", "setting", "customer_from", "customer_until", "pauses"),
+    [
+        pytest.param(FREE_MONTH, {}, "2024-01-01", OPEN, [("2025-03-01", "2025-04-01")], id="a month at 0"),
+        pytest.param(
+            FREE_MONTH, {"pause_days": 20}, "2024-01-01", "2025-03-21", [("2025-03-01", "2025-03-21")], id="too long"
+        ),
+        pytest.param(GAP, {}, "2024-01-01", "2025-03-01", [], id="a bare gap"),
+        pytest.param(GAP, {"gap_days": 31}, "2024-01-01", OPEN, [("2025-03-01", "2025-04-01")], id="a gap that counts"),
+        pytest.param(
+            FREE_FOREVER, {}, "2024-01-01", "2025-05-30", [("2025-03-01", "2025-05-30")], id="never paid again"
+        ),
+        pytest.param(
+            [{"starts_on": "2023-12-01", "ended_on": "2024-01-01", "mrr": 0.0}, {}],
+            {},
+            "2024-01-01",
+            "2025-03-31",
+            [],
+            id="a free start",
+        ),
+        pytest.param(
+            [{"ended_on": "2025-03-01"}, {"product": "free", "mrr": 0.0}], {}, "2024-01-01", "2025-03-01", [], id="free"
+        ),
+        pytest.param(
+            [{"ended_on": "2025-03-01"}, {"starts_on": "2025-03-01", "product": "q", "status": "paused"}],
+            {},
+            "2024-01-01",
+            "2025-05-30",
+            [("2025-03-01", "2025-05-30")],
+            id="it says paused",
+        ),
+    ],
+)
+def test_when_an_account_is_a_customer(
+    lines: list[dict[str, Any]],
+    setting: dict[str, Any],
+    customer_from: str,
+    customer_until: str,
+    pauses: list[tuple[str, str]],
+    tmp_path: Path,
+) -> None:
+    tables, rules = store(tmp_path, lines), RULES.model_copy(update=setting)
+    with lines_known(tables, known_by=date(2025, 12, 1), rules=rules, budget=BUDGET) as connection:
+        spells = connection.execute("SELECT covered_from, covered_until FROM coverage ORDER BY 1").fetchall()
+        times = connection.execute("SELECT paused_from, paused_until FROM pauses ORDER BY 1").fetchall()
+    assert tuple(map(day, spells[0])) == (customer_from, customer_until)
+    assert [tuple(map(day, time)) for time in times] == pauses

@@ -16,7 +16,7 @@ from params import Budget
 
 pytestmark = pytest.mark.usefixtures("costly")
 
-RULES = params.Revenue(currency="USD", grace_days=30, reactivation="exclude")
+RULES = params.load().revenue
 BUDGET = Budget(1, 0.5)
 WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "known_by": date(2025, 9, 1)} | {
     "budget": BUDGET
@@ -50,26 +50,109 @@ def moved(tables: Tables, **setting: Any) -> list[tuple[str, str | None, float]]
         pytest.param([{"ended_on": "2024-04-01"}, NEW], [("reactivation", "p", 1200)], id="a customer of before"),
         pytest.param([OLD], [("churn", "p", -1200)], id="churn"),
         pytest.param([OLD, NEW], [], id="renewed as it was"),
-        pytest.param([OLD, NEW | {"mrr": 150.0}], [("upsell", "p", 600)], id="upsell"),
-        pytest.param([OLD, NEW | {"mrr": 60.0}], [("contraction", "p", -480)], id="contraction"),
+        pytest.param([OLD, NEW | {"mrr": 150.0, "kind": "upsell"}], [("upsell", "p", 600)], id="upsell"),
+        pytest.param([OLD, NEW | {"mrr": 60.0, "kind": "downsell"}], [("contraction", "p", -480)], id="contraction"),
+        pytest.param([OLD, NEW | {"mrr": 60.0}], [("price_change", "p", -480)], id="neither seats nor kind: price"),
         pytest.param(
             [OLD, NEW | {"mrr": 110.0, "kind": "price_change"}], [("price_change", "p", 120)], id="it says price change"
         ),
         pytest.param(
             [OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 5}], [("price_change", "p", 120)], id="seats the same"
         ),
-        pytest.param([OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 6}], [("upsell", "p", 120)], id="more seats"),
-        pytest.param([OLD | {"seats": 5}, NEW | {"mrr": 110.0}], [("upsell", "p", 120)], id="seats not known"),
+        pytest.param(
+            [OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 6}],
+            [("upsell", "p", 240), ("price_change", "p", -120)],
+            id="more seats for less each",
+        ),
+        pytest.param(
+            [OLD | {"seats": 5}, NEW | {"mrr": 110.0, "kind": "upsell"}], [("upsell", "p", 120)], id="seats not known"
+        ),
         pytest.param(
             [OLD | {"seats": 5}, NEW | {"mrr": 110.0, "seats": 5, "kind": "upsell"}],
-            [("upsell", "p", 120)],
-            id="the same seats of a better edition",
+            [("price_change", "p", 120)],
+            id="as many seats for more each",
         ),
+        pytest.param(
+            [
+                {"seats": 10, "ended_on": "2024-08-01"},
+                {"seats": 20, "mrr": 200.0, "kind": "upsell", "starts_on": "2024-08-01", "ended_on": "2025-01-01"},
+                NEW | {"seats": 20, "mrr": 195.0, "kind": "price_change"},
+            ],
+            [("upsell", "p", 1200), ("price_change", "p", -60)],
+            id="more seats, later a lower price: step by step",
+        ),
+        pytest.param([{}, NEW], [("upsell", "p", 1200)], id="more of the product beside it"),
+        pytest.param(
+            [OLD, NEW | {"mrr": 60.0}, NEW | {"mrr": 60.0}],
+            [("upsell", "p", 720), ("price_change", "p", -480)],
+            id="one line becomes two: only one follows it",
+        ),
+        pytest.param(
+            [OLD, OLD | {"product": "q", "mrr": 50.0}, NEW | {"mrr": 160.0, "kind": "renewal"}],
+            [("price_change", "p", 120)],
+            id="two lines renewed as one",
+        ),
+        pytest.param(
+            [{}, {"product": "q", "ended_on": "2024-08-01"}, NEW | {"product": "q", "mrr": 150.0}],
+            [("upsell", "q", 1800), ("contraction", "q", -1200)],
+            id="a product lost and bought again: not netted",
+        ),
+        pytest.param(
+            [
+                {"ended_on": "2024-08-01"},
+                {"starts_on": "2024-08-01", "ended_on": "2024-09-01", "mrr": 0.0},
+                {"starts_on": "2024-09-01", "mrr": 120.0, "kind": "upsell"},
+            ],
+            [("upsell", "p", 240)],
+            id="paused and resumed inside the window",
+        ),
+        pytest.param(
+            [{"ended_on": "2025-05-01"}, {"starts_on": "2025-05-01", "mrr": 0.0}],
+            [("pause", "p", -1200)],
+            id="paused at the end",
+        ),
+        pytest.param(
+            [{"ended_on": "2025-02-01"}, {"starts_on": "2025-02-01", "mrr": 0.0}],
+            [("churn", "p", -1200)],
+            id="a pause that ran out",
+        ),
+        pytest.param(
+            [
+                {"ended_on": "2024-05-01"},
+                {"starts_on": "2024-05-01", "mrr": 0.0, "ended_on": "2024-07-01"},
+                {"starts_on": "2024-07-01", "mrr": 150.0},
+            ],
+            [("resume", "p", 1200), ("upsell", "p", 600)],
+            id="resumed, and pays more",
+        ),
+        pytest.param(
+            [
+                {"ended_on": "2024-05-01"},
+                {"starts_on": "2024-05-01", "mrr": 0.0, "ended_on": "2024-07-01"},
+                {"starts_on": "2024-07-01", "mrr": 80.0},
+            ],
+            [("resume", "p", 1200), ("contraction", "p", -240)],
+            id="resumed, and pays less",
+        ),
+        pytest.param([{}, NEW | {"mrr": -20.0}], [("price_change", "p", -240)], id="a discount begins"),
+        pytest.param([{}, OLD | {"mrr": -20.0}], [("price_change", "p", 240)], id="a discount is over"),
         pytest.param([{}, NEW | {"product": "q"}], [("cross_sell", "q", 1200)], id="cross-sell"),
         pytest.param(
-            [{}, NEW | {"buying_center": "labs"}], [("cross_sell", "p", 1200)], id="cross-sell to a buying centre"
+            [{"buying_center": "desk"}, NEW | {"buying_center": "labs"}],
+            [("cross_sell", "p", 1200)],
+            id="cross-sell to a buying centre",
         ),
-        pytest.param([{}, NEW | {"product": "q", "kind": "upsell"}], [("upsell", "q", 1200)], id="it says upsell"),
+        pytest.param(
+            [{}, NEW | {"buying_center": "labs"}], [("upsell", "p", 1200)], id="the same product, and no centre to tell"
+        ),
+        pytest.param(
+            [{"buying_center": "labs"}, NEW | {"buying_center": "labs", "product": "q"}],
+            [("upsell", "q", 1200)],
+            id="another product to the same buying centre",
+        ),
+        pytest.param(
+            [{}, NEW | {"product": "q", "kind": "upsell"}], [("cross_sell", "q", 1200)], id="whatever it is called"
+        ),
         pytest.param(
             [OLD, NEW | {"product": "q", "mrr": 150.0}], [("upsell", "q", 600)], id="a switch to a larger plan"
         ),
@@ -78,7 +161,12 @@ def moved(tables: Tables, **setting: Any) -> list[tuple[str, str | None, float]]
         ),
         pytest.param(
             [OLD, NEW | {"product": "q", "mrr": 50.0, "kind": "cross_sell"}],
-            [("cross_sell", "q", 600), ("contraction", "p", -1200)],
+            [("contraction", "q", -600)],
+            id="a smaller plan, whatever it is called",
+        ),
+        pytest.param(
+            [OLD, NEW | {"product": "q", "mrr": 40.0}, {"product": "r"}],
+            [("cross_sell", "q", 480), ("contraction", "p", -1200)],
             id="lost one and was sold another",
         ),
         pytest.param(
@@ -105,12 +193,16 @@ def test_what_moved(lines: list[dict[str, Any]], expected: list[tuple[str, str |
 
 def test_with_include_coming_back_is_no_movement_of_its_own(tmp_path: Path) -> None:
     tables = store(tmp_path, [{"ended_on": "2024-08-01"}, NEW | {"mrr": 150.0}])
-    assert moved(tables, reactivation="include") == [("upsell", "p", 600)]
+    assert moved(tables, reactivation="include") == [("upsell", "p", 1800), ("contraction", "p", -1200)]
+    assert moved(tables, reactivation="include", gap_days=200) == [("price_change", "p", 600)]
+    assert moved(tables, gap_days=200) == [("price_change", "p", 600)]
 
 
 def test_what_rates_did_is_a_movement_of_its_own(tmp_path: Path) -> None:
     rates = [("2024-01-01", "EUR", 1.1), ("2025-06-01", "EUR", 1.25)]
-    tables = store(tmp_path, [OLD | {"currency": "EUR"}, NEW | {"currency": "EUR", "mrr": 150.0}], rates)
+    tables = store(
+        tmp_path, [OLD | {"currency": "EUR"}, NEW | {"currency": "EUR", "mrr": 150.0, "kind": "upsell"}], rates
+    )
     assert moved(tables) == [("upsell", "p", 660), ("currency", "p", 270)]
 
 
@@ -168,7 +260,8 @@ def test_reported_nrr_is_that_of_the_trailing_twelve_months(tmp_path: Path) -> N
     assert found.definition == (
         "Accounts with ARR on 2024-06-01 (cohort date), from 2024-06-01 to 2025-06-01, as known before 2025-06-01; "
         "an account that left and came back in between counts 0; ARR in USD at the rates of 2024-06; "
-        "terms that ran out in silence count for 30 more days."
+        "terms that ran out in silence count for 30 more days; "
+        "paused accounts are customers without ARR for at most 90 days."
     )
 
 

@@ -12,6 +12,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -23,15 +24,13 @@ from params import Budget
 
 OUTSIDE = Path(os.environ.get("HOLDFAST_OUTSIDE_DATA", Path(__file__).resolve().parents[3].parent / "shared" / "data"))
 PLAYBOOK = OUTSIDE / "mrr_playbook"
-RULES = params.Revenue(currency="USD", grace_days=0, reactivation="exclude")
+RULES = params.load().revenue.model_copy(update={"grace_days": 0})
 ENGINE = {"rules": RULES, "known_by": date(2020, 6, 1), "budget": Budget(1, 0.5)}
 THEIRS = {
     "new": "new",
     "reactivation": "reactivation",
-    "upsell": "upgrade",
-    "contraction": "downgrade",
     "churn": "churn",
-}
+}  # whatever else changes, its sign says whether they call it an upgrade or a downgrade
 
 pytestmark = [
     pytest.mark.usefixtures("costly"),
@@ -72,7 +71,8 @@ def monthly_movements(tables: Tables) -> pd.DataFrame:
         parts.append(moved.assign(instant=pd.Timestamp(end)))
     moved = pd.concat(parts)
     assert not moved.duplicated(["instant", "account_id"]).any()
-    named = moved.assign(change_category=moved["movement"].map(THEIRS), mrr_change=moved["amount"] / 12)
+    by_sign = pd.Series(np.where(moved["amount"] > 0, "upgrade", "downgrade"), index=moved.index)
+    named = moved.assign(change_category=moved["movement"].map(THEIRS).fillna(by_sign), mrr_change=moved["amount"] / 12)
     return named[["instant", "account_id", "change_category", "mrr_change"]]
 
 

@@ -43,7 +43,7 @@ LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_
         (  # an upsell in mid-term is renewed with the term it came into, be it of the product or of another
             [{}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
             date(2023, 7, 1),
-            {"arr": 240, "due_share": 1, "term_days": 365},
+            {"arr": 360, "due_share": 1, "term_days": 365},
         ),
         (
             [{}, {"product": "q", "starts_on": date(2023, 5, 1)}],
@@ -51,7 +51,7 @@ LINE = {"account_id": "a", "product": "p", "starts_on": date(2023, 1, 1), "ends_
             {"arr": 240, "due_share": 1, "term_days": 365},
         ),
         (  # a term that was made another by the line that replaced it
-            [{"ends_on": date(2023, 9, 1)}, {"starts_on": date(2023, 5, 1), "mrr": 20}],
+            [{"ends_on": date(2023, 9, 1)}, {"starts_on": date(2023, 5, 1), "mrr": 20, "kind": "renewal"}],
             date(2023, 7, 1),
             {"arr": 240, "due_share": 1, "term_days": 245},
         ),

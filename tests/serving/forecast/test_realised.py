@@ -10,13 +10,13 @@ import pytest
 
 from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
-from params import Budget, Revenue
+from params import Budget, load
 from serving.forecast.realised import due_by_month, realised
 
 pytestmark = pytest.mark.usefixtures("costly")
 
 AS_OF = date(2026, 1, 1)
-RULES = Revenue(currency="USD", grace_days=30, reactivation="exclude")
+RULES = load().revenue
 BUDGET = Budget(1, 1.0)
 
 # account, line, starts, ends, ended early, MRR

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import params
+from features.inputs.files.locate import attach, query_text
 from features.inputs.load import load_tables
-from features.inputs.locate import attach, query_text
 from features.inputs.recipes.proposal import Proposal, propose
 from features.inputs.recipes.settings_text import settings_text
 from features.revenue import arr_by_account
@@ -46,7 +46,7 @@ class Company:
         settings = self.params
         with open_duckdb(settings.budget) as connection:
             attach(connection, settings.source)
-            query = query_text(connection, settings.source, table, proposal.tables[table].query)
+            query = query_text(connection, settings.source, table, proposal.tables[table].query, self.folder.parent)
             return connection.execute(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").fetchall()
 
     @property

@@ -1,44 +1,114 @@
-"""CSV files as text: the header and the delimiter are read here, so that nothing about them is guessed from the rows.
+"""CSV files as text: what to select their rows from, and what of them could not be read.
 
 DuckDB reads the rows. Lines that do not fit the header are set aside by it in `rejects_<table>`, not lost.
 """
 
 import csv
-import gzip
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
 
-from features.tables.problems import CannotOpen, Finding
+from features.inputs.files.csv_header import CsvFile
+from features.inputs.files.text_encoding import CHUNK_BYTES, opened, packing
+from features.tables.problems import EXAMPLES, CannotOpen, Finding
 from features.tables.sql import named, quoted
 
-DELIMITERS = ",;\t|"
-CHUNK_BYTES = 1 << 20
-LONGEST_HEADER = 1 << 20  # bytes
 MOST_SEARCHED = 1_000_000  # records, a second or so
-FAULTS = ("encoding", "quotes", "fields", "other")  # of several in a line, the first is what to mend
+LONGEST_LINE, BUFFER = 16_000_000, 32_000_000  # bytes
+FAULTS = ("encoding", "quotes", "fields", "long", "other")  # of several in a line, the first is what to mend
 _RANK = (
     "CASE error_type WHEN 'INVALID ENCODING' THEN 1 WHEN 'UNQUOTED VALUE' THEN 2 WHEN 'TOO MANY COLUMNS' THEN 3 "
-    "WHEN 'MISSING COLUMNS' THEN 3 ELSE 4 END"
+    "WHEN 'MISSING COLUMNS' THEN 3 WHEN 'LINE SIZE OVER MAXIMUM' THEN 4 ELSE 5 END"
 )
 
 
-def csv_relation(name: str, files: Sequence[Path]) -> tuple[str, dict[str, str]]:
+def csv_relation(table: str, files: Sequence[CsvFile]) -> tuple[str, dict[str, str]]:
     """What to select a table from, and its columns, all of them text; files may differ in their columns."""
-    by_header: dict[tuple[str, tuple[str, ...]], list[Path]] = {}
+    rejects = f"store_rejects = true, rejects_table = 'rejects_{table}', rejects_scan = 'scans_{table}'"
+    columns = dict.fromkeys(column for file in files for column in _given(file))
+    return _union(files, rejects), dict.fromkeys(columns, "VARCHAR")
+
+
+def readable_rows(files: Sequence[CsvFile]) -> str:
+    """What to select the same rows from without setting aside anew what does not fit."""
+    return _union(files, "ignore_errors = true")
+
+
+def nameless_columns(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[CsvFile]) -> list[Finding]:
+    """A note of the columns without a name that hold nothing, and are left out.
+
+    Raises
+    ------
+    CannotOpen
+        One holds values.
+    """
+    notes = []
+    for file in (file for file in files if file.unnamed):
+        for column in file.unnamed:
+            _require_empty(connection, table, file, column)
+        places = ", ".join(str(file.columns.index(column) + 1) for column in file.unnamed)
+        many = "columns" if len(file.unnamed) > 1 else "column"
+        what = f"has no name for {many} {places} of {file.path.name}, and no value there"
+        notes.append(Finding(table, what, f"The {many} {'are' if len(file.unnamed) > 1 else 'is'} left out."))
+    return notes
+
+
+def _require_empty(connection: duckdb.DuckDBPyConnection, table: str, file: CsvFile, column: str) -> None:
+    values = f"FROM {_reader([file], 'ignore_errors = true')} WHERE trim({named(column)}) <> ''"
+    rows = connection.execute(f"SELECT DISTINCT {named(column)} {values} ORDER BY 1 LIMIT {EXAMPLES}").fetchall()
+    if rows:
+        place = file.columns.index(column) + 1
+        what = f"has values in column {place} of {file.path.name}, which the first line does not name"
+        todo = "Name it there, or remove the column."
+        raise CannotOpen(Finding(table, what, todo, examples=tuple(str(row[0])[:60] for row in rows)))
+
+
+def empty_records(connection: duckdb.DuckDBPyConnection, files: Sequence[CsvFile]) -> int:
+    """How many records of several fields hold no value at all: what spreadsheets leave below a table."""
+    count = 0
+    for alike in _alike([file for file in files if len(file.columns) > 1]):
+        cells = ", ".join(f"NULLIF(trim({named(column)}), '')" for column in alike[0].columns)
+        select = f"SELECT count(*) FROM {_reader(alike, 'ignore_errors = true')} WHERE COALESCE({cells}) IS NULL"
+        row = connection.execute(select).fetchone()
+        count += int(row[0]) if row else 0
+    return count
+
+
+def _union(files: Sequence[CsvFile], rejects: str) -> str:
+    readers = [
+        f"SELECT {', '.join(map(named, _given(alike[0])))} FROM {_reader(alike, rejects)}" for alike in _alike(files)
+    ]
+    return f"({' UNION ALL BY NAME '.join(readers)})"
+
+
+def _given(file: CsvFile) -> list[str]:
+    """The columns that have a name."""
+    return [column for column in file.columns if column not in file.unnamed]
+
+
+def _alike(files: Sequence[CsvFile]) -> list[list[CsvFile]]:
+    """Files that one reader can read."""
+    groups: dict[tuple[object, ...], list[CsvFile]] = {}
     for file in files:
-        by_header.setdefault(_header(name, file), []).append(file)
-    readers = [f"SELECT * FROM {_reader(name, paths, *header)}" for header, paths in by_header.items()]
-    columns = dict.fromkeys(column for _, header in by_header for column in header)
-    return f"({' UNION ALL BY NAME '.join(readers)})", dict.fromkeys(columns, "VARCHAR")
+        look = (file.delimiter, file.columns, file.unnamed, file.skipped, packing(file.path))
+        groups.setdefault(look, []).append(file)
+    return list(groups.values())
+
+
+def _reader(files: Sequence[CsvFile], rejects: str) -> str:
+    file, paths = files[0], ", ".join(quoted(str(file.path)) for file in files)
+    types = ", ".join(f"{named(column)}: 'VARCHAR'" for column in file.columns)
+    return (
+        f"read_csv([{paths}], auto_detect = false, header = true, delim = {quoted(file.delimiter)}, quote = '\"', "
+        f"escape = '\"', columns = {{{types}}}, compression = {quoted(packing(file.path))}, skip = {file.skipped}, "
+        f"max_line_size = {LONGEST_LINE}, buffer_size = {BUFFER}, {rejects})"
+    )
 
 
 def rejected(connection: duckdb.DuckDBPyConnection, name: str) -> int:
@@ -99,7 +169,7 @@ def _line_numbers(connection: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
 
 def _lines_at(file: Path, places: Iterable[tuple[str, int]]) -> Iterator[int]:
     """The line that each place of a file lies in; places by position."""
-    with _opened(file) as content:
+    with opened(file) as content:
         line, at = 1, 0
         for _, place in places:
             while at < place:
@@ -108,68 +178,23 @@ def _lines_at(file: Path, places: Iterable[tuple[str, int]]) -> Iterator[int]:
             yield line
 
 
-def lines_without(files: Iterable[Path], column: str, is_blank: Callable[[str], bool]) -> Iterator[str]:
+def lines_without(files: Iterable[CsvFile], column: str, is_blank: Callable[[str], bool]) -> Iterator[str]:
     """Where the cell of a column is blank, as file and line: as far as the search goes, see `MOST_SEARCHED`."""
     cells = ((file, line, cell) for file in files for line, cell in _cells(file, column))
     for file, line, cell in islice(cells, MOST_SEARCHED):
         if is_blank(cell):
-            yield f"{file.name} line {line}"
+            yield f"{file.path.name} line {line}"
 
 
-def _cells(file: Path, column: str) -> Iterator[tuple[int, str]]:
+def _cells(file: CsvFile, column: str) -> Iterator[tuple[int, str]]:
     """Of each record its first line and its cell of a column, up to the first record that Python cannot read."""
-    delimiter, columns = _header("", file)
-    place = columns.index(column) if column in columns else None
-    with _opened(file) as content, suppress(csv.Error):
+    place = file.columns.index(column) if column in file.columns else None
+    with opened(file.path) as content, suppress(csv.Error):
         text = TextIOWrapper(content, "utf-8-sig", errors="replace", newline="")
-        records = csv.reader(text, delimiter=delimiter, strict=True)
+        records = csv.reader(text, delimiter=file.delimiter, strict=True)
         line = 1
         for record in records:
             cells = record or [""]  # a blank line is a record where there is one column
-            if line > 1 and len(cells) == len(columns):
+            if line > 1 + file.skipped and len(cells) == len(file.columns):
                 yield line, "" if place is None else cells[place]
             line = records.line_num + 1
-
-
-def _opened(file: Path) -> BinaryIO:
-    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
-
-
-def _header(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
-    """Delimiter and column names of a file's first line."""
-    line = first = ""
-    try:
-        with _opened(file) as lines:
-            line = lines.readline(LONGEST_HEADER).decode("utf-8-sig")
-        first = line.rstrip("\r\n")
-        delimiter = max(DELIMITERS, key=first.count)
-        cells = next(csv.reader([first], delimiter=delimiter), [])
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        why = "its lines end with CR alone: save it with LF or CRLF" if "\r" in first else str(error)
-        raise CannotOpen(_unreadable(name, f"{file.name} cannot be read: {why}")) from None
-    columns = tuple(column.strip() for column in cells)
-    repeated = sorted({column for column in columns if columns.count(column) > 1})
-    if not columns or repeated or "" in columns:
-        raise CannotOpen(_unreadable(name, f"{file.name} {_no_header(line, repeated)}"))
-    return delimiter, columns
-
-
-def _no_header(line: str, repeated: Sequence[str]) -> str:
-    """What is wrong with a file whose first line does not name each column once."""
-    if not line:
-        return "is empty"
-    return f"names {', '.join(repeated)} more than once" if repeated else "has no column names in its first line"
-
-
-def _unreadable(name: str, what: str) -> Finding:
-    return Finding(name, what, "Give CSV in UTF-8 whose first line names each column once.")
-
-
-def _reader(name: str, files: Sequence[Path], delimiter: str, columns: Sequence[str]) -> str:
-    paths = "[" + ", ".join(quoted(str(file)) for file in files) + "]"
-    types = ", ".join(f"{named(column)}: 'VARCHAR'" for column in columns)
-    return (
-        f"read_csv({paths}, auto_detect = false, header = true, delim = {quoted(delimiter)}, quote = '\"', "
-        f"escape = '\"', columns = {{{types}}}, store_rejects = true, "
-        f"rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}')"
-    )

@@ -2,20 +2,25 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape, glob, has_magic
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 
-from features.inputs.csv_files import csv_relation
+from features.inputs.files.csv_files import csv_relation, nameless_columns
+from features.inputs.files.csv_header import CsvFile, csv_file
+from features.inputs.files.text_encoding import in_utf8, is_text_encoding
+from features.inputs.files.unreadable import first_line, unreadable
+from features.inputs.files.workbook import sheet_as_csv
 from features.tables import contract
 from features.tables.problems import CannotOpen, Finding
 from features.tables.sql import named, quoted
 from params import Source, TableSource
 
-SUFFIXES = (".parquet", ".csv", ".csv.gz")
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".csv.zst", ".xlsx")  # in any case
 DATABASE = "source_database"
 FILE = re.compile(r"\{file:([^}]+)\}")
 PART = re.compile(r"\{(\w+)\}")
@@ -23,12 +28,17 @@ PART = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Opened:
-    """A table as the source has it: what to select from, its columns' types in their order, and its CSV files."""
+    """A table as the source has it.
+
+    `relation` is what to select from, `types` are its columns' types in their order, `csv_files` the files that it is
+    read from if they are such, and `notes` what to tell of how they were read.
+    """
 
     relation: str
     types: Mapping[str, str]
-    is_query: bool = False
-    csv_files: tuple[Path, ...] = ()
+    query: str = ""
+    csv_files: tuple[CsvFile, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
 
 def near(name: str, names: Sequence[str]) -> str:
@@ -43,9 +53,19 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[dict[str, Opened], list[Finding]]:
-    """Every table of the contract that the source has, and what is wrong with where they are."""
-    problems = _unknown_tables(source)
+def open_source(
+    connection: duckdb.DuckDBPyConnection, source: Source, copies: Path
+) -> tuple[dict[str, Opened], list[Finding]]:
+    """Every table of the contract that the source has, and what is wrong with where they are.
+
+    Parameters
+    ----------
+    copies
+        A folder for copies of files that DuckDB does not read as they are; it must outlive what is opened.
+    """
+    problems = [*_unusable_settings(connection, source), *_unknown_tables(source)]
+    if any(problem.table in ("source.encoding", "source.timezone") for problem in problems):
+        return {}, problems
     if source.path is None or not source.path.exists() or (source.kind == "files" and not source.path.is_dir()):
         return {}, [*problems, _no_path(source)]
     try:
@@ -55,7 +75,7 @@ def open_source(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[
     opened = {}
     for name in contract.TABLES:
         try:
-            table = _opened(connection, source, source.path, name)
+            table = _opened(connection, source, source.path, name, copies)
             if table is not None:
                 opened[name] = table
         except CannotOpen as error:
@@ -74,7 +94,7 @@ def attach(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
         raise CannotOpen(
             Finding(
                 "source.path",
-                f"{source.path} cannot be opened as a DuckDB database: {_first_line(error)}",
+                f"{source.path} cannot be opened as a DuckDB database: {first_line(error)}",
                 "Give a database file, or source.kind: files for a folder.",
             )
         ) from None
@@ -83,9 +103,8 @@ def attach(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
 def files_of(path: Path, name: str, setting: TableSource) -> list[Path]:
     """The files of one table, sorted: those that `file` names, else `<name>.parquet`, `<name>.csv` or `<name>/`."""
     if setting.file is None:
-        folder = path if path.is_dir() else path.parent
-        places = [folder / name, *(folder / f"{name}{suffix}" for suffix in SUFFIXES)]
-        places = [place for place in places if place.exists()]
+        looked_for = {name, *(f"{name}{suffix}" for suffix in SUFFIXES)}
+        places = sorted((place for place in _base(path).iterdir() if place.name.lower() in looked_for), key=_by_suffix)
     elif has_magic(setting.file):
         pattern = str(_base(path) / setting.file)  # Path.glob takes no absolute pattern
         places = [Path(match) for match in glob(pattern, recursive=True)]  # noqa: PTH207
@@ -99,6 +118,12 @@ def files_of(path: Path, name: str, setting: TableSource) -> list[Path]:
     return sorted(files)
 
 
+def _by_suffix(place: Path) -> tuple[int, str]:
+    """Those without one first, then in the order of `SUFFIXES`."""
+    _, _, suffix = place.name.lower().partition(".")
+    return SUFFIXES.index(f".{suffix}") if suffix else -1, place.name
+
+
 def _base(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
@@ -106,18 +131,21 @@ def _base(path: Path) -> Path:
 def _files_in(place: Path) -> list[Path]:
     """The file itself, or the data files anywhere below the folder."""
     if place.is_dir():
-        return [file for file in place.rglob("*") if file.is_file() and file.name.endswith(SUFFIXES)]
+        return [file for file in place.rglob("*") if file.is_file() and file.name.lower().endswith(SUFFIXES)]
     return [place] if place.exists() else []
 
 
-def _opened(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str) -> Opened | None:
+def _opened(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str, copies: Path
+) -> Opened | None:
     """The table; None if an optional one is absent."""
     setting = source.tables.get(name, TableSource())
     if setting.query is not None and setting.file is not None:
         raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
     if setting.query is not None:
-        return _described(connection, name, f"({query_text(connection, source, name, setting.query)})", is_query=True)
-    opened, there = _found(connection, source, path, name)
+        query = query_text(connection, source, name, setting.query, copies)
+        return _described(connection, name, f"({query}\n)", query=query)  # it may end with a comment
+    opened, there = _found(connection, source, path, name, copies)
     if opened is None and contract.TABLES[name].required:
         raise CannotOpen(_missing(name, there))
     if opened is None and name in source.tables:
@@ -125,7 +153,7 @@ def _opened(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, n
     return opened
 
 
-def query_text(connection: duckdb.DuckDBPyConnection, source: Source, name: str, query: str) -> str:
+def query_text(connection: duckdb.DuckDBPyConnection, source: Source, name: str, query: str, copies: Path) -> str:
     """A query of the settings as it runs.
 
     `{part}` stands for a query of `source.parts`, `{file:NAME}` for a file beside the source, read as the product reads
@@ -133,7 +161,8 @@ def query_text(connection: duckdb.DuckDBPyConnection, source: Source, name: str,
     """
     path = source.path or Path()
     text = _with_parts(query.strip().rstrip(";"), source.parts)
-    text = FILE.sub(lambda match: _file_read(connection, path, name, match[1]), text)
+    relations = {file: _file_read(connection, source, name, file, copies) for file in dict.fromkeys(FILE.findall(text))}
+    text = FILE.sub(lambda match: relations[match[1]], text)
     return text.replace("{path}", str(path).replace("'", "''"))
 
 
@@ -152,17 +181,20 @@ def _with_parts(query: str, parts: Mapping[str, str]) -> str:
     return query
 
 
-def _file_read(connection: duckdb.DuckDBPyConnection, path: Path, name: str, file: str) -> str:
+def _file_read(connection: duckdb.DuckDBPyConnection, source: Source, name: str, file: str, copies: Path) -> str:
     """What to select a file's rows from."""
+    path = source.path or Path()
     exact = escape(file) if (_base(path) / file).exists() else file
-    opened = _read_files(connection, name, files_of(path, name, TableSource(file=exact)))
+    files = files_of(path, name, TableSource(file=exact))
+    folder = copies / name / sha256(file.encode()).hexdigest()[:16]
+    opened = _read_files(connection, name, files, source, folder)
     if opened is None:
         raise CannotOpen(_no_files(name, [Path(file)]))
     return opened.relation
 
 
 def _found(
-    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str, copies: Path
 ) -> tuple[Opened | None, list[str]]:
     """The table where it is looked for, and the names of all that is there."""
     setting = source.tables.get(name, TableSource())
@@ -172,7 +204,7 @@ def _found(
         opened = _described(connection, name, f"{DATABASE}.{named(table)}") if table else None
         return opened, there
     there = sorted(file.name for file in _base(path).iterdir())
-    return _read_files(connection, name, files_of(path, name, setting)), there
+    return _read_files(connection, name, files_of(path, name, setting), source, copies / name), there
 
 
 def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -183,40 +215,59 @@ def _tables_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _read_files(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path]) -> Opened | None:
+def _read_files(
+    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], source: Source, copies: Path
+) -> Opened | None:
     """DuckDB's reader of these files; CSV is read as text, so that what cannot be read is seen and counted."""
     if not files:
         return None
-    parquet = {file.name.endswith(".parquet") for file in files}
+    parquet = {file.name.lower().endswith(".parquet") for file in files}
     if len(parquet) > 1:
         raise CannotOpen(
             Finding(name, "has Parquet and CSV files in one folder", "Keep one kind, or name one in `file`.")
         )
     if parquet == {False}:
-        return Opened(*csv_relation(name, files), csv_files=tuple(files))
+        return _read_texts(connection, name, files, source, copies)
     paths = ", ".join(quoted(str(file)) for file in files)
-    return _described(connection, name, f"read_parquet([{paths}], union_by_name = true, binary_as_string = true)")
+    # that a column holds NaN is not told by its statistics, by which DuckDB would fold the test for it away
+    how = "union_by_name = true, binary_as_string = true, can_have_nan = true"
+    return _described(connection, name, f"read_parquet([{paths}], {how})")
 
 
-def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, *, is_query: bool = False) -> Opened:
+def _read_texts(
+    connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], source: Source, copies: Path
+) -> Opened:
+    """CSV files and sheets of workbooks, in UTF-8 if need be by a copy."""
+    texts, notes = [], []
+    for number, file in enumerate(files):
+        folder = copies / str(number)
+        if file.name.lower().endswith(".xlsx"):
+            text, more = sheet_as_csv(name, file, folder, decimal_comma=source.decimal_comma)
+            notes += more
+        else:
+            text = in_utf8(name, file, source.encoding, folder)
+        texts.append(csv_file(name, text))
+    notes += nameless_columns(connection, name, texts)
+    return Opened(*csv_relation(name, texts), csv_files=tuple(texts), notes=tuple(notes))
+
+
+def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, *, query: str = "") -> Opened:
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
-        raise CannotOpen(unreadable(name, error, is_query=is_query)) from None
-    return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, is_query)
+        raise CannotOpen(unreadable(connection, name, error, query)) from None
+    return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, query)
 
 
-def unreadable(name: str, error: duckdb.Error, *, is_query: bool) -> Finding:
-    """The finding for a table that DuckDB cannot read."""
-    if is_query:
-        todo = f"Correct source.tables.{name}.query; it is one SELECT in DuckDB's SQL."
-        return Finding(name, f"its query cannot be run: {_first_line(error)}", todo)
-    todo = "Give Parquet or CSV files that can be read."
-    return Finding(name, f"cannot be read: {_first_line(error)}", todo)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
+def _unusable_settings(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Finding]:
+    """An encoding or a time zone that there is not."""
+    if source.encoding is not None and not is_text_encoding(source.encoding):
+        what = f"{source.encoding} is no encoding of text"
+        yield Finding("source.encoding", what, "Give one such as cp1252, latin-1 or utf-16.")
+    zone = "SELECT 1 FROM pg_timezone_names() WHERE name = ?"
+    if source.timezone is not None and not connection.execute(zone, [source.timezone]).fetchone():
+        what = f"{source.timezone} is no time zone"
+        yield Finding("source.timezone", what, "Give one such as Europe/Berlin or America/New_York.")
 
 
 def _unknown_tables(source: Source) -> list[Finding]:
@@ -244,7 +295,7 @@ def _missing(name: str, present: Sequence[str]) -> Finding:
     stems = [stem for stem in (file.split(".")[0] for file in present) if stem.lower() not in contract.TABLES]
     there = f"There are: {listed(present)}." if present else "Nothing is there."
     other = next((file for file in present if file.lower().startswith(f"{name}.")), None)
-    kind = f" {other} is not read: export it as Parquet or CSV." if other else near(name, stems)
+    kind = f" {other} is not read: export it as Parquet, CSV or .xlsx." if other else near(name, stems)
     todo = f"Add {name}.parquet, {name}.csv or a folder {name}/, or map it in source.tables.{name}. {there}{kind}"
     return Finding(name, "is missing, and the table is required", todo)
 

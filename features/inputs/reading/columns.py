@@ -7,27 +7,22 @@ the text as it came wherever it was there but could not be read (or is none of t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.inputs.locate import Opened, listed, near
+from features.inputs.files.locate import Opened, listed, near
+from features.inputs.reading.source_types import FLOATS, is_native
+from features.inputs.reading.typed_times import typed_month, typed_time
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import Finding
-from features.tables.sql import named, quoted
-from params import TableSource
+from features.tables.sql import BITS, named, quoted
+from params import Source, TableSource
 
-WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-FLOATS = {"FLOAT", "DOUBLE"}
-TIMES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
-ZONED = "TIMESTAMP WITH TIME ZONE"
-
-EMPTY_SPELLINGS = ("null", "none", "n/a", "na", "nat", "\\n")
+EMPTY_SPELLINGS = ("null", "none", "n/a", "na", "nat", "nan", "\\n")  # of what is no text, in any case
 TRUE_SPELLINGS = ("true", "t", "yes", "y", "1", "1.0", "on")
 FALSE_SPELLINGS = ("false", "f", "no", "n", "0", "0.0", "off")
 
-UNAMBIGUOUS = ("%Y%m%d", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
-DAY_FIRST = ("%d-%m-%Y", "%d/%m/%Y")
-MONTH_FIRST = ("%m-%d-%Y", "%m/%d/%Y")
-TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-
-
+NULLED = "null_texts"  # in a staged table; no column of the contract
+ENDS = ("ends_on", "ended_on")
+THOUSANDS = "[. '\u2019\u00a0\u202f]"
+DECIMAL_COMMA = rf"[+-]?([0-9]{{1,3}}({THOUSANDS}[0-9]{{3}})+|[0-9]+)(,[0-9]+)?([eE][+-]?[0-9]+)?"
 YEARLY = " It is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query)."
 
 
@@ -70,20 +65,32 @@ def map_columns(
     return Mapped(columns, tuple(name for name in extra if name in columns)), problems
 
 
-def staged_select(table: Table, opened: Opened, mapped: Mapped, *, day_first: bool) -> str:
-    """SELECT of the staged table: typed columns and the texts that could not be read."""
-    blanked, typed, selected = [], [], []
+def staged_select(table: Table, opened: Opened, mapped: Mapped, source: Source) -> str:
+    """SELECT of the staged table: typed columns and the texts that could not be read.
+
+    In `NULLED` each row has a bit for each column of text, by its place, whose cell is read as empty since it holds one
+    of `source.null_texts`.
+    """
+    trimmed, blanked, typed, selected, nulled = [], [], [], [], ["0"]
     for index, (name, source_name) in enumerate(mapped.columns.items()):
         column = Column(name, Type.TEXT, "") if name in mapped.extra else table.column(name)
         source_type = opened.types[source_name]
-        blanked.append(f"{_blanked(named(source_name), column, source_type)} AS b{index}")
-        typed.append(f"b{index}, {_typed(f'b{index}', column, source_type, day_first=day_first)} AS v{index}")
+        trimmed.append(f"{_trimmed(named(source_name), column, source_type)} AS t{index}")
+        blanked.append(f"{_blanked(f't{index}', column, source_type, source)} AS b{index}")
+        if column.type in (Type.ID, Type.TEXT) and not is_native(column.type, source_type) and index < BITS:
+            nulled.append(_nulled(f"t{index}", index, source))
+        typed.append(f"b{index}, {_typed(f'b{index}', table, column, source_type, source)} AS v{index}")
         selected.append(f"v{index} AS {named(name)}")
         if column.type not in (Type.ID, Type.TEXT) or column.allowed:
             unread = f"CASE WHEN b{index} IS NOT NULL AND v{index} IS NULL THEN CAST(b{index} AS VARCHAR) END"
             selected.append(f"{unread} AS {raw(name)}")
-    inner = f"SELECT {', '.join(typed)} FROM (SELECT {', '.join(blanked)} FROM {opened.relation})"
-    return f"SELECT {', '.join(selected)} FROM ({inner})"
+    blanked.append(f"{' + '.join(nulled)} AS {NULLED}")
+    typed.append(NULLED)
+    selected.append(NULLED)
+    select = opened.relation
+    for columns in (trimmed, blanked, typed):
+        select = f"(SELECT {', '.join(columns)} FROM {select})"
+    return f"SELECT {', '.join(selected)} FROM {select}"
 
 
 def _extra(table: Table, setting: TableSource, cuts: Sequence[str]) -> tuple[str, ...]:
@@ -91,58 +98,98 @@ def _extra(table: Table, setting: TableSource, cuts: Sequence[str]) -> tuple[str
     return tuple(dict.fromkeys(name for name in extra_columns if name not in table.names))
 
 
-def _blanked(value: str, column: Column, source_type: str) -> str:
-    """The value as it came, trimmed, and NULL where it says that there is none."""
-    if _is_native(column.type, source_type):
-        no_number = source_type in FLOATS and not column.required  # a data frame's way to leave a cell empty
-        return f"CASE WHEN NOT isnan({value}) THEN {value} END" if no_number else value
+def _trimmed(value: str, column: Column, source_type: str) -> str:
+    """The value as it came, without blanks around it; NULL where it is empty or a data frame's NaN."""
+    if source_type in FLOATS:  # not `NOT isnan`, which statistics that know no NaN fold away
+        value = f"CASE WHEN isfinite({value}) OR abs({value}) = 'Infinity'::DOUBLE THEN {value} END"
+    if is_native(column.type, source_type):
+        return value
     if column.type is Type.ID and source_type in FLOATS:  # whole ids that met a missing one in a data frame
         whole = f"CAST(CAST({value} AS BIGINT) AS VARCHAR)"
         return (
             f"CASE WHEN {value} = floor({value}) AND abs({value}) < 9e15 THEN {whole} ELSE CAST({value} AS VARCHAR) END"
         )
-    text = f"NULLIF(trim(CAST({value} AS VARCHAR)), '')"
+    return f"NULLIF(trim(CAST({value} AS VARCHAR)), '')"
+
+
+def _blanked(text: str, column: Column, source_type: str, source: Source) -> str:
+    """The same, and NULL where it says that there is none."""
+    if is_native(column.type, source_type):
+        return text
     if column.type in (Type.ID, Type.TEXT):
-        return f"NULLIF({text}, '\\N')"
-    spellings = (*EMPTY_SPELLINGS, "nan") if not column.required else EMPTY_SPELLINGS
-    return f"CASE WHEN lower({text}) NOT IN {_tuple(spellings)} THEN {text} END"
+        return _without_null_texts(text, source.null_texts)
+    return f"CASE WHEN lower({text}) NOT IN {_tuple(_empty_spellings(source))} THEN {text} END"
 
 
-def is_blank(text: str, column: Column) -> bool:
-    """Whether a cell of a CSV file says that there is no value of a required column, as `staged_select` reads it."""
+def _without_null_texts(text: str, null_texts: Sequence[str]) -> str:
+    """SQL of a text; NULL where it stands for no value, be it as the settings spell it, or in small or capitals."""
+    spellings = null_spellings(null_texts)
+    longest = max(len(spelling.encode()) for spelling in spellings)  # nearly all texts are told by their length
+    return f"CASE WHEN strlen({text}) > {longest} OR {text} NOT IN {_tuple(spellings)} THEN {text} END"
+
+
+def _nulled(text: str, place: int, source: Source) -> str:
+    """SQL of the bit of a column where its cell says in so many words that there is no value, else 0."""
+    spellings = [spelling for spelling in null_spellings(source.null_texts) if spelling != "\\N"] or [""]
+    longest = max(len(spelling.encode()) for spelling in spellings)
+    return f"CASE WHEN strlen({text}) <= {longest} AND {text} IN {_tuple(spellings)} THEN {1 << place} ELSE 0 END"
+
+
+def null_spellings(null_texts: Sequence[str]) -> tuple[str, ...]:
+    """The spellings of what stands for no value in a column of text: as given, and in small letters and capitals."""
+    spelled = ["\\N", *(way for text in null_texts for way in (text, text.lower(), text.upper()))]
+    return tuple(dict.fromkeys(spelled))
+
+
+def _empty_spellings(source: Source) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*EMPTY_SPELLINGS, *(text.lower() for text in source.null_texts)]))
+
+
+def is_blank(text: str, column: Column, source: Source) -> bool:
+    """Whether a cell of a CSV file says that there is no value, as `staged_select` reads it."""
     content = text.strip(" ")
-    return content in ("", "\\N") if column.type in (Type.ID, Type.TEXT) else content.lower() in ("", *EMPTY_SPELLINGS)
+    if column.type in (Type.ID, Type.TEXT):
+        return content in ("", *null_spellings(source.null_texts))
+    return content.lower() in ("", *_empty_spellings(source))
 
 
-def _is_native(kind: Type, source_type: str) -> bool:
-    """Whether the source's own type says what the value is, so that no text needs to be read."""
-    number = source_type in WHOLE | FLOATS or source_type.startswith("DECIMAL")
-    native = {
-        Type.DATE: source_type in TIMES | {"DATE", ZONED},
-        Type.TS: source_type in TIMES | {"DATE", ZONED},
-        Type.MONEY: number,
-        Type.NUMBER: number,
-        Type.INTEGER: number,
-        Type.BOOL: source_type == "BOOLEAN",
-    }
-    return native.get(kind, False)
-
-
-def _typed(value: str, column: Column, source_type: str, *, day_first: bool) -> str:
+def _typed(value: str, table: Table, column: Column, source_type: str, source: Source) -> str:
     """The value in the contract's type; NULL where it cannot be read."""
     if column.type in (Type.ID, Type.TEXT):
         return _known_text(value, column)
     if column.type in (Type.DATE, Type.TS):
-        return _typed_time(value, column.type, source_type, day_first=day_first)
+        return _typed_day(value, table, column, source_type, source)
     if column.type is Type.BOOL and source_type != "BOOLEAN":
         true, false = _tuple(TRUE_SPELLINGS), _tuple(FALSE_SPELLINGS)
         return f"CASE WHEN lower({value}) IN {true} THEN TRUE WHEN lower({value}) IN {false} THEN FALSE END"
+    if source.decimal_comma and not is_native(column.type, source_type):
+        value = _with_decimal_point(value)
     if column.type is Type.MONEY:
         return f"TRY_CAST({value} AS {column.type.sql})"
     number = f"TRY_CAST({value} AS DOUBLE)"
     if column.type is Type.INTEGER:
         return f"CASE WHEN {number} = floor({number}) THEN TRY_CAST({number} AS BIGINT) END"
     return value if column.type is Type.BOOL else f"CASE WHEN isfinite({number}) THEN {number} END"
+
+
+def _with_decimal_point(value: str) -> str:
+    """A number as `1.234,56` is written, as DuckDB reads it; NULL where it is none."""
+    plain = f"replace(regexp_replace({value}, {quoted(THOUSANDS)}, '', 'g'), ',', '.')"
+    return f"CASE WHEN regexp_full_match({value}, {quoted(DECIMAL_COMMA)}) THEN {plain} END"
+
+
+def _typed_day(value: str, table: Table, column: Column, source_type: str, source: Source) -> str:
+    day = typed_time(value, column.type, source_type, source)
+    if (table.name, column.name) == ("fx_rates", "month") and not is_native(column.type, source_type):
+        return typed_month(value, day)
+    if table.name == "contracts" and column.name in ENDS and _setting(source, table).end_is_last_day:
+        last = f"DATE '{source.latest}' - 1"  # what stands for an open end stays within the limits
+        return f"CAST({day} + CASE WHEN {day} < {last} THEN 1 ELSE 0 END AS DATE)"
+    return day
+
+
+def _setting(source: Source, table: Table) -> TableSource:
+    return source.tables.get(table.name, TableSource())
 
 
 def _known_text(value: str, column: Column) -> str:
@@ -152,22 +199,6 @@ def _known_text(value: str, column: Column) -> str:
         return value
     spelled = f"replace(replace(lower({value}), ' ', '_'), '-', '_')"
     return f"CASE WHEN {spelled} IN {_tuple(column.allowed)} THEN {spelled} END"
-
-
-def _typed_time(value: str, kind: Type, source_type: str, *, day_first: bool) -> str:
-    """A date, or a time in UTC without a zone."""
-    if source_type == ZONED:
-        return f"CAST({value} AT TIME ZONE 'UTC' AS {kind.sql})"
-    if _is_native(kind, source_type):
-        return f"CAST({value} AS {kind.sql})"
-    utc = f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-    dates = (*(DAY_FIRST if day_first else MONTH_FIRST), *UNAMBIGUOUS)
-    formats = ", ".join(quoted(date + time) for time in TIMES_OF_DAY for date in dates)
-    spelled = f"try_strptime({value}, [{formats}])"
-    if kind is Type.TS:
-        return f"COALESCE({utc}, {spelled})"
-    short = f"CASE WHEN length({value}) <= 10 THEN TRY_CAST({value} AS DATE) END"
-    return f"COALESCE({short}, CAST({utc} AS DATE), CAST({spelled} AS DATE))"
 
 
 def _tuple(words: Sequence[str]) -> str:
@@ -189,6 +220,9 @@ def _unknown_columns(table: Table, setting: TableSource, extra: Sequence[str]) -
     if setting.extra and table.name != "accounts":
         todo = "Extra columns are kept of accounts only: remove it."
         problems.append(Finding(f"source.tables.{table.name}.extra", f"names {listed(setting.extra)}", todo))
+    if setting.end_is_last_day and table.name != "contracts":
+        todo = "It says of contracts that ends_on and ended_on are the last day covered: remove it."
+        problems.append(Finding(f"source.tables.{table.name}.end_is_last_day", "is set", todo))
     return problems
 
 

@@ -1,0 +1,45 @@
+"""What is said of a table that DuckDB cannot read: of a query, the line and the place in it."""
+
+import re
+
+import duckdb
+
+from features.tables.problems import Finding
+
+_PLACE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
+
+
+def unreadable(connection: duckdb.DuckDBPyConnection, table: str, error: duckdb.Error, query: str) -> Finding:
+    """The finding for a table that cannot be read.
+
+    Parameters
+    ----------
+    error
+        What DuckDB said.
+    query
+        The query of the settings, if it is one.
+    """
+    if query:
+        todo = f"Correct source.tables.{table}.query; it is one SELECT in DuckDB's SQL."
+        detail = _place_in(connection, query)
+        return Finding(table, f"its query cannot be run: {first_line(error)}", todo, detail=detail)
+    return Finding(table, f"cannot be read: {first_line(error)}", "Give Parquet or CSV files that can be read.")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error."""
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def _place_in(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The line of the query that is wrong, and below it where; empty where DuckDB does not say."""
+    try:
+        connection.execute(f"DESCRIBE\n{query}")  # so that lines are counted in the query alone
+    except duckdb.Error as error:
+        text = str(error)
+        if place := _PLACE.search(text):
+            line, *below = text[place.end() :].splitlines()
+            head = f"line {int(place[1]) - 1}: "
+            moved = len(place[0]) - len(head)
+            return "\n".join([head + line, *(mark[moved:] for mark in below[:1])])
+    return ""

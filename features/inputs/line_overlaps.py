@@ -1,0 +1,119 @@
+"""Lines that overlap others of their product, and discounts: what the revenue arithmetic will make of them."""
+
+from collections.abc import Iterator, Mapping
+
+import duckdb
+
+from features.inputs.rule import Level, Rule
+from features.inputs.staged import Staged, with_key
+from features.tables import contract
+from features.tables.sql import quoted
+from params import Revenue
+
+OPEN = "DATE '9999-12-31'"
+
+
+def mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Revenue) -> dict[str, str]:
+    """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only.
+
+    Its columns: `overlap` (the row), `kind` (`replaces`, `adds`, or `unnamed`: without a product, they cannot be told
+    apart, and add up). Of each kind that is there, gives the amounts in words. The rule of what replaces what is that
+    of `features.revenue.lines`.
+    """
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE overlapping AS {_overlapping(staged, rules)}")
+    amounts = connection.execute("""
+        SELECT kind, string_agg(concat(printf('%.2f', mrr), ' ', currency, word, printf('%.2f', other)), '; '
+                                ORDER BY currency)
+        FROM (SELECT kind, COALESCE(currency, '') AS currency, sum(mrr) AS mrr, sum(other_mrr) AS other,
+                     CASE WHEN kind = 'replaces' THEN ' in place of ' ELSE ' beside ' END AS word
+              FROM overlapping GROUP BY ALL)
+        GROUP BY kind""").fetchall()
+    return {str(kind): " ".join(str(text).split()) for kind, text in amounts}
+
+
+def _overlapping(staged: Staged, rules: Revenue) -> str:
+    get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
+    end = f"COALESCE({get['ended_on']}, {get['ends_on']}, {OPEN})"
+    newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
+    outlasts = f"n.end_on > o.end_on AND n.starts_on >= o.end_on - {rules.early_renewal_days}"
+    replaces = {
+        None: f"n.kind = 'renewal' OR (n.product IS NOT NULL AND {outlasts})",
+        "replace": "n.kind = 'renewal' OR n.product IS NOT NULL",
+    }.get(rules.overlap, "FALSE")
+    return f"""
+        WITH newest AS (
+            SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product, {get["kind"]} AS kind,
+                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
+                   {get["mrr"]} AS mrr, starts_on, {end} AS end_on
+            FROM {staged.name} WHERE COALESCE({get["status"]}, 'active') <> 'trial'
+            QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1),
+        marked AS (
+            SELECT *, starts_on < max(end_on) OVER (
+                       PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id
+                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_overlap
+            FROM newest WHERE starts_on < end_on AND COALESCE(mrr, 0) >= 0)
+        SELECT n.line AS overlap, any_value(n.mrr) AS mrr, sum(o.mrr) AS other_mrr, any_value(n.currency) AS currency,
+               CASE WHEN bool_or(o.starts_on < n.starts_on AND ({replaces})) THEN 'replaces'
+                    WHEN any_value(n.product) IS NULL THEN 'unnamed' ELSE 'adds' END AS kind
+        FROM marked n JOIN marked o ON o.account_id = n.account_id AND o.product IS NOT DISTINCT FROM n.product
+             AND o.buying_center IS NOT DISTINCT FROM n.buying_center AND o.line <> n.line
+             AND (o.starts_on, o.contract_id) < (n.starts_on, n.contract_id) AND n.starts_on < o.end_on
+        WHERE n.is_overlap GROUP BY n.line"""
+
+
+def overlap_rules(staged: Staged, amounts: Mapping[str, str], rules: Revenue) -> Iterator[Rule]:
+    """What is said of the lines that overlap; an error where the settings refuse them."""
+    parts = [part for part in ("account_id", "product", "buying_center") if staged.has(part)]
+    overlaps = f"overlapping an earlier line of the same {', '.join(parts)}"
+    level = Level.ERROR if rules.overlap == "refuse" else Level.KEPT
+    told = {
+        "replaces": (
+            "starts_on",
+            f"{overlaps}, and replacing it from its start (MRR {amounts.get('replaces')})",
+            "Renewals do, and lines that outlast the other and start within revenue.early_renewal_days "
+            f"({rules.early_renewal_days}) of its end; revenue.overlap: add counts both.",
+        ),
+        "adds": (
+            "starts_on",
+            f"{overlaps}, and adding to it (MRR {amounts.get('adds')})",
+            "If it replaces the earlier line, end that one (ended_on), give kind renewal, or set revenue.overlap: "
+            "replace; revenue.overlap: refuse makes it an error.",
+        ),
+        "unnamed": (
+            "product",
+            "overlapping an earlier line of the account, and naming no product to tell them apart by",
+            "Their revenue adds up; give product to have overlaps checked.",
+        ),
+    }
+    for kind in amounts:
+        column, what, todo = told[kind]
+        bad = f"rowid IN (SELECT overlap FROM overlapping WHERE kind = {quoted(kind)})"
+        shown = with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)")
+        yield Rule(column, what, todo, bad, shown, Level.KEPT if kind == "unnamed" else level)
+
+
+def discount_rules(staged: Staged) -> Iterator[Rule]:
+    """Negative amounts: recurring discounts lower other lines, never below nothing; other negative lines are errors."""
+    kind = "kind" if staged.has("kind") else "NULL"
+    for money in ("mrr", "list_mrr"):
+        if staged.has(money):
+            shown = with_key(staged, money, f"CAST(CAST({money} AS DOUBLE) AS VARCHAR)")
+            is_discount = f"COALESCE({kind}, 'discount') = 'discount'" if money == "mrr" else "FALSE"
+            todo = "Give a recurring discount kind discount; leave one-off credits and refunds out."
+            yield Rule(money, "with a negative amount", todo, f"{money} < 0 AND NOT {is_discount}", shown, Level.ERROR)
+    if staged.has("mrr"):
+        shown = with_key(staged, "mrr", "CAST(CAST(mrr AS DOUBLE) AS VARCHAR)")
+        todo = "They lower the lines of their product, else of their buying centre, else of the account."
+        yield Rule("mrr", "with a negative amount: discounts", todo, "mrr < 0", shown, Level.KEPT)
+        yield _too_much(staged)
+
+
+def _too_much(staged: Staged) -> Rule:
+    """A discount that takes off more than there is on the day it starts."""
+    end = ", ".join([name for name in ("ended_on", "ends_on") if staged.has(name)] + [OPEN])
+    there = f"""(SELECT COALESCE(sum(o.mrr), 0) FROM {staged.name} o WHERE o.account_id = {staged.name}.account_id
+                 AND o.starts_on <= {staged.name}.starts_on AND {staged.name}.starts_on < COALESCE({end}))"""
+    shown = f"concat(contract_id, ': ', CAST(mrr AS DOUBLE), ', which leaves ', CAST({there} AS DOUBLE))"
+    todo = "Correct the discount, or add the line that it lowers: ARR cannot be negative."
+    return Rule("mrr", "with a discount of more than there is to lower", todo, f"mrr < 0 AND {there} < 0", shown,
+                Level.ERROR)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Reads one table of a source into a staged table, and tells what is worth knowing of how it was read."""
+
+import duckdb
+
+from features.inputs.files.csv_files import empty_records, rejected
+from features.inputs.files.locate import Opened
+from features.inputs.files.unreadable import unreadable
+from features.inputs.reading.columns import NULLED, map_columns, raw, staged_select
+from features.inputs.reading.date_order import dates_read_both_ways
+from features.inputs.staged import Staged, stage
+from features.tables.contract import Table
+from features.tables.database import require_space
+from features.tables.problems import Finding
+from features.tables.sql import named
+from params import Params, Source, TableSource
+
+
+def stage_table(
+    connection: duckdb.DuckDBPyConnection, table: Table, opened: Opened, params: Params, source: Source
+) -> tuple[Staged | None, list[Finding]]:
+    """Read one table into `stage_<table>`.
+
+    Returns
+    -------
+    tuple
+        The staged table, None where it cannot be read, and what is wrong with it.
+    """
+    setting = source.tables.get(table.name, TableSource())
+    mapped, problems = map_columns(table, opened, setting, params.forecast.cuts)
+    if not mapped.columns:
+        return None, problems
+    try:
+        connection.execute(f"CREATE TEMP TABLE {stage(table.name)} AS {staged_select(table, opened, mapped, source)}")
+    except duckdb.Error as error:
+        require_space(error)
+        return None, [*problems, unreadable(connection, table.name, error, opened.query)]
+    lines = rejected(connection, table.name)
+    staged = Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files)
+    notes = [*opened.notes, *_without_empty_records(connection, staged), *_null_texts(connection, staged)]
+    notes += dates_read_both_ways(connection, staged, opened, source)
+    return staged.with_notes(notes), problems
+
+
+def _null_texts(connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:
+    """A note of the cells of text that are read as empty, though something stands there."""
+    total = f"SELECT sum(bit_count({NULLED})), bit_or({NULLED}) FROM {staged.name}"
+    cells, bits = connection.execute(total).fetchone() or (0, 0)
+    if not cells:
+        return []
+    names = [name for place, name in enumerate(staged.columns) if bits >> place & 1]
+    what = f"holds {int(cells):,} cell{'s' if cells > 1 else ''} of {', '.join(names)} that say NULL, N/A or the like"
+    return [Finding(staged.table.name, what, "They are read as empty; source.null_texts says which texts are.")]
+
+
+def _without_empty_records(connection: duckdb.DuckDBPyConnection, staged: Staged) -> list[Finding]:
+    """Leave out the lines that hold no value in any column of the file, mapped or not."""
+    if not staged.csv_files:
+        return []
+    cells = [*map(named, staged.columns), *(raw(column.name) for column in staged.unread)]
+    nothing = f"FROM {staged.name} WHERE {' AND '.join(f'{cell} IS NULL' for cell in cells)}"
+    row = connection.execute(f"SELECT count(*) {nothing}").fetchone()
+    rows = int(row[0]) if row else 0
+    if not rows or empty_records(connection, staged.csv_files) != rows:
+        return []
+    of = connection.execute(f"SELECT count(*) FROM {staged.name}").fetchone() or (rows,)
+    connection.execute(f"DELETE {nothing}")
+    return [Finding(staged.table.name, "without any value", "Such lines are left out.", rows=rows, of=int(of[0]))]

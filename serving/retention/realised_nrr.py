@@ -1,0 +1,175 @@
+"""NRR, GRR, logo retention and movements between two dates, in total and by any column of the accounts."""
+
+import difflib
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from features.revenue import MOVEMENTS
+from features.revenue.account_changes import account_changes
+from features.revenue.cut_labels import NO_LABEL, labels_in_force
+from features.revenue.retention import definition
+from features.snapshots.snapshot_files import stored
+from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
+from params import Params
+from serving.forecast.refusals import BadRequest
+
+Weight = Literal["arr", "account"]
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class RealisedNrr:
+    """Retention of the accounts with ARR at `start`: `rows` in total and by value, `accounts` behind them.
+
+    `rows` are plain data: cut, value, accounts, starting_arr, ending_arr, nrr, grr, logo_retention (None where there is
+    nothing to divide by), movements, gross_losses, netted_within_accounts. `accounts` is what
+    `features.revenue.account_changes` gives, with `name` and `value` (the label).
+    """
+
+    start: date
+    end: date
+    known_by: date
+    cut: str
+    weight: Weight
+    currency: str
+    definition: str
+    rows: tuple[dict[str, Any], ...]
+    accounts: pd.DataFrame
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+            "known_by": self.known_by.isoformat(),
+            "by": None if self.cut == TOTAL else self.cut,
+            "weight": self.weight,
+            "currency": self.currency,
+            "rows": list(self.rows),
+            "definition": self.definition,
+        }
+
+
+def realised_nrr(
+    tables: Tables,
+    *,
+    start: date,
+    end: date,
+    params: Params,
+    by: str | None = None,
+    known_by: date | None = None,
+    weight: Weight = "arr",
+    progress: Progress = silent,
+) -> RealisedNrr:
+    """Work out what became of the ARR at `start` until `end`.
+
+    Parameters
+    ----------
+    by
+        A column of `accounts`, or a feature of the snapshot at `start`, as known then; accounts that came later are
+        labelled as known at `end`.
+    known_by
+        Only what was known before this day counts; by default all that is known now.
+    weight
+        `arr`, or `account`: each account counts the same, whatever its ARR.
+
+    Raises
+    ------
+    BadRequest
+        The dates are not in order or lie beyond what is known, or there is no such column.
+    """
+    known = known_by or tables.data_until
+    _require_window(start, end, known, tables.data_until)
+    progress("following the accounts")
+    accounts = account_changes(tables, start=start, end=end, known_by=known, rules=params.revenue, budget=params.budget)
+    labels = _labels(tables, by, start, end, params, progress) if by else None
+    values = accounts["account_id"].map(labels).fillna(NO_LABEL).astype(str) if labels is not None else TOTAL
+    accounts.insert(1, "name", accounts["account_id"].map(_names(tables, end, params)).fillna(accounts["account_id"]))
+    accounts.insert(2, "value", values)
+    rows = [_row(TOTAL, TOTAL, accounts, weight)]
+    if by:
+        rows += [_row(by, str(value), part, weight) for value, part in accounts.groupby("value", sort=True)]
+    meaning = _meaning(definition(start, end, known, params.revenue), by, start, weight)
+    return RealisedNrr(start, end, known, by or TOTAL, weight, params.revenue.currency, meaning, tuple(rows), accounts)
+
+
+def _require_window(start: date, end: date, known_by: date, data_until: date) -> None:
+    if not start < end:
+        raise BadRequest(f"--from {start} must lie before --to {end}.")
+    if known_by > data_until:
+        raise BadRequest(f"--known-by {known_by} lies after {data_until}, where the data end.")
+    if end > known_by:
+        raise BadRequest(f"--to {end} lies after {known_by}: what was known by then cannot say what came to pass.")
+
+
+def _labels(tables: Tables, by: str, start: date, end: date, params: Params, progress: Progress) -> "pd.Series[str]":
+    """The label of every account: as known at the start or, of those that came later, at the end."""
+    if tables.has("accounts", by) and by != "account_id":
+        then, later = (labels_in_force(tables, day, (by,), params.budget)[by] for day in (start, end))
+        return then.combine_first(later)
+    snapshots = stored(tables, [start], params=params, progress=progress)
+    features = [feature.name for feature in snapshots.features]
+    if by not in features:
+        columns = [
+            name for name in tables.columns["accounts"] if name not in ("account_id", "valid_from", "recorded_at")
+        ]
+        close = difflib.get_close_matches(by, [*columns, *features], n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise BadRequest(
+            f"--by {by}: accounts has no such column, and snapshots have no such feature. The columns are "
+            f"{', '.join(columns)}; others of the source are kept if source.tables.accounts.extra names them.{hint}"
+        )
+    values = snapshots.frame.set_index("account_id")[by]
+    return values.astype("object").where(values.notna(), NO_LABEL).astype(str)
+
+
+def _names(tables: Tables, end: date, params: Params) -> "pd.Series[str]":
+    if not tables.has("accounts", "name"):
+        return pd.Series(dtype="str")
+    names = labels_in_force(tables, end, ("name",), params.budget)["name"]
+    return names[names != NO_LABEL]
+
+
+def _row(cut: str, value: str, accounts: pd.DataFrame, weight: Weight) -> dict[str, Any]:
+    """The figures of a group of accounts, added up in whole cents."""
+    cohort = accounts[accounts["cohort"]]
+    before, after = (_cents(cohort[name]) for name in ("starting_arr", "ending_arr"))
+    kept = np.minimum(before, after)
+    starting, count = int(before.sum()), len(cohort)
+    lost = int(_cents(cohort["gross_losses"]).sum())
+    if weight == "account":
+        nrr, grr = ((part / before).mean() if count else None for part in (after, kept))
+    else:
+        nrr, grr = (int(part.sum()) / starting if starting else None for part in (after, kept))
+    return {
+        "cut": cut,
+        "value": value,
+        "accounts": count,
+        "starting_arr": starting / 100,
+        "ending_arr": int(after.sum()) / 100,
+        "nrr": None if nrr is None else float(nrr),
+        "grr": None if grr is None else float(grr),
+        "logo_retention": int(cohort["customer"].sum()) / count if count else None,
+        "movements": {name: int(_cents(accounts[name]).sum()) / 100 for name in MOVEMENTS},
+        "gross_losses": lost / 100,
+        "netted_within_accounts": (lost - (starting - int(kept.sum()))) / 100,
+    }
+
+
+def _cents(amounts: "pd.Series[float]") -> "pd.Series[int]":
+    return (amounts * 100).round().astype("int64")
+
+
+def _meaning(retention: str, by: str | None, start: date, weight: Weight) -> str:
+    cut = f" {by} is as known at {start}, of accounts that came later at the end." if by else ""
+    same = " Each account counts the same in NRR and GRR, whatever its ARR." if weight == "account" else ""
+    return (
+        f"{retention}{cut}{same} Movements are of all accounts, those that came later among them; gross losses are the "
+        "cohort's churn, pauses, contractions and price cuts, and what of them the same account gained elsewhere is "
+        "netted within accounts: starting ARR x (1 - GRR) = gross losses - netted within accounts."
+    )

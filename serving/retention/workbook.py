@@ -1,0 +1,162 @@
+"""Realised retention as a workbook with live formulas: change an account's figures, and all others follow.
+
+Sheet `NRR` has the figures, `Accounts` a row an account, `Checks` what must be equal, `Definition` what it means.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from features.revenue import MOVEMENTS
+from serving.retention.realised_nrr import TOTAL, RealisedNrr
+
+ACCOUNTS, CHECKS, DEFINITION, FIGURES = "Accounts", "Checks", "Definition", "NRR"
+TEXTS = ("account_id", "name", "value")
+AMOUNTS = ("starting_arr", "ending_arr", "gross_losses", *MOVEMENTS)
+OUTSIDE = ("new", "reactivation", "resume", "currency")  # movements that are no change of the cohort's ARR
+INSIDE = tuple(name for name in MOVEMENTS if name not in OUTSIDE)
+CENT = 0.005
+
+
+def write_workbook(result: RealisedNrr, file: Path) -> None:
+    """Write the workbook under another name first, and rename it once it is whole."""
+    import xlsxwriter
+
+    part = file.with_name(f".{file.name}.part")
+    options = {"strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(part), options) as workbook:
+        kinds = {"money": "#,##0.00", "share": "0.0%", "text": "@", "count": "#,##0"}
+        formats = {name: workbook.add_format({"num_format": code}) for name, code in kinds.items()}
+        formats["head"] = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True})
+        sheets = {name: workbook.add_worksheet(name) for name in (FIGURES, ACCOUNTS, CHECKS, DEFINITION)}
+        columns = _accounts_sheet(sheets[ACCOUNTS], result, formats)
+        _figures_sheet(sheets[FIGURES], result, columns, formats)
+        _checks_sheet(sheets[CHECKS], result, columns, formats)
+        _definition_sheet(sheets[DEFINITION], result, formats)
+    part.replace(file)
+
+
+def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> dict[str, str]:
+    """A row an account; gives the range of each column, to point formulas at."""
+    names = [*TEXTS, "cohort", "customer", *AMOUNTS, "kept_arr"]
+    last = len(result.accounts) + 1
+    for place, name in enumerate(names):
+        sheet.write_string(0, place, name, formats["head"])
+    sheet.set_column(0, 2, 24, formats["text"])
+    sheet.set_column(3, len(names) - 1, 14, formats["money"])
+    place_of = {name: place for place, name in enumerate(names)}
+    letters = {name: _letter(place) for name, place in place_of.items()}
+    for number, account in enumerate(result.accounts.to_dict("records"), start=1):
+        for name in TEXTS:
+            sheet.write_string(number, place_of[name], str(account[name]), formats["text"])
+        for name in ("cohort", "customer"):
+            sheet.write_number(number, place_of[name], int(account[name]), formats["count"])
+        for name in AMOUNTS:
+            sheet.write_number(number, place_of[name], account[name], formats["money"])
+        kept = f"=MIN({letters['starting_arr']}{number + 1},{letters['ending_arr']}{number + 1})"
+        value = min(account["starting_arr"], account["ending_arr"])
+        sheet.write_formula(number, place_of["kept_arr"], kept, formats["money"], value)
+    sheet.freeze_panes(1, 1)
+    return {name: f"{ACCOUNTS}!${letter}$2:${letter}${last}" for name, letter in letters.items()}
+
+
+def _letter(place: int) -> str:
+    from xlsxwriter.utility import xl_col_to_name
+
+    return str(xl_col_to_name(place))
+
+
+def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
+    heads = [
+        result.cut if result.cut != TOTAL else "cut", "accounts", "starting_arr", "ending_arr", "nrr", "grr",
+        "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts",
+    ]  # fmt: skip
+    for place, name in enumerate(heads):
+        sheet.write_string(0, place, name, formats["head"])
+    sheet.set_column(0, 0, 24, formats["text"])
+    sheet.set_column(1, len(heads) - 1, 15)
+    for number, row in enumerate(result.rows, start=1):
+        sheet.write_string(number, 0, row["value"], formats["text"])
+        for place, (formula, value, kind) in enumerate(_formulas(result, row, number + 1, columns), start=1):
+            sheet.write_formula(number, place, formula, formats[kind], "" if value is None else value)
+    sheet.freeze_panes(1, 1)
+
+
+def _formulas(
+    result: RealisedNrr, row: Mapping[str, Any], line: int, columns: Mapping[str, str]
+) -> list[tuple[str, Any, str]]:
+    """Formula, value and format of each figure of a row of sheet `NRR`."""
+    only = "" if row["cut"] == TOTAL else f",{columns['value']},$A{line}"
+
+    def added(name: str) -> str:
+        return f'SUMIFS({columns[name]},{columns["cohort"]},"<2"{only})'
+
+    def ratio(over: str, under: str) -> str:
+        return f'=IF({under}=0,"",{over}/{under})'
+
+    shares = [ratio(f"D{line}", f"C{line}"), ratio(added("kept_arr"), f"C{line}")]
+    if result.weight == "account":
+        alike = "1" if row["cut"] == TOTAL else f"({columns['value']}=$A{line})"
+        per_account = f"SUMPRODUCT({alike}*{{}}/({columns['starting_arr']}+({columns['starting_arr']}=0)))"
+        shares = [ratio(per_account.format(columns[name]), f"B{line}") for name in ("ending_arr", "kept_arr")]
+    lost = _letter(7 + len(MOVEMENTS))
+    return [
+        (f"={added('cohort')}", row["accounts"], "count"),
+        (f"={added('starting_arr')}", row["starting_arr"], "money"),
+        (f"={added('ending_arr')}", row["ending_arr"], "money"),
+        (shares[0], row["nrr"], "share"),
+        (shares[1], row["grr"], "share"),
+        (ratio(added("customer"), f"B{line}"), row["logo_retention"], "share"),
+        *((f"={added(name)}", row["movements"][name], "money") for name in MOVEMENTS),
+        (f"={added('gross_losses')}", row["gross_losses"], "money"),
+        (f"={lost}{line}-(C{line}-{added('kept_arr')})", row["netted_within_accounts"], "money"),
+    ]
+
+
+def _checks_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
+    for place, (name, width) in enumerate((("check", 70), ("left", 18), ("right", 18), ("equal", 10))):
+        sheet.write_string(0, place, name, formats["head"])
+        sheet.set_column(place, place, width)
+    for number, (what, left, right, value) in enumerate(_checks(result, columns), start=1):
+        sheet.write_string(number, 0, what)
+        sheet.write_formula(number, 1, f"={left}", formats["money"], value)
+        sheet.write_formula(number, 2, f"={right}", formats["money"], value)
+        sheet.write_formula(number, 3, f"=ABS(B{number + 1}-C{number + 1})<{CENT}", None, True)
+
+
+def _checks(result: RealisedNrr, columns: Mapping[str, str]) -> Sequence[tuple[str, str, str, float]]:
+    """What must be equal: in words, both sides as formulas, and their value."""
+    total = result.rows[0]
+    cohort = f"{columns['cohort']},1"
+    inside = "+".join(f"SUMIFS({columns[name]},{cohort})" for name in INSIDE)
+    lost = total["starting_arr"] - sum(min(a, b) for a, b in _both_ends(result))
+    checks = [
+        ("Starting ARR and the cohort's movements add up to its ending ARR", f"{FIGURES}!C2+{inside}",
+         f"{FIGURES}!D2", total["ending_arr"]),
+        ("What GRR loses is the gross losses less what is netted within accounts",
+         f"{FIGURES}!C2-SUMIFS({columns['kept_arr']},{cohort})",
+         f"{FIGURES}!{_letter(7 + len(MOVEMENTS))}2-{FIGURES}!{_letter(8 + len(MOVEMENTS))}2", round(lost, 2)),
+    ]  # fmt: skip
+    last = len(result.rows) + 1
+    if last > 2:
+        checks += [
+            (f"{name} by {result.cut} adds up to the total", f"SUM({FIGURES}!{letter}3:{letter}{last})",
+             f"{FIGURES}!{letter}2", total[name])
+            for letter, name in (("B", "accounts"), ("C", "starting_arr"), ("D", "ending_arr"))
+        ]  # fmt: skip
+    return checks
+
+
+def _both_ends(result: RealisedNrr) -> Sequence[tuple[float, float]]:
+    cohort = result.accounts[result.accounts["cohort"]]
+    return list(zip(cohort["starting_arr"], cohort["ending_arr"], strict=True))
+
+
+def _definition_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:
+    about = result.to_json()
+    rows = [(name, str(about[name])) for name in ("definition", "from", "to", "known_by", "by", "weight", "currency")]
+    sheet.set_column(0, 0, 14)
+    sheet.set_column(1, 1, 120)
+    for number, (name, text) in enumerate(rows):
+        sheet.write_string(number, 0, name, formats["head"])
+        sheet.write_string(number, 1, text)
