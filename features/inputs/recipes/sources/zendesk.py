@@ -13,9 +13,9 @@ SHAPES = (
         "tickets",
         spelled("""
             id: ticket_id
-            organization: organization_id ticket_organization_id organisation_id
-            organization_name: organization ticket_organization_name organisation
-            requester: requester_id
+            org: organization_id ticket_organization_id organisation_id
+            org_name: organization ticket_organization_name organisation
+            asker: requester_id
             requester_name: requester
             requester_email: requester_email_address
             submitter: submitter_id
@@ -33,7 +33,7 @@ SHAPES = (
             deleted: _fivetran_deleted is_deleted
         """),
         needs=("id", "opened", "status"),
-        marks=("requester", "requester_name", "organization", "submitter", "channel"),
+        marks=("asker", "requester_name", "org", "org_name", "submitter", "channel"),
         stems=("ticket",),
         not_with=("property_pipeline", "hs_pipeline", "ticket_pipeline"),
         adds_up=True,
@@ -61,7 +61,7 @@ SHAPES = (
         spelled("""
             id: user_id
             email
-            organization: organization_id
+            org: organization_id
             role
             external: external_id
             suspended: is_suspended
@@ -69,15 +69,15 @@ SHAPES = (
             deleted: _fivetran_deleted is_deleted
         """),
         needs=("id", "email"),
-        marks=("suspended", "verified", "organization"),
+        marks=("suspended", "verified", "org"),
         stems=("user",),
         not_with=("profile_id", "distinct_id"),
     ),
     Shape(
         SOURCE,
         "domains",
-        spelled("organization: organization_id\ndomain: domain_name"),
-        needs=("organization", "domain"),
+        spelled("org: organization_id\ndomain: domain_name"),
+        needs=("org", "domain"),
         marks=("domain",),
     ),
     Shape(
@@ -109,15 +109,15 @@ def _organizations(kit: Kit) -> list[Thing]:
         domain = cells.text("domain")
         if "domains" in kit:
             of = kit.cells("domains", "d")
-            known = f"{of.text('organization')} = {cells.text('id')}"
+            known = f"{of.text('org')} = {cells.text('id')}"
             domain = f"(SELECT min({of.text('domain')}) FROM {of.rows} WHERE {known})"
         columns = {"name": cells.text("name"), "domain": f"regexp_extract({domain}, '[^\\s,;\\[\\]\"'']+')"}
         keys = {"domain": "domain", "name": "name", "external": "id"}
         columns |= {"external": cells.text("external")}
         return [listed_thing(kit, cells, ORGANIZATION, cells.text("id"), columns, keys)]
-    if "tickets" not in kit or kit.cells("tickets").has("organization"):
+    if "tickets" not in kit or kit.cells("tickets").has("org"):
         return []
-    return _named_on_tickets(kit, ORGANIZATION, "organization_name", "name")
+    return _named_on_tickets(kit, ORGANIZATION, "org_name", "name")
 
 
 def _users(kit: Kit) -> list[Thing]:
@@ -127,8 +127,8 @@ def _users(kit: Kit) -> list[Thing]:
     cells = kit.cells("users")
     columns = {"email": f"LOWER({cells.text('email')})", "external": cells.text("external")}
     within = {}
-    if cells.has("organization"):
-        columns["organization"], within = cells.text("organization"), {"organization": ORGANIZATION}
+    if cells.has("org"):
+        columns["org"], within = cells.text("org"), {"org": ORGANIZATION}
     keys = {"email": "email", "external": "id"}
     return [listed_thing(kit, cells, USER, cells.text("id"), columns, keys, within=within, is_account=False)]
 
@@ -149,10 +149,8 @@ def drafts(kit: Kit) -> list[Draft]:
     if "tickets" not in kit:
         return []
     cells = kit.cells("tickets")
-    by_email = () if cells.has("requester") and "users" in kit else (("requester_email", USER),)
-    account, joins = reach(
-        kit, cells, ("organization", ORGANIZATION), ("organization_name", ORGANIZATION), ("requester", USER), *by_email
-    )
+    by_email = () if cells.has("asker") and "users" in kit else (("requester_email", USER),)
+    account, joins = reach(kit, cells, ("org", ORGANIZATION), ("org_name", ORGANIZATION), ("asker", USER), *by_email)
     if account == "NULL":
         kit.questions.append(f"zendesk: {cells.match.sheet.name} names no account that is known, and is left out.")
         return []

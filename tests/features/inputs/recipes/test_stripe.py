@@ -169,3 +169,20 @@ def test_whole_periods_on_invoices_tell_past_prices_and_prorations_do_not(compan
     past = {day: exports.arr(day)["cus_a"] for day in (date(2024, 2, 26), date(2024, 3, 10), date(2025, 5, 10))}
     assert list(past.values()) == [719.76, 1079.64, 719.76]
     assert exports.arr(date(2025, 2, 1))["cus_b"] == 2400.00, "what no invoice names keeps its price"
+
+
+def test_a_year_that_twelve_does_not_divide_is_exact(company: Callable[..., Any]) -> None:
+    exports = company(subscriptions=DASHBOARD.replace(",240000,", ",200000,"), fx_rates=RATES)
+    exports.proposed()
+    assert exports.arr(date(2025, 2, 1))["cus_b"] == 2000.00
+
+
+def test_a_paused_collection_is_no_revenue_from_its_period_on(company: Callable[..., Any]) -> None:
+    lines = DASHBOARD.strip().splitlines()
+    cells = [",pause_collection.behavior", ",void", *([","] * (len(lines) - 2))]
+    paused = "\n".join(line + cell for line, cell in zip(lines, cells, strict=True))
+    exports = company(subscriptions=paused, fx_rates=RATES)
+    exports.proposed()
+    assert "cus_a" in exports.arr(date(2025, 5, 9))
+    assert "cus_a" not in exports.arr(date(2025, 5, 11))
+    assert ("cus_a", "paused") in exports.rows("contracts", "account_id", "status")

@@ -65,6 +65,16 @@ def test_tables_that_follow_the_contract_are_taken_as_they_are(company: Callable
     assert proposal.questions == ()
 
 
+def test_workbooks_are_read(company: Callable[..., Any]) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    exports = company(clients=CLIENTS)
+    book = openpyxl.Workbook()
+    for line in AGREEMENTS.replace('"1,200.00"', "1200").strip().splitlines():
+        book.active.append([cell.strip() for cell in line.split(",")])
+    book.save(exports.folder / "agreements.xlsx")
+    assert exports.seen("contracts", "account_id", "mrr") == [("K1", 100), ("K2", 50)]
+
+
 @pytest.mark.parametrize("form", ["parquet", "duckdb", "schema"])
 def test_parquet_files_and_databases_give_the_same(company: Callable[..., Any], form: str) -> None:
     exports = company(clients=CLIENTS, agreements=AGREEMENTS)
