@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.families.own_columns import extra_columns
 from features.inputs.data_until import set_until
 from features.inputs.files.locate import files_in_query, files_of
 from features.tables import contract
@@ -20,8 +21,8 @@ def fingerprint_of(params: Params, source: Source) -> str:
         "version": VERSION,
         "set_until": repr(set_until(params)),
         "contract": repr(contract.TABLES),
-        "currency": params.revenue.currency,
-        "grace_days": params.revenue.grace_days,
+        "revenue": params.revenue.model_dump(mode="json"),
+        "extra": repr(extra_columns(params, source)),
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import duckdb
 
 from features.inputs.rule import Level, Rule
-from features.inputs.staged import Staged, with_key
+from features.inputs.staged import Staged, is_lines, with_key
 from features.tables import contract
 from features.tables.sql import quoted
 from params import Revenue
@@ -97,23 +97,28 @@ def discount_rules(staged: Staged) -> Iterator[Rule]:
     kind = "kind" if staged.has("kind") else "NULL"
     for money in ("mrr", "list_mrr"):
         if staged.has(money):
+            negative = f"{money} < 0" + (f" AND NOT {_IS_DISCOUNT.format(kind=kind)}" if money == "mrr" else "")
             shown = with_key(staged, money, f"CAST(CAST({money} AS DOUBLE) AS VARCHAR)")
-            is_discount = f"COALESCE({kind}, 'discount') = 'discount'" if money == "mrr" else "FALSE"
             todo = "Give a recurring discount kind discount; leave one-off credits and refunds out."
-            yield Rule(money, "with a negative amount", todo, f"{money} < 0 AND NOT {is_discount}", shown, Level.ERROR)
+            yield Rule(money, "with a negative amount", todo, negative, shown, Level.ERROR)
     if staged.has("mrr"):
+        discount = f"mrr < 0 AND {_IS_DISCOUNT.format(kind=kind)}"
         shown = with_key(staged, "mrr", "CAST(CAST(mrr AS DOUBLE) AS VARCHAR)")
         todo = "They lower the lines of their product, else of their buying centre, else of the account."
-        yield Rule("mrr", "with a negative amount: discounts", todo, "mrr < 0", shown, Level.KEPT)
-        yield _too_much(staged)
+        yield Rule("mrr", "with a negative amount: discounts", todo, discount, shown, Level.KEPT)
+        if is_lines(staged):
+            yield _too_much(staged, discount)
 
 
-def _too_much(staged: Staged) -> Rule:
+_IS_DISCOUNT = "COALESCE({kind}, 'discount') = 'discount'"
+
+
+def _too_much(staged: Staged, discount: str) -> Rule:
     """A discount that takes off more than there is on the day it starts."""
-    end = ", ".join([name for name in ("ended_on", "ends_on") if staged.has(name)] + [OPEN])
+    end = ", ".join([*(f"o.{name}" for name in ("ended_on", "ends_on") if staged.has(name)), OPEN])
     there = f"""(SELECT COALESCE(sum(o.mrr), 0) FROM {staged.name} o WHERE o.account_id = {staged.name}.account_id
                  AND o.starts_on <= {staged.name}.starts_on AND {staged.name}.starts_on < COALESCE({end}))"""
     shown = f"concat(contract_id, ': ', CAST(mrr AS DOUBLE), ', which leaves ', CAST({there} AS DOUBLE))"
     todo = "Correct the discount, or add the line that it lowers: ARR cannot be negative."
-    return Rule("mrr", "with a discount of more than there is to lower", todo, f"mrr < 0 AND {there} < 0", shown,
-                Level.ERROR)  # fmt: skip
+    what = "with a discount of more than there is to lower"
+    return Rule("mrr", what, todo, f"{discount} AND {there} < 0", shown, Level.ERROR)

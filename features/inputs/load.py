@@ -11,12 +11,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from features.asof.knowledge import finish
 from features.engines.engine import WarehouseEngine
+from features.families.catalogue import catalogue
+from features.families.own_checks import require_sound
+from features.families.own_columns import extra_columns
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
 from features.inputs.contradictions import contradictions
@@ -62,6 +66,21 @@ class Passed:
     keyed: Mapping[str, float]
     remotes: Mapping[str, Remote]
 
+    @property
+    def there(self) -> "dict[str, Staged | Remote]":
+        """All tables, wherever they are."""
+        return {**self.staged, **self.remotes}
+
+    @property
+    def extra_numbers(self) -> dict[str, tuple[str, ...]]:
+        """Of each table, the columns of numbers that the contract does not declare."""
+        return {name: table.extra_numbers for name, table in self.there.items() if table.extra_numbers}
+
+    def as_tables(self, place: Path) -> Tables:
+        """What is there, before it is written."""
+        columns = {name: table.columns for name, table in self.there.items()}
+        return Tables(place, columns, {}, date.max, "", "", numbers=self.extra_numbers)
+
 
 def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     """Open the source, check its tables and store them in `data_dir/tables.duckdb`, or reuse what is stored.
@@ -75,14 +94,20 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     ------
     BadInput
         The input cannot be used; every problem is named, and nothing was written.
+    SettingsError
+        A feature of the settings cannot be; nothing was written.
     """
+    require_sound(params.features)
     if params.source.engine != "duckdb":
         with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
             return _load(params, params.source, fingerprint_of(params, params.source), progress, engine)
     source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
     fingerprint = fingerprint_of(params, source)
     stored = _stored(params.data_dir / DATABASE, fingerprint)
-    return _load(params, source, fingerprint, progress, None) if stored is None else stored
+    if stored is None:
+        return _load(params, source, fingerprint, progress, None)
+    catalogue(stored.tables, params.features)  # names and types, which the stored tables do not answer for
+    return stored
 
 
 def _load(
@@ -95,6 +120,7 @@ def _load(
     """Read and check the tables anew, and put them in place of those that are stored."""
     with _engine(params) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
+        catalogue(passed.as_tables(params.data_dir), params.features)
         with _working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
@@ -176,7 +202,7 @@ def _staged_and_checked(
         progress(f"checking {name}")
         checked[name] = check_table(connection, stage, source, params.revenue, keyed)
         problems += checked[name].errors
-    remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
+    remotes, findings = ({}, []) if engine is None else look(engine, source, extra_columns(params, source), progress)
     problems += findings
     passed = Passed(staged, checked, keyed, remotes)
     if problems:
@@ -231,7 +257,9 @@ def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tupl
 def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
     """What the tables say together that deserves a warning."""
     return [
-        *without_history(connection, tables, drop=params.snapshots.drop, cuts=params.forecast.cuts),
+        *without_history(
+            connection, tables, drop=params.snapshots.drop, own=params.features, cuts=params.forecast.cuts
+        ),
         *reach_warnings(connection, tables, until),
         *contradictions(connection, tables, grace_days=params.revenue.grace_days),
     ]
@@ -295,7 +323,7 @@ def _describe(
     until = _until(connection, columns, params)
     if until is None:
         raise ValueError("the checked contracts hold no start")
-    tables = Tables(database, columns, lags, until.day, "", fingerprint)
+    tables = Tables(database, columns, lags, until.day, "", fingerprint, numbers=passed.extra_numbers)
     report = _report(connection, passed, tables, until, params)
     if source.engine != "duckdb":
         tables, report = with_remotes(tables, report, passed.remotes, source)
@@ -348,8 +376,8 @@ def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked
     days = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
     first, last = connection.execute(f"SELECT {days} FROM {table.name}").fetchone() or (None, None)
     rows_kept = checked.rows - checked.left_out
-    columns = tuple(column.name for column in staged.declared)
-    absent = tuple(name for name in table.names if name not in columns)
+    columns = tuple(column.name for column in staged.declared if column.name not in staged.extra)
+    absent = tuple(name for name in contract.TABLES[table.name].names if name not in columns)
     return TableReport(
         table.name, checked.rows, rows_kept, checked.left_out, columns, absent, staged.extra, first, last
     )

@@ -26,6 +26,7 @@ from params import Revenue, Source
 
 TIMES = (Type.DATE, Type.TS)
 NUMBERS = (Type.MONEY, Type.NUMBER, Type.INTEGER)
+NO_RATE = ("fx_rates", "rate")  # a month without a rate is as good as one that is not there
 DECIMAL_COMMA = "[+-]?([0-9]+|[0-9]{1,3}([. ][0-9]{3})+),[0-9]{1,2}|[+-]?[0-9]{1,3}([. ][0-9]{3})+,[0-9]+"
 LARGEST = 1_000_000_000
 
@@ -85,8 +86,10 @@ def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_co
     if column.required:
         missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if may_be_unread(column) else "")
         todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
-        row = whose(staged, column.name)
-        yield Rule(column.name, "without a value", todo, missing, row, row_level, is_missing=True)
+        row, level = whose(staged, column.name), row_level
+        if (staged.table.name, column.name) == NO_RATE:
+            level, todo = Level.ROW, "The rate of the month before goes on."
+        yield Rule(column.name, "without a value", todo, missing, row, level, is_missing=True)
     if not may_be_unread(column):
         return
     if column.allowed:

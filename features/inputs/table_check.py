@@ -12,7 +12,7 @@ from features.inputs.line_overlaps import mark_overlaps
 from features.inputs.lookalikes import mark_lookalikes
 from features.inputs.reading.columns import is_blank
 from features.inputs.rule import Level, Rule
-from features.inputs.rules import row_level_of, rules_of
+from features.inputs.rules import NO_RATE, row_level_of, rules_of
 from features.inputs.staged import Staged, is_lines, key_columns
 from features.tables.contract import Table
 from features.tables.problems import EXAMPLES, Finding
@@ -86,7 +86,8 @@ def check_table(
     rules = list(rules_of(staged, source, revenue, keyed, look_alike=look_alike, overlaps=overlaps))
     rows, counts = _counts(connection, staged, rules)
     left_out = staged.unread_lines + _set_aside(connection, staged, rules)
-    problems = {Level.ERROR, Level.ROW} if left_out > source.max_bad_share * rows else {Level.ERROR}
+    limit = 1.0 if staged.table.name == NO_RATE[0] else source.max_bad_share
+    problems = {Level.ERROR, Level.ROW} if left_out > limit * rows else {Level.ERROR}
     findings = [
         (rule.level, _finding(connection, staged, source, rule, count, rows, by_line=rule.level in problems))
         for rule, count in zip(rules, counts, strict=True)
@@ -95,7 +96,7 @@ def check_table(
     if staged.unread_lines:
         findings[:0] = _unread_lines(connection, staged, rows)
     findings += [(Level.KEPT, note) for note in staged.notes]
-    return _judged(staged.table, findings, rows, left_out, source.max_bad_share)
+    return _judged(staged.table, findings, rows, left_out, limit)
 
 
 def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None:

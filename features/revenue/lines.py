@@ -141,8 +141,12 @@ def _line_switches(replaces_share: float) -> str:
 
     Pairs that no spare could allow are left out first, so that hardly any are walked.
     """
-    enough = f"(other_currency = 1 OR {{spare}} >= {replaces_share} * mrr_micros OR replaces_all = 1)"
-    taken = f"({enough.format(spare='spare')} AND followed NOT LIKE '%|' || line || '|%')"
+    enough = (
+        f"({{line}}.other_currency = 1 OR {{line}}.replaces_all = 1 "
+        f"OR {{spare}} >= {replaces_share} * {{line}}.mrr_micros)"
+    )
+    spare = "CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END"
+    taken = f"({enough.format(line='p', spare=spare)} AND w.followed NOT LIKE '%|' || p.line || '|%')"
     return f"""
         WITH RECURSIVE pairs AS (
             SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare,
@@ -159,20 +163,17 @@ def _line_switches(replaces_share: float) -> str:
                    CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line,
                    ROW_NUMBER() OVER (PARTITION BY k, center_line
                                       ORDER BY next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id) AS n
-            FROM pairs WHERE {enough.format(spare="full_spare")}),
+            FROM pairs WHERE {enough.format(line="pairs", spare="full_spare")}),
         walked AS (
             SELECT k, center_line, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken,
                    CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS VARCHAR) AS followed
             FROM numbered WHERE n = 1
             UNION ALL
-            SELECT k, center_line, n, contract_id, next_id, next_starts,
+            SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts,
                    CAST(CASE WHEN {taken} THEN 1 ELSE 0 END AS BIGINT) AS taken,
-                   CAST(CASE WHEN {taken} THEN spare - mrr_micros ELSE spare END AS BIGINT) AS spare,
-                   CAST(CASE WHEN {taken} THEN followed || line || '|' ELSE followed END AS VARCHAR) AS followed
-            FROM (SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts, p.mrr_micros, p.line,
-                         p.other_currency, p.replaces_all, w.followed,
-                         CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END AS spare
-                  FROM walked w JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1) s)
+                   CAST({spare} - CASE WHEN {taken} THEN p.mrr_micros ELSE 0 END AS BIGINT) AS spare,
+                   CAST(w.followed || CASE WHEN {taken} THEN p.line || '|' ELSE '' END AS VARCHAR) AS followed
+            FROM walked w JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1)
         SELECT k, contract_id, next_id, next_starts FROM walked WHERE taken = 1"""
 
 

@@ -53,7 +53,7 @@ class Stored:
 
 def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     """What the store in `params.data_dir` holds of these dates, and what is to be made."""
-    assembly = assembly_of(tables, dates, params.revenue, params.snapshots)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
     definition = definition_of(assembly)
     folder = _folder(params, definition)
     digests = known_before(tables, assembly.asof.dates)
@@ -72,7 +72,7 @@ def make(tables: Tables, dates: Sequence[date], *, params: Params, progress: Pro
     progress("snapshots", 0, len(todo.missing))
     if not todo.missing:
         return todo
-    assembly = assembly_of(tables, todo.missing, params.revenue, params.snapshots)
+    assembly = assembly_of(tables, todo.missing, params.revenue, params.snapshots, params.features)
     folder = next(iter(todo.files.values())).parent
     folder.mkdir(parents=True, exist_ok=True)
     for partial in folder.glob("*.partial"):  # of runs that were killed
@@ -98,7 +98,7 @@ def stored(
 ) -> Snapshots:
     """Snapshots at any dates from the store in `params.data_dir`; those that are missing are made and kept."""
     todo = make(tables, dates, params=params, progress=progress)
-    assembly = assembly_of(tables, dates, params.revenue, params.snapshots)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
     rows = [pq.read_table(todo.files[day]) for day in assembly.asof.dates]
     return snapshots_of(assembly, pa.concat_tables(table.replace_schema_metadata(None) for table in rows))
 

@@ -71,3 +71,24 @@ def test_results_for_machines(run: Callable[..., Result], demo_data: tuple[Path,
     result = run(verb, "--json", data_dir=demo_data[0])
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)[key]
+
+
+def test_check_lists_features_of_ones_own_with_what_they_mean(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id,plan\na,pro\n")
+    (tmp_path / "contracts.csv").write_text("contract_id,account_id,starts_on,mrr\n1,a,2024-01-01,5\n")
+    (tmp_path / "usage.csv").write_text("account_id,used_on,feature\na,2024-02-01,Invite Sent\n")
+    invites = "features.invites_28d={table: usage, filter: {feature: Invite Sent}, window: 28}"
+    settings = ["source.kind=files", f"source.path={tmp_path}", "forecast.cuts=[]", invites]
+    options = [part for setting in settings for part in ("--set", setting)]
+    assert "Rows of usage where feature is Invite Sent" in run("check", *options).stdout
+    (listed,) = json.loads(run("check", "--json", *options).stdout)["own_features"]
+    assert (listed["name"], listed["sentence"]) == ("invites_28d", "{value} invites in the last 28 days")
+    assert listed["needs"] == ["usage.used_on", "usage.feature"]
+    for setting, message in (
+        ("features.invites_28d.table=usge", "there is no table usge. Did you mean usage?"),
+        ("features.invites_28d.measure=cuont", "did you mean count?"),
+        ("features.invites_28d.filter={featur: x}", "Did you mean feature?"),
+    ):
+        refused = run("check", *options, "--set", setting)
+        assert refused.exit_code == 2
+        assert message in refused.stderr.replace("\n", " ")

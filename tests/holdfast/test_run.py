@@ -59,6 +59,8 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
             "of": 2,
             "examples": ["1: -5.00"],
             "todo": "Recurring revenue cannot be negative: correct it, and leave credits and refunds out.",
+            "rule": "",
+            "detail": "",
         }
     ]
     assert [(found["table"], found["column"], found["rows"]) for found in content["warnings"]] == [

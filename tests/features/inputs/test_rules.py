@@ -11,9 +11,17 @@ from features.tables.problems import BadInput
 
 ERRORS = [  # what is written over the good source, the settings, and the problem that is named
     (
-        {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,-5 / 2,b,2024-01-01,-7.5"},
-        "contracts.mrr: 2 of 2 rows with a negative amount (1: -5.00, 2: -7.50). Recurring revenue cannot be negative: "
-        "correct it, and leave credits and refunds out.",
+        {"contracts": "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-01-01,-5,new / 2,b,2024-01-01,-7.5,new"},
+        "contracts.mrr: 2 of 2 rows with a negative amount (1: -5.0, 2: -7.5). Give a recurring discount kind "
+        "discount; leave one-off credits and refunds out.",
+    ),
+    (
+        {
+            "contracts": "contract_id,account_id,starts_on,ended_on,mrr,kind / 1,a,2024-01-01,2024-06-01,5,new / "
+            "2,a,2024-03-01,,-4,discount / 3,a,2024-04-01,,-3,discount"
+        },
+        "contracts.mrr: 1 of 3 rows with a discount of more than there is to lower (3: -3.0, which leaves -2.0). "
+        "Correct the discount, or add the line that it lowers: ARR cannot be negative.",
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,inf / 2,b,2024-01-01,-inf"},
@@ -88,14 +96,6 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
         "usage.used_on: 1 of 1 row with a date before 1990-01-01 or from 2100-01-01 on (1970-01-01). Correct it "
         "(years have four digits), or leave it empty if it stands for an open end; source.earliest and source.latest "
         "set the limits.",
-    ),
-    (
-        {
-            "contracts": "contract_id,account_id,product,starts_on,ends_on,mrr / 1,a,x,2024-01-01,2024-07-01,5 / "
-            "2,a,x,2024-06-30,2024-09-01,5 / 3,a,y,2024-02-01,2024-09-01,5 / 4,b,x,2024-02-01,2024-09-01,5"
-        },
-        "contracts.starts_on: 1 of 4 rows overlapping an earlier line of the same account_id, product (2: 2024-06-30)."
-        " Revenue would count twice: end the earlier line (ended_on), or tell them apart by product or buying_center.",
     ),
     (
         {"contracts": "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,usd / 2,b,2024-01-01,5,eur"},
@@ -275,7 +275,7 @@ def test_the_others_are_held_against_the_keys_that_are_there(
 
 def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(source: Any) -> None:
     source.write("accounts", "account_id / a / a")
-    source.write("contracts", "contract_id,account_id,starts_on,mrr / 1,a,2024-13-01,-1")
+    source.write("contracts", "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-13-01,-1,new")
     source.write("usage", "account_id / a")
     with pytest.raises(BadInput) as caught:
         source.load("forecast.cuts=[team]", tickets={"columns": {"opend_at": "x"}}, calls={"file": "calls_*.csv"})
@@ -287,8 +287,8 @@ def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(sou
         "of each.",
         "  3. contracts.starts_on: 1 of 1 row with a value that is no date (1: 2024-13-01). Write it as YYYY-MM-DD; "
         "with days first, such as 31-12-2024, set source.day_first.",
-        "  4. contracts.mrr: 1 of 1 row with a negative amount (1: -1.00). Recurring revenue cannot be negative: "
-        "correct it, and leave credits and refunds out.",
+        "  4. contracts.mrr: 1 of 1 row with a negative amount (1: -1.0). Give a recurring discount kind discount; "
+        "leave one-off credits and refunds out.",
         "  5. usage.used_on: is missing, and the column is required. Add it, or map it: "
         "source.tables.usage.columns.used_on: THEIR_NAME. The columns are account_id.",
         "  6. tickets: is mapped in source.tables.tickets, and is not there. Give the table, or remove the mapping.",
@@ -301,20 +301,22 @@ def test_all_problems_of_all_tables_are_named_at_once_and_nothing_is_written(sou
 def test_warnings_are_listed_after_the_problems(source: Any) -> None:
     """Those of the tables that are whole, of tables beside, and of rows that would be left out."""
     source.write("accounts", "account_id,fit / a,good / b,bad")
-    source.write("contracts", "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-01-01,-5,gift / 2,b,2024-01-01,5,")
+    source.write(
+        "contracts", "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-01-01,-5,new / 2,b,2024-01-01,5,gift"
+    )
     source.write("usage", f"{GOOD_USAGE} / zz,2024-04-01,1,x / a,2023-12-31,1,y")
     source.write("tickets", "account_id,opened_at / zz,2024-04-01 / a,2024-04-01")
     with pytest.raises(BadInput) as caught:
         source.load()
     assert str(caught.value).splitlines() == [
         "The input has 2 problems. Nothing was written.",
-        "  1. contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00). Recurring revenue cannot be negative: "
-        "correct it, and leave credits and refunds out.",
+        "  1. contracts.mrr: 1 of 2 rows with a negative amount (1: -5.0). Give a recurring discount kind discount; "
+        "leave one-off credits and refunds out.",
         "  2. tickets.account_id: 1 of 2 rows of an account that accounts lacks (zz). 1 of 2 rows of tickets are bad, "
         "over the limit of 5.0%: correct them, or raise source.max_bad_share. Add the account, or remove them.",
         "And 4 warnings:",
         f"  1. {HISTORY.format('fit')}",
-        "  2. contracts.kind: 1 of 2 rows with a value that is not allowed (1: gift). Allowed are new, renewal, "
+        "  2. contracts.kind: 1 of 2 rows with a value that is not allowed (2: gift). Allowed are new, renewal, "
         "upsell, cross_sell, downsell, price_change, discount; it is read as empty.",
         "  3. usage.account_id: 1 of 99 rows of an account that accounts lacks (zz). Such rows are left out. Add the "
         "account, or remove them.",
@@ -353,6 +355,35 @@ def test_attributes_without_a_history_are_named_once(
     source.write("accounts", accounts)
     found = [str(warning) for warning in source.load(*settings).report.warnings]
     assert found == ([HISTORY.format(named)] if named else [])
+
+
+OVERLAPS = "contract_id,account_id,product,kind,starts_on,ends_on,mrr / "
+OVERLAPPED = OVERLAPS + (
+    "1,a,x,new,2024-01-01,2024-07-01,5 / 2,a,x,,2024-06-30,2024-09-01,6 / 3,a,y,,2024-02-01,2024-09-01,5 / "
+    "4,b,x,new,2024-01-01,2025-01-01,5 / 5,b,x,,2024-02-01,2024-09-01,7.5"
+)
+SAME = "overlapping an earlier line of the same account_id, product"
+REPLACING = (
+    f"contracts.starts_on: 1 of 5 rows {SAME}, and replacing it from its start (MRR 6.00 in place of 5.00) "
+    "(2: 2024-06-30). Renewals do, and lines that outlast the other and start within revenue.early_renewal_days (90) "
+    "of its end; revenue.overlap: add counts both."
+)
+ADDING = (
+    f"contracts.starts_on: 1 of 5 rows {SAME}, and adding to it (MRR 7.50 beside 5.00) (5: 2024-02-01). If it replaces "
+    "the earlier line, end that one (ended_on), give kind renewal, or set revenue.overlap: replace; revenue.overlap: "
+    "refuse makes it an error."
+)
+
+
+def test_lines_that_overlap_are_listed_by_what_they_do(source: Any) -> None:
+    source.write("contracts", OVERLAPPED)
+    warnings = [str(warning) for warning in source.load().report.warnings if SAME in str(warning)]
+    assert warnings == [REPLACING, ADDING]
+    for setting, words in (("replace", ["and replacing"]), ("add", ["and adding"])):
+        found = [str(w) for w in source.load(f"revenue.overlap={setting}", "seed=2").report.warnings if SAME in str(w)]
+        assert [word in found[0] for word in words] == [True] * len(found), setting
+    with pytest.raises(BadInput, match=r"2 of 5 rows overlapping an earlier line"):
+        source.load("revenue.overlap=refuse")
 
 
 NO_PRODUCT = [  # contracts whose lines overlap, and the warning
