@@ -106,6 +106,7 @@ class Source(Section):
     timezone: str | None
     earliest: date
     latest: date
+    parts: dict[Annotated[str, StringConstraints(pattern=r"^\w+$")], str]
     tables: dict[str, TableSource]
 
 
