@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.families.own_columns import extra_columns
 from features.inputs.data_until import set_until
 from features.inputs.files.locate import files_in_query, files_of
+from features.inputs.reading.own_columns import extra_columns
 from features.tables import contract
 from params import Params, Source, TableSource
 

@@ -20,7 +20,6 @@ from features.asof.knowledge import finish
 from features.engines.engine import WarehouseEngine
 from features.families.catalogue import catalogue
 from features.families.own_checks import require_sound
-from features.families.own_columns import extra_columns
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
 from features.inputs.contradictions import contradictions
@@ -28,6 +27,7 @@ from features.inputs.data_until import Until, data_until, reach_warnings, set_un
 from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
 from features.inputs.reading.columns import raw
+from features.inputs.reading.own_columns import extra_columns
 from features.inputs.rules import any_far
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import duckdb
 
-from features.families.own_columns import Wanted, extra_columns
 from features.inputs.files.csv_files import empty_records, rejected
 from features.inputs.files.locate import Opened
 from features.inputs.files.unreadable import unreadable
@@ -18,6 +17,7 @@ from features.inputs.reading.columns import (
     staged_select,
 )
 from features.inputs.reading.date_order import dates_read_both_ways
+from features.inputs.reading.own_columns import Wanted, extra_columns
 from features.inputs.reading.source_types import is_native
 from features.inputs.staged import Staged, stage
 from features.tables.contract import Table, Type

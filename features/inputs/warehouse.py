@@ -17,10 +17,10 @@ import duckdb
 from features.engines import dialects
 from features.engines.chosen import warehouse_engine
 from features.engines.engine import WarehouseEngine
-from features.families.own_columns import Wanted
 from features.inputs.check_report import CheckReport, TableReport
 from features.inputs.files.locate import Opened
 from features.inputs.reading.columns import Mapped, extended, map_columns, null_spellings
+from features.inputs.reading.own_columns import Wanted
 from features.inputs.rules import LARGEST
 from features.inputs.staged import STRICT
 from features.tables import contract

@@ -145,7 +145,8 @@ def tried(skill: float, *, told: float = 0.0, count: int = 200) -> tuple[OriginR
         {"account_id": names, "as_of": pd.Timestamp("2024-01-01"), "notice_given": has_told.astype(float)}
     )
     cohort = cohort.assign(overdue_days=0.0, term_ends_on=pd.NaT)
-    dataset = Dataset(date(2024, 1, 1), cohort, np.zeros((count, 4)), np.zeros((count, 4)), ())
+    paths, paused = np.zeros((count, 4)), np.zeros((count, 4), dtype=bool)
+    dataset = Dataset(date(2024, 1, 1), cohort, paths, paths, paused, (), ())
     return OriginResult(date(2024, 1, 1), frame, pd.DataFrame(), pd.DataFrame()), dataset
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from features.families.own_checks import FAMILY_OF
-from features.families.own_columns import Wanted
 from features.inputs.files.locate import Opened, listed, near
+from features.inputs.reading.own_columns import Wanted
 from features.inputs.reading.source_types import FLOATS, is_native
 from features.inputs.reading.typed_times import typed_month, typed_time
 from features.tables.contract import Column, Table, Type

@@ -128,11 +128,9 @@ WITH RECURSIVE pairs AS (
     GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
   WHERE f.own = 0 AND NOT EXISTS (SELECT 1
     FROM line_followers o
-    WHERE o.k = f.k
-    AND o.contract_id = f.contract_id AND o.own = 1)),
+    WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)),
 numbered AS (
-  SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency,
-  replaces_all,
+  SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency, replaces_all,
   CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line,
   ROW_NUMBER() OVER (PARTITION BY k, center_line
     ORDER BY next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id) AS n
