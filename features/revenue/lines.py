@@ -164,7 +164,7 @@ def _line_switches(replaces_share: float) -> str:
         SELECT k, contract_id, next_id, next_starts FROM walked WHERE taken = 1"""
 
 
-# Pairs of an ended line that no line of its own product follows and one of another product, which may have MRR to spare.
+# Pairs of an ended line that no line of its own product follows and one of another product.
 _SWITCHES = f"""
     SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare,
            {flag("f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL")} AS replaces_all
