@@ -339,12 +339,8 @@ class Params(Section):
     @property
     def rules(self) -> dict[str, str]:
         """The settings that say what is forecast: a model that learned by others forecasts something else."""
-        return {
-            "revenue.currency": self.revenue.currency,
-            "revenue.grace_days": str(self.revenue.grace_days),
-            "revenue.reactivation": self.revenue.reactivation,
-            "model.min_change": str(self.model.min_change),
-        }
+        revenue = {f"revenue.{name}": str(value) for name, value in self.revenue.model_dump(mode="json").items()}
+        return revenue | {"model.min_change": str(self.model.min_change)}
 
     @property
     def source_name(self) -> str:
