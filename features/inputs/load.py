@@ -19,15 +19,15 @@ from features.asof.knowledge import finish
 from features.engines.engine import WarehouseEngine
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
+from features.inputs.checks.rules import any_far
+from features.inputs.checks.table_check import Checked, check_table, keyed_share
 from features.inputs.contradictions import contradictions
 from features.inputs.data_until import Until, data_until, reach_warnings, set_until
 from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
 from features.inputs.reading.columns import raw
-from features.inputs.rules import any_far
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
-from features.inputs.table_check import Checked, check_table, keyed_share
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table

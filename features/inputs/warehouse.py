@@ -18,9 +18,9 @@ from features.engines import dialects
 from features.engines.chosen import warehouse_engine
 from features.engines.engine import WarehouseEngine
 from features.inputs.check_report import CheckReport, TableReport
+from features.inputs.checks.rules import LARGEST
 from features.inputs.files.locate import Opened
 from features.inputs.reading.columns import Mapped, map_columns, null_spellings
-from features.inputs.rules import LARGEST
 from features.inputs.staged import STRICT
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse
