@@ -26,6 +26,7 @@ from features.inputs.data_until import Until, data_until, reach_warnings, set_un
 from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
 from features.inputs.reading.columns import raw
+from features.inputs.roll_up import plan_roll_up, rolled_columns, rolled_up
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
@@ -55,12 +56,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Passed:
-    """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse."""
+    """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse.
+
+    `notes` is what deserves a warning of the hierarchy of accounts, where they are rolled up by it.
+    """
 
     staged: Mapping[str, Staged]
     checked: Mapping[str, Checked]
     keyed: Mapping[str, float]
     remotes: Mapping[str, Remote]
+    notes: tuple[Finding, ...] = ()
 
 
 def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
@@ -178,7 +183,9 @@ def _staged_and_checked(
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
     problems += findings
-    passed = Passed(staged, checked, keyed, remotes)
+    findings, notes = plan_roll_up(connection, staged) if params.revenue.by_parent else ([], [])
+    problems += findings
+    passed = Passed(staged, checked, keyed, remotes, tuple(notes))
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
@@ -225,7 +232,7 @@ def _required(table: str) -> tuple[str, ...]:
 
 def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tuple[Finding, ...]:
     warnings = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
-    return tuple(sorted([*warnings, *more], key=_by_table))
+    return tuple(sorted([*warnings, *passed.notes, *more], key=_by_table))
 
 
 def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
@@ -272,7 +279,8 @@ def _write(
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     connection.execute(f"ATTACH {quoted(str(database))} AS made")
     for name, staged in passed.staged.items():
-        write_table(connection, name, staged.columns, _kept(staged))
+        columns, select = _columns(staged, params), _kept(staged)
+        write_table(connection, name, columns, rolled_up(staged, select) if params.revenue.by_parent else select)
         if passed.checked[name].left_out:
             _write_quarantine(connection, staged, working / QUARANTINE)
         connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
@@ -290,7 +298,7 @@ def _describe(
     fingerprint: str,
 ) -> Loaded:
     """Store what is known about the tables that were written, and what the check tells of them."""
-    columns = {name: staged.columns for name, staged in passed.staged.items()}
+    columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
     lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
     until = _until(connection, columns, params)
     if until is None:
@@ -303,6 +311,11 @@ def _describe(
     connection.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
     connection.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)
+
+
+def _columns(staged: Staged, params: Params) -> tuple[str, ...]:
+    """The columns of a table as it is stored."""
+    return rolled_columns(staged) if params.revenue.by_parent else staged.columns
 
 
 def _kept(staged: Staged) -> str:

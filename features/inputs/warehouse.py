@@ -94,7 +94,7 @@ def warehouse(params: Params) -> Iterator[WarehouseEngine]:
     if not source.url:
         todo = "Give the database, such as postgresql://reader@host/crm, or Spark's master, such as local[2]."
         raise BadInput([Finding("source.url", f"is not set, and source.engine is {source.engine}", todo)])
-    if refused := list(_settings_of_files(source)):
+    if refused := [*_settings_of_files(source), *_roll_up(params)]:
         raise BadInput(refused)
     place = Warehouse(source.engine, source.url, {}, {}, {})
     with warehouse_engine(place, budget=params.budget) as engine:
@@ -108,6 +108,13 @@ def _settings_of_files(source: Source) -> Iterator[Finding]:
             what = f"is for files and DuckDB, and source.engine is {source.engine}"
             todo = "Remove it, and give such columns their days and amounts in a view, or a query of source.tables."
             yield Finding(f"source.{name}", what, todo)
+
+
+def _roll_up(params: Params) -> Iterator[Finding]:
+    if params.revenue.by_parent:
+        what = f"is parent, and source.engine is {params.source.engine}: tables that stay there are not rolled up"
+        todo = "Set it to account, and give every table the parent's id as account_id in a view or in source.tables."
+        yield Finding("revenue.account_level", what, todo)
 
 
 def open_kept(
