@@ -1,7 +1,8 @@
 """Which account belongs to which, and the root of each: what the roll-up by parent rests on.
 
 An account without a parent is its own root, and so is one that names itself. A parent that accounts lacks is a root
-too. The roll-up takes one hierarchy for all dates, so that an account may not move to another root in its history.
+too. Where an account moves to another root in its history, there is a hierarchy for the dates before and one for those
+after. The first parent of an account counts from its start on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from features.tables.problems import EXAMPLES, Finding
 
 PARENT = "parent_account_id"
 VERSIONS = ("valid_from", "recorded_at")
+MOST = 36  # hierarchies
 ONE_BY_ONE = "Set revenue.account_level: account to have each account by itself"
 
 
@@ -45,40 +47,60 @@ def root_of(account: str, parents: Mapping[str, str]) -> str:
     return account
 
 
-def read_roots(connection: duckdb.DuckDBPyConnection, accounts: Staged) -> tuple[dict[str, str], list[Finding]]:
-    """The root of every account and parent, and what makes a roll-up impossible."""
+def read_hierarchies(
+    connection: duckdb.DuckDBPyConnection, accounts: Staged
+) -> tuple[list[tuple[date | None, dict[str, str]]], list[Finding]]:
+    """What hierarchies there were, and what makes a roll-up impossible.
+
+    Returns
+    -------
+    tuple
+        Of each hierarchy, the day after which it was known (None of the first), and the root of every account and
+        parent; and the problems.
+    """
     parents: dict[str, str] = {}
-    moved: list[str] = []
+    hierarchies: list[tuple[date | None, dict[str, str]]] = []
     circles: dict[frozenset[str], str] = {}
     for day, rows in groupby(_changes(connection, accounts), key=itemgetter(2)):
-        changes = {account: parent or account for account, parent, _ in rows}
-        before, parents = parents, parents | changes
-        for account in changes:
-            try:
-                root = root_of(account, parents)
-                if day is not None and root != (old := root_of(account, before)):
-                    moved.append(f"{account}: from {old} to {root} on {day}")
-            except Circle as circle:
-                circles[frozenset(circle.accounts)] = str(circle)
-    of = len(parents)
+        before, changes = parents, {account: parent or account for account, parent, _ in rows}
+        parents = parents | changes
+        try:
+            if day is None or any(root_of(account, before) != root_of(account, parents) for account in changes):
+                hierarchies.append((day, {name: root_of(name, parents) for name in {*parents, *parents.values()}}))
+        except Circle as circle:
+            circles |= {frozenset(each.accounts): str(each) for each in (circle, *_circles(parents))}
     if circles:
-        return {}, [_circular(circles, of)]
-    if moved:
-        return {}, [_moved(moved, of)]
-    return {account: root_of(account, parents) for account in {*parents, *parents.values()}}, []
+        return [], [_circular(circles, len(parents))]
+    if len(hierarchies) > MOST:
+        return [], [_too_many([day for day, _ in hierarchies if day])]
+    return hierarchies, []
+
+
+def _circles(parents: Mapping[str, str]) -> Iterator[Circle]:
+    for account in parents:
+        try:
+            root_of(account, parents)
+        except Circle as circle:
+            yield circle
 
 
 def _changes(connection: duckdb.DuckDBPyConnection, accounts: Staged) -> Iterable[tuple[str, str | None, date | None]]:
-    """Accounts with their first parent (the day is None), then those whose parent changed, by the day it counted."""
+    """Accounts with their first parent (the day is None), then those whose parent changed, by the day it was known.
+
+    A row that became known after a newer one was never in force.
+    """
     times = [name for name in VERSIONS if accounts.has(name)]
     day = f"CAST(GREATEST({', '.join(times)}) AS DATE)" if times else "CAST(NULL AS DATE)"
     versions = ", ".join(f"{name} NULLS FIRST" for name in times) or "1"
     return connection.execute(f"""
-        SELECT account_id, {PARENT}, CASE WHEN nth > 1 THEN {day} END AS day
+        SELECT account_id, {PARENT}, CASE WHEN nth > 1 THEN day END AS known
         FROM (SELECT *, row_number() OVER history AS nth, lag({PARENT}) OVER history AS before
-              FROM {accounts.name} WHERE account_id IS NOT NULL
+              FROM (SELECT *, {day} AS day FROM {accounts.name} WHERE account_id IS NOT NULL
+                    QUALIFY COALESCE(day < min(day) OVER (
+                        PARTITION BY account_id ORDER BY {versions} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
+                        TRUE))
               WINDOW history AS (PARTITION BY account_id ORDER BY {versions}))
-        WHERE nth = 1 OR {PARENT} IS DISTINCT FROM before ORDER BY day NULLS FIRST, account_id, nth""").fetchall()
+        WHERE nth = 1 OR {PARENT} IS DISTINCT FROM before ORDER BY known NULLS FIRST, account_id, nth""").fetchall()
 
 
 def _circular(circles: Mapping[frozenset[str], str], of: int) -> Finding:
@@ -93,17 +115,13 @@ def _circular(circles: Mapping[frozenset[str], str], of: int) -> Finding:
     )
 
 
-def _moved(moved: Sequence[str], of: int) -> Finding:
-    return Finding(
-        "accounts",
-        "moving to another root in the course of their history: past dates had another hierarchy than today, and the "
-        "roll-up takes one for all dates",
-        f"{ONE_BY_ONE}, or give each account one {PARENT} in all its rows, which then counts for the past, too.",
-        PARENT,
-        len(moved),
-        of,
-        tuple(moved[:EXAMPLES]),
+def _too_many(days: Sequence[date]) -> Finding:
+    what = (
+        f"moves accounts to another root on {len(days)} days, from {days[0]} to {days[-1]}; each needs a copy of the "
+        f"tables, and {MOST - 1} are kept at most"
     )
+    todo = f"Give such changes as of fewer days, such as the first of a quarter. {ONE_BY_ONE}."
+    return Finding("accounts", what, todo, PARENT)
 
 
 def warnings_of(connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]) -> Iterator[Finding]:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from features.asof.knowledge import finish
+from features.asof.knowledge import finish, write_knowledge
 from features.engines.engine import WarehouseEngine
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
@@ -26,7 +27,7 @@ from features.inputs.data_until import Until, data_until, reach_warnings, set_un
 from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
 from features.inputs.reading.columns import raw
-from features.inputs.roll_up import plan_roll_up, rolled_columns, rolled_up
+from features.inputs.roll_up import RollUp, plan_roll_up, rolled_columns, rolled_up
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
@@ -39,6 +40,7 @@ from features.tables.sql import named, quoted
 from params import Params, Source
 
 DATABASE = "tables.duckdb"
+PAST = "tables-{fingerprint}-{place}.duckdb"  # rolled up by a hierarchy that is past
 QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
 WORKING = ".checking-"
@@ -58,14 +60,14 @@ class Loaded:
 class Passed:
     """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse.
 
-    `notes` is what deserves a warning of the hierarchy of accounts, where they are rolled up by it.
+    `roll_up` tells how accounts are rolled up by their parents, where they are.
     """
 
     staged: Mapping[str, Staged]
     checked: Mapping[str, Checked]
     keyed: Mapping[str, float]
     remotes: Mapping[str, Remote]
-    notes: tuple[Finding, ...] = ()
+    roll_up: RollUp
 
 
 def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
@@ -135,7 +137,7 @@ def _stored(database: Path, fingerprint: str) -> Loaded | None:
         return None
     try:
         tables = open_tables(database)
-        if tables.fingerprint != fingerprint:
+        if tables.fingerprint != fingerprint or not all(file.exists() for file in tables.files):
             return None
         with duckdb.connect(str(database), read_only=True) as connection:
             row = connection.execute(f"SELECT content FROM {REPORT}").fetchone()
@@ -183,9 +185,9 @@ def _staged_and_checked(
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
     problems += findings
-    findings, notes = plan_roll_up(connection, staged) if params.revenue.by_parent else ([], [])
-    problems += findings
-    passed = Passed(staged, checked, keyed, remotes, tuple(notes))
+    roll_up = plan_roll_up(connection, staged) if params.revenue.by_parent else RollUp()
+    problems += roll_up.problems
+    passed = Passed(staged, checked, keyed, remotes, roll_up)
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
@@ -232,7 +234,7 @@ def _required(table: str) -> tuple[str, ...]:
 
 def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tuple[Finding, ...]:
     warnings = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
-    return tuple(sorted([*warnings, *passed.notes, *more], key=_by_table))
+    return tuple(sorted([*warnings, *passed.roll_up.notes, *more], key=_by_table))
 
 
 def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
@@ -274,36 +276,53 @@ def _write(
     fingerprint: str,
 ) -> Loaded:
     """Write the tables that passed, what is left out of them, the manifest and the report."""
-    database = working / DATABASE
     writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
+    columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
+    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
+    tables = Tables(working / DATABASE, columns, lags, date.max, "", fingerprint)
+    tables = _write_past(connection, passed, params, tables)
+    _write_tables(connection, passed, params, tables.database, len(tables.hierarchies))
+    with open_duckdb(params.budget, tables.database) as stored:
+        return _describe(stored, passed, params, source, tables)
+
+
+def _write_past(connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, tables: Tables) -> Tables:
+    """Write the tables of each hierarchy but the newest; gives the tables with these, and a digest of theirs."""
+    hierarchies, digest = [], ""
+    for place, last_day in enumerate(passed.roll_up.last_days):
+        file = PAST.format(fingerprint=tables.fingerprint, place=place)
+        past = replace(tables, database=tables.database.with_name(file), digest=digest)
+        _write_tables(connection, passed, params, past.database, place)
+        with open_duckdb(params.budget, past.database) as stored:
+            digest = write_knowledge(stored, past)
+        hierarchies.append((last_day.isoformat(), file))
+    return replace(tables, digest=digest, hierarchies=tuple(hierarchies))
+
+
+def _write_tables(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, database: Path, hierarchy: int
+) -> None:
+    """Write the tables, rolled up by a hierarchy if they are; with the last, what is left out, and forget the rest."""
     connection.execute(f"ATTACH {quoted(str(database))} AS made")
     for name, staged in passed.staged.items():
-        columns, select = _columns(staged, params), _kept(staged)
-        write_table(connection, name, columns, rolled_up(staged, select) if params.revenue.by_parent else select)
-        if passed.checked[name].left_out:
-            _write_quarantine(connection, staged, working / QUARANTINE)
-        connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
+        rows = rolled_up(staged, _kept(staged), hierarchy) if params.revenue.by_parent else _kept(staged)
+        write_table(connection, name, _columns(staged, params), rows)
+        if hierarchy == len(passed.roll_up.last_days):
+            if passed.checked[name].left_out:
+                _write_quarantine(connection, staged, database.with_name(QUARANTINE))
+            connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
     connection.execute("DETACH made")
-    with open_duckdb(params.budget, database) as stored:
-        return _describe(stored, passed, params, source, database, fingerprint)
 
 
 def _describe(
-    connection: duckdb.DuckDBPyConnection,
-    passed: Passed,
-    params: Params,
-    source: Source,
-    database: Path,
-    fingerprint: str,
+    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, source: Source, tables: Tables
 ) -> Loaded:
     """Store what is known about the tables that were written, and what the check tells of them."""
-    columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
-    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
-    until = _until(connection, columns, params)
+    until = _until(connection, tables.columns, params)
     if until is None:
         raise ValueError("the checked contracts hold no start")
-    tables = Tables(database, columns, lags, until.day, "", fingerprint)
+    tables = replace(tables, data_until=until.day)
     report = _report(connection, passed, tables, until, params)
     if source.engine != "duckdb":
         tables, report = with_remotes(tables, report, passed.remotes, source)
@@ -344,7 +363,12 @@ def _put_in_place(working: Path, data_dir: Path) -> None:
         quarantine.rename(working / "old")
     if (working / QUARANTINE).exists():
         (working / QUARANTINE).rename(quarantine)
-    (working / DATABASE).replace(data_dir / DATABASE)
+    pattern = PAST.format(fingerprint="*", place="*")
+    stale = {file.name for file in data_dir.glob(pattern)} - {file.name for file in working.glob(pattern)}
+    for file in [*working.glob(pattern), working / DATABASE]:
+        file.replace(data_dir / file.name)
+    for name in stale:
+        (data_dir / name).unlink(missing_ok=True)
 
 
 def _report(

@@ -18,7 +18,7 @@ NO_LABEL = "(none)"
 def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], budget: Budget) -> pd.DataFrame:
     """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
     asof = AsOf(tables, (as_of,))
-    with tables.connect(budget=budget) as connection:
+    with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         attributes = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
     labels = attributes.set_index("account_id")[list(cuts)]

@@ -8,9 +8,10 @@ ids come back at the end.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Self
 
@@ -52,7 +53,9 @@ class Tables:
     `columns` lists, for each table that is there, the columns that are there; `lag_days` how long after its
     event a row without `recorded_at` became known; `data_until` the first day the data do not cover;
     `digest` identifies the content; `fingerprint` identifies the files and settings it was read from;
-    `warehouse` tells where the tables are that are not in `database`, if some are not.
+    `warehouse` tells where the tables are that are not in `database`, if some are not. Where accounts are rolled up by
+    parents and these changed, `database` has the newest hierarchy, and `hierarchies` the last day (ISO) and the file
+    beside it of each before that.
     """
 
     database: Path
@@ -62,6 +65,28 @@ class Tables:
     digest: str
     fingerprint: str
     warehouse: Warehouse | None = None
+    hierarchies: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of all hierarchies, the oldest first."""
+        return [*(self.database.with_name(file) for _, file in self.hierarchies), self.database]
+
+    def at(self, day: date) -> Self:
+        """The tables rolled up by the hierarchy that was known before a day, if they are rolled up; else the same.
+
+        It is the hierarchy of all dates that are asked of what this gives.
+        """
+        if not self.hierarchies:
+            return self
+        file = next((file for last_day, file in self.hierarchies if day.isoformat() <= last_day), self.database.name)
+        return replace(self, database=self.database.with_name(file), hierarchies=())
+
+    def by_hierarchy(self, days: Iterable[date]) -> list[tuple[Self, tuple[date, ...]]]:
+        """The tables `at` different days, with the days of each, in ascending order."""
+        tables = {day: self.at(day) for day in sorted(set(days))}
+        groups = groupby(tables, key=lambda day: tables[day].database)
+        return [(tables[group[0]], group) for group in (tuple(group) for _, group in groups)]
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether the table is there with all these columns."""
@@ -237,4 +262,5 @@ def open_tables(database: Path) -> Tables:
         digest=content["digest"],
         fingerprint=content["fingerprint"],
         warehouse=Warehouse(**content["warehouse"]) if content.get("warehouse") else None,
+        hierarchies=tuple((last_day, file) for last_day, file in content.get("hierarchies", ())),
     )

@@ -3,19 +3,22 @@
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import params
 from features import revenue
-from features.inputs.load import Loaded
+from features.inputs.load import Loaded, load_tables
 from features.snapshots.building import build
+from features.snapshots.on_demand import of_account
+from features.snapshots.snapshot_files import make, plan, stored
 from features.tables.contract import MEMBER
 from features.tables.problems import BadInput
 from params import Budget
 
 pytestmark = pytest.mark.usefixtures("costly")
 
-PARENT = "revenue.account_level=parent"
+PARENT, UNTIL = "revenue.account_level=parent", "source.data_until=2026-01-01"
 BUDGET = Budget(1, 0.5)
 MERGED = (
     "contract_id,account_id,product,kind,starts_on,ends_on,ended_on,mrr / Z1,Z,P,,2023-01-01,,,100 / "
@@ -198,10 +201,121 @@ def test_features_and_attributes_of_a_snapshot_are_those_of_the_root(merger: Any
     }
 
 
-def test_an_account_that_moves_to_another_root_is_refused(source: Any) -> None:
-    source.write("accounts", "account_id,parent_account_id,valid_from / a,,2023-01-01 / a,b,2024-06-01 / b,,2023-01-01")
-    told = r"accounts.parent_account_id: 1 of 2 rows moving to another root .*\(a: from a to b on 2024-06-01\)"
-    with pytest.raises(BadInput, match=rf"{told}. Set revenue.account_level: account"):
+TAKEN_OVER = "account_id,segment,parent_account_id,valid_from / a,of a,,2023-01-01 / b,of b,,2023-01-01 / "
+
+
+@pytest.fixture
+def takeover(source: Any) -> Any:
+    """An account of 100 that is taken over by one of 50 on 2024-06-01, and leaves in 2024-09."""
+    source.write("accounts", f"{TAKEN_OVER}a,of a,b,2024-06-01")
+    source.write(
+        "contracts",
+        "contract_id,account_id,starts_on,ended_on,mrr / 1,a,2023-01-01,2024-09-10,100 / 2,b,2023-01-01,,50",
+    )
+    return source
+
+
+def snapshots(loaded: Loaded, days: list[date]) -> list[tuple[date, str, float, str]]:
+    defaults = params.load()
+    frame = build(loaded.tables, days, revenue=defaults.revenue, settings=defaults.snapshots, budget=BUDGET).frame
+    return list(zip(frame["as_of"].dt.date, frame["account_id"], frame["arr"], frame["segment"], strict=True))
+
+
+def test_a_snapshot_is_rolled_up_by_the_parents_known_then(takeover: Any) -> None:
+    loaded = takeover.load(PARENT, UNTIL)
+    before, day_of, after = date(2024, 5, 1), date(2024, 6, 1), date(2024, 6, 2)
+    assert snapshots(loaded, [after, before, day_of]) == [
+        (before, "a", 1200.0, "of a"),
+        (before, "b", 600.0, "of b"),
+        (day_of, "a", 1200.0, "of a"),
+        (day_of, "b", 600.0, "of b"),
+        (after, "b", 1800.0, "of b"),
+    ]
+
+
+def test_a_parent_counts_from_when_it_became_known(takeover: Any) -> None:
+    takeover.write(
+        "accounts",
+        f"{TAKEN_OVER.replace(' /', ',recorded_at /', 1).replace('01 /', '01, /')}a,of a,b,2024-06-01,2024-07-20",
+    )
+    loaded = takeover.load(PARENT, UNTIL)
+    assert [row[:2] for row in snapshots(loaded, [date(2024, 7, 20), date(2024, 7, 21)])] == [
+        (date(2024, 7, 20), "a"),
+        (date(2024, 7, 20), "b"),
+        (date(2024, 7, 21), "b"),
+    ]
+
+
+def test_an_older_row_that_became_known_later_was_never_in_force(source: Any) -> None:
+    rows = "a,,2023-01-01, / b,,2023-01-01, / a,b,2024-01-01,2024-06-01 / a,,2024-03-01,"
+    source.write("accounts", f"account_id,parent_account_id,valid_from,recorded_at / {rows}")
+    loaded = source.load(PARENT)
+    assert loaded.tables.hierarchies == ()
+    assert accounts_of(source, "contracts") == {"a", "b"}
+
+
+def test_stored_snapshots_are_those_of_each_hierarchy(takeover: Any) -> None:
+    settings = takeover.params(PARENT, UNTIL)
+    loaded = load_tables(settings)
+    days = [date(2024, 5, 1), date(2024, 7, 1)]
+    frame = stored(loaded.tables, days, params=settings).frame
+    assert list(zip(frame["account_id"], frame["arr"], strict=True)) == [("a", 1200.0), ("b", 600.0), ("b", 1800.0)]
+    assert not plan(load_tables(settings).tables, days, params=settings).missing
+    assert not of_account(loaded.tables, "a", date(2024, 7, 1), params=settings).frame.size
+    assert list(of_account(loaded.tables, "a", date(2024, 5, 1), params=settings).frame["arr"]) == [1200.0]
+
+
+def test_what_was_known_then_stays_as_parents_change(takeover: Any) -> None:
+    settings = takeover.params(PARENT, UNTIL)
+    days = [date(2024, 5, 1), date(2024, 7, 1)]
+    make(load_tables(settings).tables, days, params=settings)
+    takeover.write("accounts", f"{TAKEN_OVER}a,of a,b,2024-06-01 / a,of a,,2024-08-01")
+    loaded = load_tables(settings)
+    assert len(loaded.tables.hierarchies) == 2
+    assert not plan(loaded.tables, days, params=settings).missing
+    assert len(list(takeover.data_dir.glob("tables*.duckdb"))) == 3  # those of the former load are gone
+
+
+def test_labels_follow_the_accounts_that_were_a_root_s_then(takeover: Any) -> None:
+    takeover.write("accounts", f"{TAKEN_OVER}a,of a,b,2024-06-01 / a,of a,,2024-07-15")
+    tables = takeover.load(PARENT, UNTIL).tables
+    rows = [
+        ("a", "2024-05-01", 1200.0),
+        ("b", "2024-05-01", 600.0),
+        ("b", "2024-07-01", 1800.0),
+        ("b", "2024-08-01", 600.0),
+    ]
+    cohort = pd.DataFrame(rows, columns=["account_id", "as_of", "arr"])
+    made = revenue.cohort_paths(
+        tables, cohort, months=5, known_by=date(2026, 1, 1), rules=params.load().revenue, budget=BUDGET
+    )
+    assert made.arr.tolist() == [
+        [1200.0, 1200.0, 1200.0, 1200.0, 1200.0, 0.0],
+        [600.0] * 6,
+        [1800.0, 1800.0, 1800.0, 600.0, 600.0, 600.0],
+        [600.0] * 6,
+    ]
+
+
+def test_realised_figures_take_the_parents_known_at_their_end(takeover: Any) -> None:
+    loaded = takeover.load(PARENT, UNTIL)
+    start = date(2024, 1, 1)
+    assert kept(loaded, start, date(2024, 6, 1)) == (1.0, 1.0, 1.0)
+    assert kept(loaded, start, date(2025, 1, 1)) == (0.333, 0.333, 1.0)
+    window = {"known_by": date(2026, 1, 1), "rules": params.load().revenue, "budget": BUDGET}
+    moved = revenue.movements(loaded.tables, start=start, end=date(2025, 1, 1), **window)
+    assert list(zip(moved["account_id"], moved["movement"], moved["amount"], strict=True)) == [
+        ("b", "contraction", -1200.0)
+    ]
+    assert kept(takeover.load(UNTIL), start, date(2025, 1, 1)) == (0.333, 0.333, 0.5)
+
+
+def test_hierarchies_that_are_too_many_are_refused(source: Any) -> None:
+    months = pd.date_range("2023-02-01", periods=40, freq="MS").date
+    moves = " / ".join(f"a,{'b' if place % 2 == 0 else ''},{day}" for place, day in enumerate(months))
+    source.write("accounts", f"account_id,parent_account_id,valid_from / a,,2023-01-01 / b,,2023-01-01 / {moves}")
+    told = r"parent_account_id: moves accounts to another root on 40 days, from 2023-02-01 to 2026-05-01; each needs"
+    with pytest.raises(BadInput, match=told):
         source.load(PARENT)
 
 

@@ -211,7 +211,7 @@ def test_rules_that_the_champion_did_not_learn_are_refused(
 
 
 def test_a_champion_from_before_accounts_could_be_rolled_up_learned_accounts(world: Any) -> None:
-    with pytest.raises(BadRequest, match="trained with revenue.account_level account, and now it is parent"):
+    with pytest.raises(BadRequest, match=r"trained with revenue\.account_level account, and now it is parent"):
         world.forecast(revenue=world.params.revenue.model_copy(update={"account_level": "parent"}))
 
 
