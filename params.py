@@ -1,6 +1,5 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyAddress,
@@ -20,6 +19,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from params_reading import SettingsError as SettingsError
+from params_reading import explained, known_keys, overlay, parsed_override, read
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
@@ -32,13 +34,35 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
+    if list(edges) != sorted(set(edges)):
+        raise ValueError("give the edges in ascending order, each once")
+    return edges
+
+
+def _kinds_by_name(value: Any) -> Any:
+    """A list of columns as columns whose kind the source tells."""
+    return dict.fromkeys(value) if isinstance(value, list | tuple) else value
+
+
+def _as_condition(value: Any) -> Any:
+    """A value, or a list of them, as the condition that one of them is there."""
+    if value is None or value == {}:
+        raise ValueError("say what the cell must hold: a value, a list of them, or such as {at_least: 10}")
+    return value if isinstance(value, Mapping | BaseModel) else {"any_of": value}
+
+
+def _as_words(value: Any) -> tuple[Any, ...]:
+    words = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not words or not all(isinstance(word, str | int | float) for word in words):
+        raise ValueError("give text, numbers, true or false: one, or a list")
+    return words
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
+Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_as_words)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
-
-
-class SettingsError(Exception):
-    """A settings file or `--set` that cannot be used; the message says which key and what to do."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +86,7 @@ class TableSource(Section):
     query: str | None = None
     columns: dict[str, str] = {}
     lag_days: Annotated[int, Field(ge=0)] = 0
-    extra: tuple[str, ...] = ()
+    extra: Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(_kinds_by_name)] = {}
     end_is_last_day: bool = False
 
 
@@ -82,6 +106,7 @@ class Source(Section):
     timezone: str | None
     earliest: date
     latest: date
+    parts: dict[Annotated[str, StringConstraints(pattern=r"^\w+$")], str]
     tables: dict[str, TableSource]
 
 
@@ -131,6 +156,33 @@ class Snapshots(Section):
     drop: tuple[str, ...]
 
 
+class Condition(Section):
+    """What a cell must hold for its row to count; all that is given must be true of it."""
+
+    any_of: Words | None = None
+    other_than: Words | None = None
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+
+class OwnFeature(Section):
+    """A feature declared in the settings: `measure` of the rows of `table` that fulfil `filter`, over `window` days.
+
+    `column` is what is summed up, told apart or, of accounts, read. What is null follows from the others.
+    """
+
+    table: str
+    measure: Literal["count", "sum", "distinct", "days", "recency", "share", "trend", "attribute"] | None = None
+    column: str | None = None
+    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = {}
+    window: Annotated[int, Field(ge=1, le=1095)] | None = None
+    sentence: str | None = None
+    signal: str | None = None
+    expected: Literal[-1, 0, 1] = 0
+
+
 class Leaks(Section):
     """What `check --leaks` takes for a leak."""
 
@@ -174,6 +226,7 @@ class Model(Section):
     monotone: dict[Literal["churn", "contraction", "expansion"], dict[str, Literal[-1, 1]]]
     comfortable_months: Positive
     comfortable_churned: Positive
+    suspicious_auc: Annotated[float, Field(gt=0.5, le=1)]
     min_change: Share
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 
@@ -183,7 +236,16 @@ class Forecast(Section):
 
     draws: Annotated[int, Field(ge=100)]
     cuts: Annotated[tuple[str, ...], AfterValidator(_different)]
+    cut_bins: Annotated[int, Field(ge=2, le=20)]
+    cut_edges: dict[str, Annotated[tuple[float, ...], AfterValidator(_ascending)]]
     drivers: Positive
+
+    @model_validator(mode="after")
+    def _edges_are_of_cuts(self) -> Self:
+        unknown = [name for name in self.cut_edges if name not in self.cuts]
+        if unknown:
+            raise ValueError(f"cut_edges names {', '.join(unknown)}, and cuts does not: name it in both")
+        return self
 
 
 class Backtest(Section):
@@ -256,6 +318,7 @@ class Params(Section):
     simulated: Simulated
     revenue: Revenue
     snapshots: Snapshots
+    features: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnFeature]
     leaks: Leaks
     model: Model
     forecast: Forecast
@@ -282,13 +345,8 @@ class Params(Section):
     @property
     def rules(self) -> dict[str, str]:
         """The settings that say what is forecast: a model that learned by others forecasts something else."""
-        return {
-            "revenue.currency": self.revenue.currency,
-            "revenue.grace_days": str(self.revenue.grace_days),
-            "revenue.reactivation": self.revenue.reactivation,
-            "revenue.account_level": self.revenue.account_level,
-            "model.min_change": str(self.model.min_change),
-        }
+        revenue = {f"revenue.{name}": str(value) for name, value in self.revenue.model_dump(mode="json").items()}
+        return revenue | {"model.min_change": str(self.model.min_change)}
 
     @property
     def source_name(self) -> str:
@@ -314,15 +372,15 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
     SettingsError
         A file that is missing or not YAML, an unknown key, a value of the wrong kind.
     """
-    settings = _read(DEFAULTS)
-    layers = [_read(file)] if file is not None and file.resolve() != DEFAULTS else []
-    for layer in (*layers, *map(_parse_override, overrides)):
-        settings = _overlay(settings, layer)
+    settings = read(DEFAULTS)
+    layers = [read(file)] if file is not None and file.resolve() != DEFAULTS else []
+    for layer in (*layers, *map(parsed_override, overrides)):
+        settings = overlay(settings, layer)
     _require_no_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        raise SettingsError(explained(error, known_keys(read(DEFAULTS)), _ITEMS)) from None
 
 
 def _require_no_password(settings: Mapping[str, Any]) -> None:
@@ -337,81 +395,4 @@ def _require_no_password(settings: Mapping[str, Any]) -> None:
             )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"No settings file {file}. Give an existing file to --params.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read: {error}") from None
-    if not isinstance(content, dict | None):
-        raise SettingsError(f"The settings file {file} must hold `key: value` lines, not a {type(content).__name__}.")
-    return content or {}
-
-
-def _parse_override(text: str) -> dict[str, Any]:
-    path, separator, value = text.partition("=")
-    if not separator or not all(path.split(".")):
-        raise SettingsError(f"--set {text}: write it as key.path=value, such as --set forecast.draws=2000.")
-    try:
-        nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise SettingsError(f"--set {text}: the value {value!r} is not readable YAML.") from None
-    for key in reversed(path.split(".")):
-        nested = {key: nested}
-    return dict(nested)
-
-
-def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`: mappings merge key by key, everything else is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _overlay(merged[key], value) if nested else value
-    return merged
-
-
-def _explain(error: ValidationError) -> str:
-    lines = ["The settings cannot be used:"]
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"  {key}: no such setting{_suggest(key)}")
-        elif not key:
-            lines.append(f"  {_in_words(problem['msg'])}")
-        else:
-            lines.append(f"  {key}: {_in_words(problem['msg'])}, got {problem['input']!r}")
-    return "\n".join(lines)
-
-
-def _in_words(message: str) -> str:
-    """A message of pydantic's in the words of YAML."""
-    for pattern, words in _WORDS.items():
-        message = re.sub(pattern, words, message)
-    return message
-
-
-_WORDS = {
-    "^Value error, ": "",
-    "a valid tuple": "a list",
-    "^Tuple": "The list",
-    " after validation": "",
-    r"a valid dictionary( or instance of \w+)?": "`key: value` pairs",
-    "a valid boolean, unable to interpret input": "true or false",
-}
-
-
-def _suggest(key: str) -> str:
-    table, _, name = key.rpartition(".")
-    if table.startswith("source.tables."):  # tables have no defaults to read the keys from
-        near = [f"{table}.{key}" for key in difflib.get_close_matches(name, TableSource.model_fields, n=1)]
-    else:
-        near = difflib.get_close_matches(key, _known_keys(_read(DEFAULTS)), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _known_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-    keys = []
-    for key, value in settings.items():
-        keys += [prefix + key, *(_known_keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])]
-    return keys
+_ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.lock import only_writer
+from holdfast.money import print_revenue
 from holdfast.output import print_lines
 from holdfast.run import Run, date_option
 from models.words import counted
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from features.inputs.load import Loaded
     from features.leaks import Grade, Leak, Leaks
     from features.tables.checked import Tables
+    from features.traps import SecondLook
     from params import Params
     from training.backtest.leak_cost import LeakCost, NotMeasured
 
@@ -37,12 +39,17 @@ def check(
     run: Run,
     leaks: Annotated[bool, typer.Option("--leaks", help="Also look for what the past could not have known")] = False,
 ) -> None:
-    """Read the input, check it, and store the checked tables."""
+    """Read the input, check it, store the checked tables, and say what they come to in money."""
+    from features.families.catalogue import catalogue
+
     with only_writer(run.params.data_dir):
         loaded = run.load()
+        look = _second_look(run, loaded)
         search = _search_for_leaks(run, loaded) if leaks else None
     leaks_json = {"leaks": {**search[0].to_json(), "cost": search[1].to_json()}} if search else {}
-    run.show(_report_json(loaded) | leaks_json, lambda console: _print_report(console, loaded))
+    features = catalogue(loaded.tables, run.params.features)
+    content = _report_json(loaded, look, features, tuple(run.params.features)) | leaks_json
+    run.show(content, lambda console: _print_report(console, loaded, look, features, tuple(run.params.features)))
     if search and not run.as_json:
         _print_leaks(run.console, *search)
 
@@ -127,19 +134,30 @@ def _search_for_leaks(run: Run, loaded: "Loaded") -> "tuple[Leaks, LeakCost | No
     return leaks, leak_cost(loaded.tables, params=run.params, without=leaking, progress=run.progress)
 
 
-def _report_json(loaded: "Loaded") -> dict[str, Any]:
+def _second_look(run: Run, loaded: "Loaded") -> "SecondLook":
+    from features.traps import second_look
+
+    return second_look(loaded.tables, params=run.params, progress=run.progress)
+
+
+def _report_json(
+    loaded: "Loaded", look: "SecondLook", features: "Sequence[Feature]", own: Sequence[str]
+) -> dict[str, Any]:
+    """The check as plain data; `own` are the features that the settings declare."""
     content: dict[str, Any] = json.loads(loaded.report.to_json())
-    return content | {"lost": loaded.report.lost(_needs()), "digest": loaded.tables.digest}
+    told = ("name", "family", "unit", "meaning", "sentence", "signal", "expected", "needs")
+    return content | {
+        "lost": loaded.report.lost({feature.name: feature.needs for feature in features}),
+        "own_features": [{key: getattr(feature, key) for key in told} for feature in features if feature.name in own],
+        "digest": loaded.tables.digest,
+        "revenue": look.revenue,
+        "warnings": [warning.to_json() for warning in (*loaded.report.warnings, *look.warnings)],
+    }
 
 
-def _needs() -> dict[str, tuple[str, ...]]:
-    """For each feature, the columns it is made from."""
-    from features.families.catalogue import FEATURES
-
-    return {feature.name: feature.needs for feature in FEATURES}
-
-
-def _print_report(console: "Console", loaded: "Loaded") -> None:
+def _print_report(
+    console: "Console", loaded: "Loaded", look: "SecondLook", features: "Sequence[Feature]", own: Sequence[str]
+) -> None:
     from rich.table import Table
 
     grid = Table("table", "rows", "kept", "left out", "from", "to", "optional columns that are absent")
@@ -148,10 +166,16 @@ def _print_report(console: "Console", loaded: "Loaded") -> None:
         days = (str(day or "-") for day in (table.first_day, table.last_day))
         grid.add_row(table.table, *counts, *days, ", ".join(table.absent) or "-")
     console.print(grid)
-    for place, features in loaded.report.lost(_needs()).items():
-        names = ", ".join(features[:FEATURES_NAMED]) + (", ..." if len(features) > FEATURES_NAMED else "")
-        console.print(f"Without {place}: {counted(len(features), 'feature')} less ({names})", soft_wrap=True)
-    print_lines(console, report_lines(loaded))
+    if own:
+        console.print(_features_listed([feature for feature in features if feature.name in own]))
+    for place, lost in loaded.report.lost({feature.name: feature.needs for feature in features}).items():
+        names = ", ".join(lost[:FEATURES_NAMED]) + (", ..." if len(lost) > FEATURES_NAMED else "")
+        console.print(f"Without {place}: {counted(len(lost), 'feature')} less ({names})", soft_wrap=True)
+    head, *warnings = report_lines(loaded)
+    print_lines(console, [head])
+    if look.revenue:
+        print_revenue(console, look.revenue)
+    print_lines(console, [*warnings, *(f"Warning: {warning}" for warning in look.warnings)])
 
 
 def _print_leaks(console: "Console", leaks: "Leaks", cost: "LeakCost | NotMeasured") -> None:
@@ -207,7 +231,8 @@ def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) 
     from features.snapshots.script import script
 
     params = run.params
-    statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots))
+    own = params.features
+    statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots, own=own))
     text = "".join(f"{statement};\n\n" for statement in statements)
     run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))
 

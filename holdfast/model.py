@@ -7,7 +7,7 @@ import typer
 
 from holdfast.lock import only_writer
 from holdfast.output import figure, print_lines
-from holdfast.run import Run
+from holdfast.run import Refused, Run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,10 @@ def train(
         bool,
         typer.Option("--replace-unreadable", help="Take charge where the champion's files are missing or damaged"),
     ] = False,
+    accept_leaks: Annotated[
+        bool,
+        typer.Option("--accept-leaks", help="Promote even where a leak was found; forecasts will say so"),
+    ] = False,
 ) -> None:
     """Fit the outcome models, test them out of time, record them, and decide whether they take charge."""
     require_store(run.params)
@@ -39,8 +43,17 @@ def train(
     params = _tuning(run.params) if tune else run.params
     with only_writer(params.data_dir):
         tables = run.load().tables
-        result = fit(tables, params=params, may_contest=promote, replace_unreadable=replace, progress=run.progress)
+        result = fit(
+            tables,
+            params=params,
+            may_contest=promote,
+            replace_unreadable=replace,
+            accept_leaks=accept_leaks,
+            progress=run.progress,
+        )
     run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
+    if result.suspicion.refuses:
+        raise Refused(f"Not promoted: {result.suspicion.reason}. Correct it, or accept it with --accept-leaks.")
 
 
 def models(run: Run) -> None:

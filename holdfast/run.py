@@ -5,7 +5,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +45,10 @@ CHATTY = ("mlflow", "alembic", "matplotlib", "shap")
 
 class Failure(Exception):
     """Ends a command with one message and without a traceback."""
+
+
+class Refused(Exception):
+    """Ends a command that has shown its result, with one message and exit code 1: it did not do what was asked."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,9 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
             with Progress() as progress:
                 params = _load_params(params_file, overrides)
                 command(Run(params, as_json, progress, settings_options(params_file, overrides)), **options)
+        except Refused as refusal:
+            print(refusal, file=sys.stderr)
+            raise typer.Exit(FAILED) from None
         except Exception as error:
             if debug or isinstance(error, typer.Exit | typer.Abort):
                 raise
@@ -199,5 +206,5 @@ def _harmless(error: Exception) -> str:
 
 def error_json(code: int, kind: str, message: str, error: Exception | None = None) -> dict[str, Any]:
     """An error for machines; `problems` and `warnings` are filled where the input is what is wrong."""
-    findings = {name: [asdict(finding) for finding in getattr(error, name, ())] for name in ("problems", "warnings")}
+    findings = {name: [finding.to_json() for finding in getattr(error, name, ())] for name in ("problems", "warnings")}
     return {"error": kind, "exit_code": code, "message": message, **findings}

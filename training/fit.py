@@ -10,7 +10,9 @@ import pandas as pd
 from features.snapshots.dates import month_starts
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
+from features.tables.problems import Finding
 from features.tables.progress import Progress, silent
+from features.traps import second_look
 from models.outcomes.outcome import OutcomeModel
 from models.scores.evaluation import AccountScore
 from models.words import counted
@@ -25,6 +27,7 @@ from training.learn.tune import Tuned, split
 from training.learn.tuned_fit import fit_model
 from training.promote import Decision, decide, in_charge
 from training.report import summary
+from training.suspicion import Suspicion, suspicion
 from training.tracking.champion import ALIAS, WAITING
 from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import RecordedRun, record_run, require_store
@@ -32,15 +35,17 @@ from training.tracking.runs import RecordedRun, record_run, require_store
 
 @dataclass(frozen=True)
 class Said:
-    """What training says of its model: of little data, of the test out of time, and of what that left out."""
+    """What training says: of little data, of the test out of time, of what that left out, and of likely causes."""
 
     small_data: str
     verdict: tuple[str, ...]
     untested: tuple[str, ...]
+    causes: tuple[Finding, ...] = ()
 
     def lines(self) -> list[str]:
-        """All of it, to print."""
-        return [*self._small_data, *self.verdict, *self.untested]
+        """All of it, to print; likely causes where no skill was found."""
+        causes = [f"A LIKELY CAUSE: {cause}" for cause in self.causes] if cautions(self.verdict) else []
+        return [*self._small_data, *self.verdict, *causes, *self.untested]
 
     @property
     def cautions(self) -> list[str]:
@@ -65,19 +70,19 @@ class TrainingResult:
     decision: Decision
     said: Said
     tuned: Tuned | None
+    suspicion: Suspicion
 
     def lines(self) -> list[str]:
-        """A summary to print."""
-        alias = ALIAS if self.decision.promoted else WAITING
+        """A summary to print: a leak before anything else."""
         head = [
             f"Trained as of {self.as_of} on {counted(self.snapshots, 'snapshot')} of "
             f"{counted(self.accounts, 'account')}.",
-            f"Registered as {self.record.model_name} version {self.record.version}, alias {alias}: "
+            f"Registered as {self.record.model_name} version {self.record.version}, alias {_alias(self.decision)}: "
             f"{self.decision.reason}.",
             *([self.tuned.sentence()] if self.tuned else []),
         ]
-        table = summary.score_lines(self.scores) if self.scores else []
-        return [*head, *self.said.lines(), *table]
+        table = summary.score_lines(self.scores, trusted=not self.suspicion) if self.scores else []
+        return [*self.suspicion.lines(), *head, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -91,13 +96,16 @@ class TrainingResult:
             "reason": self.decision.reason,
             "caution": self.said.small_data,
             "verdict": list(self.said.verdict),
+            "likely_causes": [cause.to_json() for cause in self.said.causes],
+            **self.suspicion.to_json(),
             "not_tested": list(self.said.untested),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
             "accounts": self.accounts,
             "tested_from": self.tested_from and self.tested_from.isoformat(),
-            "skill_found": any(score.has_skill for score in self.scores if score.outcome == "churn"),
+            "skill_found": not self.suspicion
+            and any(score.has_skill for score in self.scores if score.outcome == "churn"),
             "scores": summary.score_rows(self.scores),
         }
 
@@ -108,6 +116,7 @@ def train(
     params: Params,
     may_contest: bool = False,
     replace_unreadable: bool = False,
+    accept_leaks: bool = False,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
@@ -115,7 +124,8 @@ def train(
     The recipe is tested first: fitted as of up to `horizon_months` before the last date that is settled, scored on what
     has come since. Where there is
     a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
-    that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`.
+    that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`. A model
+    whose data hold a proven leak, or that did too well to be true, does not take charge unless `accept_leaks`.
 
     Raises
     ------
@@ -128,21 +138,20 @@ def train(
     """
     require_store(params)
     champion = in_charge(params, replace_unreadable=replace_unreadable)
-    dates = month_starts(tables, params.snapshots)
-    snapshots = stored(tables, dates, params=params, progress=progress)
-    progress("assembling the training data", 0, 1)
-    dataset = assemble(tables, snapshots, as_of=dates[-1], params=params)
-    require_enough(dataset, params.model)
+    dataset = _dataset(tables, params, progress)
+    causes = second_look(tables, params=params, progress=progress).spoiling_training
+    require_enough(dataset, params.model, causes)
     test = _out_of_time(tables, dataset, params=params, progress=progress)
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
-    decision = decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
+    doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
+    decision = _refused(doubts) or decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
-    findings = _said(test_scores, test, dataset, params)
+    findings = _said(test_scores, test, dataset, params, causes, doubts)
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *summary.score_evidence(test_scores), *_on_the_way(tuned, decision)]
-    alias = ALIAS if decision.promoted else WAITING
-    tags = {"promotion": decision.reason, "caution": "\n".join(findings.cautions)}
+    evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
+    alias = _alias(decision)
+    tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
@@ -154,15 +163,54 @@ def train(
         decision=decision,
         said=findings,
         tuned=tuned,
+        suspicion=doubts,
     )
 
 
-def _said(test_scores: Sequence[AccountScore], test: OriginResult | None, dataset: Dataset, params: Params) -> Said:
+def _dataset(tables: Tables, params: Params, progress: Progress) -> Dataset:
+    """All snapshots and what is known to have become of them."""
+    dates = month_starts(tables, params.snapshots)
+    snapshots = stored(tables, dates, params=params, progress=progress)
+    progress("assembling the training data", 0, 1)
+    return assemble(tables, snapshots, as_of=dates[-1], params=params)
+
+
+def _said(
+    test_scores: Sequence[AccountScore],
+    test: OriginResult | None,
+    dataset: Dataset,
+    params: Params,
+    causes: tuple[Finding, ...],
+    doubts: Suspicion,
+) -> Said:
     return Said(
         small_data(dataset, params.model),
-        tuple(verdict(test_scores, test.origin)) if test else (),
+        tuple(_verdict(test_scores, test.origin, doubts)) if test else (),
         tuple(untested_horizons({score.horizon_months for score in test_scores}, len(dataset.settled_dates), params)),
+        causes,
     )
+
+
+def _verdict(scores: Sequence[AccountScore], since: date, doubts: Suspicion) -> list[str]:
+    """What the test out of time found; what looks like skill is none where it may come from a leak."""
+    lines = verdict(scores, since)
+    skilled = [line for line in lines if doubts and not cautions([line])]
+    return [*(["SUSPICIOUS, and not taken for skill: see the leak above."] if skilled else []),
+            *(line for line in lines if line not in skilled)]  # fmt: skip
+
+
+def _refused(doubts: Suspicion) -> Decision | None:
+    """The decision where a model may not take charge, without a contest; None where it may."""
+    return Decision(False, doubts.reason) if doubts.refuses else None
+
+
+def _alias(decision: Decision) -> str:
+    return ALIAS if decision.promoted else WAITING
+
+
+def _tests(test_scores: Sequence[AccountScore], doubts: Suspicion) -> list[Evidence]:
+    """How it did out of time; no skill is proven where it may come from a leak."""
+    return summary.score_evidence(test_scores, trusted=not doubts)
 
 
 def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:

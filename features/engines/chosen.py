@@ -9,8 +9,8 @@ from features.engines import dialects
 from features.engines.embedded import Embedded
 from features.engines.engine import Engine, WarehouseEngine
 from features.tables import contract
-from features.tables.checked import Tables, Warehouse
-from features.tables.sql import code
+from features.tables.checked import Tables, Warehouse, text_of
+from features.tables.sql import code, plain
 from params import Budget
 
 
@@ -56,6 +56,8 @@ def _whole(tables: Tables, name: str) -> str:
         cell = column.name if tables.has(name, column.name) else ""
         coded = cell and column.keyed and column.type is contract.Type.TEXT
         columns.append(f"{code(cell) if coded else column.value(cell)} AS {column.name}")
+        columns += [f"{cell} AS {text_of(column.name)}"] if cell and column.keyed else []
+    columns += [plain(extra) for extra in tables.columns[name] if extra not in contract.TABLES[name].names]
     return f"SELECT {', '.join(columns)} FROM raw.typed_{name}"
 
 

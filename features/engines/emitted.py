@@ -7,7 +7,8 @@ import pandas as pd
 from features.engines import dialects
 from features.engines.engine import Frames, as_arrow
 from features.tables import contract
-from features.tables.sql import named, quoted
+from features.tables.checked import keyed_columns, text_of
+from features.tables.sql import named, plain, quoted
 
 HEADS = {
     "postgres": "CREATE TEMPORARY TABLE {name} AS",
@@ -57,7 +58,8 @@ def _has_blanks(table: str) -> bool:
 def _filled(table: str, present: Sequence[str]) -> str:
     """A SELECT of a raw table in which cells say what they stand for where they are empty, or absent."""
     columns = contract.TABLES[table]
-    cells = {name: name for name in present} | {column.name: column.value() for column in columns if column.blank}
+    cells = {name: plain(name) for name in present} | {text_of(name): name for name in keyed_columns(table, present)}
+    cells |= {column.name: column.value() for column in columns if column.blank}
     cells |= {column.name: column.value(column.name) for column in columns if column.name in present}
     return f"SELECT {', '.join(f'{cell} AS {named(name)}' for name, cell in cells.items())} FROM raw.{table}"
 

@@ -122,10 +122,11 @@ class Single:
 
     def _prepare_reads(self) -> None:
         """Make the tables of an account's rows in SQLite, plan what is read of each, and read those of no account."""
-        conditions = _seen(self._statements)
+        conditions, read_columns = _seen(self._statements), _named_columns(self._statements)
         self._own = [name for name in conditions if self._tables.has(name, "account_id")]
         for name, condition in conditions.items():
             kinds = self._kinds(self._tables.rows(name, "0"))
+            kinds = {column: kind for column, kind in kinds.items() if column in read_columns}
             columns = ", ".join(_plain(column, kind) for column, kind in kinds.items())
             rows = f"({self._tables.rows(name, '$1')}) account_rows WHERE {condition}"
             self._duck.connection.execute(f"PREPARE read_{name} AS SELECT {columns} FROM {rows}")
@@ -181,6 +182,12 @@ def _seen(statements: Iterable[dialects.Statement]) -> dict[str, str]:
         if table.db == "raw":
             conditions[table.name][_condition(table)] = None
     return {name: " OR ".join(f"({condition})" for condition in choices) for name, choices in conditions.items()}
+
+
+def _named_columns(statements: Iterable[dialects.Statement]) -> set[str]:
+    """All columns that some statements name; no other is read."""
+    columns = (statement.select.find_all(exp.Column) for statement in statements if statement.select)
+    return {column.name for column in chain.from_iterable(columns)}
 
 
 def _condition(table: exp.Table) -> str:

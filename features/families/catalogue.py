@@ -1,4 +1,4 @@
-"""All features, and which of them a set of tables can give."""
+"""All features, a company's own among them, and which of them a set of tables can give."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from features.families import contract_history, csm_actions, engagement, usage
 from features.families.feature import Feature
+from features.families.own import own_features
 from features.tables.checked import Tables
-from params import SettingsError
+from params import OwnFeature, SettingsError
 
 FAMILIES = (usage, csm_actions, engagement, contract_history)
 FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.FEATURES)
@@ -21,16 +22,31 @@ class Selection:
     left_out: Mapping[str, tuple[str, ...]]
 
 
-def select(tables: Tables, drop: Sequence[str] = ()) -> Selection:
+def catalogue(tables: Tables, own: Mapping[str, OwnFeature]) -> tuple[Feature, ...]:
+    """All features: those that come with the product, and those that the settings declare, of columns as they are.
+
+    Raises
+    ------
+    SettingsError
+        A declaration of the settings cannot be.
+    """
+    taken = [name for name in own if name in {feature.name for feature in FEATURES}]
+    if taken:
+        raise SettingsError(f"features.{taken[0]}: there is a feature of that name already: give another.")
+    return (*FEATURES, *own_features(own, tables))
+
+
+def select(tables: Tables, drop: Sequence[str] = (), own: Mapping[str, OwnFeature] | None = None) -> Selection:
     """The features that `tables` can give, but for those in `drop`.
 
     Raises
     ------
     SettingsError
-        `drop` names a feature that does not exist.
+        `drop` names a feature that does not exist, or a declaration of the settings' own cannot be.
     """
-    _require_known(drop)
-    kept = [feature for feature in FEATURES if feature.name not in drop]
+    features = catalogue(tables, own or {})
+    _require_known(drop, features)
+    kept = [feature for feature in features if feature.name not in drop]
     lacking = {feature.name: _lacking(feature, tables) for feature in kept}
     return Selection(
         tuple(feature for feature in kept if not lacking[feature.name]),
@@ -39,11 +55,11 @@ def select(tables: Tables, drop: Sequence[str] = ()) -> Selection:
 
 
 def _lacking(feature: Feature, tables: Tables) -> tuple[str, ...]:
-    return tuple(need for need in feature.needs if not tables.has(*need.split(".")))
+    return tuple(need for need in feature.needs if not tables.has(*need.split(".", 1)))
 
 
-def _require_known(drop: Sequence[str]) -> None:
-    names = [feature.name for feature in FEATURES]
+def _require_known(drop: Sequence[str], features: Sequence[Feature]) -> None:
+    names = [feature.name for feature in features]
     for name in drop:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)

@@ -14,8 +14,8 @@ from features.tables.problems import Finding
 class TableReport:
     """What became of one table.
 
-    `columns` are the contract's columns that are there, `absent` its optional ones that are not, `extra` those kept
-    as cuts; `first_day` and `last_day` span the table's event days (of contracts, their starts).
+    `columns` are the contract's columns that are there, `absent` its optional ones that are not, `extra` those of
+    your own that are kept; `first_day` and `last_day` span the table's event days (of contracts, their starts).
     """
 
     table: str
@@ -57,7 +57,7 @@ class CheckReport:
         dict
             For each absent table or `table.column` that something needs, the names of what needs it.
         """
-        present = {f"{table.table}.{column}" for table in self.tables for column in table.columns}
+        present = {f"{table.table}.{column}" for table in self.tables for column in (*table.columns, *table.extra)}
         lost: dict[str, list[str]] = {}
         for feature, columns in needs.items():
             for column in columns:

@@ -25,7 +25,7 @@ ORDERED = (  # table, what comes first, what comes after it
 class Contradiction:
     """A contradiction: `rows` are the table's rows (and what they are joined with) that show it.
 
-    `shown` is the SQL of an example's text.
+    `rule` is its lasting name, `shown` the SQL of an example's text.
     """
 
     table: str
@@ -34,6 +34,7 @@ class Contradiction:
     todo: str
     rows: str
     shown: str
+    rule: str = ""
 
 
 def contradictions(connection: duckdb.DuckDBPyConnection, tables: Tables, *, grace_days: int) -> list[Finding]:
@@ -58,7 +59,7 @@ def _finding(connection: duckdb.DuckDBPyConnection, item: Contradiction, count: 
     ).fetchall()
     examples = tuple(str(row[0]) for row in rows)
     of = _count(connection, item.table)
-    return Finding(item.table, item.what, item.todo, item.column, count, of, examples)
+    return Finding(item.table, item.what, item.todo, item.column, count, of, examples, item.rule)
 
 
 def _make_lines(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
@@ -100,33 +101,42 @@ def _accounts(tables: Tables) -> Iterator[Contradiction]:
         "lines, keep these with deleted_at or bring a history (recorded_at): else the past lacks them."
     )
     rows = "accounts WHERE account_id NOT IN (SELECT account_id FROM lines)"
-    yield Contradiction("accounts", "account_id", "of accounts without any contract", todo, rows, "account_id")
+    what, rule = "of accounts without any contract", "account_without_contract"
+    yield Contradiction("accounts", "account_id", what, todo, rows, "account_id", rule)
     if tables.has("accounts", "customer_since"):
         rows = "accounts JOIN spans USING (account_id) WHERE customer_since > first_start"
         example = "concat(account_id, ': ', customer_since, ' after ', first_start)"
         todo = "Tenure is counted from the first line."
-        yield Contradiction("accounts", "customer_since", "later than the first line's start", todo, rows, example)
+        what, rule = "later than the first line's start", "customer_since_after_first_line"
+        yield Contradiction("accounts", "customer_since", what, todo, rows, example, rule)
     for fit in FITS:
         if tables.has("accounts", fit):
             rows = f"accounts WHERE {fit} < 0 OR {fit} > 1"
             example = f"concat(account_id, ': ', {fit})"
-            yield Contradiction("accounts", fit, "outside 0 to 1", "Scale it to 0 to 1.", rows, example)
+            what, todo = "outside 0 to 1", "Scale it to 0 to 1."
+            yield Contradiction("accounts", fit, what, todo, rows, example, "fit_out_of_scale")
 
 
 def _contracts(tables: Tables) -> Iterator[Contradiction]:
     if tables.has("contracts", "mrr"):
         rows = "contracts WHERE mrr = 0 AND (SELECT max(mrr) FROM contracts) = 0"
         todo = "No account has revenue, so nothing can be forecast: map the column that holds the monthly amount."
-        yield Contradiction("contracts", "mrr", "with an amount of 0", todo, rows, "contract_id")
+        yield Contradiction(
+            "contracts", "mrr", "with an amount of 0", todo, rows, "contract_id", rule="no_revenue_at_all"
+        )
     if tables.has("contracts", "notice_on"):
         rows, example = "lines WHERE notice_on > end_on", "concat(contract_id, ': ', notice_on, ' after ', end_on)"
         todo = "A notice given after the end tells nothing ahead of it."
-        yield Contradiction("contracts", "notice_on", "with a notice after the line's end", todo, rows, example)
+        yield Contradiction(
+            "contracts", "notice_on", "with a notice after the line's end", todo, rows, example, rule="notice_after_end"
+        )
     if tables.has("contracts", "ended_on", "ends_on"):
         example = "concat(contract_id, ': ', ended_on, ' after ', ends_on)"
         todo = "ended_on is for an early stop; it is taken as the end."
         rows = "contracts WHERE ended_on > ends_on"
-        yield Contradiction("contracts", "ended_on", "stopped after the scheduled end", todo, rows, example)
+        yield Contradiction(
+            "contracts", "ended_on", "stopped after the scheduled end", todo, rows, example, rule="ended_after_term"
+        )
 
 
 def _usage(tables: Tables) -> Iterator[Contradiction]:
@@ -134,21 +144,22 @@ def _usage(tables: Tables) -> Iterator[Contradiction]:
         return
     rows = "usage JOIN spans USING (account_id) WHERE used_on < first_start"
     example = "concat(account_id, ': ', used_on, ' before ', first_start)"
-    todo = "Correct the dates or the account; such usage counts as seen before the contract."
-    yield Contradiction("usage", "used_on", "before the account's first contract starts", todo, rows, example)
+    todo = before = "Correct the dates or the account; such usage counts as seen before the contract."
+    what = "before the account's first contract starts"
+    yield Contradiction("usage", "used_on", what, todo, rows, example, "usage_before_first_contract")
     if tables.has("usage", "quantity"):
         todo = "Such a row counts as no use of that day and lowers the sums: correct it, or leave it out."
+        what, rows = "with a negative quantity", "usage WHERE quantity < 0"
         example = "concat(account_id, ': ', quantity)"
-        yield Contradiction("usage", "quantity", "with a negative quantity", todo, "usage WHERE quantity < 0", example)
+        yield Contradiction("usage", "quantity", what, todo, rows, example, "negative_quantity")
     if tables.has("usage", "contract_id"):
         rows = "usage u JOIN lines l USING (contract_id) WHERE used_on < starts_on"
         example = "concat(contract_id, ': ', used_on, ' before ', starts_on)"
-        yield Contradiction(
-            "usage", "used_on", "before the contract line they were used under starts", todo, rows, example
-        )
+        what = "before the contract line they were used under starts"
+        yield Contradiction("usage", "used_on", what, before, rows, example, "usage_before_its_line")
         rows = "usage WHERE contract_id NOT IN (SELECT contract_id FROM lines)"
-        todo = "Correct contract_id, or add the line."
-        yield Contradiction("usage", "contract_id", "of a line that contracts lacks", todo, rows, "contract_id")
+        what, todo = "of a line that contracts lacks", "Correct contract_id, or add the line."
+        yield Contradiction("usage", "contract_id", what, todo, rows, "contract_id", "usage_of_unknown_line")
 
 
 def _severities(tables: Tables) -> Iterator[Contradiction]:
@@ -161,7 +172,9 @@ def _severities(tables: Tables) -> Iterator[Contradiction]:
             "CASE severity WHEN 'P1' THEN 'critical' ELSE severity END AS severity."
         )
         rows = f"tickets WHERE NOT {one_of('severity', *codes)}"
-        yield Contradiction("tickets", "severity", "of a severity that is not known", todo, rows, "severity")
+        yield Contradiction(
+            "tickets", "severity", "of a severity that is not known", todo, rows, "severity", rule="unknown_severity"
+        )
 
 
 def _day(table: str) -> str:
@@ -180,6 +193,7 @@ def _after_last_end(tables: Tables, table: str, grace_days: int) -> Contradictio
         "Correct the dates, or add the contract that is missing.",
         rows,
         f"concat(account_id, ': ', {day}, ' after ', last_end)",
+        rule="after_last_contract",
     )
 
 
@@ -190,7 +204,9 @@ def _recorded_before(tables: Tables) -> Iterator[Contradiction]:
             rows = f"{table} WHERE CAST(recorded_at AS DATE) < {_day(table)}"
             example = f"concat(account_id, ': ', CAST(recorded_at AS DATE), ' before ', {_day(table)})"
             todo = "They count from the day they happened."
-            yield Contradiction(table, "recorded_at", "recorded before the event", todo, rows, example)
+            yield Contradiction(
+                table, "recorded_at", "recorded before the event", todo, rows, example, rule="recorded_before_event"
+            )
 
 
 def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
@@ -199,7 +215,7 @@ def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
             rows = f"{table} WHERE {then} < {first}"
             example = f"concat(account_id, ': ', {then}, ' before ', {first})"
             todo = "Correct the one that is wrong."
-            yield Contradiction(table, then, f"with {then} before {first}", todo, rows, example)
+            yield Contradiction(table, then, f"with {then} before {first}", todo, rows, example, rule="out_of_order")
 
 
 def _scores(tables: Tables) -> Iterator[Contradiction]:
@@ -209,7 +225,13 @@ def _scores(tables: Tables) -> Iterator[Contradiction]:
         rows = f"surveys WHERE kind = '{kind}' AND (score < {low} OR score > {high})"
         todo = f"Scale {kind} to {low} to {high}."
         yield Contradiction(
-            "surveys", "score", f"of {kind} outside {low} to {high}", todo, rows, "CAST(score AS VARCHAR)"
+            "surveys",
+            "score",
+            f"of {kind} outside {low} to {high}",
+            todo,
+            rows,
+            "CAST(score AS VARCHAR)",
+            rule="score_out_of_scale",
         )
 
 
@@ -221,11 +243,21 @@ def _churn_events(tables: Tables) -> Iterator[Contradiction]:
     rows = f"churn_events c SEMI JOIN lines l ON c.account_id = l.account_id AND {runs_on}"
     example = "concat(account_id, ': ', churned_on)"
     todo = "Who left is what contracts say: close the line (ended_on) if the account really left."
-    yield Contradiction("churn_events", "churned_on", "with a subscription still open", todo, rows, example)
+    yield Contradiction(
+        "churn_events", "churned_on", "with a subscription still open", todo, rows, example, rule="churn_with_open_line"
+    )
     rows = "churn_events c JOIN spans USING (account_id) WHERE churned_on < first_start"
     example = "concat(account_id, ': ', churned_on, ' before ', first_start)"
     what = "before the account's first contract starts"
-    yield Contradiction("churn_events", "churned_on", what, "Correct the dates or the account.", rows, example)
+    yield Contradiction(
+        "churn_events",
+        "churned_on",
+        what,
+        "Correct the dates or the account.",
+        rows,
+        example,
+        rule="churn_before_first_contract",
+    )
 
 
 def _rates(tables: Tables) -> Iterator[Contradiction]:
@@ -236,10 +268,18 @@ def _rates(tables: Tables) -> Iterator[Contradiction]:
     rows = f"lines JOIN {first} USING (currency) WHERE starts_on < first_month AND COALESCE(end_on > first_month, TRUE)"
     todo = "Add earlier rates; snapshots before the first one cannot value these lines."
     example = "concat(currency, ' from ', first_month)"
-    yield Contradiction("contracts", "currency", "starting before the currency's first rate", todo, rows, example)
+    yield Contradiction(
+        "contracts",
+        "currency",
+        "starting before the currency's first rate",
+        todo,
+        rows,
+        example,
+        rule="rates_begin_late",
+    )
     rows = f"{first} WHERE last_month < DATE '{tables.data_until}' - {STALE_RATE_DAYS}"
     example = "concat(currency, ' until ', last_month)"
     todo = "Add newer rates; until then the last one stands."
     rows = f"fx_rates WHERE (currency, month) IN (SELECT (currency, last_month) FROM {rows})"
     what = f"holding a currency's last rate, more than {STALE_RATE_DAYS} days before the data end"
-    yield Contradiction("fx_rates", "month", what, todo, rows, "concat(currency, ': ', month)")
+    yield Contradiction("fx_rates", "month", what, todo, rows, "concat(currency, ': ', month)", rule="rates_stop_early")

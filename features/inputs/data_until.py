@@ -250,7 +250,8 @@ def _beyond(connection: duckdb.DuckDBPyConnection, pace: Pace, until: Until) -> 
     todo = "No snapshot sees them. Correct them; if the data do reach that far, set source.data_until."
     if pace.column == "starts_on":
         todo = "They count as signed ahead. If the data do reach that far, set source.data_until, or give signed_on."
-    return _from_day_on(connection, pace, until.day, f"on or after {until.day}, where the data end", todo)
+    what = f"on or after {until.day}, where the data end"
+    return _from_day_on(connection, pace, until.day, what, todo, "beyond_data_until")
 
 
 def _far_starts(connection: duckdb.DuckDBPyConnection, starts: Sequence[Pace], until: Until) -> list[Finding]:
@@ -261,11 +262,13 @@ def _far_starts(connection: duckdb.DuckDBPyConnection, starts: Sequence[Pace], u
         if pace.days[-1] >= from_day:
             what = f"on or after {from_day}, far beyond where the data and the other lines end"
             todo = "Correct them if the year is mistyped; until then they have no revenue."
-            findings.append(_from_day_on(connection, pace, from_day, what, todo))
+            findings.append(_from_day_on(connection, pace, from_day, what, todo, "far_start"))
     return findings
 
 
-def _from_day_on(connection: duckdb.DuckDBPyConnection, pace: Pace, from_day: date, what: str, todo: str) -> Finding:
+def _from_day_on(
+    connection: duckdb.DuckDBPyConnection, pace: Pace, from_day: date, what: str, todo: str, rule: str
+) -> Finding:
     """A finding of the rows of a column from a day on, the newest as examples."""
     whose = "contract_id" if pace.table == "contracts" else "account_id"
     day = f"CAST({pace.column} AS DATE)"
@@ -274,7 +277,8 @@ def _from_day_on(connection: duckdb.DuckDBPyConnection, pace: Pace, from_day: da
         f"WHERE {day} >= DATE '{from_day}' AND {pace.where} ORDER BY day DESC, shown LIMIT {EXAMPLES}"
     ).fetchall()
     rows = pace.total - pace.up_to(from_day - timedelta(days=1)).total
-    return Finding(pace.table, what, todo, pace.column, rows, pace.total, tuple(str(row[0]) for row in examples))
+    texts = tuple(str(row[0]) for row in examples)
+    return Finding(pace.table, what, todo, pace.column, rows, pace.total, texts, rule)
 
 
 def _stops_short(pace: Pace, until: date) -> bool:
@@ -296,7 +300,7 @@ def _short(pace: Pace, until: Until) -> Finding:
         f"The newest snapshots see none of it: bring newer rows of {pace.table}, or set source.data_until to "
         f"{last + timedelta(days=1)}."
     )
-    return Finding(pace.table, what, todo, pace.column)
+    return Finding(pace.table, what, todo, pace.column, rule="stops_short")
 
 
 def set_until(params: Params) -> Until | None:

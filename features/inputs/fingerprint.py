@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.inputs.data_until import set_until
-from features.inputs.files.locate import files_of
+from features.inputs.files.locate import files_in_query, files_of
+from features.inputs.reading.own_columns import extra_columns
 from features.tables import contract
-from params import Params, Source
+from params import Params, Source, TableSource
 
 VERSION = 8  # raised when the same input would be read in another way, or more is said of it
 
@@ -21,6 +22,7 @@ def fingerprint_of(params: Params, source: Source) -> str:
         "set_until": repr(set_until(params)),
         "contract": repr(contract.TABLES),
         "revenue": params.revenue.model_dump(mode="json"),
+        "extra": repr(extra_columns(params, source)),
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }
@@ -34,9 +36,9 @@ def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int
         return
     files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
     for name, setting in source.tables.items():
-        if setting.file is not None:
+        for place in [setting.file, *files_in_query(source, setting.query or "")]:
             try:
-                files |= set(files_of(source.path, name, setting))
+                files |= set(files_of(source.path, name, TableSource(file=place))) if place else set()
             except Exception:  # what is wrong with it is named when the source is opened
                 continue
     written = data_dir.resolve()

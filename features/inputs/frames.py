@@ -19,21 +19,28 @@ def tables_from_frames(
     *,
     data_until: date,
     lag_days: Mapping[str, int] | None = None,
+    numbers: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Tables:
-    """Store data frames that already follow the contract, unchecked; `features.inputs.load` is the checked way in."""
+    """Store data frames that already follow the contract, unchecked; `features.inputs.load` is the checked way in.
+
+    Columns that the contract does not declare hold text, but for those that `numbers` names of each table.
+    """
     database.unlink(missing_ok=True)
     columns = {name: tuple(frame.columns) for name, frame in frames.items()}
+    tables = Tables(database, columns, dict(lag_days or {}), data_until, "", "", numbers=dict(numbers or {}))
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {quoted(str(database))} AS made")
         for name in sorted(frames, key=list(contract.TABLES).index):
             connection.register("frame", frames[name])
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {_typed(name, frames[name])} FROM frame")
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {_typed(tables, name, frames[name])} FROM frame"
+            )
             connection.unregister("frame")
             write_table(connection, name, columns[name], "SELECT * FROM typed")
     with duckdb.connect(str(database)) as connection:
-        return finish(connection, Tables(database, columns, dict(lag_days or {}), data_until, "", ""))
+        return finish(connection, tables)
 
 
-def _typed(name: str, frame: pd.DataFrame) -> str:
-    types = {column.name: column.type.sql for column in contract.TABLES[name]}
-    return ", ".join(f'CAST("{column}" AS {types.get(column, "VARCHAR")}) AS "{column}"' for column in frame.columns)
+def _typed(tables: Tables, name: str, frame: pd.DataFrame) -> str:
+    types = {column: tables.column(name, column).type.sql for column in frame.columns}
+    return ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in types.items())

@@ -5,9 +5,7 @@ the last good ones as they were. They are made again only when the settings or t
 """
 
 import json
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +16,8 @@ import duckdb
 
 from features.asof.knowledge import finish, write_knowledge
 from features.engines.engine import WarehouseEngine
+from features.families.catalogue import catalogue
+from features.families.own_checks import require_sound
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
 from features.inputs.checks.rules import any_far
@@ -26,7 +26,9 @@ from features.inputs.contradictions import contradictions
 from features.inputs.data_until import Until, data_until, reach_warnings, set_until
 from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
+from features.inputs.in_place import DATABASE, PAST, QUARANTINE, put_in_place, working_folder
 from features.inputs.reading.columns import raw
+from features.inputs.reading.own_columns import extra_columns
 from features.inputs.roll_up import RollUp, plan_roll_up, rolled_columns, rolled_up
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
@@ -39,12 +41,7 @@ from features.tables.progress import Progress, silent
 from features.tables.sql import named, quoted
 from params import Params, Source
 
-DATABASE = "tables.duckdb"
-PAST = "tables-{fingerprint}-{place}.duckdb"  # rolled up by a hierarchy that is past
-QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
-WORKING = ".checking-"
-STALE_SECONDS = 86_400
 WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
 
 
@@ -69,6 +66,21 @@ class Passed:
     remotes: Mapping[str, Remote]
     roll_up: RollUp
 
+    @property
+    def there(self) -> "dict[str, Staged | Remote]":
+        """All tables, wherever they are."""
+        return {**self.staged, **self.remotes}
+
+    @property
+    def extra_numbers(self) -> dict[str, tuple[str, ...]]:
+        """Of each table, the columns of numbers that the contract does not declare."""
+        return {name: table.extra_numbers for name, table in self.there.items() if table.extra_numbers}
+
+    def as_tables(self, place: Path) -> Tables:
+        """What is there, before it is written."""
+        columns = {name: table.columns for name, table in self.there.items()}
+        return Tables(place, columns, {}, date.max, "", "", numbers=self.extra_numbers)
+
 
 def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     """Open the source, check its tables and store them in `data_dir/tables.duckdb`, or reuse what is stored.
@@ -82,14 +94,20 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     ------
     BadInput
         The input cannot be used; every problem is named, and nothing was written.
+    SettingsError
+        A feature of the settings cannot be; nothing was written.
     """
+    require_sound(params.features)
     if params.source.engine != "duckdb":
         with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
             return _load(params, params.source, fingerprint_of(params, params.source), progress, engine)
     source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
     fingerprint = fingerprint_of(params, source)
     stored = _stored(params.data_dir / DATABASE, fingerprint)
-    return _load(params, source, fingerprint, progress, None) if stored is None else stored
+    if stored is None:
+        return _load(params, source, fingerprint, progress, None)
+    catalogue(stored.tables, params.features)  # names and types, which the stored tables do not answer for
+    return stored
 
 
 def _load(
@@ -102,10 +120,11 @@ def _load(
     """Read and check the tables anew, and put them in place of those that are stored."""
     with _engine(params) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
-        with _working_folder(params.data_dir) as working:
+        catalogue(passed.as_tables(params.data_dir), params.features)
+        with working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
-            _put_in_place(working, params.data_dir)
+            put_in_place(working, params.data_dir)
     return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
 
 
@@ -183,7 +202,7 @@ def _staged_and_checked(
         progress(f"checking {name}")
         checked[name] = check_table(connection, stage, source, params.revenue, keyed)
         problems += checked[name].errors
-    remotes, findings = ({}, []) if engine is None else look(engine, source, progress)
+    remotes, findings = ({}, []) if engine is None else look(engine, source, extra_columns(params, source), progress)
     problems += findings
     roll_up = plan_roll_up(connection, staged) if params.revenue.by_parent else RollUp()
     problems += roll_up.problems
@@ -240,7 +259,9 @@ def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tupl
 def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
     """What the tables say together that deserves a warning."""
     return [
-        *without_history(connection, tables, drop=params.snapshots.drop, cuts=params.forecast.cuts),
+        *without_history(
+            connection, tables, drop=params.snapshots.drop, own=params.features, cuts=params.forecast.cuts
+        ),
         *reach_warnings(connection, tables, until),
         *contradictions(connection, tables, grace_days=params.revenue.grace_days),
     ]
@@ -256,17 +277,6 @@ def _by_table(problem: Finding) -> int:
     return names.index(problem.table) if problem.table in names else -1
 
 
-@contextmanager
-def _working_folder(data_dir: Path) -> Iterator[Path]:
-    """A folder beside the stored tables; what runs that were killed left behind is removed after a day."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    for left in data_dir.glob(f"{WORKING}*"):
-        if time.time() - left.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=WORKING, dir=data_dir) as working:
-        yield Path(working)
-
-
 def _write(
     connection: duckdb.DuckDBPyConnection,
     passed: Passed,
@@ -280,7 +290,7 @@ def _write(
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
     lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
-    tables = Tables(working / DATABASE, columns, lags, date.max, "", fingerprint)
+    tables = Tables(working / DATABASE, columns, lags, date.max, "", fingerprint, numbers=passed.extra_numbers)
     tables = _write_past(connection, passed, params, tables)
     _write_tables(connection, passed, params, tables.database, len(tables.hierarchies))
     with open_duckdb(params.budget, tables.database) as stored:
@@ -356,21 +366,6 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, fol
               ORDER BY ALL) TO {file} (FORMAT parquet)""")
 
 
-def _put_in_place(working: Path, data_dir: Path) -> None:
-    """Rename the new tables over the old ones; the database last, since its fingerprint vouches for all."""
-    quarantine = data_dir / QUARANTINE
-    if quarantine.exists():
-        quarantine.rename(working / "old")
-    if (working / QUARANTINE).exists():
-        (working / QUARANTINE).rename(quarantine)
-    pattern = PAST.format(fingerprint="*", place="*")
-    stale = {file.name for file in data_dir.glob(pattern)} - {file.name for file in working.glob(pattern)}
-    for file in [*working.glob(pattern), working / DATABASE]:
-        file.replace(data_dir / file.name)
-    for name in stale:
-        (data_dir / name).unlink(missing_ok=True)
-
-
 def _report(
     connection: duckdb.DuckDBPyConnection, passed: Passed, tables: Tables, until: Until, params: Params
 ) -> CheckReport:
@@ -385,8 +380,8 @@ def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked
     days = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
     first, last = connection.execute(f"SELECT {days} FROM {table.name}").fetchone() or (None, None)
     rows_kept = checked.rows - checked.left_out
-    columns = tuple(column.name for column in staged.declared)
-    absent = tuple(name for name in table.names if name not in columns)
+    columns = tuple(column.name for column in staged.declared if column.name not in staged.extra)
+    absent = tuple(name for name in contract.TABLES[table.name].names if name not in columns)
     return TableReport(
         table.name, checked.rows, rows_kept, checked.left_out, columns, absent, staged.extra, first, last
     )

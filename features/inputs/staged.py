@@ -19,7 +19,7 @@ def stage(table: str) -> str:
 
 @dataclass(frozen=True)
 class Staged:
-    """A staged table: its declaration, and the columns that are there.
+    """A staged table: its declaration, the extra columns among it, and the columns that are there.
 
     `unread_lines` counts the lines of its CSV files that do not fit their header; `unread_<table>` holds them. `theirs`
     are the source's names of the columns, `csv_files` what it was read from, if from such files, and `notes` what to
@@ -41,8 +41,13 @@ class Staged:
 
     @property
     def declared(self) -> list[Column]:
-        """Declarations of the columns that are there, without the extra ones."""
+        """Declarations of the columns that are there."""
         return [column for column in self.table if column.name in self.columns]
+
+    @property
+    def extra_numbers(self) -> tuple[str, ...]:
+        """The extra columns that hold numbers."""
+        return tuple(name for name in self.extra if self.table.column(name).type is Type.NUMBER)
 
     @property
     def unread(self) -> list[Column]:

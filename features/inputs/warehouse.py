@@ -20,14 +20,15 @@ from features.engines.engine import WarehouseEngine
 from features.inputs.check_report import CheckReport, TableReport
 from features.inputs.checks.rules import LARGEST
 from features.inputs.files.locate import Opened
-from features.inputs.reading.columns import Mapped, map_columns, null_spellings
+from features.inputs.reading.columns import Mapped, extended, map_columns, null_spellings
+from features.inputs.reading.own_columns import Wanted
 from features.inputs.staged import STRICT
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress
-from features.tables.sql import named, quoted
+from features.tables.sql import named, plain, quoted
 from params import Params, Source, TableSource
 
 HAPPENED = ("usage", "csm_actions", "engagement", "tickets", "surveys")  # what tells where the data end
@@ -69,6 +70,16 @@ class Remote:
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
 
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The columns that the contract does not declare."""
+        return tuple(name for name in self.columns if name not in contract.TABLES[self.table.name].names)
+
+    @property
+    def extra_numbers(self) -> tuple[str, ...]:
+        """Those of them that hold numbers."""
+        return tuple(name for name in self.extra if self.table.column(name).type is Type.NUMBER)
+
 
 @dataclass(frozen=True)
 class _Rule:
@@ -79,6 +90,7 @@ class _Rule:
     todo: str
     bad: str
     is_error: bool = False
+    name: str = ""
 
 
 @contextmanager
@@ -165,12 +177,15 @@ def with_remotes(
 
 def _told(remote: Remote) -> TableReport:
     absent = tuple(name for name in remote.table.names if name not in remote.columns)
+    declared = tuple(name for name in remote.columns if name not in remote.extra)
     rows_kept = remote.rows - remote.left_out
-    return TableReport(remote.table.name, remote.rows, rows_kept, remote.left_out, remote.columns, absent, (),
+    return TableReport(remote.table.name, remote.rows, rows_kept, remote.left_out, declared, absent, remote.extra,
                        remote.first_day, remote.last_day)  # fmt: skip
 
 
-def look(engine: WarehouseEngine, source: Source, progress: Progress) -> tuple[dict[str, Remote], list[Finding]]:
+def look(
+    engine: WarehouseEngine, source: Source, wanted: Mapping[str, Mapping[str, Wanted]], progress: Progress
+) -> tuple[dict[str, Remote], list[Finding]]:
     """Look at every other table where it is: one scan each."""
     remotes: dict[str, Remote] = {}
     problems: list[Finding] = []
@@ -181,7 +196,7 @@ def look(engine: WarehouseEngine, source: Source, progress: Progress) -> tuple[d
         problems += findings
         if relation is not None:
             progress(f"counting {name}")
-            remote, findings = _look(engine, table, relation, source)
+            remote, findings = _look(engine, table, relation, source, wanted[name])
             problems += [*findings, *(remote.errors if remote else ())]
             remotes |= {name: remote} if remote else {}
     return remotes, problems
@@ -199,13 +214,16 @@ def _place(engine: WarehouseEngine, source: Source, name: str) -> tuple[str | No
     return relation, []
 
 
-def _look(engine: WarehouseEngine, table: Table, relation: str, source: Source) -> tuple[Remote | None, list[Finding]]:
+def _look(
+    engine: WarehouseEngine, table: Table, relation: str, source: Source, wanted: Mapping[str, Wanted]
+) -> tuple[Remote | None, list[Finding]]:
     try:
         types = engine.types(relation)
     except RuntimeError as error:
         todo = f"Correct source.tables.{table.name}.query; it is one SELECT in {source.engine}'s SQL."
         return None, [Finding(table.name, f"cannot be read: {error}", todo)]
-    mapped, problems = map_columns(table, Opened(relation, types), source.tables.get(table.name, TableSource()), ())
+    mapped, problems = map_columns(table, Opened(relation, types), source.tables.get(table.name, TableSource()), wanted)
+    table = _with_extra(table, mapped, types, wanted, engine.dialect)
     problems += [_wrong_type(table, name, types[source_name]) for name, source_name in mapped.columns.items()
                  if kind_of(types[source_name], engine.dialect) not in FITS[table.column(name).type]]  # fmt: skip
     if problems:
@@ -215,6 +233,19 @@ def _look(engine: WarehouseEngine, table: Table, relation: str, source: Source) 
              for name, theirs in mapped.columns.items()}  # fmt: skip
     rules = list(_rules(table, mapped, types, typed, engine.dialect, source))
     return _counted(engine, table, relation, typed, rules, source), []
+
+
+def _with_extra(
+    table: Table, mapped: Mapped, types: Mapping[str, str], wanted: Mapping[str, Wanted], dialect: str
+) -> Table:
+    """The table with its extra columns: of numbers, if the settings say so or their type there does, else of text."""
+    numbers = [
+        name
+        for name in mapped.extra
+        if wanted[name].kind == "number"
+        or (wanted[name].kind is None and kind_of(types[mapped.columns[name]], dialect) in NUMBERS)
+    ]
+    return extended(table, {name: Type.NUMBER if name in numbers else Type.TEXT for name in mapped.extra})
 
 
 def kind_of(declared: str, dialect: str) -> str:
@@ -257,23 +288,24 @@ def _rules(
         column, value = table.column(name), named(source_name)
         if column.type is Type.NUMBER:
             what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
-            yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}")
+            yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}", name="too_large")
         if column.required:
             todo = "Every row needs one."
-            yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL")
+            yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL", name="missing_value")
         elif column.type is Type.NUMBER and kind_of(types[source_name], dialect) == "float":
             infinite = f"ABS({value}) = CAST('Infinity' AS DOUBLE)"
-            yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite)
+            yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite, name="not_finite")
         elif column.allowed and column.blank:
             nothing = ", ".join(map(quoted, ("", *null_spellings(source.null_texts))))
             unknown = f"TRIM(CAST({value} AS VARCHAR)) NOT IN ({nothing}) AND {typed[name]} IS NULL"
             todo = f"Allowed are {', '.join(column.allowed)}."
-            yield _Rule(name, "with a value that is not allowed", todo, unknown)
+            yield _Rule(name, "with a value that is not allowed", todo, unknown, name="value_not_allowed")
         if column.type in (Type.DATE, Type.TS):
             day = f"CAST({typed[name]} AS DATE)"
             far = f"{day} < DATE '{source.earliest}' OR {day} >= DATE '{source.latest}'"
             what = f"with a date before {source.earliest} or from {source.latest} on"
-            yield _Rule(name, what, "Correct it, or leave it empty if it stands for an open end.", far, is_error=True)
+            todo = "Correct it, or leave it empty if it stands for an open end."
+            yield _Rule(name, what, todo, far, is_error=True, name="far_date")
 
 
 def _counted(
@@ -288,11 +320,11 @@ def _counted(
     bad = " OR ".join(f"({rule.bad})" for rule in rules if not rule.is_error) or "FALSE"
     flags = [f"CASE WHEN {bad} THEN 1 ELSE 0 END AS bad"]
     flags += [f"CASE WHEN {rule.bad} THEN 1 ELSE 0 END AS rule_{index}" for index, rule in enumerate(rules)]
-    columns = [f"{sql} AS {name}" for name, sql in typed.items()]
+    columns = [f"{sql} AS {plain(name)}" for name, sql in typed.items()]
     looked_at = f"SELECT {', '.join([*columns, *flags])} FROM raw.{table.name}"
     row = engine.rows(_placed(engine, relation, table, _totals(table, typed, looked_at, len(rules)))).to_pylist()[0]
     marked = f"SELECT {', '.join([*columns, flags[0]])} FROM raw.{table.name}"
-    good_rows = f"SELECT {', '.join(typed)} FROM ({marked}) marked WHERE bad = 0"
+    good_rows = f"SELECT {', '.join(map(plain, typed))} FROM ({marked}) marked WHERE bad = 0"
     select = _placed(engine, relation, table, good_rows)
     errors, warnings = _findings(table, rules, row, source.max_bad_share)
     return Remote(table, tuple(typed), select, row["n"], row["left_out"] or 0, row["first_day"], row["last_day"],
@@ -326,20 +358,23 @@ def _findings(
     for rule, count in counts:
         if count:
             findings[rule.is_error or too_many].append(
-                Finding(table.name, rule.what, rule.todo, rule.column, count, row["n"])
+                Finding(table.name, rule.what, rule.todo, rule.column, count, row["n"], rule=rule.name)
             )
     if row["repeats"]:
         todo = f"Keep one of each: give a query in source.tables.{table.name}.query."
         findings[True].append(
-            Finding(table.name, "repeating an earlier one", todo, table.key[0], row["repeats"], row["n"])
+            Finding(
+                table.name, "repeating an earlier one", todo, table.key[0], row["repeats"], row["n"], rule="repeated"
+            )
         )
     if not row["n"]:
-        findings[True].append(Finding(table.name, "is empty", "Give its rows, or remove it: the table is optional."))
+        todo = "Give its rows, or remove it: the table is optional."
+        findings[True].append(Finding(table.name, "is empty", todo, rule="empty_table"))
     return tuple(findings[True]), tuple(findings[False])
 
 
 def _digest(engine: WarehouseEngine, select: str, columns: Sequence[str]) -> str:
-    texts = ", ".join(f"COALESCE(CAST(t.{column} AS STRING), '\u2205')" for column in columns)
+    texts = ", ".join(f"COALESCE(CAST(t.`{column}` AS STRING), '\u2205')" for column in columns)
     row = engine.rows(DIGESTS[engine.dialect].format(select=select, texts=texts)).to_pylist()[0]
     return hashlib.sha256(f"{','.join(columns)}:{row['n']}:{row['hashes']}".encode()).hexdigest()[:16]
 

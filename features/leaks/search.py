@@ -20,6 +20,7 @@ from params import Params
 
 PREDICTS = "whether a column predicts too well"
 MARKS = "whether attributes or scheduled ends were set when customers left"
+MOST_ROWS = 200_000  # rows of snapshots that training tries each feature on: a few seconds
 GRADES = ("leak", "risk", "cut")
 
 
@@ -61,12 +62,36 @@ def find_leaks(
     return Leaks(tuple(leaks), facts, best, str(cohort or ""), tuple(not_told))
 
 
-def _cohort(tables: Tables, params: Params, progress: Progress) -> tuple[Cohort | None, list[str]]:
+def proven_leaks(tables: Tables, *, params: Params, progress: Progress = silent) -> tuple[Leak, ...]:
+    """The cheap part of the search, for training: the looks that can prove a leak, at a bounded number of rows.
+
+    Raises
+    ------
+    BadInput
+        A currency in force has no rate.
+    """
+    settings = params.leaks
+    cohort, too_little = _cohort(tables, params, progress, most_rows=MOST_ROWS)
+    progress("looking for leaks", 0, 0)
+    leaks: list[Leak] = []
+    if cohort is not None and not too_little:
+        leaks += [*too_good(tried(cohort), cohort, settings), *end_is_the_answer(cohort, settings, params.revenue)]
+    with tables.connect(budget=params.budget) as connection:
+        _prepare(connection)
+        if min(load_fates(connection, tables, params)) >= settings.min_churned:
+            leaks += [*telling_attributes(connection, tables, settings), *odd_ends(connection, tables, settings)]
+    return tuple(leaks)
+
+
+def _cohort(
+    tables: Tables, params: Params, progress: Progress, *, most_rows: int | None = None
+) -> tuple[Cohort | None, list[str]]:
     """The past that single columns are tried on; None, with the reason, where it is too little."""
     settings = params.leaks
+    most = settings.snapshots if most_rows is None else _dates_within(most_rows, tables, params)
     try:
         months = settings.within_months  # as far apart, so that nobody leaves in two windows
-        dates = past_dates(tables, months=months, every_months=months, most=settings.snapshots, params=params)
+        dates = past_dates(tables, months=months, every_months=months, most=most, params=params)
     except BadInput:
         dates = []
     if not dates:
@@ -75,6 +100,13 @@ def _cohort(tables: Tables, params: Params, progress: Progress) -> tuple[Cohort 
     if cohort.accounts_left < settings.min_churned:
         return cohort, [f"{PREDICTS}: leaks.min_churned asks for {settings.min_churned} accounts that left"]
     return cohort, []
+
+
+def _dates_within(rows: int, tables: Tables, params: Params) -> int:
+    """At how many dates all accounts come to no more rows; at two at least."""
+    with tables.connect(budget=params.budget) as connection:
+        first, last = tables.account_keys(connection)
+    return min(params.leaks.snapshots, max(2, rows // max(last - first + 1, 1)))
 
 
 def _in_tables(tables: Tables, warnings: Sequence[Finding], params: Params, not_told: list[str]) -> Iterator[Leak]:

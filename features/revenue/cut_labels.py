@@ -9,19 +9,29 @@ from numpy.typing import NDArray
 
 from features.asof.view import AsOf
 from features.revenue.known_lines import load
+from features.revenue.number_ranges import as_text, in_ranges
 from features.tables.checked import Tables
-from params import Budget
+from params import Budget, Forecast
 
 NO_LABEL = "(none)"
 
 
-def labels_in_force(tables: Tables, as_of: date, cuts: Sequence[str], budget: Budget) -> pd.DataFrame:
-    """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut."""
+def labels_in_force(
+    tables: Tables, as_of: date, cuts: Sequence[str], budget: Budget, ranges: Forecast | None = None
+) -> pd.DataFrame:
+    """Labels of every account known at `as_of`, customer or not: index `account_id`, a column a cut.
+
+    With `ranges`, numbers are labelled by the range they lie in, told from the accounts known at `as_of` alone.
+    """
     asof = AsOf(tables, (as_of,))
     with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         attributes = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
     labels = attributes.set_index("account_id")[list(cuts)]
+    if ranges is not None:
+        edges = ranges.cut_edges
+        labels = labels.apply(lambda cut: in_ranges(cut, bins=ranges.cut_bins, edges=edges.get(str(cut.name))))
+    labels = labels.apply(as_text)
     return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
 
 

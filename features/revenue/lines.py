@@ -139,41 +139,49 @@ _CONTINUED = """
 def _line_switches(replaces_share: float) -> str:
     """Pairs of an ended line and one of another product that replaces it (rule 2), walked one after the other.
 
-    Pairs that no spare could allow are left out first, so that hardly any are walked.
+    Pairs that no spare could allow are left out first, so that hardly any are walked. `followed` holds the lines that
+    are followed so far, each between bars.
     """
-    enough = f"(other_currency = 1 OR {{spare}} >= {replaces_share} * mrr_micros OR replaces_all = 1)"
-    taken = f"({enough.format(spare='spare')} AND followed NOT LIKE '%|' || line || '|%')"
+    enough = (
+        f"({{line}}.other_currency = 1 OR {{line}}.replaces_all = 1 "
+        f"OR {{spare}} >= {replaces_share} * {{line}}.mrr_micros)"
+    )
+    spare = "CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END"
+    taken = f"({enough.format(line='p', spare=spare)} AND w.followed NOT LIKE '%|' || p.line || '|%')"
     return f"""
-        WITH RECURSIVE pairs AS (
-            SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare,
-                   {flag("f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL")} AS replaces_all
-            FROM line_followers f
-            LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
-                       FROM ({_CONTINUED}) p JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
-                       GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
-            WHERE f.own = 0 AND NOT EXISTS (SELECT 1 FROM line_followers o WHERE o.k = f.k
-                                              AND o.contract_id = f.contract_id AND o.own = 1)),
-        numbered AS (
-            SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency,
-                   replaces_all,
-                   CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line,
-                   ROW_NUMBER() OVER (PARTITION BY k, center_line
-                                      ORDER BY next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id) AS n
-            FROM pairs WHERE {enough.format(spare="full_spare")}),
+        WITH RECURSIVE pairs AS ({_SWITCHES}),
+        numbered AS ({_NUMBERED} WHERE {enough.format(line="pairs", spare="full_spare")}),
         walked AS (
             SELECT k, center_line, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken,
                    CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS VARCHAR) AS followed
             FROM numbered WHERE n = 1
             UNION ALL
-            SELECT k, center_line, n, contract_id, next_id, next_starts,
+            SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts,
                    CAST(CASE WHEN {taken} THEN 1 ELSE 0 END AS BIGINT) AS taken,
-                   CAST(CASE WHEN {taken} THEN spare - mrr_micros ELSE spare END AS BIGINT) AS spare,
-                   CAST(CASE WHEN {taken} THEN followed || line || '|' ELSE followed END AS VARCHAR) AS followed
-            FROM (SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts, p.mrr_micros, p.line,
-                         p.other_currency, p.replaces_all, w.followed,
-                         CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END AS spare
-                  FROM walked w JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1) s)
+                   CAST({spare} - CASE WHEN {taken} THEN p.mrr_micros ELSE 0 END AS BIGINT) AS spare,
+                   CAST(w.followed || CASE WHEN {taken} THEN p.line || '|' ELSE '' END AS VARCHAR) AS followed
+            FROM walked w JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1)
         SELECT k, contract_id, next_id, next_starts FROM walked WHERE taken = 1"""
+
+
+# Pairs of an ended line that no line of its own product follows and one of another product.
+_SWITCHES = f"""
+    SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare,
+           {flag("f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL")} AS replaces_all
+    FROM line_followers f
+    LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
+               FROM ({_CONTINUED}) p JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
+               GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
+    WHERE f.own = 0 AND NOT EXISTS (SELECT 1 FROM line_followers o
+                                    WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)"""
+
+# In the order in which they are walked: by start, then the larger line, and of what it may replace the largest first.
+_NUMBERED = """
+    SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency, replaces_all,
+           CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line,
+           ROW_NUMBER() OVER (PARTITION BY k, center_line
+                              ORDER BY next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id) AS n
+    FROM pairs"""
 
 
 def _successors() -> str:

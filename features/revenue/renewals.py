@@ -1,4 +1,7 @@
-"""Available to renew: ARR whose term ends in a period, and what of it was renewed. The renewal rate is not NRR."""
+"""Available to renew: ARR whose term ends in a period, and what of it was renewed. The renewal rate is not NRR.
+
+Month-to-month plans are no terms: they are due every month, and are told apart (`monthly_plans`).
+"""
 
 from datetime import date
 
@@ -10,6 +13,8 @@ from features.revenue.known_lines import lines_known, load, priced
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
+MONTHLY_DAYS = 45  # a term of at most so many days is a month-to-month plan
+
 
 def available_to_renew(
     tables: Tables, *, start: date, end: date, as_of: date, rules: Revenue, budget: Budget
@@ -17,7 +22,7 @@ def available_to_renew(
     """ARR of the lines whose scheduled term ends in `[start, end)`, from the lines as known before `as_of`.
 
     A line that notice was given for is available to renew (and so far not renewed); one that ended before its
-    term, or has none, is not.
+    term, has none, or is over at `as_of` is not. Month-to-month plans are left out.
 
     Returns
     -------
@@ -81,9 +86,11 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
     if not start < end:
         raise ValueError(f"start {start}, end {end}: the start must lie before the end")
     lines = f"""
-        SELECT *, {day_number(as_of)} AS rate_day FROM line_states
-        WHERE mrr_micros > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
-          AND ends >= {day_number(start)} AND ends < {day_number(end)}"""
+        SELECT *, 0 AS instant, {day_number(as_of)} AS rate_day FROM ({_TERMS}) l
+        WHERE starts < ends AND term_ends >= ends AND active_until >= ends
+          AND (ends < {day_number(as_of)} OR active_until > {day_number(as_of)})
+          AND ends >= {day_number(start)} AND ends < {day_number(end)}
+          AND (term_days > {MONTHLY_DAYS} OR mrr_micros < 0)"""
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         select = priced(connection, tables, lines, [day_number(as_of)], rules)
         due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
@@ -91,13 +98,39 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
     return due.assign(month=months.astype("datetime64[us]"))
 
 
+# Lines with the length of the term they belong to, which began with the first line that ends with it.
+_TERMS = """
+    SELECT *, ends - MIN(starts) OVER (PARTITION BY account_id, ends) AS term_days
+    FROM line_states WHERE mrr_micros <> 0"""
+
+
+def monthly_plans(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> pd.DataFrame:
+    """ARR of the lines in force at `as_of` whose term is at most `MONTHLY_DAYS` long: due every month.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `account_id`, `arr` (reporting currency a year), sorted by account.
+    """
+    lines = f"""
+        SELECT *, 0 AS instant, {day_number(as_of)} AS rate_day FROM ({_TERMS}) l
+        WHERE term_days <= {MONTHLY_DAYS} AND starts <= {day_number(as_of)} AND active_until > {day_number(as_of)}"""
+    with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
+        select = priced(connection, tables, lines, [day_number(as_of)], rules)
+        return connection.execute(
+            f"SELECT account_id, SUM(cents) / 100 AS arr FROM ({select}) GROUP BY account_id ORDER BY account_id"
+        ).df()
+
+
 # Lines that carry on what was due: successors, and the line itself where its own end was moved back.
 _CONTINUED = """
-    SELECT DISTINCT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros
+    SELECT DISTINCT 0 AS instant, d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros,
+           s.product_line, s.center_line
     FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
     JOIN line_states s ON s.contract_id = f.next_id
     UNION
-    SELECT d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros
+    SELECT 0 AS instant, d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros, s.product_line,
+           s.center_line
     FROM due_lines d JOIN line_states s ON s.contract_id = d.contract_id
     WHERE s.term_ends IS NULL OR s.term_ends > d.ends"""
 

@@ -23,7 +23,7 @@ from features.snapshots.streams import edge_sets, edges
 from features.tables import contract
 from features.tables.checked import Tables
 from features.tables.sql import named
-from params import Revenue
+from params import OwnFeature, Revenue
 from params import Snapshots as SnapshotSettings
 
 
@@ -62,7 +62,7 @@ class Assembly:
     def columns(self) -> dict[str, str]:
         """The columns of a snapshot and their SQL, but for ids and dates."""
         columns = {name: f"CAST({sql} AS DOUBLE)" for name, sql in spine.COLUMNS.items()}
-        columns |= {name: _attribute(name) for name in self.attributes}
+        columns |= {name: _attribute(self.asof.tables.column("accounts", name)) for name in self.attributes}
         return columns | {f.name: _cast(f) for f in self.selection.features if f.name not in columns}
 
     @property
@@ -147,9 +147,11 @@ class Assembly:
         return rows.select(["account_id", "as_of", "term_ends_on", *self.columns, *map(ranked_column, self.ranks)])
 
 
-def assembly_of(tables: Tables, dates: Sequence[date], revenue: Revenue, settings: SnapshotSettings) -> Assembly:
-    """That of any dates, in any order, of the features that the tables can give."""
-    return assembly_at(tables, tuple(sorted(set(dates))), revenue, catalogue.select(tables, settings.drop))
+def assembly_of(
+    tables: Tables, dates: Sequence[date], revenue: Revenue, settings: SnapshotSettings, own: Mapping[str, OwnFeature]
+) -> Assembly:
+    """That of any dates, in any order, of the features that the tables can give; `own` are those of the settings."""
+    return assembly_at(tables, tuple(sorted(set(dates))), revenue, catalogue.select(tables, settings.drop, own))
 
 
 def assembly_at(tables: Tables, dates: tuple[date, ...], revenue: Revenue, selection: Selection) -> Assembly:
@@ -190,9 +192,8 @@ def _cast(feature: Feature) -> str:
     return f"CAST({feature.value} AS {'VARCHAR' if feature.kind == 'category' else 'DOUBLE'})"
 
 
-def _attribute(name: str) -> str:
-    """An attribute as text, number or timestamp; a column that the contract does not declare is text."""
-    declared = {column.name: column.type for column in contract.ACCOUNTS}.get(name, contract.Type.TEXT)
+def _attribute(column: contract.Column) -> str:
+    """An attribute as text, number or timestamp."""
     kinds = {
         contract.Type.MONEY: "DOUBLE",
         contract.Type.NUMBER: "DOUBLE",
@@ -200,7 +201,7 @@ def _attribute(name: str) -> str:
         contract.Type.DATE: "TIMESTAMP",
         contract.Type.TS: "TIMESTAMP",
     }
-    return f'CAST("attribute_{name}" AS {kinds.get(declared, "VARCHAR")})'
+    return f'CAST("attribute_{column.name}" AS {kinds.get(column.type, "VARCHAR")})'
 
 
 def _timestamps(days: pa.ChunkedArray) -> pa.ChunkedArray:

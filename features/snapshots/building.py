@@ -16,7 +16,7 @@ from features.snapshots.assembly import Assembly, assembly_of, ranked_column
 from features.snapshots.pieces import Pieces
 from features.tables.checked import Tables
 from features.tables.problems import TABLES_STORED, BadInput, Finding
-from params import Budget, Revenue
+from params import Budget, OwnFeature, Revenue
 from params import Snapshots as SnapshotSettings
 
 
@@ -62,6 +62,7 @@ def build(
     revenue: Revenue,
     settings: SnapshotSettings,
     budget: Budget,
+    own: Mapping[str, OwnFeature] | None = None,
 ) -> Snapshots:
     """Snapshots at any dates, in memory.
 
@@ -77,19 +78,21 @@ def build(
         Which features to drop.
     budget
         What the engine may use; the result does not depend on them.
+    own
+        The features that the settings declare.
 
     Raises
     ------
     BadInput
         A currency in force has no rate.
     SettingsError
-        `settings.drop` names a feature that does not exist.
+        `settings.drop` names a feature that does not exist, or one of `own` cannot be.
     """
-    assembly = assembly_of(tables, dates, revenue, settings)
+    assembly = assembly_of(tables, dates, revenue, settings, own or {})
     rows: list[pa.Table] = []
     for rolled, days in tables.by_hierarchy(dates):
         with engine_of(rolled, budget=budget) as engine, Pieces(tables.database.parent) as pieces:
-            rows += made_by(engine, assembly_of(rolled, days, revenue, settings), pieces)
+            rows += made_by(engine, assembly_of(rolled, days, revenue, settings, own or {}), pieces)
     return snapshots_of(assembly, pa.concat_tables(rows))
 
 

@@ -4,12 +4,13 @@ Every table but `fx_rates` also holds `account_key`, the account's place among t
 of accounts and, within a block, by month, so that a range of accounts or the newest months are read without the rest.
 Columns that the contract calls keyed have a whole number beside them in the same way (`user_id` has `user_id_key`), and
 `recorded_at` has its day where only that counts (`recorded_at_day`: a sixth of the bytes). The engine works on these;
-ids come back at the end.
+ids come back at the end. What a keyed column says in words is beside it for it (`user_id_text`), so that a condition on
+text is the same on every engine.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -53,9 +54,10 @@ class Tables:
     `columns` lists, for each table that is there, the columns that are there; `lag_days` how long after its
     event a row without `recorded_at` became known; `data_until` the first day the data do not cover;
     `digest` identifies the content; `fingerprint` identifies the files and settings it was read from;
-    `warehouse` tells where the tables are that are not in `database`, if some are not. Where accounts are rolled up by
-    parents and these changed, `database` has the newest hierarchy, and `hierarchies` the last day (ISO) and the file
-    beside it of each before that.
+    `warehouse` tells where the tables are that are not in `database`, if some are not; `numbers` names, for each
+    table, those of its columns that the contract does not declare and that hold numbers. The others hold text. Where
+    accounts are rolled up by parents and these changed, `database` has the newest hierarchy, and `hierarchies` the last
+    day (ISO) and the file beside it of each before that.
     """
 
     database: Path
@@ -65,6 +67,7 @@ class Tables:
     digest: str
     fingerprint: str
     warehouse: Warehouse | None = None
+    numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hierarchies: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -91,6 +94,13 @@ class Tables:
     def has(self, table: str, *columns: str) -> bool:
         """Whether the table is there with all these columns."""
         return table in self.columns and set(columns) <= set(self.columns[table])
+
+    def column(self, table: str, name: str) -> contract.Column:
+        """What a column of a table is, whether or not it is there: as the contract declares it, else text or number."""
+        declared = {column.name: column for column in contract.TABLES[table]}
+        number = name in self.numbers.get(table, ())
+        extra = contract.Column(name, contract.Type.NUMBER if number else contract.Type.TEXT, "A column of your own")
+        return declared.get(name, extra)
 
     @property
     def kept(self) -> list[str]:
@@ -174,6 +184,7 @@ class Tables:
         cells = {name: named(name) for name in present}
         cells |= {c.name: c.value(cells.get(c.name, "")) for c in contract.TABLES[table]}
         if keyed:
+            cells |= {text_of(name): named(name) for name in keyed_columns(table, present)}
             cells |= {name: key for name, key in keys.items() if name in present}
         return ", ".join(f"{sql} AS {named(name)}" for name, sql in cells.items())
 
@@ -191,6 +202,11 @@ def keys_of(column: str) -> str:
 def key_of(column: str) -> str:
     """Name of the key beside a column."""
     return f"{column}_key"
+
+
+def text_of(column: str) -> str:
+    """Name of what a keyed column says, in words, beside the key that the engine shows in its place."""
+    return f"{column}_text"
 
 
 def has_recorded_day(table: str, present: Sequence[str]) -> bool:
@@ -263,4 +279,5 @@ def open_tables(database: Path) -> Tables:
         fingerprint=content["fingerprint"],
         warehouse=Warehouse(**content["warehouse"]) if content.get("warehouse") else None,
         hierarchies=tuple((last_day, file) for last_day, file in content.get("hierarchies", ())),
+        numbers={table: tuple(columns) for table, columns in content.get("numbers", {}).items()},
     )

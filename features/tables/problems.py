@@ -1,7 +1,9 @@
 """What is wrong with the input, said so that whoever reads it knows where it is and what to do."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 EXAMPLES = 5
 TABLES_STORED = "The checked tables were stored, but nothing of the step after."
@@ -13,8 +15,8 @@ class Finding:
     """One thing found in the input: where, what, in how many rows, and what to do.
 
     `what` goes on from the number of rows ("with a negative amount") or, where `rows` is 0, stands alone; `of` is
-    the number of all rows that were looked at. `rule` names what was looked for, where machines want to know, and
-    `detail` holds lines to be shown below.
+    the number of all rows that were looked at, `unit` what is counted if not rows. `rule` is the lasting name of what
+    was looked for, and `detail` holds lines to be shown below.
     """
 
     table: str
@@ -25,16 +27,26 @@ class Finding:
     of: int = 0
     examples: tuple[str, ...] = ()
     rule: str = ""
+    unit: str = "row"
     detail: str = ""
+
+    @property
+    def message(self) -> str:
+        """Where, how many and what, without what to do; control characters are shown escaped."""
+        place = f"{self.table}.{self.column}" if self.column else self.table
+        count = f"{self.rows:,} of {self.of:,} {self.unit}{'s' if self.of != 1 else ''} " if self.rows else ""
+        more = ", ..." if self.rows > len(self.examples) == EXAMPLES else ""
+        examples = f" ({', '.join(self.examples)}{more})"
+        return _escaped(f"{place}: {count}{self.what}{examples if self.examples else ''}.")
 
     def __str__(self) -> str:
         """The finding as one line, and its detail below; control characters, such as of a header, are escaped."""
-        place = f"{self.table}.{self.column}" if self.column else self.table
-        count = f"{self.rows:,} of {self.of:,} row{'s' if self.of != 1 else ''} " if self.rows else ""
-        more = ", ..." if self.rows > len(self.examples) == EXAMPLES else ""
-        examples = f" ({', '.join(self.examples)}{more})"
-        line = f"{place}: {count}{self.what}{examples if self.examples else ''}. {self.todo}"
-        return "\n      ".join(map(_escaped, [line, *self.detail.splitlines()]))
+        line = f"{self.message} {_escaped(self.todo)}"
+        return "\n      ".join([line, *map(_escaped, self.detail.splitlines())])
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines, with the `message` besides its parts."""
+        return asdict(self) | {"rule": self.rule or _slug(self.what), "message": self.message}
 
 
 class BadInput(Exception):
@@ -63,6 +75,11 @@ class BadInput(Exception):
 
 def _escaped(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def _slug(what: str) -> str:
+    """The first words of a finding as a name, for one that has none of its own."""
+    return "_".join(re.findall("[a-z]+", what.lower())[:6])
 
 
 def _counted(findings: Sequence[Finding], what: str) -> str:

@@ -1,6 +1,15 @@
 """Text, names, codes and conditions as SQL."""
 
+import re
+
 BITS = 60  # a BIGINT holds as many flags, of days or of things, with room to spare
+PLAIN = re.compile("[a-z_][a-z0-9_]*")
+RESERVED = """
+    ALL AND ANY AS ASC BETWEEN BOTH BY CASE CAST CHECK COLLATE COLUMN CREATE CROSS DEFAULT DESC DISTINCT ELSE END EXCEPT
+    FALSE FETCH FOR FROM FULL GROUP HAVING IN INNER INTERSECT INTERVAL INTO IS JOIN LEFT LIKE LIMIT NATURAL NOT NULL
+    OFFSET ON OR ORDER OUTER PRIMARY QUALIFY REFERENCES RIGHT SELECT SOME TABLE THEN TO TRUE UNION UNIQUE USER USING
+    VALUES WHEN WHERE WINDOW WITH
+"""
 
 
 def quoted(text: str) -> str:
@@ -11,6 +20,11 @@ def quoted(text: str) -> str:
 def named(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def plain(name: str) -> str:
+    """A name as an SQL identifier: as it is, where nothing can take it for something else."""
+    return name if PLAIN.fullmatch(name) and name.upper() not in RESERVED.split() else named(name)
 
 
 def code(text: str) -> str:

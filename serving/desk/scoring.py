@@ -37,6 +37,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {feature.name: feature.possible for
     "arr": (SMALLEST_ARR, LARGEST),
     "term_days": (1, 36_600),
 }
+_LIMITS_OF_UNIT = {"rows": (0.0, LARGEST), "values": (0.0, LARGEST), "days": (0.0, LARGEST), "share": (0.0, 1.0)}
 
 
 def by_id(state: State, request: ScoreRequest, caller: Caller) -> bytes:
@@ -115,24 +116,24 @@ def inputs_of(scorer: Scorer) -> list[dict[str, Any]]:
             "unit": item.unit,
             "meaning": item.meaning,
             "categories": list(item.categories),
-            **_limits(item.name, item.kind),
+            **_limits(item.name, item.kind, item.unit),
         }
         for item in model.inputs
     ]
     names = {item["name"] for item in inputs}
     state = [
-        {"name": n, "kind": "number", "unit": u, "meaning": "", "categories": [], **_limits(n, "number")}
+        {"name": n, "kind": "number", "unit": u, "meaning": "", "categories": [], **_limits(n, "number", u)}
         for n, u in _STATE.items()
         if n not in names
     ]
     return [*inputs, *state, {"name": _TERM_END, "kind": "date", "unit": "date", "meaning": "", "categories": []}]
 
 
-def _limits(name: str, kind: str) -> dict[str, float]:
-    """The least and the most that an input can be; of none that is no number."""
+def _limits(name: str, kind: str, unit: str) -> dict[str, float]:
+    """The least and the most that an input can be; one that the settings declare, by its unit. Of text nothing."""
     if kind != "number":
         return {}
-    least, most = _LIMITS.get(name, (-LARGEST, LARGEST))
+    least, most = _LIMITS.get(name) or _LIMITS_OF_UNIT.get(unit, (-LARGEST, LARGEST))
     return {"least": max(least, -LARGEST), "most": min(most, LARGEST)}
 
 

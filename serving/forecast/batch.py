@@ -25,6 +25,7 @@ from models.words import counted
 from params import Params
 from serving.forecast.column import OutTable, names_of
 from serving.forecast.definitions import Rules
+from serving.forecast.learned_features import require_same_features
 from serving.forecast.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FORECAST,
@@ -168,7 +169,7 @@ def run_id(tables: Tables, champion: Champion, as_of: date, params: Params) -> s
 
 
 def require_usable(tables: Tables, champion: Champion, as_of: date, params: Params) -> None:
-    """Refuse a date that the data do not reach, and a model of other rules.
+    """Refuse a date that the data do not reach, and a model of other rules or of features declared otherwise.
 
     Raises
     ------
@@ -181,6 +182,7 @@ def require_usable(tables: Tables, champion: Champion, as_of: date, params: Para
             f"Forecast as of {tables.data_until} or earlier, or bring newer data."
         )
     require_same_rules(champion, params)
+    require_same_features(champion, params)
 
 
 def require_same_rules(champion: Champion, params: Params) -> None:
@@ -226,7 +228,7 @@ def _roll_up(
     """The simulated portfolio, cut by the labels in force, and a note of the cuts that are not there."""
     cuts, notes = usable_cuts(tables, params.forecast.cuts)
     months = champion.model.horizon_months
-    labels = labels_in_force(tables, as_of, cuts, params.budget)
+    labels = labels_in_force(tables, as_of, cuts, params.budget, params.forecast)
     past = realised(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     due = due_by_month(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     lost = past.lost.assign(**group_labels(labels, past.lost["account_id"]))

@@ -5,13 +5,14 @@ the rows of each person's book, and holds the rules, the model's digest and the 
 (some kB an account), and names no one: see `serving.ledger.subjects`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from features.families.catalogue import FEATURES
 from features.revenue.cut_labels import NO_LABEL, group_labels, labels_in_force, usable_cuts
 from features.revenue.timelines import contract_lines, rates_in_force
 from features.snapshots.snapshot_files import stored
@@ -93,7 +94,7 @@ def parts_of(tables: Tables, champion: Champion, forecast: Forecast, *, params: 
     snapshots = stored(tables, [forecast.as_of], params=params)
     customers = snapshots.frame[snapshots.frame["arr"] > 0].reset_index(drop=True)
     cuts, _ = usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, *ROLES))))
-    in_force = labels_in_force(tables, forecast.as_of, cuts, params.budget)
+    in_force = labels_in_force(tables, forecast.as_of, cuts, params.budget, params.forecast)
     labels = pd.DataFrame({**group_labels(in_force, customers["account_id"])}, index=customers["account_id"])
     prediction = champion.model.predict(customers)
     months = champion.model.horizon_months
@@ -181,9 +182,11 @@ def read_archive(record: Record, digest: str) -> Archive:
     )
 
 
-def _hidden(snapshot: pd.DataFrame, attributes: Iterable[str]) -> list[str]:
-    """The columns of a snapshot whose texts may name someone; what features say names no one."""
-    texts = [name for name in attributes if name in snapshot.columns and pd.api.types.is_string_dtype(snapshot[name])]
+def _hidden(snapshot: pd.DataFrame, attributes: Collection[str]) -> list[str]:
+    """The columns of a snapshot whose texts may name someone; what features of the product say names no one."""
+    built_in = {feature.name for feature in FEATURES}
+    may_name = [name for name in snapshot.columns if name in attributes or name not in built_in]
+    texts = [name for name in may_name if pd.api.types.is_string_dtype(snapshot[name])]
     return ["account_id", *(name for name in texts if is_personal(name) and name != "account_id")]
 
 

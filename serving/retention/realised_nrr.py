@@ -11,6 +11,7 @@ import pandas as pd
 from features.revenue import MOVEMENTS
 from features.revenue.account_changes import account_changes
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
+from features.revenue.number_ranges import in_ranges
 from features.revenue.retention import definition
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
@@ -71,8 +72,9 @@ def realised_nrr(
     Parameters
     ----------
     by
-        A column of `accounts`, or a feature of the snapshot at `start`, as known then; accounts that came later are
-        labelled as known at `end`.
+        A column of `accounts`, or a feature of the snapshot at `start`, as known then; numbers by ranges, as
+        `forecast.cut_bins` and `cut_edges` say. Accounts that came later are labelled as known at `end`, of numbers and
+        features not at all.
     known_by
         Only what was known before this day counts; by default all that is known now.
     weight
@@ -88,8 +90,9 @@ def realised_nrr(
     progress("following the accounts")
     accounts = account_changes(tables, start=start, end=end, known_by=known, rules=params.revenue, budget=params.budget)
     labels = _labels(tables, by, start, end, params, progress) if by else None
-    values = accounts["account_id"].map(labels).fillna(NO_LABEL).astype(str) if labels is not None else TOTAL
-    accounts.insert(1, "name", accounts["account_id"].map(_names(tables, end, params)).fillna(accounts["account_id"]))
+    values = TOTAL if labels is None else [labels.get(account, NO_LABEL) for account in accounts["account_id"]]
+    names = _names(tables, end, params)
+    accounts.insert(1, "name", [names.get(account, account) for account in accounts["account_id"]])
     accounts.insert(2, "value", values)
     rows = [_row(TOTAL, TOTAL, accounts, weight)]
     if by:
@@ -111,7 +114,8 @@ def _labels(tables: Tables, by: str, start: date, end: date, params: Params, pro
     """The label of every account: as known at the start or, of those that came later, at the end."""
     if tables.has("accounts", by) and by != "account_id":
         then, later = (labels_in_force(tables, day, (by,), params.budget)[by] for day in (start, end))
-        return then.combine_first(later)
+        ranged = labels_in_force(tables, start, (by,), params.budget, params.forecast)[by]
+        return ranged.combine_first(later) if ranged.equals(then) else ranged
     snapshots = stored(tables, [start], params=params, progress=progress)
     features = [feature.name for feature in snapshots.features]
     if by not in features:
@@ -125,14 +129,17 @@ def _labels(tables: Tables, by: str, start: date, end: date, params: Params, pro
             f"{', '.join(columns)}; others of the source are kept if source.tables.accounts.extra names them.{hint}"
         )
     values = snapshots.frame.set_index("account_id")[by]
+    if pd.api.types.is_numeric_dtype(values):
+        values = in_ranges(values, bins=params.forecast.cut_bins, edges=params.forecast.cut_edges.get(by))
     return values.astype("object").where(values.notna(), NO_LABEL).astype(str)
 
 
-def _names(tables: Tables, end: date, params: Params) -> "pd.Series[str]":
+def _names(tables: Tables, end: date, params: Params) -> dict[str, str]:
+    """The accounts that have a name."""
     if not tables.has("accounts", "name"):
-        return pd.Series(dtype="str")
+        return {}
     names = labels_in_force(tables, end, ("name",), params.budget)["name"]
-    return names[names != NO_LABEL]
+    return {str(account): name for account, name in names[names != NO_LABEL].items()}
 
 
 def _row(cut: str, value: str, accounts: pd.DataFrame, weight: Weight) -> dict[str, Any]:

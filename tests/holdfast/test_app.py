@@ -13,7 +13,7 @@ from typer.testing import Result
 from holdfast import app
 
 PANELS = {
-    "Start here": ["demo"],
+    "Start here": ["demo", "init"],
     "Data": ["check", "simulate", "snapshots"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish"],

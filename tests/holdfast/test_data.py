@@ -23,6 +23,33 @@ def test_check_says_what_decided_where_the_data_end(run: Callable[..., Result], 
     assert content["data_until_why"] == "contracts.signed_on reaches to 2023-12-01"
 
 
+def test_check_ends_with_money_and_traps(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id,name\na,Ann\nb,Bob\n")
+    (tmp_path / "contracts.csv").write_text(
+        "contract_id,account_id,starts_on,ended_on,mrr\n"
+        "1,a,2023-01-10,2024-03-01,100\n2,a,2024-04-01,,100\n3,b,2023-01-10,,300\n"
+    )
+    places = [f"source.path={tmp_path}", f"data_dir={tmp_path / 'data'}", "source.data_until=2024-07-01"]
+    options = [part for place in ("source.kind=files", "forecast.cuts=[]", *places) for part in ("--set", place)]
+    result = run("check", *options)
+    assert "Revenue as of 2024-07-01: 2 customers, ARR USD 4,800; median 2,400, largest 3,600 (75.0%): Bob (b)." in (
+        result.stdout
+    )
+    assert (
+        "A year before: 2 customers, ARR USD 4,800. Of these: NRR 75.0%, GRR 75.0%, logo retention 50.0% (1 left)."
+        in (result.stdout)
+    )
+    assert "came back after a gap of 31 days" in result.stdout
+    content = json.loads(run("check", "--json", *options).stdout)
+    assert [month["churned"] for month in content["revenue"]["months"]][-5:] == [1, 0, 0, 0, 0]
+    assert content["revenue"]["largest"] == {"account_id": "b", "name": "Bob", "arr": 3_600.0, "share": 0.75}
+    (warning,) = content["warnings"]
+    assert {"rule", "table", "column", "rows", "message", "todo"} <= set(warning)
+    assert (warning["rule"], warning["table"], warning["rows"]) == ("short_gap", "contracts", 1)
+    assert warning["message"].startswith("contracts.starts_on: 1 of 2 accounts came back after a gap of 31 days")
+    assert "revenue.gap_days: 31" in warning["todo"]
+
+
 def test_check_looks_for_leaks_when_asked(run: Callable[..., Result], tmp_path: Path) -> None:
     result = run("check", "--leaks", data_dir=tmp_path / "data")
     assert result.exit_code == 0, result.stderr
@@ -71,3 +98,24 @@ def test_results_for_machines(run: Callable[..., Result], demo_data: tuple[Path,
     result = run(verb, "--json", data_dir=demo_data[0])
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)[key]
+
+
+def test_check_lists_features_of_ones_own_with_what_they_mean(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id,plan\na,pro\n")
+    (tmp_path / "contracts.csv").write_text("contract_id,account_id,starts_on,mrr\n1,a,2024-01-01,5\n")
+    (tmp_path / "usage.csv").write_text("account_id,used_on,feature\na,2024-02-01,Invite Sent\n")
+    invites = "features.invites_28d={table: usage, filter: {feature: Invite Sent}, window: 28}"
+    settings = ["source.kind=files", f"source.path={tmp_path}", "forecast.cuts=[]", invites]
+    options = [part for setting in settings for part in ("--set", setting)]
+    assert "Rows of usage where feature is Invite Sent" in run("check", *options).stdout
+    (listed,) = json.loads(run("check", "--json", *options).stdout)["own_features"]
+    assert (listed["name"], listed["sentence"]) == ("invites_28d", "{value} invites in the last 28 days")
+    assert listed["needs"] == ["usage.used_on", "usage.feature"]
+    for setting, message in (
+        ("features.invites_28d.table=usge", "there is no table usge. Did you mean usage?"),
+        ("features.invites_28d.measure=cuont", "did you mean count?"),
+        ("features.invites_28d.filter={featur: x}", "Did you mean feature?"),
+    ):
+        refused = run("check", *options, "--set", setting)
+        assert refused.exit_code == 2
+        assert message in refused.stderr.replace("\n", " ")

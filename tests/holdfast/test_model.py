@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 
@@ -36,3 +37,36 @@ def test_a_backtest_is_readable(run: Callable[..., Result], demo_data: tuple[Pat
     result = run("backtest", data_dir=demo_data[0])
     assert result.exit_code == 0, result.stderr
     assert "churn" in result.stdout
+
+
+class _Doubted:
+    """What training gives where it found a leak."""
+
+    class suspicion:
+        refuses = True
+        reason = "its data give the future away: calls.outcome (predicts too well)"
+
+    def to_json(self) -> dict[str, bool]:
+        return {"promoted": False}
+
+    def lines(self) -> list[str]:
+        return ["LEAK. calls.outcome"]
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_model_that_may_not_take_charge_ends_the_verb(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accepted: bool
+) -> None:
+    asked = []
+
+    def train(*_: object, accept_leaks: bool, **more: object) -> _Doubted:
+        asked.append(accept_leaks)
+        return _Doubted()
+
+    monkeypatch.setattr("training.fit.train", train)
+    result = run("train", "--json", *(["--accept-leaks"] if accepted else []), data_dir=tmp_path / "data")
+    assert (asked, result.exit_code, json.loads(result.stdout)) == ([accepted], 1, {"promoted": False})
+    assert result.stderr.splitlines()[-1] == (
+        "Not promoted: its data give the future away: calls.outcome (predicts too well). Correct it, or accept it with "
+        "--accept-leaks."
+    )

@@ -59,10 +59,13 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
             "of": 2,
             "examples": ["1: -5.00"],
             "todo": "Recurring revenue cannot be negative: correct it, and leave credits and refunds out.",
-            "rule": "",
+            "rule": "negative",
+            "unit": "row",
             "detail": "",
+            "message": "contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00).",
         }
     ]
+    assert [found["rule"] for found in content["warnings"]] == ["attributes_without_history", "overlap_unnamed"]
     assert [(found["table"], found["column"], found["rows"]) for found in content["warnings"]] == [
         ("accounts", "valid_from", 0),
         ("contracts", "product", 1),

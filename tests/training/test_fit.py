@@ -27,7 +27,8 @@ def small_dataset(accounts: int, months: int, churned: int) -> Dataset:
     frame = pd.DataFrame(rows, columns=["account_id", "as_of"])
     paths = np.full((len(rows), 3), 100.0)
     paths[:, 2] = [0.0 if int(account[1:]) < churned else np.nan for account, _ in rows]
-    return Dataset(days[-1].date(), frame, paths, np.full_like(paths, np.nan), ())
+    paused = np.zeros(paths.shape, dtype=bool)
+    return Dataset(days[-1].date(), frame, paths, np.full_like(paths, np.nan), paused, (), ())
 
 
 SHORTAGES = {

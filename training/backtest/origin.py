@@ -80,7 +80,7 @@ def prepare(
     dataset = known_at(tables, full, origin, params)
     here = full.cohort(origin)
     cuts, _ = usable_cuts(tables, params.forecast.cuts)
-    labels = labels_in_force(tables, origin, cuts, params.budget)
+    labels = labels_in_force(tables, origin, cuts, params.budget, params.forecast)
     return Task(
         dataset=dataset,
         actual_paths=full.actual[here],

@@ -156,8 +156,8 @@ def small_data(dataset: Dataset, settings: Model) -> str:
     )
 
 
-def require_enough(dataset: Dataset, settings: Model) -> None:
-    """Refuse to train on too little.
+def require_enough(dataset: Dataset, settings: Model, causes: Sequence[Finding] = ()) -> None:
+    """Refuse to train on too little; `causes` are warnings of the check that may be why.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def require_enough(dataset: Dataset, settings: Model) -> None:
     ]
     short += _wrong_constraints(dataset.inputs, settings)
     if short:
-        raise BadInput(short, stored=SNAPSHOTS_STORED)
+        raise BadInput(short, causes, stored=SNAPSHOTS_STORED)
 
 
 def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:

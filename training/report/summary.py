@@ -54,36 +54,47 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def score_lines(scores: Sequence[AccountScore]) -> list[str]:
-    """Scores as a text table."""
+def score_lines(scores: Sequence[AccountScore], *, trusted: bool = True) -> list[str]:
+    """Scores as a text table; those of a test that is not `trusted` show no skill."""
     head = (
         "outcome    months    rows events accounts   AUC  log-loss    base skill (95 % low)  "
         "segments skill (95 % low)   slope intercept cal. error (floor)   finding"
     )
     lines = [head]
     for s in scores:
+        if not 0 < s.events < s.rows:
+            lines.append(_untold(s))
+            continue
         lines.append(
             f"{s.outcome:<10} {s.horizon_months:>6} {s.rows:>7} {s.events:>6} {s.accounts:>8} {s.auc:>5.3f} "
             f"{s.log_loss:>9.4f} {s.base_log_loss:>7.4f} {_with_low(s.skill, s.skill_low):>16} "
             f"{s.segment_log_loss:>9.4f} {_with_low(s.segment_skill, s.segment_skill_low):>16} "
             f"{s.calibration_slope:>7.2f} {s.calibration_intercept:>9.2f} "
-            f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   {s.finding}"
+            f"{s.calibration_error:>10.3f} ({s.calibration_floor:.3f})   "
+            f"{s.finding if trusted or not s.has_skill else 'suspicious'}"
         )
     return lines
+
+
+def _untold(score: AccountScore) -> str:
+    """The line of an outcome that came to nobody, or to all: there is nothing to tell apart."""
+    counts = f"{score.rows:>7} {score.events:>6} {score.accounts:>8}"
+    text = "came to nobody, so that nothing can be scored" if not score.events else "came to all, so that nothing tells"
+    return f"{score.outcome:<10} {score.horizon_months:>6} {counts}     -   {text}   {score.finding}"
 
 
 def _with_low(skill: float, low: float) -> str:
     return f"{skill:.1%} ({low:+.1%})"
 
 
-def score_evidence(scores: Sequence[AccountScore]) -> list[Evidence]:
-    """Scores as metrics, a table and a reliability diagram."""
+def score_evidence(scores: Sequence[AccountScore], *, trusted: bool = True) -> list[Evidence]:
+    """Scores as metrics, a table and a reliability diagram; those of a test that is not `trusted` prove no skill."""
     if not scores:
         return []
     evidence: list[Evidence] = [Table("scores", pd.DataFrame(score_rows(scores)))]
     for score in scores:
         prefix = f"{score.outcome}_{score.horizon_months}m"
-        evidence.append(Metric(f"{prefix}_has_skill", float(score.has_skill)))
+        evidence.append(Metric(f"{prefix}_has_skill", float(score.has_skill and trusted)))
         evidence += [Metric(f"{prefix}_{name}", getattr(score, name)) for name in SCORE_METRICS]
         bins = pd.DataFrame([asdict(cell) for cell in score.bins])
         evidence.append(Table(f"reliability_{prefix}", bins))

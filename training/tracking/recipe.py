@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from params import Params, Section
+from params import OwnFeature, Params, Section
 
 _NOT_OF_IT = frozenset(
     {
@@ -19,6 +19,7 @@ _NOT_OF_IT = frozenset(
         "min_churned",
         "comfortable_months",
         "comfortable_churned",
+        "suspicious_auc",
         "min_change",
         "horizon_months",
     }
@@ -30,7 +31,8 @@ def recipe_of(params: Params) -> dict[str, Any]:
     model = {f"model.{key}": value for key, value in _plain(params.model).items() if key not in _NOT_OF_IT}
     snapshots = {f"snapshots.{key}": value for key, value in _plain(params.snapshots).items()}
     tune = {f"tune.{key}": value for key, value in _plain(params.tune).items()} if params.tune.enabled else {}
-    return model | snapshots | tune
+    features = {f"features.{name}": _value(feature) for name, feature in params.features.items()}
+    return model | snapshots | features | tune
 
 
 def recipe_digest(params: Params) -> str:
@@ -39,10 +41,14 @@ def recipe_digest(params: Params) -> str:
 
 
 def with_recipe(params: Params, settings: Mapping[str, Any]) -> Params:
-    """These settings with the recipe of others, as a run recorded them; what those do not say stays as it is."""
+    """These settings with the recipe of others, as a run recorded them; what those do not say stays as it is.
+
+    Features of their own are the others' alone: a run that recorded none had none.
+    """
     sections = {
         "model": params.model.model_dump(mode="json") | _known(params.model, settings.get("model", {})),
         "snapshots": params.snapshots.model_dump(mode="json") | _known(params.snapshots, settings.get("snapshots", {})),
+        "features": settings.get("features", {}),
         "tune": params.tune.model_dump(mode="json") | _known(params.tune, settings.get("tune", {"enabled": False})),
     }
     return Params.model_validate(params.model_dump(mode="json") | sections)
@@ -61,6 +67,11 @@ def _differences(settings: Mapping[str, Any], other: Mapping[str, Any]) -> Itera
 
 def _plain(section: Section) -> dict[str, Any]:
     return section.model_dump(mode="json")
+
+
+def _value(feature: OwnFeature) -> dict[str, Any]:
+    """What decides the value of a feature; not how it is told."""
+    return feature.model_dump(mode="json", exclude={"sentence", "signal", "expected"}, exclude_none=True)
 
 
 def _known(section: Section, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def overlap_rules(staged: Staged, amounts: Mapping[str, str], rules: Revenue) ->
         column, what, todo = told[kind]
         bad = f"rowid IN (SELECT overlap FROM overlapping WHERE kind = {quoted(kind)})"
         shown = with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)")
-        yield Rule(column, what, todo, bad, shown, Level.KEPT if kind == "unnamed" else level)
+        yield Rule(column, what, todo, bad, shown, Level.KEPT if kind == "unnamed" else level, name=f"overlap_{kind}")
 
 
 def discount_rules(staged: Staged) -> Iterator[Rule]:
@@ -100,12 +100,13 @@ def discount_rules(staged: Staged) -> Iterator[Rule]:
             negative = f"{money} < 0" + (f" AND NOT {_IS_DISCOUNT.format(kind=kind)}" if money == "mrr" else "")
             shown = with_key(staged, money, f"CAST(CAST({money} AS DOUBLE) AS VARCHAR)")
             todo = "Give a recurring discount kind discount; leave one-off credits and refunds out."
-            yield Rule(money, "with a negative amount", todo, negative, shown, Level.ERROR)
+            yield Rule(money, "with a negative amount", todo, negative, shown, Level.ERROR, name="negative")
     if staged.has("mrr"):
         discount = f"mrr < 0 AND {_IS_DISCOUNT.format(kind=kind)}"
         shown = with_key(staged, "mrr", "CAST(CAST(mrr AS DOUBLE) AS VARCHAR)")
         todo = "They lower the lines of their product, else of their buying centre, else of the account."
-        yield Rule("mrr", "with a negative amount: discounts", todo, discount, shown, Level.KEPT)
+        what = "with a negative amount: discounts"
+        yield Rule("mrr", what, todo, discount, shown, Level.KEPT, name="discounts")
         if is_lines(staged):
             yield _too_much(staged, discount)
 
@@ -120,5 +121,5 @@ def _too_much(staged: Staged, discount: str) -> Rule:
                  AND o.starts_on <= {staged.name}.starts_on AND {staged.name}.starts_on < COALESCE({end}))"""
     shown = f"concat(contract_id, ': ', CAST(mrr AS DOUBLE), ', which leaves ', CAST({there} AS DOUBLE))"
     todo = "Correct the discount, or add the line that it lowers: ARR cannot be negative."
-    what = "with a discount of more than there is to lower"
-    return Rule("mrr", what, todo, f"{discount} AND {there} < 0", shown, Level.ERROR)
+    what, bad = "with a discount of more than there is to lower", f"{discount} AND {there} < 0"
+    return Rule("mrr", what, todo, bad, shown, Level.ERROR, name="discount_too_large")

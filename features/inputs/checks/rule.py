@@ -15,7 +15,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text."""
+    """One thing that may not be: `bad` is true on a staged row that breaks it, `shown` is the example's text.
+
+    `name` is the rule's lasting name.
+    """
 
     column: str
     what: str
@@ -25,3 +28,4 @@ class Rule:
     level: Level
     is_missing: bool = False
     is_orphan: bool = False
+    name: str = ""

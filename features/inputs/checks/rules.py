@@ -89,20 +89,22 @@ def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_co
         row, level = whose(staged, column.name), row_level
         if (staged.table.name, column.name) == NO_RATE:
             level, todo = Level.ROW, "The rate of the month before goes on."
-        yield Rule(column.name, "without a value", todo, missing, row, level, is_missing=True)
+        yield Rule(column.name, "without a value", todo, missing, row, level, is_missing=True, name="missing_value")
     if not may_be_unread(column):
         return
     if column.allowed:
         unread, example = f"{raw(column.name)} IS NOT NULL", with_key(staged, column.name, raw(column.name))
         level = row_level if column.blank else Level.VALUE
         todo = f"Allowed are {', '.join(column.allowed)}" + ("." if column.blank else "; it is read as empty.")
-        yield Rule(column.name, "with a value that is not allowed", todo, unread, example, level)
+        what = "with a value that is not allowed"
+        yield Rule(column.name, what, todo, unread, example, level, name="value_not_allowed")
         return
     yield from _unreadable_rules(staged, column, row_level, decimal_comma=decimal_comma)
     if column.type is Type.NUMBER:
         what = f"with a number beyond {LARGEST:,}, which sums cannot hold exactly"
         large = with_key(staged, column.name, f"CAST({name} AS VARCHAR)")
-        yield Rule(column.name, what, "Give it in a larger unit.", f"abs({name}) > {LARGEST}", large, row_level)
+        bad = f"abs({name}) > {LARGEST}"
+        yield Rule(column.name, what, "Give it in a larger unit.", bad, large, row_level, name="too_large")
 
 
 def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decimal_comma: bool) -> Iterator[Rule]:
@@ -111,15 +113,16 @@ def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decim
     if column.type in NUMBERS and not decimal_comma:
         comma = f"COALESCE(regexp_full_match({raw(column.name)}, '{DECIMAL_COMMA}'), FALSE)"
         todo = "Set source.decimal_comma: true, if all files write numbers that way; else write 12.50."
-        yield Rule(column.name, "with a decimal comma", todo, comma, example, row_level)
+        yield Rule(column.name, "with a decimal comma", todo, comma, example, row_level, name="decimal_comma")
         unread += f" AND NOT {comma}"
     what = f"with a value that is no {KINDS[column.type]}"
     if column.type is Type.MONEY:
         infinite = f"lower(ltrim({raw(column.name)}, '+-')) IN ('nan', 'inf', 'infinity')"
         todo = "Give a finite amount."
-        yield Rule(column.name, "with an amount that is not finite", todo, infinite, example, row_level)
+        not_finite = "with an amount that is not finite"
+        yield Rule(column.name, not_finite, todo, infinite, example, row_level, name="not_finite")
         unread += f" AND NOT {infinite}"
-    yield Rule(column.name, what, _readable(column), unread, example, row_level)
+    yield Rule(column.name, what, _readable(column), unread, example, row_level, name="unreadable")
 
 
 def _readable(column: Column) -> str:
@@ -144,6 +147,7 @@ def _far(staged: Staged, column: Column, source: Source) -> Rule:
         f"({_is_far(column, source)})",
         with_key(staged, column.name, f"CAST(CAST({named(column.name)} AS DATE) AS VARCHAR)"),
         Level.ERROR,
+        name="far_date",
     )
 
 
@@ -165,13 +169,13 @@ def _repeated(staged: Staged, level: Level) -> Rule:
         todo = f"A row is known by {', '.join(key)}: the first of each is kept."
     example = " || ' ' || ".join(f"COALESCE(CAST({named(column)} AS VARCHAR), '-')" for column in key)
     bad = f"rowid IN (SELECT repeat FROM repeats_{staged.table.name})"
-    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level)
+    return Rule(staged.table.key[0], "repeating an earlier one", todo, bad, example, level, name="repeated")
 
 
 def _orphan(level: Level, but: str) -> Rule:
     bad = f"account_id NOT IN (SELECT account_id FROM stage_accounts WHERE account_id IS NOT NULL){but}"
     what, todo = "of an account that accounts lacks", "Add the account, or remove them."
-    return Rule("account_id", what, todo, bad, "account_id", level, is_orphan=True)
+    return Rule("account_id", what, todo, bad, "account_id", level, is_orphan=True, name="orphan")
 
 
 def _is_lookalike(staged: Staged) -> str:
@@ -186,7 +190,7 @@ def _lookalike(staged: Staged, level: Level) -> Rule:
     if staged.table.name == "accounts":
         what, level = "with an id that looks like another account's: its letters are coded in another way", Level.KEPT
         todo = "They count as two accounts: if they are one, keep one of them."
-    return Rule("account_id", what, todo, _is_lookalike(staged), shown, level)
+    return Rule("account_id", what, todo, _is_lookalike(staged), shown, level, name="lookalike_id")
 
 
 def _contract_rules(
@@ -197,7 +201,8 @@ def _contract_rules(
         if staged.has("starts_on", end):
             example = with_key(staged, end, f"concat(starts_on, ' after ', {end})")
             todo = f"A line cannot start after it ends: correct starts_on or {end}."
-            yield Rule("starts_on", f"starting after {end}", todo, f"starts_on > {end}", example, Level.ERROR)
+            bad = f"starts_on > {end}"
+            yield Rule("starts_on", f"starting after {end}", todo, bad, example, Level.ERROR, name="starts_after_end")
     yield from overlap_rules(staged, overlaps, revenue)
     if staged.has("currency") and keyed.get("fx_rates", 1.0):
         yield _no_rate(revenue.currency, has_rates="fx_rates" in keyed)
@@ -208,11 +213,17 @@ def _no_rate(currency: str, *, has_rates: bool) -> Rule:
     if has_rates:
         bad += " AND currency NOT IN (SELECT currency FROM stage_fx_rates WHERE currency IS NOT NULL)"
     todo = f"Add its rates to fx_rates, or set revenue.currency if it is not {currency}."
-    return Rule("currency", "in a currency that has no rate", todo, bad, "currency", Level.ERROR)
+    return Rule("currency", "in a currency that has no rate", todo, bad, "currency", Level.ERROR, name="no_rate")
 
 
 def _rate_not_positive() -> Rule:
     todo = "A rate is the reporting currency per unit, above 0."
     return Rule(
-        "rate", "with a rate of 0 or less", todo, "rate <= 0", "concat(currency, ' ', month, ': ', rate)", Level.ERROR
+        "rate",
+        "with a rate of 0 or less",
+        todo,
+        "rate <= 0",
+        "concat(currency, ' ', month, ': ', rate)",
+        Level.ERROR,
+        name="rate_not_positive",
     )

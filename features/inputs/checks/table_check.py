@@ -143,7 +143,7 @@ def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: i
         )
         if examples := result.fetchall():
             texts = tuple(str(row[0]) for row in examples)
-            finding = Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts)
+            finding = Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts, f"unread_lines_{fault}")
             encoding = _encoding(staged, str(examples[0][2])) if fault == "encoding" else None
             yield (
                 (Level.ERROR, replace(finding, todo=advice(encoding))) if encoding else (row_level_of(staged), finding)
@@ -180,7 +180,7 @@ def _finding(
     examples = examples or _commonest(connection, staged, rule)
     if rule.is_orphan and count >= MOSTLY * of:
         return _wrong_key(connection, staged, count, of, examples)
-    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples)
+    return Finding(staged.table.name, rule.what, rule.todo, rule.column, count, of, examples, rule.name)
 
 
 def _wrong_key(
@@ -225,7 +225,7 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Seq
 
 def _empty(table: Table) -> Finding:
     todo = "Give its rows." if table.required else "Give its rows, or remove it: the table is optional."
-    return Finding(table.name, "is empty", todo)
+    return Finding(table.name, "is empty", todo, rule="empty_table")
 
 
 def _too_many(finding: Finding, left_out: int, rows: int, limit: float) -> Finding:

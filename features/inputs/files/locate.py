@@ -1,9 +1,11 @@
 """Finds where each table of the contract is: files, folders of files, a database's tables, queries."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -20,6 +22,8 @@ from params import Source, TableSource
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".csv.zst", ".xlsx")  # in any case
 DATABASE = "source_database"
+FILE = re.compile(r"\{file:([^}]+)\}")
+PART = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def _opened(
     if setting.query is not None and setting.file is not None:
         raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
     if setting.query is not None:
-        query = setting.query.strip().rstrip(";").replace("{path}", str(path).replace("'", "''"))
+        query = query_text(connection, source, name, setting.query, copies)
         return _described(connection, name, f"({query}\n)", query=query)  # it may end with a comment
     opened, there = _found(connection, source, path, name, copies)
     if opened is None and contract.TABLES[name].required:
@@ -147,6 +151,46 @@ def _opened(
     if opened is None and name in source.tables:
         raise CannotOpen(_mapped_in_vain(name, there))
     return opened
+
+
+def query_text(connection: duckdb.DuckDBPyConnection, source: Source, name: str, query: str, copies: Path) -> str:
+    """A query of the settings as it runs.
+
+    `{part}` stands for a query of `source.parts`, `{file:NAME}` for a file beside the source, read as the product reads
+    it (CSV as text), and `{path}` for the source's path.
+    """
+    path = source.path or Path()
+    text = _with_parts(query.strip().rstrip(";"), source.parts)
+    relations = {file: _file_read(connection, source, name, file, copies) for file in dict.fromkeys(FILE.findall(text))}
+    text = FILE.sub(lambda match: relations[match[1]], text)
+    return text.replace("{path}", str(path).replace("'", "''"))
+
+
+def files_in_query(source: Source, query: str) -> list[str]:
+    """The files that a query names."""
+    return FILE.findall(_with_parts(query, source.parts))
+
+
+def _with_parts(query: str, parts: Mapping[str, str]) -> str:
+    """The query with each `{part}` in place, those that parts name among them."""
+    for _ in parts:
+        text = PART.sub(lambda match: f"({parts[match[1]]})" if match[1] in parts else match[0], query)
+        if text == query:
+            break
+        query = text
+    return query
+
+
+def _file_read(connection: duckdb.DuckDBPyConnection, source: Source, name: str, file: str, copies: Path) -> str:
+    """What to select a file's rows from."""
+    path = source.path or Path()
+    exact = escape(file) if (_base(path) / file).exists() else file
+    files = files_of(path, name, TableSource(file=exact))
+    folder = copies / name / sha256(file.encode()).hexdigest()[:16]
+    opened = _read_files(connection, name, files, source, folder)
+    if opened is None:
+        raise CannotOpen(_no_files(name, [Path(file)]))
+    return opened.relation
 
 
 def _found(

@@ -5,9 +5,11 @@ the text as it came wherever it was there but could not be read (or is none of t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from features.families.own_checks import FAMILY_OF
 from features.inputs.files.locate import Opened, listed, near
+from features.inputs.reading.own_columns import Wanted
 from features.inputs.reading.source_types import FLOATS, is_native
 from features.inputs.reading.typed_times import typed_month, typed_time
 from features.tables.contract import Column, Table, Type
@@ -28,7 +30,7 @@ YEARLY = " It is an amount a month: divide yearly ones by 12 in a query (source.
 
 @dataclass(frozen=True)
 class Mapped:
-    """The columns of one table: ours to theirs, and the extra ones that are kept as text."""
+    """The columns of one table: ours to theirs, and the extra ones, which the contract does not declare."""
 
     columns: Mapping[str, str]
     extra: tuple[str, ...]
@@ -40,29 +42,27 @@ def raw(column: str) -> str:
 
 
 def map_columns(
-    table: Table, opened: Opened, setting: TableSource, cuts: Sequence[str]
+    table: Table, opened: Opened, setting: TableSource, wanted: Mapping[str, Wanted]
 ) -> tuple[Mapped, list[Finding]]:
-    """Find each of our columns among theirs: as the settings map it, else by its own name in any case.
-
-    `cuts` are the settings' cuts; of `accounts`, those that are no column of the contract are kept as text.
-    """
+    """Find each of our columns, and the wanted ones, among theirs: as the settings map it, else by name in any case."""
     source_columns = list(opened.types)
-    extra = _extra(table, setting, cuts)
-    problems = _unknown_columns(table, setting, extra)
+    problems = _unknown_columns(table, setting, tuple(wanted))
     columns, any_case = (
         {},
         {name.lower(): name for name in reversed(source_columns)} | {name: name for name in source_columns},
     )
-    for name in (*table.names, *extra):
+    for name in (*table.names, *wanted):
         source_name = setting.columns.get(name, name)
         column_name = any_case.get(source_name, any_case.get(source_name.lower()))
         if column_name is not None:
             columns[name] = column_name
         elif name in setting.columns:
             problems.append(_not_there(table, name, source_name, source_columns))
-        elif name in table.required_names or name in extra:
-            problems.append(_missing(table, name, source_columns, is_extra=name in extra))
-    return Mapped(columns, tuple(name for name in extra if name in columns)), problems
+        elif name in wanted:
+            problems.append(_wanted(table, name, wanted[name].named_in, source_columns))
+        elif name in table.required_names:
+            problems.append(_missing(table, name, source_columns))
+    return Mapped(columns, tuple(name for name in wanted if name in columns)), problems
 
 
 def staged_select(table: Table, opened: Opened, mapped: Mapped, source: Source) -> str:
@@ -73,7 +73,7 @@ def staged_select(table: Table, opened: Opened, mapped: Mapped, source: Source) 
     """
     trimmed, blanked, typed, selected, nulled = [], [], [], [], ["0"]
     for index, (name, source_name) in enumerate(mapped.columns.items()):
-        column = Column(name, Type.TEXT, "") if name in mapped.extra else table.column(name)
+        column = table.column(name)
         source_type = opened.types[source_name]
         trimmed.append(f"{_trimmed(named(source_name), column, source_type)} AS t{index}")
         blanked.append(f"{_blanked(f't{index}', column, source_type, source)} AS b{index}")
@@ -93,9 +93,9 @@ def staged_select(table: Table, opened: Opened, mapped: Mapped, source: Source) 
     return f"SELECT {', '.join(selected)} FROM {select}"
 
 
-def _extra(table: Table, setting: TableSource, cuts: Sequence[str]) -> tuple[str, ...]:
-    extra_columns = (*setting.extra, *cuts) if table.name == "accounts" else ()
-    return tuple(dict.fromkeys(name for name in extra_columns if name not in table.names))
+def extended(table: Table, kinds: Mapping[str, Type]) -> Table:
+    """The table with columns that the contract does not declare."""
+    return replace(table, columns=(*table.columns, *(Column(name, kind, "") for name, kind in kinds.items())))
 
 
 def _trimmed(value: str, column: Column, source_type: str) -> str:
@@ -118,7 +118,7 @@ def _blanked(text: str, column: Column, source_type: str, source: Source) -> str
         return text
     if column.type in (Type.ID, Type.TEXT):
         return _without_null_texts(text, source.null_texts)
-    return f"CASE WHEN lower({text}) NOT IN {_tuple(_empty_spellings(source))} THEN {text} END"
+    return f"CASE WHEN lower({text}) NOT IN {_tuple(empty_spellings(source))} THEN {text} END"
 
 
 def _without_null_texts(text: str, null_texts: Sequence[str]) -> str:
@@ -141,7 +141,8 @@ def null_spellings(null_texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(spelled))
 
 
-def _empty_spellings(source: Source) -> tuple[str, ...]:
+def empty_spellings(source: Source) -> tuple[str, ...]:
+    """What stands for no value in a column that is no text, in small letters."""
     return tuple(dict.fromkeys([*EMPTY_SPELLINGS, *(text.lower() for text in source.null_texts)]))
 
 
@@ -150,7 +151,7 @@ def is_blank(text: str, column: Column, source: Source) -> bool:
     content = text.strip(" ")
     if column.type in (Type.ID, Type.TEXT):
         return content in ("", *null_spellings(source.null_texts))
-    return content.lower() in ("", *_empty_spellings(source))
+    return content.lower() in ("", *empty_spellings(source))
 
 
 def _typed(value: str, table: Table, column: Column, source_type: str, source: Source) -> str:
@@ -217,9 +218,10 @@ def _unknown_columns(table: Table, setting: TableSource, extra: Sequence[str]) -
         for name in setting.columns
         if name not in column_names
     ]
-    if setting.extra and table.name != "accounts":
-        todo = "Extra columns are kept of accounts only: remove it."
-        problems.append(Finding(f"source.tables.{table.name}.extra", f"names {listed(setting.extra)}", todo))
+    if setting.extra and table.name not in FAMILY_OF:
+        todo = "Extra columns are kept of accounts and of tables of events only: remove it."
+        place = f"source.tables.{table.name}.extra"
+        problems.append(Finding(place, f"names {listed(list(setting.extra))}", todo))
     if setting.end_is_last_day and table.name != "contracts":
         todo = "It says of contracts that ends_on and ended_on are the last day covered: remove it."
         problems.append(Finding(f"source.tables.{table.name}.end_is_last_day", "is set", todo))
@@ -236,11 +238,15 @@ def _not_there(table: Table, name: str, source_name: str, source_columns: Sequen
     )
 
 
-def _missing(table: Table, name: str, source_columns: Sequence[str], *, is_extra: bool) -> Finding:
+def _wanted(table: Table, name: str, named_in: str, source_columns: Sequence[str]) -> Finding:
+    """A column that the settings name, and that neither the contract nor the source has."""
+    hint = near(name, [*source_columns, *table.names])
+    todo = f"Correct the name, or remove it. The columns are {listed(source_columns)}.{hint}"
+    return Finding(table.name, f"is named in {named_in}, and the source lacks it", todo, column=name)
+
+
+def _missing(table: Table, name: str, source_columns: Sequence[str]) -> Finding:
     hint = YEARLY if name == "mrr" else near(name, source_columns)  # the nearest name may be that of a yearly amount
     there = f"The columns are {listed(source_columns)}.{hint}"
-    if is_extra:
-        what = "is named in forecast.cuts or source.tables.accounts.extra, and the source lacks it"
-        return Finding(table.name, what, f"Correct the name, or remove it. {there}", column=name)
     todo = f"Add it, or map it: source.tables.{table.name}.columns.{name}: THEIR_NAME. {there}"
     return Finding(table.name, "is missing, and the column is required", todo, column=name)

@@ -15,6 +15,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 
 import params
 from features.engines.dialects import parse
@@ -35,6 +36,23 @@ pytestmark = pytest.mark.slow
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2022, 11, 3), date(2023, 5, 1), date(2024, 2, 29), date(2024, 3, 1), date(2024, 4, 1)]
+OWN = """
+exports_90d: {table: usage, filter: {feature: "\u00c9cole"}, window: 900}
+amount_60d: {table: usage, measure: sum, column: quantity, filter: {feature: [Search, export, half]}, window: 900}
+users_400d: {table: usage, measure: distinct, column: user_id, filter: {feature: {other_than: export}}, window: 400}
+parts_90d: {table: usage, measure: distinct, column: feature, filter: {quantity: {at_least: 0.25}}, window: 90}
+days_90d: {table: usage, measure: days, filter: {user_id: [ann, often]}, window: 90}
+since_training: {table: engagement, measure: recency, filter: {kind: [training, webinar]}, window: 365}
+chats_365d: {table: engagement, filter: {Order: chat room}, window: 365}
+kinds_365d: {table: engagement, measure: distinct, column: kind, filter: {Order: {other_than: phone}}, window: 365}
+severe_share_365d: {table: tickets, measure: share, filter: {severity: [High, urgent]}, window: 365}
+minutes_365d: {table: tickets, measure: sum, column: minutes, window: 365}
+trend_90d: {table: usage, measure: trend, column: quantity, filter: {feature: {other_than: search}}, window: 90}
+plan: {table: accounts}
+employees: {table: accounts}
+"""
+FEATURES = f"features={yaml.safe_load(OWN)}"
+EXTRA = {"Order": "VARCHAR", "minutes": "DOUBLE", "plan": "VARCHAR", "employees": "BIGINT"}
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 JAVA = shutil.which("java") and importlib.util.find_spec("pyspark")
 LIGHT_SPARK = """
@@ -74,6 +92,7 @@ needs_java = pytest.mark.skipif(not JAVA, reason="Spark is not installed (Debian
 def rows(company: Rows) -> Rows:
     """The company, and rows that engines are known to disagree about."""
     made = {name: [dict(row) for row in table] for name, table in company.items()}
+    add_columns(made)
     account = made["accounts"][0]["account_id"]
     usage = {"account_id": account, "used_on": date(2024, 2, 29), "user_id": None, "recorded_at": None}
     odd = (
@@ -95,7 +114,7 @@ def rows(company: Rows) -> Rows:
     done = {"account_id": account, "acted_on": date(2024, 2, 28), "action": "call", "playbook": None, "status": None}
     done |= {"planned_on": None, "recorded_at": None}
     made["csm_actions"] += [done | {"process": process} for process in ("\u2003Expansion", "advocacy")]
-    ticket = {"account_id": account, "severity": "\u00a0High", "recorded_at": None}
+    ticket = {"account_id": account, "severity": "\u00a0High", "recorded_at": None, "minutes": 0.1}
     for seconds in (0, 0.5, 1.5, 2.5, 59.999999):
         opened = datetime(2024, 2, 28, 23, 59, 59, 500_000)
         answered = opened + timedelta(seconds=seconds)
@@ -108,6 +127,16 @@ def rows(company: Rows) -> Rows:
             "currency": "EUR", "mrr": 33.33, "signed_on": starts - timedelta(days=40),
         })  # fmt: skip
     return made
+
+
+def add_columns(rows: Rows) -> None:
+    """Columns that the contract does not declare."""
+    for place, row in enumerate(rows["engagement"]):
+        row["Order"] = ("Chat room", "\u00a0chat-room", "phone", None)[place % 4]
+    for place, row in enumerate(rows["tickets"]):
+        row["minutes"] = (5.0, 7.005, 12.25, None)[place % 4]
+    for place, row in enumerate(rows["accounts"]):
+        row |= {"plan": ("basic", "Pro", None)[place % 3], "employees": (10, 2500, None, 7)[place % 4]}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +157,7 @@ def folder(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kind(table: str, column: str) -> str:
-    return contract.TABLES[table].column(column).type.sql
+    return EXTRA.get(column) or contract.TABLES[table].column(column).type.sql
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +171,8 @@ def database(folder: Path, cluster: str) -> str:
 def postgres_kind(table: str, column: str) -> str:
     kinds = {Type.NUMBER: "float8", Type.INTEGER: "int8", Type.MONEY: "numeric(18,2)", Type.DATE: "date",
              Type.TS: "timestamp", Type.BOOL: "bool"}  # fmt: skip
+    if column in EXTRA:
+        return {"VARCHAR": "text", "DOUBLE": "float8", "BIGINT": "int8"}[EXTRA[column]]
     return "timestamptz" if column == "opened_at" else kinds.get(contract.TABLES[table].column(column).type, "text")
 
 
@@ -152,7 +183,7 @@ def fill(url: str, folder: Path) -> None:
         for file in sorted(folder.glob("*.parquet")):
             found = reader.sql(f"SELECT * FROM '{file}'").to_arrow_table()
             names = found.schema.names
-            columns = ", ".join(f"{name} {postgres_kind(file.stem, name)}" for name in names)
+            columns = ", ".join(f'"{name}" {postgres_kind(file.stem, name)}' for name in names)
             connection.execute(f"CREATE TABLE crm.{file.stem} ({columns})")
             with connection.cursor().copy(f"COPY crm.{file.stem} FROM STDIN") as copy:
                 for row in found.to_pylist():
@@ -177,6 +208,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     def loaded(*overrides: str) -> Loaded:
         data = tmp_path_factory.mktemp("data")
         common = [f"data_dir={data}", "source.max_bad_share=0.2", "source.kind=files", "threads=2", "memory_gb=1"]
+        common.append(FEATURES)
         return load_tables(params.load(None, [*common, *overrides]))
 
     return loaded
@@ -189,8 +221,9 @@ def embedded(load: Load, folder: Path) -> tuple[Loaded, Snapshots]:
 
 
 def snapshots(loaded: Loaded, dates: Sequence[date] = DATES) -> Snapshots:
-    defaults = params.load()
-    return build(loaded.tables, dates, revenue=defaults.revenue, settings=defaults.snapshots, budget=Budget(2, 1.0))
+    used = params.load(None, [FEATURES])
+    rules = {"revenue": used.revenue, "settings": used.snapshots, "own": used.features}
+    return build(loaded.tables, dates, **rules, budget=Budget(2, 1.0))
 
 
 def require_same(made: tuple[Loaded, Snapshots], expected: tuple[Loaded, Snapshots]) -> None:
@@ -326,7 +359,7 @@ def test_one_account_on_demand_has_the_same_snapshot(
 ) -> None:
     """Its ranks are missing, since no snapshot is stored."""
     loaded, batch = embedded
-    used = params.load(None, [f"data_dir={tmp_path}", "memory_gb=1"])
+    used = params.load(None, [f"data_dir={tmp_path}", "memory_gb=1", FEATURES])
     accounts = sorted({row["account_id"] for row in rows["accounts"]})[:6]
     columns = [column for column in batch.frame if "peer_rank" not in column]
     with LiveSnapshots(loaded.tables, day, params=used) as live:

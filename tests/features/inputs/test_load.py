@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,6 +101,76 @@ def test_columns_are_renamed_and_extra_ones_and_cuts_kept_as_text(source: Any) -
     assert loaded.tables.columns["accounts"] == ("account_id", "segment", "state", "floor")
     assert source.rows("FROM accounts") == [("a", "small", "WA", "3"), ("b", "large", None, "4")]
     assert loaded.report.tables[0].extra == ("state", "floor")
+
+
+def test_columns_of_ones_own_are_kept_of_tables_of_events_too(source: Any) -> None:
+    source.write("usage", "account_id,used_on,Plan Tier,seconds / a,2024-04-01,pro,1.5 / b,2024-04-02,,2")
+    setting = {"columns": {"plan_tier": "plan tier"}, "extra": {"plan_tier": None, "seconds": "number"}}
+    loaded = source.load(usage=setting)
+    assert loaded.tables.columns["usage"] == ("account_id", "used_on", "plan_tier", "seconds")
+    assert source.rows("SELECT plan_tier, seconds FROM usage") == [("pro", 1.5), (None, 2.0)]
+    assert loaded.tables.numbers["usage"] == ("seconds",)
+    assert next(table for table in loaded.report.tables if table.table == "usage").extra == ("plan_tier", "seconds")
+
+
+def test_what_is_no_number_in_a_column_declared_as_one_is_named(source: Any) -> None:
+    source.write("usage", "account_id,used_on,seconds / a,2024-04-01,1.5 / b,2024-04-02,long")
+    with pytest.raises(BadInput, match=r"usage.seconds: 1 of 2 rows with a value that is no number \(long\)"):
+        source.load(usage={"extra": {"seconds": "number"}})
+
+
+PEOPLE = "account_id,plan,size,postcode,floor / a,pro,12,01234,3 / b,basic,,98765,4 / c,basic,n/a,12345,4"
+
+
+def test_a_column_that_a_feature_names_is_kept_and_typed(source: Any) -> None:
+    """Text that is all numbers is numbers where it is learned from; a postal code is none, a cut is a label."""
+    source.write("accounts", PEOPLE)
+    source.write("contracts", "contract_id,account_id,starts_on,mrr / 1,a,2024-01-01,100")
+    source.write("usage", "account_id,used_on,seconds,channel / a,2024-04-01,1.5,Web")
+    features = {
+        **{name: {"table": "accounts"} for name in ("plan", "size", "postcode")},
+        "seconds_28d": {"table": "usage", "measure": "sum", "column": "seconds", "window": 28},
+        "web_28d": {"table": "usage", "filter": {"channel": "web"}, "window": 28},
+    }
+    loaded = source.load(f"features={features}", "forecast.cuts=[floor]")
+    assert loaded.tables.numbers == {"accounts": ("size",), "usage": ("seconds",)}
+    assert source.rows("SELECT plan, size, postcode, floor FROM accounts") == [
+        ("pro", 12.0, "01234", "3"), ("basic", None, "98765", "4"), ("basic", None, "12345", "4"),
+    ]  # fmt: skip
+    assert source.rows("SELECT seconds, channel FROM usage") == [(1.5, "Web")]
+    again = source.load(f"features={features}", "forecast.cuts=[floor]")
+    assert again.tables == loaded.tables  # stored, and read again
+    text = {"extra": {"size": "text"}}
+    assert "accounts" not in source.load(f"features={features}", accounts=text).tables.numbers
+
+
+@pytest.mark.parametrize(
+    ("features", "error", "message"),
+    [
+        ({"web": {"table": "usage", "filter": {"chanel": "web"}, "window": 9}}, BadInput,
+         "usage.chanel: is named in features.web, and the source lacks it. Correct the name, or remove it. "
+         "The columns are account_id, used_on, channel. Did you mean channel?"),
+        ({"web": {"table": "usage", "filter": {"featur": "web"}, "window": 9}}, BadInput, "Did you mean feature?"),
+        ({"web": {"table": "usge", "window": 9}}, params.SettingsError,
+         "features.web: there is no table usge. Did you mean usage?"),
+        ({"web": {"table": "goals", "filter": {"achieved_on": "x"}, "window": 9}}, params.SettingsError,
+         "goals.achieved_on is filled in later than the row's day (set_on)"),
+    ],
+)  # fmt: skip
+def test_a_feature_that_cannot_be_is_named_and_nothing_is_written(
+    source: Any, features: Any, error: type[Exception], message: str
+) -> None:
+    source.write("usage", "account_id,used_on,channel / a,2024-04-01,web")
+    with pytest.raises(error, match=re.escape(message)):
+        source.load(f"features={features}")
+    assert not (source.data_dir / "tables.duckdb").exists()
+
+
+def test_the_stored_tables_are_no_excuse_for_a_feature_that_does_not_fit(source: Any) -> None:
+    source.write("usage", "account_id,used_on,feature / a,2024-04-01,web")
+    source.load()
+    with pytest.raises(params.SettingsError, match=r"features\.web: usage\.feature holds text, and a number"):
+        source.load("features={web: {table: usage, measure: sum, column: feature, window: 9}}")
 
 
 def test_lag_days_reach_the_tables(source: Any) -> None:
@@ -239,7 +310,7 @@ KILLED = """
 import os, signal, sys
 import params
 from features.inputs import load
-load._put_in_place = lambda *folders: os.kill(os.getpid(), signal.SIGKILL)
+load.put_in_place = lambda *folders: os.kill(os.getpid(), signal.SIGKILL)
 load.load_tables(params.load(None, sys.argv[1:]))
 """
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import params
 from features.inputs.frames import tables_from_frames
 from features.revenue.cut_labels import group_labels, labels_in_force, usable_cuts
 from features.tables.checked import Tables
@@ -50,3 +51,30 @@ def test_cuts_that_accounts_lacks_are_named_once(
     tables: Tables, asked: tuple[str, ...], present: tuple[str, ...], notes: tuple[str, ...]
 ) -> None:
     assert usable_cuts(tables, asked) == (present, notes)
+
+
+def test_a_cut_by_a_number_is_by_ranges_told_from_what_was_known(tmp_path: Path) -> None:
+    """An account that becomes known later moves no edge; without settings of ranges the numbers stay."""
+    sizes, later = [5, 20, 30, 700, 8000], 1_000_000
+    names = [f"a{number}" for number in range(len(sizes))]
+    known_from = [*([None] * len(sizes)), pd.Timestamp(2026, 2, 1)]
+    accounts = {"account_id": [*names, "later"], "employees": [*sizes, later], "valid_from": known_from}
+    lines = {"contract_id": names, "account_id": names, "starts_on": date(2025, 1, 1), "mrr": 10}
+    frames = {"accounts": pd.DataFrame(accounts), "contracts": pd.DataFrame(lines)}
+    numbers = {"accounts": ("employees",)}
+    tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=AS_OF, numbers=numbers)
+
+    def labels(*overrides: str) -> list[str]:
+        ranges = params.load(None, ["forecast.cuts=[employees]", *overrides]).forecast
+        return labels_in_force(tables, AS_OF, ("employees",), BUDGET, ranges)["employees"].tolist()
+
+    assert labels("forecast.cut_bins=2") == ["under 30", "under 30", "30 or more", "30 or more", "30 or more"]
+    edges = "forecast.cut_edges={employees: [10, 1000]}"
+    assert labels(edges) == ["under 10", "10 to 999", "10 to 999", "10 to 999", "1,000 or more"]
+    assert labels("forecast.cut_edges={employees: []}") == [str(size) for size in sizes]
+    assert labels_in_force(tables, AS_OF, ("employees",), BUDGET)["employees"].tolist() == [str(s) for s in sizes]
+
+
+def test_edges_of_what_is_no_cut_are_refused() -> None:
+    with pytest.raises(params.SettingsError, match=r"cut_edges names employes, and cuts does not: name it in both"):
+        params.load(None, ["forecast.cut_edges={employes: [1]}"])

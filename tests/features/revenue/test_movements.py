@@ -28,7 +28,9 @@ NEW = {"starts_on": "2025-01-01"}
 def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
     """Evergreen lines of account `a`, product `p`, MRR 100 from the start of 2024, unless they say otherwise."""
     usual = {"account_id": "a", "product": "p", "starts_on": "2024-01-01", "mrr": 100.0}
-    optional = dict.fromkeys(("kind", "buying_center", "ends_on", "ended_on", "notice_on", "currency", "seats"))
+    optional = dict.fromkeys(
+        ("kind", "buying_center", "ends_on", "ended_on", "notice_on", "signed_on", "currency", "seats")
+    )
     rows = [{"contract_id": f"c{number}"} | optional | usual | line for number, line in enumerate(lines)]
     accounts = pd.DataFrame({"account_id": sorted({row["account_id"] for row in rows} | {"a"})})
     frames = {"accounts": accounts, "contracts": pd.DataFrame(rows, dtype=object)}
@@ -292,7 +294,7 @@ TERMS = [
     {"account_id": "a", "starts_on": "2025-01-20", "ends_on": "2026-01-20", "mrr": 130.0},  # renewed late, for more
     {"account_id": "b", "starts_on": "2024-01-01", "ends_on": "2025-01-31", "notice_on": "2024-12-30"},
     {"account_id": "c", "starts_on": "2024-01-15", "ends_on": "2025-01-15"},
-    {"account_id": "c", "starts_on": "2025-01-15", "ends_on": "2025-02-15", "mrr": 40.0, "product": "q"},  # a switch
+    {"account_id": "c", "starts_on": "2025-01-15", "ends_on": "2025-02-15", "mrr": 60.0, "product": "q"},  # a switch
     {"account_id": "d", "starts_on": "2024-02-01", "ends_on": "2025-02-01"},  # ends in the next month: half-open
     {"account_id": "e", "starts_on": "2024-02-01", "ends_on": "2025-01-20", "ended_on": "2024-09-01"},
     {"account_id": "f", "starts_on": "2024-02-01"},
@@ -309,7 +311,17 @@ def test_available_to_renew_is_what_was_known_and_ends_in_the_period(tmp_path: P
     due = revenue.available_to_renew(tables, end=date(2025, 2, 1), as_of=date(2025, 1, 1), **asked)
     assert rows(due) == [("2025-01", "a", 1200), ("2025-01", "b", 1200), ("2025-01", "c", 1200)]
     later = revenue.available_to_renew(tables, end=date(2025, 3, 1), as_of=date(2025, 2, 1), **asked)
-    assert rows(later)[3:] == [("2025-02", "c", 480), ("2025-02", "d", 1200)]
+    assert rows(later)[3:] == [("2025-02", "d", 1200)]  # of c a month-to-month plan, due every month
+    monthly = revenue.monthly_plans(tables, as_of=date(2025, 2, 1), rules=RULES, budget=BUDGET)
+    assert monthly.to_dict("list") == {"account_id": ["c"], "arr": [720.0]}
+
+
+def test_a_term_that_was_renewed_on_the_day_is_not_due(tmp_path: Path) -> None:
+    term = {"starts_on": "2024-01-01", "ends_on": "2025-01-01"}
+    tables = store(tmp_path, [term, NEW | {"ends_on": "2026-01-01", "signed_on": "2024-12-01"}])
+    asked = {"start": date(2025, 1, 1), "end": date(2025, 2, 1), "rules": RULES, "budget": BUDGET}
+    assert revenue.available_to_renew(tables, as_of=date(2025, 1, 1), **asked).empty
+    assert len(revenue.available_to_renew(tables, as_of=date(2024, 12, 31), **asked)) == 1
 
 
 def test_what_was_renewed_is_capped_and_open_while_the_grace_lasts(tmp_path: Path) -> None:
@@ -324,12 +336,12 @@ def test_what_was_renewed_is_capped_and_open_while_the_grace_lasts(tmp_path: Pat
     assert rows(found.fillna(-1.0)) == [
         ("2025-01", "a", 1200, 1200),
         ("2025-01", "b", 1200, 0),
-        ("2025-01", "c", 1200, 480),
+        ("2025-01", "c", 1200, 720),
         ("2025-02", "d", 1200, -1),
     ]
     rates = revenue.renewal_rates(found)
     assert rows(rates.fillna(-1.0)) == [
-        ("2025-01", 3600, 1680, pytest.approx(1680 / 3600), 3),
+        ("2025-01", 3600, 1920, pytest.approx(1920 / 3600), 3),
         ("2025-02", 1200, -1, -1, 1),
     ]
 

@@ -35,7 +35,9 @@ FEATURES = {
     "csm_missed_90d": "text in any spelling",
     "discount": "an aggregate over contract lines",
     "expansions_365d": "each contract line beside the one before it",
+    "invites_28d": "declared in the settings: words where the engine has a key",
 }
+OWN = params.load(None, ["features.invites_28d={table: usage, filter: {feature: Invite Sent}, window: 28}"]).features
 SPINE = "spine"  # what all features stand on
 CLAUSE = re.compile(
     r"(?<!LEFT)(?<!INNER)(?<!CROSS) +(?=(?:FROM|(?:INNER |LEFT |CROSS )?JOIN|WHERE|GROUP BY|UNION ALL|PARTITION BY)\b)"
@@ -82,7 +84,7 @@ def statements_of(name: str, tables: Tables) -> list[str]:
 
 
 def assembly(tables: Tables, *names: str) -> Assembly:
-    chosen = tuple(feature for feature in catalogue.FEATURES if feature.name in names)
+    chosen = tuple(feature for feature in catalogue.catalogue(tables, OWN) if feature.name in names)
     return assembly_at(tables, DATES, params.load().revenue, Selection(chosen, {}))
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[3]
-CODE = ("features", "models", "training", "serving", "params.py", "params.yaml")
+CODE = ("features", "models", "training", "serving", "params.py", "params_reading.py", "params.yaml")
 DECLARATION = """\
     OutColumn(
         "kept_share", Kind.SHARE, "share", "Expected ARR over ARR at as_of", places=EVERYWHERE, head="ARR kept",

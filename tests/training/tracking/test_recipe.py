@@ -7,6 +7,8 @@ import pytest
 from params import Params
 from training.tracking.recipe import differences, recipe_digest, recipe_of, with_recipe
 
+INVITES = {"table": "usage", "filter": {"feature": "Invite Sent"}, "window": 28}
+
 
 @pytest.mark.parametrize(
     ("change", "same"),
@@ -16,6 +18,7 @@ from training.tracking.recipe import differences, recipe_digest, recipe_of, with
         ({"snapshots": {"drop": ("arr",)}}, False),
         ({"tune": {"enabled": True}}, False),
         ({"tune": {"trials": 5}}, True),  # how much would be tried, where nothing is
+        ({"features": {"invites": INVITES}}, False),
         ({"seed": 8}, True),
         ({"threads": 2}, True),
         ({"forecast": {"draws": 500}}, True),
@@ -40,6 +43,17 @@ def test_settings_that_are_no_more_and_such_as_were_not_yet_are_passed_over(smal
     """A champion of an older version of this program."""
     old = {"model": {"leaves": 31, "no_such_setting": 1}, "elsewhere": {}}
     assert differences(with_recipe(small_params, old), small_params) == ["model.leaves 4 -> 31"]
+
+
+def test_features_of_the_settings_are_of_the_recipe_but_not_their_words(changed: Any, small_params: Params) -> None:
+    theirs = changed(features={"invites": INVITES})
+    assert with_recipe(small_params, theirs.model_dump(mode="json")).features == theirs.features
+    assert not with_recipe(theirs, small_params.model_dump(mode="json")).features
+    assert not with_recipe(theirs, {"model": {}}).features  # of a champion from before there were any
+    told = changed(features={"invites": INVITES | {"sentence": "{value} colleagues invited", "expected": -1}})
+    assert recipe_digest(told) == recipe_digest(theirs)
+    wider = changed(features={"invites": INVITES | {"window": 90}})
+    assert differences(theirs, wider)[0].startswith("features.invites ")
 
 
 def test_a_champion_from_before_tuning_was_not_tuned(changed: Any) -> None:

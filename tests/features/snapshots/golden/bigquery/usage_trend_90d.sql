@@ -18,7 +18,7 @@ FROM (SELECT s.account_id, p.k, p.band, s.v0 AS v0, s.v1 AS v1
 GROUP BY account_id, k
 
 -- the feature
-SELECT spine.account_id, spine.k, CAST(CAST((8100) * (90 * (COALESCE(CAST(CAST(usage_used_dated_90 AS BIGNUMERIC) AS BIGNUMERIC), 0) - CAST(CAST(t AS BIGNUMERIC) AS BIGNUMERIC) * COALESCE(CAST(CAST(usage_used_90 AS BIGNUMERIC) AS BIGNUMERIC), 0)) - (-4095) * COALESCE(CAST(CAST(usage_used_90 AS BIGNUMERIC) AS BIGNUMERIC), 0)) AS FLOAT64) / NULLIF(CAST(COALESCE(CAST(usage_used_90 AS BIGNUMERIC), 0) AS FLOAT64) * 5466825, 0) AS FLOAT64) AS `usage_trend_90d`
+SELECT spine.account_id, spine.k, CAST(CASE WHEN CAST(t AS BIGNUMERIC) - CAST(customer_from AS BIGNUMERIC) >= 90 THEN CAST((8100) * (90 * (COALESCE(CAST(CAST(usage_used_dated_90 AS BIGNUMERIC) AS BIGNUMERIC), 0) - CAST(CAST(t AS BIGNUMERIC) AS BIGNUMERIC) * COALESCE(CAST(CAST(usage_used_90 AS BIGNUMERIC) AS BIGNUMERIC), 0)) - (-4095) * COALESCE(CAST(CAST(usage_used_90 AS BIGNUMERIC) AS BIGNUMERIC), 0)) AS FLOAT64) / NULLIF(CAST(COALESCE(CAST(usage_used_90 AS BIGNUMERIC), 0) AS FLOAT64) * 5466825, 0) END AS FLOAT64) AS `usage_trend_90d`
 FROM spine
 LEFT JOIN attributes AS attributes ON attributes.account_id = spine.account_id AND attributes.k = spine.k
 LEFT JOIN usage_windows AS usage_windows ON usage_windows.account_id = spine.account_id AND usage_windows.k = spine.k

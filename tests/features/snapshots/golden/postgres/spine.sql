@@ -1,52 +1,108 @@
 -- spine: every account with ARR at each snapshot
 
 -- known_lines
-SELECT l.*, (l.starts - l.starts % 31) AS bucket, CASE WHEN l.replaced_on < l.runs_until THEN l.replaced_on ELSE l.runs_until END AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND (l.replaced_on IS NULL OR l.replaced_on >= l.ends) THEN 1 ELSE 0 END AS graced
-FROM (SELECT c.*, MIN(CASE WHEN NOT c.product IS NULL AND c.runs_until > c.starts THEN c.starts END) OVER (PARTITION BY c.k, c.product_line ORDER BY c.starts RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS replaced_on
-  FROM (SELECT k.*, COALESCE(k.ended, k.ends, 2000000) AS runs_until
-    FROM (WITH versions AS (SELECT r.*, LEAD(r.kv) OVER (PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_kv
-        FROM (SELECT e.*, b.k AS kv
-          FROM (SELECT account_id, contract_id, product AS product, kind AS kind, buying_center AS buying_center, currency AS currency, CAST(mrr * 100 AS BIGINT) AS mrr_cents, CAST(list_mrr * 100 AS BIGINT) AS list_mrr_cents, seats AS seats, auto_renew AS auto_renew, (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS starts, (CAST((CAST(ends_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS ends, (CAST((CAST(ended_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS ended, (CAST((CAST(notice_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS notice, DENSE_RANK() OVER (ORDER BY account_id, COALESCE(buying_center, ''), COALESCE(product, '')) AS product_line, DENSE_RANK() OVER (ORDER BY account_id, COALESCE(buying_center, '')) AS center_line, recorded_at AS version, COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT))) AS signed, COALESCE(GREATEST((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)))), COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT))) + 0) AS known_day
-            FROM contracts AS contracts) AS e
-          JOIN day_first AS b ON b.day = CASE WHEN e.known_day < 19630 THEN 19630 ELSE e.known_day END) AS r), news AS (SELECT center_line, kv AS k
-        FROM versions UNION SELECT center_line, next_kv
-        FROM versions
-        WHERE NOT next_kv IS NULL UNION SELECT v.center_line, b.k
-        FROM versions AS v
-        JOIN day_first AS b ON b.day = v.ended + 0 AND b.day >= 19630 UNION SELECT v.center_line, b.k
-        FROM versions AS v
-        JOIN day_first AS b ON b.day = v.notice + 0 AND b.day >= 19630) SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency, v.mrr_cents, v.list_mrr_cents, v.seats, v.auto_renew, v.starts, v.ends, v.product_line, v.center_line, CASE WHEN v.ended + 0 < c.t OR v.notice + 0 < c.t THEN v.ended END AS ended, CASE WHEN v.notice + 0 < c.t THEN v.notice END AS notice
+SELECT c.*, MIN(CASE WHEN c.runs_until > c.starts AND c.mrr_micros >= 0 THEN c.starts END) OVER (PARTITION BY c.k, c.product_line ORDER BY c.starts RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS next_start
+FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
+  FROM (WITH versions AS (SELECT r.*, LEAD(r.kv) OVER (PARTITION BY r.contract_id ORDER BY r.known_day, r.version NULLS FIRST) AS next_kv
+      FROM (SELECT e.*, b.k AS kv
+        FROM (SELECT l.*, s.known_day AS change_known_day
+          FROM (SELECT account_id, contract_id, product AS product, kind AS kind, buying_center AS buying_center, currency AS currency, CAST(NULL AS TEXT) AS status, CASE WHEN COALESCE(CAST(NULL AS TEXT), 'active') IN ('paused', 'trial') THEN 0 ELSE CAST(mrr * 1000000 AS BIGINT) END AS mrr_micros, CASE WHEN COALESCE(CAST(NULL AS TEXT), 'active') IN ('paused', 'trial') THEN 0 ELSE CAST(list_mrr * 1000000 AS BIGINT) END AS list_mrr_micros, seats AS seats, auto_renew AS auto_renew, (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS starts, (CAST((CAST(ends_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS ends, (CAST((CAST(ended_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS ended, (CAST((CAST(notice_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS notice, DENSE_RANK() OVER (ORDER BY account_id, COALESCE(buying_center, ''), COALESCE(product, '')) AS product_line, DENSE_RANK() OVER (ORDER BY account_id, COALESCE(buying_center, '')) AS center_line, recorded_at AS version, COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT))) AS signed, COALESCE(GREATEST((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)))), COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT))) + 0) AS known_day
+            FROM contracts AS contracts) AS l
+          LEFT JOIN (SELECT center_line, starts, MIN(known_day) AS known_day
+            FROM (SELECT account_id, contract_id, product AS product, kind AS kind, buying_center AS buying_center, currency AS currency, CAST(NULL AS TEXT) AS status, CASE WHEN COALESCE(CAST(NULL AS TEXT), 'active') IN ('paused', 'trial') THEN 0 ELSE CAST(mrr * 1000000 AS BIGINT) END AS mrr_micros, CASE WHEN COALESCE(CAST(NULL AS TEXT), 'active') IN ('paused', 'trial') THEN 0 ELSE CAST(list_mrr * 1000000 AS BIGINT) END AS list_mrr_micros, seats AS seats, auto_renew AS auto_renew, (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS starts, (CAST((CAST(ends_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS ends, (CAST((CAST(ended_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS ended, (CAST((CAST(notice_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS notice, DENSE_RANK() OVER (ORDER BY account_id, COALESCE(buying_center, ''), COALESCE(product, '')) AS product_line, DENSE_RANK() OVER (ORDER BY account_id, COALESCE(buying_center, '')) AS center_line, recorded_at AS version, COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT))) AS signed, COALESCE(GREATEST((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)))), COALESCE((CAST((CAST(signed_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(starts_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT))) + 0) AS known_day
+              FROM contracts AS contracts) AS n
+            GROUP BY center_line, starts) AS s ON s.center_line = l.center_line AND s.starts = l.ended) AS e
+        JOIN day_first AS b ON b.day = CASE WHEN e.known_day < 19630 THEN 19630 ELSE e.known_day END) AS r), news AS (SELECT center_line, kv AS k
+      FROM versions UNION SELECT center_line, next_kv
+      FROM versions
+      WHERE NOT next_kv IS NULL UNION SELECT v.center_line, b.k
       FROM versions AS v
-      JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
-        FROM news AS n
-        JOIN cal AS s ON s.k = n.k) AS c ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)) AS k) AS c) AS l
+      JOIN day_first AS b ON b.day = v.ended + 0 AND b.day >= 19630
+      WHERE TRUE UNION SELECT v.center_line, b.k
+      FROM versions AS v
+      JOIN day_first AS b ON b.day = v.notice + 0 AND b.day >= 19630
+      WHERE TRUE UNION SELECT v.center_line, b.k
+      FROM versions AS v
+      JOIN day_first AS b ON b.day = v.ended - 1 AND b.day >= 19630
+      WHERE v.change_known_day < v.ended) SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency, v.status, v.mrr_micros, v.list_mrr_micros, v.seats, v.auto_renew, v.starts, v.ends, v.product_line, v.center_line, 0 AS later, CASE WHEN v.ended + 0 < c.t OR v.notice + 0 < c.t OR (v.ended = c.t AND v.change_known_day < c.t) THEN v.ended END AS ended, CASE WHEN v.notice + 0 < c.t THEN v.notice END AS notice
+    FROM versions AS v
+    JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k) AS next_k
+      FROM news AS n
+      JOIN cal AS s ON s.k = n.k) AS c ON c.center_line = v.center_line AND c.k >= v.kv AND (v.next_kv IS NULL OR c.k < v.next_kv)) AS l
+  WHERE COALESCE(l.status, 'active') <> 'trial') AS c
+
+-- line_overlaps
+SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
+FROM known_lines AS o
+JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
+WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))
+
+-- line_ends
+SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+FROM known_lines AS l
+LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
+  FROM line_overlaps
+  GROUP BY k, contract_id) AS o ON o.k = l.k AND o.contract_id = l.contract_id
 
 -- line_followers
-SELECT l.k, l.contract_id, s.contract_id AS next_id, s.starts AS next_starts, CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS same_product
-FROM (SELECT k, contract_id, product_line, center_line, ends, (ends - ends % 31) AS bucket
-  FROM known_lines
-  WHERE NOT ends IS NULL
-  UNION ALL SELECT k, contract_id, product_line, center_line, ends, ((ends + 30) - (ends + 30) % 31) AS bucket
-  FROM known_lines
-  WHERE NOT ends IS NULL AND ((ends + 30) - (ends + 30) % 31) <> (ends - ends % 31)) AS l
-JOIN known_lines AS s ON s.k = l.k AND s.center_line = l.center_line AND s.bucket = l.bucket
-WHERE s.contract_id <> l.contract_id AND s.starts >= l.ends AND s.starts <= l.ends + 30 AND s.stops > s.starts AND (s.product_line = l.product_line OR s.kind IS NULL OR NOT s.kind IN ('upsell', 'cross_sell'))
+SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id ORDER BY p.own DESC NULLS LAST, p.next_starts, p.next_mrr DESC NULLS LAST, p.next_id) AS place
+FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id, s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, s.later AS next_later, CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS own, CASE WHEN COALESCE(s.currency, 'USD') <> COALESCE(l.currency, 'USD') THEN 1 ELSE 0 END AS other_currency
+  FROM (SELECT k, contract_id, product_line, center_line, currency, mrr_micros, runs_until, (runs_until - runs_until % 31) AS bucket
+    FROM line_ends
+    WHERE replaced_on IS NULL AND runs_until < 2000000 AND runs_until > starts AND mrr_micros >= 0
+    UNION ALL SELECT k, contract_id, product_line, center_line, currency, mrr_micros, runs_until, ((runs_until + 30) - (runs_until + 30) % 31) AS bucket
+    FROM line_ends
+    WHERE replaced_on IS NULL AND runs_until < 2000000 AND runs_until > starts AND mrr_micros >= 0 AND ((runs_until + 30) - (runs_until + 30) % 31) <> (runs_until - runs_until % 31)) AS l
+  JOIN line_ends AS s ON s.k = l.k AND s.center_line = l.center_line AND s.bucket = l.bucket
+  WHERE s.contract_id <> l.contract_id AND s.starts >= l.runs_until AND s.starts <= l.runs_until + 30 AND s.stops > s.starts AND s.mrr_micros >= 0) AS p
 
--- renewed_lines
-SELECT r.*, MAX(r.until) OVER (PARTITION BY r.k, r.product_line ORDER BY r.starts RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS product_until
-FROM (SELECT l.*, CASE WHEN f.next_starts IS NULL THEN 0 ELSE 1 END AS renewed, CASE WHEN l.graced = 0 THEN l.stops ELSE COALESCE(f.next_starts, l.ends + 30) END AS until
-  FROM known_lines AS l
-  LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts
-    FROM line_followers
-    WHERE same_product = 1
-    GROUP BY k, contract_id) AS f ON f.k = l.k AND f.contract_id = l.contract_id) AS r
+-- line_switches
+WITH RECURSIVE pairs AS (SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare, CASE WHEN f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL THEN 1 ELSE 0 END AS replaces_all
+  FROM line_followers AS f
+  LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
+    FROM (SELECT k, contract_id, next_id, next_starts
+      FROM line_followers
+      WHERE own = 1 AND place = 1
+      UNION ALL SELECT k, contract_id, next_id, next_starts
+      FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts, o.next_mrr DESC NULLS LAST, o.next_id) AS place
+        FROM line_overlaps AS o) AS ranked
+      WHERE place = 1) AS p
+    JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
+    GROUP BY p.k, p.next_id) AS c ON c.k = f.k AND c.next_id = f.next_id
+  WHERE f.own = 0 AND NOT EXISTS(SELECT 1
+    FROM line_followers AS o
+    WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)), numbered AS (SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency, replaces_all, CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS TEXT) AS line, ROW_NUMBER() OVER (PARTITION BY k, center_line ORDER BY next_starts, next_mrr DESC NULLS LAST, next_id, mrr_micros DESC NULLS LAST, contract_id) AS n
+  FROM pairs
+  WHERE (pairs.other_currency = 1 OR pairs.replaces_all = 1 OR full_spare >= 0.5 * pairs.mrr_micros)), walked AS (SELECT k, center_line, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken, CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS TEXT) AS followed
+  FROM numbered
+  WHERE n = 1
+  UNION ALL SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts, CAST(CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN 1 ELSE 0 END AS BIGINT) AS taken, CAST(CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END - CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN p.mrr_micros ELSE 0 END AS BIGINT) AS spare, CAST(w.followed || CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN p.line || '|' ELSE '' END AS TEXT) AS followed
+  FROM walked AS w
+  JOIN numbered AS p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1) SELECT k, contract_id, next_id, next_starts
+FROM walked
+WHERE taken = 1
 
 -- line_successors
-SELECT f.k, f.contract_id, f.next_id, f.next_starts
-FROM line_followers AS f
-JOIN renewed_lines AS l ON l.k = f.k AND l.contract_id = f.contract_id
-JOIN renewed_lines AS n ON n.k = f.k AND n.contract_id = f.next_id
-WHERE f.same_product = 1 OR (l.renewed = 0 AND (n.product_until IS NULL OR n.product_until < n.starts))
+SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, n.mrr_micros AS next_mrr_micros, CASE WHEN p.next_starts < l.runs_until THEN 1 ELSE 0 END AS overlapping
+FROM (SELECT k, contract_id, next_id, next_starts
+  FROM line_followers
+  WHERE own = 1 AND place = 1
+  UNION ALL SELECT k, contract_id, next_id, next_starts
+  FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts, o.next_mrr DESC NULLS LAST, o.next_id) AS place
+    FROM line_overlaps AS o) AS ranked
+  WHERE place = 1
+  UNION ALL SELECT k, contract_id, next_id, next_starts
+  FROM line_switches) AS p
+JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
+JOIN line_ends AS n ON n.k = p.k AND n.contract_id = p.next_id
+
+-- line_spells
+SELECT l.*, CASE WHEN NOT s.next_starts IS NULL THEN s.next_starts ELSE l.own_until END AS active_until
+FROM line_ends AS l
+LEFT JOIN (SELECT k, contract_id, MIN(next_starts + later) AS next_starts
+  FROM line_successors
+  WHERE overlapping = 0
+  GROUP BY k, contract_id) AS s ON s.k = l.k AND s.contract_id = l.contract_id
 
 -- rates
 SELECT k, currency, rate
@@ -57,16 +113,19 @@ FROM (SELECT c.k, f.currency, f.rate, ROW_NUMBER() OVER (PARTITION BY c.k, f.cur
 WHERE newest = 1
 
 -- lines
-SELECT l.account_id, l.k, l.t, l.contract_id, l.product, l.kind, l.priced_in, l.rate, l.mrr_cents, l.arr_cents, l.list_arr_cents, l.seats, l.auto_renew, l.starts, l.ends, l.term_ends, l.active_until, l.notice, l.overdue, l.before_mrr_cents, l.before_ends, CASE WHEN l.before_until >= l.starts AND COALESCE(l.before_currency, 'USD') = l.priced_in THEN 1 ELSE 0 END AS continues, CASE WHEN l.arr_cents > 0 AND l.starts <= l.t AND l.t < l.active_until THEN 1 ELSE 0 END AS active
-FROM (SELECT s.*, COALESCE(s.currency, 'USD') AS priced_in, CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS rate, CAST((FLOOR(ABS(12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) * SIGN(12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END) + CASE WHEN ((12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END) - FLOOR(ABS(12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) * SIGN(12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) >= 0.5 THEN 1 WHEN ((12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END) - FLOOR(ABS(12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) * SIGN(12 * s.mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) <= -0.5 THEN -1 ELSE 0 END) AS BIGINT) AS arr_cents, CAST((FLOOR(ABS(12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) * SIGN(12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END) + CASE WHEN ((12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END) - FLOOR(ABS(12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) * SIGN(12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) >= 0.5 THEN 1 WHEN ((12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END) - FLOOR(ABS(12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) * SIGN(12 * s.list_mrr_cents * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END)) <= -0.5 THEN -1 ELSE 0 END) AS BIGINT) AS list_arr_cents
-  FROM (SELECT c.k, c.t, b.account_id, b.contract_id, b.product_line, b.product, b.buying_center, b.currency, b.kind, b.mrr_cents, b.list_mrr_cents, b.seats, b.auto_renew, b.starts, b.ends, b.term_ends, b.active_until, b.notice, b.before_mrr_cents, b.before_until, b.before_currency, b.before_ends, CASE WHEN b.graced = 1 AND b.ends <= c.t AND c.t < b.active_until THEN 1 ELSE 0 END AS overdue
-    FROM (SELECT e.*, LAG(e.mrr_cents) OVER same_product AS before_mrr_cents, LAG(e.active_until) OVER same_product AS before_until, LAG(e.currency) OVER same_product AS before_currency, LAG(e.ends) OVER same_product AS before_ends
-      FROM (SELECT l.*, COALESCE(l.ended, l.ends) AS term_ends, CASE WHEN l.graced = 1 THEN COALESCE(s.next_starts, l.until) ELSE l.until END AS active_until
-        FROM renewed_lines AS l
-        LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS next_starts
-          FROM line_successors
-          GROUP BY k, contract_id) AS s ON s.k = l.k AND s.contract_id = l.contract_id) AS e WINDOW same_product AS (PARTITION BY e.k, e.product_line ORDER BY e.starts, e.contract_id)) AS b
-    JOIN cal AS c ON c.k >= b.k AND (b.next_k IS NULL OR c.k < b.next_k)) AS s
+SELECT l.account_id, l.k, l.t, l.contract_id, l.product, l.kind, l.priced_in, l.rate, l.mrr_micros, l.arr_cents, l.list_arr_cents, l.seats, l.auto_renew, l.starts, l.ends, l.term_ends, l.active_until, l.notice, l.overdue, l.before_mrr_micros, l.before_ends, CASE WHEN NOT l.before_mrr_micros IS NULL AND COALESCE(NULLIF(l.before_currency, ''), 'USD') = l.priced_in AND COALESCE(NULLIF(l.before_last_currency, ''), 'USD') = l.priced_in THEN 1 ELSE 0 END AS continues, CASE WHEN l.arr_cents <> 0 AND l.starts <= l.t AND l.t < l.active_until THEN 1 ELSE 0 END AS active
+FROM (SELECT s.*, COALESCE(s.currency, 'USD') AS priced_in, CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS rate, CAST((FLOOR(ABS(CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) * SIGN(CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000) + CASE WHEN ((CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000) - FLOOR(ABS(CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) * SIGN(CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) >= 0.5 THEN 1 WHEN ((CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000) - FLOOR(ABS(CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) * SIGN(CAST(12 * s.mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) <= -0.5 THEN -1 ELSE 0 END) AS BIGINT) AS arr_cents, CAST((FLOOR(ABS(CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) * SIGN(CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000) + CASE WHEN ((CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000) - FLOOR(ABS(CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) * SIGN(CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) >= 0.5 THEN 1 WHEN ((CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000) - FLOOR(ABS(CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) * SIGN(CAST(12 * s.list_mrr_micros * CASE WHEN COALESCE(s.currency, 'USD') = 'USD' THEN 1.0 ELSE r.rate END AS DOUBLE PRECISION) / 10000)) <= -0.5 THEN -1 ELSE 0 END) AS BIGINT) AS list_arr_cents
+  FROM (SELECT c.k, c.t, l.account_id, l.contract_id, l.product_line, l.center_line, l.product, l.buying_center, l.currency, l.kind, l.status, l.mrr_micros, l.list_mrr_micros, l.seats, l.auto_renew, l.starts, l.ends, l.later, COALESCE(l.ended, l.ends) AS term_ends, l.notice, b.before_mrr_micros, b.before_ends, b.before_currency, b.before_last_currency, CASE WHEN l.mrr_micros < 0 AND d.active_until > l.active_until THEN d.active_until ELSE l.active_until END AS active_until, CASE WHEN l.graced = 1 AND l.ends <= c.t AND c.t < l.active_until THEN 1 ELSE 0 END AS overdue
+    FROM line_spells AS l
+    JOIN cal AS c ON c.k >= l.k AND (l.next_k IS NULL OR c.k < l.next_k)
+    LEFT JOIN (SELECT p.k, p.next_id, SUM(o.mrr_micros) AS before_mrr_micros, MAX(o.ends) AS before_ends, MIN(COALESCE(o.currency, '')) AS before_currency, MAX(COALESCE(o.currency, '')) AS before_last_currency
+      FROM line_successors AS p
+      JOIN line_spells AS o ON o.k = p.k AND o.contract_id = p.contract_id
+      GROUP BY p.k, p.next_id) AS b ON b.k = l.k AND b.next_id = l.contract_id
+    LEFT JOIN (SELECT k, account_id, ends, MAX(active_until) AS active_until
+      FROM line_spells
+      WHERE mrr_micros >= 0 AND ended IS NULL AND NOT ends IS NULL
+      GROUP BY k, account_id, ends) AS d ON d.k = l.k AND d.account_id = l.account_id AND d.ends = l.ends AND l.mrr_micros < 0 AND l.ended IS NULL) AS s
   LEFT JOIN rates AS r ON r.k = s.k AND r.currency = s.currency) AS l
 
 -- attributes
@@ -80,20 +139,20 @@ FROM (SELECT k, "account_id", "segment", "name", "industry", "region", "touch_mo
 
 -- spine
 SELECT a.account_id, a.k, a.t, a.arr_cents, a.seats, a.term_ends, d.term_days, COALESCE(d.due_cents, 0) AS due_cents, a.overdue_days, a.notice_given, a.notice_cents, CASE WHEN p.account_id IS NULL THEN 0 ELSE 1 END AS presigned, CASE WHEN (CAST((CAST(attribute_customer_since AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) < f.first_start THEN (CAST((CAST(attribute_customer_since AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) ELSE f.first_start END AS customer_from
-FROM (SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(term_ends) AS term_ends, MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days, MAX(CASE WHEN NOT notice IS NULL THEN 1 ELSE 0 END) AS notice_given, SUM(CASE WHEN NOT notice IS NULL THEN arr_cents ELSE 0 END) AS notice_cents
+FROM (SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(CASE WHEN arr_cents > 0 THEN term_ends END) AS term_ends, MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days, MAX(CASE WHEN NOT notice IS NULL THEN 1 ELSE 0 END) AS notice_given, SUM(CASE WHEN NOT notice IS NULL THEN arr_cents ELSE 0 END) AS notice_cents
   FROM lines
   WHERE active = 1
-  GROUP BY account_id, k, t) AS a
+  GROUP BY account_id, k, t HAVING SUM(arr_cents) > 0) AS a
 JOIN (SELECT account_id, k, MIN(starts) AS first_start
   FROM lines
   WHERE starts <= t
   GROUP BY account_id, k) AS f ON f.account_id = a.account_id AND f.k = a.k
 LEFT JOIN (SELECT l.account_id, l.k, MAX(l.ends - b.began) AS term_days, SUM(l.arr_cents) AS due_cents
   FROM lines AS l
-  JOIN (SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(term_ends) AS term_ends, MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days, MAX(CASE WHEN NOT notice IS NULL THEN 1 ELSE 0 END) AS notice_given, SUM(CASE WHEN NOT notice IS NULL THEN arr_cents ELSE 0 END) AS notice_cents
+  JOIN (SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(CASE WHEN arr_cents > 0 THEN term_ends END) AS term_ends, MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days, MAX(CASE WHEN NOT notice IS NULL THEN 1 ELSE 0 END) AS notice_given, SUM(CASE WHEN NOT notice IS NULL THEN arr_cents ELSE 0 END) AS notice_cents
     FROM lines
     WHERE active = 1
-    GROUP BY account_id, k, t) AS e ON e.account_id = l.account_id AND e.k = l.k AND e.term_ends = l.term_ends
+    GROUP BY account_id, k, t HAVING SUM(arr_cents) > 0) AS e ON e.account_id = l.account_id AND e.k = l.k AND e.term_ends = l.term_ends
   LEFT JOIN (SELECT account_id, k, ends, MIN(starts) AS began
     FROM lines
     GROUP BY account_id, k, ends) AS b ON b.account_id = l.account_id AND b.k = l.k AND b.ends = l.ends
@@ -101,9 +160,9 @@ LEFT JOIN (SELECT l.account_id, l.k, MAX(l.ends - b.began) AS term_days, SUM(l.a
   GROUP BY l.account_id, l.k) AS d ON d.account_id = a.account_id AND d.k = a.k
 LEFT JOIN (SELECT DISTINCT l.account_id, l.k
   FROM lines AS l
-  JOIN (SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(term_ends) AS term_ends, MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days, MAX(CASE WHEN NOT notice IS NULL THEN 1 ELSE 0 END) AS notice_given, SUM(CASE WHEN NOT notice IS NULL THEN arr_cents ELSE 0 END) AS notice_cents
+  JOIN (SELECT account_id, k, t, SUM(arr_cents) AS arr_cents, SUM(seats) AS seats, MIN(CASE WHEN arr_cents > 0 THEN term_ends END) AS term_ends, MAX(CASE WHEN overdue = 1 THEN t - term_ends ELSE 0 END) AS overdue_days, MAX(CASE WHEN NOT notice IS NULL THEN 1 ELSE 0 END) AS notice_given, SUM(CASE WHEN NOT notice IS NULL THEN arr_cents ELSE 0 END) AS notice_cents
     FROM lines
     WHERE active = 1
-    GROUP BY account_id, k, t) AS e ON e.account_id = l.account_id AND e.k = l.k
+    GROUP BY account_id, k, t HAVING SUM(arr_cents) > 0) AS e ON e.account_id = l.account_id AND e.k = l.k
   WHERE l.arr_cents > 0 AND l.starts > l.t AND l.active_until > l.starts AND l.starts <= e.term_ends + 30 AND l.active_until > e.term_ends) AS p ON p.account_id = a.account_id AND p.k = a.k
 LEFT JOIN attributes AS b ON b.account_id = a.account_id AND b.k = a.k

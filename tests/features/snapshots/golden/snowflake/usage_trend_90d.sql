@@ -18,7 +18,7 @@ FROM (SELECT s.account_id, p.k, p.band, s.v0 AS v0, s.v1 AS v1
 GROUP BY account_id, k
 
 -- the feature
-SELECT spine.account_id, spine.k, CAST(CAST((8100) * (90 * (COALESCE(usage_used_dated_90, 0) - t * COALESCE(usage_used_90, 0)) - (-4095) * COALESCE(usage_used_90, 0)) AS DOUBLE) / NULLIF(CAST(COALESCE(usage_used_90, 0) AS DOUBLE) * 5466825, 0) AS DOUBLE) AS "usage_trend_90d"
+SELECT spine.account_id, spine.k, CAST(CASE WHEN t - customer_from >= 90 THEN CAST((8100) * (90 * (COALESCE(usage_used_dated_90, 0) - t * COALESCE(usage_used_90, 0)) - (-4095) * COALESCE(usage_used_90, 0)) AS DOUBLE) / NULLIF(CAST(COALESCE(usage_used_90, 0) AS DOUBLE) * 5466825, 0) END AS DOUBLE) AS "usage_trend_90d"
 FROM spine
 LEFT JOIN attributes AS attributes ON attributes.account_id = spine.account_id AND attributes.k = spine.k
 LEFT JOIN usage_windows AS usage_windows ON usage_windows.account_id = spine.account_id AND usage_windows.k = spine.k

@@ -1,7 +1,7 @@
 -- expansions_365d: each contract line beside the one before it
 
 -- step_columns
-SELECT account_id, k, SUM(CASE WHEN starts > t - 365 AND (COALESCE(kind, '') IN ('upsell', 'cross_sell') OR ((continues = 1 AND mrr_cents > before_mrr_cents) AND NOT COALESCE(kind, '') = 'price_change')) THEN 1 ELSE 0 END) AS step_expansions
+SELECT account_id, k, SUM(CASE WHEN starts > t - 365 AND (COALESCE(kind, '') IN ('upsell', 'cross_sell') OR ((continues = 1 AND mrr_micros > before_mrr_micros) AND NOT COALESCE(kind, '') = 'price_change')) THEN 1 ELSE 0 END) AS step_expansions
 FROM lines
 WHERE starts <= t
 GROUP BY account_id, k

@@ -1,0 +1,138 @@
+"""A business that is paid by use: purchases become streams of revenue, whose ARR is that of the trailing quarter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from features.inputs.recipes.cells import form_of
+from features.inputs.recipes.kit import Draft, Thing
+from features.inputs.recipes.survey import Sheet, values
+from features.tables.sql import named
+
+SOURCE = "usage-priced"
+MONTHS = 3
+SPELLINGS: Mapping[str, str] = {
+    "account": "account_id customer_id client_id customer account client custom_id cust_id customer_no buyer_id",
+    "date": "invoice_date order_date date purchased_on invoiced_on transaction_date month created_at timestamp created",
+    "amount": "amount revenue net_amount total line_total spend total_price net_revenue turnover sales",
+    "quantity": "quantity qty units",
+    "price": "unit_price price unit_amount",
+    "product": "supplier product_category category product_line product_group product brand department service",
+    "region": "region country territory",
+    "name": "customer_name account_name company_name company name",
+    "currency": "currency currency_code",
+}
+WHY = (
+    "ARR at a month start is 4 x the revenue of the three months before it; a line a month and stream.",
+    "signed_on is the day before, so that a snapshot at the month start knows it; grace is 0 since nothing renews.",
+    "A stream lives while one of its last three months has revenue; returns (negative rows) lower their month.",
+)
+
+
+@dataclass(frozen=True)
+class Sales:
+    """A sheet of purchases, with its columns."""
+
+    sheet: Sheet
+    columns: Mapping[str, str]
+    form: str
+
+    def thing(self) -> Thing:
+        """The customers who bought."""
+        name = f", any_value({named(self.columns['name'])}) AS name" if "name" in self.columns else ""
+        region = f", mode({named(self.columns['region'])}) AS region" if "region" in self.columns else ""
+        listing = (
+            f"SELECT {self._account} AS id{name}{region}\nFROM {self.sheet.relation} AS t\n"
+            f"WHERE {self._account} IS NOT NULL GROUP BY 1"
+        )
+        columns = tuple(column for column in ("name", "region") if column in self.columns)
+        keys = {"id": "id"} | ({"name": "name"} if name else {})
+        return Thing("customer", SOURCE, self.sheet.name, listing, columns, keys)
+
+    def draft(self, accounts: str) -> Draft:
+        """The trailing quarter of each stream as a contract line a month."""
+        query = LINES.format(
+            account=self._account,
+            day=self._day,
+            amount=self._amount,
+            product=self._product,
+            currency=self._currency,
+            rows=self.sheet.relation,
+            accounts=f"{{{accounts}}}",
+            months=MONTHS,
+        )
+        columns = ["contract_id", "account_id", "starts_on", "ends_on", "signed_on", "mrr"]
+        columns += [name for name in ("product", "currency") if name in self.columns]
+        return Draft("contracts", SOURCE, (self.sheet.name,), query, tuple(columns), WHY)
+
+    @property
+    def _account(self) -> str:
+        kind = self.sheet.types[self.columns["account"]]
+        text = f"CAST(t.{named(self.columns['account'])} AS {'BIGINT' if kind in ('DOUBLE', 'FLOAT') else 'VARCHAR'})"
+        return f"NULLIF(TRIM(CAST({text} AS VARCHAR)), '')"
+
+    @property
+    def _day(self) -> str:
+        column = f"t.{named(self.columns['date'])}"
+        pattern = {"month/day": "%m/%d/%Y", "day/month": "%d/%m/%Y", "dotted": "%d.%m.%Y"}.get(self.form)
+        return f"strptime(split_part({column}, ' ', 1), '{pattern}')" if pattern else f"CAST({column} AS TIMESTAMP)"
+
+    @property
+    def _amount(self) -> str:
+        if "amount" in self.columns:
+            return f"CAST(t.{named(self.columns['amount'])} AS DECIMAL(18,4))"
+        quantity, price = named(self.columns["quantity"]), named(self.columns["price"])
+        return f"CAST(CAST(t.{quantity} AS DOUBLE) * CAST(t.{price} AS DOUBLE) AS DECIMAL(18,4))"
+
+    @property
+    def _product(self) -> str:
+        return f"CAST(t.{named(self.columns['product'])} AS VARCHAR)" if "product" in self.columns else "NULL"
+
+    @property
+    def _currency(self) -> str:
+        return f"UPPER(t.{named(self.columns['currency'])})" if "currency" in self.columns else "NULL"
+
+
+LINES = """\
+WITH purchase AS (
+    SELECT {account} AS customer, {product} AS product, CAST({day} AS DATE) AS day, {amount} AS amount,
+           {currency} AS currency
+    FROM {rows} AS t),
+month AS (
+    SELECT customer, product, CAST(date_trunc('month', day) AS DATE) AS month, SUM(amount) AS revenue,
+           any_value(currency) AS currency
+    FROM purchase WHERE customer IS NOT NULL GROUP BY 1, 2, 3),
+reach AS (  -- from the first month start with a quarter before it to the last that ends a whole month
+    SELECT date_trunc('month', min(day)) + INTERVAL {months} MONTH AS first_start,
+           CASE WHEN bool_and(day(day) = 1) THEN max(day) + INTERVAL 1 MONTH
+                ELSE date_trunc('month', max(day) + INTERVAL 1 DAY) END AS last_start
+    FROM purchase),
+quarter AS (
+    SELECT customer, product, CAST(month + to_months(CAST(ahead AS INTEGER)) AS DATE) AS starts_on, revenue, currency
+    FROM month CROSS JOIN range(1, {months} + 1) AS later(ahead))
+SELECT concat_ws('/', a.account_id, product, starts_on) AS contract_id, a.account_id, product, starts_on,
+       CAST(starts_on + INTERVAL 1 MONTH AS DATE) AS ends_on, CAST(starts_on - INTERVAL 1 DAY AS DATE) AS signed_on,
+       CAST(SUM(revenue) / {months} AS DECIMAL(18,6)) AS mrr, any_value(currency) AS currency
+FROM quarter JOIN {accounts} AS a ON a.id = customer, reach
+WHERE starts_on BETWEEN first_start AND last_start
+GROUP BY a.account_id, product, starts_on HAVING SUM(revenue) > 0"""
+
+
+def sales(connection: duckdb.DuckDBPyConnection, sheets: Sequence[Sheet]) -> Sales | None:
+    """The sheet of purchases: who, when, how much; the largest, where there are several."""
+    fits = [found for sheet in sheets if (found := _sales(connection, sheet)) is not None]
+    return max(fits, key=lambda found: found.sheet.rows, default=None)
+
+
+def _sales(connection: duckdb.DuckDBPyConnection, sheet: Sheet) -> Sales | None:
+    spelled = sheet.spelled
+    columns: dict[str, str] = {}
+    for role, names in SPELLINGS.items():
+        column = next((spelled[name] for name in names.split() if name in spelled), None)
+        if column is not None and column not in columns.values():
+            columns[role] = column
+    paid = "amount" in columns or {"quantity", "price"} <= set(columns)
+    if not {"account", "date"} <= set(columns) or not paid:
+        return None
+    return Sales(sheet, columns, form_of(values(connection, sheet, columns["date"])))

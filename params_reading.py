@@ -1,0 +1,117 @@
+"""How settings are read: files and `--set` laid over each other, and what cannot be used, in the words of YAML."""
+
+import difflib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+_WORDS = {
+    "^Value error, ": "",
+    "a valid tuple": "a list",
+    "^Tuple": "The list",
+    " after validation": "",
+    r"a valid dictionary( or instance of \w+)?": "`key: value` pairs",
+    "a valid boolean, unable to interpret input": "true or false",
+}
+
+
+class SettingsError(Exception):
+    """A settings file or `--set` that cannot be used; the message says which key and what to do."""
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The content of a settings file."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"No settings file {file}. Give an existing file to --params.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"The settings file {file} must hold `key: value` lines, not a {type(content).__name__}.")
+    return content
+
+
+def parsed_override(text: str) -> dict[str, Any]:
+    """`key.path=value` as nested settings."""
+    path, separator, value = text.partition("=")
+    if not separator or not all(path.split(".")):
+        raise SettingsError(f"--set {text}: write it as key.path=value, such as --set forecast.draws=2000.")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SettingsError(f"--set {text}: the value {value!r} is not readable YAML.") from None
+    for key in reversed(path.split(".")):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`: mappings merge key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = overlay(merged[key], value) if nested else value
+    return merged
+
+
+def explained(error: ValidationError, keys: Sequence[str], items: Mapping[str, Collection[str]]) -> str:
+    """All that is wrong with the settings, a line a problem.
+
+    Parameters
+    ----------
+    error
+        What pydantic found.
+    keys
+        The keys of params.yaml, each with the sections it stands in.
+    items
+        The keys of an entry of each section that is empty by default, such as `source.tables.`.
+    """
+    lines = ["The settings cannot be used:"]
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {key}: no such setting{_suggested(key, keys, items)}")
+        elif not key:
+            lines.append(f"  {_in_words(problem['msg'])}")
+        else:
+            near = _nearest_word(problem["input"], problem.get("ctx", {}).get("expected", ""))
+            lines.append(f"  {key}: {_in_words(problem['msg'])}, got {problem['input']!r}{near}")
+    return "\n".join(lines)
+
+
+def known_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The keys of settings, each with the sections it stands in."""
+    keys = []
+    for key, value in settings.items():
+        keys += [prefix + key, *(known_keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])]
+    return keys
+
+
+def _in_words(message: str) -> str:
+    """A message of pydantic's in the words of YAML."""
+    for pattern, words in _WORDS.items():
+        message = re.sub(pattern, words, message)
+    return message
+
+
+def _suggested(key: str, keys: Sequence[str], items: Mapping[str, Collection[str]]) -> str:
+    entry, _, name = key.rpartition(".")
+    allowed = next((fields for section, fields in items.items() if entry.startswith(section)), None)
+    if allowed is None:
+        near = difflib.get_close_matches(key, keys, n=1)
+    else:
+        near = [f"{entry}.{field}" for field in difflib.get_close_matches(name, allowed, n=1)]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _nearest_word(came: object, expected: str) -> str:
+    """Which of the words that a setting may have was perhaps meant."""
+    near = difflib.get_close_matches(str(came), re.findall(r"'([^']+)'", str(expected)), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
