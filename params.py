@@ -136,6 +136,12 @@ class Revenue(Section):
     early_renewal_days: Annotated[int, Field(ge=0, le=366)]
     pause_days: Annotated[int, Field(ge=0, le=366)]
     gap_days: Annotated[int, Field(ge=0, le=366)]
+    account_level: Literal["account", "parent"]
+
+    @property
+    def by_parent(self) -> bool:
+        """Whether accounts are rolled up by their parents."""
+        return self.account_level == "parent"
 
     @property
     def settling_days(self) -> int:

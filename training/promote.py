@@ -87,10 +87,11 @@ def _incomparable(champion: Incumbent, params: Params) -> str:
     """Why the champion cannot be compared: it is of an older format, or forecasts something else; empty if it can."""
     if champion.format != FORMAT:
         return f"the champion is of format {champion.format}, and {FORMAT} is what can be read now"
+    learned = {"revenue.account_level": "account", **champion.tags}  # older ones knew no other level
     other = [
-        f"{name} was {champion.tags[name]} and is {value}"
+        f"{name} was {learned[name]} and is {value}"
         for name, value in params.rules.items()
-        if champion.tags.get(name, value) != value
+        if learned.get(name, value) != value
     ]
     if other:
         return "the rules changed, " + ", ".join(other)

@@ -204,7 +204,8 @@ class AsOf:
         starts then has been signed: the order of a change tells of the end of what it changes) and `notice` (only once
         given) are day numbers; `mrr_micros` and `list_mrr_micros` are millionths in the line's `currency` (NULL = the
         reporting one), 0 of what is paused or on trial. `later` is 0: no line is here that was not known.
-        `product_line` and `center_line` number the account's buying centres and their products.
+        `product_line` and `center_line` number the account's buying centres and their products, which are told apart by
+        account where accounts are rolled up.
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
@@ -341,6 +342,7 @@ class AsOf:
         clock = self.clocks.of_row("contracts")
         unpaid = f"COALESCE({get['status']}, 'active') IN ('paused', 'trial')"
         deleted = f"{day_of('deleted_at')} AS deleted, " if self._has_deleted else ""
+        member = f", {contract.MEMBER}" if self.tables.has("contracts", contract.MEMBER) else ""
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
                    {get["buying_center"]} AS buying_center, {get["currency"]} AS currency, {get["status"]} AS status,
@@ -350,7 +352,7 @@ class AsOf:
                    {day_of("starts_on")} AS starts, {day_of(get["ends_on"])} AS ends,
                    {day_of(get["ended_on"])} AS ended, {day_of(get["notice_on"])} AS notice,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, ''),
-                                               COALESCE({get["product"]}, '')) AS product_line,
+                                               COALESCE({get["product"]}, ''){member}) AS product_line,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
                    {deleted}{get["recorded_at"]} AS version, {clock.happened} AS signed,
                    {clock.known} AS known_day

@@ -203,7 +203,7 @@ def _from_lines(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequ
     The newest first line of an account, or notice, tells; from there on, months still belong to the data as long as
     lines start, or stop, at the usual pace.
     """
-    first = _first_starts(connection)
+    first = _first_starts(connection, contract.MEMBER if contract.MEMBER in tables["contracts"] else "account_id")
     if first is None:
         return None
     newest = _newest([first])
@@ -220,10 +220,10 @@ def _from_lines(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequ
     return Until(latest.day, latest.decided_by, why, is_from_starts=True)
 
 
-def _first_starts(connection: duckdb.DuckDBPyConnection) -> Pace | None:
-    """How many accounts' first lines start on each day."""
+def _first_starts(connection: duckdb.DuckDBPyConnection, whose: str) -> Pace | None:
+    """How many accounts' first lines start on each day; `whose` is the column of the account."""
     first = connection.execute(
-        "SELECT day, count(*) FROM (SELECT min(starts_on) AS day FROM contracts GROUP BY account_id) "
+        f"SELECT day, count(*) FROM (SELECT min(starts_on) AS day FROM contracts GROUP BY {whose}) "
         "WHERE day IS NOT NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
     return Pace("contracts", "starts_on", "TRUE", *zip(*first, strict=True)) if first else None

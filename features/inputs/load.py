@@ -5,9 +5,7 @@ the last good ones as they were. They are made again only when the settings or t
 """
 
 import json
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,22 +14,24 @@ from pathlib import Path
 
 import duckdb
 
-from features.asof.knowledge import finish
+from features.asof.knowledge import finish, write_knowledge
 from features.engines.engine import WarehouseEngine
 from features.families.catalogue import catalogue
 from features.families.own_checks import require_sound
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
+from features.inputs.checks.rules import any_far
+from features.inputs.checks.table_check import Checked, check_table, keyed_share
 from features.inputs.contradictions import contradictions
 from features.inputs.data_until import Until, data_until, reach_warnings, set_until
 from features.inputs.files.locate import open_source
 from features.inputs.fingerprint import fingerprint_of
+from features.inputs.in_place import DATABASE, PAST, QUARANTINE, put_in_place, working_folder
 from features.inputs.reading.columns import raw
 from features.inputs.reading.own_columns import extra_columns
-from features.inputs.rules import any_far
+from features.inputs.roll_up import RollUp, plan_roll_up, rolled_columns, rolled_up
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
-from features.inputs.table_check import Checked, check_table, keyed_share
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
 from features.tables import contract
 from features.tables.checked import Tables, open_tables, write_table
@@ -41,11 +41,7 @@ from features.tables.progress import Progress, silent
 from features.tables.sql import named, quoted
 from params import Params, Source
 
-DATABASE = "tables.duckdb"
-QUARANTINE = "quarantine"
 REPORT = "holdfast_check"
-WORKING = ".checking-"
-STALE_SECONDS = 86_400
 WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
 
 
@@ -59,12 +55,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Passed:
-    """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse."""
+    """Staged tables with what the check found in each, their `keyed_share`, and what stays in the warehouse.
+
+    `roll_up` tells how accounts are rolled up by their parents, where they are.
+    """
 
     staged: Mapping[str, Staged]
     checked: Mapping[str, Checked]
     keyed: Mapping[str, float]
     remotes: Mapping[str, Remote]
+    roll_up: RollUp
 
     @property
     def there(self) -> "dict[str, Staged | Remote]":
@@ -121,10 +121,10 @@ def _load(
     with _engine(params) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
         catalogue(passed.as_tables(params.data_dir), params.features)
-        with _working_folder(params.data_dir) as working:
+        with working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
-            _put_in_place(working, params.data_dir)
+            put_in_place(working, params.data_dir)
     return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
 
 
@@ -156,7 +156,7 @@ def _stored(database: Path, fingerprint: str) -> Loaded | None:
         return None
     try:
         tables = open_tables(database)
-        if tables.fingerprint != fingerprint:
+        if tables.fingerprint != fingerprint or not all(file.exists() for file in tables.files):
             return None
         with duckdb.connect(str(database), read_only=True) as connection:
             row = connection.execute(f"SELECT content FROM {REPORT}").fetchone()
@@ -204,7 +204,9 @@ def _staged_and_checked(
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, extra_columns(params, source), progress)
     problems += findings
-    passed = Passed(staged, checked, keyed, remotes)
+    roll_up = plan_roll_up(connection, staged) if params.revenue.by_parent else RollUp()
+    problems += roll_up.problems
+    passed = Passed(staged, checked, keyed, remotes, roll_up)
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
@@ -251,7 +253,7 @@ def _required(table: str) -> tuple[str, ...]:
 
 def _warnings(passed: Passed, more: Sequence[Finding], *, written: bool) -> tuple[Finding, ...]:
     warnings = [warning for checked in passed.checked.values() for warning in checked.warnings(written=written)]
-    return tuple(sorted([*warnings, *more], key=_by_table))
+    return tuple(sorted([*warnings, *passed.roll_up.notes, *more], key=_by_table))
 
 
 def _cross_checks(connection: duckdb.DuckDBPyConnection, tables: Tables, until: Until, params: Params) -> list[Finding]:
@@ -275,17 +277,6 @@ def _by_table(problem: Finding) -> int:
     return names.index(problem.table) if problem.table in names else -1
 
 
-@contextmanager
-def _working_folder(data_dir: Path) -> Iterator[Path]:
-    """A folder beside the stored tables; what runs that were killed left behind is removed after a day."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    for left in data_dir.glob(f"{WORKING}*"):
-        if time.time() - left.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=WORKING, dir=data_dir) as working:
-        yield Path(working)
-
-
 def _write(
     connection: duckdb.DuckDBPyConnection,
     passed: Passed,
@@ -295,35 +286,53 @@ def _write(
     fingerprint: str,
 ) -> Loaded:
     """Write the tables that passed, what is left out of them, the manifest and the report."""
-    database = working / DATABASE
     writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
+    columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
+    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
+    tables = Tables(working / DATABASE, columns, lags, date.max, "", fingerprint, numbers=passed.extra_numbers)
+    tables = _write_past(connection, passed, params, tables)
+    _write_tables(connection, passed, params, tables.database, len(tables.hierarchies))
+    with open_duckdb(params.budget, tables.database) as stored:
+        return _describe(stored, passed, params, source, tables)
+
+
+def _write_past(connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, tables: Tables) -> Tables:
+    """Write the tables of each hierarchy but the newest; gives the tables with these, and a digest of theirs."""
+    hierarchies, digest = [], ""
+    for place, last_day in enumerate(passed.roll_up.last_days):
+        file = PAST.format(fingerprint=tables.fingerprint, place=place)
+        past = replace(tables, database=tables.database.with_name(file), digest=digest)
+        _write_tables(connection, passed, params, past.database, place)
+        with open_duckdb(params.budget, past.database) as stored:
+            digest = write_knowledge(stored, past)
+        hierarchies.append((last_day.isoformat(), file))
+    return replace(tables, digest=digest, hierarchies=tuple(hierarchies))
+
+
+def _write_tables(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, database: Path, hierarchy: int
+) -> None:
+    """Write the tables, rolled up by a hierarchy if they are; with the last, what is left out, and forget the rest."""
     connection.execute(f"ATTACH {quoted(str(database))} AS made")
     for name, staged in passed.staged.items():
-        write_table(connection, name, staged.columns, _kept(staged))
-        if passed.checked[name].left_out:
-            _write_quarantine(connection, staged, working / QUARANTINE)
-        connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
+        rows = rolled_up(staged, _kept(staged), hierarchy) if params.revenue.by_parent else _kept(staged)
+        write_table(connection, name, _columns(staged, params), rows)
+        if hierarchy == len(passed.roll_up.last_days):
+            if passed.checked[name].left_out:
+                _write_quarantine(connection, staged, database.with_name(QUARANTINE))
+            connection.execute(f"DROP TABLE {staged.name}")  # it is stored now, and may be large
     connection.execute("DETACH made")
-    with open_duckdb(params.budget, database) as stored:
-        return _describe(stored, passed, params, source, database, fingerprint)
 
 
 def _describe(
-    connection: duckdb.DuckDBPyConnection,
-    passed: Passed,
-    params: Params,
-    source: Source,
-    database: Path,
-    fingerprint: str,
+    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, source: Source, tables: Tables
 ) -> Loaded:
     """Store what is known about the tables that were written, and what the check tells of them."""
-    columns = {name: staged.columns for name, staged in passed.staged.items()}
-    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
-    until = _until(connection, columns, params)
+    until = _until(connection, tables.columns, params)
     if until is None:
         raise ValueError("the checked contracts hold no start")
-    tables = Tables(database, columns, lags, until.day, "", fingerprint, numbers=passed.extra_numbers)
+    tables = replace(tables, data_until=until.day)
     report = _report(connection, passed, tables, until, params)
     if source.engine != "duckdb":
         tables, report = with_remotes(tables, report, passed.remotes, source)
@@ -331,6 +340,11 @@ def _describe(
     connection.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
     connection.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)
+
+
+def _columns(staged: Staged, params: Params) -> tuple[str, ...]:
+    """The columns of a table as it is stored."""
+    return rolled_columns(staged) if params.revenue.by_parent else staged.columns
 
 
 def _kept(staged: Staged) -> str:
@@ -350,16 +364,6 @@ def _write_quarantine(connection: duckdb.DuckDBPyConnection, staged: Staged, fol
         COPY (SELECT b.reason, {columns} FROM {staged.name} s JOIN bad_{staged.table.name} b ON b.bad = s.rowid
               UNION ALL BY NAME SELECT reason FROM unread_{staged.table.name}
               ORDER BY ALL) TO {file} (FORMAT parquet)""")
-
-
-def _put_in_place(working: Path, data_dir: Path) -> None:
-    """Rename the new tables over the old ones; the database last, since its fingerprint vouches for all."""
-    quarantine = data_dir / QUARANTINE
-    if quarantine.exists():
-        quarantine.rename(working / "old")
-    if (working / QUARANTINE).exists():
-        (working / QUARANTINE).rename(quarantine)
-    (working / DATABASE).replace(data_dir / DATABASE)
 
 
 def _report(

@@ -18,10 +18,10 @@ from features.engines import dialects
 from features.engines.chosen import warehouse_engine
 from features.engines.engine import WarehouseEngine
 from features.inputs.check_report import CheckReport, TableReport
+from features.inputs.checks.rules import LARGEST
 from features.inputs.files.locate import Opened
 from features.inputs.reading.columns import Mapped, extended, map_columns, null_spellings
 from features.inputs.reading.own_columns import Wanted
-from features.inputs.rules import LARGEST
 from features.inputs.staged import STRICT
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse
@@ -106,7 +106,7 @@ def warehouse(params: Params) -> Iterator[WarehouseEngine]:
     if not source.url:
         todo = "Give the database, such as postgresql://reader@host/crm, or Spark's master, such as local[2]."
         raise BadInput([Finding("source.url", f"is not set, and source.engine is {source.engine}", todo)])
-    if refused := list(_settings_of_files(source)):
+    if refused := [*_settings_of_files(source), *_roll_up(params)]:
         raise BadInput(refused)
     place = Warehouse(source.engine, source.url, {}, {}, {})
     with warehouse_engine(place, budget=params.budget) as engine:
@@ -120,6 +120,13 @@ def _settings_of_files(source: Source) -> Iterator[Finding]:
             what = f"is for files and DuckDB, and source.engine is {source.engine}"
             todo = "Remove it, and give such columns their days and amounts in a view, or a query of source.tables."
             yield Finding(f"source.{name}", what, todo)
+
+
+def _roll_up(params: Params) -> Iterator[Finding]:
+    if params.revenue.by_parent:
+        what = f"is parent, and source.engine is {params.source.engine}: tables that stay there are not rolled up"
+        todo = "Set it to account, and give every table the parent's id as account_id in a view or in source.tables."
+        yield Finding("revenue.account_level", what, todo)
 
 
 def open_kept(

@@ -111,7 +111,9 @@ def with_ends_let_through(tables: Tables, database: Path) -> Tables | None:
         for name in columns:
             items = ", ".join(_copied(tables, name, column) for column in columns[name])
             write_table(connection, name, columns[name], f"SELECT {items} FROM raw.{name}")
-    return replace(tables, database=database, columns=columns, digest=f"{tables.digest}-ends-let-through")
+    return replace(
+        tables, database=database, columns=columns, hierarchies=(), digest=f"{tables.digest}-ends-let-through"
+    )
 
 
 def _copied(tables: Tables, table: str, column: str) -> str:

@@ -24,7 +24,7 @@ def labels_in_force(
     With `ranges`, numbers are labelled by the range they lie in, told from the accounts known at `as_of` alone.
     """
     asof = AsOf(tables, (as_of,))
-    with tables.connect(budget=budget) as connection:
+    with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         attributes = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
     labels = attributes.set_index("account_id")[list(cuts)]

@@ -19,15 +19,17 @@ from params import Budget, Revenue
 
 @contextmanager
 def lines_known(
-    tables: Tables, *, known_by: date, rules: Revenue, budget: Budget
+    tables: Tables, *, known_by: date, rules: Revenue, budget: Budget, rolled_up_at: date | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that holds the lines as known before `known_by`.
+
+    Where accounts are rolled up by parents, it is by those of `rolled_up_at`, by default of `known_by`.
 
     Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines follow which), `coverage` (the
     unbroken times in which an account was a customer, pauses among them) and `pauses`, see `features.revenue.spells`.
     """
     asof = AsOf(tables, (known_by,))
-    with tables.connect(budget=budget) as connection:
+    with tables.at(rolled_up_at or known_by).connect(budget=budget) as connection:
         load(connection, asof.frames())
         for statement in (*line_statements(asof.contracts(), rules), *spell_statements(rules)):
             connection.execute(statement)

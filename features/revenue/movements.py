@@ -68,7 +68,7 @@ def movements(
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end, end], [start, start, end])
-    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget, rolled_up_at=end) as connection:
         cents = _cents(connection, line_arr(connection, tables, instants, rules))
         accounts = _accounts(connection, day_number(start), day_number(end))
         resumed = _before_pause(connection, tables, day_number(start), rules)

@@ -53,6 +53,8 @@ def cohort_paths(
 ) -> CohortPaths:
     """What each account of a cohort came to, month by month: what a label is made of.
 
+    Where accounts are rolled up by parents, a label follows those that were a root's at its `as_of`.
+
     Windows are half-open as those of the snapshots: column m holds what happened in `[as_of, as_of + m months)`. A
     line that ends on the first day after the window still counts, as it does in the snapshot of that day.
 
@@ -92,19 +94,23 @@ def cohort_paths(
     })  # fmt: skip
     arr, subscriptions = np.full((2, len(cohort), months + 1), np.nan)
     paused = np.zeros(arr.shape, dtype=bool)
-    if not ahead.empty:
-        with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
-            lines = line_arr_in_hindsight(connection, tables, ahead, known_by=known_by, rules=rules)
-            load(connection, {"members": members})
+    for rolled, days in tables.by_hierarchy(as_of):
+        origins = {day_number(day) for day in days} & set(ahead["origin"])
+        if not origins:
+            continue
+        theirs, instants = (frame[frame["origin"].isin(origins)] for frame in (members, ahead))
+        with lines_known(rolled, known_by=known_by, rules=rules, budget=budget) as connection:
+            lines = line_arr_in_hindsight(connection, rolled, instants, known_by=known_by, rules=rules)
+            load(connection, {"members": theirs})
             sums = connection.execute(_paths(lines, rules)).fetchnumpy()
             pauses = connection.execute(_paused(rules)).fetchnumpy()
-        reached = members[["member", "origin"]].merge(ahead[["origin", "month"]], on="origin")
+        reached = theirs[["member", "origin"]].merge(instants[["origin", "month"]], on="origin")
         for path, name in ((arr, "cents"), (subscriptions, "subscriptions")):
             path[reached["member"], reached["month"]] = 0.0
             path[sums["member"], sums["month"]] = sums[name]
-        arr /= 100
         paused[pauses["member"], pauses["month"]] = True
-        paused &= arr == 0
+    arr /= 100
+    paused &= arr == 0
     arr[:, 0] = cohort["arr"].to_numpy(dtype="float64")
     return CohortPaths(arr, paused, subscriptions)
 

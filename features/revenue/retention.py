@@ -105,7 +105,7 @@ def account_retention(
     """
     check_window(start, end, known_by)
     instants = instants_frame([start, end], [start, start])
-    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget, rolled_up_at=end) as connection:
         lines = line_arr(connection, tables, instants, rules)
         accounts = connection.execute(_both_ends(lines, day_number(start), day_number(end), rules)).df()
     return accounts.assign(starting_arr=accounts.pop("before") / 100, ending_arr=accounts.pop("after") / 100)

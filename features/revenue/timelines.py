@@ -52,7 +52,7 @@ def monthly_activity(tables: Tables, *, as_of: date, months: int, budget: Budget
             FROM ({events}) e WHERE kv = 1 AND day >= {day_number(first)} GROUP BY account_id, {_MONTH}"""
         for signal, (events, amount) in selects.items()
     ]
-    with tables.connect(budget=budget) as connection:
+    with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
         return connection.execute(f"SELECT * FROM ({union}) ORDER BY account_id, signal, month").df()
@@ -76,7 +76,7 @@ def contract_events(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFr
             FROM ({asof.contracts()}) c WHERE k = 1 AND {day} IS NOT NULL"""
         for event, day in moments.items()
     ]
-    with tables.connect(budget=budget) as connection:
+    with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
         return connection.execute(f"SELECT * FROM ({union}) ORDER BY ALL").df()
@@ -94,7 +94,7 @@ def contract_lines(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
     asof = AsOf(tables, (as_of,))
     columns = """account_id, contract_id, product, kind, buying_center, currency, mrr_micros, list_mrr_micros, seats,
                  auto_renew, starts, ends, ended, notice"""
-    with tables.connect(budget=budget) as connection:
+    with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         select = f"SELECT {columns} FROM ({asof.contracts()}) c WHERE k = 1 ORDER BY account_id, contract_id"
         return connection.sql(select).to_arrow_table()
@@ -105,7 +105,7 @@ def rates_in_force(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
     if not tables.has("fx_rates"):
         return pa.table({"currency": pa.array([], pa.string()), "rate": pa.array([], pa.float64())})
     asof = AsOf(tables, (as_of,))
-    with tables.connect(budget=budget) as connection:
+    with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         return connection.sql(f"SELECT currency, rate FROM ({asof.rates()}) r ORDER BY currency").to_arrow_table()
 

@@ -89,9 +89,11 @@ def build(
         `settings.drop` names a feature that does not exist, or one of `own` cannot be.
     """
     assembly = assembly_of(tables, dates, revenue, settings, own or {})
-    with engine_of(tables, budget=budget) as engine, Pieces(tables.database.parent) as pieces:
-        rows = pa.concat_tables(made_by(engine, assembly, pieces))
-    return snapshots_of(assembly, rows)
+    rows: list[pa.Table] = []
+    for rolled, days in tables.by_hierarchy(dates):
+        with engine_of(rolled, budget=budget) as engine, Pieces(tables.database.parent) as pieces:
+            rows += made_by(engine, assembly_of(rolled, days, revenue, settings, own or {}), pieces)
+    return snapshots_of(assembly, pa.concat_tables(rows))
 
 
 def made_by(engine: Engine, assembly: Assembly, pieces: Pieces) -> Iterator[pa.Table]:

@@ -39,6 +39,7 @@ class LiveSnapshots:
         if tables.warehouse is not None:
             what = f"is {tables.warehouse.engine}, where the rows of a single account are not looked up"
             raise BadInput([Finding("source.engine", what, "Make the snapshots of the date: `holdfast snapshots`.")])
+        tables = tables.at(as_of)
         self._assembly = assembly_of(tables, [as_of], params.revenue, params.snapshots, params.features)
         self._peers = _Peers(self._assembly, as_of, params)
         self._priced = tables.has("contracts", "currency")

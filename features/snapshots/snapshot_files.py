@@ -7,7 +7,7 @@ changed definition or a rewritten past gets new files beside the old ones.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -56,7 +56,9 @@ def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
     definition = definition_of(assembly)
     folder = _folder(params, definition)
-    digests = known_before(tables, assembly.asof.dates)
+    digests: dict[date, dict[str, str]] = {}
+    for rolled, days in tables.by_hierarchy(dates):
+        digests |= known_before(rolled, days)
     files = {day: _file(folder, day, digests[day]) for day in assembly.asof.dates}
     missing = tuple(day for day, file in files.items() if _description(file) is None)
     why = tuple(_why(folder, definition, {day: files[day] for day in missing}, digests))
@@ -72,21 +74,23 @@ def make(tables: Tables, dates: Sequence[date], *, params: Params, progress: Pro
     progress("snapshots", 0, len(todo.missing))
     if not todo.missing:
         return todo
-    assembly = assembly_of(tables, todo.missing, params.revenue, params.snapshots, params.features)
     folder = next(iter(todo.files.values())).parent
     folder.mkdir(parents=True, exist_ok=True)
     for partial in folder.glob("*.partial"):  # of runs that were killed
         partial.unlink(missing_ok=True)
-    with (
-        engine_of(tables, budget=params.budget) as engine,
-        Pieces(tables.database.parent) as pieces,
-    ):
-        for place, rows in enumerate(made_by(engine, assembly, pieces), start=1):
-            day = assembly.asof.dates[place - 1]
-            description = json.dumps({"definition": todo.definition, "known": todo.digests[day]})
-            _write(rows.replace_schema_metadata({METADATA: description}), todo.files[day])
-            progress("snapshots", place, len(todo.missing))
+    for place, (day, rows) in enumerate(_missing(tables, todo, params), start=1):
+        description = json.dumps({"definition": todo.definition, "known": todo.digests[day]})
+        _write(rows.replace_schema_metadata({METADATA: description}), todo.files[day])
+        progress("snapshots", place, len(todo.missing))
     return todo
+
+
+def _missing(tables: Tables, todo: Stored, params: Params) -> Iterator[tuple[date, pa.Table]]:
+    """The snapshots that are to be made, one date after another."""
+    for rolled, days in tables.by_hierarchy(todo.missing):
+        assembly = assembly_of(rolled, days, params.revenue, params.snapshots, params.features)
+        with engine_of(rolled, budget=params.budget) as engine, Pieces(tables.database.parent) as pieces:
+            yield from zip(days, made_by(engine, assembly, pieces), strict=True)
 
 
 def stored(

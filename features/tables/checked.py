@@ -9,9 +9,10 @@ text is the same on every engine.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Self
 
@@ -54,7 +55,9 @@ class Tables:
     event a row without `recorded_at` became known; `data_until` the first day the data do not cover;
     `digest` identifies the content; `fingerprint` identifies the files and settings it was read from;
     `warehouse` tells where the tables are that are not in `database`, if some are not; `numbers` names, for each
-    table, those of its columns that the contract does not declare and that hold numbers. The others hold text.
+    table, those of its columns that the contract does not declare and that hold numbers. The others hold text. Where
+    accounts are rolled up by parents and these changed, `database` has the newest hierarchy, and `hierarchies` the last
+    day (ISO) and the file beside it of each before that.
     """
 
     database: Path
@@ -65,6 +68,28 @@ class Tables:
     fingerprint: str
     warehouse: Warehouse | None = None
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hierarchies: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of all hierarchies, the oldest first."""
+        return [*(self.database.with_name(file) for _, file in self.hierarchies), self.database]
+
+    def at(self, day: date) -> Self:
+        """The tables rolled up by the hierarchy that was known before a day, if they are rolled up; else the same.
+
+        It is the hierarchy of all dates that are asked of what this gives.
+        """
+        if not self.hierarchies:
+            return self
+        file = next((file for last_day, file in self.hierarchies if day.isoformat() <= last_day), self.database.name)
+        return replace(self, database=self.database.with_name(file), hierarchies=())
+
+    def by_hierarchy(self, days: Iterable[date]) -> list[tuple[Self, tuple[date, ...]]]:
+        """The tables `at` different days, with the days of each, in ascending order."""
+        tables = {day: self.at(day) for day in sorted(set(days))}
+        groups = groupby(tables, key=lambda day: tables[day].database)
+        return [(tables[group[0]], group) for group in (tuple(group) for _, group in groups)]
 
     def has(self, table: str, *columns: str) -> bool:
         """Whether the table is there with all these columns."""
@@ -253,5 +278,6 @@ def open_tables(database: Path) -> Tables:
         digest=content["digest"],
         fingerprint=content["fingerprint"],
         warehouse=Warehouse(**content["warehouse"]) if content.get("warehouse") else None,
+        hierarchies=tuple((last_day, file) for last_day, file in content.get("hierarchies", ())),
         numbers={table: tuple(columns) for table, columns in content.get("numbers", {}).items()},
     )

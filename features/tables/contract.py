@@ -244,6 +244,9 @@ ENGAGEMENT = _table(
     event_day="happened_on",
 )
 
+MEMBER = "member_account_id"
+"""Beside the lines of accounts that are rolled up by their parents: the account whose line it is."""
+
 MILD_CODES = ("1", "2", "low", "medium")
 SEVERE_CODES = ("3", "4", "high", "critical", "urgent")
 

@@ -195,7 +195,7 @@ def require_same_rules(champion: Champion, params: Params) -> None:
     """
     bundled = champion.model.settings
     learned = {"revenue.grace_days": str(bundled.grace_days), "model.min_change": str(bundled.min_change)}
-    learned |= champion.rules
+    learned |= {"revenue.account_level": "account", **champion.rules}  # older ones knew no other level
     other = [
         f"The champion was trained with {name} {learned[name]}, and now it is {now}: run `holdfast train`, "
         f"or set {name}={learned[name]}."

@@ -45,6 +45,7 @@ def realised(
     months
         How many months ahead; beyond twelve the cohort itself lies ahead, and nothing is realised.
     """
+    tables = tables.at(as_of)  # one hierarchy throughout
     month_of = {pd.Timestamp(add_months(as_of, h - TRAILING_MONTHS)): h for h in range(1, TRAILING_MONTHS)}
     past = arr_by_account(
         tables, [day.date() for day in month_of], known_by=as_of, rates_on=as_of, rules=rules, budget=budget

@@ -291,9 +291,13 @@ class Source:
 
     def load(self, *overrides: str, **tables: dict[str, Any]) -> Loaded:
         """Load with these settings laid over the defaults; keywords are entries of `source.tables`."""
+        return load_tables(self.params(*overrides, **tables))
+
+    def params(self, *overrides: str, **tables: dict[str, Any]) -> params.Params:
+        """These settings laid over the defaults."""
         base = ["source.kind=files", f"source.path={self.folder}", f"data_dir={self.data_dir}"]
         maps = [f"source.tables.{name}={json.dumps(setting)}" for name, setting in tables.items()]
-        return load_tables(params.load(None, [*base, *maps, *overrides]))
+        return params.load(None, [*base, *maps, *overrides])
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of a query of the stored tables, without the keys that the engine works on."""

@@ -310,7 +310,7 @@ KILLED = """
 import os, signal, sys
 import params
 from features.inputs import load
-load._put_in_place = lambda *folders: os.kill(os.getpid(), signal.SIGKILL)
+load.put_in_place = lambda *folders: os.kill(os.getpid(), signal.SIGKILL)
 load.load_tables(params.load(None, sys.argv[1:]))
 """
 

@@ -236,7 +236,7 @@ def test_where_the_lines_of_missing_values_cannot_be_found_other_examples_are_gi
 
 def test_no_file_is_searched_for_lines_of_what_can_be_lived_with(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A good source loads without reading its files again."""
-    monkeypatch.delattr("features.inputs.table_check.lines_without")
+    monkeypatch.delattr("features.inputs.checks.table_check.lines_without")
     source.write("usage", f"{GOOD_USAGE} / ,2024-04-02,1,x")
     (warning,) = [str(found) for found in source.load().report.warnings if found.column == "account_id"]
     assert warning.startswith("usage.account_id: 1 of 98 rows without a value (x). Left out, see quarantine/usage.")

@@ -197,6 +197,7 @@ def test_a_date_without_customers_is_refused(world: Any) -> None:
         ("model", {"min_change": 0.1}, "0.001", "0.1"),
         ("revenue", {"currency": "EUR"}, "USD", "EUR"),
         ("revenue", {"reactivation": "include"}, "exclude", "include"),
+        ("revenue", {"account_level": "parent"}, "account", "parent"),
     ],
 )
 def test_rules_that_the_champion_did_not_learn_are_refused(
@@ -207,6 +208,11 @@ def test_rules_that_the_champion_did_not_learn_are_refused(
     told = f"trained with {name} {trained}, and now it is {now}: run `holdfast train`, or set {name}={trained}."
     with pytest.raises(BadRequest, match=told):
         ruled.forecast(**{section: getattr(world.params, section).model_copy(update=change)})
+
+
+def test_a_champion_from_before_accounts_could_be_rolled_up_learned_accounts(world: Any) -> None:
+    with pytest.raises(BadRequest, match=r"trained with revenue\.account_level account, and now it is parent"):
+        world.forecast(revenue=world.params.revenue.model_copy(update={"account_level": "parent"}))
 
 
 def test_all_other_rules_are_named_at_once(world: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import duckdb
 
-from features.inputs.rule import Level, Rule
+from features.inputs.checks.rule import Level, Rule
 from features.inputs.staged import Staged, is_lines, with_key
 from features.tables import contract
 from features.tables.sql import quoted

@@ -6,13 +6,13 @@ from itertools import islice
 
 import duckdb
 
+from features.inputs.checks.line_overlaps import mark_overlaps
+from features.inputs.checks.lookalikes import mark_lookalikes
+from features.inputs.checks.rule import Level, Rule
+from features.inputs.checks.rules import NO_RATE, row_level_of, rules_of
 from features.inputs.files.csv_files import LONGEST_LINE, lines_without
 from features.inputs.files.text_encoding import advice, likely_encoding
-from features.inputs.line_overlaps import mark_overlaps
-from features.inputs.lookalikes import mark_lookalikes
 from features.inputs.reading.columns import is_blank
-from features.inputs.rule import Level, Rule
-from features.inputs.rules import NO_RATE, row_level_of, rules_of
 from features.inputs.staged import Staged, is_lines, key_columns
 from features.tables.contract import Table
 from features.tables.problems import EXAMPLES, Finding

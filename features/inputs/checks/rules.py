@@ -16,9 +16,9 @@ kept
 
 from collections.abc import Iterator, Mapping
 
-from features.inputs.line_overlaps import discount_rules, overlap_rules
+from features.inputs.checks.line_overlaps import discount_rules, overlap_rules
+from features.inputs.checks.rule import Level, Rule
 from features.inputs.reading.columns import raw
-from features.inputs.rule import Level, Rule
 from features.inputs.staged import STRICT, Staged, key_columns, may_be_unread, whose, with_key
 from features.tables.contract import Column, Type
 from features.tables.sql import named, quoted
@@ -61,7 +61,7 @@ def rules_of(
     look_alike
         Whether `lookalike_<table>` holds anything.
     overlaps
-        What `features.inputs.line_overlaps.mark_overlaps` gave.
+        What `features.inputs.checks.line_overlaps.mark_overlaps` gave.
     """
     row_level = row_level_of(staged)
     for column in staged.declared:
