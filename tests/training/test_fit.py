@@ -98,8 +98,9 @@ def test_the_dataset_ends_at_its_date(company: Tables, dataset: Dataset, small_p
     assert earlier.frame["as_of"].max() == pd.Timestamp(origin)
     months_known = 12 * (origin.year - earlier.frame["as_of"].dt.year) + origin.month - earlier.frame["as_of"].dt.month
     ahead = np.arange(earlier.paths.shape[1])
-    np.testing.assert_array_equal(np.isnan(earlier.paths), ahead > months_known.to_numpy()[:, None])
-    np.testing.assert_array_equal(np.isnan(earlier.streams), np.isnan(earlier.paths))
+    settled = np.maximum(months_known.to_numpy() - 1, 0)[:, None]  # the grace after the last month is not over
+    np.testing.assert_array_equal(np.isnan(earlier.paths), ahead > settled)
+    np.testing.assert_array_equal(np.isnan(earlier.streams)[:, 1:], np.isnan(earlier.paths)[:, 1:])
     assert earlier.paths.shape[1] == 14  # now, twelve months, and the month in which the last grace ends
 
 
@@ -128,7 +129,7 @@ def test_the_finer_settings_are_those_of_the_model_section(name: str, value: flo
 
 
 def test_the_result_says_what_was_done(trained: fit.TrainingResult, dataset: Dataset) -> None:
-    assert (trained.as_of, trained.tested_from) == (date(2026, 1, 1), date(2025, 10, 1))
+    assert (trained.as_of, trained.tested_from) == (date(2026, 1, 1), date(2025, 9, 1))
     assert trained.snapshots == len(dataset.frame)
     assert trained.accounts == dataset.frame["account_id"].nunique()
     assert [(s.outcome, s.horizon_months) for s in trained.scores] == [
@@ -162,7 +163,7 @@ def test_skill_is_that_of_churn(trained: fit.TrainingResult, said: str, skill_fo
         scored(probability=churn, base=[0.5] * 30, event=event),
         scored("expansion", probability=right, base=[0.5] * 30, event=event),
     )
-    found = dataclasses.replace(trained.said, verdict=tuple(verdict(scores, date(2025, 10, 1))))
+    found = dataclasses.replace(trained.said, verdict=tuple(verdict(scores, date(2025, 9, 1))))
     result = dataclasses.replace(trained, scores=scores, said=found)
     assert result.lines()[3].startswith(said)
     assert result.to_json()["skill_found"] is skill_found

@@ -34,11 +34,11 @@ def found(inner: Split, tuning: Params) -> Tuned:
 
 
 def test_the_split_is_one_of_time(inner: Split, dataset: Dataset) -> None:
-    assert inner.earlier.as_of == date(2025, 10, 1)
-    assert inner.earlier.frame["as_of"].max() == pd.Timestamp("2025-10-01")
+    assert inner.earlier.as_of == date(2025, 9, 1)
+    assert inner.earlier.frame["as_of"].max() == pd.Timestamp("2025-09-01")
     newest = inner.earlier.cohort(inner.earlier.as_of)
     assert np.isnan(inner.earlier.paths[newest][:, 1:]).all(), "nothing after the split is learned from"
-    np.testing.assert_array_equal(inner.actual_paths, dataset.paths[dataset.cohort(date(2025, 10, 1)), :4])
+    np.testing.assert_array_equal(inner.actual_paths, dataset.paths[dataset.cohort(date(2025, 9, 1)), :4])
     assert not np.isnan(inner.actual_paths).any()
 
 
