@@ -14,7 +14,7 @@ from holdfast import app
 
 PANELS = {
     "Start here": ["demo", "init"],
-    "Data": ["check", "simulate", "snapshots"],
+    "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish"],
     "Service": ["serve", "tokens"],

@@ -43,7 +43,7 @@ def test_a_failure_for_machines(run: Callable[..., Result], tmp_path: Path) -> N
 def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb: str) -> None:
     (tmp_path / "accounts.csv").write_text("account_id,fit\na,good\n")
     (tmp_path / "contracts.csv").write_text(
-        "contract_id,account_id,starts_on,mrr\n1,a,2024-01-01,-5\n2,a,2024-01-01,5\n"
+        "contract_id,account_id,kind,starts_on,mrr\n1,a,new,2024-01-01,-5\n2,a,,2024-01-01,5\n3,a,,2024-01-01,5\n"
     )
     options = ["--set", "source.kind=files", "--set", f"source.path={tmp_path}", "--set", f"data_dir={tmp_path / 'd'}"]
     result = run(verb, *(["a"] if verb == "explain" else []), "--json", *options)
@@ -56,13 +56,13 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
             "column": "mrr",
             "what": "with a negative amount",
             "rows": 1,
-            "of": 2,
-            "examples": ["1: -5.00"],
-            "todo": "Recurring revenue cannot be negative: correct it, and leave credits and refunds out.",
+            "of": 3,
+            "examples": ["1: -5.0"],
+            "todo": "Give a recurring discount kind discount; leave one-off credits and refunds out.",
             "rule": "negative",
             "unit": "row",
             "detail": "",
-            "message": "contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00).",
+            "message": "contracts.mrr: 1 of 3 rows with a negative amount (1: -5.0).",
         }
     ]
     assert [found["rule"] for found in content["warnings"]] == ["attributes_without_history", "overlap_unnamed"]
@@ -70,7 +70,7 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
         ("accounts", "valid_from", 0),
         ("contracts", "product", 1),
     ]
-    assert "contracts.mrr: 1 of 2 rows with a negative amount (1: -5.00)." in result.stderr
+    assert "contracts.mrr: 1 of 3 rows with a negative amount (1: -5.0)." in result.stderr
     assert "And 2 warnings:" in result.stderr
     assert not (tmp_path / "d" / "tables.duckdb").exists()
 

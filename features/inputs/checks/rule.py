@@ -27,5 +27,6 @@ class Rule:
     shown: str
     level: Level
     is_missing: bool = False
+    is_silent: bool = False
     is_orphan: bool = False
     name: str = ""

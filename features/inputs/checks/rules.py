@@ -26,7 +26,11 @@ from params import Revenue, Source
 
 TIMES = (Type.DATE, Type.TS)
 NUMBERS = (Type.MONEY, Type.NUMBER, Type.INTEGER)
-NO_RATE = ("fx_rates", "rate")  # a month without a rate is as good as one that is not there
+# Rows that say nothing, rather than something wrong: as good as not there, however many they are.
+SILENT = {
+    ("fx_rates", "rate"): "The rate of the month before goes on.",
+    ("surveys", "score"): "A survey without a score was not answered.",
+}
 DECIMAL_COMMA = "[+-]?([0-9]+|[0-9]{1,3}([. ][0-9]{3})+),[0-9]{1,2}|[+-]?[0-9]{1,3}([. ][0-9]{3})+,[0-9]+"
 LARGEST = 1_000_000_000
 
@@ -87,9 +91,20 @@ def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_co
         missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if may_be_unread(column) else "")
         todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
         row, level = whose(staged, column.name), row_level
-        if (staged.table.name, column.name) == NO_RATE:
-            level, todo = Level.ROW, "The rate of the month before goes on."
-        yield Rule(column.name, "without a value", todo, missing, row, level, is_missing=True, name="missing_value")
+        silent = SILENT.get((staged.table.name, column.name))
+        if silent:
+            level, todo = Level.ROW, silent
+        yield Rule(
+            column.name,
+            "without a value",
+            todo,
+            missing,
+            row,
+            level,
+            is_missing=True,
+            is_silent=bool(silent),
+            name="missing_value",
+        )
     if not may_be_unread(column):
         return
     if column.allowed:

@@ -9,7 +9,7 @@ import duckdb
 from features.inputs.checks.line_overlaps import mark_overlaps
 from features.inputs.checks.lookalikes import mark_lookalikes
 from features.inputs.checks.rule import Level, Rule
-from features.inputs.checks.rules import NO_RATE, row_level_of, rules_of
+from features.inputs.checks.rules import row_level_of, rules_of
 from features.inputs.files.csv_files import LONGEST_LINE, lines_without
 from features.inputs.files.text_encoding import advice, likely_encoding
 from features.inputs.reading.columns import is_blank
@@ -86,8 +86,9 @@ def check_table(
     rules = list(rules_of(staged, source, revenue, keyed, look_alike=look_alike, overlaps=overlaps))
     rows, counts = _counts(connection, staged, rules)
     left_out = staged.unread_lines + _set_aside(connection, staged, rules)
-    limit = 1.0 if staged.table.name == NO_RATE[0] else source.max_bad_share
-    problems = {Level.ERROR, Level.ROW} if left_out > limit * rows else {Level.ERROR}
+    silent = sum(count for rule, count in zip(rules, counts, strict=True) if rule.is_silent)
+    too_many = left_out - silent > source.max_bad_share * rows
+    problems = {Level.ERROR, Level.ROW} if too_many else {Level.ERROR}
     findings = [
         (rule.level, _finding(connection, staged, source, rule, count, rows, by_line=rule.level in problems))
         for rule, count in zip(rules, counts, strict=True)
@@ -96,6 +97,7 @@ def check_table(
     if staged.unread_lines:
         findings[:0] = _unread_lines(connection, staged, rows)
     findings += [(Level.KEPT, note) for note in staged.notes]
+    limit = source.max_bad_share if too_many else None
     return _judged(staged.table, findings, rows, left_out, limit)
 
 
@@ -117,13 +119,15 @@ def _mark_repeats(connection: duckdb.DuckDBPyConnection, staged: Staged) -> None
         WHERE nth > 1""")
 
 
-def _judged(table: Table, findings: Sequence[tuple[Level, Finding]], rows: int, left_out: int, limit: float) -> Checked:
-    """Which findings are errors, and which can be lived with."""
+def _judged(
+    table: Table, findings: Sequence[tuple[Level, Finding]], rows: int, left_out: int, limit: float | None
+) -> Checked:
+    """Which findings are errors, and which can be lived with; `limit` is the share of bad rows that was passed."""
     errors = [finding for level, finding in findings if level is Level.ERROR]
     lived_with = [(level, finding) for level, finding in findings if level is not Level.ERROR]
     if not rows:
         errors.append(_empty(table))
-    elif left_out > limit * rows:
+    elif limit is not None:
         errors += [_too_many(finding, left_out, rows, limit) for level, finding in lived_with if level is Level.ROW]
         lived_with = [(level, finding) for level, finding in lived_with if level is not Level.ROW]
     return Checked(rows, left_out, tuple(errors), tuple(lived_with))

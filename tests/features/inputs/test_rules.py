@@ -638,3 +638,20 @@ def test_the_report_tells_what_is_there_and_what_is_lost(source: Any) -> None:
 
 def test_a_good_source_gives_no_warning(source: Any) -> None:
     assert source.load().report.warnings == ()
+
+
+def test_rows_that_say_nothing_are_left_out_however_many_they_are(source: Any) -> None:
+    """A month without a rate, and a survey that was sent and not answered."""
+    source.write(
+        "contracts", "contract_id,account_id,starts_on,mrr,currency / 1,a,2024-01-01,5,EUR / 2,b,2024-01-01,5,"
+    )
+    source.write("fx_rates", "month,currency,rate / 2024-01-01,EUR,1.1 / 2024-02-01,EUR, / 2024-03-01,EUR,")
+    source.write("surveys", "account_id,responded_on,kind,score / a,2024-02-01,nps, / b,2024-02-01,nps,9")
+    warnings = [str(warning) for warning in source.load().report.warnings if warning.rule == "missing_value"]
+    assert warnings == [
+        "surveys.score: 1 of 2 rows without a value (a). Left out, see quarantine/surveys.parquet. A survey without a "
+        "score was not answered.",
+        "fx_rates.rate: 2 of 3 rows without a value (2024-02-01, 2024-03-01). Left out, see "
+        "quarantine/fx_rates.parquet. The rate of the month before goes on.",
+    ]
+    assert source.rows("SELECT count(*) FROM surveys") == source.rows("SELECT count(*) FROM fx_rates") == [(1,)]
