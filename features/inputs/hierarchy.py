@@ -2,10 +2,10 @@
 
 An account without a parent is its own root, and so is one that names itself. A parent that accounts lacks is a root
 too. Where an account moves to another root in its history, there is a hierarchy for the dates before and one for those
-after. The first parent of an account counts from its start on.
+after. What is known of an account before its first line starts counts from its start on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -48,7 +48,7 @@ def root_of(account: str, parents: Mapping[str, str]) -> str:
 
 
 def read_hierarchies(
-    connection: duckdb.DuckDBPyConnection, accounts: Staged
+    connection: duckdb.DuckDBPyConnection, accounts: Staged, contracts: Staged | None
 ) -> tuple[list[tuple[date | None, dict[str, str]]], list[Finding]]:
     """What hierarchies there were, and what makes a roll-up impossible.
 
@@ -58,19 +58,19 @@ def read_hierarchies(
         Of each hierarchy, the day after which it was known (None of the first), and the root of every account and
         parent; and the problems.
     """
-    parents: dict[str, str] = {}
+    rows_by_day = _changes(connection, accounts, contracts)
+    parents = {account: account for account, _, _ in rows_by_day}
     hierarchies: list[tuple[date | None, dict[str, str]]] = []
-    circles: dict[frozenset[str], str] = {}
-    for day, rows in groupby(_changes(connection, accounts), key=itemgetter(2)):
-        before, changes = parents, {account: parent or account for account, parent, _ in rows}
-        parents = parents | changes
+    for day, rows in groupby([*((name, None, None) for name in parents), *rows_by_day], key=itemgetter(2)):
+        changes = {account: parent or account for account, parent, _ in rows}
+        before = [root_of(account, parents) for account in changes]
+        parents |= changes
         try:
-            if day is None or any(root_of(account, before) != root_of(account, parents) for account in changes):
-                hierarchies.append((day, {name: root_of(name, parents) for name in {*parents, *parents.values()}}))
-        except Circle as circle:
-            circles |= {frozenset(each.accounts): str(each) for each in (circle, *_circles(parents))}
-    if circles:
-        return [], [_circular(circles, len(parents))]
+            if day is None or before != [root_of(account, parents) for account in changes]:
+                names = {*parents, *parents.values()} if len(hierarchies) < MOST else set()
+                hierarchies.append((day, {name: root_of(name, parents) for name in names}))
+        except Circle:
+            return [], [_circular(parents)]
     if len(hierarchies) > MOST:
         return [], [_too_many([day for day, _ in hierarchies if day])]
     return hierarchies, []
@@ -84,33 +84,41 @@ def _circles(parents: Mapping[str, str]) -> Iterator[Circle]:
             yield circle
 
 
-def _changes(connection: duckdb.DuckDBPyConnection, accounts: Staged) -> Iterable[tuple[str, str | None, date | None]]:
+def _changes(
+    connection: duckdb.DuckDBPyConnection, accounts: Staged, contracts: Staged | None
+) -> list[tuple[str, str | None, date | None]]:
     """Accounts with their first parent (the day is None), then those whose parent changed, by the day it was known.
 
-    A row that became known after a newer one was never in force.
+    A first parent that became known after the account's first line started is a change. A row that became known after a
+    newer one was never in force.
     """
+    starts = "SELECT NULL AS account_id, NULL AS starts WHERE FALSE"
+    if contracts is not None:
+        starts = f"SELECT account_id, CAST(min(starts_on) AS DATE) AS starts FROM {contracts.name} GROUP BY account_id"
     times = [name for name in VERSIONS if accounts.has(name)]
     day = f"CAST(GREATEST({', '.join(times)}) AS DATE)" if times else "CAST(NULL AS DATE)"
     versions = ", ".join(f"{name} NULLS FIRST" for name in times) or "1"
     return connection.execute(f"""
-        SELECT account_id, {PARENT}, CASE WHEN nth > 1 THEN day END AS known
+        SELECT a.account_id, {PARENT}, CASE WHEN nth > 1 OR day > starts THEN day END AS known
         FROM (SELECT *, row_number() OVER history AS nth, lag({PARENT}) OVER history AS before
               FROM (SELECT *, {day} AS day FROM {accounts.name} WHERE account_id IS NOT NULL
                     QUALIFY COALESCE(day < min(day) OVER (
                         PARTITION BY account_id ORDER BY {versions} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
                         TRUE))
-              WINDOW history AS (PARTITION BY account_id ORDER BY {versions}))
-        WHERE nth = 1 OR {PARENT} IS DISTINCT FROM before ORDER BY known NULLS FIRST, account_id, nth""").fetchall()
+              WINDOW history AS (PARTITION BY account_id ORDER BY {versions})) a
+        LEFT JOIN ({starts}) s ON s.account_id = a.account_id
+        WHERE nth = 1 OR {PARENT} IS DISTINCT FROM before ORDER BY known NULLS FIRST, a.account_id, nth""").fetchall()
 
 
-def _circular(circles: Mapping[frozenset[str], str], of: int) -> Finding:
+def _circular(parents: Mapping[str, str]) -> Finding:
+    circles = {circle.accounts: str(circle) for circle in _circles(parents)}
     return Finding(
         "accounts",
         "whose parents lead back to themselves, so that they have no root",
         f"Correct it: the account at the top has no parent. {ONE_BY_ONE}.",
         PARENT,
         sum(map(len, circles)),
-        of,
+        len(parents),
         tuple(sorted(circles.values())[:EXAMPLES]),
     )
 
@@ -120,7 +128,10 @@ def _too_many(days: Sequence[date]) -> Finding:
         f"moves accounts to another root on {len(days)} days, from {days[0]} to {days[-1]}; each needs a copy of the "
         f"tables, and {MOST - 1} are kept at most"
     )
-    todo = f"Give such changes as of fewer days, such as the first of a quarter. {ONE_BY_ONE}."
+    todo = (
+        "Let the first row of an account hold from its start on (valid_from), if it had the parent by then, and give "
+        f"changes as of fewer days, such as the first of a quarter. {ONE_BY_ONE}."
+    )
     return Finding("accounts", what, todo, PARENT)
 
 
@@ -150,7 +161,7 @@ def _absent(connection: duckdb.DuckDBPyConnection, accounts: Staged) -> Iterator
 def _told_late(
     connection: duckdb.DuckDBPyConnection, accounts: Staged, contracts: Staged, told: str
 ) -> Iterator[Finding]:
-    """Parents that are taken to have been there before it is told that they were."""
+    """Parents that became known only after the contracts of their accounts had begun."""
     rows = f"""
         FROM (SELECT account_id, CAST(min(COALESCE(GREATEST({told}), TIMESTAMP '0001-01-01')) AS DATE) AS told
               FROM {accounts.name} GROUP BY account_id HAVING any_value({PARENT}) <> account_id) a
@@ -159,8 +170,8 @@ def _told_late(
         WHERE told > starts"""
     if count := _count(connection, rows):
         example = "concat(account_id, ': ', told, ', contracts since ', starts)"
-        what = "with a first row, and so a parent, only from after their contracts began: rolled up from the start on"
-        todo = f"Let the first row of an account hold from its start on, if its parent did. {ONE_BY_ONE}."
+        what = "with a first row, and so a parent, only from after their contracts began: until then they are their own"
+        todo = "Let the first row of an account hold from its start on, if it had the parent by then."
         of = _count(connection, f"FROM {accounts.name}")
         yield Finding(
             "accounts", what, todo, "valid_from", count, of, _examples(connection, f"SELECT {example} {rows}")

@@ -39,8 +39,10 @@ def plan_roll_up(connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Sta
     if not accounts.has(PARENT):
         todo = "Map the column that names an account's parent, or set revenue.account_level: account."
         return RollUp((Finding("accounts", "is missing, and revenue.account_level is parent", todo, PARENT),))
-    hierarchies, problems = read_hierarchies(connection, accounts)
-    if problems or contracts is None or not contracts.has("account_id", "contract_id", "starts_on", "mrr"):
+    if contracts is None or not contracts.has("account_id", "contract_id", "starts_on", "mrr"):
+        return RollUp(tuple(read_hierarchies(connection, accounts, None)[1]))
+    hierarchies, problems = read_hierarchies(connection, accounts, contracts)
+    if problems:
         return RollUp(tuple(problems))
     rows = [(place, *pair) for place, (_, roots) in enumerate(hierarchies) for pair in roots.items()]
     columns = zip(("hierarchy", "account_id", "root_id"), zip(*rows, strict=True), strict=True)

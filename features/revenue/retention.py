@@ -145,9 +145,10 @@ def _ratio(part: int, whole: int) -> float:
 def definition(start: date, end: date, known_by: date, rules: Revenue) -> str:
     """What a retention figure means, in one sentence: window, cohort date, reactivation and currency rule."""
     gaps = f", and gaps of up to {rules.gap_days} days are pauses" if rules.gap_days else ""
+    level = f" (rolled up by the parents known before {end})" if rules.by_parent else ""
     returned = "counts 0" if rules.reactivation == "exclude" else "counts with the ARR it came back with"
     return (
-        f"Accounts with ARR on {start} (cohort date), from {start} to {end}, as known before {known_by}; "
+        f"Accounts{level} with ARR on {start} (cohort date), from {start} to {end}, as known before {known_by}; "
         f"an account that left and came back in between {returned}; "
         f"ARR in {rules.currency} at the rates of {start:%Y-%m}; "
         f"terms that ran out in silence count for {rules.grace_days} more days; "

@@ -441,6 +441,7 @@ def test_texts_for_nothing_are_empty_in_the_warehouse_too(load: Load, database: 
         ("source.url=null", r"source.url: is not set, and source.engine is postgres"),
         ("source.timezone=Europe/Berlin", r"source.timezone: is for files and DuckDB, and source.engine is postgres"),
         ("source.decimal_comma=true", r"source.decimal_comma: is for files and DuckDB, and source.engine is postgres"),
+        ("revenue.account_level=parent", r"revenue.account_level: is parent, and source.engine is postgres"),
     ],
 )
 def test_what_is_wrong_in_the_warehouse_is_named(load: Load, database: str, override: str, message: str) -> None:

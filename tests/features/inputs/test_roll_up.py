@@ -218,7 +218,8 @@ def takeover(source: Any) -> Any:
 def snapshots(loaded: Loaded, days: list[date]) -> list[tuple[date, str, float, str]]:
     defaults = params.load()
     frame = build(loaded.tables, days, revenue=defaults.revenue, settings=defaults.snapshots, budget=BUDGET).frame
-    return list(zip(frame["as_of"].dt.date, frame["account_id"], frame["arr"], frame["segment"], strict=True))
+    segment = frame["segment"].fillna("")
+    return list(zip(frame["as_of"].dt.date, frame["account_id"], frame["arr"], segment, strict=True))
 
 
 def test_a_snapshot_is_rolled_up_by_the_parents_known_then(takeover: Any) -> None:
@@ -327,21 +328,33 @@ def test_an_account_that_moves_below_its_root_is_none_that_changes_roots(source:
     assert not warned(loaded, "valid_from")
 
 
-@pytest.mark.parametrize(
-    ("accounts", "told"),
-    [
-        ("account_id,parent_account_id / a,b / b,", "so every past date is rolled up by today's parents"),
-        (
-            "account_id,parent_account_id,valid_from / a,b,2024-06-01 / b,,2023-01-01",
-            "(a: 2024-06-01, contracts since 2024-01-01)",
-        ),
-    ],
-)
-def test_a_parent_that_is_taken_for_the_past_is_warned_of(source: Any, accounts: str, told: str) -> None:
-    source.write("accounts", accounts)
+def test_parents_without_a_history_are_taken_for_the_past_with_a_warning(source: Any) -> None:
+    source.write("accounts", "account_id,parent_account_id / a,b / b,")
     (warning,) = [text for text in warned(source.load(PARENT), "valid_from") if "rolled up" in text]
-    assert told in warning
+    assert "is absent or empty, so every past date is rolled up by today's parents" in warning
+    assert accounts_of(source, "contracts") == {"b"}
     assert not [text for text in warned(source.load(), "valid_from") if "rolled up" in text]
+
+
+def test_an_account_is_its_own_until_its_parent_is_known(takeover: Any) -> None:
+    takeover.write(
+        "accounts", "account_id,segment,parent_account_id,valid_from / a,of a,b,2024-06-01 / b,of b,,2023-01-01"
+    )
+    loaded = takeover.load(PARENT, UNTIL)
+    (warning,) = [text for text in warned(loaded, "valid_from") if "their own" in text]
+    assert "(a: 2024-06-01, contracts since 2023-01-01)" in warning
+    assert snapshots(loaded, [date(2024, 5, 1), date(2024, 7, 1)]) == [
+        (date(2024, 5, 1), "a", 1200.0, ""),
+        (date(2024, 5, 1), "b", 600.0, "of b"),
+        (date(2024, 7, 1), "b", 1800.0, "of b"),
+    ]
+
+
+def test_what_is_known_by_the_first_start_makes_no_other_hierarchy(takeover: Any) -> None:
+    takeover.write("accounts", "account_id,parent_account_id,valid_from / a,b,2022-12-01 / b,,2023-01-01")
+    loaded = takeover.load(PARENT, UNTIL)
+    assert loaded.tables.hierarchies == ()
+    assert not warned(loaded, "valid_from")
 
 
 def test_a_source_without_parents_cannot_be_rolled_up_by_them(source: Any) -> None:
