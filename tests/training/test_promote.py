@@ -198,4 +198,4 @@ def test_too_little_history_for_a_contest_leaves_the_champion(
     params = changed(model={"min_months": 28, "leaves": 9})
     decision = decide(company, champion(small_params), params=params, may_contest=True)
     assert not decision.promoted
-    assert decision.reason.startswith("too little history to compare it with version 7: there are 28 monthly snapshots")
+    assert decision.reason.startswith("too little history to compare it with version 7: there are 27 monthly snapshots")

@@ -70,9 +70,9 @@ def account_columns(
 def nrr_draws(dataset: Dataset, cohort: pd.DataFrame, horizon: int, rivals: Rivals) -> dict[str, Array]:
     """Each rival's draws of NRR over the horizon; a forecast of one number is a single draw."""
     window = _longest_known_window(dataset)
-    start_of_window = dataset.frame["as_of"].max() - pd.DateOffset(months=window)
+    start_of_window = pd.Timestamp(dataset.settled_dates[-1]) - pd.DateOffset(months=window)
     rows = (dataset.frame["as_of"] == start_of_window).to_numpy()
-    past, start, end = dataset.frame[rows], dataset.paths[rows, 0], dataset.paths[rows, window]
+    past, start, end = dataset.frame[rows], dataset.actual[rows, 0], dataset.actual[rows, window]
     scaled: Mapping[str, int] = {"window_months": window}
     points = {
         "everything_renews": baselines.everything_renews(horizon),
@@ -126,6 +126,6 @@ def _segment(frame: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _longest_known_window(dataset: Dataset) -> int:
-    """Twelve months, or as many as the paths reach or there are snapshots before the origin."""
+    """Twelve months, or as many as the paths reach or there are settled snapshots."""
     reached: int = dataset.paths.shape[1] - 1
-    return min(12, reached, dataset.frame["as_of"].nunique() - 1)
+    return min(12, reached, len(dataset.settled_dates) - 1)

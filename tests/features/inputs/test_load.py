@@ -90,7 +90,7 @@ def test_a_database_gives_tables_and_queries(source: Any, tmp_path: Path) -> Non
     query = "SELECT *, DATE '2024-01-01' AS starts_on FROM lines"
     loaded = source.load("source.kind=duckdb", f"source.path={database}", contracts={"query": query})
     assert source.rows("FROM accounts") == [("1",), ("2",)]
-    assert source.rows("SELECT contract_id, mrr::VARCHAR FROM contracts") == [("7", "9.50")]
+    assert source.rows("SELECT contract_id, mrr::VARCHAR FROM contracts") == [("7", "9.500000")]
     assert loaded.tables.data_until == date(2024, 1, 2)
 
 
@@ -189,9 +189,9 @@ VALUES = [  # column of contracts, as written, as stored
     ("recorded_at", "2024-01-31T23:30:00Z", datetime(2024, 1, 31, 23, 30)),
     ("recorded_at", "2024-01-31 23:30:00+02:00", datetime(2024, 1, 31, 21, 30)),
     ("recorded_at", "2024-07-01 12:00:00 Europe/Berlin", datetime(2024, 7, 1, 10)),
-    ("mrr", "10.005", "10.01"),
-    ("mrr", " 7 ", "7.00"),
-    ("mrr", "1e3", "1000.00"),
+    ("mrr", "10.005", "10.005000"),
+    ("mrr", " 7 ", "7.000000"),
+    ("mrr", "1e3", "1000.000000"),
     ("seats", "12.0", 12),
     ("auto_renew", "Yes", True),
     ("auto_renew", "f", False),

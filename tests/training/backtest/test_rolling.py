@@ -111,7 +111,7 @@ def test_a_backtest_does_not_see_the_future(
     pd.testing.assert_frame_equal(forecast_part(tested.portfolio), forecast_part(other.portfolio), rtol=0, atol=0)
     assert {"logistic", "time_series", "segment_rates"} <= set(forecast_part(other.portfolio))
     assert (tested.accounts["churned"] != other.accounts["churned"]).mean() > 0.05
-    assert (tested.portfolio["actual"] - other.portfolio["actual"]).abs().min() > 0.01
+    assert (tested.portfolio["actual"] - other.portfolio["actual"]).abs().min() > 0.005
 
 
 def test_a_model_that_saw_the_future_would_have_been_caught(
@@ -256,10 +256,10 @@ def test_the_backtest_tells_its_verdict_first_and_gives_machines_the_same(result
         ("BEATS NO BASELINE", "NO SKILL FOUND", "TOO FEW EVENTS", "Churn probabilities beat the base rate")
     )
     content = result.to_json()
-    assert content["origins"] == ["2025-08-01", "2025-10-01"]
+    assert content["origins"] == ["2025-07-01", "2025-09-01"]
     assert content["run_id"] == result.record.run_id
     assert [row["auc"] for row in content["scores"]] == [score.auc for score in result.findings.scores]
-    assert content["forecasts"][0]["origin"] == "2025-08-01"
+    assert content["forecasts"][0]["origin"] == "2025-07-01"
     assert len(content["forecasts"]) == 8
     assert content["verdict"] == result.findings.verdict
     assert {row["rival"] for row in content["skill"] if row["outcome"] == "nrr"} == set(NRR_RIVALS)
