@@ -112,13 +112,13 @@ def test_nobody_knows_before_that_a_line_will_be_taken_back(stored: Callable[...
 def test_in_hindsight_a_line_ends_when_it_was_taken_back(stored: Callable[..., Tables]) -> None:
     rows = [line(1), line(2, deleted_at=datetime(2024, 6, 10, 15)), line(3, deleted_at=datetime(2024, 1, 5))]
     tables = stored(rows)
-    seen = known(tables, lambda asof: asof.contracts_in_hindsight(date(2025, 1, 1)))
+    seen = known(tables, lambda asof: asof.contracts_in_hindsight(date(2025, 1, 1), 0))
     assert {(t.month, ended) for t, contract, ended, _ in seen if contract == "2"} == {
         *((month, None) for month in range(3, 7)),
         *((month, on(6)) for month in range(7, 13)),
     }
     assert not [state for state in seen if state[1] == "3"]
-    unknown = known(tables, lambda asof: asof.contracts_in_hindsight(date(2024, 6, 10)))
+    unknown = known(tables, lambda asof: asof.contracts_in_hindsight(date(2024, 6, 10), 0))
     assert {ended for _, contract, ended, _ in unknown if contract == "2"} == {None}
 
 
@@ -126,4 +126,4 @@ def test_a_source_without_deletions_emits_nothing_of_them(stored: Callable[..., 
     row = line(1)
     del row["deleted_at"]
     asof = AsOf(stored([row]), DATES)
-    assert "deleted" not in asof.contracts() + asof.contracts_in_hindsight(DATES[-1])
+    assert "deleted" not in asof.contracts() + asof.contracts_in_hindsight(DATES[-1], 0)

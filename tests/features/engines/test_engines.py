@@ -407,7 +407,8 @@ def test_a_changed_event_changes_the_digest(load: Load, database: str) -> None:
 @needs_postgres
 def test_texts_for_nothing_are_empty_in_the_warehouse_too(load: Load, database: str) -> None:
     query = (
-        "SELECT account_id, happened_on, CASE WHEN kind = 'email' THEN 'N/A' ELSE kind END AS kind FROM crm.engagement"
+        "SELECT account_id, happened_on, \"Order\", CASE WHEN kind = 'email' THEN 'N/A' ELSE kind END AS kind "
+        "FROM crm.engagement"
     )
     settings = ("source.engine=postgres", f"source.url={database}", f"source.tables.engagement.query={query}")
     with pytest.raises(BadInput, match=r"engagement.kind: [\d,]+ of [\d,]+ rows without a value that can be used"):
