@@ -33,7 +33,7 @@ def mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: 
 
 def _overlapping(staged: Staged, rules: Revenue) -> str:
     get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
-    end = f"COALESCE({get['ended_on']}, {get['ends_on']}, {OPEN})"
+    end = _end(staged)
     newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
     outlasts = f"n.end_on > o.end_on AND n.starts_on >= o.end_on - {rules.early_renewal_days}"
     replaces = {
@@ -61,6 +61,13 @@ def _overlapping(staged: Staged, rules: Revenue) -> str:
         WHERE n.is_overlap GROUP BY n.line"""
 
 
+def _end(staged: Staged, alias: str = "") -> str:
+    """SQL of the day a line ends; one that its source took back ends then at the latest."""
+    ends = ", ".join([*(f"{alias}{name}" for name in ("ended_on", "ends_on") if staged.has(name)), OPEN])
+    deleted = f"CAST({alias}deleted_at AS DATE)" if staged.has("deleted_at") else OPEN
+    return f"LEAST(COALESCE({ends}), COALESCE({deleted}, {OPEN}))"
+
+
 def overlap_rules(staged: Staged, amounts: Mapping[str, str], rules: Revenue) -> Iterator[Rule]:
     """What is said of the lines that overlap; an error where the settings refuse them."""
     parts = [part for part in ("account_id", "product", "buying_center") if staged.has(part)]
@@ -85,7 +92,7 @@ def overlap_rules(staged: Staged, amounts: Mapping[str, str], rules: Revenue) ->
             "Their revenue adds up; give product to have overlaps checked.",
         ),
     }
-    for kind in amounts:
+    for kind in (kind for kind in told if kind in amounts):
         column, what, todo = told[kind]
         bad = f"rowid IN (SELECT overlap FROM overlapping WHERE kind = {quoted(kind)})"
         shown = with_key(staged, "starts_on", "CAST(starts_on AS VARCHAR)")
@@ -116,9 +123,9 @@ _IS_DISCOUNT = "COALESCE({kind}, 'discount') = 'discount'"
 
 def _too_much(staged: Staged, discount: str) -> Rule:
     """A discount that takes off more than there is on the day it starts."""
-    end = ", ".join([*(f"o.{name}" for name in ("ended_on", "ends_on") if staged.has(name)), OPEN])
+    end = _end(staged, "o.")
     there = f"""(SELECT COALESCE(sum(o.mrr), 0) FROM {staged.name} o WHERE o.account_id = {staged.name}.account_id
-                 AND o.starts_on <= {staged.name}.starts_on AND {staged.name}.starts_on < COALESCE({end}))"""
+                 AND o.starts_on <= {staged.name}.starts_on AND {staged.name}.starts_on < {end})"""
     shown = f"concat(contract_id, ': ', CAST(mrr AS DOUBLE), ', which leaves ', CAST({there} AS DOUBLE))"
     todo = "Correct the discount, or add the line that it lowers: ARR cannot be negative."
     what, bad = "with a discount of more than there is to lower", f"{discount} AND {there} < 0"
