@@ -88,23 +88,7 @@ def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_co
     """Values that are missing, unreadable or not allowed."""
     name = named(column.name)
     if column.required:
-        missing = f"{name} IS NULL" + (f" AND {raw(column.name)} IS NULL" if may_be_unread(column) else "")
-        todo = f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
-        row, level = whose(staged, column.name), row_level
-        silent = SILENT.get((staged.table.name, column.name))
-        if silent:
-            level, todo = Level.ROW, silent
-        yield Rule(
-            column.name,
-            "without a value",
-            todo,
-            missing,
-            row,
-            level,
-            is_missing=True,
-            is_silent=bool(silent),
-            name="missing_value",
-        )
+        yield _missing(staged, column, row_level)
     if not may_be_unread(column):
         return
     if column.allowed:
@@ -138,6 +122,26 @@ def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decim
         yield Rule(column.name, not_finite, todo, infinite, example, row_level, name="not_finite")
         unread += f" AND NOT {infinite}"
     yield Rule(column.name, what, _readable(column), unread, example, row_level, name="unreadable")
+
+
+def _missing(staged: Staged, column: Column, row_level: Level) -> Rule:
+    """A value that is required and not there."""
+    bad = f"{named(column.name)} IS NULL" + (f" AND {raw(column.name)} IS NULL" if may_be_unread(column) else "")
+    silent = SILENT.get((staged.table.name, column.name))
+    todo = silent or (
+        f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."
+    )
+    return Rule(
+        column.name,
+        "without a value",
+        todo,
+        bad,
+        whose(staged, column.name),
+        Level.ROW if silent else row_level,
+        is_missing=True,
+        is_silent=bool(silent),
+        name="missing_value",
+    )
 
 
 def _readable(column: Column) -> str:

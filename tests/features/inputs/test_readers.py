@@ -377,7 +377,13 @@ def test_few_rows_in_another_encoding_are_no_rows_to_be_left_out(source: Any) ->
     assert warning.startswith("usage: 1 of 101 rows not in UTF-8 (usage.csv line 102). Left out")
 
 
-COMMAS = [("12,50", "12.500000"), ("1.234,56", "1234.560000"), ("1 234", "1234.000000"), ("-3", "-3.000000"), ("1.234", "1234.000000")]
+COMMAS = [
+    ("12,50", "12.500000"),
+    ("1.234,56", "1234.560000"),
+    ("1 234", "1234.000000"),
+    ("-3", "-3.000000"),
+    ("1.234", "1234.000000"),
+]
 
 
 @pytest.mark.parametrize(("number", "stored"), COMMAS)

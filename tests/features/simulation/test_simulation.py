@@ -78,7 +78,7 @@ def test_all_tables_follow_the_contract(frames: Frames, tmp_path: Path) -> None:
         declared = contract.TABLES[name]
         assert set(declared.required_names) <= set(frame.columns) <= set(declared.names)
         for column in declared:
-            if column.allowed:
+            if column.allowed and column.name in frame.columns:
                 assert set(frame[column.name].dropna()) <= set(column.allowed)
     tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=ENDS_ON)
     with tables.connect(budget=Budget(1, 0.5)) as connection:

@@ -88,9 +88,9 @@ def test_reported_nrr_starts_from_what_is_realised(world: Any, made: Forecast) -
 
 
 def test_renewals_are_those_due_in_the_month(made: Forecast) -> None:
-    """Five accounts begin in each month; of those of January 2023 one left: a00 in 2025."""
+    """Five accounts begin in each month; those of January have renewed on the day of the forecast, and are not due."""
     total = made.renewal_forecast[made.renewal_forecast["cut"] == "total"]
-    assert total["month"].dt.strftime("%Y-%m").tolist() == [f"2026-0{month}" for month in range(1, 7)]
+    assert total["month"].dt.strftime("%Y-%m").tolist() == [f"2026-0{month}" for month in range(2, 7)]
     assert (total["expected_renewed"] <= total["available_to_renew"]).all()
     assert (total["p10"] <= total["p90"]).all()
     np.testing.assert_allclose(total["renewal_rate"], total["expected_renewed"] / total["available_to_renew"])
@@ -246,7 +246,7 @@ def test_data_from_another_place_are_noted_and_newer_ones_are_not(
 @pytest.mark.parametrize(
     ("as_of", "first", "last"),
     [
-        (date(2026, 1, 1), ("2026-01-01", "2026-02-01"), ("2026-06-01", "2026-07-01")),
+        (date(2026, 1, 1), ("2026-02-01", "2026-03-01"), ("2026-06-01", "2026-07-01")),
         (date(2025, 12, 20), ("2026-01-01", "2026-02-01"), ("2026-06-01", "2026-06-20")),  # none ends in December
     ],
 )
