@@ -62,7 +62,7 @@ def test_lines_and_labels_are_those_known_then(archive: Archive, books: Any) -> 
     contracts = books.world.company()["contracts"]
     assert len(archive.lines) == len(contracts)
     assert archive.lines["contract_id"].nunique() == contracts["contract_id"].nunique()
-    sums = archive.lines.groupby("account_id")["mrr_cents"].sum() / 100
+    sums = archive.lines.groupby("account_id")["mrr_micros"].sum() / 1_000_000
     pd.testing.assert_series_equal(sums, contracts.groupby("account_id")["mrr"].sum(), check_names=False)
     assert archive.labels.loc["a01"].to_dict() == {"region": "South", "csm": "Ben B.", "seller": "Zoë Z."}
     assert archive.labels.loc["a02", ["region", "seller"]].tolist() == ["(none)", "(none)"]

@@ -196,7 +196,7 @@ def test_nothing_but_one_table_names_anyone(
             rows += [str(value) for value in values if not isinstance(value, bytes)]
     names = {*subjects["name"], *books.world.company()["contracts"]["contract_id"], "Office of Mr"}
     assert {"a01", "Company 01", "Ada A.", "Zoë Z.", "c01-0"} <= names
-    text = re.sub("[0-9a-f]{32,}", "", "\n".join(rows))
+    text = re.sub("[0-9a-f]{16,}", "", "\n".join(rows))  # digests, whose letters may spell a name
     assert [name for name in sorted(names) if name in text] == []
     assert subjects.query("name == 'Ada A.'")["kind"].tolist() == ["person"], "one person, whatever the role"
 
