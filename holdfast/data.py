@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DIALECTS = ("postgres", "spark", "snowflake", "bigquery", "databricks")
 FEATURES_NAMED = 4
 LEAK_HEADS: "dict[Grade, str]" = {
-    "leak": "Leaks: here the past shows what came later, and no cut by date can help",
+    "leak": "Leaks: here the past shows what happened later, and no cut by date can help",
     "risk": "Risks: the data do not say, or contradict, when this was known",
     "cut": "Known later than it happened. Snapshots deal with it; a cut by event date would show it early:",
 }

@@ -84,7 +84,7 @@ def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     short = _of_few_origins(params)
     dates = counted(short.backtest.origins, "past date")
     steps.do(
-        f"Backtest: forecasts from {dates} against what came; `holdfast backtest` takes {params.backtest.origins}",
+        f"Backtest: forecasts from {dates} against what happened; `holdfast backtest` takes {params.backtest.origins}",
         lambda: backtest(tables, params=short, progress=run.progress),
         lambda result: result.lines(),
     )

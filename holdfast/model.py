@@ -69,7 +69,7 @@ def models(run: Run) -> None:
 
 
 def backtest(run: Run) -> None:
-    """Forecast from past dates and compare with what came, and with naive forecasts."""
+    """Forecast from past dates and compare with what happened, and with naive forecasts."""
     require_store(run.params)
     from training.backtest.rolling import backtest as rolling
 

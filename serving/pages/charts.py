@@ -96,7 +96,7 @@ def calibration(bins: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
 
 
 def origins(rows: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
-    """Forecasts at past dates with 50, 80 and 90 % intervals, against what came."""
+    """Forecasts at past dates with 50, 80 and 90 % intervals, against the actual figures."""
     low = min(min(row["p05"], row["actual"]) for row in rows)
     high = max(max(row["p95"], row["actual"]) for row in rows)
     ticks = _ticks(low, high)
