@@ -16,6 +16,7 @@ Lines of a negative MRR are discounts: they replace nothing and run as long as w
 
 from features.asof.clocks import NEVER
 from features.asof.view import AsOf
+from features.tables.overlaps import replaces_overlapped
 from features.tables.sql import flag, quoted
 from params import Revenue
 
@@ -72,31 +73,28 @@ def _known_lines(contracts: str) -> str:
 
 
 def _line_overlaps(rules: Revenue) -> str:
-    """Pairs of a line and one of its product and centre that starts while it runs and replaces it: a row a pair."""
-    outlasts = f"""o.product IS NOT NULL AND n.runs_until > o.runs_until
-                   AND n.starts >= o.runs_until - {rules.early_renewal_days}"""
-    replaces = {
-        None: f"(n.kind = 'renewal' OR ({outlasts}))",
-        "replace": "(n.kind = 'renewal' OR o.product IS NOT NULL)",
-    }.get(rules.overlap, "FALSE")
+    """Lines that one of their product and centre replaces while they run, each with the first that does."""
+    replaces = replaces_overlapped(rules, starts="starts", ends="runs_until")
     return f"""
-        SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
-        FROM known_lines o JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
-        WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
-          AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND {replaces}"""
+        SELECT k, contract_id, next_id, next_starts
+        FROM (SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts,
+                     ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
+                                        ORDER BY n.starts, n.mrr_micros DESC, n.contract_id) AS place
+              FROM known_lines o JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
+              WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
+                AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND {replaces}) ranked
+        WHERE place = 1"""
 
 
 def _line_ends(grace: int) -> str:
     """Lines with the overlaps applied: when they stop, and until when they run if nothing follows them."""
-    graced = """l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
+    graced = """l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL
                 AND l.mrr_micros >= 0"""
     return f"""
-        SELECT l.*, {_bucket("l.starts", grace)} AS bucket, o.replaced_on,
-               COALESCE(o.replaced_on, l.runs_until) AS stops, {flag(graced)} AS graced,
-               CASE WHEN {graced} THEN l.ends + {grace} ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
-        FROM known_lines l
-        LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on FROM line_overlaps GROUP BY k, contract_id) o
-          ON o.k = l.k AND o.contract_id = l.contract_id"""
+        SELECT l.*, {_bucket("l.starts", grace)} AS bucket, o.next_starts AS replaced_on,
+               COALESCE(o.next_starts, l.runs_until) AS stops, {flag(graced)} AS graced,
+               CASE WHEN {graced} THEN l.ends + {grace} ELSE COALESCE(o.next_starts, l.runs_until) END AS own_until
+        FROM known_lines l LEFT JOIN line_overlaps o ON o.k = l.k AND o.contract_id = l.contract_id"""
 
 
 def _line_followers(grace: int, currency: str) -> str:
@@ -114,7 +112,7 @@ def _line_followers(grace: int, currency: str) -> str:
         SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id
                                        ORDER BY p.own DESC, p.next_starts, p.next_mrr DESC, p.next_id) AS place
         FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id,
-                     s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, s.later AS next_later,
+                     s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind,
                      {flag("s.product_line = l.product_line")} AS own,
                      {flag(other)} AS other_currency
               FROM (SELECT {columns}, {_bucket("runs_until", grace)} AS bucket FROM line_ends WHERE {ended}
@@ -129,11 +127,7 @@ def _line_followers(grace: int, currency: str) -> str:
 _CONTINUED = """
     SELECT k, contract_id, next_id, next_starts FROM line_followers WHERE own = 1 AND place = 1
     UNION ALL
-    SELECT k, contract_id, next_id, next_starts
-    FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
-                                         ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
-          FROM line_overlaps o) ranked
-    WHERE place = 1"""
+    SELECT k, contract_id, next_id, next_starts FROM line_overlaps"""
 
 
 def _line_switches(replaces_share: float) -> str:
@@ -190,7 +184,7 @@ def _successors() -> str:
     A line that is not known yet at `t` (`later`) tells that what it follows ran on, up to its start and on that day.
     """
     return f"""
-        SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, n.mrr_micros AS next_mrr_micros,
+        SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later,
                {flag("p.next_starts < l.runs_until")} AS overlapping
         FROM ({_CONTINUED} UNION ALL SELECT k, contract_id, next_id, next_starts FROM line_switches) p
         JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
@@ -200,7 +194,7 @@ def _successors() -> str:
 def _line_spells() -> str:
     """The lines with `active_until`: until what follows them starts, or else as long as they run by themselves."""
     return """
-        SELECT l.*, CASE WHEN s.next_starts IS NOT NULL THEN s.next_starts ELSE l.own_until END AS active_until
+        SELECT l.*, COALESCE(s.next_starts, l.own_until) AS active_until
         FROM line_ends l
         LEFT JOIN (SELECT k, contract_id, MIN(next_starts + later) AS next_starts FROM line_successors
                    WHERE overlapping = 0 GROUP BY k, contract_id) s ON s.k = l.k AND s.contract_id = l.contract_id"""

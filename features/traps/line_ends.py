@@ -6,7 +6,7 @@ import duckdb
 
 from features.tables.problems import EXAMPLES, Finding
 from features.traps.spells import counts_of, texts_of
-from params import Params
+from params import Params, TableSource
 
 FEWEST_PAIRS = 2
 PART = 10  # so many lines that end a day early, and so much more than any other day, are a habit of some source
@@ -16,7 +16,7 @@ SHORT_BREAK_DAYS = 45  # a break of no more than a month and a half: of whoever 
 
 def last_day_covered(connection: duckdb.DuckDBPyConnection, params: Params) -> Iterator[Finding]:
     """Lines that stop exactly one day before the account's next line starts: the end is the last day covered."""
-    if getattr(params.source.tables.get("contracts"), "end_is_last_day", False):
+    if params.source.tables.get("contracts", TableSource()).end_is_last_day:
         return
     gaps = {column: _gaps(connection, stopped) for column, stopped in (("ended_on", True), ("ends_on", False))}
     early, same, near, pairs = (sum(gap[name] for gap in gaps.values()) for name in ("early", "same", "near", "pairs"))

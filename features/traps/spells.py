@@ -3,8 +3,6 @@
 import duckdb
 import pandas as pd
 
-from features.tables import contract
-
 OPEN = "DATE '9999-12-31'"
 
 
@@ -18,15 +16,15 @@ def make_lines(connection: duckdb.DuckDBPyConnection, *, grace_days: int) -> Non
     """
     # DuckDB 2.0.0 fails inside on queries that keep row_number() = 1; without this step it is right
     connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
-    is_trial = "status = 'trial'" if "status" in contract.CONTRACTS.names else "FALSE"
+    is_trial = "COALESCE(status = 'trial', FALSE)"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE lines AS
         SELECT contract_id, account_id, product, buying_center, currency, starts_on, ends_on, ended_on, notice_on,
                signed_on, recorded_at, CAST(mrr AS DOUBLE) AS mrr, CAST(list_mrr AS DOUBLE) AS list_mrr, seats,
                COALESCE(ended_on, ends_on) AS end_on, ended_on IS NOT NULL AS stopped,
-               COALESCE({is_trial}, FALSE) AS is_trial, mrr > 0 AND NOT COALESCE({is_trial}, FALSE) AS paid,
+               {is_trial} AS is_trial, mrr > 0 AND NOT {is_trial} AS paid,
                count(*) OVER (PARTITION BY contract_id) AS versions
-        FROM raw.contracts {"WHERE deleted_at IS NULL" if "deleted_at" in contract.CONTRACTS.names else ""}
+        FROM raw.contracts WHERE deleted_at IS NULL
         QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY recorded_at DESC NULLS LAST) = 1""")
     connection.execute(_spells(grace_days))
 

@@ -60,7 +60,7 @@ class Tuned:
         """What was done, in words."""
         cut = ", cut short by tune.minutes" if self.cut_short else ""
         return (
-            f"Tuned by {len(self.trials)} trials{cut}, fitted as of {self.split_at} and scored on what happened since: "
+            f"Tuned by {len(self.trials)} trials{cut}, fitted as of {self.split_at} and scored on what came since: "
             f"log-likelihood {self.gain:.1%} better than with the settings as they were."
         )
 

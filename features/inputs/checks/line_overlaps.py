@@ -7,6 +7,7 @@ import duckdb
 from features.inputs.checks.rule import Level, Rule
 from features.inputs.staged import Staged, is_lines, with_key
 from features.tables import contract
+from features.tables.overlaps import replaces_overlapped
 from features.tables.sql import quoted
 from params import Revenue
 
@@ -17,8 +18,7 @@ def mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: 
     """Make `overlapping`: lines that start while an earlier one of the same product runs; newest versions only.
 
     Its columns: `overlap` (the row), `kind` (`replaces`, `adds`, or `unnamed`: without a product, they cannot be told
-    apart, and add up). Of each kind that is there, gives the amounts in words. The rule of what replaces what is that
-    of `features.revenue.lines`.
+    apart, and add up). Of each kind that is there, gives the amounts in words.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE overlapping AS {_overlapping(staged, rules)}")
     amounts = connection.execute("""
@@ -35,11 +35,7 @@ def _overlapping(staged: Staged, rules: Revenue) -> str:
     get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
     end = _end(staged)
     newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
-    outlasts = f"n.end_on > o.end_on AND n.starts_on >= o.end_on - {rules.early_renewal_days}"
-    replaces = {
-        None: f"n.kind = 'renewal' OR (n.product IS NOT NULL AND {outlasts})",
-        "replace": "n.kind = 'renewal' OR n.product IS NOT NULL",
-    }.get(rules.overlap, "FALSE")
+    replaces = replaces_overlapped(rules, starts="starts_on", ends="end_on")
     return f"""
         WITH newest AS (
             SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product, {get["kind"]} AS kind,
@@ -53,7 +49,7 @@ def _overlapping(staged: Staged, rules: Revenue) -> str:
                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_overlap
             FROM newest WHERE starts_on < end_on AND COALESCE(mrr, 0) >= 0)
         SELECT n.line AS overlap, any_value(n.mrr) AS mrr, sum(o.mrr) AS other_mrr, any_value(n.currency) AS currency,
-               CASE WHEN bool_or(o.starts_on < n.starts_on AND ({replaces})) THEN 'replaces'
+               CASE WHEN bool_or(o.starts_on < n.starts_on AND {replaces}) THEN 'replaces'
                     WHEN any_value(n.product) IS NULL THEN 'unnamed' ELSE 'adds' END AS kind
         FROM marked n JOIN marked o ON o.account_id = n.account_id AND o.product IS NOT DISTINCT FROM n.product
              AND o.buying_center IS NOT DISTINCT FROM n.buying_center AND o.line <> n.line
