@@ -4,8 +4,9 @@ from datetime import date
 
 import pandas as pd
 
-from features.revenue.movements import MOVEMENTS, movements
-from features.revenue.retention import account_retention
+from features.revenue.known_lines import lines_known
+from features.revenue.movements import MOVEMENTS, check_window, movements_of_lines
+from features.revenue.retention import retention_of_lines
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -29,9 +30,10 @@ def account_changes(
     ValueError
         `start` is not before `end`, or `end` lies after `known_by`.
     """
-    window = {"start": start, "end": end, "known_by": known_by}
-    accounts = account_retention(tables, **window, rules=rules, budget=budget).assign(cohort=True)
-    moved = movements(tables, **window, rules=rules, budget=budget)
+    check_window(start, end, known_by)
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget, rolled_up_at=end) as connection:
+        accounts = retention_of_lines(connection, tables, start=start, end=end, rules=rules).assign(cohort=True)
+        moved = movements_of_lines(connection, tables, start=start, end=end, rules=rules)
     wide = moved.pivot_table(index="account_id", columns="movement", values="amount", aggfunc="sum")
     lost = moved[moved["movement"].isin(LOSSES) & (moved["amount"] < 0)].groupby("account_id")["amount"].sum()
     changes = accounts.set_index("account_id").join(wide.reindex(columns=list(MOVEMENTS)), how="outer")

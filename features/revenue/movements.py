@@ -67,14 +67,21 @@ def movements(
         `start` is not before `end`, or `end` lies after `known_by`.
     """
     check_window(start, end, known_by)
-    instants = instants_frame([start, end, end], [start, start, end])
     with lines_known(tables, known_by=known_by, rules=rules, budget=budget, rolled_up_at=end) as connection:
-        cents = _cents(connection, line_arr(connection, tables, instants, rules))
-        accounts = _accounts(connection, day_number(start), day_number(end))
-        resumed = _before_pause(connection, tables, day_number(start), rules)
-        rows = cents.merge(accounts, on="account_id", how="left")
-        staying = _stays(rows, rules)
-        changed = stream_movements(connection, tables, rows[staying], start=start, end=end, rules=rules)
+        return movements_of_lines(connection, tables, start=start, end=end, rules=rules)
+
+
+def movements_of_lines(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, *, start: date, end: date, rules: Revenue
+) -> pd.DataFrame:
+    """The same of the lines that a connection of `lines_known` holds."""
+    instants = instants_frame([start, end, end], [start, start, end])
+    cents = _cents(connection, line_arr(connection, tables, instants, rules))
+    accounts = _accounts(connection, day_number(start), day_number(end))
+    resumed = _before_pause(connection, tables, day_number(start), rules)
+    rows = cents.merge(accounts, on="account_id", how="left")
+    staying = _stays(rows, rules)
+    changed = stream_movements(connection, tables, rows[staying], start=start, end=end, rules=rules)
     return _tidy(pd.concat([*_whole_accounts(rows[~staying], resumed, rules), changed, _currency(rows)]))
 
 

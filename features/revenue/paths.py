@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -196,13 +197,25 @@ def arr_by_account(
         `instant` (datetime64), `account_id`, `arr` (reporting currency a year), sorted by both; accounts without
         ARR at an instant have no row there.
     """
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+        return arr_of_lines(connection, tables, instants, rules=rules, rates_on=rates_on)
+
+
+def arr_of_lines(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    instants: Sequence[date],
+    *,
+    rules: Revenue,
+    rates_on: date | None = None,
+) -> pd.DataFrame:
+    """The same of the lines that a connection of `lines_known` holds."""
     ordered = sorted(set(instants))
     days = instants_frame(ordered, [rates_on or instant for instant in ordered])
-    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
-        lines = line_arr(connection, tables, days, rules)
-        history = connection.execute(f"""
-            SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents FROM ({lines})
-            GROUP BY 1, 2 HAVING SUM(cents) > 0 ORDER BY 1, 2""").df()
+    history = connection.execute(f"""
+        SELECT instant, account_id, CAST(SUM(cents) AS BIGINT) AS cents
+        FROM ({line_arr(connection, tables, days, rules)})
+        GROUP BY 1, 2 HAVING SUM(cents) > 0 ORDER BY 1, 2""").df()
     return pd.DataFrame({
         "instant": pd.to_datetime(pd.Series(ordered)).dt.as_unit("us").to_numpy()[history["instant"]],
         "account_id": history["account_id"],

@@ -8,6 +8,7 @@ logo retention = share of them that are customers at u: with ARR, or paused.  NR
 from dataclasses import dataclass
 from datetime import date
 
+import duckdb
 import pandas as pd
 
 from features.asof.view import day_number
@@ -104,10 +105,16 @@ def account_retention(
     left inside the window ends at 0, and is none, even if it came back.
     """
     check_window(start, end, known_by)
-    instants = instants_frame([start, end], [start, start])
     with lines_known(tables, known_by=known_by, rules=rules, budget=budget, rolled_up_at=end) as connection:
-        lines = line_arr(connection, tables, instants, rules)
-        accounts = connection.execute(_both_ends(lines, day_number(start), day_number(end), rules)).df()
+        return retention_of_lines(connection, tables, start=start, end=end, rules=rules)
+
+
+def retention_of_lines(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, *, start: date, end: date, rules: Revenue
+) -> pd.DataFrame:
+    """The same of the lines that a connection of `lines_known` holds."""
+    lines = line_arr(connection, tables, instants_frame([start, end], [start, start]), rules)
+    accounts = connection.execute(_both_ends(lines, day_number(start), day_number(end), rules)).df()
     return accounts.assign(starting_arr=accounts.pop("before") / 100, ending_arr=accounts.pop("after") / 100)
 
 

@@ -7,10 +7,14 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 
-from features.revenue import add_months, arr_by_account, retention
+from features.revenue import add_months
+from features.revenue.known_lines import lines_known
+from features.revenue.paths import arr_of_lines
+from features.revenue.retention import definition, retention_of_lines, summarise
 from features.tables.checked import Tables
 from params import Params
 
@@ -71,14 +75,9 @@ def revenue_now(tables: Tables, params: Params) -> RevenueNow:
     as_of = tables.data_until
     names, first_paid = _accounts(tables, params)
     instants = _instants(as_of, first_paid)
-    history = arr_by_account(
-        tables,
-        instants,
-        known_by=as_of,
-        rules=params.revenue,
-        budget=params.budget,
-        rates_on=as_of,
-    )
+    with lines_known(tables, known_by=as_of, rules=params.revenue, budget=params.budget) as connection:
+        history = arr_of_lines(connection, tables, instants, rules=params.revenue, rates_on=as_of)
+        year_back = _year_back(connection, tables, params, first_paid)
     table = history.pivot(index="account_id", columns="instant", values="arr").reindex(
         columns=pd.DatetimeIndex(pd.to_datetime(instants)).as_unit("us")
     )
@@ -93,7 +92,7 @@ def revenue_now(tables: Tables, params: Params) -> RevenueNow:
         arr=round(float(now.sum()), 2),
         median_arr=round(float(now.median()), 2) if len(now) else None,
         largest=_largest(now, names),
-        **_year_back(tables, params, first_paid),
+        **year_back,
         months=months,
     )
 
@@ -151,7 +150,9 @@ def _largest(now: "pd.Series[float]", names: Mapping[str, str]) -> dict[str, Any
     return {"account_id": account, "name": names.get(account), "arr": round(arr, 2), "share": arr / float(now.sum())}
 
 
-def _year_back(tables: Tables, params: Params, first_paid: "pd.Series[pd.Timestamp]") -> dict[str, Any]:
+def _year_back(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params, first_paid: "pd.Series[pd.Timestamp]"
+) -> dict[str, Any]:
     """Retention of the last twelve months; nothing where there was no customer a year ago."""
     as_of = tables.data_until
     start = add_months(as_of, -YEAR)
@@ -162,7 +163,8 @@ def _year_back(tables: Tables, params: Params, first_paid: "pd.Series[pd.Timesta
     )
     if not len(first_paid) or first_paid.min().date() >= start:
         return dict.fromkeys(names) | {"definition": f"{window}."}
-    year = retention(tables, start=start, end=as_of, known_by=as_of, rules=params.revenue, budget=params.budget)
+    accounts = retention_of_lines(connection, tables, start=start, end=as_of, rules=params.revenue)
+    year = summarise(accounts, definition(start, as_of, as_of, params.revenue))
     figures = (year.nrr, year.grr, year.logo_retention)
     ratios = [None if math.isnan(figure) else figure for figure in figures]
     kept = ratios[2]

@@ -12,7 +12,7 @@ from features.revenue import MOVEMENTS
 from features.revenue.account_changes import account_changes
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.number_ranges import in_ranges
-from features.revenue.retention import definition
+from features.revenue.retention import definition, summarise
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
@@ -145,27 +145,30 @@ def _names(tables: Tables, end: date, params: Params) -> dict[str, str]:
 def _row(cut: str, value: str, accounts: pd.DataFrame, weight: Weight) -> dict[str, Any]:
     """The figures of a group of accounts, added up in whole cents."""
     cohort = accounts[accounts["cohort"]]
+    figures = summarise(cohort, "")
     before, after = (_cents(cohort[name]) for name in ("starting_arr", "ending_arr"))
     kept = np.minimum(before, after)
-    starting, count = int(before.sum()), len(cohort)
     lost = int(_cents(cohort["gross_losses"]).sum())
+    nrr, grr = figures.nrr, figures.grr
     if weight == "account":
-        nrr, grr = ((part / before).mean() if count else None for part in (after, kept))
-    else:
-        nrr, grr = (int(part.sum()) / starting if starting else None for part in (after, kept))
+        nrr, grr = ((part / before).mean() for part in (after, kept))
     return {
         "cut": cut,
         "value": value,
-        "accounts": count,
-        "starting_arr": starting / 100,
-        "ending_arr": int(after.sum()) / 100,
-        "nrr": None if nrr is None else float(nrr),
-        "grr": None if grr is None else float(grr),
-        "logo_retention": int(cohort["customer"].sum()) / count if count else None,
+        "accounts": figures.accounts,
+        "starting_arr": figures.starting_arr,
+        "ending_arr": figures.ending_arr,
+        "nrr": _told(nrr),
+        "grr": _told(grr),
+        "logo_retention": _told(figures.logo_retention),
         "movements": {name: int(_cents(accounts[name]).sum()) / 100 for name in MOVEMENTS},
         "gross_losses": lost / 100,
-        "netted_within_accounts": (lost - (starting - int(kept.sum()))) / 100,
+        "netted_within_accounts": (lost - int((before - kept).sum())) / 100,
     }
+
+
+def _told(ratio: float) -> float | None:
+    return None if np.isnan(ratio) else float(ratio)
 
 
 def _cents(amounts: "pd.Series[float]") -> "pd.Series[int]":

@@ -32,21 +32,21 @@ FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
   WHERE COALESCE(l.status, 'active') <> 'trial') AS c
 
 -- line_overlaps
-SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
-FROM known_lines AS o
-JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
-WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))
+SELECT k, contract_id, next_id, next_starts
+FROM (SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY n.starts NULLS LAST, n.mrr_micros DESC, n.contract_id NULLS LAST) AS place
+  FROM known_lines AS o
+  JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
+  WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))) AS ranked
+WHERE place = 1
 
 -- line_ends
-SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.next_starts AS replaced_on, COALESCE(o.next_starts, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.next_starts, l.runs_until) END AS own_until
 FROM known_lines AS l
-LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
-  FROM line_overlaps
-  GROUP BY k, contract_id) AS o ON o.k = l.k AND o.contract_id = l.contract_id
+LEFT JOIN line_overlaps AS o ON o.k = l.k AND o.contract_id = l.contract_id
 
 -- line_followers
 SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id ORDER BY p.own DESC, p.next_starts NULLS LAST, p.next_mrr DESC, p.next_id NULLS LAST) AS place
-FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id, s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, s.later AS next_later, CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS own, CASE WHEN COALESCE(s.currency, 'USD') <> COALESCE(l.currency, 'USD') THEN 1 ELSE 0 END AS other_currency
+FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id, s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS own, CASE WHEN COALESCE(s.currency, 'USD') <> COALESCE(l.currency, 'USD') THEN 1 ELSE 0 END AS other_currency
   FROM (SELECT k, contract_id, product_line, center_line, currency, mrr_micros, runs_until, (runs_until - runs_until % 31) AS bucket
     FROM line_ends
     WHERE replaced_on IS NULL AND runs_until < 2000000 AND runs_until > starts AND mrr_micros >= 0
@@ -64,9 +64,7 @@ WITH RECURSIVE pairs AS (SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0)
       FROM line_followers
       WHERE own = 1 AND place = 1
       UNION ALL SELECT k, contract_id, next_id, next_starts
-      FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts NULLS LAST, o.next_mrr DESC, o.next_id NULLS LAST) AS place
-        FROM line_overlaps AS o) AS ranked
-      WHERE place = 1) AS p
+      FROM line_overlaps) AS p
     JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
     GROUP BY p.k, p.next_id) AS c ON c.k = f.k AND c.next_id = f.next_id
   WHERE f.own = 0 AND NOT EXISTS(SELECT 1
@@ -83,21 +81,19 @@ FROM walked
 WHERE taken = 1
 
 -- line_successors
-SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, n.mrr_micros AS next_mrr_micros, CASE WHEN p.next_starts < l.runs_until THEN 1 ELSE 0 END AS overlapping
+SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, CASE WHEN p.next_starts < l.runs_until THEN 1 ELSE 0 END AS overlapping
 FROM (SELECT k, contract_id, next_id, next_starts
   FROM line_followers
   WHERE own = 1 AND place = 1
   UNION ALL SELECT k, contract_id, next_id, next_starts
-  FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts NULLS LAST, o.next_mrr DESC, o.next_id NULLS LAST) AS place
-    FROM line_overlaps AS o) AS ranked
-  WHERE place = 1
+  FROM line_overlaps
   UNION ALL SELECT k, contract_id, next_id, next_starts
   FROM line_switches) AS p
 JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
 JOIN line_ends AS n ON n.k = p.k AND n.contract_id = p.next_id
 
 -- line_spells
-SELECT l.*, CASE WHEN NOT s.next_starts IS NULL THEN s.next_starts ELSE l.own_until END AS active_until
+SELECT l.*, COALESCE(s.next_starts, l.own_until) AS active_until
 FROM line_ends AS l
 LEFT JOIN (SELECT k, contract_id, MIN(next_starts + later) AS next_starts
   FROM line_successors

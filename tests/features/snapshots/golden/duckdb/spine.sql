@@ -71,30 +71,30 @@ FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
   WHERE COALESCE(l.status, 'active') <> 'trial') c
 
 -- line_overlaps
-SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
-FROM known_lines o
-JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
-WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
-AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (o.product IS NOT NULL AND n.runs_until > o.runs_until
-    AND n.starts >= o.runs_until - 90))
+SELECT k, contract_id, next_id, next_starts
+FROM (SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts,
+  ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
+    ORDER BY n.starts, n.mrr_micros DESC, n.contract_id) AS place
+  FROM known_lines o
+  JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
+  WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
+  AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (o.product IS NOT NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))) ranked
+WHERE place = 1
 
 -- line_ends
-SELECT l.*, (l.starts - MOD(l.starts, 31)) AS bucket, o.replaced_on,
-COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
+SELECT l.*, (l.starts - MOD(l.starts, 31)) AS bucket, o.next_starts AS replaced_on,
+COALESCE(o.next_starts, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL
 AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced,
-CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
-AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL
+AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.next_starts, l.runs_until) END AS own_until
 FROM known_lines l
-LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
-  FROM line_overlaps
-  GROUP BY k, contract_id) o
-ON o.k = l.k AND o.contract_id = l.contract_id
+LEFT JOIN line_overlaps o ON o.k = l.k AND o.contract_id = l.contract_id
 
 -- line_followers
 SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id
   ORDER BY p.own DESC, p.next_starts, p.next_mrr DESC, p.next_id) AS place
 FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS next_id,
-  s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind, s.later AS next_later,
+  s.starts AS next_starts, s.mrr_micros AS next_mrr, s.kind AS next_kind,
   CASE WHEN s.product_line = l.product_line THEN 1 ELSE 0 END AS own,
   CASE WHEN COALESCE(s.currency, 'USD') <> COALESCE(l.currency, 'USD') THEN 1 ELSE 0 END AS other_currency
   FROM (SELECT k, contract_id, product_line, center_line, currency, mrr_micros, runs_until, (runs_until - MOD(runs_until, 31)) AS bucket
@@ -120,10 +120,7 @@ WITH RECURSIVE pairs AS (
       WHERE own = 1 AND place = 1
       UNION ALL
       SELECT k, contract_id, next_id, next_starts
-      FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
-          ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
-        FROM line_overlaps o) ranked
-      WHERE place = 1) p
+      FROM line_overlaps) p
     JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
     GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
   WHERE f.own = 0 AND NOT EXISTS (SELECT 1
@@ -153,7 +150,7 @@ FROM walked
 WHERE taken = 1
 
 -- line_successors
-SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, n.mrr_micros AS next_mrr_micros,
+SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later,
 CASE WHEN p.next_starts < l.runs_until THEN 1 ELSE 0 END AS overlapping
 FROM (
   SELECT k, contract_id, next_id, next_starts
@@ -161,17 +158,14 @@ FROM (
   WHERE own = 1 AND place = 1
   UNION ALL
   SELECT k, contract_id, next_id, next_starts
-  FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
-      ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
-    FROM line_overlaps o) ranked
-  WHERE place = 1
+  FROM line_overlaps
   UNION ALL SELECT k, contract_id, next_id, next_starts
   FROM line_switches) p
 JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
 JOIN line_ends n ON n.k = p.k AND n.contract_id = p.next_id
 
 -- line_spells
-SELECT l.*, CASE WHEN s.next_starts IS NOT NULL THEN s.next_starts ELSE l.own_until END AS active_until
+SELECT l.*, COALESCE(s.next_starts, l.own_until) AS active_until
 FROM line_ends l
 LEFT JOIN (SELECT k, contract_id, MIN(next_starts + later) AS next_starts
   FROM line_successors
