@@ -38,7 +38,7 @@ _CHAINED = """
     WHERE starts < active_until AND mrr_micros >= 0
       AND (mrr_micros > 0 OR status = 'paused' OR contract_id IN (SELECT next_id FROM line_successors)
            OR EXISTS (SELECT 1 FROM line_states e WHERE e.product_line = s.product_line AND e.mrr_micros > 0
-                      AND e.starts < s.starts))"""
+                      AND e.starts < s.starts AND e.starts < e.active_until))"""
 
 _CUSTOMER = """
     SELECT account_id, paid_from AS begins, paid_until AS until FROM paid

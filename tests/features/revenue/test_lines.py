@@ -533,6 +533,18 @@ FREE_FOREVER = [{"ended_on": "2025-03-01"}, {"starts_on": "2025-03-01", "mrr": 0
             [{"ended_on": "2025-03-01"}, {"product": "free", "mrr": 0.0}], {}, "2024-01-01", "2025-03-01", [], id="free"
         ),
         pytest.param(
+            [
+                {"ended_on": "2025-03-01"},
+                {"starts_on": "2024-06-01", "ended_on": "2024-06-01", "product": "q"},
+                {"starts_on": "2025-03-01", "product": "q", "mrr": 0.0},
+            ],
+            {},
+            "2024-01-01",
+            "2025-03-01",
+            [],
+            id="what was never paid for cannot be paused",
+        ),
+        pytest.param(
             [{"ended_on": "2025-03-01"}, {"starts_on": "2025-03-01", "product": "q", "status": "paused"}],
             {},
             "2024-01-01",

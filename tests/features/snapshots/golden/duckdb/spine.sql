@@ -71,24 +71,23 @@ FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
   WHERE COALESCE(l.status, 'active') <> 'trial') c
 
 -- line_overlaps
-SELECT k, contract_id, next_id, next_starts
-FROM (SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts,
-  ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
-    ORDER BY n.starts, n.mrr_micros DESC, n.contract_id) AS place
-  FROM known_lines o
-  JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
-  WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
-  AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (o.product IS NOT NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))) ranked
-WHERE place = 1
+SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
+FROM known_lines o
+JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
+WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
+AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (o.product IS NOT NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))
 
 -- line_ends
-SELECT l.*, (l.starts - MOD(l.starts, 31)) AS bucket, o.next_starts AS replaced_on,
-COALESCE(o.next_starts, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL
+SELECT l.*, (l.starts - MOD(l.starts, 31)) AS bucket, o.replaced_on,
+COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
 AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced,
-CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL
-AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.next_starts, l.runs_until) END AS own_until
+CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
+AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
 FROM known_lines l
-LEFT JOIN line_overlaps o ON o.k = l.k AND o.contract_id = l.contract_id
+LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
+  FROM line_overlaps
+  GROUP BY k, contract_id) o
+ON o.k = l.k AND o.contract_id = l.contract_id
 
 -- line_followers
 SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id
@@ -120,7 +119,10 @@ WITH RECURSIVE pairs AS (
       WHERE own = 1 AND place = 1
       UNION ALL
       SELECT k, contract_id, next_id, next_starts
-      FROM line_overlaps) p
+      FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
+          ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
+        FROM line_overlaps o) ranked
+      WHERE place = 1) p
     JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
     GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
   WHERE f.own = 0 AND NOT EXISTS (SELECT 1
@@ -158,7 +160,10 @@ FROM (
   WHERE own = 1 AND place = 1
   UNION ALL
   SELECT k, contract_id, next_id, next_starts
-  FROM line_overlaps
+  FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
+      ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
+    FROM line_overlaps o) ranked
+  WHERE place = 1
   UNION ALL SELECT k, contract_id, next_id, next_starts
   FROM line_switches) p
 JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id

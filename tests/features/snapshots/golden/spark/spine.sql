@@ -32,17 +32,17 @@ FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
   WHERE COALESCE(l.status, 'active') <> 'trial') AS c
 
 -- line_overlaps
-SELECT k, contract_id, next_id, next_starts
-FROM (SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY n.starts NULLS LAST, n.mrr_micros DESC, n.contract_id NULLS LAST) AS place
-  FROM known_lines AS o
-  JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
-  WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))) AS ranked
-WHERE place = 1
+SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
+FROM known_lines AS o
+JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
+WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))
 
 -- line_ends
-SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.next_starts AS replaced_on, COALESCE(o.next_starts, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.next_starts IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.next_starts, l.runs_until) END AS own_until
+SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
 FROM known_lines AS l
-LEFT JOIN line_overlaps AS o ON o.k = l.k AND o.contract_id = l.contract_id
+LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
+  FROM line_overlaps
+  GROUP BY k, contract_id) AS o ON o.k = l.k AND o.contract_id = l.contract_id
 
 -- line_followers
 SELECT p.*, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id ORDER BY p.own DESC, p.next_starts NULLS LAST, p.next_mrr DESC, p.next_id NULLS LAST) AS place
@@ -64,7 +64,9 @@ WITH RECURSIVE pairs AS (SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0)
       FROM line_followers
       WHERE own = 1 AND place = 1
       UNION ALL SELECT k, contract_id, next_id, next_starts
-      FROM line_overlaps) AS p
+      FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts NULLS LAST, o.next_mrr DESC, o.next_id NULLS LAST) AS place
+        FROM line_overlaps AS o) AS ranked
+      WHERE place = 1) AS p
     JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
     GROUP BY p.k, p.next_id) AS c ON c.k = f.k AND c.next_id = f.next_id
   WHERE f.own = 0 AND NOT EXISTS(SELECT 1
@@ -86,7 +88,9 @@ FROM (SELECT k, contract_id, next_id, next_starts
   FROM line_followers
   WHERE own = 1 AND place = 1
   UNION ALL SELECT k, contract_id, next_id, next_starts
-  FROM line_overlaps
+  FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts NULLS LAST, o.next_mrr DESC, o.next_id NULLS LAST) AS place
+    FROM line_overlaps AS o) AS ranked
+  WHERE place = 1
   UNION ALL SELECT k, contract_id, next_id, next_starts
   FROM line_switches) AS p
 JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
