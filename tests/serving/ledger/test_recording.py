@@ -286,6 +286,19 @@ def test_two_writers_at_once_both_record(
     assert not subjects.duplicated(["kind", "name"]).any()
 
 
+def test_a_new_record_waits_for_the_one_who_writes_first(books: Any, tmp_path: Path) -> None:
+    """Before a file has its write-ahead log, SQLite refuses at once instead of waiting."""
+    params = books.params.model_copy(update={"data_dir": tmp_path, "record": Record(url=None, folder=None)})
+    first = sqlite3.connect(tmp_path / "record.sqlite", isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, first.execute, ["COMMIT"])
+    done.start()
+    with open_record(params) as record, record.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    done.join()
+    first.close()
+
+
 def test_a_record_of_a_newer_holdfast_is_refused(open_one: Any) -> None:
     with open_one() as record, record.writing() as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
