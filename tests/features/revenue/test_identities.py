@@ -121,13 +121,15 @@ def known(lines: list[Line], t: int) -> dict[str, list[Line]]:
 
 def in_hindsight(lines: list[Line], u: int, known_by: int, grace: int) -> list[Line]:
     """An account's lines as they stood at day u, told by what is known before day known_by; also those that start
-    within the grace after, which tell that what they follow ran on."""
+    within the grace after, which tell that what they follow ran on, and the ends within it."""
     seen = []
     for line in lines:
         signed = line.starts if line.signed is None else line.signed
         if signed < known_by and (line.starts <= u + grace or signed < u):
             noticed = line.notice is not None and line.notice < min(u, known_by)
             told = line.ended is not None and (line.ended < min(u, known_by) or noticed or changed(line, lines, u))
+            heard = line.ended is not None and (line.ended < known_by or (line.notice or OPEN) < known_by)
+            told |= heard and u < line.ended <= u + grace  # type: ignore[operator]
             seen.append(line._replace(ended=line.ended if told else None, notice=line.notice if noticed else None))
     return seen
 
@@ -297,6 +299,14 @@ CHANGED_AT_ONCE = [
 ]
 
 
+# What is continued by an order of its own product leaves that little to replace others by, already before that day.
+ENDED_FOR_ITS_OWN = [
+    Line("c0", "a0", "q", None, "new", 0, 34, None, 20, None, 10.0, None, None),
+    Line("c1", "a0", "p", None, "new", 0, 365, 64, None, None, 50.0, None, None),
+    Line("c2", "a0", "p", None, "upsell", 64, 430, None, None, None, 54.0, None, None),
+]
+
+
 @FEW
 @given(
     lines=contracts(),
@@ -306,6 +316,7 @@ CHANGED_AT_ONCE = [
 )
 @example(lines=[ENDED_AS_IT_STARTED], grace=0, reactivation="exclude", known_by=63)
 @example(lines=[TOLD_OFF_AFTER_NO_DAY], grace=30, reactivation="exclude", known_by=99)
+@example(lines=ENDED_FOR_ITS_OWN, grace=30, reactivation="exclude", known_by=260)
 @example(lines=CHANGED_AT_ONCE, grace=0, reactivation="exclude", known_by=60)
 def test_cohort_paths_are_those_of_the_slow_loop(
     lines: list[Line], grace: int, reactivation: str, known_by: int, tmp_path: Path
