@@ -14,6 +14,7 @@ from serving.forecast.output_tables import ACCOUNT_FORECAST, CUT_METRICS, INTERV
 from serving.forecast.published_lists import ACCOUNTS, RENEWALS
 from serving.publication.gather import END, RESCORED, START
 from serving.publication.reader import AccountFilter, Published, scope
+from serving.wire.plain_values import small_number
 
 Row = dict[str, Any]
 PER_PAGE = 50
@@ -161,7 +162,7 @@ def account_query(parameters: Mapping[str, str], as_of: str) -> dict[str, Any]:
         given |= {"renews_before": (day + timedelta(days=int(window))).isoformat()}
         if window != "0":
             given |= {"renews_from": day.isoformat()}
-    number = int(page) if page.isdigit() and len(page) < 7 else 1
+    number = small_number(page) or 1
     sort = given.get("sort", "arr_at_risk")
     given.setdefault("order", "asc" if sort in _ASCENDING else "desc")
     return {**given, "limit": PER_PAGE, "offset": (max(1, number) - 1) * PER_PAGE}

@@ -118,9 +118,13 @@ def download_accounts(kind: FileKind, request: Request, query: Annotated[queries
 
 
 @router.get("/api/accounts/{account_id:path}", response_model=schemas.AccountDetail, tags=["accounts"])
-def account(account_id: str, request: Request) -> Response:
+def account(
+    account_id: str,
+    request: Request,
+    awkward_id: Annotated[str, Query(alias="id", description="One that no address holds: /api/accounts/?id=..")] = "",
+) -> Response:
     """One account: probabilities, reasons, activity by month, contract events, and what its score was before."""
-    published, caller = _published(request), caller_of(request.scope)
+    published, caller, account_id = _published(request), caller_of(request.scope), account_id or awkward_id
     visit_of(request.scope).accounts = [account_id[:200]]
     detail = published.account(account_id, caller.csm)
     if detail is None:
@@ -231,10 +235,14 @@ def prometheus(request: Request) -> Response:
 
 @router.get("/readyz", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def ready(request: Request) -> Response:
-    """Whether this worker has a model to score with."""
-    if not _desk(request).following.state.ready:
-        raise Refused(503, _desk(request).following.state.no_model, retry_after="2")
-    return Response("ready\n", media_type="text/plain")
+    """Whether this worker has a model to score with, and can write down who sees what."""
+    desk = _desk(request)
+    if not desk.following.state.ready:
+        raise Refused(503, desk.following.state.no_model, retry_after="2")
+    unaudited = f"The audit log cannot be written: {desk.audit.trouble}." if desk.audit.trouble else ""
+    if unaudited and desk.audit_required:
+        raise Refused(503, unaudited, retry_after="2")
+    return Response("\n".join(["ready", *([unaudited] if unaudited else []), ""]), media_type="text/plain")
 
 
 @router.get("/openapi.json", include_in_schema=False)
