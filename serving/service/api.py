@@ -30,6 +30,7 @@ champion model. Every answer says as of when it is, by which model version and r
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
 _MEANINGS = {
+    400: "A header that says who asks came more than once",
     401: "No token, or one that is unknown, revoked or expired",
     403: "Not yours to see",
     404: "No such account, cut or value",
@@ -39,7 +40,11 @@ _MEANINGS = {
     500: "A failure here; the server's log says where",
     503: "Nothing is published, or no model could be loaded: the message says why",
 }
-_BODY = {400: "The body did not come whole", 413: "The body is too large", 415: "Not JSON"}
+_BODY = {
+    400: "The body did not come whole, or a header that says who asks came more than once",
+    413: "The body is too large",
+    415: "Not JSON",
+}
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -258,6 +263,8 @@ def specification(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version="1", description=DESCRIPTION, routes=app.routes)
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
+        base_path = app.state.desk.params.serving.base_path
+        document |= {"servers": [{"url": base_path}]} if base_path else {}
         app.openapi_schema = document
     return app.openapi_schema
 

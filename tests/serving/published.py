@@ -224,28 +224,23 @@ def service(place: Place) -> Service:
 
 
 @pytest.fixture
-def fresh(place: Place) -> Iterator[Callable[..., Service]]:
+def fresh(place: Place, service: Service) -> Callable[..., Service]:
     """Makes services with other settings, that answer from the same publication."""
-
-    def make(**changes: Any) -> Service:
-        made = make_service(place.params, **changes)
-        made.desk.following.look()
-        return made
-
-    return make
+    return lambda **changes: _like(service, place.params, changes)
 
 
 @pytest.fixture
-def untouched(place: Place, tmp_path: Path) -> Callable[..., Service]:
-    """Makes services with other settings from a copy of the data, in which nobody has been issued a token."""
-    params = without_tokens(place, tmp_path / "data").params
+def untouched(place: Place, service: Service, tmp_path: Path) -> Callable[..., Service]:
+    """The same, where nobody has been issued a token and nothing is in the audit log."""
+    params = place.params.model_copy(update={"data_dir": tmp_path / "data"})
+    return lambda **changes: _like(service, params, changes)
 
-    def make(**changes: Any) -> Service:
-        made = make_service(params, **changes)
-        made.desk.following.look()
-        return made
 
-    return make
+def _like(service: Service, params: Params, changes: dict[str, Any]) -> Service:
+    """A service of its own that has at hand what another has read already."""
+    made = make_service(params, **changes)
+    made.desk.following.state = service.desk.following.state
+    return made
 
 
 @pytest.fixture
