@@ -75,9 +75,8 @@ def model(request: Request) -> Response:
     state, serving = desk.following.state, desk.params.serving
     live = describe(state.champion) if state.champion else None
     caller = _caller(request)
-    embedded = desk.params.tracking.uri is None and caller.role == "admin"  # others need no path of this machine
-    command = ui_command(desk.params) if embedded else ""
-    content = views.model(published, live, serving.mlflow_url, command)
+    command = ui_command(desk.params) if desk.params.tracking.uri is None else ""
+    content = views.model(published, live, serving.mlflow_url, command, caller)
     return page("model.html", visit_of(request.scope), here="model", **content)
 
 

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from serving.access import sight
 from serving.access.visit import LIVE, SCORE, caller_of, visit_of
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
@@ -79,12 +80,10 @@ def create_app(desk: Desk) -> FastAPI:
 def about(request: Request) -> Response:
     """What is published: as of when, by which model, which cuts, and notes that must be read with it."""
     published, caller = _published(request), caller_of(request.scope)
-    names = ("accounts", "horizon_months", "cuts", "definition", "red_flag", "notes")
-    content = {**_head(published), **{name: published.about[name] for name in names}}
+    book = None
     if caller.csm is not None:
-        count = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
-        content |= {"accounts": count, "cuts": {"csm": [caller.csm]}, "red_flag": ""}
-    return answer(content)
+        book = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
+    return answer(sight.publication_for(published.about, caller, book))
 
 
 @router.post(SCORE, response_model=schemas.Scores, responses=BODY_ERRORS, tags=["accounts"])
@@ -220,12 +219,13 @@ def download_forecasts(kind: FileKind, request: Request, query: Annotated[querie
 def model(request: Request) -> Response:
     """The model card: version, when and on what it was trained, how it did out of time, and its inputs."""
     published, state = _published(request), _desk(request).following.state
+    caller = caller_of(request.scope)
     return answer(
         {
             **_head(published),
-            "published_model": published.about["model"],
-            "live_model": describe(state.champion) if state.champion else None,
-            "inputs": scoring.inputs_of(state.scorer) if state.scorer else [],
+            "published_model": sight.card_for(published.about["model"], caller),
+            "live_model": sight.card_for(describe(state.champion), caller) if state.champion else None,
+            "inputs": sight.inputs_for(scoring.inputs_of(state.scorer) if state.scorer else [], caller),
         }
     )
 
