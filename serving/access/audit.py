@@ -50,16 +50,16 @@ class Audit:
         OSError
             It could not be written; then nothing of it was.
         """
-        line = _line(who, what, more)
+        at = datetime.now(tz=UTC).isoformat("T", "milliseconds")
         try:
-            self._append(line)
+            self._append(at[:7], _line(at, who, what, more))
         except OSError as error:
             self.trouble = error.strerror or type(error).__name__
             raise
         self.trouble = ""
 
-    def _append(self, line: bytes) -> None:
-        handle = self._open(datetime.now(tz=UTC).strftime("%Y-%m"))
+    def _append(self, month: str, line: bytes) -> None:
+        handle = self._open(month)
         fcntl.flock(handle, fcntl.LOCK_EX)
         try:
             self._mend(handle)
@@ -89,7 +89,8 @@ class Audit:
         start = _last_line_start(handle, size)
         torn = os.pread(handle, MOST_OF_A_TORN_LINE, start).decode("utf-8", "replace")
         os.ftruncate(handle, start)
-        _write_whole(handle, _line("", "a torn line", {"torn": torn}))
+        at = datetime.now(tz=UTC).isoformat("T", "milliseconds")
+        _write_whole(handle, _line(at, "", "a torn line", {"torn": torn}))
 
 
 class Strangers:
@@ -133,8 +134,7 @@ def without_secrets(path: str) -> str:
     return _SECRET.sub("...", path[:300])
 
 
-def _line(who: str, what: str, more: dict[str, Any]) -> bytes:
-    at = datetime.now(tz=UTC).isoformat("T", "milliseconds")
+def _line(at: str, who: str, what: str, more: dict[str, Any]) -> bytes:
     return (_ENCODER.encode({"at": at, "who": who, "what": what, **more}) + "\n").encode()
 
 

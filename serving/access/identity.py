@@ -33,7 +33,8 @@ class Identity:
     def __init__(self, serving: Serving, tokens: Tokens, sessions: Sessions, failed: RateLimit) -> None:
         self.serving, self.tokens, self.sessions, self.failed = serving, tokens, sessions, failed
         self._proxies = {str(proxy) for proxy in serving.proxies}
-        self._single = (*SINGLE, serving.proxy_header.lower()) if serving.proxy_header else SINGLE
+        proxy_header = [serving.proxy_header.lower()] if serving.proxy_header else []
+        self._single = {name.encode("ascii") for name in (*SINGLE, *proxy_header)}
 
     def require_single(self, headers: Headers) -> None:
         """Refuse two of a header that says who asks: one program would read the first and another the last.
@@ -43,10 +44,10 @@ class Identity:
         Refused
             400.
         """
-        names = [name for name, _ in headers.raw]
-        for name in self._single:
-            if names.count(name.encode("ascii")) > 1:
-                raise Refused(400, f"The header {name} came more than once.")
+        names = [name for name, _ in headers.raw if name in self._single]
+        if len(names) > len(set(names)):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Refused(400, f"The header {twice.decode('latin-1')} came more than once.")
 
     def find(self, scope: Scope, headers: Headers, visit: Visit) -> None:
         """Say in `visit` who asks, if anybody known.
