@@ -40,16 +40,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the files of kept SQL anew (`make golden`)")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Fixtures of several folders, which must be made once for all of them."""
-    name = "published"
+PUBLISHED = ("serving/service", "security")  # folders that share the fixtures of serving/published.py
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+    """Fixtures of several folders: made once for all of them, and imported where they are asked for."""
+    name, plugins = "published", parent.config.pluginmanager
+    if plugins.has_plugin(name) or not any(module_path.is_relative_to(TESTS / folder) for folder in PUBLISHED):
+        return
     spec = importlib.util.spec_from_file_location(name, TESTS / "serving" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
-    config.pluginmanager.register(module, name)
+    plugins.register(module, name)
 
 
 @pytest.fixture(scope="session")
