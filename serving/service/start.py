@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from features.tables.scratch import new_folder
 from models.words import counted
 from params import Params
 from serving.access.tokens import Tokens, is_loopback
@@ -19,6 +19,7 @@ from serving.forecast.refusals import BadRequest, NoPublication
 from serving.publication import publication_file
 from serving.service.worker_settings import ADDRESS, SETTINGS
 
+ARBITER = "serving.service.arbiter"
 SERVICE = "serving.service.bento_service:Holdfast"
 ADDRESS_FILE = "address"
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,14 +78,15 @@ def prepare(params: Params, chosen: Mapping[str, Any]) -> Start:
 
 def replace_process(start: Start) -> None:
     """Become the server: signals reach it directly, and nothing of this process stays in memory."""
-    command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--working-dir", str(ROOT)]
+    home = make_home(start.url)
+    command = [sys.executable, "-m", ARBITER, str(home), "serve", SERVICE, "--working-dir", str(ROOT)]
     command += ["--host", str(start.params.serving.host), "--port", str(start.params.serving.port)]
-    os.execve(sys.executable, command, start.environment(make_home(start.url)))
+    os.execve(sys.executable, command, start.environment(home))
 
 
 def make_home(url: str) -> Path:
     """A new folder for BentoML, which else keeps its files in the user's home, with the file that tells the address."""
-    home = Path(tempfile.mkdtemp(prefix="holdfast-bentoml-"))
+    home = new_folder()
     (home / ADDRESS_FILE).write_text(url, encoding="utf-8")
     return home
 
