@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from features.revenue import MOVEMENTS
+from features.tables.spreadsheet_text import QUOTED, neutral
 from serving.retention.realised_nrr import TOTAL, RealisedNrr
 
 ACCOUNTS, CHECKS, DEFINITION, FIGURES = "Accounts", "Checks", "Definition", "NRR"
@@ -25,8 +26,9 @@ def write_workbook(result: RealisedNrr, file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     options = {"strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(part), options) as workbook:
-        kinds = {"money": "#,##0.00", "share": "0.0%", "text": "@", "count": "#,##0"}
+        kinds = {"money": "#,##0.00", "share": "0.0%", "count": "#,##0"}
         formats = {name: workbook.add_format({"num_format": code}) for name, code in kinds.items()}
+        formats["text"] = workbook.add_format(QUOTED)
         formats["head"] = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True})
         sheets = {name: workbook.add_worksheet(name) for name in (FIGURES, ACCOUNTS, CHECKS, DEFINITION)}
         columns = _accounts_sheet(sheets[ACCOUNTS], result, formats)
@@ -48,7 +50,7 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
     letters = {name: _letter(place) for name, place in place_of.items()}
     for number, account in enumerate(result.accounts.to_dict("records"), start=1):
         for name in TEXTS:
-            sheet.write_string(number, place_of[name], str(account[name]), formats["text"])
+            sheet.write_string(number, place_of[name], neutral(str(account[name])), formats["text"])
         for name in ("cohort", "customer"):
             sheet.write_number(number, place_of[name], int(account[name]), formats["count"])
         for name in AMOUNTS:
@@ -72,11 +74,11 @@ def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], 
         "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts",
     ]  # fmt: skip
     for place, name in enumerate(heads):
-        sheet.write_string(0, place, name, formats["head"])
+        sheet.write_string(0, place, neutral(name), formats["head"])
     sheet.set_column(0, 0, 24, formats["text"])
     sheet.set_column(1, len(heads) - 1, 15)
     for number, row in enumerate(result.rows, start=1):
-        sheet.write_string(number, 0, row["value"], formats["text"])
+        sheet.write_string(number, 0, neutral(row["value"]), formats["text"])
         for place, (formula, value, kind) in enumerate(_formulas(result, row, number + 1, columns), start=1):
             sheet.write_formula(number, place, formula, formats[kind], "" if value is None else value)
     sheet.freeze_panes(1, 1)
@@ -118,7 +120,7 @@ def _checks_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], f
         sheet.write_string(0, place, name, formats["head"])
         sheet.set_column(place, place, width)
     for number, (what, left, right, value) in enumerate(_checks(result, columns), start=1):
-        sheet.write_string(number, 0, what)
+        sheet.write_string(number, 0, neutral(what), formats["text"])
         sheet.write_formula(number, 1, f"={left}", formats["money"], value)
         sheet.write_formula(number, 2, f"={right}", formats["money"], value)
         sheet.write_formula(number, 3, f"=ABS(B{number + 1}-C{number + 1})<{CENT}", None, True)
@@ -159,4 +161,4 @@ def _definition_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any
     sheet.set_column(1, 1, 120)
     for number, (name, text) in enumerate(rows):
         sheet.write_string(number, 0, name, formats["head"])
-        sheet.write_string(number, 1, text)
+        sheet.write_string(number, 1, neutral(text), formats["text"])
