@@ -34,6 +34,11 @@ def safe(text: str) -> str:
     return neutral(f"'{text}" if is_formula else text)
 
 
+def write_text(sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:
+    """Write a cell of text of a workbook; whatever writes one does it here."""
+    sheet.write_string(row, column, neutral(text), style)
+
+
 def write_csv(frame: pd.DataFrame, file: Path | IO[str] | None = None) -> str | None:
     """Write a table as CSV, all its text `safe` and quoted; where no file is given, give it back."""
     cells = frame.copy()

@@ -4,6 +4,7 @@ Every forecast is written to a folder of its own under `forecasts/.kept/`; then 
 turned to it in one step. Whoever reads through the link sees the last whole forecast, whenever a run is killed.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from typing import IO, Any
 import pandas as pd
 
 from features.tables import spreadsheet_text
+from features.tables.spreadsheet_text import write_text
 from serving.forecast.batch import Forecast
 from serving.forecast.column import Kind, OutTable
 from serving.forecast.output_tables import METRIC_OF, TABLES
@@ -163,10 +165,10 @@ def _definitions_sheet(sheet: Any, forecast: Forecast, text: Any, header: Any) -
 def _rows_sheet(sheet: Any, rows: list[tuple[str, str, str]], text: Any, header: Any) -> None:
     for column, (title, width) in enumerate((("table", 20), ("figure", 26), ("definition", 110))):
         sheet.set_column(column, column, width)
-        sheet.write_string(0, column, title, header)
+        write_text(sheet, 0, column, title, header)
     for row, cells in enumerate(rows, start=1):
         for column, cell in enumerate(cells):
-            sheet.write_string(row, column, spreadsheet_text.neutral(cell), text)
+            write_text(sheet, row, column, cell, text)
     sheet.freeze_panes(1, 0)
 
 
@@ -174,7 +176,7 @@ def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapp
     rows = frame.head(MOST_SHEET_ROWS)
     by_metric = [formats[METRIC_OF[metric].kind] for metric in rows["metric"]] if "metric" in table.names else None
     for position, column in enumerate(table):
-        sheet.write_string(0, position, column.name, header)
+        write_text(sheet, 0, position, column.name, header)
         sheet.set_column(position, position, _width(column.name, column.kind), formats[column.kind])
         of_rows = by_metric if column.kind is Kind.NUMBER else None
         _write_column(sheet, position, column.kind, rows[column.name], of_rows)
@@ -184,9 +186,7 @@ def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapp
 
 def _write_column(sheet: Any, position: int, kind: Kind, values: "pd.Series[Any]", formats: list[Any] | None) -> None:
     """Write values, text as text; missing ones stay empty cells. `formats`: one a row, else the column's."""
-    write = sheet.write_string if kind is Kind.TEXT else sheet.write_number
-    if kind is Kind.TEXT:
-        values = values.map(spreadsheet_text.neutral, na_action="ignore")
+    write = functools.partial(write_text, sheet) if kind is Kind.TEXT else sheet.write_number
     if kind in (Kind.DATE, Kind.TIME):
         values = _serial(values)
     present = values.notna().tolist()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from features.revenue import MOVEMENTS
-from features.tables.spreadsheet_text import QUOTED, neutral
+from features.tables.spreadsheet_text import QUOTED, write_text
 from serving.retention.realised_nrr import TOTAL, RealisedNrr
 
 ACCOUNTS, CHECKS, DEFINITION, FIGURES, PAUSED = "Accounts", "Checks", "Definition", "NRR", "Paused"
@@ -45,14 +45,14 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
     names = [*TEXTS, "cohort", "customer", *AMOUNTS, "kept_arr"]
     last = len(result.accounts) + 1
     for place, name in enumerate(names):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
     sheet.set_column(0, 2, 24, formats["text"])
     sheet.set_column(3, len(names) - 1, 14, formats["money"])
     place_of = {name: place for place, name in enumerate(names)}
     letters = {name: _letter(place) for name, place in place_of.items()}
     for number, account in enumerate(result.accounts.to_dict("records"), start=1):
         for name in TEXTS:
-            sheet.write_string(number, place_of[name], neutral(str(account[name])), formats["text"])
+            write_text(sheet, number, place_of[name], str(account[name]), formats["text"])
         for name in ("cohort", "customer"):
             sheet.write_number(number, place_of[name], int(account[name]), formats["count"])
         for name in AMOUNTS:
@@ -66,11 +66,11 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
 
 def _paused_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:
     for place, name in enumerate(result.paused.columns):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
     sheet.set_column(0, len(result.paused.columns) - 1, 24, formats["text"])
     for number, row in enumerate(result.paused_rows(), start=1):
         for place, text in enumerate(row.values()):
-            sheet.write_string(number, place, text, formats["text"])
+            write_text(sheet, number, place, text, formats["text"])
 
 
 def _letter(place: int) -> str:
@@ -85,11 +85,11 @@ def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], 
         "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts",
     ]  # fmt: skip
     for place, name in enumerate(heads):
-        sheet.write_string(0, place, neutral(name), formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
     sheet.set_column(0, 0, 24, formats["text"])
     sheet.set_column(1, len(heads) - 1, 15)
     for number, row in enumerate(result.rows, start=1):
-        sheet.write_string(number, 0, neutral(row["value"]), formats["text"])
+        write_text(sheet, number, 0, row["value"], formats["text"])
         for place, (formula, value, kind) in enumerate(_formulas(result, row, number + 1, columns), start=1):
             sheet.write_formula(number, place, formula, formats[kind], "" if value is None else value)
     sheet.freeze_panes(1, 1)
@@ -128,10 +128,10 @@ def _formulas(
 
 def _checks_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
     for place, (name, width) in enumerate((("check", 70), ("left", 18), ("right", 18), ("equal", 10))):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
         sheet.set_column(place, place, width)
     for number, (what, left, right, value) in enumerate(_checks(result, columns), start=1):
-        sheet.write_string(number, 0, neutral(what), formats["text"])
+        write_text(sheet, number, 0, what, formats["text"])
         sheet.write_formula(number, 1, f"={left}", formats["money"], value)
         sheet.write_formula(number, 2, f"={right}", formats["money"], value)
         sheet.write_formula(number, 3, f"=ABS(B{number + 1}-C{number + 1})<{CENT}", None, True)
@@ -171,5 +171,5 @@ def _definition_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any
     sheet.set_column(0, 0, 14)
     sheet.set_column(1, 1, 120)
     for number, (name, text) in enumerate(rows):
-        sheet.write_string(number, 0, name, formats["head"])
-        sheet.write_string(number, 1, neutral(text), formats["text"])
+        write_text(sheet, number, 0, name, formats["head"])
+        write_text(sheet, number, 1, text, formats["text"])

@@ -65,3 +65,12 @@ def require_plain(file: Path) -> None:
                     assert not CONTROLS.search(str(cell.value))
     with zipfile.ZipFile(file) as parts:
         assert not [name for name in parts.namelist() if "externalLink" in name]
+
+
+def test_cells_of_text_are_written_in_one_place() -> None:
+    """So that a new sheet, or a new file, cannot forget it."""
+    root = Path(__file__).parents[2]
+    rooms = ("features", "models", "training", "serving", "holdfast")
+    texts = {file: file.read_text(encoding="utf-8") for room in rooms for file in (root / room).rglob("*.py")}
+    for call in (".write_string(", ".to_csv("):
+        assert [file.name for file, text in texts.items() if call in text] == ["spreadsheet_text.py"], call
