@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import duckdb
-
-from features.inputs.recipes.cells import form_of
+from features.inputs.recipes.habits import Habits
 from features.inputs.recipes.kit import Draft, Thing
-from features.inputs.recipes.survey import Sheet, values
+from features.inputs.recipes.survey import Sheet
 from features.tables.sql import named
 
 SOURCE = "usage-priced"
@@ -36,12 +34,13 @@ class Sales:
 
     sheet: Sheet
     columns: Mapping[str, str]
-    form: str
+    habits: Habits
 
     def thing(self) -> Thing:
         """The customers who bought."""
-        name = f", any_value({named(self.columns['name'])}) AS name" if "name" in self.columns else ""
-        region = f", mode({named(self.columns['region'])}) AS region" if "region" in self.columns else ""
+        name = f", min({named(self.columns['name'])}) AS name" if "name" in self.columns else ""
+        place = named(self.columns.get("region", ""))
+        region = f", mode({place} ORDER BY {place}) AS region" if "region" in self.columns else ""
         listing = (
             f"SELECT {self._account} AS id{name}{region}\nFROM {self.sheet.relation} AS t\n"
             f"WHERE {self._account} IS NOT NULL GROUP BY 1"
@@ -74,16 +73,23 @@ class Sales:
 
     @property
     def _day(self) -> str:
-        column = f"t.{named(self.columns['date'])}"
-        pattern = {"month/day": "%m/%d/%Y", "day/month": "%d/%m/%Y", "dotted": "%d.%m.%Y"}.get(self.form)
-        return f"strptime(split_part({column}, ' ', 1), '{pattern}')" if pattern else f"CAST({column} AS TIMESTAMP)"
+        column, kind = self.columns["date"], self.sheet.types[self.columns["date"]]
+        text = f"t.{named(column)}"
+        if kind.startswith(("TIMESTAMP", "DATE")):
+            return f"CAST({text} AS TIMESTAMP)"
+        return self.habits.moment(self.sheet, column, text)
 
     @property
     def _amount(self) -> str:
         if "amount" in self.columns:
-            return f"CAST(t.{named(self.columns['amount'])} AS DECIMAL(18,4))"
-        quantity, price = named(self.columns["quantity"]), named(self.columns["price"])
-        return f"CAST(CAST(t.{quantity} AS DOUBLE) * CAST(t.{price} AS DOUBLE) AS DECIMAL(18,4))"
+            return f"CAST({self._number('amount')} AS DECIMAL(18,4))"
+        return f"CAST({self._number('quantity')} * {self._number('price')} AS DECIMAL(18,4))"
+
+    def _number(self, role: str) -> str:
+        column = self.columns[role]
+        if self.sheet.types[column] != "VARCHAR":
+            return f"CAST(t.{named(column)} AS DOUBLE)"
+        return self.habits.number(self.sheet, column, f"t.{named(column)}")
 
     @property
     def _product(self) -> str:
@@ -100,32 +106,31 @@ WITH purchase AS (
            {currency} AS currency
     FROM {rows} AS t),
 month AS (
-    SELECT customer, product, CAST(date_trunc('month', day) AS DATE) AS month, SUM(amount) AS revenue,
-           any_value(currency) AS currency
-    FROM purchase WHERE customer IS NOT NULL GROUP BY 1, 2, 3),
+    SELECT customer, product, currency, CAST(date_trunc('month', day) AS DATE) AS month, SUM(amount) AS revenue
+    FROM purchase WHERE customer IS NOT NULL GROUP BY 1, 2, 3, 4),
 reach AS (  -- from the first month start with a quarter before it to the last that ends a whole month
     SELECT date_trunc('month', min(day)) + INTERVAL {months} MONTH AS first_start,
            CASE WHEN bool_and(day(day) = 1) THEN max(day) + INTERVAL 1 MONTH
                 ELSE date_trunc('month', max(day) + INTERVAL 1 DAY) END AS last_start
     FROM purchase),
 quarter AS (
-    SELECT customer, product, CAST(month + to_months(CAST(ahead AS INTEGER)) AS DATE) AS starts_on, revenue, currency
+    SELECT customer, product, currency, CAST(month + to_months(CAST(ahead AS INTEGER)) AS DATE) AS starts_on, revenue
     FROM month CROSS JOIN range(1, {months} + 1) AS later(ahead))
-SELECT concat_ws('/', a.account_id, product, starts_on) AS contract_id, a.account_id, product, starts_on,
+SELECT concat_ws('/', a.account_id, product, currency, starts_on) AS contract_id, a.account_id, product, starts_on,
        CAST(starts_on + INTERVAL 1 MONTH AS DATE) AS ends_on, CAST(starts_on - INTERVAL 1 DAY AS DATE) AS signed_on,
-       CAST(SUM(revenue) / {months} AS DECIMAL(18,6)) AS mrr, any_value(currency) AS currency
+       CAST(SUM(revenue) / {months} AS DECIMAL(18,6)) AS mrr, currency
 FROM quarter JOIN {accounts} AS a ON a.id = customer, reach
 WHERE starts_on BETWEEN first_start AND last_start
-GROUP BY a.account_id, product, starts_on HAVING SUM(revenue) > 0"""
+GROUP BY a.account_id, product, currency, starts_on HAVING SUM(revenue) > 0"""
 
 
-def sales(connection: duckdb.DuckDBPyConnection, sheets: Sequence[Sheet]) -> Sales | None:
+def sales(habits: Habits, sheets: Sequence[Sheet]) -> Sales | None:
     """The sheet of purchases: who, when, how much; the largest, where there are several."""
-    fits = [found for sheet in sheets if (found := _sales(connection, sheet)) is not None]
-    return max(fits, key=lambda found: found.sheet.rows, default=None)
+    fits = [fit for sheet in sheets if (fit := _sales(habits, sheet)) is not None]
+    return max(fits, key=lambda fit: fit.sheet.rows, default=None)
 
 
-def _sales(connection: duckdb.DuckDBPyConnection, sheet: Sheet) -> Sales | None:
+def _sales(habits: Habits, sheet: Sheet) -> Sales | None:
     spelled = sheet.spelled
     columns: dict[str, str] = {}
     for role, names in SPELLINGS.items():
@@ -135,4 +140,4 @@ def _sales(connection: duckdb.DuckDBPyConnection, sheet: Sheet) -> Sales | None:
     paid = "amount" in columns or {"quantity", "price"} <= set(columns)
     if not {"account", "date"} <= set(columns) or not paid:
         return None
-    return Sales(sheet, columns, form_of(values(connection, sheet, columns["date"])))
+    return Sales(sheet, columns, habits)

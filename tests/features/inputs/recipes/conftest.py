@@ -22,7 +22,7 @@ class Company:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "exports"
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.file = folder / "mine.yaml"
         self.data_dir = folder / "data"
         self.last: Proposal | None = None
@@ -76,3 +76,9 @@ class Company:
 def company(tmp_path: Path) -> Callable[..., Company]:
     """A company from its sheets: company(subscriptions="...")."""
     return lambda **sheets: Company(tmp_path).export(**sheets)
+
+
+@pytest.fixture
+def companies(tmp_path: Path) -> Callable[..., Company]:
+    """One of several companies from its sheets: companies("first", subscriptions="...")."""
+    return lambda name, **sheets: Company(tmp_path / name).export(**sheets)
