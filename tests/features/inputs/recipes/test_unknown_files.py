@@ -146,3 +146,23 @@ def test_a_month_that_is_not_over_counts_for_nothing(company: Callable[..., Any]
     exports = company(orders=PURCHASES.replace("2024-08-31", "2024-08-30"))
     newest = exports.seen("contracts", "max(starts_on)", as_usage_priced=True)
     assert newest == [(date(2024, 6, 1),)]
+
+
+def test_purchases_in_two_currencies_are_two_streams(company: Callable[..., Any]) -> None:
+    sheet = """
+        customer_id,order_date,amount,currency
+        c1,2024-01-10,300,USD
+        c1,2024-02-10,600,EUR
+        c1,2024-03-31,"1,200.00",usd
+    """
+    exports = company(orders=sheet)
+    lines = exports.seen("contracts", "contract_id", "currency", "mrr", as_usage_priced=True)
+    assert lines == [("c1/EUR/2024-04-01", "EUR", 200), ("c1/USD/2024-04-01", "USD", 500)]
+
+
+def test_the_days_of_purchases_are_read_as_others_are(company: Callable[..., Any]) -> None:
+    sheet = "customer_id,order_date,amount\nc1,01/02/2024,300\nc1,03/04/2024,300\nc1,05/06/2024,300"
+    exports = company(orders=sheet)
+    assert any("day_first" in question for question in exports.proposed(as_usage_priced=True).questions)
+    exports.proposed(as_usage_priced=True, day_first=True)
+    assert exports.seen("contracts", "min(starts_on)") == [(date(2024, 5, 1),)]
