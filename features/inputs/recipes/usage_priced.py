@@ -61,7 +61,7 @@ class Sales:
             accounts=f"{{{accounts}}}",
             months=MONTHS,
         )
-        columns = ["contract_id", "account_id", "starts_on", "ends_on", "signed_on", "mrr"]
+        columns = ["contract_id", "account_id", "starts_on", "ends_on", "ended_on", "signed_on", "recorded_at", "mrr"]
         columns += [name for name in ("product", "currency") if name in self.columns]
         return Draft("contracts", SOURCE, (self.sheet.name,), query, tuple(columns), WHY)
 
@@ -100,28 +100,44 @@ class Sales:
         return f"UPPER(t.{named(self.columns['currency'])})" if "currency" in self.columns else "NULL"
 
 
+# A line of a stream that has fallen silent is told to have ended before it began, once the silence has lasted so long
+# that the stream is over: what was known before that stays as it was (recorded_at).
 LINES = """\
 WITH purchase AS (
     SELECT {account} AS customer, {product} AS product, CAST({day} AS DATE) AS day, {amount} AS amount,
            {currency} AS currency
     FROM {rows} AS t),
 month AS (
-    SELECT customer, product, currency, CAST(date_trunc('month', day) AS DATE) AS month, SUM(amount) AS revenue
-    FROM purchase WHERE customer IS NOT NULL GROUP BY 1, 2, 3, 4),
+    SELECT a.account_id, product, currency, CAST(date_trunc('month', day) AS DATE) AS month, SUM(amount) AS revenue
+    FROM purchase JOIN {accounts} AS a ON a.id = customer GROUP BY ALL),
 reach AS (  -- from the first month start with a quarter before it to the last that ends a whole month
     SELECT date_trunc('month', min(day)) + INTERVAL {months} MONTH AS first_start,
            CASE WHEN bool_and(day(day) = 1) THEN max(day) + INTERVAL 1 MONTH
                 ELSE date_trunc('month', max(day) + INTERVAL 1 DAY) END AS last_start
     FROM purchase),
+paid AS (
+    SELECT *, lead(month) OVER (PARTITION BY account_id, product, currency ORDER BY month) AS next_month
+    FROM month WHERE revenue > 0),
 quarter AS (
-    SELECT customer, product, currency, CAST(month + to_months(CAST(ahead AS INTEGER)) AS DATE) AS starts_on, revenue
-    FROM month CROSS JOIN range(1, {months} + 1) AS later(ahead))
-SELECT concat_ws('/', a.account_id, product, currency, starts_on) AS contract_id, a.account_id, product, starts_on,
-       CAST(starts_on + INTERVAL 1 MONTH AS DATE) AS ends_on, CAST(starts_on - INTERVAL 1 DAY AS DATE) AS signed_on,
-       CAST(SUM(revenue) / {months} AS DECIMAL(18,6)) AS mrr, currency
-FROM quarter JOIN {accounts} AS a ON a.id = customer, reach
-WHERE starts_on BETWEEN first_start AND last_start
-GROUP BY a.account_id, product, currency, starts_on HAVING SUM(revenue) > 0"""
+    SELECT account_id, product, currency, CAST(month + to_months(CAST(ahead AS INTEGER)) AS DATE) AS starts_on,
+           SUM(revenue) / {months} AS mrr
+    FROM month CROSS JOIN range(1, {months} + 1) AS later(ahead) GROUP BY ALL HAVING SUM(revenue) > 0),
+line AS (  -- `over_on` is the month start that shows the stream to be over, of lines after the last paid month's
+    SELECT q.*, CASE WHEN q.starts_on > p.month + INTERVAL 1 MONTH
+                      AND COALESCE(p.next_month > p.month + INTERVAL {months} MONTH, TRUE)
+                     THEN CAST(p.month + INTERVAL {months} MONTH + INTERVAL 1 MONTH AS DATE) END AS over_on
+    FROM quarter AS q JOIN reach ON q.starts_on BETWEEN first_start AND last_start
+    ASOF LEFT JOIN paid AS p ON p.account_id = q.account_id AND p.product IS NOT DISTINCT FROM q.product
+      AND p.currency IS NOT DISTINCT FROM q.currency AND p.month < q.starts_on),
+version AS (
+    SELECT *, CAST(NULL AS DATE) AS ended_on, CAST(starts_on - INTERVAL 1 DAY AS DATE) AS recorded_at FROM line
+    UNION ALL
+    SELECT line.*, starts_on, CAST(over_on - INTERVAL 1 DAY AS DATE) FROM line, reach WHERE over_on <= last_start)
+SELECT concat_ws('/', account_id, product, currency, starts_on) AS contract_id, account_id, product, starts_on,
+       CAST(starts_on + INTERVAL 1 MONTH AS DATE) AS ends_on, ended_on,
+       CAST(starts_on - INTERVAL 1 DAY AS DATE) AS signed_on, recorded_at,
+       CAST(mrr AS DECIMAL(18,6)) AS mrr, currency
+FROM version"""
 
 
 def sales(habits: Habits, sheets: Sequence[Sheet]) -> Sales | None:

@@ -63,12 +63,10 @@ class Company:
         with self.tables().connect(budget=self.params.budget) as connection:
             return connection.execute(f"SELECT {', '.join(columns)} FROM raw.{table} ORDER BY ALL").fetchall()
 
-    def arr(self, day: date) -> dict[str, float]:
-        """ARR of each account on a day, by all that is known."""
+    def arr(self, day: date, known_by: date = date(2099, 1, 1)) -> dict[str, float]:
+        """ARR of each account on a day, by all that is known, or that was by another."""
         settings = self.params
-        frame = arr_by_account(
-            self.tables(), [day], known_by=date(2099, 1, 1), rules=settings.revenue, budget=settings.budget
-        )
+        frame = arr_by_account(self.tables(), [day], known_by=known_by, rules=settings.revenue, budget=settings.budget)
         return dict(zip(frame["account_id"], frame["arr"], strict=True))
 
 
