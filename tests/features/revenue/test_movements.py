@@ -23,6 +23,7 @@ WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "k
 }
 OLD = {"starts_on": "2024-01-01", "ended_on": "2025-01-01"}
 NEW = {"starts_on": "2025-01-01"}
+MIDDLE = "2024-10-01"
 
 
 def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
@@ -86,8 +87,52 @@ def moved(tables: Tables, **setting: Any) -> list[tuple[str, str | None, float]]
         pytest.param([{}, NEW], [("upsell", "p", 1200)], id="more of the product beside it"),
         pytest.param(
             [OLD, NEW | {"mrr": 60.0}, NEW | {"mrr": 60.0}],
-            [("upsell", "p", 720), ("price_change", "p", -480)],
-            id="one line becomes two: only one follows it",
+            [("price_change", "p", 240)],
+            id="one line becomes two",
+        ),
+        pytest.param(
+            [OLD, NEW | {"mrr": 60.0}, NEW | {"mrr": 40.0}],
+            [],
+            id="one line is split",
+        ),
+        pytest.param(
+            [OLD, OLD | {"mrr": 50.0}, NEW | {"mrr": 100.0}, NEW | {"mrr": 50.0}],
+            [],
+            id="two lines of a product are renewed side by side",
+        ),
+        pytest.param(
+            [OLD, NEW, NEW | {"mrr": 50.0}],
+            [("upsell", "p", 600)],
+            id="a line is added at the renewal",
+        ),
+        pytest.param(
+            [
+                OLD | {"seats": 10},
+                OLD | {"starts_on": MIDDLE, "mrr": 50.0, "seats": 5},
+                NEW | {"mrr": 150.0, "seats": 15},
+            ],
+            [("upsell", "p", 600)],
+            id="seats added in mid-term are renewed together with the rest",
+        ),
+        pytest.param(
+            [OLD, OLD | {"starts_on": MIDDLE, "mrr": 50.0, "product": "q"}, NEW | {"mrr": 160.0, "kind": "renewal"}],
+            [("cross_sell", "p", 600), ("price_change", "p", 120)],
+            id="what was cross-sold in mid-term is merged into the renewal for more",
+        ),
+        pytest.param(
+            [OLD | {"seats": 10}, OLD | {"starts_on": MIDDLE, "mrr": 50.0, "seats": 5}, NEW | {"seats": 10}],
+            [],
+            id="seats added in mid-term are given up at the renewal",
+        ),
+        pytest.param(
+            [OLD | {"seats": 10}, NEW | {"mrr": 200.0, "seats": 20}, OLD | {"mrr": -50.0, "ended_on": "2024-02-01"}],
+            [("upsell", "p", 1200)],
+            id="a discount that ended before prices no step",
+        ),
+        pytest.param(
+            [OLD | {"seats": 10}, NEW | {"mrr": 200.0, "seats": 20}, NEW | {"mrr": -50.0}],
+            [("upsell", "p", 1200), ("price_change", "p", -600)],
+            id="a discount begins with the step",
         ),
         pytest.param(
             [OLD, OLD | {"product": "q", "mrr": 50.0}, NEW | {"mrr": 160.0, "kind": "renewal"}],
