@@ -190,8 +190,8 @@ def _pairs(connection: duckdb.DuckDBPyConnection) -> Evidence | None:
 
 def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | None:
     """Nearly all amounts whole hundreds, and most of them so many times one that ends in 900: 29.00 in cents."""
-    whole = ", ".join(map(repr, (*NO_MINOR_UNIT, *WHOLE_IN_USE)))
-    minor = f"COALESCE(currency, '{currency}') NOT IN ({whole})"
+    unpriced = ", ".join(map(repr, (*NO_MINOR_UNIT, *WHOLE_IN_USE)))
+    minor = f"COALESCE(currency, '{currency}') NOT IN ({unpriced})"
     price = f"{UNIT} % 1000 = 900"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE charm_prices AS

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from features.inputs.recipes.identity import Identity
 from features.inputs.recipes.kit import Draft, account_part
 
+TODAY = "Attributes are those of today: give their history (valid_from) if they change, above all when customers leave."
 CRM_ATTRIBUTES = ("name", "segment", "industry", "region", "csm", "seller", "customer_since")
 
 
@@ -36,6 +37,7 @@ def accounts_table(drafts: Sequence[Draft], identity: Identity) -> Draft:
     )
     sheets = (home.sheet, *(sheet for draft in attributes for sheet in draft.sheets))
     why = tuple(reason for draft in attributes for reason in draft.why)
+    why += (TODAY,) if len(columns) > 1 else ()
     source = ", ".join(dict.fromkeys([home.source, *(draft.source for draft in attributes)]))
     return Draft("accounts", source, tuple(dict.fromkeys(sheets)), query, tuple(columns), why)
 

@@ -24,7 +24,8 @@ SPELLINGS: Mapping[str, str] = {
 WHY = (
     "ARR at a month start is 4 x the revenue of the three months before it; a line a month and stream.",
     "signed_on is the day before, so that a snapshot at the month start knows it; grace is 0 since nothing renews.",
-    "A stream lives while one of its last three months has revenue; returns (negative rows) lower their month.",
+    "A stream lives while one of its last three months has revenue; then it ended with the last that has, known from "
+    "then on (recorded_at). Returns (negative rows) lower their month.",
 )
 
 

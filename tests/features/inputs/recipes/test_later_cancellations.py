@@ -184,6 +184,32 @@ def _begun(exports: Any, *columns: str) -> list[tuple[Any, ...]]:
     return [row[:-1] for row in rows if row[-1] < CANCELLED_ON]
 
 
+@pytest.mark.parametrize("state", ["Churned,false,2024-06-20,10,Old Customers", "Active,true,,90,Ines Roth"])
+def test_deals_bear_nothing_of_todays_state(company: Callable[..., Any], state: str) -> None:
+    exports = company(
+        Account="Id,Name,Website,Industry,BillingCountry,OwnerId\n001A1,Alpha,alpha.com,Retail,US,005A1",
+        Opportunity=f"""
+            Id,AccountId,Name,Amount,CloseDate,StageName,IsWon,Type,ForecastCategory,Contract_Start_Date__c,Contract_End_Date__c,Status,Auto_Renew__c,Churn_Date__c,Health__c,Owner
+            006A1,001A1,New,2400,2023-02-01,Closed Won,true,New,Closed,2023-03-01,2025-03-01,{state}
+        """,
+    )
+    lines = exports.seen("contracts", "COLUMNS(*)")
+    days = (date(2023, 3, 1), date(2025, 3, 1), date(2023, 2, 1))
+    assert lines == [("006A1", "001A1", "new", *days, 100, None)]
+
+
+def test_a_file_of_ones_own_tells_a_cancellation_by_its_day_alone(companies: Callable[..., Any]) -> None:
+    sheet = (
+        "contract_no,client_no,begin_date,end_date,annual_value,cancelled_on\nV1,K1,2024-01-01,2025-01-01,1200,{day}"
+    )
+    rows = {}
+    for name, day in (("live", ""), ("cancelled", "2024-06-20")):
+        exports = companies(name, clients="client_no,company\nK1,Alpha", agreements=sheet.format(day=day))
+        rows[name] = exports.seen("contracts", "* EXCLUDE (ended_on)")
+        assert "ended_on" in exports.last.tables["contracts"].columns
+    assert rows["live"] == rows["cancelled"]
+
+
 def test_a_flag_of_ones_own_that_is_switched_off_on_leaving_is_a_question(company: Callable[..., Any]) -> None:
     exports = company(
         clients="client_no,company\nK1,Alpha\nK2,Beta",
