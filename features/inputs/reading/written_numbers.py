@@ -13,8 +13,12 @@ _GROUPS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+")
 
 def with_decimal_point(value: str) -> str:
     """SQL of a number as `1.234,56` is written, as DuckDB reads it; NULL where it is none."""
-    plain = f"replace(regexp_replace({value}, {quoted(THOUSANDS)}, '', 'g'), ',', '.')"
-    return f"CASE WHEN regexp_full_match({value}, {quoted(DECIMAL_COMMA)}) THEN {plain} END"
+    return f"CASE WHEN regexp_full_match({value}, {quoted(DECIMAL_COMMA)}) THEN {comma_as_point(value)} END"
+
+
+def comma_as_point(value: str) -> str:
+    """SQL of a text as `1.234,56` is written as 1234.56, number or not."""
+    return f"replace(regexp_replace({value}, {quoted(THOUSANDS)}, '', 'g'), ',', '.')"
 
 
 def decimal_mark(text: str) -> str:

@@ -9,7 +9,7 @@ import duckdb
 
 from features.inputs.reading import written_days
 from features.inputs.reading.date_order import day_order
-from features.inputs.reading.written_numbers import decimal_marks, is_whole
+from features.inputs.reading.written_numbers import comma_as_point, decimal_marks, is_whole
 from features.inputs.recipes.survey import Sheet, values
 
 UNSET = ("NULL", "None", "nan", "NaT", "null", "-", "--")
@@ -30,10 +30,14 @@ class Habits:
     decimal_comma: bool = False
     questions: list[str] = field(default_factory=list)
     unsure: set[str] = field(default_factory=set)
+    _texts: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def texts(self, sheet: Sheet, column: str) -> list[str]:
         """The values of a column as text, without those that say that there is nothing."""
-        return [text for text in values(self.connection, sheet, column) if text not in UNSET]
+        if (sheet.name, column) not in self._texts:
+            texts = values(self.connection, sheet, column)
+            self._texts[sheet.name, column] = [text for text in texts if text not in UNSET]
+        return self._texts[sheet.name, column]
 
     def moment(self, sheet: Sheet, column: str, text: str) -> str:
         """SQL of a column's text as a moment in UTC."""
@@ -44,8 +48,7 @@ class Habits:
     def number(self, sheet: Sheet, column: str, text: str) -> str:
         """SQL of a column's text as a number."""
         if self._has_decimal_comma(sheet, column):
-            plain = f"regexp_replace({text}, '[^0-9,eE+-]', '', 'g')"
-            return f"CAST(REPLACE({plain}, ',', '.') AS DOUBLE)"
+            return f"CAST({comma_as_point(text)} AS DOUBLE)"
         return f"CAST(REPLACE({text}, ',', '') AS DOUBLE)"
 
     def in_minor_units(self, sheet: Sheet, columns: Sequence[str], meaning: str) -> bool:
@@ -101,11 +104,12 @@ class Habits:
         told = {other.days_come_first for other in others} - {None}
         if len(told) == 1:
             return bool(told.pop())
-        if order.differing:
+        differing = [one.examples[0] for one in (order, *others) if one.differing]
+        if differing:
             self._ask(
-                f"{sheet.name}: {column} holds days such as {order.examples[0]}, and no value of the file tells "
-                f"whether the day or the month comes first; the month is taken. If days do, {AGAIN} "
-                "source.day_first=true; if months do, with false."
+                f"{sheet.name} holds days such as {min(differing)}, and no value of the file tells whether the day or "
+                f"the month comes first; the month is taken. If days do, {AGAIN} source.day_first=true; if months do, "
+                "with false."
             )
         return False
 
