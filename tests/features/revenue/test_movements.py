@@ -395,6 +395,27 @@ def test_what_was_renewed_is_capped_and_open_while_the_grace_lasts(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize(
+    ("lines", "due", "renewed"),
+    [
+        pytest.param([100.0, 50.0], [100.0, 50.0], 1800, id="side by side"),
+        pytest.param([100.0], [60.0, 40.0], 1200, id="split"),
+        pytest.param([100.0, -20.0], [60.0, -20.0], 480, id="net of the discounts of each side"),
+    ],
+)
+def test_what_is_renewed_counts_whole_and_net(
+    lines: list[float], due: list[float], renewed: float, tmp_path: Path
+) -> None:
+    term = {"starts_on": "2024-01-01", "ends_on": "2025-01-10"}
+    earlier = term | {"ends_on": "2024-12-01", "mrr": -70.0}  # a discount of before, whatever period is asked for
+    after = [{"starts_on": "2025-01-10", "ends_on": "2026-01-10", "mrr": mrr} for mrr in due]
+    tables = store(tmp_path, [earlier, *(term | {"mrr": mrr} for mrr in lines), *after])
+    for start in (date(2024, 6, 1), date(2025, 1, 1)):
+        window = {"start": start, "end": date(2025, 2, 1), "as_of": date(2025, 1, 1), "known_by": date(2025, 6, 1)}
+        found = revenue.renewals(tables, **window, rules=RULES, budget=BUDGET)
+        assert rows(found) == [("2025-01", "a", 12 * sum(lines), renewed)]
+
+
 def test_a_term_whose_end_was_moved_back_is_renewed(tmp_path: Path) -> None:
     line = {"contract_id": "c0", "account_id": "a", "starts_on": "2024-01-01", "mrr": 100.0}
     versions = [
