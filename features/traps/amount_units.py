@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from features.tables.currencies import NO_MINOR_UNIT, WHOLE_IN_USE
 from features.tables.problems import EXAMPLES, Finding
 from features.traps.spells import counts_of, texts_of
 from params import Params
@@ -20,7 +21,6 @@ NAMES = {
     "annual": {"arr", "acv", "tcv", "annual", "annually", "annualized", "yearly", "year"},
     "cents": {"cents", "cent", "pence", "minor", "subunits"},
 }
-NO_MINOR_UNIT = ("JPY", "KRW", "VND", "CLP", "HUF", "ISK", "IDR", "TWD", "PYG", "UGX", "XAF", "XOF")
 FEWEST_PRICES, WHOLE_SHARE, CHARM_SHARE, FEWEST_CHARMS = 10, 0.9, 0.6, 2
 PLAN = r"(annual(ly)?|yearly|year|ann|12 ?m(onths?)?|monthly|month|mthly|mo)"
 UNIT = "mrr / CASE WHEN seats > 0 THEN seats ELSE 1 END"
@@ -190,7 +190,8 @@ def _pairs(connection: duckdb.DuckDBPyConnection) -> Evidence | None:
 
 def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | None:
     """Nearly all amounts whole hundreds, and most of them so many times one that ends in 900: 29.00 in cents."""
-    minor = f"COALESCE(currency, '{currency}') NOT IN ({', '.join(repr(code) for code in NO_MINOR_UNIT)})"
+    unpriced = ", ".join(map(repr, (*NO_MINOR_UNIT, *WHOLE_IN_USE)))
+    minor = f"COALESCE(currency, '{currency}') NOT IN ({unpriced})"
     price = f"{UNIT} % 1000 = 900"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE charm_prices AS

@@ -23,7 +23,7 @@ class Company:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "exports"
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.file = folder / "mine.yaml"
         self.data_dir = folder / "data"
         self.last: Proposal | None = None
@@ -68,12 +68,10 @@ class Company:
         with self.tables().connect(budget=self.params.budget) as connection:
             return connection.execute(f"SELECT {', '.join(columns)} FROM raw.{table} ORDER BY ALL").fetchall()
 
-    def arr(self, day: date) -> dict[str, float]:
-        """ARR of each account on a day, by all that is known."""
+    def arr(self, day: date, known_by: date = date(2099, 1, 1)) -> dict[str, float]:
+        """ARR of each account on a day, by all that is known, or that was by another."""
         settings = self.params
-        frame = arr_by_account(
-            self.tables(), [day], known_by=date(2099, 1, 1), rules=settings.revenue, budget=settings.budget
-        )
+        frame = arr_by_account(self.tables(), [day], known_by=known_by, rules=settings.revenue, budget=settings.budget)
         return dict(zip(frame["account_id"], frame["arr"], strict=True))
 
 
@@ -81,3 +79,9 @@ class Company:
 def company(tmp_path: Path) -> Callable[..., Company]:
     """A company from its sheets: company(subscriptions="...")."""
     return lambda **sheets: Company(tmp_path).export(**sheets)
+
+
+@pytest.fixture
+def companies(tmp_path: Path) -> Callable[..., Company]:
+    """One of several companies from its sheets: companies("first", subscriptions="...")."""
+    return lambda name, **sheets: Company(tmp_path / name).export(**sheets)
