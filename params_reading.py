@@ -115,3 +115,15 @@ def _nearest_word(came: object, expected: str) -> str:
     """Which of the words that a setting may have was perhaps meant."""
     near = difflib.get_close_matches(str(came), re.findall(r"'([^']+)'", str(expected)), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def require_no_password(settings: Mapping[str, Any]) -> None:
+    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
+    for name in ("source", "record"):
+        section = settings.get(name)
+        url = str(section.get("url") or "") if isinstance(section, Mapping) else ""
+        if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
+            raise SettingsError(
+                f"{name}.url holds a password, and settings are recorded with every run: leave it out of the URL and "
+                "give it in the environment, as PGPASSWORD or a password file."
+            )
