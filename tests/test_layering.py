@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("serving.pages", "training.tracking"),
     },
     "serving.forgetting": {
-        *("features", "serving.forecast", "serving.publication", "serving.ledger", "serving.access"),
+        *("features", "models.words", "serving.forecast", "serving.publication", "serving.ledger", "serving.access"),
     },
     "holdfast": {"features", "models", "training", "serving"},
 }
