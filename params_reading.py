@@ -19,6 +19,9 @@ _WORDS = {
 }
 
 
+NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
+
+
 class SettingsError(Exception):
     """A settings file or `--set` that cannot be used; the message says which key and what to do."""
 
@@ -127,3 +130,17 @@ def require_no_password(settings: Mapping[str, Any]) -> None:
                 f"{name}.url holds a password, and settings are recorded with every run: leave it out of the URL and "
                 "give it in the environment, as PGPASSWORD or a password file."
             )
+
+
+def different(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns of accounts, each named once."""
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
+        raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
+    return names
+
+
+def ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """Edges of ranges, in order."""
+    if list(edges) != sorted(set(edges)):
+        raise ValueError("give the edges in ascending order, each once")
+    return edges

@@ -21,6 +21,7 @@ from training.backtest.origin import OriginResult, try_origin
 from training.backtest.rolling import scores
 from training.backtest.untested import untested_horizons
 from training.backtest.verdict import cautions, verdict
+from training.canary import Canary, canary
 from training.learn.dataset import Dataset, assemble, require_enough, small_data
 from training.learn.importance import explain
 from training.learn.tune import Tuned, split
@@ -28,7 +29,7 @@ from training.learn.tuned_fit import fit_model
 from training.promote import Decision, decide, in_charge
 from training.report import summary
 from training.suspicion import Suspicion, suspicion
-from training.tracking.champion import ALIAS, WAITING
+from training.tracking.champion import ALIAS, WAITING, Incumbent
 from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import RecordedRun, record_run, require_store
 
@@ -71,6 +72,7 @@ class TrainingResult:
     said: Said
     tuned: Tuned | None
     suspicion: Suspicion
+    canary: Canary | None = None
 
     def lines(self) -> list[str]:
         """A summary to print: a leak before anything else."""
@@ -82,7 +84,8 @@ class TrainingResult:
             *([self.tuned.sentence()] if self.tuned else []),
         ]
         table = summary.score_lines(self.scores, trusted=not self.suspicion) if self.scores else []
-        return [*self.suspicion.lines(), *head, *self.said.lines(), *table]
+        bird = [str(self.canary)] if self.canary else []
+        return [*self.suspicion.lines(), *head, *bird, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -99,6 +102,7 @@ class TrainingResult:
             "likely_causes": [cause.to_json() for cause in self.said.causes],
             **self.suspicion.to_json(),
             "not_tested": list(self.said.untested),
+            "canary": self.canary and self.canary.to_json(),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
@@ -146,10 +150,12 @@ def train(
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
     decision = _refused(doubts) or decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
+    bird = canary(model, dataset, params=params) if isinstance(champion, Incumbent) else None
+    decision = _held_back(decision, bird)
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params, causes, doubts)
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
+    evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision, bird)]
     alias = _alias(decision)
     tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
@@ -164,7 +170,18 @@ def train(
         said=findings,
         tuned=tuned,
         suspicion=doubts,
+        canary=bird,
     )
+
+
+def _held_back(decision: Decision, bird: Canary | None) -> Decision:
+    """The decision, where scores may differ: those of a model that won on past dates may, and of other rules they must.
+
+    The same recipe trained again takes charge without a contest, so that nothing else would notice what broke.
+    """
+    if bird is None or not bird.differs or not (decision.promoted and decision.is_retraining):
+        return decision
+    return Decision(False, bird.advice)
 
 
 def _dataset(tables: Tables, params: Params, progress: Progress) -> Dataset:
@@ -213,9 +230,11 @@ def _tests(test_scores: Sequence[AccountScore], doubts: Suspicion) -> list[Evide
     return summary.score_evidence(test_scores, trusted=not doubts)
 
 
-def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
-    """What tuning tried, and the figures of the contest."""
+def _on_the_way(tuned: Tuned | None, decision: Decision, bird: Canary | None) -> list[Evidence]:
+    """What tuning tried, and the figures of the contest and the canary."""
     evidence: list[Evidence] = []
+    if bird is not None:
+        evidence += [Metric(f"canary_{n}", getattr(bird, n)) for n in ("mean_change", "rank_correlation", "new_mean")]
     if tuned is not None:
         evidence += [Table("tuning", tuned.trials), Metric("tuning_gain", tuned.gain)]
         evidence += [Metric("tuning_cut_short", float(tuned.cut_short))]
