@@ -86,13 +86,31 @@ def _put_in_charge(run: Run, version: str | None) -> dict[str, str]:
     return {"was_in_charge": before, "in_charge": now}
 
 
-def backtest(run: Run) -> None:
+def backtest(
+    run: Run,
+    parts_and_age: Annotated[
+        bool,
+        typer.Option("--parts-and-age", help="Instead: what each family of features is worth, and what age costs"),
+    ] = False,
+) -> None:
     """Forecast from past dates and compare with what happened, and with naive forecasts."""
     require_store(run.params)
+    if parts_and_age:
+        _parts_and_age(run)
+        return
     from training.backtest.rolling import backtest as rolling
 
     with only_writer(run.params.data_dir):
         result = rolling(run.load().tables, params=run.params, progress=run.progress)
+    run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
+
+
+def _parts_and_age(run: Run) -> None:
+    """Fit without each family of features, and models of other ages, at the past dates of the backtest."""
+    from training.backtest.parts_and_age import parts_and_age
+
+    with only_writer(run.params.data_dir):
+        result = parts_and_age(run.load().tables, params=run.params, progress=run.progress)
     run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
 
 
