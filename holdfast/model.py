@@ -71,16 +71,19 @@ def models(
     require_answer(run.params)  # before the imports, which take longer
     from training.tracking.versions import versions_of
 
-    moved = _put_in_charge(run, in_charge) if rollback or in_charge is not None else {}
+    moved = _put_in_charge(run, in_charge, rollback=rollback) if rollback or in_charge is not None else {}
     versions = versions_of(run.params)
     content = {"model": run.params.model.name, "versions": [version.to_json() for version in versions], **moved}
     run.show(content, lambda console: _print_versions(console, run.params, versions))
 
 
-def _put_in_charge(run: Run, version: str | None) -> dict[str, str]:
+def _put_in_charge(run: Run, version: str | None, *, rollback: bool) -> dict[str, str]:
     """Put a version in charge, or the one before; gives which took over from which."""
+    from serving.forecast.refusals import BadRequest
     from training.tracking.in_charge import put_in_charge
 
+    if rollback and version is not None:
+        raise BadRequest("Give --rollback or --in-charge VERSION, not both.")
     with only_writer(run.params.data_dir):
         before, now = put_in_charge(run.params, version or "")
     return {"was_in_charge": before, "in_charge": now}
