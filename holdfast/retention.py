@@ -81,6 +81,10 @@ def _print(console: "Console", result: "RealisedNrr", out: Path | None) -> None:
     if len(result.rows) > SHOWN + 1:
         console.print(f"{len(result.rows) - SHOWN - 1:,} more values: --json or --out shows all.")
     _print_movements(console, result, total)
+    for row in result.paused_rows()[:SHOWN]:
+        console.print(f"Paused since {row['paused_from']}: {row['name']}, until {row['runs_out_on']} at most.")
+    if len(result.paused) > SHOWN:
+        console.print(f"{len(result.paused) - SHOWN:,} more are paused: --json or --out shows all.")
     console.print(result.definition, soft_wrap=True, style="dim")
     if out is not None:
         console.print(f"Workbook: {out}", soft_wrap=True)

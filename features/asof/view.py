@@ -200,7 +200,7 @@ class AsOf:
         of its buying centre, which holds for the snapshots before `next_k` (NULL: for all after).
 
         Of several versions of a line the newest known one counts. `starts`, `ends` (scheduled; NULL = evergreen),
-        `ended` (once passed, once notice is known, or on its own day where a line of the same buying centre that
+        `ended` (once passed, once notice is known, or from its own day on where a line of the same buying centre that
         starts then has been signed: the order of a change tells of the end of what it changes) and `notice` (only once
         given) are day numbers; `mrr_micros` and `list_mrr_micros` are millionths in the line's `currency` (NULL = the
         reporting one), 0 of what is paused or on trial. `later` is 0: no line is here that was not known.
@@ -243,12 +243,15 @@ class AsOf:
         before each `t`, so that labels live in `[as_of, as_of + horizon)`. A line counts from the first `t` after its
         start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Lines that start within
         the grace after `t` are there too, as `later`: they carry no ARR at `t`, but tell that what they continue had
-        not left. Same columns as there, but a row a snapshot.
+        not left; ends within it are told, since what ends there leaves less for others to be continued by. Same columns
+        as there, but a row a snapshot.
         """
         cut = day_number(known_by)
         lag = self.tables.lag_days.get("contracts", 0)
         begun = "(v.starts < c.t OR v.signed < c.t)"
-        told = f"({_told('ended_on', 'c.t')} OR {_changed('c.t')}) AND ({_told('ended_on', cut, lag)})"
+        within_grace = f"v.ended > c.t AND v.ended <= c.t + {grace_days}"
+        happened = f"{_told('ended_on', 'c.t')} OR {_changed('c.t')} OR {within_grace}"
+        told = f"({happened}) AND ({_told('ended_on', cut, lag)} OR {_changed(cut)})"
         deleted = f"v.deleted < c.t AND v.deleted + {lag} < {cut}"
         kept = self._but_deleted("AND", deleted)
         return f"""
@@ -373,9 +376,9 @@ def _told(column: str, before: str | int, lag: int = 0) -> str:
     return " OR ".join(f"v.{day} + {lag} < {before}" for day in days)
 
 
-def _changed(day: str) -> str:
-    """Condition: a contract line ended on a day, and the line that starts on it was known before."""
-    return f"(v.ended = {day} AND v.change_known_day < {day})"
+def _changed(day: str | int) -> str:
+    """Condition: a contract line has ended by a day, and the line that starts on its end was known before that day."""
+    return f"(v.ended <= {day} AND v.change_known_day < {day})"
 
 
 def _frame(columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> pa.Table:

@@ -18,15 +18,12 @@ from features.revenue.paths import add_months
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
-# Median NRR lies about 10 points above median GRR, and the top quartile of NRR (113 %) about 22 above that of GRR
-# (91 %): a gap of 20 points and more says that expansion of some accounts masks the loss of others.
-WIDE_GAP = 0.20
-# Small accounts leave most, so logo retention lies below GRR in most companies; hence more room.
-WIDE_LOGO_GAP = 0.30
-# Only a real loss can be masked. The median company keeps 90 to 93 % of its ARR a year: one that loses less than a
-# tenth loses no more than most, however much the others grow. The same for accounts, of which even enterprise
-# businesses lose 6 to 10 % a year.
-MOST_KEPT = 0.90
+# Median NRR lies about 10 points above median GRR, the top quartile of NRR (113 %) about 22 above that of GRR (91 %).
+WIDE_GAP = 0.25
+# Who grows while losing more than this a window fills a leak with expansion.
+LOW_GRR = 0.85
+# Of fewer accounts, one that grows makes the gap.
+FEWEST_ACCOUNTS = 20
 
 
 @dataclass(frozen=True)
@@ -166,14 +163,16 @@ def definition(start: date, end: date, known_by: date, rules: Revenue) -> str:
 def red_flag(figures: Retention) -> str | None:
     """A warning where expansion masks loss; None where it does not.
 
-    That is where NRR lies `WIDE_GAP` (20 points) above GRR, or `WIDE_LOGO_GAP` (30 points) above logo retention, and
-    that ratio is `MOST_KEPT` (90 %) or less: a gap above little loss is growth. Nothing is scaled to a year.
+    That is where NRR lies more than `WIDE_GAP` (25 points) above GRR, or is 100 % or more while GRR is below `LOW_GRR`
+    (85 %), of at least `FEWEST_ACCOUNTS` (20). Logo retention is named where it is as far below, but is no flag alone:
+    small businesses lose a third of their logos a year and more. Nothing is scaled to a year.
     """
-    gaps = []
-    if figures.grr <= MOST_KEPT and figures.nrr - figures.grr >= WIDE_GAP:
-        gaps.append(f"GRR of {figures.grr:.0%}")
-    if figures.logo_retention <= MOST_KEPT and figures.nrr - figures.logo_retention >= WIDE_LOGO_GAP:
-        gaps.append(f"logo retention of {figures.logo_retention:.0%}")
-    if not gaps:
+    if figures.accounts < FEWEST_ACCOUNTS:
         return None
-    return f"NRR of {figures.nrr:.0%} stands far above {' and '.join(gaps)}: expansion masks loss."
+    wide = round(figures.nrr - figures.grr, 9) > WIDE_GAP
+    if not (wide or (figures.nrr >= 1 and figures.grr < LOW_GRR)):
+        return None
+    kept = f"GRR of {figures.grr:.0%}"
+    if round(figures.nrr - figures.logo_retention, 9) > WIDE_GAP:
+        kept += f" and logo retention of {figures.logo_retention:.0%}"
+    return f"NRR of {figures.nrr:.0%} stands far above {kept}: expansion masks loss."

@@ -46,15 +46,16 @@ _CUSTOMER = """
 
 
 def _islands(spells: str, begins: str, until: str) -> str:
-    """Times that touch or overlap, put together."""
+    """Times that touch or overlap, put together; a row a beginning first, as two windows may order ties differently."""
     return f"""
     SELECT account_id, MIN(begins) AS {begins}, MAX(until) AS {until}
-    FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.account_id ORDER BY s.begins, s.until
+    FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.account_id ORDER BY s.begins
                                          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island
           FROM (SELECT t.*, CASE WHEN begins <= MAX(until) OVER (
-                           PARTITION BY account_id ORDER BY begins, until
+                           PARTITION BY account_id ORDER BY begins
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS apart
-                FROM ({spells}) t) s) spells
+                FROM (SELECT account_id, begins, MAX(until) AS until FROM ({spells}) r
+                      GROUP BY account_id, begins) t) s) spells
     GROUP BY account_id, island"""
 
 

@@ -158,11 +158,12 @@ def red_flags(published: Published, query: NrrQuery, caller: Caller) -> list[str
     """Wide gaps between the ratios of what is asked for, over the horizon asked for or else the longest."""
     horizon = require_horizon(published, query.horizon_months)
     rows = published.ratios(horizon, **portfolio_scope(published, query, caller))
-    return [f"{_named(row)}{row['flag']}" for row in rows if row["flag"]]
+    return [f"{_named(row, caller)}{row['flag']}" for row in rows if row["flag"]]
 
 
-def _named(row: Mapping[str, Any]) -> str:
-    return "" if row["cut"] == "total" else f"{row['cut']} {row['value']}: "
+def _named(row: Mapping[str, Any], caller: Caller) -> str:
+    """Whose figures they are; a person's own need no name."""
+    return "" if row["cut"] == "total" or caller.csm is not None else f"{row['cut']} {row['value']}: "
 
 
 def renewal_rows(published: Published, query: RenewalQuery, caller: Caller) -> list[dict[str, Any]]:

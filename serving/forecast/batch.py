@@ -323,7 +323,7 @@ def _renewal_rows(renewals: pd.DataFrame, rules: Rules, months: int) -> pd.DataF
 
 
 def _red_flag(portfolio: pd.DataFrame, rules: Rules) -> str:
-    """A warning where the mean NRR of the whole horizon lies far above GRR or logo retention; empty if not."""
+    """A warning where the mean NRR of the whole horizon lies far above GRR; empty if not."""
     total = portfolio[(portfolio["cut"] == TOTAL) & (portfolio["horizon_months"] == portfolio["horizon_months"].max())]
     mean = total.set_index("metric")["mean"]
     figures = Retention(

@@ -18,6 +18,7 @@ from serving.publication.reader import AccountFilter, Published, scope
 Row = dict[str, Any]
 PER_PAGE = 50
 MOST_VALUES = 12
+MOST_FLAGS = 3
 WINDOWS = {"": "any time", "0": "overdue", "30": "next 30 days", "90": "next 90 days", "180": "next 180 days"}
 BOOK = ACCOUNTS.laid_out(Place.BOOK)
 _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
@@ -39,7 +40,8 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
     whole = scope(caller.csm)
     rows = published.nrr(**whole)
     by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in METRIC_OF}
-    cuts = {} if caller.csm is not None else _cuts(published, horizon)
+    flags = _flags(published, caller, horizon)
+    cuts = {} if caller.csm is not None else _cuts(published, horizon, flags)
     cards = [row for metric in METRIC_OF for row in by_metric[metric] if row["horizon_months"] == horizon]
     return {
         **head(published),
@@ -56,7 +58,7 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
         "cut_metrics": CUT_METRICS,
         "bridge": _bridge(published.bridge(caller.csm)),
         "renewals": published.renewals(**whole),
-        "flags": _flags(published.ratios(horizon, **whole), cuts),
+        "flags": flags,
         "renewal_columns": RENEWALS.laid_out(Place.PAGE),
         "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
         "at_risk_columns": ACCOUNTS.laid_out(Place.AT_RISK),
@@ -73,12 +75,16 @@ def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, 
     ]
 
 
-def _cuts(published: Published, horizon: int) -> dict[str, Row]:
-    """Each cut's values with the most ARR, those with a red flag too, and the range that their intervals span."""
+def _cuts(published: Published, horizon: int, flags: Sequence[Row]) -> dict[str, Row]:
+    """Each cut's values with the most ARR, those with one of the page's red flags too, and the range of intervals."""
+    flagged = {(row["cut"], row["value"]) for row in flags}
     cuts: dict[str, Row] = {}
     for cut in published.cuts:
         if cut != "total":
-            every = published.ratios(horizon, cut=cut)
+            every = [
+                {**row, "flag": row["flag"] if (cut, row["value"]) in flagged else ""}
+                for row in published.ratios(horizon, cut=cut)
+            ]
             rows = every[:MOST_VALUES] + [row for row in every[MOST_VALUES:] if row["flag"]]
             low = min((row[INTERVAL.low] for row in rows), default=0.0)
             high = max((row[INTERVAL.high] for row in rows), default=1.0)
@@ -92,9 +98,11 @@ def _cuts(published: Published, horizon: int) -> dict[str, Row]:
     return cuts
 
 
-def _flags(whole: Sequence[Row], cuts: Mapping[str, Row]) -> list[Row]:
-    """The red flags of the rows that the page shows, over its horizon."""
-    return [row for rows in (whole, *(part["rows"] for part in cuts.values())) for row in rows if row["flag"]]
+def _flags(published: Published, caller: Caller, horizon: int) -> list[Row]:
+    """The red flags of a page: those of the most ARR among the whole and its parts; a book's own page names nobody."""
+    rows = published.ratios(horizon, **({} if caller.csm is None else scope(caller.csm)))
+    flagged = [{**row, "named": caller.csm is None and row["cut"] != "total"} for row in rows if row["flag"]]
+    return flagged[:MOST_FLAGS]
 
 
 def _bridge(rows: Sequence[Row]) -> Row:

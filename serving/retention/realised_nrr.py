@@ -29,7 +29,7 @@ class RealisedNrr:
 
     `rows` are plain data: cut, value, accounts, starting_arr, ending_arr, nrr, grr, logo_retention (None where there is
     nothing to divide by), movements, gross_losses, netted_within_accounts. `accounts` is what
-    `features.revenue.account_changes` gives, with `name` and `value` (the label).
+    `features.revenue.account_changes` gives, with `name` and `value` (the label); so are those `paused` at `end`.
     """
 
     start: date
@@ -41,6 +41,7 @@ class RealisedNrr:
     definition: str
     rows: tuple[dict[str, Any], ...]
     accounts: pd.DataFrame
+    paused: pd.DataFrame
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -52,8 +53,18 @@ class RealisedNrr:
             "weight": self.weight,
             "currency": self.currency,
             "rows": list(self.rows),
+            "paused": self.paused_rows(),
             "definition": self.definition,
         }
+
+    def paused_rows(self) -> list[dict[str, str]]:
+        """The paused accounts as plain data: account_id, name, paused_from and runs_out_on (ISO dates)."""
+        names = ("account_id", "name", "paused_from", "runs_out_on")
+        rows = self.paused[list(names)].itertuples(index=False, name=None)
+        return [
+            dict(zip(names, (account, name, str(first.date()), str(last.date())), strict=True))
+            for account, name, first, last in rows
+        ]
 
 
 def realised_nrr(
@@ -88,17 +99,22 @@ def realised_nrr(
     known = known_by or tables.data_until
     _require_window(start, end, known, tables.data_until)
     progress("following the accounts")
-    accounts = account_changes(tables, start=start, end=end, known_by=known, rules=params.revenue, budget=params.budget)
+    accounts, paused = account_changes(
+        tables, start=start, end=end, known_by=known, rules=params.revenue, budget=params.budget
+    )
     labels = _labels(tables, by, start, end, params, progress) if by else None
     values = TOTAL if labels is None else [labels.get(account, NO_LABEL) for account in accounts["account_id"]]
     names = _names(tables, end, params)
-    accounts.insert(1, "name", [names.get(account, account) for account in accounts["account_id"]])
+    for frame in (accounts, paused):
+        frame.insert(1, "name", [names.get(account, account) for account in frame["account_id"]])
     accounts.insert(2, "value", values)
     rows = [_row(TOTAL, TOTAL, accounts, weight)]
     if by:
         rows += [_row(by, str(value), part, weight) for value, part in accounts.groupby("value", sort=True)]
     meaning = _meaning(definition(start, end, known, params.revenue), by, start, weight)
-    return RealisedNrr(start, end, known, by or TOTAL, weight, params.revenue.currency, meaning, tuple(rows), accounts)
+    return RealisedNrr(
+        start, end, known, by or TOTAL, weight, params.revenue.currency, meaning, tuple(rows), accounts, paused
+    )
 
 
 def _require_window(start: date, end: date, known_by: date, data_until: date) -> None:

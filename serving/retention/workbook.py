@@ -1,6 +1,7 @@
 """Realised retention as a workbook with live formulas: change an account's figures, and all others follow.
 
-Sheet `NRR` has the figures, `Accounts` a row an account, `Checks` what must be equal, `Definition` what it means.
+Sheet `NRR` has the figures, `Accounts` a row an account, `Paused` those that may come back, `Checks` what must be
+equal, `Definition` what it means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from features.revenue import MOVEMENTS
 from serving.retention.realised_nrr import TOTAL, RealisedNrr
 
-ACCOUNTS, CHECKS, DEFINITION, FIGURES = "Accounts", "Checks", "Definition", "NRR"
+ACCOUNTS, CHECKS, DEFINITION, FIGURES, PAUSED = "Accounts", "Checks", "Definition", "NRR", "Paused"
 TEXTS = ("account_id", "name", "value")
 AMOUNTS = ("starting_arr", "ending_arr", "gross_losses", *MOVEMENTS)
 OUTSIDE = ("new", "reactivation", "resume", "currency")  # movements that are no change of the cohort's ARR
@@ -28,9 +29,10 @@ def write_workbook(result: RealisedNrr, file: Path) -> None:
         kinds = {"money": "#,##0.00", "share": "0.0%", "text": "@", "count": "#,##0"}
         formats = {name: workbook.add_format({"num_format": code}) for name, code in kinds.items()}
         formats["head"] = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True})
-        sheets = {name: workbook.add_worksheet(name) for name in (FIGURES, ACCOUNTS, CHECKS, DEFINITION)}
+        sheets = {name: workbook.add_worksheet(name) for name in (FIGURES, ACCOUNTS, PAUSED, CHECKS, DEFINITION)}
         columns = _accounts_sheet(sheets[ACCOUNTS], result, formats)
         _figures_sheet(sheets[FIGURES], result, columns, formats)
+        _paused_sheet(sheets[PAUSED], result, formats)
         _checks_sheet(sheets[CHECKS], result, columns, formats)
         _definition_sheet(sheets[DEFINITION], result, formats)
     part.replace(file)
@@ -58,6 +60,15 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
         sheet.write_formula(number, place_of["kept_arr"], kept, formats["money"], value)
     sheet.freeze_panes(1, 1)
     return {name: f"{ACCOUNTS}!${letter}$2:${letter}${last}" for name, letter in letters.items()}
+
+
+def _paused_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:
+    for place, name in enumerate(result.paused.columns):
+        sheet.write_string(0, place, name, formats["head"])
+    sheet.set_column(0, len(result.paused.columns) - 1, 24, formats["text"])
+    for number, row in enumerate(result.paused_rows(), start=1):
+        for place, text in enumerate(row.values()):
+            sheet.write_string(number, place, text, formats["text"])
 
 
 def _letter(place: int) -> str:

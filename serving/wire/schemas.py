@@ -176,7 +176,7 @@ class Nrr(Head):
     red_flags: Annotated[
         list[str],
         Field(
-            description="Where NRR stands far above GRR or logo retention over the horizon asked for, or over the "
+            description="Where NRR stands far above GRR over the horizon asked for, or over the "
             "longest if none was; of the cut and value asked for, whatever the metric"
         ),
     ]

@@ -277,16 +277,20 @@ def test_retention_of_nobody_is_not_a_number(tmp_path: Path) -> None:
     ("nrr", "grr", "logos", "flag"),
     [
         (1.05, 0.92, 0.9, None),
-        (1.15, 0.90, 0.9, "NRR of 115% stands far above GRR of 90%: expansion masks loss."),
-        (1.26, 0.98, 0.97, None),  # growth above a loss of 2 %
-        (1.40, 0.91, 0.91, None),
-        (1.26, 0.98, 0.85, "NRR of 126% stands far above logo retention of 85%: expansion masks loss."),
-        (1.26, 0.85, 0.97, "NRR of 126% stands far above GRR of 85%: expansion masks loss."),
-        (1.02, 0.90, 0.7, "NRR of 102% stands far above logo retention of 70%: expansion masks loss."),
+        (1.15, 0.90, 0.9, None),  # 25 points, and no more
+        (1.16, 0.90, 0.92, "NRR of 116% stands far above GRR of 90%: expansion masks loss."),
+        (1.00, 0.85, 0.9, None),
+        (1.00, 0.84, 0.9, "NRR of 100% stands far above GRR of 84%: expansion masks loss."),
+        (0.99, 0.80, 0.9, None),  # nobody takes that for growth
+        (1.20, 0.96, 0.6, None),  # small customers leave, and little with them
+        (1.10, 0.84, 0.7, "NRR of 110% stands far above GRR of 84% and logo retention of 70%: expansion masks loss."),
     ],
 )
-def test_a_wide_gap_above_a_real_loss_is_flagged(nrr: float, grr: float, logos: float, flag: str | None) -> None:
-    assert revenue.red_flag(revenue.Retention(nrr, grr, logos, 1.0, nrr, 1, "")) == flag
+def test_a_wide_gap_is_flagged_where_there_are_enough_accounts(
+    nrr: float, grr: float, logos: float, flag: str | None
+) -> None:
+    assert revenue.red_flag(revenue.Retention(nrr, grr, logos, 1.0, nrr, 20, "")) == flag
+    assert revenue.red_flag(revenue.Retention(nrr, grr, logos, 1.0, nrr, 19, "")) is None
 
 
 TERMS = [

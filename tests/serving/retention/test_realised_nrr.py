@@ -37,6 +37,25 @@ def realised(tables: Tables, *settings: str, **asked: Any) -> RealisedNrr:
     return realised_nrr(tables, params=params.load(overrides=["threads=1", *settings]), **window)
 
 
+def test_paused_accounts_are_listed_with_the_day_their_pause_runs_out(tmp_path: Path) -> None:
+    pause = YEAR | {"ends_on": None, "starts_on": "2025-04-01", "mrr": 0.0}
+    back = YEAR | {"ends_on": None, "starts_on": "2025-07-01"}
+    lines = [
+        line | {"account_id": account}
+        for account, more in {"a": [pause], "b": [pause | {"ended_on": "2025-07-01"}, back], "c": []}.items()
+        for line in [YEAR | {"ends_on": None, "ended_on": "2025-04-01"}, *more]
+    ]
+    result = realised(store(tmp_path, lines), end=date(2025, 6, 1))
+    paused = {"paused_from": "2025-04-01", "runs_out_on": "2025-06-30"}
+    assert result.to_json()["paused"] == [{"account_id": name, "name": name} | paused for name in ("a", "b")]
+    write_workbook(result, tmp_path / "nrr.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "nrr.xlsx")["Paused"]
+    assert [[cell.value for cell in row] for row in sheet.iter_rows()][:2] == [
+        ["account_id", "name", "paused_from", "runs_out_on"], ["a", "a", "2025-04-01", "2025-06-30"]
+    ]  # fmt: skip
+    assert realised(store(tmp_path, lines), end=date(2025, 7, 1)).to_json()["paused"] == []
+
+
 CASES = [  # what is in the source, settings, NRR, GRR, logo retention, and the movements
     pytest.param(
         [YEAR | {"ended_on": "2025-01-01"}, YEAR | {"starts_on": "2025-01-01", "mrr": 120.0, "ends_on": None}],

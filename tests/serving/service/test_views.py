@@ -7,6 +7,7 @@ import pytest
 
 from models.words import NO_REASON
 from serving.access.tokens import Caller
+from serving.desk import queries
 from serving.pages import views
 from serving.pages.render import environment
 
@@ -14,23 +15,43 @@ RETENTION = import_module("features.revenue.retention")  # the room has a functi
 EVERYBODY = Caller("ada", "revops", None)
 
 
+@pytest.fixture
+def always_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any gap is a red flag, of a single account too."""
+    monkeypatch.setattr(RETENTION, "WIDE_GAP", -1.0)
+    monkeypatch.setattr(RETENTION, "FEWEST_ACCOUNTS", 1)
+
+
+@pytest.mark.usefixtures("always_flagged")
 @pytest.mark.parametrize("horizon", [3, 6])
-def test_red_flags_are_of_rows_that_the_page_lists(service: Any, monkeypatch: pytest.MonkeyPatch, horizon: int) -> None:
-    """The largest value of a cut is listed, and each with a flag over the page's horizon; the smallest has one here."""
+def test_a_page_shows_three_red_flags_of_rows_that_it_lists(
+    service: Any, monkeypatch: pytest.MonkeyPatch, horizon: int
+) -> None:
     published = service.desk.following.state.published
-    rows = views.portfolio(published, EVERYBODY, horizon)["cuts"]["csm"]["rows"]
-    assert len(rows) == 3
     monkeypatch.setattr(views, "MOST_VALUES", 1)
-    monkeypatch.setattr(RETENTION, "WIDE_GAP", rows[-1]["nrr"] - rows[-1]["grr"])
-    monkeypatch.setattr(RETENTION, "MOST_KEPT", 1.0)
-    shown = views.portfolio(published, EVERYBODY, horizon)
-    listed = [row["value"] for row in shown["cuts"]["csm"]["rows"]]
-    flagged = [flag["value"] for flag in shown["flags"] if flag["cut"] == "csm"]
-    assert listed == [rows[0]["value"], *(value for value in flagged if value != rows[0]["value"])]
-    assert rows[-1]["value"] in flagged
-    assert {flag["flag"].split(":")[1] for flag in shown["flags"]} == {" expansion masks loss."}
-    page = service.client().get(f"/?horizon={horizon}").text
-    assert page.count("stands far above") == len(shown["flags"])
+    page = views.portfolio(published, EVERYBODY, horizon)
+    flagged = [(row["cut"], row["value"]) for row in page["flags"]]
+    assert len(flagged) == 3
+    assert flagged[0][0] == "total"
+    assert [row["starting_arr"] for row in page["flags"]] == sorted(
+        (r["starting_arr"] for r in page["flags"]), reverse=True
+    )
+    rows = [(cut, row["value"], bool(row["flag"])) for cut, part in page["cuts"].items() for row in part["rows"]]
+    assert {(cut, value) for cut, value, is_flagged in rows if is_flagged} == set(flagged[1:])
+    text = service.client().get(f"/?horizon={horizon}").text
+    assert text.count("stands far above") == 3
+
+
+@pytest.mark.usefixtures("always_flagged")
+def test_no_one_reads_their_own_name_as_a_red_flag(service: Any) -> None:
+    published = service.desk.following.state.published
+    csm = next(value for value in published.cuts["csm"])
+    caller = Caller("whoever", "csm", csm)
+    assert [row["named"] for row in views.portfolio(published, caller, 6)["flags"]] == [False]
+    (flag,) = queries.red_flags(published, queries.NrrQuery(), caller)
+    assert csm not in flag
+    (flag,) = queries.red_flags(published, queries.NrrQuery(cut="csm", value=csm), EVERYBODY)
+    assert flag.startswith(f"csm {csm}: NRR of")
 
 
 def test_the_model_page_tells_administrators_how_to_open_its_run(service: Any) -> None:
@@ -48,15 +69,13 @@ def test_what_no_reason_raises_is_said_as_in_the_terminal(reason: str, said: str
 
 
 @pytest.mark.parametrize(("asked", "horizon"), [("", 6), ("&horizon_months=3", 3), ("&horizon_months=3&metric=grr", 3)])
-def test_the_api_tells_the_red_flags_of_the_page(
-    service: Any, monkeypatch: pytest.MonkeyPatch, asked: str, horizon: int
-) -> None:
+@pytest.mark.usefixtures("always_flagged")
+def test_the_api_tells_the_red_flags_of_what_is_asked_for(service: Any, asked: str, horizon: int) -> None:
     """Those of the horizon asked for, whatever the metric; the texts hold the ratios, and so differ."""
     published = service.desk.following.state.published
-    monkeypatch.setattr(RETENTION, "WIDE_GAP", 0.0)
-    monkeypatch.setattr(RETENTION, "MOST_KEPT", 1.0)
-    flags = [row for row in views.portfolio(published, EVERYBODY, horizon)["flags"] if row["cut"] == "csm"]
+    flags = published.ratios(horizon, cut="csm")
     assert len(flags) > 1
+    assert all(row["flag"] for row in flags)
     told = service.client().get(f"/api/nrr?cut=csm{asked}").json()["red_flags"]
     assert told == [f"csm {row['value']}: {row['flag']}" for row in flags]
     assert published.ratios(3, cut="csm") != published.ratios(6, cut="csm")

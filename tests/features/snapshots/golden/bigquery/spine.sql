@@ -24,7 +24,7 @@ FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
       WHERE TRUE UNION DISTINCT SELECT v.center_line, b.k
       FROM versions AS v
       JOIN day_first AS b ON b.day = v.ended - 1 AND b.day >= 19630
-      WHERE v.change_known_day < v.ended) SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency, v.status, v.mrr_micros, v.list_mrr_micros, v.seats, v.auto_renew, v.starts, v.ends, v.product_line, v.center_line, 0 AS later, CASE WHEN v.ended + 0 < c.t OR v.notice + 0 < c.t OR (v.ended = c.t AND v.change_known_day < c.t) THEN v.ended END AS ended, CASE WHEN v.notice + 0 < c.t THEN v.notice END AS notice
+      WHERE v.change_known_day < v.ended) SELECT c.k, c.next_k, v.account_id, v.contract_id, v.product, v.kind, v.buying_center, v.currency, v.status, v.mrr_micros, v.list_mrr_micros, v.seats, v.auto_renew, v.starts, v.ends, v.product_line, v.center_line, 0 AS later, CASE WHEN v.ended + 0 < c.t OR v.notice + 0 < c.t OR (v.ended <= c.t AND v.change_known_day < c.t) THEN v.ended END AS ended, CASE WHEN v.notice + 0 < c.t THEN v.notice END AS notice
     FROM versions AS v
     JOIN (SELECT n.*, s.t, LEAD(n.k) OVER (PARTITION BY n.center_line ORDER BY n.k NULLS LAST) AS next_k
       FROM news AS n
