@@ -1,7 +1,7 @@
 """Train: assemble, fit, test out of time, explain, record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -29,7 +29,7 @@ from training.learn.tuned_fit import fit_model
 from training.promote import Decision, decide, in_charge
 from training.report import summary
 from training.suspicion import Suspicion, suspicion
-from training.tracking.champion import ALIAS, WAITING, Incumbent
+from training.tracking.champion import ALIAS, WAITING
 from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import RecordedRun, record_run, require_store
 
@@ -72,7 +72,6 @@ class TrainingResult:
     said: Said
     tuned: Tuned | None
     suspicion: Suspicion
-    canary: Canary | None = None
 
     def lines(self) -> list[str]:
         """A summary to print: a leak before anything else."""
@@ -84,7 +83,7 @@ class TrainingResult:
             *([self.tuned.sentence()] if self.tuned else []),
         ]
         table = summary.score_lines(self.scores, trusted=not self.suspicion) if self.scores else []
-        bird = [str(self.canary)] if self.canary else []
+        bird = [str(self.decision.canary)] if self.decision.canary else []
         return [*self.suspicion.lines(), *head, *bird, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +101,7 @@ class TrainingResult:
             "likely_causes": [cause.to_json() for cause in self.said.causes],
             **self.suspicion.to_json(),
             "not_tested": list(self.said.untested),
-            "canary": self.canary and self.canary.to_json(),
+            "canary": self.decision.canary and self.decision.canary.to_json(),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
@@ -150,14 +149,12 @@ def train(
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
     decision = _refused(doubts) or decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
-    bird = canary(model, dataset, params=params) if isinstance(champion, Incumbent) else None
-    decision = _held_back(decision, bird)
+    decision = _held_back(decision, canary(model, dataset, params=params))
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params, causes, doubts)
     progress("recording the run", 0, 1)
-    evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision, bird)]
-    alias = _alias(decision)
-    tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
+    evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
+    alias, tags = _alias(decision), _version_tags(decision, doubts, findings)
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
@@ -170,18 +167,17 @@ def train(
         said=findings,
         tuned=tuned,
         suspicion=doubts,
-        canary=bird,
     )
 
 
 def _held_back(decision: Decision, bird: Canary | None) -> Decision:
-    """The decision, where scores may differ: those of a model that won on past dates may, and of other rules they must.
+    """The decision with the canary: scores may differ of a model that won on past dates, and of other rules they must.
 
     The same recipe trained again takes charge without a contest, so that nothing else would notice what broke.
     """
     if bird is None or not bird.differs or not (decision.promoted and decision.is_retraining):
-        return decision
-    return Decision(False, bird.advice)
+        return replace(decision, canary=bird)
+    return Decision(False, bird.advice, canary=bird)
 
 
 def _dataset(tables: Tables, params: Params, progress: Progress) -> Dataset:
@@ -225,15 +221,20 @@ def _alias(decision: Decision) -> str:
     return ALIAS if decision.promoted else WAITING
 
 
+def _version_tags(decision: Decision, doubts: Suspicion, findings: Said) -> dict[str, str]:
+    """What a version says of itself: why it is in charge or not, and what its reader must know."""
+    return {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
+
+
 def _tests(test_scores: Sequence[AccountScore], doubts: Suspicion) -> list[Evidence]:
     """How it did out of time; no skill is proven where it may come from a leak."""
     return summary.score_evidence(test_scores, trusted=not doubts)
 
 
-def _on_the_way(tuned: Tuned | None, decision: Decision, bird: Canary | None) -> list[Evidence]:
+def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
     """What tuning tried, and the figures of the contest and the canary."""
     evidence: list[Evidence] = []
-    if bird is not None:
+    if (bird := decision.canary) is not None:
         evidence += [Metric(f"canary_{n}", getattr(bird, n)) for n in ("mean_change", "rank_correlation", "new_mean")]
     if tuned is not None:
         evidence += [Table("tuning", tuned.trials), Metric("tuning_gain", tuned.gain)]

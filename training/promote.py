@@ -11,6 +11,7 @@ from models.outcomes.outcome import FORMAT
 from models.words import signed_percent
 from params import Params
 from training.backtest.rolling import Findings, history, roll
+from training.canary import Canary
 from training.report import summary
 from training.tracking.champion import Incumbent, incumbent
 from training.tracking.errors import UnreadableChampion
@@ -25,13 +26,15 @@ CHANGED_CODE = " and by changed code: what was found of it before need not hold,
 class Decision:
     """Whether the new model becomes champion, and why; `contest` has the figures where there was one.
 
-    `is_retraining` says that it is of the champion's own recipe, and was held against nothing.
+    `is_retraining` says that it is of the champion's own recipe, and was held against nothing; `canary` is what both
+    say of today's customers.
     """
 
     promoted: bool
     reason: str
     contest: pd.DataFrame | None = None
     is_retraining: bool = False
+    canary: Canary | None = None
 
 
 def in_charge(params: Params, *, replace_unreadable: bool) -> Incumbent | UnreadableChampion | None:

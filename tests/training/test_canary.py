@@ -79,6 +79,7 @@ def test_what_nothing_else_was_held_against_is_held_back(
 ) -> None:
     held = fit._held_back(decision, bird)
     assert held.promoted is promoted
-    if held is not decision:
+    assert held.canary is bird
+    if held.promoted != decision.promoted:
         assert "its scores are too far from those of version 7" in held.reason
         assert "holdfast models --in-charge VERSION" in held.reason
