@@ -19,7 +19,7 @@ Lines of a negative MRR are discounts: they replace nothing and run as long as w
 
 from features.asof.clocks import NEVER
 from features.asof.view import AsOf
-from features.tables.overlaps import replaces_overlapped
+from features.tables.overlaps import replaces_overlapped, spared
 from features.tables.sql import flag, quoted
 from params import Revenue
 
@@ -86,8 +86,7 @@ def _line_overlaps(rules: Revenue) -> str:
         FROM known_lines o JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
         WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
           AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND {replaces}"""
-    if rules.overlap is not None:
-        return f"SELECT k, contract_id, next_id, next_starts, next_mrr FROM ({pairs}) p"
+    enough = spared(rules, next_mrr="next_mrr", mrr="mrr_micros", continued="continued_mrr", larger="larger_mrr")
     return f"""
         WITH pairs AS ({pairs}),
         continued AS (
@@ -105,8 +104,7 @@ def _line_overlaps(rules: Revenue) -> str:
                          PARTITION BY p.k, p.next_id ORDER BY p.mrr_micros DESC, p.contract_id
                          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - p.mrr_micros AS larger_mrr
               FROM pairs p LEFT JOIN continued c ON c.k = p.k AND c.next_id = p.next_id) ranked
-        WHERE continued_mrr IS NULL
-           OR next_mrr - continued_mrr - larger_mrr >= {rules.replaces_share} * mrr_micros"""
+        WHERE {enough}"""
 
 
 def _line_ends(grace: int) -> str:
