@@ -21,15 +21,8 @@ from pydantic import (
 
 from params_reading import SettingsError as SettingsError
 from params_reading import (
-    ascending,
-    different,
-    explained,
-    known_keys,
-    overlay,
-    parsed_override,
-    read,
-    require_no_password,
-)
+    ascending, different, explained, known_keys, overlay, parsed_override, read, require_no_password,
+)  # fmt: skip
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
