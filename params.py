@@ -20,9 +20,7 @@ from pydantic import (
 )
 
 from params_reading import SettingsError as SettingsError
-from params_reading import (
-    ascending, different, explained, known_keys, overlay, parsed_override, read, require_no_password,
-)  # fmt: skip
+from params_reading import ascending, different, explained, known_keys, overlay, parsed_override, read, refuse_password
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
@@ -385,7 +383,7 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
     layers = [read(file)] if file is not None and file.resolve() != DEFAULTS else []
     for layer in (*layers, *map(parsed_override, overrides)):
         settings = overlay(settings, layer)
-    require_no_password(settings)
+    refuse_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:

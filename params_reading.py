@@ -120,7 +120,7 @@ def _nearest_word(came: object, expected: str) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def require_no_password(settings: Mapping[str, Any]) -> None:
+def refuse_password(settings: Mapping[str, Any]) -> None:
     """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
     for name in ("source", "record"):
         section = settings.get(name)
