@@ -20,23 +20,19 @@ from pydantic import (
 )
 
 from params_reading import SettingsError as SettingsError
-from params_reading import explained, known_keys, overlay, parsed_override, read, require_no_password
+from params_reading import (
+    ascending,
+    different,
+    explained,
+    known_keys,
+    overlay,
+    parsed_override,
+    read,
+    require_no_password,
+)
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
-NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
-
-
-def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
-        raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
-    return names
-
-
-def _ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
-    if list(edges) != sorted(set(edges)):
-        raise ValueError("give the edges in ascending order, each once")
-    return edges
 
 
 def _kinds_by_name(value: Any) -> Any:
@@ -235,9 +231,9 @@ class Forecast(Section):
     """How predictions are rolled up."""
 
     draws: Annotated[int, Field(ge=100)]
-    cuts: Annotated[tuple[str, ...], AfterValidator(_different)]
+    cuts: Annotated[tuple[str, ...], AfterValidator(different)]
     cut_bins: Annotated[int, Field(ge=2, le=20)]
-    cut_edges: dict[str, Annotated[tuple[float, ...], AfterValidator(_ascending)]]
+    cut_edges: dict[str, Annotated[tuple[float, ...], AfterValidator(ascending)]]
     drivers: Positive
 
     @model_validator(mode="after")
@@ -268,6 +264,13 @@ class Tune(Section):
     months: Annotated[int, Field(ge=1, le=24)]
 
 
+class Promotion(Section):
+    """When a model that is better on the whole may still not take charge."""
+
+    most_canary_change: Share
+    slice_floor: Annotated[float, Field(ge=0)]
+
+
 class Tracking(Section):
     """Where runs are recorded."""
 
@@ -280,6 +283,16 @@ class Record(Section):
 
     url: Annotated[str, StringConstraints(pattern=r"^postgresql://\S+$")] | None
     folder: Path | None
+
+
+class Retention(Section):
+    """How long what names someone is kept, and where the list of the erased lies."""
+
+    erased_folder: Path | None
+    audit_days: Positive | None
+    forecasts_days: Positive | None
+    superseded_snapshots_days: Positive | None
+    unread_publications_days: Positive | None
 
 
 class Serving(Section):
@@ -326,8 +339,10 @@ class Params(Section):
     forecast: Forecast
     backtest: Backtest
     tune: Tune
+    promotion: Promotion
     tracking: Tracking
     record: Record
+    retention: Retention
     serving: Serving
 
     @model_validator(mode="after")

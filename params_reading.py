@@ -21,6 +21,9 @@ _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=
 _MAY_HOLD_ONE = "tracking.uri"  # recorded without it, see training.tracking.store
 
 
+NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
+
+
 class SettingsError(Exception):
     """A settings file or `--set` that cannot be used; the message says which key and what to do."""
 
@@ -140,3 +143,17 @@ def _nearest_word(came: object, expected: str) -> str:
     """Which of the words that a setting may have was perhaps meant."""
     near = difflib.get_close_matches(str(came), re.findall(r"'([^']+)'", str(expected)), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def different(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns of accounts, each named once."""
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
+        raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
+    return names
+
+
+def ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """Edges of ranges, in order."""
+    if list(edges) != sorted(set(edges)):
+        raise ValueError("give the edges in ascending order, each once")
+    return edges

@@ -69,10 +69,26 @@ class Run:
         return output.new_console()
 
     def load(self) -> "Loaded":
-        """The checked tables and the report of the check."""
+        """The checked tables and the report of the check, once erasures that are due are done."""
         from features.inputs.load import load_tables
 
+        self.finish_erasures()
         return load_tables(self.params, progress=self.progress)
+
+    @property
+    def erasures_due(self) -> bool:
+        """Whether the data folder may name someone who was erased: a run was killed, or a backup was restored."""
+        from features.forgetting.suppression import is_applied, read_suppressed
+
+        return not is_applied(self.params, read_suppressed(self.params))
+
+    def finish_erasures(self) -> None:
+        """Take who was erased out of the data folder, where that is due; to be done by whoever holds its lock."""
+        if self.erasures_due:
+            from features.forgetting.suppression import read_suppressed
+            from serving.forgetting.erasing import sweep
+
+            sweep(self.params, read_suppressed(self.params), self.progress)
 
     def show(self, content: dict[str, Any], readable: Callable[["Console"], None]) -> None:
         """Print a result: as JSON for machines, else as tables."""

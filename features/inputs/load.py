@@ -17,6 +17,8 @@ from features.asof.knowledge import finish, write_knowledge
 from features.engines.engine import WarehouseEngine
 from features.families.catalogue import catalogue
 from features.families.own_checks import require_sound
+from features.forgetting.stored_rows import forget_files
+from features.forgetting.suppression import read_suppressed
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
 from features.inputs.checks.rules import any_far
@@ -140,6 +142,7 @@ def _simulated(params: Params, progress: Progress) -> Source:
 
         params.data_dir.mkdir(parents=True, exist_ok=True)
         write_company(folder, **params.simulated.model_dump(), seed=params.seed)
+        forget_files(folder, read_suppressed(params))
         _write_text(made_by, json.dumps(settings))
     return params.source.model_copy(update={"kind": "files", "path": folder})
 

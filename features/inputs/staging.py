@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import duckdb
 
+from features.forgetting.rows import forget_staged
+from features.forgetting.suppression import Suppressed, read_suppressed
 from features.inputs.files.csv_files import empty_records, rejected
 from features.inputs.files.locate import Opened
 from features.inputs.files.source_reader import bring_rejects
@@ -58,9 +60,18 @@ def stage_table(
         bring_rejects(opened.rows, connection, table.name)
     lines = rejected(connection, table.name)
     staged = Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files)
+    if suppressed := read_suppressed(params):
+        _forget(connection, staged, suppressed)
     notes = [*opened.notes, *_without_empty_records(connection, staged), *_null_texts(connection, staged)]
     notes += dates_read_both_ways(connection, staged, opened, source)
     return staged.with_notes(notes), problems
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, staged: Staged, suppressed: Suppressed) -> None:
+    """Take out who was erased; what stood in lines that cannot be read is not kept, since it may be theirs."""
+    own_texts = [name for name in staged.extra if name not in staged.extra_numbers]
+    forget_staged(connection, staged.name, staged.table.name, staged.columns, own_texts, suppressed)
+    connection.execute(f"UPDATE unread_{staged.table.name} SET reason = shown")
 
 
 def _with_extra(

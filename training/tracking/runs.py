@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from params import Params
 from training.tracking.artifacts import Artifacts
 from training.tracking.bundle import MODEL, bundle_digest, write_bundle
-from training.tracking.champion import ALIAS, SETTINGS
+from training.tracking.champion import ALIAS, SETTINGS, version_in_charge
 from training.tracking.evidence import Evidence, write_evidence
+from training.tracking.in_charge import TOOK_OVER
 from training.tracking.killed import PROCESS, mark_killed, this_process
 from training.tracking.learning_code import code_digest
 from training.tracking.recipe import recipe_digest
@@ -77,7 +78,10 @@ def record_run(
         write_evidence(store.client, run.info.run_id, files, evidence)
         texts = model.to_files()
         write_bundle(texts, files)
-        version = _register(store, run, params.model.name, _version_tags(texts, tables, params) | dict(tags or {}))
+        before = version_in_charge(store, params) if alias == ALIAS else None
+        took_over = {TOOK_OVER: str(before.version)} if before else {}
+        version_tags = _version_tags(texts, tables, params) | took_over | dict(tags or {})
+        version = _register(store, run, params.model.name, version_tags)
         store.client.set_registered_model_alias(params.model.name, alias, version)
     return RecordedRun(run.info.run_id, params.model.name, version, store.uri)
 
