@@ -205,7 +205,8 @@ def follows(lines: list[Line], grace: int) -> dict[str, Line]:
     for other in in_order(lines):
         before = [line for line in lines if continued.get(line.contract_id) == other]
         spare = round((other.mrr - sum(line.mrr for line in before)) * 1e6)
-        replaces_all = other.kind in ("renewal", "downsell") and not before
+        is_of_another = any(could(line, other) and other.product == line.product for line in ended)
+        replaces_all = other.kind in ("renewal", "downsell") and not before and not is_of_another
         for line in sorted(ended, key=lambda line: (-line.mrr, line.contract_id)):
             if line.contract_id in followed or not could(line, other) or other.product == line.product:
                 continue
