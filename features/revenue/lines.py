@@ -7,7 +7,8 @@ A term that ended at `e` is FOLLOWED by a line of the same account and buying ce
 2. Then, the largest first, it replaces each other ended line not yet followed, if its spare is at least
    `replaces_share` of that line's MRR, or if it is of kind renewal or downsell and no ended line that it could follow
    is of its product. Each takes its MRR off the spare.
-3. Everything else keeps its grace: a term that ran out in silence stays active, at its last MRR, for `grace_days`.
+3. Everything else keeps its grace: a term that ran out in silence stays active, at its last MRR, for `grace_days`, or
+   until notice comes in them.
 
 A line that starts while another of its product and buying centre runs replaces it if its kind is renewal, or if it
 outlasts the other and starts within `early_renewal_days` of its end; else both count. Trials are no lines at all.
@@ -83,13 +84,18 @@ def _line_overlaps(rules: Revenue) -> str:
 
 
 def _line_ends(grace: int) -> str:
-    """Lines with the overlaps applied: when they stop, and until when they run if nothing follows them."""
-    graced = """l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
-                AND l.mrr_micros >= 0"""
+    """Lines with the overlaps applied: when they stop, and until when they run if nothing follows them.
+
+    A term that had run out before notice was given ran on until then, as long as its grace lasted.
+    """
+    ran_out = "l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0"
+    graced = f"l.notice IS NULL AND {ran_out}"
+    told_off = f"l.notice >= l.ends AND l.notice < l.ends + {grace} AND {ran_out}"
     return f"""
         SELECT l.*, {_bucket("l.starts", grace)} AS bucket, o.replaced_on,
                COALESCE(o.replaced_on, l.runs_until) AS stops, {flag(graced)} AS graced,
-               CASE WHEN {graced} THEN l.ends + {grace} ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+               CASE WHEN {graced} THEN l.ends + {grace} WHEN {told_off} THEN l.notice
+                    ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
         FROM known_lines l
         LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on FROM line_overlaps GROUP BY k, contract_id) o
           ON o.k = l.k AND o.contract_id = l.contract_id"""

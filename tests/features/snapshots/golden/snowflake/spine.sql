@@ -38,7 +38,7 @@ JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
 WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))
 
 -- line_ends
-SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.notice IS NULL AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.notice IS NULL AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 WHEN l.notice >= l.ends AND l.notice < l.ends + 30 AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.notice ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
 FROM known_lines AS l
 LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
   FROM line_overlaps
