@@ -288,7 +288,9 @@ class Serving(Section):
     host: IPvAnyAddress
     port: Annotated[int, Field(ge=0, le=65535)]
     workers: Annotated[int, Field(ge=1, le=64)]
-    access: Literal["auto", "required"]
+    access: Literal["auto", "required", "anyone_is_admin"]
+    base_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", max_length=100)]
+    audit: Literal["best_effort", "required"]
     hosts: tuple[str, ...]
     proxies: tuple[IPvAnyAddress, ...]
     proxy_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None

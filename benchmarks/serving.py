@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import markdown
+from serving.access.tokens import Tokens
+from serving.publication import publication_file
 
 OUT = Path(__file__).with_name("out") / "serving.md"
 ROUNDS, ASKED_A_ROUND = 6, 400
@@ -44,8 +46,11 @@ ENVIRONMENT = {
 class Server:
     """A server of its own process, asked over one connection."""
 
-    def __init__(self, command: Sequence[str], port: int, ready: str, log: Path, **environment: str) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, ready: str, log: Path, token: str = "", **environment: str
+    ) -> None:
         self._log = log.open("w")
+        self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         self.process = subprocess.Popen(
             command, stdout=self._log, stderr=subprocess.STDOUT, env={**os.environ, **ENVIRONMENT, **environment},
             start_new_session=True,
@@ -66,7 +71,7 @@ class Server:
             return 0
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        self._connection.request(method, path, body, {"content-type": "application/json"})
+        self._connection.request(method, path, body, self._headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
@@ -222,8 +227,6 @@ def enlarge(data: Path, folder: Path) -> Path:
 
 
 def current(data: Path) -> Path:
-    from serving.publication import publication_file
-
     return publication_file.newest(publication_file.folder_of(data))
 
 
@@ -233,7 +236,12 @@ def holdfast(data: Path, folder: Path) -> Iterator[Server]:
     settings = (f"data_dir={data}", "serving.workers=1", "serving.requests_per_minute=10000000")
     options = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, "-m", "holdfast", "serve", "--port", str(port), *options]
-    yield from _served(command, port, "/readyz", folder / "holdfast.log")
+    tokens = Tokens(publication_file.folder_of(data))
+    token, secret = tokens.issue("benchmark", "admin", days=1)
+    try:
+        yield from _served(command, port, "/readyz", folder / "holdfast.log", token=secret)
+    finally:
+        tokens.revoke(token.id)
 
 
 @contextmanager

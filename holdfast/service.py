@@ -17,10 +17,10 @@ def serve(
     ] = None,
 ) -> None:
     """Answer from what is published: pages, API and downloads, until it is stopped (Ctrl+C)."""
-    from serving.service.start import prepare, replace_process
+    from serving.service.start import prepare, replace_process, with_sign_in
 
     options = {"host": host, "port": port}
-    start = prepare(run.params, {name: value for name, value in options.items() if value is not None})
+    start = with_sign_in(prepare(run.params, {name: value for name, value in options.items() if value is not None}))
     run.show(start.to_json(), lambda console: print_lines(console, start.lines()))
     sys.stdout.flush()
     replace_process(start)

@@ -4,9 +4,11 @@ A test is marked `unit` unless it, or a fixture it asks for, asks for `costly`, 
 runs the unit tests alone. `slow` is said of whole files, whose tests take seconds each.
 """
 
+import importlib.util
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import date
@@ -36,6 +38,23 @@ LONGEST = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the files of kept SQL anew (`make golden`)")
+
+
+PUBLISHED = ("serving/service", "security")  # folders that share the fixtures of serving/published.py
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+    """Fixtures of several folders: made once for all of them, and imported where they are asked for."""
+    name, plugins = "published", parent.config.pluginmanager
+    if plugins.has_plugin(name) or not any(module_path.is_relative_to(TESTS / folder) for folder in PUBLISHED):
+        return
+    spec = importlib.util.spec_from_file_location(name, TESTS / "serving" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    plugins.register(module, name)
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +104,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     """Files that share a costly fixture stay with one worker; so does any other file."""
+    if "place" in getattr(item, "fixturenames", ()):
+        return TOGETHER[0]
     file = item.path.relative_to(TESTS)
     return next((folder for folder in TOGETHER if file.is_relative_to(folder)), str(file))
 
@@ -106,6 +127,12 @@ def cluster() -> Iterator[str]:
             yield f"postgresql://postgres@127.0.0.1:{port}"
         finally:
             run(*owner, str(binaries / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture(name="free_port")
+def _free_port() -> Any:
+    """Finds a port that nothing listens on."""
+    return free_port
 
 
 def free_port() -> int:

@@ -244,14 +244,15 @@ class AsOf:
         before each `t`, so that labels live in `[as_of, as_of + horizon)`. A line counts from the first `t` after its
         start, or on its start if it was signed before; `ended` and `notice` as in `contracts`. Lines that start within
         the grace after `t` are there too, as `later`: they carry no ARR at `t`, but tell that what they continue had
-        not left. Same columns as there, but a row a snapshot.
+        not left; ends within it are told, since what ends there leaves less for others to be continued by. Same columns
+        as there, but a row a snapshot.
         """
         cut = day_number(known_by)
         lag = self.tables.lag_days.get("contracts", 0)
         begun = "(v.starts < c.t OR v.signed < c.t)"
-        told = (
-            f"({_told('ended_on', 'c.t')} OR {_changed('c.t')}) AND ({_told('ended_on', cut, lag)} OR {_changed(cut)})"
-        )
+        within_grace = f"v.ended > c.t AND v.ended <= c.t + {grace_days}"
+        happened = f"{_told('ended_on', 'c.t')} OR {_changed('c.t')} OR {within_grace}"
+        told = f"({happened}) AND ({_told('ended_on', cut, lag)} OR {_changed(cut)})"
         deleted = f"v.deleted < c.t AND v.deleted + {lag} < {cut}"
         kept = self._but_deleted("AND", deleted)
         return f"""

@@ -109,6 +109,29 @@ def priced(
     return _net(select) if discounts else select
 
 
+def priced_on_days(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, wanted: str, rate_day: int, rules: Revenue
+) -> str:
+    """As `priced`, of the lines and days of the SELECT `wanted` (`contract_id`, `day`): `instant` is the day.
+
+    A line is worth what the discounts of that day leave of it. Lines that are not active then are left out.
+
+    Raises
+    ------
+    ValueError
+        A line has a currency that has no rate by then.
+    """
+    lines = f"""
+        SELECT d.day AS instant, {rate_day} AS rate_day, s.*
+        FROM (SELECT DISTINCT l.account_id, w.day FROM ({wanted}) w
+              JOIN line_states l ON l.contract_id = w.contract_id) d
+        JOIN line_states s ON s.account_id = d.account_id AND s.starts <= d.day AND d.day < s.active_until"""
+    return f"""
+        SELECT p.* FROM ({priced(connection, tables, lines, [rate_day], rules)}) p
+        JOIN (SELECT DISTINCT contract_id, day FROM ({wanted}) r) w
+          ON w.contract_id = p.contract_id AND w.day = p.instant"""
+
+
 def _net(select: str) -> str:
     """Lines with what discounts leave of their cents: each comes off the lines active with it, in proportion.
 

@@ -2,8 +2,9 @@
 
 A term that ended at `e` is FOLLOWED by a line of the same account and buying centre that starts in `[e, e + grace]`:
 
-1. A line continues the ended lines of its own product; of several that could, the one that starts first, then the
-   larger. What its MRR exceeds theirs by is its spare.
+1. A line continues the ended lines of its own product; of several that could, the one that starts first. Where several
+   of the product start on that day, they continue what ended together: the largest the largest. What their MRR exceeds
+   that of what ended by is spare, first of all that of the smallest.
 2. Then, the largest first, it replaces each other ended line not yet followed, if its spare is at least
    `replaces_share` of that line's MRR, or if it is of kind renewal or downsell and no ended line that it could follow
    is of its product. Each takes its MRR off the spare.
@@ -11,18 +12,21 @@ A term that ended at `e` is FOLLOWED by a line of the same account and buying ce
    until notice comes in them.
 
 A line that starts while another of its product and buying centre runs replaces it if its kind is renewal, or if it
-outlasts the other and starts within `early_renewal_days` of its end; else both count. Trials are no lines at all.
+outlasts the other and starts within `early_renewal_days` of its end; else both count. One that continues ended lines of
+its product replaces those that run with its spare only, the largest first: subscriptions that run side by side are
+renewed each at its own time. Trials are no lines at all.
 Lines of a negative MRR are discounts: they replace nothing and run as long as what they lower.
 """
 
 from features.asof.clocks import NEVER
 from features.asof.view import AsOf
-from features.tables.overlaps import replaces_overlapped
+from features.tables.overlaps import replaces_overlapped, spared
 from features.tables.sql import flag, quoted
 from params import Revenue
 
 WORK_TABLES = (
-    "known_lines", "line_overlaps", "line_ends", "line_followers", "line_switches", "line_successors", "line_spells",
+    "known_lines", "line_overlaps", "line_ends", "line_followers", "line_renewals", "line_switches", "line_successors",
+    "line_spells",
 )  # fmt: skip
 
 
@@ -56,6 +60,7 @@ def work_statements(contracts: str, rules: Revenue) -> list[str]:
         _line_overlaps(rules),
         _line_ends(grace),
         _line_followers(grace, rules.currency),
+        _LINE_RENEWALS,
         _line_switches(rules.replaces_share),
         _successors(),
         _line_spells(),
@@ -76,11 +81,31 @@ def _known_lines(contracts: str) -> str:
 def _line_overlaps(rules: Revenue) -> str:
     """Pairs of a line and one of its product and centre that starts while it runs and replaces it: a row a pair."""
     replaces = replaces_overlapped(rules, starts="starts", ends="runs_until")
-    return f"""
-        SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
+    pairs = f"""
+        SELECT o.k, o.contract_id, o.product_line, o.mrr_micros, n.contract_id AS next_id, n.starts AS next_starts,
+               n.mrr_micros AS next_mrr
         FROM known_lines o JOIN known_lines n ON n.k = o.k AND n.product_line = o.product_line
         WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0
           AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND {replaces}"""
+    enough = spared(rules, next_mrr="next_mrr", mrr="mrr_micros", continued="continued_mrr", larger="larger_mrr")
+    return f"""
+        WITH pairs AS ({pairs}),
+        continued AS (
+            SELECT p.k, p.next_id, SUM(e.mrr_micros) AS mrr_micros
+            FROM (SELECT DISTINCT k, next_id, next_starts, product_line FROM pairs) p
+            JOIN known_lines e ON e.k = p.k AND e.product_line = p.product_line
+            WHERE e.runs_until <= p.next_starts AND e.runs_until >= p.next_starts - {rules.grace_days}
+              AND e.starts < e.runs_until AND e.mrr_micros >= 0
+              AND NOT EXISTS (SELECT 1 FROM known_lines b
+                              WHERE b.k = e.k AND b.product_line = e.product_line AND b.starts >= e.runs_until
+                                AND b.starts < p.next_starts AND b.starts < b.runs_until AND b.mrr_micros >= 0)
+            GROUP BY p.k, p.next_id)
+        SELECT k, contract_id, next_id, next_starts, next_mrr
+        FROM (SELECT p.*, c.mrr_micros AS continued_mrr, SUM(p.mrr_micros) OVER (
+                         PARTITION BY p.k, p.next_id ORDER BY p.mrr_micros DESC, p.contract_id
+                         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - p.mrr_micros AS larger_mrr
+              FROM pairs p LEFT JOIN continued c ON c.k = p.k AND c.next_id = p.next_id) ranked
+        WHERE {enough}"""
 
 
 def _line_ends(grace: int) -> str:
@@ -128,15 +153,46 @@ def _line_followers(grace: int, currency: str) -> str:
                 AND s.stops > s.starts AND s.mrr_micros >= 0) p"""
 
 
+# Lines of a product that start together, each with the ended lines that it continues and what it has to spare: a row a
+# pair, and a row without `contract_id` for those that continue nothing.
+_LINE_RENEWALS = """
+    WITH ended AS (
+        SELECT f.k, f.contract_id, f.mrr_micros, f.next_starts, s.product_line,
+               ROW_NUMBER() OVER (PARTITION BY f.k, s.product_line, f.next_starts
+                                  ORDER BY f.mrr_micros DESC, f.contract_id) AS size_rank
+        FROM line_followers f JOIN line_ends s ON s.k = f.k AND s.contract_id = f.next_id
+        WHERE f.own = 1 AND f.place = 1),
+    days AS (SELECT k, product_line, next_starts, SUM(mrr_micros) AS ended_mrr
+             FROM ended GROUP BY k, product_line, next_starts),
+    started AS (
+        SELECT s.k, s.contract_id AS next_id, s.product_line, d.next_starts, d.ended_mrr, s.mrr_micros,
+               ROW_NUMBER() OVER (PARTITION BY s.k, s.product_line, d.next_starts
+                                  ORDER BY s.mrr_micros DESC, s.contract_id) AS size_rank,
+               COUNT(*) OVER (PARTITION BY s.k, s.product_line, d.next_starts) AS lines,
+               SUM(s.mrr_micros) OVER (PARTITION BY s.k, s.product_line, d.next_starts
+                                       ORDER BY s.mrr_micros DESC, s.contract_id
+                                       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - s.mrr_micros AS larger_mrr
+        FROM days d JOIN line_ends s ON s.k = d.k AND s.product_line = d.product_line AND s.starts = d.next_starts
+        WHERE s.stops > s.starts AND s.mrr_micros >= 0)
+    SELECT s.k, e.contract_id, s.next_id, s.next_starts,
+           CAST(CASE WHEN s.ended_mrr <= s.larger_mrr THEN s.mrr_micros
+                     WHEN s.size_rank < s.lines AND s.ended_mrr > s.larger_mrr + s.mrr_micros THEN 0
+                     ELSE s.larger_mrr + s.mrr_micros - s.ended_mrr END AS BIGINT) AS spare
+    FROM started s
+    LEFT JOIN ended e ON e.k = s.k AND e.product_line = s.product_line AND e.next_starts = s.next_starts
+                     AND CASE WHEN e.size_rank < s.lines THEN e.size_rank ELSE s.lines END = s.size_rank"""
+
 # The overlaps are ranked here and not where they are made: Spark 4.3's optimiser fails on a union of two plain tables.
-_CONTINUED = """
-    SELECT k, contract_id, next_id, next_starts FROM line_followers WHERE own = 1 AND place = 1
-    UNION ALL
+_REPLACED = """
     SELECT k, contract_id, next_id, next_starts
     FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id
                                          ORDER BY o.next_starts, o.next_mrr DESC, o.next_id) AS place
           FROM line_overlaps o) ranked
     WHERE place = 1"""
+
+_CONTINUED = f"""
+    SELECT k, contract_id, next_id, next_starts FROM line_renewals WHERE contract_id IS NOT NULL
+    UNION ALL {_REPLACED}"""
 
 
 def _line_switches(replaces_share: float) -> str:
@@ -174,14 +230,17 @@ def _line_switches(replaces_share: float) -> str:
         SELECT k, contract_id, next_id, next_starts FROM walked WHERE taken = 1"""
 
 
+_LABELLED = "f.next_kind IN ('renewal', 'downsell')"
+
 # Pairs of an ended line that no line of its own product follows and one of another product.
 _SWITCHES = f"""
-    SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare,
-           {flag("f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL AND e.next_id IS NULL")} AS replaces_all
+    SELECT f.*, CAST(COALESCE(r.spare, f.next_mrr) - COALESCE(v.mrr_micros, 0) AS BIGINT) AS full_spare,
+           {flag(f"{_LABELLED} AND r.next_id IS NULL AND v.next_id IS NULL AND e.next_id IS NULL")} AS replaces_all
     FROM line_followers f
+    LEFT JOIN (SELECT DISTINCT k, next_id, spare FROM line_renewals) r ON r.k = f.k AND r.next_id = f.next_id
     LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
-               FROM ({_CONTINUED}) p JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
-               GROUP BY p.k, p.next_id) c ON c.k = f.k AND c.next_id = f.next_id
+               FROM ({_REPLACED}) p JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
+               GROUP BY p.k, p.next_id) v ON v.k = f.k AND v.next_id = f.next_id
     LEFT JOIN (SELECT DISTINCT k, next_id FROM line_followers WHERE own = 1) e ON e.k = f.k AND e.next_id = f.next_id
     WHERE f.own = 0 AND NOT EXISTS (SELECT 1 FROM line_followers o
                                     WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)"""

@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import lines_known, load, priced
+from features.revenue.known_lines import lines_known, load, priced, priced_on_days
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -58,8 +58,10 @@ def renewals(
     """
     due = _due_lines(tables, start=start, end=end, as_of=as_of, rules=rules, budget=budget)
     with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
-        load(connection, {"due_lines": due.assign(rate_day=day_number(as_of))})
-        lines = priced(connection, tables, _CONTINUED, [day_number(as_of)], rules)
+        load(connection, {"due_lines": due})
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE continued AS {_CONTINUED}")
+        wanted = "SELECT contract_id, day FROM continued"
+        lines = priced_on_days(connection, tables, wanted, day_number(as_of), rules)
         return _settle(connection, lines, day_number(known_by) - rules.grace_days)
 
 
@@ -85,14 +87,13 @@ def _due_lines(tables: Tables, *, start: date, end: date, as_of: date, rules: Re
     """A row a line: `contract_id`, `account_id`, `month`, `ends` (day number), `cents` of ARR."""
     if not start < end:
         raise ValueError(f"start {start}, end {end}: the start must lie before the end")
-    lines = f"""
-        SELECT *, 0 AS instant, {day_number(as_of)} AS rate_day FROM ({_TERMS}) l
-        WHERE starts < ends AND term_ends >= ends AND active_until >= ends
+    wanted = f"""
+        SELECT contract_id, ends - 1 AS day FROM ({_TERMS}) l
+        WHERE mrr_micros > 0 AND starts < ends AND term_ends >= ends AND active_until >= ends
           AND (ends < {day_number(as_of)} OR active_until > {day_number(as_of)})
-          AND ends >= {day_number(start)} AND ends < {day_number(end)}
-          AND (term_days > {MONTHLY_DAYS} OR mrr_micros < 0)"""
+          AND ends >= {day_number(start)} AND ends < {day_number(end)} AND term_days > {MONTHLY_DAYS}"""
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
-        select = priced(connection, tables, lines, [day_number(as_of)], rules)
+        select = priced_on_days(connection, tables, wanted, day_number(as_of), rules)
         due = connection.execute(f"SELECT contract_id, account_id, ends, cents FROM ({select}) ORDER BY 1").df()
     months = due["ends"].to_numpy().astype("datetime64[D]").astype("datetime64[M]")
     return due.assign(month=months.astype("datetime64[us]"))
@@ -122,15 +123,19 @@ def monthly_plans(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget
         ).df()
 
 
-# Lines that carry on what was due: successors, and the line itself where its own end was moved back.
+# Lines that carry on what was due, on the day from which they do: successors, what was split off them, and the line
+# itself where its own end was moved back.
 _CONTINUED = """
-    SELECT DISTINCT 0 AS instant, d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros,
-           s.product_line, s.center_line
+    SELECT d.month, f.next_id AS contract_id, f.next_starts AS day
     FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
-    JOIN line_states s ON s.contract_id = f.next_id
     UNION
-    SELECT 0 AS instant, d.month, d.account_id, d.rate_day, s.contract_id, s.currency, s.mrr_micros, s.product_line,
-           s.center_line
+    SELECT d.month, r.next_id, r.next_starts
+    FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
+    JOIN line_states n ON n.contract_id = f.next_id
+    JOIN line_states s ON s.product_line = n.product_line AND s.starts = n.starts
+    JOIN line_renewals r ON r.next_id = s.contract_id AND r.spare < s.mrr_micros
+    UNION
+    SELECT d.month, s.contract_id, d.ends
     FROM due_lines d JOIN line_states s ON s.contract_id = d.contract_id
     WHERE s.term_ends IS NULL OR s.term_ends > d.ends"""
 
@@ -141,8 +146,9 @@ def _settle(connection: duckdb.DuckDBPyConnection, lines: str, settled_before: i
         SELECT d.month, d.account_id, d.cents AS due, COALESCE(r.cents, 0) AS renewed, d.last_end
         FROM (SELECT month, account_id, CAST(SUM(cents) AS BIGINT) AS cents, MAX(ends) AS last_end
               FROM due_lines GROUP BY month, account_id) d
-        LEFT JOIN (SELECT month, account_id, CAST(SUM(cents) AS BIGINT) AS cents
-                   FROM ({lines}) GROUP BY month, account_id) r
+        LEFT JOIN (SELECT c.month, l.account_id, CAST(SUM(l.cents) AS BIGINT) AS cents
+                   FROM continued c JOIN ({lines}) l ON l.contract_id = c.contract_id AND l.instant = c.day
+                   GROUP BY c.month, l.account_id) r
           ON r.month = d.month AND r.account_id = d.account_id
         ORDER BY d.month, d.account_id""").df()
     renewed = amounts[["due", "renewed"]].min(axis=1) / 100

@@ -1,9 +1,10 @@
 """Movements inside accounts that stay: the chain of lines of each stream, walked step by step.
 
-A stream is the lines that follow one another inside the window. A step from the lines that are followed to the line
-that follows them is volume, (seats after - seats before) x price before, and price, (price after - price before) x
-seats after, price being ARR a seat. Where seats are not known on both sides, a step to another product is volume, as
-is one whose line says upsell, cross-sell or downsell; the rest is price.
+A stream is the lines that follow one another inside the window. A step from the lines that are followed to those of
+one product that follow them on a day is volume, (seats after - seats before) x price before, and price, (price after -
+price before) x seats after, price being ARR a seat, net of the discounts of the day. Where seats are not known on both
+sides, a step to another product is volume, as is one of which a line says upsell, cross-sell or downsell; the rest is
+price. A line that joins a stream without following anything is volume from the day it starts.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import priced
+from features.revenue.known_lines import priced_on_days
 from features.tables.checked import Tables
 from params import Revenue
 
@@ -59,14 +60,19 @@ def stream_movements(
     rules
         Currency, and the longest gap that counts as a pause.
     """
-    steps = _steps(connection, tables, day_number(start), day_number(end), rules)
+    days = day_number(start), day_number(end)
+    steps = _steps(connection, tables, *days, rules)
     steps = steps[steps["account_id"].isin(lines["account_id"])]
     stream_of = _streams(steps)
     streams = lines.assign(stream=[stream_of.get(line, line) for line in lines["contract_id"]])
     sums = _sums(streams)
+    book = _book(connection, lines["account_id"], stream_of)
+    sums["gained_as"] = _gained_as(book, sums, days[0])
+    joined = _joined(connection, tables, book[book["stream"].isin(sums.index[sums["before"] > 0])], steps, days, rules)
     volume = _volume(steps, stream_of)
-    sums["volume"] = np.array([volume.get(str(stream), 0) for stream in sums.index], dtype="int64")
-    sums["gained_as"] = _gained_as(connection, sums, stream_of, day_number(start))
+    for name, amounts in (("volume", [volume, *joined.values()]), ("sold", [joined["cross_sell"]])):
+        cents = [sum(amount.get(str(stream), 0) for amount in amounts) for stream in sums.index]
+        sums[name] = np.array(cents, dtype="int64")
     return _moved(sums.reset_index())
 
 
@@ -85,27 +91,42 @@ def _moved(streams: pd.DataFrame) -> pd.DataFrame:
     change = streams["after"] - streams["before"]
     gained, lost = streams["before"] == 0, streams["after"] == 0
     volume = change.where(gained | lost, streams["volume"])
+    crossed = streams["sold"].clip(upper=volume).where((volume > 0) & ~gained & ~lost, 0)
     grown = np.where(gained, streams["gained_as"], "upsell")
-    labels = np.where(volume > 0, grown, "contraction")
     keys = streams[["account_id", "product"]]
     moved: pd.DataFrame = pd.concat([
-        keys.assign(movement=labels, cents=volume),
+        keys.assign(movement=np.where(volume > 0, grown, "contraction"), cents=volume - crossed),
+        keys.assign(movement="cross_sell", cents=crossed),
         keys.assign(movement="price_change", cents=change - volume),
     ])  # fmt: skip
     return moved
 
 
 def _steps(connection: duckdb.DuckDBPyConnection, tables: Tables, start: int, end: int, rules: Revenue) -> pd.DataFrame:
-    """A row a pair of a line and the one that follows it inside the window, in order; both priced at the start."""
-    lines = priced(connection, tables, f"SELECT 0 AS instant, {start} AS rate_day, s.* FROM line_states s "
-                   "WHERE s.starts < s.active_until", [start], rules)  # fmt: skip
+    """The lines of each step inside the window, those before it (`place` 0) and those after (1), in order.
+
+    Columns `step` (the day and product that it leads to), `place`, `account_id`, `contract_id`, `cents`, `seats`,
+    `product` and `kind`; priced at the start, net of the discounts of the day before and of the day itself.
+    """
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE steps AS
+        WITH pairs AS (
+            SELECT p.contract_id, n.product_line, n.starts, n.contract_id AS next_id
+            FROM (SELECT contract_id, next_id FROM line_successors UNION {_over_gaps(rules.gap_days)}) p
+            JOIN line_states n ON n.contract_id = p.next_id
+            WHERE n.starts > {start} AND n.starts <= {end} AND n.starts < n.active_until)
+        SELECT p.starts AS step_day, p.product_line, 0 AS place, o.contract_id, o.active_until - 1 AS day
+        FROM pairs p JOIN line_states o ON o.contract_id = p.contract_id WHERE o.starts < o.active_until
+        UNION SELECT starts, product_line, 1, next_id, starts FROM pairs
+        UNION SELECT p.starts, p.product_line, 1, r.next_id, p.starts
+        FROM pairs p JOIN line_states s ON s.product_line = p.product_line AND s.starts = p.starts
+        JOIN line_renewals r ON r.next_id = s.contract_id AND r.spare < s.mrr_micros""")
+    lines = priced_on_days(connection, tables, "SELECT contract_id, day FROM steps", start, rules)
     return connection.execute(f"""
-        WITH lines AS (SELECT * FROM ({lines})),
-        pairs AS (SELECT contract_id, next_id FROM line_successors UNION {_over_gaps(rules.gap_days)})
-        SELECT o.account_id, p.contract_id, p.next_id, o.cents, n.cents AS next_cents, o.seats, n.seats AS next_seats,
-               o.product, n.product AS next_product, n.kind AS next_kind
-        FROM pairs p JOIN lines o ON o.contract_id = p.contract_id JOIN lines n ON n.contract_id = p.next_id
-        WHERE n.starts > {start} AND n.starts <= {end} ORDER BY n.starts, p.next_id, p.contract_id""").df()
+        SELECT concat(p.step_day, ' ', p.product_line) AS step, p.place, l.account_id, l.contract_id, l.cents, l.seats,
+               l.product, l.kind
+        FROM steps p JOIN ({lines}) l ON l.contract_id = p.contract_id AND l.instant = p.day
+        ORDER BY p.step_day, p.product_line, p.place, l.contract_id""").df()
 
 
 def _over_gaps(gap_days: int) -> str:
@@ -129,32 +150,37 @@ def _streams(steps: pd.DataFrame) -> Mapping[str, str]:
             line = leads_to[line]
         return line
 
-    for line, next_line in zip(steps["contract_id"], steps["next_id"], strict=True):
-        if last(line) != last(next_line):
-            leads_to[last(line)] = last(next_line)
-    return {line: last(line) for line in {*steps["contract_id"], *steps["next_id"]}}
+    for _, lines in steps.groupby("step", sort=False)["contract_id"]:
+        for line in lines.iloc[:-1]:
+            if last(line) != last(lines.iloc[-1]):
+                leads_to[last(line)] = last(lines.iloc[-1])
+    return {line: last(line) for line in steps["contract_id"]}
 
 
 def _volume(steps: pd.DataFrame, stream_of: Mapping[str, str]) -> Mapping[str, int]:
-    """By stream, the volume of its steps in cents. A line without MRR stands for what it follows."""
+    """By stream, the volume of its steps in cents. Lines without MRR stand for what they follow."""
     volume: dict[str, int] = {}
     stands_for: dict[str, _Side] = {}
-    for next_line, pairs in groupby(steps.to_dict("records"), key=itemgetter("next_id")):
-        step = list(pairs)
-        before = _together([stands_for.get(pair["contract_id"], _side(pair)) for pair in step])
-        after = _side(step[0], "next_")
-        if after.cents <= 0:
-            stands_for[next_line] = before
+    for _, rows in groupby(steps.to_dict("records"), key=itemgetter("step")):
+        lines = list(rows)
+        before = _together([stands_for.get(line["contract_id"], _side(line)) for line in lines if line["place"] == 0])
+        following = [line for line in lines if line["place"] == 1]
+        after = _together([_side(line) for line in following])
+        if not following or after.cents <= 0:
+            nothing = _Side(0, 0.0, set())
+            stands_for |= {line["contract_id"]: nothing for line in following[1:]}
+            stands_for |= {line["contract_id"]: before for line in following[:1]}
             continue
-        stream = stream_of[next_line]
-        volume[stream] = volume.get(stream, 0) + _step_volume(before, after, step[0]["next_kind"])
+        stream = stream_of[following[0]["contract_id"]]
+        kinds = {line["kind"] for line in following}
+        volume[stream] = volume.get(stream, 0) + _step_volume(before, after, kinds)
     return volume
 
 
-def _side(pair: Mapping[Hashable, Any], prefix: str = "") -> _Side:
-    seats, product = pair[f"{prefix}seats"], pair[f"{prefix}product"]
+def _side(line: Mapping[Hashable, Any]) -> _Side:
+    seats, product = line["seats"], line["product"]
     named = None if pd.isna(product) else str(product)
-    return _Side(int(pair[f"{prefix}cents"]), None if pd.isna(seats) or seats <= 0 else float(seats), {named})
+    return _Side(int(line["cents"]), None if pd.isna(seats) or seats <= 0 else float(seats), {named})
 
 
 def _together(sides: list[_Side]) -> _Side:
@@ -163,40 +189,73 @@ def _together(sides: list[_Side]) -> _Side:
     return _Side(sum(side.cents for side in sides), seats, set().union(*(side.products for side in sides)))
 
 
-def _step_volume(before: _Side, after: _Side, kind: object) -> int:
+def _step_volume(before: _Side, after: _Side, kinds: set[object]) -> int:
     """What of a step is volume, in cents."""
     change = after.cents - before.cents
-    if before.seats is not None and after.seats is not None:
+    if before.seats and after.seats is not None:
         return round((after.seats - before.seats) * before.cents / before.seats)
     switched = not (before.products & after.products)
-    return change if switched or kind in VOLUME_KINDS else 0
+    return change if switched or kinds & set(VOLUME_KINDS) else 0
 
 
-def _gained_as(
-    connection: duckdb.DuckDBPyConnection, sums: pd.DataFrame, stream_of: Mapping[str, str], start: int
-) -> "pd.Series[str]":
-    """Of each stream that was not there at the start: `upsell` or `cross_sell`, by the lines its account had before."""
-    gained = sums.index[(sums["before"] == 0) & (sums["after"] > 0)]
+def _book(
+    connection: duckdb.DuckDBPyConnection, accounts: "pd.Series[str]", stream_of: Mapping[str, str]
+) -> pd.DataFrame:
+    """The paid lines of accounts, by account and start, each with its stream."""
     lines = connection.execute("""
         SELECT account_id, contract_id, product, buying_center, starts, active_until FROM line_states
         WHERE starts < active_until AND mrr_micros > 0 ORDER BY account_id, starts, contract_id""").df()
-    lines = lines[lines["account_id"].isin(sums.loc[gained, "account_id"])]
-    lines = lines.assign(stream=[stream_of.get(line, line) for line in lines["contract_id"]])
-    books = {str(account): book.to_dict("records") for account, book in lines.groupby("account_id")}
-    labels = {str(stream): _sold_as(books[str(sums.at[stream, "account_id"])], str(stream), start) for stream in gained}
+    lines = lines[lines["account_id"].isin(accounts)]
+    return lines.assign(stream=[stream_of.get(line, line) for line in lines["contract_id"]])
+
+
+def _gained_as(book: pd.DataFrame, sums: pd.DataFrame, start: int) -> "pd.Series[str]":
+    """Of each stream that was not there at the start: `upsell` or `cross_sell`, by the lines its account had before."""
+    gained = sums.index[(sums["before"] == 0) & (sums["after"] > 0)]
+    accounts = sums.loc[gained, "account_id"]
+    books = {str(account): rows.to_dict("records") for account, rows in book.groupby("account_id")}
+    labels = {}
+    for stream, account in accounts.items():
+        first = next(line for line in books[account] if line["stream"] == stream)
+        others = [line for line in books[account] if line["stream"] != stream]
+        labels[str(stream)] = _sold_as(first, others, start)
     return pd.Series(labels, dtype="str").reindex(sums.index).fillna("upsell")
 
 
-def _sold_as(book: Sequence[Mapping[Hashable, Any]], stream: str, start: int) -> str:
-    """How a stream of an account's lines was sold: to whom, or what, the account already had when it began."""
-    first = next(line for line in book if line["stream"] == stream)
+def _joined(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    book: pd.DataFrame,
+    steps: pd.DataFrame,
+    window: tuple[int, int],
+    rules: Revenue,
+) -> dict[str, dict[str, int]]:
+    """By how it was sold and stream: cents of the lines that start in the window and follow nothing, net of that day's
+    discounts.
+    """
+    start, end = window
+    joined: dict[str, dict[str, int]] = {"upsell": {}, "cross_sell": {}}
+    is_within = book["starts"].between(start, end, inclusive="right")
+    first = book[is_within & ~book["contract_id"].isin(steps.loc[steps["place"] == 1, "contract_id"])]
+    if first.empty:
+        return joined
+    connection.register("first_lines", first[["contract_id", "starts"]])
+    select = priced_on_days(connection, tables, "SELECT contract_id, starts AS day FROM first_lines", start, rules)
+    cents = dict(connection.execute(f"SELECT contract_id, cents FROM ({select}) ORDER BY contract_id").fetchall())
+    connection.unregister("first_lines")
+    books = {str(account): rows.to_dict("records") for account, rows in book.groupby("account_id")}
+    for line in first.to_dict("records"):
+        others = [each for each in books[line["account_id"]] if each["contract_id"] != line["contract_id"]]
+        sold = joined[_sold_as(line, others, start)]
+        sold[line["stream"]] = sold.get(line["stream"], 0) + cents.get(line["contract_id"], 0)
+    return joined
+
+
+def _sold_as(first: Mapping[Hashable, Any], others: Sequence[Mapping[Hashable, Any]], start: int) -> str:
+    """How a line was sold: to whom, or what, its account already had when it began or at the start."""
     instants = (start, first["starts"])
-    others = [
-        line
-        for line in book
-        if line["stream"] != stream and any(line["starts"] <= day <= line["active_until"] for day in instants)
-    ]
-    return "upsell" if any(_same_buyer(first, line) for line in others) else "cross_sell"
+    there = [line for line in others if any(line["starts"] <= day <= line["active_until"] for day in instants)]
+    return "upsell" if any(_same_buyer(first, line) for line in there) else "cross_sell"
 
 
 def _same_buyer(line: Mapping[Hashable, Any], other: Mapping[Hashable, Any]) -> bool:

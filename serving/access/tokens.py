@@ -1,23 +1,15 @@
-"""Who may see what: tokens with roles, stored hashed; what a caller sees follows from the role alone.
+"""Who may see what: tokens with roles, stored as digests; what a caller sees follows from the role alone."""
 
-Tokens hold 256 random bits, so that a plain SHA-256 of them cannot be searched; the file holds no token.
-"""
-
-import fcntl
 import functools
-import hashlib
 import ipaddress
-import json
-import os
 import secrets
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
+from serving.access.digest_file import DigestFile, digest_of
 from serving.forecast.refusals import BadRequest
 
 Role = Literal["admin", "revops", "csm"]
@@ -62,19 +54,32 @@ class Tokens:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
-        self._stamp: tuple[int, int, int] | None = None
-        self._by_digest: Mapping[str, Token] = {}
+        self._records = DigestFile(self.file, Token)
 
     def __iter__(self) -> Iterator[Token]:
         """All tokens ever issued, oldest first."""
-        self._reload()
-        return iter(self._by_digest.values())
+        return iter(self._records.by_digest().values())
+
+    def valid(self, token: str) -> Token | None:
+        """The record of a token that can be used; None if it is none."""
+        token_record = self._records.by_digest().get(digest_of(token))
+        return token_record if token_record and token_record.caller(datetime.now(tz=UTC)) else None
 
     def caller(self, token: str) -> Caller | None:
         """Whom a token stands for; None if nobody."""
-        self._reload()
-        token_record = self._by_digest.get(_digest(token))
+        token_record = self._records.by_digest().get(digest_of(token))
         return token_record.caller(datetime.now(tz=UTC)) if token_record else None
+
+    def with_id(self, token_id: str) -> Caller | None:
+        """Whom the token of an id stands for; None if nobody."""
+        now = datetime.now(tz=UTC)
+        return next((token.caller(now) for token in self if token.id == token_id), None)
+
+    @property
+    def any_valid(self) -> bool:
+        """Whether anybody has a token that can be used: then one is asked of everybody."""
+        now = datetime.now(tz=UTC)
+        return any(token.caller(now) for token in self)
 
     def named(self, name: str) -> Caller | None:
         """Whom a name stands for that a trusted proxy vouches for; None if nobody."""
@@ -94,8 +99,8 @@ class Tokens:
         secret = PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(tz=UTC)
         expires = (now + timedelta(days=days)).isoformat("T", "seconds") if days else None
-        token = Token(secrets.token_hex(4), name, role, csm, _digest(secret), now.isoformat("T", "seconds"), expires)
-        with self._changing() as tokens:
+        token = Token(secrets.token_hex(4), name, role, csm, digest_of(secret), now.isoformat("T", "seconds"), expires)
+        with self._records.changing() as tokens:
             tokens.append(token)
         return token, secret
 
@@ -108,38 +113,12 @@ class Tokens:
             There is none of that id.
         """
         now = datetime.now(tz=UTC).isoformat("T", "seconds")
-        with self._changing() as tokens:
+        with self._records.changing() as tokens:
             for place, token in enumerate(tokens):
                 if token.id == token_id:
                     tokens[place] = replace(token, revoked_at=token.revoked_at or now)
                     return tokens[place]
         raise BadRequest(f"There is no token {token_id!r}. `holdfast tokens list` shows their ids.")
-
-    def _reload(self) -> None:
-        try:
-            state = self.file.stat()
-        except FileNotFoundError:
-            self._stamp, self._by_digest = None, {}
-            return
-        stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
-        if stamp != self._stamp:
-            self._by_digest = {token.digest: token for token in _read(self.file)}
-            self._stamp = stamp
-
-    @contextmanager
-    def _changing(self) -> Iterator[list[Token]]:
-        """The tokens as a list; whatever is made of it is written in one step, one process at a time."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with (self.file.parent / ".tokens.lock").open("a", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            tokens = _read(self.file) if self.file.exists() else []
-            yield tokens
-            handle, name = tempfile.mkstemp(prefix=".tokens-", dir=self.file.parent)  # readable by the owner only
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump([asdict(token) for token in tokens], stream, indent=1)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(self.file)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -158,11 +137,3 @@ def _check(name: str, role: Role, csm: str | None) -> None:
         raise BadRequest(
             "A token of role csm names its book, as in --role csm --csm 'Ada A.'; the other roles see all books."
         )
-
-
-def _read(file: Path) -> list[Token]:
-    return [Token(**content) for content in json.loads(file.read_text(encoding="utf-8"))]
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

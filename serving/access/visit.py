@@ -8,15 +8,23 @@ from serving.access.tokens import Caller
 from serving.wire.answers import Refused
 
 VISIT = "holdfast"
-COOKIE = "holdfast_token"
 SCORE, LIVE = "/api/score", "/api/live"
 
 
 @dataclass
 class Visit:
-    """One request, as handlers and the log see it."""
+    """One request, as handlers and the log see it.
+
+    `base` stands before each link; `method` and `path` are as asked for, the path without `base`; `session` is the
+    secret of the session that asks, if one does; `opened` says that nobody had to sign in.
+    """
 
     caller: Caller | None = None
+    base: str = ""
+    method: str = "GET"
+    path: str = "/"
+    session: str = ""
+    opened: bool = False
     accounts: list[str] = field(default_factory=list)
     status: int = 0
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from serving.forecast.column import Kind, OutColumn
 from serving.forecast.output_tables import METRIC_OF, Metric
@@ -50,6 +51,17 @@ def until(day: str | None, as_of: str) -> str:
         return "evergreen"
     days = (date.fromisoformat(day) - date.fromisoformat(as_of)).days
     return f"in {days:,} days" if days >= 0 else f"{-days:,} days overdue"
+
+
+def account_address(account_id: str) -> str:
+    """The address of an account's page, below the service's own.
+
+    What browsers and proxies would make another address of goes where they leave it as it is: into the query.
+    """
+    steps = account_id.split("/")
+    if all(step not in ("", ".", "..") for step in steps) and account_id.isprintable():
+        return f"/accounts/{quote(account_id)}"
+    return f"/accounts/?{urlencode({'id': account_id})}"
 
 
 def label(name: str) -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from models.words import NO_REASON
-from serving.access.tokens import Caller
+from serving.access.visit import Visit
 from serving.pages import charts, formats
 
 HERE = Path(__file__).parent
@@ -19,11 +19,11 @@ ICON = HERE / "static" / "icon.svg"
 
 
 def page(
-    name: str, caller: Caller | None, *, status: int = 200, headers: Mapping[str, str] | None = None, **content: Any
+    name: str, visit: Visit, *, status: int = 200, headers: Mapping[str, str] | None = None, **content: Any
 ) -> HTMLResponse:
-    """A page from its template; text from the data is escaped."""
-    html = environment().get_template(name).render(caller=caller, style=style_version(), **content)
-    return HTMLResponse(html, status, headers)
+    """A page from its template, for whoever asks; text from the data is escaped."""
+    about = {"caller": visit.caller, "signed_in": bool(visit.session), "base": visit.base, "style": style_version()}
+    return HTMLResponse(environment().get_template(name).render(**about, **content), status, headers)
 
 
 @functools.cache
@@ -38,6 +38,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     for filter_ in (
+        formats.account_address,
         formats.percent,
         formats.points,
         formats.money,

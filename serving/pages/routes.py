@@ -6,15 +6,19 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from serving.access.identity import cookie_name
+from serving.access.origins import is_unencrypted, needs_secure_cookie
 from serving.access.tokens import Caller
-from serving.access.visit import COOKIE, caller_of, visit_of
+from serving.access.visit import caller_of, visit_of
 from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery
 from serving.desk.scoring import require_published
 from serving.pages import views
+from serving.pages.error_page import is_page
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
+from serving.wire.plain_values import small_number
 from training.tracking.model_card import describe
 from training.tracking.store import ui_command
 
@@ -23,19 +27,18 @@ KEPT_SECONDS = 31_536_000
 
 
 @router.get("/")
-def portfolio(request: Request, horizon: str = "") -> Response:
+def portfolio(request: Request) -> Response:
     """The portfolio, or a CSM's book of it."""
     published, caller = _published(request), _caller(request)
-    chosen = (
-        int(horizon) if horizon.isdigit() and int(horizon) in views.horizons(published) else published.horizon_months
-    )
+    asked = small_number(request.query_params.get("horizon", ""))
+    chosen = asked if asked in views.horizons(published) else published.horizon_months
     if not published.nrr(**scope(caller.csm), horizon_months=chosen):
         raise Refused(
             404, "No figures are published for your book: it holds no account, or csm is not in forecast.cuts."
         )
     content = views.portfolio(published, caller, chosen)
     _seen(request, [row["account_id"] for row in content["at_risk"]])
-    return page("portfolio.html", caller, here="portfolio", **content)
+    return page("portfolio.html", visit_of(request.scope), here="portfolio", **content)
 
 
 @router.get("/accounts")
@@ -49,19 +52,20 @@ def accounts(request: Request) -> Response:
         raise invalid(error) from None
     content = views.accounts(published, caller, query, parameters)
     _seen(request, [row["account_id"] for row in content["rows"]])
-    return page("accounts.html", caller, here="accounts", **content)
+    return page("accounts.html", visit_of(request.scope), here="accounts", **content)
 
 
 @router.get("/accounts/{account_id:path}")
 def account(account_id: str, request: Request) -> Response:
     """One account."""
     published, caller = _published(request), _caller(request)
+    account_id = account_id or request.query_params.get("id", "")
     _seen(request, [account_id[:200]])
     detail = published.account(account_id, caller.csm)
     if detail is None:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
-    return page("account.html", caller, here="accounts", **views.account(published, detail))
+    return page("account.html", visit_of(request.scope), here="accounts", **views.account(published, detail))
 
 
 @router.get("/model")
@@ -71,40 +75,60 @@ def model(request: Request) -> Response:
     state, serving = desk.following.state, desk.params.serving
     live = describe(state.champion) if state.champion else None
     caller = _caller(request)
-    embedded = desk.params.tracking.uri is None and caller.role == "admin"  # others need no path of this machine
-    command = ui_command(desk.params) if embedded else ""
-    content = views.model(published, live, serving.mlflow_url, command)
-    return page("model.html", caller, here="model", **content)
+    command = ui_command(desk.params) if desk.params.tracking.uri is None else ""
+    content = views.model(published, live, serving.mlflow_url, command, caller)
+    return page("model.html", visit_of(request.scope), here="model", **content)
 
 
 @router.get("/sign-in")
 def sign_in(request: Request) -> Response:
-    """The form that takes a token."""
-    return page("sign_in.html", None, title="Sign in", said="")
+    """The form that takes a token; or the one-time address that `holdfast serve` prints, which needs none."""
+    once = request.query_params.get("once")
+    if once is None or visit_of(request.scope).method != "GET":
+        return _form(request, "")
+    session = _desk(request).sessions.accept(once)
+    if session is None:
+        _desk(request).identity.count_failure(request.scope)
+        return _form(request, "This address was used, or a token is needed by now: start `holdfast serve` again for "
+                     "a new one, or paste a token.", status=401)  # fmt: skip
+    return _signed_in(request, session, "/")
 
 
 @router.post("/sign-in")
-async def signed_in(request: Request) -> Response:
-    """Take a token, and keep it in a cookie that no script and no other site can use."""
+async def take_token(request: Request) -> Response:
+    """Take a token, and begin a session, kept in a cookie that no script and no other site can use."""
+    if is_unencrypted(request.headers):
+        raise Refused(403, "This page came over the network in the clear, and so would the token: use https.")
     fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-    token = fields.get("token", "").strip()
-    if _desk(request).tokens.caller(token) is None:
-        wait = _desk(request).failed.wait_seconds(str(request.client.host if request.client else ""))
-        if wait:
-            raise Refused(429, "Too many failed sign-ins: wait a minute.", retry_after=str(int(wait) + 1))
-        return page("sign_in.html", None, status=401, title="Sign in", said="The token is unknown, revoked or expired.")
-    answer = RedirectResponse("/", 303)
-    # a proxy's word for the scheme is not believed; where one is trusted, it is there to speak TLS
-    secure = request.url.scheme == "https" or bool(_desk(request).params.serving.proxies)
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure, path="/")
-    return answer
+    desk, asked = _desk(request), fields.get("next", "/")
+    token = desk.tokens.valid(fields.get("token", "").strip())
+    if token is None:
+        desk.identity.count_failure(request.scope)
+        return _form(request, "The token is unknown, revoked or expired.", status=401, asked=asked)
+    return _signed_in(request, desk.sessions.begin(token), asked)
 
 
 @router.post("/sign-out")
-def signed_out(request: Request) -> Response:
-    """Forget the token."""
-    answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(COOKIE, path="/")
+def sign_out(request: Request) -> Response:
+    """End the session, for whoever else has its cookie too."""
+    visit = visit_of(request.scope)
+    if visit.session:
+        _desk(request).sessions.end(visit.session)
+    answer = RedirectResponse(f"{visit.base}/sign-in", 303)
+    answer.delete_cookie(cookie_name(visit.base), path=visit.base or "/")
+    return answer
+
+
+def _form(request: Request, said: str, *, status: int = 200, asked: str = "/") -> Response:
+    visit, asked = visit_of(request.scope), asked if is_page(asked) else "/"
+    return page("sign_in.html", visit, status=status, title="Sign in", said=said, next=asked)
+
+
+def _signed_in(request: Request, session: str, asked: str) -> Response:
+    """On to the page asked for, with the session's cookie."""
+    base, secure = visit_of(request.scope).base, needs_secure_cookie(request.headers)
+    answer = RedirectResponse(base + (asked if is_page(asked) else "/"), 303)
+    answer.set_cookie(cookie_name(base), session, httponly=True, samesite="strict", secure=secure, path=base or "/")
     return answer
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from features.revenue.timelines import DISTINCT, SIGNALS
 from models.scores.findings import FEWEST_ACCOUNTS, finding
+from serving.access.sight import card_for, notes_for, sees_whole, tracking_for
 from serving.access.tokens import Caller
 from serving.desk.queries import AccountQuery, account_filter
 from serving.forecast.column import OutColumn, Place
@@ -14,6 +15,7 @@ from serving.forecast.output_tables import ACCOUNT_FORECAST, CUT_METRICS, INTERV
 from serving.forecast.published_lists import ACCOUNTS, RENEWALS
 from serving.publication.gather import END, RESCORED, START
 from serving.publication.reader import AccountFilter, Published, scope
+from serving.wire.plain_values import small_number
 
 Row = dict[str, Any]
 PER_PAGE = 50
@@ -62,7 +64,7 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
         "renewal_columns": RENEWALS.laid_out(Place.PAGE),
         "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
         "at_risk_columns": ACCOUNTS.laid_out(Place.AT_RISK),
-        "notes": published.about["notes"],
+        "notes": notes_for(published.about, caller),
         "definitions": _definitions(published, cards),
     }
 
@@ -169,7 +171,7 @@ def account_query(parameters: Mapping[str, str], as_of: str) -> dict[str, Any]:
         given |= {"renews_before": (day + timedelta(days=int(window))).isoformat()}
         if window != "0":
             given |= {"renews_from": day.isoformat()}
-    number = int(page) if page.isdigit() and len(page) < 7 else 1
+    number = small_number(page) or 1
     sort = given.get("sort", "arr_at_risk")
     given.setdefault("order", "asc" if sort in _ASCENDING else "desc")
     return {**given, "limit": PER_PAGE, "offset": (max(1, number) - 1) * PER_PAGE}
@@ -221,9 +223,17 @@ def account(published: Published, detail: Row) -> Row:
     }
 
 
-def model(published: Published, live: Row | None, mlflow_url: str | None, command: str) -> Row:
-    """The model card."""
-    card = published.about["model"]
+_NOTHING_TESTED: Row = {
+    "events": {},
+    "importance": {"churn": []},
+    "backtest": {},
+    "test": {"scores": [], "reliability": {}},
+}
+
+
+def model(published: Published, live: Row | None, mlflow_url: str | None, command: str, caller: Caller) -> Row:
+    """The model card, as far as a caller may see it."""
+    card = {**_NOTHING_TESTED, **card_for(published.about["model"], caller)}
     backtest = card["backtest"]
     tested = backtest if backtest.get("scores") else card["test"]
     forecasts = [row for row in backtest.get("forecasts", []) if row["metric"] == "nrr"]
@@ -245,7 +255,8 @@ def model(published: Published, live: Row | None, mlflow_url: str | None, comman
         "portfolio": backtest.get("portfolio", []),
         "origins": by_horizon,
         "stale": bool(backtest) and backtest.get("data_digest") != card["data_digest"],
-        "mlflow_url": mlflow_url,
-        "command": command,
-        "notes": published.about["notes"],
+        "whole": sees_whole(caller),
+        "mlflow_url": tracking_for(mlflow_url, caller, is_path=False),
+        "command": tracking_for(command, caller, is_path=True),
+        "notes": notes_for(published.about, caller),
     }

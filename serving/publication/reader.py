@@ -31,6 +31,7 @@ _SORTS = _AMONG | {"name": "a.name COLLATE NOCASE"}
 _NONE_AMOUNT = 0.0
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
+_LABEL = "EXISTS (SELECT 1 FROM json_each({}) AS label WHERE label.key = ? AND label.value = ?)"
 CUTS = {name: _AMONG[name] for name in names_of(LABELS)}  # the cuts with a column of their own
 
 
@@ -208,7 +209,7 @@ class Published:
         if csm is not None:
             where, values = ["csm = ?"], [csm]
         if cut is not None:
-            where, values = [*where, "json_extract(labels, ?) = ?"], [*values, _path(cut), value or ""]
+            where, values = [*where, _LABEL.format("labels")], [*values, cut, value or ""]
         condition = f"WHERE {' AND '.join(where)}" if where else ""
         query = f"""SELECT movement, COUNT(DISTINCT account_id) AS accounts, SUM(amount) AS amount
                     FROM movement {condition} GROUP BY movement"""
@@ -293,7 +294,7 @@ def _conditions(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
         if cut in CUTS:
             where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]
         else:
-            where, values = [*where, "json_extract(a.labels, ?) = ?"], [*values, _path(cut), label]
+            where, values = [*where, _LABEL.format("a.labels")], [*values, cut, label]
     if chosen.search:
         pattern = "%" + "".join("\\" + c if c in "%_\\" else c for c in chosen.search) + "%"
         where = [*where, "(a.name LIKE ? ESCAPE '\\' OR a.account_id LIKE ? ESCAPE '\\')"]
@@ -311,11 +312,6 @@ def _equal(conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
     given = {name: value for name, value in conditions.items() if value is not None}
     where = " AND ".join(f"{name} = ?" for name in given)
     return f"WHERE {where}" if where else "", list(given.values())
-
-
-def _path(cut: str) -> str:
-    """A label's place in the JSON of labels."""
-    return '$."' + cut.replace('"', "") + '"'
 
 
 def _limit(limit: int | None) -> int:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from serving.access import sight
 from serving.access.visit import LIVE, SCORE, caller_of, visit_of
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
@@ -30,6 +31,7 @@ champion model. Every answer says as of when it is, by which model version and r
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
 _MEANINGS = {
+    400: "A header that says who asks came more than once",
     401: "No token, or one that is unknown, revoked or expired",
     403: "Not yours to see",
     404: "No such account, cut or value",
@@ -39,7 +41,11 @@ _MEANINGS = {
     500: "A failure here; the server's log says where",
     503: "Nothing is published, or no model could be loaded: the message says why",
 }
-_BODY = {400: "The body did not come whole", 413: "The body is too large", 415: "Not JSON"}
+_BODY = {
+    400: "The body did not come whole, or a header that says who asks came more than once",
+    413: "The body is too large",
+    415: "Not JSON",
+}
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -74,12 +80,10 @@ def create_app(desk: Desk) -> FastAPI:
 def about(request: Request) -> Response:
     """What is published: as of when, by which model, which cuts, and notes that must be read with it."""
     published, caller = _published(request), caller_of(request.scope)
-    names = ("accounts", "horizon_months", "cuts", "definition", "red_flag", "notes")
-    content = {**_head(published), **{name: published.about[name] for name in names}}
+    book = None
     if caller.csm is not None:
-        count = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
-        content |= {"accounts": count, "cuts": {"csm": [caller.csm]}, "red_flag": ""}
-    return answer(content)
+        book = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
+    return answer(sight.publication_for(published.about, caller, book))
 
 
 @router.post(SCORE, response_model=schemas.Scores, responses=BODY_ERRORS, tags=["accounts"])
@@ -118,9 +122,13 @@ def download_accounts(kind: FileKind, request: Request, query: Annotated[queries
 
 
 @router.get("/api/accounts/{account_id:path}", response_model=schemas.AccountDetail, tags=["accounts"])
-def account(account_id: str, request: Request) -> Response:
+def account(
+    account_id: str,
+    request: Request,
+    awkward_id: Annotated[str, Query(alias="id", description="One that no address holds: /api/accounts/?id=..")] = "",
+) -> Response:
     """One account: probabilities, reasons, activity by month, contract events, and what its score was before."""
-    published, caller = _published(request), caller_of(request.scope)
+    published, caller, account_id = _published(request), caller_of(request.scope), account_id or awkward_id
     visit_of(request.scope).accounts = [account_id[:200]]
     detail = published.account(account_id, caller.csm)
     if detail is None:
@@ -211,12 +219,13 @@ def download_forecasts(kind: FileKind, request: Request, query: Annotated[querie
 def model(request: Request) -> Response:
     """The model card: version, when and on what it was trained, how it did out of time, and its inputs."""
     published, state = _published(request), _desk(request).following.state
+    caller = caller_of(request.scope)
     return answer(
         {
             **_head(published),
-            "published_model": published.about["model"],
-            "live_model": describe(state.champion) if state.champion else None,
-            "inputs": scoring.inputs_of(state.scorer) if state.scorer else [],
+            "published_model": sight.card_for(published.about["model"], caller),
+            "live_model": sight.card_for(describe(state.champion), caller) if state.champion else None,
+            "inputs": sight.inputs_for(scoring.inputs_of(state.scorer) if state.scorer else [], caller),
         }
     )
 
@@ -231,10 +240,14 @@ def prometheus(request: Request) -> Response:
 
 @router.get("/readyz", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def ready(request: Request) -> Response:
-    """Whether this worker has a model to score with."""
-    if not _desk(request).following.state.ready:
-        raise Refused(503, _desk(request).following.state.no_model, retry_after="2")
-    return Response("ready\n", media_type="text/plain")
+    """Whether this worker has a model to score with, and can write down who sees what."""
+    desk = _desk(request)
+    if not desk.following.state.ready:
+        raise Refused(503, desk.following.state.no_model, retry_after="2")
+    unaudited = f"The audit log cannot be written: {desk.audit.trouble}." if desk.audit.trouble else ""
+    if unaudited and desk.audit_required:
+        raise Refused(503, unaudited, retry_after="2")
+    return Response("\n".join(["ready", *([unaudited] if unaudited else []), ""]), media_type="text/plain")
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -250,6 +263,8 @@ def specification(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version="1", description=DESCRIPTION, routes=app.routes)
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
+        base_path = app.state.desk.params.serving.base_path
+        document |= {"servers": [{"url": base_path}]} if base_path else {}
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -9,6 +9,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import bentoml
+import uvicorn.config
 from bentoml import Service
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -95,7 +96,10 @@ class Guarded(Service[Any]):  # type: ignore[misc]
     __slots__ = ()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        """The application that the server runs."""
+        """The application that the server runs, by a protocol with deadlines: BentoML lets nobody choose it."""
+        from serving.service.deadlines import PROTOCOL
+
+        uvicorn.config.HTTP_PROTOCOLS["auto"] = PROTOCOL
         return Door(super().to_asgi(is_main))
 
 

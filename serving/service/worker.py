@@ -1,5 +1,6 @@
 """What a worker process holds: made once it serves, so that the process that starts workers need not load it all."""
 
+import contextlib
 import functools
 import logging
 import os
@@ -41,6 +42,8 @@ class Worker:
     def stop(self) -> None:
         """Stop following."""
         self.desk.following.stop()
+        with contextlib.suppress(OSError):
+            self.desk.strangers.flush()
 
     def guard(self, app: ASGIApp) -> Guard:
         """What every request to `app` passes first."""

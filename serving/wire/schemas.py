@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from serving.forecast.column import Place
 from serving.forecast.output_tables import (
@@ -23,14 +23,15 @@ from serving.forecast.published_lists import (
     NRR,
     RENEWALS,
 )
+from serving.wire.plain_values import stored_text, whole_text
 from serving.wire.row_models import one_of, row_model
 
 MOST_IDS = 10_000
 MOST_CHANGES = 200
 MOST_PAGE = 1000
 
-AccountId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Text = Annotated[str, StringConstraints(max_length=200)]
+AccountId = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(whole_text)]
+Text = Annotated[str, StringConstraints(max_length=200), AfterValidator(stored_text)]
 Sort: Any = one_of(column.name for column in ACCOUNTS.at(Place.API) if column.sortable)
 Metric: Any = one_of(METRIC_OF)
 

@@ -7,7 +7,7 @@ import duckdb
 from features.inputs.checks.rule import Level, Rule
 from features.inputs.staged import Staged, is_lines, with_key
 from features.tables import contract
-from features.tables.overlaps import replaces_overlapped
+from features.tables.overlaps import replaces_overlapped, spared
 from features.tables.sql import quoted
 from params import Revenue
 
@@ -36,6 +36,7 @@ def _overlapping(staged: Staged, rules: Revenue) -> str:
     end = _end(staged)
     newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
     replaces = replaces_overlapped(rules, starts="starts_on", ends="end_on")
+    enough = spared(rules, next_mrr="n.mrr", mrr="o.mrr", continued="c.mrr")
     return f"""
         WITH newest AS (
             SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product, {get["kind"]} AS kind,
@@ -47,13 +48,20 @@ def _overlapping(staged: Staged, rules: Revenue) -> str:
             SELECT *, starts_on < max(end_on) OVER (
                        PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id
                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_overlap
-            FROM newest WHERE starts_on < end_on AND COALESCE(mrr, 0) >= 0)
+            FROM newest WHERE starts_on < end_on AND COALESCE(mrr, 0) >= 0),
+        continued AS (
+            SELECT n.line, sum(e.mrr) AS mrr
+            FROM marked n JOIN marked e ON e.account_id = n.account_id AND e.product IS NOT DISTINCT FROM n.product
+                 AND e.buying_center IS NOT DISTINCT FROM n.buying_center
+                 AND e.end_on BETWEEN n.starts_on - {rules.grace_days} AND n.starts_on
+            WHERE n.is_overlap GROUP BY n.line)
         SELECT n.line AS overlap, any_value(n.mrr) AS mrr, sum(o.mrr) AS other_mrr, any_value(n.currency) AS currency,
-               CASE WHEN bool_or(o.starts_on < n.starts_on AND {replaces}) THEN 'replaces'
+               CASE WHEN bool_or(o.starts_on < n.starts_on AND {replaces} AND {enough}) THEN 'replaces'
                     WHEN any_value(n.product) IS NULL THEN 'unnamed' ELSE 'adds' END AS kind
         FROM marked n JOIN marked o ON o.account_id = n.account_id AND o.product IS NOT DISTINCT FROM n.product
              AND o.buying_center IS NOT DISTINCT FROM n.buying_center AND o.line <> n.line
              AND (o.starts_on, o.contract_id) < (n.starts_on, n.contract_id) AND n.starts_on < o.end_on
+        LEFT JOIN continued c ON c.line = n.line
         WHERE n.is_overlap GROUP BY n.line"""
 
 

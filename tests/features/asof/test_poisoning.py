@@ -351,7 +351,8 @@ LABEL_LEAKS = {
     "past known_by": (poisoned, "WHERE r.known_day <", "WHERE TRUE OR r.known_day <"),
     "an end after the window": (
         after_the_window,
-        "(v.ended + 0 < c.t OR v.notice + 0 < c.t OR (v.ended = c.t AND v.change_known_day < c.t)) AND",
+        "(v.ended + 0 < c.t OR v.notice + 0 < c.t OR (v.ended <= c.t AND v.change_known_day < c.t) "
+        "OR v.ended > c.t AND v.ended <= c.t + 30) AND",
         "TRUE AND",
     ),
     "a line signed after the window": (

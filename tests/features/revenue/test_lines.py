@@ -398,6 +398,7 @@ def test_arr_by_account_is_sorted_and_at_each_months_own_rates_unless_told_other
 
 
 SECOND = {"starts_on": "2025-03-01", "ends_on": None}
+RENEWAL = {"kind": "renewal"}
 
 
 @pytest.mark.parametrize(
@@ -487,6 +488,45 @@ SECOND = {"starts_on": "2025-03-01", "ends_on": None}
             "2025-03-05",
             12 * 105,
             id="each is replaced by one of its own",
+        ),
+        *(
+            pytest.param(
+                [
+                    {},
+                    RENEWAL | {"starts_on": "2025-03-01", "ends_on": "2026-03-01"},
+                    {"mrr": 50.0, "starts_on": "2023-09-01", "ends_on": "2024-09-01"},
+                    RENEWAL | {"mrr": 50.0, "starts_on": "2024-09-01", "ends_on": "2025-09-01"},
+                    RENEWAL | {"mrr": 50.0, "starts_on": "2025-09-10", "ends_on": "2026-09-10"},
+                ],
+                on,
+                1800,
+                id=f"two subscriptions to a product, {on}",
+            )
+            for on in ("2024-09-05", "2025-03-05", "2025-09-05", "2025-09-15")
+        ),
+        pytest.param(
+            [{}, {"mrr": 50.0, "ends_on": "2025-07-01"}, RENEWAL | {"starts_on": "2025-03-01", "mrr": 150.0}],
+            "2025-03-05",
+            1800,
+            id="a subscription is renewed together with one that runs",
+        ),
+        pytest.param(
+            [{}, {"product": "q", "mrr": 40.0}, SECOND | {"mrr": 60.0}, SECOND | {"mrr": 40.0}],
+            "2025-03-05",
+            1680,
+            id="a line that is split has nothing to spare for another",
+        ),
+        pytest.param(
+            [{}, {"mrr": 50.0}, {"product": "q", "mrr": 40.0}, SECOND, SECOND | {"mrr": 50.0}],
+            "2025-03-05",
+            2280,
+            id="two lines renewed side by side have nothing to spare",
+        ),
+        pytest.param(
+            [{}, {"product": "q", "mrr": 40.0}, SECOND | {"mrr": 60.0}, SECOND | {"mrr": 80.0}],
+            "2025-03-05",
+            1680,
+            id="one line becomes two, and they replace another as well",
         ),
         pytest.param(
             [{"currency": "EUR"}, SECOND | {"product": "q", "mrr": 9.0}], "2025-03-05", 108, id="another currency"

@@ -23,6 +23,7 @@ WINDOW: dict[str, Any] = {"start": date(2024, 6, 1), "end": date(2025, 6, 1), "k
 }
 OLD = {"starts_on": "2024-01-01", "ended_on": "2025-01-01"}
 NEW = {"starts_on": "2025-01-01"}
+MIDDLE = "2024-10-01"
 
 
 def store(folder: Path, lines: list[dict[str, Any]], rates: list[tuple[str, str, float]] | None = None) -> Tables:
@@ -86,8 +87,52 @@ def moved(tables: Tables, **setting: Any) -> list[tuple[str, str | None, float]]
         pytest.param([{}, NEW], [("upsell", "p", 1200)], id="more of the product beside it"),
         pytest.param(
             [OLD, NEW | {"mrr": 60.0}, NEW | {"mrr": 60.0}],
-            [("upsell", "p", 720), ("price_change", "p", -480)],
-            id="one line becomes two: only one follows it",
+            [("price_change", "p", 240)],
+            id="one line becomes two",
+        ),
+        pytest.param(
+            [OLD, NEW | {"mrr": 60.0}, NEW | {"mrr": 40.0}],
+            [],
+            id="one line is split",
+        ),
+        pytest.param(
+            [OLD, OLD | {"mrr": 50.0}, NEW | {"mrr": 100.0}, NEW | {"mrr": 50.0}],
+            [],
+            id="two lines of a product are renewed side by side",
+        ),
+        pytest.param(
+            [OLD, NEW, NEW | {"mrr": 50.0}],
+            [("upsell", "p", 600)],
+            id="a line is added at the renewal",
+        ),
+        pytest.param(
+            [
+                OLD | {"seats": 10},
+                OLD | {"starts_on": MIDDLE, "mrr": 50.0, "seats": 5},
+                NEW | {"mrr": 150.0, "seats": 15},
+            ],
+            [("upsell", "p", 600)],
+            id="seats added in mid-term are renewed together with the rest",
+        ),
+        pytest.param(
+            [OLD, OLD | {"starts_on": MIDDLE, "mrr": 50.0, "product": "q"}, NEW | {"mrr": 160.0, "kind": "renewal"}],
+            [("cross_sell", "p", 600), ("price_change", "p", 120)],
+            id="what was cross-sold in mid-term is merged into the renewal for more",
+        ),
+        pytest.param(
+            [OLD | {"seats": 10}, OLD | {"starts_on": MIDDLE, "mrr": 50.0, "seats": 5}, NEW | {"seats": 10}],
+            [],
+            id="seats added in mid-term are given up at the renewal",
+        ),
+        pytest.param(
+            [OLD | {"seats": 10}, NEW | {"mrr": 200.0, "seats": 20}, OLD | {"mrr": -50.0, "ended_on": "2024-02-01"}],
+            [("upsell", "p", 1200)],
+            id="a discount that ended before prices no step",
+        ),
+        pytest.param(
+            [OLD | {"seats": 10}, NEW | {"mrr": 200.0, "seats": 20}, NEW | {"mrr": -50.0}],
+            [("upsell", "p", 1200), ("price_change", "p", -600)],
+            id="a discount begins with the step",
         ),
         pytest.param(
             [OLD, OLD | {"product": "q", "mrr": 50.0}, NEW | {"mrr": 160.0, "kind": "renewal"}],
@@ -377,6 +422,27 @@ def test_what_was_renewed_is_capped_and_open_while_the_grace_lasts(tmp_path: Pat
         ("2025-01", 3600, 1920, pytest.approx(1920 / 3600), 3),
         ("2025-02", 1200, -1, -1, 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "due", "renewed"),
+    [
+        pytest.param([100.0, 50.0], [100.0, 50.0], 1800, id="side by side"),
+        pytest.param([100.0], [60.0, 40.0], 1200, id="split"),
+        pytest.param([100.0, -20.0], [60.0, -20.0], 480, id="net of the discounts of each side"),
+    ],
+)
+def test_what_is_renewed_counts_whole_and_net(
+    lines: list[float], due: list[float], renewed: float, tmp_path: Path
+) -> None:
+    term = {"starts_on": "2024-01-01", "ends_on": "2025-01-10"}
+    earlier = term | {"ends_on": "2024-12-01", "mrr": -70.0}  # a discount of before, whatever period is asked for
+    after = [{"starts_on": "2025-01-10", "ends_on": "2026-01-10", "mrr": mrr} for mrr in due]
+    tables = store(tmp_path, [earlier, *(term | {"mrr": mrr} for mrr in lines), *after])
+    for start in (date(2024, 6, 1), date(2025, 1, 1)):
+        window = {"start": start, "end": date(2025, 2, 1), "as_of": date(2025, 1, 1), "known_by": date(2025, 6, 1)}
+        found = revenue.renewals(tables, **window, rules=RULES, budget=BUDGET)
+        assert rows(found) == [("2025-01", "a", 12 * sum(lines), renewed)]
 
 
 def test_a_term_whose_end_was_moved_back_is_renewed(tmp_path: Path) -> None:

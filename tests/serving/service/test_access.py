@@ -19,7 +19,7 @@ from serving.access.limits import RateLimit
 from serving.access.token_desk import work
 from serving.access.tokens import Caller, Tokens
 from serving.forecast.refusals import BadRequest
-from serving.service.start import prepare
+from serving.service.start import prepare, with_sign_in
 
 
 def test_a_token_is_stored_as_a_digest_and_works_until_revoked(tmp_path: Path) -> None:
@@ -194,27 +194,38 @@ def test_what_holds_no_data_needs_none(service: Any, path: str) -> None:
     assert service.remote().get(path).status_code in (200, 404)
 
 
-@pytest.mark.parametrize(
-    ("headers", "client", "base", "status"),
-    [
-        ({}, "127.0.0.1", "http://127.0.0.1:3000", 200),
-        ({}, "::1", "http://[::1]:3000", 200),
-        ({}, "127.0.0.1", "http://localhost:3000", 401),  # the test's address of the server is no loopback address
-        ({"host": "evil.example"}, "127.0.0.1", "http://127.0.0.1:3000", 421),
-        ({"x-forwarded-for": "127.0.0.1"}, "127.0.0.1", "http://127.0.0.1:3000", 401),
-        ({}, "10.0.0.9", "http://127.0.0.1:3000", 401),
-        ({}, "127.0.0.1", "http://10.0.0.1:3000", 401),
-        # from an address of its own: wrong tokens are counted by address, and other tests send some too
-        ({"authorization": "Bearer hf_wrong"}, "127.0.0.2", "http://127.0.0.1:3000", 401),
-    ],
+def test_nobody_is_let_in_by_where_the_request_seems_to_come_from(service: Any, untouched: Any) -> None:
+    """A proxy on this machine looks the same."""
+    for made in (service, untouched()):
+        assert made.stranger().get("/api").status_code == 401
+
+
+HERE = "http://127.0.0.1:3000"
+OPENED: tuple[tuple[dict[str, str], str, str, int], ...] = (
+    ({}, "127.0.0.1", HERE, 200),
+    ({}, "::1", "http://[::1]:3000", 200),
+    ({}, "::1", "http://[::1]", 200),
+    ({}, "127.0.0.1", "http://localhost:3000", 401),  # the test's address of the server is no loopback address
+    ({"host": "evil.example"}, "127.0.0.1", HERE, 421),
+    ({"x-forwarded-for": "127.0.0.1"}, "127.0.0.1", HERE, 401),
+    ({}, "10.0.0.9", HERE, 401),
+    ({}, "127.0.0.1", "http://10.0.0.1:3000", 401),
+    ({"authorization": "Bearer hf_wrong"}, "127.0.0.1", HERE, 401),
 )
-def test_open_to_this_machine_alone(service: Any, headers: dict[str, str], client: str, base: str, status: int) -> None:
-    assert service.client(client=client, base=base).get("/api", headers=headers).status_code == status
+
+
+def test_open_to_this_machine_where_the_settings_say_so_and_until_there_is_a_token(untouched: Any) -> None:
+    service = untouched(access="anyone_is_admin")
+    for headers, client, base, status in OPENED:
+        answer = service.stranger(client=client, base=base).get("/api", headers=headers)
+        assert answer.status_code == status, (headers, client, base)
+    service.token("csm", "Ada A.")
+    assert service.stranger().get("/api").status_code == 401
 
 
 def test_access_can_be_required_of_this_machine_too(fresh: Any) -> None:
     service = fresh(access="required")
-    assert service.client().get("/api").status_code == 401
+    assert service.stranger().get("/api").status_code == 401
     assert service.client(service.token("admin")).get("/api").status_code == 200
 
 
@@ -225,9 +236,9 @@ def test_a_trusted_proxy_names_the_caller(fresh: Any) -> None:
     assert known["cuts"] == {"csm": ["Ada A."]}
     assert service.remote(**{"x-forwarded-user": "stranger"}).get("/api").status_code == 403
     assert service.remote().get("/api").status_code == 401
-    other = service.client(client="10.0.0.7", base="http://h:1", **{"x-forwarded-user": "csm Ada A."})
+    other = service.stranger(client="10.0.0.7", base="http://h:1", **{"x-forwarded-user": "csm Ada A."})
     assert other.get("/api").status_code == 401, "another machine's word is not trusted"
-    assert service.client().get("/api").status_code == 401, "behind a proxy nobody is local"
+    assert service.stranger().get("/api").status_code == 401, "behind a proxy nobody is local"
 
 
 def test_names_it_may_be_called_by_can_be_set(fresh: Any) -> None:
@@ -263,7 +274,7 @@ def test_a_page_asks_to_sign_in_and_the_cookie_lets_in(service: Any) -> None:
     assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/"))
     assert service.remote(accept="text/html", cookie=cookie.split(";")[0]).get("/accounts").status_code == 200
     out = client.post("/sign-out", headers={"cookie": cookie.split(";")[0]})
-    assert 'holdfast_token=""' in out.headers["set-cookie"]
+    assert 'holdfast_session=""' in out.headers["set-cookie"]
 
 
 def books(service: Any) -> dict[str, set[str]]:
@@ -320,7 +331,7 @@ def test_a_csm_is_told_no(service: Any, path: str) -> None:
 
 
 def test_another_book_s_account_is_as_if_it_were_not_there(service: Any) -> None:
-    other = sorted(books(service)["Chloé C."])[0]
+    other = sorted(books(service)["Chloé C."])[-1]
     client = service.remote(service.token("csm", "Ada A."))
     for answer in (
         client.get(f"/api/accounts/{other}"),
@@ -366,6 +377,9 @@ def test_who_saw_whom_is_on_record(fresh: Any, place: Any) -> None:
     [
         ({"host": "0.0.0.0"}, "0.0.0.0 can be reached from other machines, and nobody has a token"),
         ({"access": "required"}, "serving.access is required, and nobody has a token"),
+        ({"access": "anyone_is_admin", "host": "0.0.0.0"}, "anyone_is_admin, and 0.0.0.0 can be reached from other"),
+        ({"base_path": "/api/x"}, "serving.base_path: /api is an address of the service itself"),
+        ({"base_path": "/x/../y"}, "serving.base_path: String should match pattern"),
         ({"host": "nowhere"}, "serving.host: value is not a valid IPv4 or IPv6 address, got 'nowhere'"),
         ({"port": 70000}, "serving.port: Input should be less than or equal to 65535, got 70000"),
     ],
@@ -386,7 +400,19 @@ def test_what_is_started_is_said(tmp_path: Path) -> None:
     params: Params = load(overrides=[f"data_dir={tmp_path}"])
     start = prepare(params, {"port": 0})
     assert start.url.startswith("http://127.0.0.1:")
-    assert start.access == "open to this machine alone"
+    assert start.access.startswith("by the address below, from this machine; by token once one is issued")
     assert "run `holdfast publish`" in start.publication
+    assert not (tmp_path / "serving").exists(), "nothing is written by asking"
+    start = with_sign_in(start)
+    assert start.lines()[2] == f"Sign in, once, at {start.sign_in}"
+    assert start.sign_in.startswith(f"{start.url}/sign-in?once=ho_")
+    assert start.sign_in == start.to_json()["sign_in"]
+    open_to_all = prepare(params, {"access": "anyone_is_admin", "port": 0})
+    assert "whoever reaches this address sees all, as admin, through a proxy too" in open_to_all.lines()[1]
+    assert with_sign_in(open_to_all).sign_in == ""
     Tokens(tmp_path / "serving").issue("ada", "admin")
-    assert prepare(params, {"host": "0.0.0.0", "port": 0}).access == "by token"
+    by_token = with_sign_in(prepare(params, {"host": "0.0.0.0", "port": 0}))
+    assert (by_token.access, by_token.sign_in, "sign_in" in by_token.to_json()) == ("by token", "", False)
+    assert with_sign_in(prepare(params, {"port": 0})).access == "by token", "on loopback too"
+    with pytest.raises(BadRequest, match="anyone_is_admin, and there are tokens: set it to auto"):
+        prepare(params, {"access": "anyone_is_admin"})

@@ -108,7 +108,7 @@ def answers(folder: Path) -> dict[str, Any]:
     forecast = code / "serving" / "forecast"
     add_before(forecast / "output_tables.py", r'^    OutColumn\(\n        "arr_at_risk"', DECLARATION)
     add_before(forecast / "batch.py", r'^        "arr_at_risk": ', COMPUTATION)
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).with_name("conftest.py")), str(folder)]
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1] / "published.py"), str(folder)]
     done = subprocess.run(
         command, cwd=code, env={**os.environ, "PYTHONPATH": str(code)}, capture_output=True, text=True, check=False
     )

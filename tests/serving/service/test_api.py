@@ -226,6 +226,9 @@ def test_only_json_is_taken(service: Any, kind: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
+AS_JSON = ((b"host", b"127.0.0.1"), (b"content-type", b"application/json"))
+
+
 def test_a_body_without_end_is_cut_off_and_not_kept(service: Any) -> None:
     """50 MB in parts: the guard reads and drops what is beyond the limit."""
     parts = [b"x" * (1 << 20)] * 50
@@ -239,7 +242,8 @@ def test_a_body_without_end_is_cut_off_and_not_kept(service: Any) -> None:
 
     scope = {
         "type": "http", "method": "POST", "path": "/api/score", "query_string": b"", "scheme": "http",
-        "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+        "headers": [*AS_JSON, (b"authorization", f"Bearer {service.admin}".encode())],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
     }  # fmt: skip
     asyncio.run(service.guarded(scope, receive, send))
     assert sent[0]["status"] == 413
@@ -413,7 +417,8 @@ def test_a_live_score_that_takes_too_long_ends_with_504_and_says_nothing_after_i
             await Guard(stubborn, service.desk, stubborn)(scope, receive, noted)
 
         transport = httpx.ASGITransport(app=seen, client=("127.0.0.1", 50000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000") as asking:
+        headers = {"authorization": f"Bearer {service.admin}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:3000", headers=headers) as asking:
             answer = await asking.post("/api/live", json={"accounts": [{"account_id": "a02"}]})
             await asyncio.sleep(0.01)
             return answer, late

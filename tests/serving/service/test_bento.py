@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from serving.access.tokens import Tokens
+from serving.publication import publication_file
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
@@ -21,13 +24,14 @@ try:
     socket.create_connection(("192.0.2.1", 80), timeout=5)
 except OSError as error:
     outside = type(error).__name__
+TOKEN = f"Bearer {sys.argv[1]}"
 command = [sys.executable, "-m", "bentoml", "serve", "holdfast:latest", "--host", "127.0.0.1", "--port", "3000"]
 server = subprocess.Popen(command, stdout=sys.stderr)
 
 def ask(method, path, body=None):
     connection = http.client.HTTPConnection("127.0.0.1", 3000, timeout=120)
     try:
-        connection.request(method, path, body, {"content-type": "application/json"})
+        connection.request(method, path, body, {"content-type": "application/json", "authorization": TOKEN})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     except OSError:
@@ -55,7 +59,8 @@ def test_the_bento_is_built_and_answers_without_a_network(place: Any, tmp_path: 
     build = [*CUT_OFF, sys.executable, "-m", "bentoml", "build"]
     built = subprocess.run(build, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[-2000:]
-    run = [*CUT_OFF, sys.executable, "-c", ASK]
+    _, token = Tokens(publication_file.folder_of(place.params.data_dir)).issue("bento", "admin")
+    run = [*CUT_OFF, sys.executable, "-c", ASK, token]
     found = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)
     assert found.returncode == 0, found.stderr[-2000:]
     said = json.loads(found.stdout.splitlines()[-1])

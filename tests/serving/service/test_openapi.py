@@ -71,9 +71,10 @@ def test_nothing_that_schemathesis_sends_breaks_it(service: Any, path: str) -> N
                          suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
     def ask(case: Any) -> None:
         sent = case.as_transport_kwargs(base_url="http://127.0.0.1:3000")
-        answer = client(
-            sent["method"], sent["url"], **{k: sent[k] for k in ("json", "params", "headers") if sent.get(k)}
-        )
+        more = {key: sent[key] for key in ("json", "params", "headers") if sent.get(key)}
+        # tokens that it makes up would be refused before anything else is looked at
+        more["headers"] = {k: v for k, v in more.get("headers", {}).items() if k.lower() != "authorization"}
+        answer = client(sent["method"], sent["url"], **more)
         assert answer.status_code < 500, answer.text
         case.validate_response(schemathesis.Response.from_any(answer), checks=checks)
 

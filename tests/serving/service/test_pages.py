@@ -39,6 +39,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, running: Any) -> Iterator[Any]:
     """A page without script that remembers which hosts it asked."""
     context = browser.new_context(base_url=running.url, java_script_enabled=False, accept_downloads=True)
+    sign_in(context, running.token)
     opened = context.new_page()
     opened.asked = []
     opened.on("request", lambda request: opened.asked.append(request.url))
@@ -47,11 +48,20 @@ def page(browser: Any, running: Any) -> Iterator[Any]:
     context.close()
 
 
+def sign_in(context: Any, token: str) -> Any:
+    opened = context.new_page()
+    opened.goto("/sign-in")
+    opened.get_by_label("Token").fill(token)
+    opened.get_by_role("button", name="Sign in").click()
+    return opened
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_accessibility_violation_and_nothing_wider_than_the_screen(browser: Any, running: Any, view: str) -> None:
     from axe_core_python.sync_playwright import Axe
 
     axe, context = Axe(), browser.new_context(base_url=running.url, bypass_csp=True, **VIEWS[view])
+    sign_in(context, running.token)
     opened = context.new_page()
     for path in PAGES:
         opened.goto(path)
@@ -64,6 +74,7 @@ def test_no_accessibility_violation_and_nothing_wider_than_the_screen(browser: A
 
 def test_on_a_phone_accounts_and_cuts_are_cards(browser: Any, running: Any) -> None:
     context = browser.new_context(base_url=running.url, **VIEWS["phone, dark"])
+    sign_in(context, running.token)
     opened = context.new_page()
     for path, cards in (("/", 4), ("/accounts", 1)):
         opened.goto(path)
@@ -156,10 +167,7 @@ def test_signing_in_and_out_with_a_csm_s_token(browser: Any, running: Any) -> No
 
     _, secret = Tokens(publication_file.folder_of(running.place.params.data_dir)).issue("ada", "csm", "Ada A.")
     context = browser.new_context(base_url=running.url, java_script_enabled=False)
-    opened = context.new_page()
-    opened.goto("/sign-in")
-    opened.get_by_label("Token").fill(secret)
-    opened.get_by_role("button", name="Sign in").click()
+    opened = sign_in(context, secret)
     assert opened.get_by_role("heading", level=1).inner_text() == "The book of Ada A."
     opened.goto("/accounts")
     assert set(opened.locator("td[data-name=CSM]").all_inner_texts()) == {"Ada A."}

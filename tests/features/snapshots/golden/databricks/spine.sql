@@ -32,10 +32,21 @@ FROM (SELECT l.*, COALESCE(l.ended, l.ends, 2000000) AS runs_until
   WHERE COALESCE(l.status, 'active') <> 'trial') AS c
 
 -- line_overlaps
-SELECT o.k, o.contract_id, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
-FROM known_lines AS o
-JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
-WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))
+WITH pairs AS (SELECT o.k, o.contract_id, o.product_line, o.mrr_micros, n.contract_id AS next_id, n.starts AS next_starts, n.mrr_micros AS next_mrr
+  FROM known_lines AS o
+  JOIN known_lines AS n ON n.k = o.k AND n.product_line = o.product_line
+  WHERE o.next_start < o.runs_until AND o.mrr_micros >= 0 AND n.mrr_micros >= 0 AND n.starts > o.starts AND n.starts < o.runs_until AND n.runs_until > n.starts AND (n.kind = 'renewal' OR (NOT o.product IS NULL AND n.runs_until > o.runs_until AND n.starts >= o.runs_until - 90))), continued AS (SELECT p.k, p.next_id, SUM(e.mrr_micros) AS mrr_micros
+  FROM (SELECT DISTINCT k, next_id, next_starts, product_line
+    FROM pairs) AS p
+  JOIN known_lines AS e ON e.k = p.k AND e.product_line = p.product_line
+  WHERE e.runs_until <= p.next_starts AND e.runs_until >= p.next_starts - 30 AND e.starts < e.runs_until AND e.mrr_micros >= 0 AND NOT EXISTS(SELECT 1
+    FROM known_lines AS b
+    WHERE b.k = e.k AND b.product_line = e.product_line AND b.starts >= e.runs_until AND b.starts < p.next_starts AND b.starts < b.runs_until AND b.mrr_micros >= 0)
+  GROUP BY p.k, p.next_id) SELECT k, contract_id, next_id, next_starts, next_mrr
+FROM (SELECT p.*, c.mrr_micros AS continued_mrr, SUM(p.mrr_micros) OVER (PARTITION BY p.k, p.next_id ORDER BY p.mrr_micros DESC, p.contract_id NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - p.mrr_micros AS larger_mrr
+  FROM pairs AS p
+  LEFT JOIN continued AS c ON c.k = p.k AND c.next_id = p.next_id) AS ranked
+WHERE (continued_mrr IS NULL OR next_mrr - continued_mrr - larger_mrr >= 0.5 * mrr_micros)
 
 -- line_ends
 SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.notice IS NULL AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.notice IS NULL AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 WHEN l.notice >= l.ends AND l.notice < l.ends + 30 AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.notice ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
@@ -56,20 +67,32 @@ FROM (SELECT l.k, l.contract_id, l.center_line, l.mrr_micros, s.contract_id AS n
   JOIN line_ends AS s ON s.k = l.k AND s.center_line = l.center_line AND s.bucket = l.bucket
   WHERE s.contract_id <> l.contract_id AND s.starts >= l.runs_until AND s.starts <= l.runs_until + 30 AND s.stops > s.starts AND s.mrr_micros >= 0) AS p
 
+-- line_renewals
+WITH ended AS (SELECT f.k, f.contract_id, f.mrr_micros, f.next_starts, s.product_line, ROW_NUMBER() OVER (PARTITION BY f.k, s.product_line, f.next_starts ORDER BY f.mrr_micros DESC, f.contract_id NULLS LAST) AS size_rank
+  FROM line_followers AS f
+  JOIN line_ends AS s ON s.k = f.k AND s.contract_id = f.next_id
+  WHERE f.own = 1 AND f.place = 1), days AS (SELECT k, product_line, next_starts, SUM(mrr_micros) AS ended_mrr
+  FROM ended
+  GROUP BY k, product_line, next_starts), started AS (SELECT s.k, s.contract_id AS next_id, s.product_line, d.next_starts, d.ended_mrr, s.mrr_micros, ROW_NUMBER() OVER (PARTITION BY s.k, s.product_line, d.next_starts ORDER BY s.mrr_micros DESC, s.contract_id NULLS LAST) AS size_rank, COUNT(*) OVER (PARTITION BY s.k, s.product_line, d.next_starts) AS lines, SUM(s.mrr_micros) OVER (PARTITION BY s.k, s.product_line, d.next_starts ORDER BY s.mrr_micros DESC, s.contract_id NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - s.mrr_micros AS larger_mrr
+  FROM days AS d
+  JOIN line_ends AS s ON s.k = d.k AND s.product_line = d.product_line AND s.starts = d.next_starts
+  WHERE s.stops > s.starts AND s.mrr_micros >= 0) SELECT s.k, e.contract_id, s.next_id, s.next_starts, CAST(CASE WHEN s.ended_mrr <= s.larger_mrr THEN s.mrr_micros WHEN s.size_rank < s.lines AND s.ended_mrr > s.larger_mrr + s.mrr_micros THEN 0 ELSE s.larger_mrr + s.mrr_micros - s.ended_mrr END AS BIGINT) AS spare
+FROM started AS s
+LEFT JOIN ended AS e ON e.k = s.k AND e.product_line = s.product_line AND e.next_starts = s.next_starts AND CASE WHEN e.size_rank < s.lines THEN e.size_rank ELSE s.lines END = s.size_rank
+
 -- line_switches
 WITH RECURSIVE pairs AS (SELECT p.*, DENSE_RANK() OVER (PARTITION BY p.k, p.center_line, p.next_starts ORDER BY p.mrr_micros DESC, p.contract_id NULLS LAST) AS size_rank, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id, p.next_starts ORDER BY p.next_mrr DESC, p.next_id NULLS LAST) AS turn
-  FROM (SELECT f.*, CAST(f.next_mrr - COALESCE(c.mrr_micros, 0) AS BIGINT) AS full_spare, CASE WHEN f.next_kind IN ('renewal', 'downsell') AND c.next_id IS NULL AND e.next_id IS NULL THEN 1 ELSE 0 END AS replaces_all
+  FROM (SELECT f.*, CAST(COALESCE(r.spare, f.next_mrr) - COALESCE(v.mrr_micros, 0) AS BIGINT) AS full_spare, CASE WHEN f.next_kind IN ('renewal', 'downsell') AND r.next_id IS NULL AND v.next_id IS NULL AND e.next_id IS NULL THEN 1 ELSE 0 END AS replaces_all
     FROM line_followers AS f
+    LEFT JOIN (SELECT DISTINCT k, next_id, spare
+      FROM line_renewals) AS r ON r.k = f.k AND r.next_id = f.next_id
     LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
       FROM (SELECT k, contract_id, next_id, next_starts
-        FROM line_followers
-        WHERE own = 1 AND place = 1
-        UNION ALL SELECT k, contract_id, next_id, next_starts
         FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts NULLS LAST, o.next_mrr DESC, o.next_id NULLS LAST) AS place
           FROM line_overlaps AS o) AS ranked
         WHERE place = 1) AS p
       JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
-      GROUP BY p.k, p.next_id) AS c ON c.k = f.k AND c.next_id = f.next_id
+      GROUP BY p.k, p.next_id) AS v ON v.k = f.k AND v.next_id = f.next_id
     LEFT JOIN (SELECT DISTINCT k, next_id
       FROM line_followers
       WHERE own = 1) AS e ON e.k = f.k AND e.next_id = f.next_id
@@ -94,8 +117,8 @@ WHERE taken = 1
 -- line_successors
 SELECT p.k, p.contract_id, p.next_id, p.next_starts, n.later, CASE WHEN p.next_starts < l.runs_until THEN 1 ELSE 0 END AS overlapping
 FROM (SELECT k, contract_id, next_id, next_starts
-  FROM line_followers
-  WHERE own = 1 AND place = 1
+  FROM line_renewals
+  WHERE NOT contract_id IS NULL
   UNION ALL SELECT k, contract_id, next_id, next_starts
   FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts NULLS LAST, o.next_mrr DESC, o.next_id NULLS LAST) AS place
     FROM line_overlaps AS o) AS ranked

@@ -1,7 +1,11 @@
-"""A small company with awkward names, published in a real store with a real registry, and ways to ask the service."""
+"""A small company with awkward names, published in a real store with a real registry, and ways to ask the service.
+
+The fixtures are those of several folders, so that `tests/conftest.py` registers them: they are made once for all.
+"""
 
 import asyncio
 import dataclasses
+import functools
 import http.client
 import json
 import os
@@ -28,6 +32,7 @@ from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
+from serving.access.tokens import Tokens
 from serving.desk.desk import Desk
 from serving.forecast.batch import forecast
 from serving.publication import gather, publication_file
@@ -59,6 +64,7 @@ AWKWARD = {
     3: '=HYPERLINK("http://x","y")',
     4: "Zürich & Søn 東京",
 }
+AWKWARD_IDS = {6: "a/06 é?#%", 8: "../a//08\t\x01"}
 BOOKS = ("Ada A.", "Ben <b>B</b>", "Chloé C.")
 
 
@@ -70,7 +76,7 @@ def company() -> dict[str, pd.DataFrame]:
     numbers = range(1, 61)
     accounts = [
         {
-            "account_id": f"a{i:02d}" if i != 6 else "a/06 é?#%",
+            "account_id": AWKWARD_IDS.get(i, f"a{i:02d}"),
             "name": AWKWARD.get(i, f"Company {i}"),
             "segment": ("small", "large")[i % 2],
             "region": ("North", "South", None)[i % 3],
@@ -174,7 +180,7 @@ class Client:
             return await asking.request(method, path, headers=headers, **more)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Service:
     """One worker's application behind its guard."""
 
@@ -182,12 +188,21 @@ class Service:
     guarded: Guard
 
     def client(self, token: str | None = None, **more: Any) -> Client:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        return Client(self.guarded, **headers, **more)
+        """From this machine; an admin unless a token is given."""
+        return Client(self.guarded, authorization=f"Bearer {token or self.admin}", **more)
+
+    def stranger(self, **more: Any) -> Client:
+        """From this machine, without anything that says who it is."""
+        return Client(self.guarded, **more)
 
     def remote(self, token: str | None = None, **headers: str) -> Client:
         """From another machine."""
-        return self.client(token, client="10.0.0.9", base="http://holdfast.example:3000", **headers)
+        sent = {"authorization": f"Bearer {token}"} if token else {}
+        return self.stranger(client="10.0.0.9", base="http://holdfast.example:3000", **sent, **headers)
+
+    @functools.cached_property
+    def admin(self) -> str:
+        return self.token("admin")
 
     def token(self, role: str, csm: str | None = None) -> str:
         return self.desk.tokens.issue(f"{role} {csm or ''}".strip(), role, csm)[1]  # type: ignore[arg-type]
@@ -209,15 +224,23 @@ def service(place: Place) -> Service:
 
 
 @pytest.fixture
-def fresh(place: Place) -> Iterator[Callable[..., Service]]:
+def fresh(place: Place, service: Service) -> Callable[..., Service]:
     """Makes services with other settings, that answer from the same publication."""
+    return lambda **changes: _like(service, place.params, changes)
 
-    def make(**changes: Any) -> Service:
-        made = make_service(place.params, **changes)
-        made.desk.following.look()
-        return made
 
-    return make
+@pytest.fixture
+def untouched(place: Place, service: Service, tmp_path: Path) -> Callable[..., Service]:
+    """The same, where nobody has been issued a token and nothing is in the audit log."""
+    params = place.params.model_copy(update={"data_dir": tmp_path / "data"})
+    return lambda **changes: _like(service, params, changes)
+
+
+def _like(service: Service, params: Params, changes: dict[str, Any]) -> Service:
+    """A service of its own that has at hand what another has read already."""
+    made = make_service(params, **changes)
+    made.desk.following.state = service.desk.following.state
+    return made
 
 
 @pytest.fixture
@@ -226,21 +249,21 @@ def service_of() -> Callable[..., Service]:
     return make_service
 
 
-class Running:
-    """`holdfast serve` as a process of its own, with two workers."""
+class Server:
+    """`holdfast serve` as a process of its own."""
 
-    def __init__(self, place: Place, log: Path) -> None:
-        self.place, self.log = place, log
-        serving = [f"serving.{name}={value}" for name, value in (("port", 0), ("workers", 2))]
-        settings = (f"data_dir={place.params.data_dir}", *SMALL, *serving)
-        options = [part for setting in settings for part in ("--set", setting)]
+    def __init__(self, place: Place, log: Path, *settings: str) -> None:
+        self.place, self.log, self.token = place, log, ""
+        chosen = (f"data_dir={place.params.data_dir}", *SMALL, "serving.port=0", *settings)
+        options = [part for setting in chosen for part in ("--set", setting)]
         command = [sys.executable, "-m", "holdfast", "serve", "--json", *options]
         with log.open("w") as stream:
             self.process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
         self.until(lambda: '"publication"' in self.log.read_text(), "it has said where it listens")
-        self.url = str(json.JSONDecoder().raw_decode(self.log.read_text())[0]["url"])
+        self.start: dict[str, Any] = json.JSONDecoder().raw_decode(self.log.read_text())[0]
+        self.url = str(self.start["url"])
         self.host, self.port = "127.0.0.1", int(self.url.rsplit(":", 1)[1])
-        self.until(lambda: len(self.versions()) == 2 and all(self.versions().values()), "both workers have a model")
+        self.until(lambda: self.ask("GET", "/readyz")[0] == 200, "a worker has a model")
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 180) -> None:
         end = time.monotonic() + seconds
@@ -253,13 +276,37 @@ class Running:
         """One request on a connection of its own; 0 if there was no answer."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
-            connection.request(method, path, body, {"content-type": "application/json", **headers})
+            connection.request(method, path, body, {**self.headers, **headers})
             answer = connection.getresponse()
             return answer.status, answer.read()
         except OSError:
             return 0, b""
         finally:
             connection.close()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        signed_in = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return {"content-type": "application/json", **signed_in}
+
+    def stop(self) -> None:
+        """Stop it with its workers, which killing it would leave behind."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Running(Server):
+    """The same with two workers and a token."""
+
+    def __init__(self, place: Place, log: Path) -> None:
+        _, token = Tokens(publication_file.folder_of(place.params.data_dir)).issue("tests", "admin")
+        super().__init__(place, log, "serving.workers=2")
+        self.token = token
+        self.until(lambda: len(self.versions()) == 2 and all(self.versions().values()), "both workers have a model")
 
     def gauge(self, name: str) -> dict[int, float]:
         """A gauge of each worker, by process id."""
@@ -315,7 +362,7 @@ class Load:
             number += 1
             for last in (False, True):
                 try:
-                    connection.request(method, path, body, {"content-type": "application/json"})
+                    connection.request(method, path, body, self._running.headers)
                     answer = connection.getresponse()
                     answer.read()
                     self.statuses[answer.status] += 1
@@ -349,10 +396,32 @@ def running(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             assert slow.result()[0] == 200
         assert made.process.wait(timeout=30) == 0
     finally:
-        if made.process.poll() is None:
-            os.killpg(made.process.pid, signal.SIGKILL)
+        made.kill()
 
 
 @pytest.fixture(scope="session")
 def under_load(running: Running) -> Callable[[], Load]:
     return lambda: Load(running)
+
+
+def without_tokens(place: Place, data: Path) -> Place:
+    """A copy in which nobody has been issued a token, and nothing is in the audit log."""
+    shutil.copytree(place.params.data_dir, data)
+    folder = publication_file.folder_of(data)
+    for name in ("tokens.json", "sessions.json"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "audit", ignore_errors=True)
+    return dataclasses.replace(place, params=place.params.model_copy(update={"data_dir": data}))
+
+
+@pytest.fixture(scope="session")
+def prefixed(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that a proxy has below a path, and for which nobody has a token."""
+    folder = tmp_path_factory.mktemp("prefixed")
+    copy = without_tokens(place, folder / "data")
+    made = Server(copy, folder / "serve.log", "serving.workers=1", "serving.base_path=/holdfast")
+    try:
+        yield made
+        made.stop()
+    finally:
+        made.kill()

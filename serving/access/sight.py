@@ -1,0 +1,56 @@
+"""What is of the whole company, and what of it somebody may know who sees one book: decided here, field by field.
+
+Rows are the book's own wherever lists are read (`serving.publication.reader`). Everything else that an answer holds is
+of the whole company unless it is named here: a field that is added is hidden from the role csm until it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from serving.access.tokens import Caller
+
+Row = Mapping[str, Any]
+OF_THE_PUBLICATION = ("run_id", "as_of", "model_version", "made_at", "currency", "horizon_months", "definition")
+# which model, and what it was made from: no figure of its test, no count, and no setting
+OF_THE_MODEL = (
+    "name", "version", "run_id", "trained_as_of", "trained_at", "data_digest", "data_until", "digest", "commit",
+    "has_skill", "horizon_months", "inputs",
+)  # fmt: skip
+# its categories are those of all accounts
+OF_AN_INPUT = ("name", "kind", "unit", "meaning", "least", "most")
+
+
+def sees_whole(caller: Caller) -> bool:
+    """Whether somebody sees all books, and so the company."""
+    return caller.csm is None
+
+
+def publication_for(about: Row, caller: Caller, book_accounts: int | None = None) -> dict[str, Any]:
+    """What is published, with the book's own number of accounts for whoever sees one book."""
+    whole = ("accounts", "cuts", "red_flag", "notes")
+    if caller.csm is None:
+        return {name: about[name] for name in (*OF_THE_PUBLICATION, *whole)}
+    own: Row = {"accounts": book_accounts, "cuts": {"csm": [caller.csm]}, "red_flag": "", "notes": []}
+    return {**{name: about[name] for name in OF_THE_PUBLICATION}, **own}
+
+
+def notes_for(about: Row, caller: Caller) -> list[str]:
+    """Notes that must be read with the figures; they count and name what is in other books."""
+    return list(about["notes"]) if sees_whole(caller) else []
+
+
+def card_for(card: Row, caller: Caller) -> dict[str, Any]:
+    """The model card."""
+    return {name: value for name, value in card.items() if sees_whole(caller) or name in OF_THE_MODEL}
+
+
+def inputs_for(inputs: Iterable[Row], caller: Caller) -> list[dict[str, Any]]:
+    """The inputs of the model."""
+    if sees_whole(caller):
+        return [dict(item) for item in inputs]
+    return [{name: value for name, value in item.items() if name in OF_AN_INPUT} for item in inputs]
+
+
+def tracking_for(place: str | None, caller: Caller, *, is_path: bool) -> str:
+    """Where people open MLflow, which knows of all accounts; a path of this machine is for administrators alone."""
+    return (place or "") if caller.role == "admin" or (sees_whole(caller) and not is_path) else ""
