@@ -20,8 +20,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from features.asof.attributes import attributes_in_force
 from features.asof.clocks import NEVER, Clocks, day_of, told_by
+from features.asof.in_force import attributes_in_force
 from features.tables import contract
 from features.tables.checked import Tables, keys_of
 from features.tables.sql import BITS
