@@ -1,6 +1,5 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +20,7 @@ from pydantic import (
 )
 
 from params_reading import SettingsError as SettingsError
-from params_reading import explained, known_keys, overlay, parsed_override, read
+from params_reading import explained, known_keys, overlay, parsed_override, read, require_no_password
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
@@ -95,6 +94,7 @@ class Source(Section):
 
     kind: Literal["simulated", "files", "duckdb"]
     path: Path | None
+    outside: tuple[Path, ...]
     engine: Literal["duckdb", "postgres", "spark"]
     url: str | None
     data_until: date | None
@@ -378,23 +378,11 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
     layers = [read(file)] if file is not None and file.resolve() != DEFAULTS else []
     for layer in (*layers, *map(parsed_override, overrides)):
         settings = overlay(settings, layer)
-    _require_no_password(settings)
+    require_no_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:
         raise SettingsError(explained(error, known_keys(read(DEFAULTS)), _ITEMS)) from None
-
-
-def _require_no_password(settings: Mapping[str, Any]) -> None:
-    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
-    for name in ("source", "record"):
-        section = settings.get(name)
-        url = str(section.get("url") or "") if isinstance(section, Mapping) else ""
-        if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
-            raise SettingsError(
-                f"{name}.url holds a password, and settings are recorded with every run: leave it out of the URL and "
-                "give it in the environment, as PGPASSWORD or a password file."
-            )
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}

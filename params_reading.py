@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ _WORDS = {
     r"a valid dictionary( or instance of \w+)?": "`key: value` pairs",
     "a valid boolean, unable to interpret input": "true or false",
 }
+_PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
+_MAY_HOLD_ONE = "tracking.uri"  # recorded without it, see training.tracking.store
 
 
 class SettingsError(Exception):
@@ -59,6 +61,29 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = overlay(merged[key], value) if nested else value
     return merged
+
+
+def require_no_password(settings: Mapping[str, Any]) -> None:
+    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
+    for name, text in _texts(settings):
+        if name != _MAY_HOLD_ONE and _PASSWORD.search(text):
+            where = "leave it out of the URL and give it" if name.endswith(".url") else "give it"
+            raise SettingsError(
+                f"{name} holds a password, and settings are recorded with every run: {where} in the environment, as "
+                "PGPASSWORD or a password file."
+            )
+
+
+def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """All texts of the settings, each with the keys that lead to it."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _texts(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _texts(value, name)
+    elif isinstance(content, str):
+        yield name, content
 
 
 def explained(error: ValidationError, keys: Sequence[str], items: Mapping[str, Collection[str]]) -> str:

@@ -3,8 +3,11 @@
 import functools
 import inspect
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -122,7 +125,7 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         _set_environment()
         try:
-            with Progress() as progress:
+            with _unwound_when_ended(), Progress() as progress:
                 params = _load_params(params_file, overrides)
                 command(Run(params, as_json, progress, settings_options(params_file, overrides)), **options)
         except Refused as refusal:
@@ -147,13 +150,32 @@ def _shared_options(
 
 
 def _set_environment() -> None:
-    """No telemetry and no chatter from libraries; set before any of them is imported."""
+    """What is written is the owner's alone; no telemetry and no chatter from libraries, before any is imported."""
     import logging
+
+    os.umask(0o077)
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _unwound_when_ended() -> Iterator[None]:
+    """Let SIGTERM end a command as an error does, so that temporary folders go and its run is marked."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _load_params(file: Path | None, overrides: list[str] | None) -> "Params":
@@ -193,7 +215,7 @@ def _explain(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, Failure | NoModel | NoPublication | NoRecord | StoreUnreachable):
         return FAILED, kind, str(error)
     if isinstance(error, DiskFull) or is_disk_full(error):
-        return FAILED, kind, DISK_FULL
+        return BAD_INPUT, kind, DISK_FULL
     return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
 
 

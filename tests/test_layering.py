@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.service": {
         *("models", "serving.forecast", "serving.publication", "serving.wire", "serving.access", "serving.desk"),
-        *("serving.pages", "training.tracking"),
+        *("serving.pages", "training.tracking", "features.tables"),
     },
     "holdfast": {"features", "models", "training", "serving"},
 }

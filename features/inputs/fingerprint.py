@@ -34,7 +34,8 @@ def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int
     """Name, size and time of the files; what is written to a `data_dir` within the source is no part of it."""
     if source.path is None or not source.path.exists():
         return
-    files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
+    places = (source.path, *source.outside)
+    files = {file for place in places for file in (place.rglob("*") if place.is_dir() else [place])}
     for name, setting in source.tables.items():
         for place in [setting.file, *files_in_query(source, setting.query or "")]:
             try:

@@ -5,7 +5,6 @@ the last good ones as they were. They are made again only when the settings or t
 """
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +23,8 @@ from features.inputs.checks.rules import any_far
 from features.inputs.checks.table_check import Checked, check_table, keyed_share
 from features.inputs.contradictions import contradictions
 from features.inputs.data_until import Until, data_until, reach_warnings, set_until
-from features.inputs.files.locate import open_source
+from features.inputs.files.locate import open_source, readable_by_queries
+from features.inputs.files.source_reader import SourceReader, share
 from features.inputs.fingerprint import fingerprint_of
 from features.inputs.in_place import DATABASE, PAST, QUARANTINE, put_in_place, working_folder
 from features.inputs.reading.columns import raw
@@ -38,8 +38,9 @@ from features.tables.checked import Tables, open_tables, write_table
 from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress, silent
+from features.tables.scratch import scratch_folder
 from features.tables.sql import named, quoted
-from params import Params, Source
+from params import Budget, Params, Source
 
 REPORT = "holdfast_check"
 WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
@@ -118,7 +119,7 @@ def _load(
     engine: WarehouseEngine | None,
 ) -> Loaded:
     """Read and check the tables anew, and put them in place of those that are stored."""
-    with _engine(params) as (connection, copies):
+    with _engine(share(params.budget, source)) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
         catalogue(passed.as_tables(params.data_dir), params.features)
         with working_folder(params.data_dir) as working:
@@ -130,8 +131,7 @@ def _load(
 
 def _simulated(params: Params, progress: Progress) -> Source:
     """The simulated company as a folder of files, made again only when its settings changed."""
-    folder = params.data_dir / "simulated"
-    made_by = params.data_dir / "simulated.json"
+    folder, made_by = params.data_dir / "simulated", params.data_dir / "simulated.json"
     settings = params.simulated.model_dump(mode="json") | {"seed": params.seed}
     if not (folder.exists() and made_by.exists() and json.loads(made_by.read_text()) == settings):
         progress("simulating the company")
@@ -166,15 +166,15 @@ def _stored(database: Path, fingerprint: str) -> Loaded | None:
 
 
 @contextmanager
-def _engine(params: Params) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def _engine(budget: Budget) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """An in-memory database that spills to the system's temporary folder, and a folder there for copies of files."""
     with (
-        tempfile.TemporaryDirectory(prefix="holdfast-") as folder,
-        open_duckdb(params.budget, spill=Path(folder) / "spill") as connection,
+        scratch_folder() as folder,
+        open_duckdb(budget, spill=folder / "spill") as connection,
     ):
         # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
         connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
-        yield connection, Path(folder) / "copies"
+        yield connection, folder / "copies"
 
 
 def _staged_and_checked(
@@ -186,16 +186,7 @@ def _staged_and_checked(
     copies: Path,
 ) -> Passed:
     """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
-    opened, problems = (
-        open_source(connection, source, copies) if engine is None else open_kept(connection, engine, source)
-    )
-    staged = {}
-    for name, table in opened.items():
-        progress(f"reading {name}")
-        stage, findings = stage_table(connection, contract.TABLES[name], table, params, source)
-        problems += findings
-        if stage is not None:
-            staged[name] = stage
+    staged, problems = _staged(connection, params, source, progress, engine, copies)
     checked = {}
     keyed = _keyed(connection, staged, problems)
     for name, stage in staged.items():
@@ -211,6 +202,27 @@ def _staged_and_checked(
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
     return passed
+
+
+def _staged(
+    connection: duckdb.DuckDBPyConnection,
+    params: Params,
+    source: Source,
+    progress: Progress,
+    engine: WarehouseEngine | None,
+    copies: Path,
+) -> tuple[dict[str, Staged], list[Finding]]:
+    """Stage every table; the connection that the source's own SQL runs on is closed then."""
+    staged: dict[str, Staged | None] = {}
+    with SourceReader(source, params.budget, copies.parent, readable_by_queries(source, copies)) as reader:
+        opened, problems = (
+            open_source(connection, source, copies, reader) if engine is None else open_kept(connection, engine, source)
+        )
+        for name, table in opened.items():
+            progress(f"reading {name}")
+            staged[name], findings = stage_table(connection, contract.TABLES[name], table, params, source)
+            problems += findings
+    return {name: stage for name, stage in staged.items() if stage is not None}, problems
 
 
 def _keyed(
@@ -383,9 +395,9 @@ def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked
     day = "starts_on" if table.name == "contracts" else table.event_day or ("month" if table.name == "fx_rates" else "")
     days = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
     first, last = connection.execute(f"SELECT {days} FROM {table.name}").fetchone() or (None, None)
-    rows_kept = checked.rows - checked.left_out
     columns = tuple(column.name for column in staged.declared if column.name not in staged.extra)
     absent = tuple(name for name in contract.TABLES[table.name].names if name not in columns)
+    rows_kept = checked.rows - checked.left_out
     return TableReport(
         table.name, checked.rows, rows_kept, checked.left_out, columns, absent, staged.extra, first, last
     )

@@ -99,6 +99,15 @@ def is_whole(file: Path) -> bool:
         return False
 
 
+def stamp(file: Path) -> tuple[int, int, int, int] | None:
+    """What changes when a file is written to or replaced; None if it is not there."""
+    try:
+        state = file.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
 def current_name(folder: Path) -> str:
     """The name of the current publication, whole or not; empty if there is none."""
     return _pointed(folder)

@@ -1,7 +1,8 @@
 """What training and backtests leave: runs with their settings and evidence, and registered versions of the model.
 
 First the artifacts are written, then the version is registered, then the alias is moved in one step, and the run is
-marked complete last: one that died half-way stays RUNNING, and the champion is the old one or, whole, the new one.
+marked complete last: one that died half-way stays RUNNING until the next run marks it KILLED, and the champion is the
+old one or, whole, the new one.
 """
 
 import json
@@ -19,6 +20,7 @@ from training.tracking.artifacts import Artifacts
 from training.tracking.bundle import MODEL, bundle_digest, write_bundle
 from training.tracking.champion import ALIAS, SETTINGS
 from training.tracking.evidence import Evidence, write_evidence
+from training.tracking.killed import PROCESS, mark_killed, this_process
 from training.tracking.learning_code import code_digest
 from training.tracking.recipe import recipe_digest
 from training.tracking.store import Store, open_store, store_name
@@ -93,16 +95,19 @@ def record_evaluation(
 
 @contextmanager
 def _recording(params: Params, name: str) -> Iterator[tuple[Store, "Run"]]:
-    """A run that ends FINISHED if its body does, and FAILED if not."""
+    """A run that ends FINISHED if its body does, FAILED if not, and KILLED if it is ended from outside."""
     params.data_dir.mkdir(parents=True, exist_ok=True)
     with open_store(params) as store:
-        run = store.client.create_run(store.experiment(params.tracking.experiment), run_name=name)
+        experiment = store.experiment(params.tracking.experiment)
+        mark_killed(store, experiment)
+        run = store.client.create_run(experiment, run_name=name, tags={PROCESS: this_process()})
         run_id = run.info.run_id
         try:
             yield store, run
-        except BaseException:
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
             with suppress(Exception):  # a store that is gone cannot be told; the first error is the one to see
-                store.client.set_terminated(run_id, status="FAILED")
+                store.client.set_terminated(run_id, status=status)
             raise
         store.client.set_terminated(run_id, status="FINISHED")
 

@@ -32,18 +32,10 @@ def mark_overlaps(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: 
 
 
 def _overlapping(staged: Staged, rules: Revenue) -> str:
-    get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
-    end = _end(staged)
-    newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
     replaces = replaces_overlapped(rules, starts="starts_on", ends="end_on")
     enough = spared(rules, next_mrr="n.mrr", mrr="o.mrr", continued="c.mrr")
     return f"""
-        WITH newest AS (
-            SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product, {get["kind"]} AS kind,
-                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
-                   {get["mrr"]} AS mrr, starts_on, {end} AS end_on
-            FROM {staged.name} WHERE COALESCE({get["status"]}, 'active') <> 'trial'
-            QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1),
+        WITH newest AS ({_newest(staged)}),
         marked AS (
             SELECT *, starts_on < max(end_on) OVER (
                        PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id
@@ -63,6 +55,18 @@ def _overlapping(staged: Staged, rules: Revenue) -> str:
              AND (o.starts_on, o.contract_id) < (n.starts_on, n.contract_id) AND n.starts_on < o.end_on
         LEFT JOIN continued c ON c.line = n.line
         WHERE n.is_overlap GROUP BY n.line"""
+
+
+def _newest(staged: Staged) -> str:
+    """The newest version of each line, with the first day that it does not cover."""
+    get = {name: name if staged.has(name) else "NULL" for name in contract.CONTRACTS.names}
+    newest = "recorded_at DESC NULLS LAST" if staged.has("recorded_at") else "starts_on"
+    return f"""
+            SELECT rowid AS line, contract_id, account_id, {get["product"]} AS product, {get["kind"]} AS kind,
+                   {get["buying_center"]} AS buying_center, {get["currency"]} AS currency,
+                   {get["mrr"]} AS mrr, starts_on, {_end(staged)} AS end_on
+            FROM {staged.name} WHERE COALESCE({get["status"]}, 'active') <> 'trial'
+            QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY {newest}) = 1"""
 
 
 def _end(staged: Staged, alias: str = "") -> str:

@@ -1,6 +1,5 @@
 """Puts the recipes together: which sheet is what, whose rows are whose, and the tables that come of it."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 import duckdb
 
 from features.inputs.files.locate import query_text
+from features.inputs.files.source_reader import Rows, SourceReader
 from features.inputs.recipes import unknown, usage_priced
 from features.inputs.recipes.identity import Identity, Link, resolve
 from features.inputs.recipes.kit import Draft, Kit, Thing, account_part, tidied
@@ -26,12 +26,12 @@ from features.inputs.recipes.sources import (
     zendesk,
     zuora,
 )
-from features.inputs.recipes.survey import Sheet, Survey, survey
+from features.inputs.recipes.survey import Sheet, Survey, source_in, survey
 from features.tables import contract
 from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, CannotOpen, Finding
+from features.tables.scratch import scratch_folder
 from params import Budget, Source
-from params import load as load_settings
 
 BILLING: Mapping[str, ModuleType] = {
     "chargebee": chargebee,
@@ -76,6 +76,7 @@ class _Work:
     """What is being put together."""
 
     connection: duckdb.DuckDBPyConnection
+    reader: SourceReader
     source: Source
     copies: Path
     parts: dict[str, str] = field(default_factory=dict)
@@ -90,8 +91,16 @@ class _Work:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query as the settings would run it."""
+        return self.reader.connection.execute(self._read(query).select).fetchall()
+
+    def keep(self, name: str, query: str) -> None:
+        """Keep what a query gives as a table of its own."""
+        self._read(query).show_in(self.connection, "listing")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM listing")
+
+    def _read(self, query: str) -> Rows:
         source = self.source.model_copy(update={"parts": self.all_parts})
-        return self.connection.execute(query_text(self.connection, source, "query", query, self.copies)).fetchall()
+        return self.reader.rows(query_text(self.connection, source, "query", query, self.copies))
 
 
 def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_priced: bool = False) -> Proposal:
@@ -109,10 +118,12 @@ def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_
     BadInput
         Nothing can be read, no accounts or no contracts can be made of it.
     """
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as copies, open_duckdb(budget) as connection:
-        seen = survey(folder, connection, Path(copies))
-        source = load_settings().source.model_copy(update={"kind": seen.kind, "path": seen.path})
-        return _propose(_Work(connection, source, Path(copies)), seen, only, as_usage_priced)
+    source = source_in(folder)
+    with scratch_folder() as working, open_duckdb(budget) as connection:
+        copies = working / "copies"
+        with SourceReader(source, budget, working, [copies]) as reader:
+            seen = survey(folder, source, connection, reader, copies)
+            return _propose(_Work(connection, reader, source, copies), seen, only, as_usage_priced)
 
 
 def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bool) -> Proposal:
@@ -204,7 +215,7 @@ def _mapped(
     things += [*own, *others] if paying or not any(thing.is_account for thing in others) else [*others, *own]
     if not things:
         raise BadInput([_nothing("accounts", None, work.questions)])
-    identity = resolve(things, work.rows)
+    identity = resolve(things, work.keep, lambda query: work.connection.execute(query).fetchall())
     work.parts |= identity.parts
     work.questions += identity.questions
     resolved = {identity.home.kind, *(link.kind for link in identity.links)}

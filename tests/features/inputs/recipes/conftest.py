@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import params
-from features.inputs.files.locate import attach, query_text
+from features.inputs.files.locate import query_text
+from features.inputs.files.source_reader import SourceReader
 from features.inputs.load import load_tables
 from features.inputs.recipes.proposal import Proposal, propose
 from features.inputs.recipes.settings_text import settings_text
@@ -44,10 +45,14 @@ class Company:
         """Rows that the proposed query of a table gives, sorted, without the check."""
         proposal = self.last or self.proposed(**how)
         settings = self.params
-        with open_duckdb(settings.budget) as connection:
-            attach(connection, settings.source)
-            query = query_text(connection, settings.source, table, proposal.tables[table].query, self.folder.parent)
-            return connection.execute(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").fetchall()
+        copies = self.folder.parent
+        with (
+            open_duckdb(settings.budget) as connection,
+            SourceReader(settings.source, settings.budget, copies, [copies]) as reader,
+        ):
+            query = query_text(connection, settings.source, table, proposal.tables[table].query, copies)
+            select = reader.rows(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").select
+            return reader.connection.execute(select).fetchall()
 
     @property
     def params(self) -> params.Params:
