@@ -198,7 +198,7 @@ def _staged_and_checked(
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, extra_columns(params, source), progress)
     problems += findings
-    roll_up = plan_roll_up(connection, staged) if params.revenue.by_parent else RollUp()
+    roll_up = plan_roll_up(connection, staged, _lags(source)) if params.revenue.by_parent else RollUp()
     problems += roll_up.problems
     passed = Passed(staged, checked, keyed, remotes, roll_up)
     if problems:
@@ -304,8 +304,7 @@ def _write(
     writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
-    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
-    tables = Tables(working / DATABASE, columns, lags, date.max, "", fingerprint, numbers=passed.extra_numbers)
+    tables = Tables(working / DATABASE, columns, _lags(source), date.max, "", fingerprint, numbers=passed.extra_numbers)
     tables = _write_past(connection, passed, params, tables)
     _write_tables(connection, passed, params, tables.database, len(tables.hierarchies))
     with open_duckdb(params.budget, tables.database) as stored:
@@ -355,6 +354,11 @@ def _describe(
     connection.execute(f"CREATE TABLE {REPORT} (content VARCHAR)")
     connection.execute(f"INSERT INTO {REPORT} VALUES (?)", [report.to_json()])
     return Loaded(tables, report)
+
+
+def _lags(source: Source) -> dict[str, int]:
+    """How long after their day the rows of a table become known, of those that say so."""
+    return {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
 
 
 def _columns(staged: Staged, params: Params) -> tuple[str, ...]:

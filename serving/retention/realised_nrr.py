@@ -135,9 +135,7 @@ def _labels(tables: Tables, by: str, start: date, end: date, params: Params, pro
     snapshots = stored(tables, [start], params=params, progress=progress)
     features = [feature.name for feature in snapshots.features]
     if by not in features:
-        columns = [
-            name for name in tables.columns["accounts"] if name not in ("account_id", "valid_from", "recorded_at")
-        ]
+        columns = tables.attribute_columns
         close = difflib.get_close_matches(by, [*columns, *features], n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise BadRequest(
