@@ -19,17 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+import params_reading as reading
 from params_reading import SettingsError as SettingsError
-from params_reading import (
-    ascending,
-    different,
-    explained,
-    known_keys,
-    overlay,
-    parsed_override,
-    read,
-    require_no_password,
-)
+from params_reading import ascending, different
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
@@ -389,15 +381,15 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
     SettingsError
         A file that is missing or not YAML, an unknown key, a value of the wrong kind.
     """
-    settings = read(DEFAULTS)
-    layers = [read(file)] if file is not None and file.resolve() != DEFAULTS else []
-    for layer in (*layers, *map(parsed_override, overrides)):
-        settings = overlay(settings, layer)
-    require_no_password(settings)
+    settings = reading.read(DEFAULTS)
+    layers = [reading.read(file)] if file is not None and file.resolve() != DEFAULTS else []
+    for layer in (*layers, *map(reading.parsed_override, overrides)):
+        settings = reading.overlay(settings, layer)
+    reading.require_no_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:
-        raise SettingsError(explained(error, known_keys(read(DEFAULTS)), _ITEMS)) from None
+        raise SettingsError(reading.explained(error, reading.known_keys(reading.read(DEFAULTS)), _ITEMS)) from None
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
