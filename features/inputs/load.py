@@ -4,7 +4,6 @@ The tables are written to a working folder and put in place by renaming, so that
 the last good ones as they were. They are made again only when the settings or the files have changed.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +16,6 @@ from features.asof.knowledge import finish, write_knowledge
 from features.engines.engine import WarehouseEngine
 from features.families.catalogue import catalogue
 from features.families.own_checks import require_sound
-from features.forgetting.stored_rows import forget_files
-from features.forgetting.suppression import read_suppressed
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
 from features.inputs.checks.rules import any_far
@@ -32,6 +29,7 @@ from features.inputs.in_place import DATABASE, PAST, QUARANTINE, put_in_place, w
 from features.inputs.reading.columns import raw
 from features.inputs.reading.own_columns import extra_columns
 from features.inputs.roll_up import RollUp, plan_roll_up, rolled_columns, rolled_up
+from features.inputs.simulated_source import simulated_source
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
@@ -104,7 +102,7 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     if params.source.engine != "duckdb":
         with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
             return _load(params, params.source, fingerprint_of(params, params.source), progress, engine)
-    source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
+    source = simulated_source(params, progress) if params.source.kind == "simulated" else params.source
     fingerprint = fingerprint_of(params, source)
     stored = _stored(params.data_dir / DATABASE, fingerprint)
     if stored is None:
@@ -129,28 +127,6 @@ def _load(
             loaded = _write(connection, passed, params, source, working, fingerprint)
             put_in_place(working, params.data_dir)
     return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
-
-
-def _simulated(params: Params, progress: Progress) -> Source:
-    """The simulated company as a folder of files, made again only when its settings changed."""
-    folder, made_by = params.data_dir / "simulated", params.data_dir / "simulated.json"
-    settings = params.simulated.model_dump(mode="json") | {"seed": params.seed}
-    if not (folder.exists() and made_by.exists() and json.loads(made_by.read_text()) == settings):
-        progress("simulating the company")
-        made_by.unlink(missing_ok=True)
-        from features.simulation import write_company  # heavy, and needed here only
-
-        params.data_dir.mkdir(parents=True, exist_ok=True)
-        write_company(folder, **params.simulated.model_dump(), seed=params.seed)
-        forget_files(folder, read_suppressed(params))
-        _write_text(made_by, json.dumps(settings))
-    return params.source.model_copy(update={"kind": "files", "path": folder})
-
-
-def _write_text(file: Path, text: str) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
 
 
 def _stored(database: Path, fingerprint: str) -> Loaded | None:
