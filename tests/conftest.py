@@ -4,6 +4,7 @@ A test is marked `unit` unless it, or a fixture it asks for, asks for `costly`, 
 runs the unit tests alone. `slow` is said of whole files, whose tests take seconds each.
 """
 
+import dataclasses
 import importlib.util
 import re
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
@@ -23,6 +25,7 @@ from urllib.parse import quote
 import pytest
 
 TESTS = Path(__file__).parent
+TRIED = "tried: "  # begins the names of a test's properties that are counts of the attack
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 TOGETHER = (
     "serving/service",  # one published company, one running server
@@ -43,6 +46,40 @@ LONGEST = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the files of kept SQL anew (`make golden`)")
+    parser.addoption("--attack", action="store_true", help="attack in full and say what was tried (`make attack`)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """How hard a test attacks; what it has tried is told at the end, from whichever worker."""
+
+    node: pytest.Item
+
+    def size(self, few: int, many: int) -> int:
+        """A few with every run of the tests, many with `--attack`."""
+        return many if self.node.config.getoption("--attack") else few
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.node.user_properties.append((TRIED + what, number))
+
+
+@pytest.fixture
+def attack(request: pytest.FixtureRequest) -> Attack:
+    return Attack(request.node)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What the attack has tried, where its tests passed; of those that failed nothing counts."""
+    if not config.getoption("--attack"):
+        return
+    tried = Counter[str]()
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, number in report.user_properties:
+            if name.startswith(TRIED):
+                tried[name.removeprefix(TRIED)] += number
+    terminalreporter.section("the attack: what was tried and did no harm")
+    for what, number in sorted(tried.items()):
+        terminalreporter.write_line(f"{number:>7,}  {what}")
 
 
 PUBLISHED = ("serving/service", "security")  # folders that share the fixtures of serving/published.py

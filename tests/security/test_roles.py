@@ -45,6 +45,9 @@ POSTED = {
     "/sign-out": None,
 }
 
+EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/sign-in": 415, "/sign-out": 303}
+OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
+
 
 def routes(method: str) -> set[str]:
     every = (route for router in (api.router, pages.router) for route in router.routes)
@@ -85,6 +88,36 @@ def test_each_role_is_answered_what_it_may_see(service: Any, role: str) -> None:
     for path, body in POSTED.items():
         if body is not None:
             assert client.post(path, json=body).status_code == (401 if role == "stranger" else 200), path
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "FOO")
+
+
+def test_all_routes_by_all_methods_for_all_roles(service: Any, attack: Any) -> None:
+    """Every n-th of them with every run of the tests, and all with `make attack`."""
+    everything = [(role, method, *there) for role in ROLES for method in METHODS for there in every_address()]
+    tried = everything[:: attack.size(23, 1)]
+    clients = {role: client_of(service, role) for role in ROLES}
+    for role, method, route, address in tried:
+        answer = clients[role](method, address)
+        assert answer.status_code == expected(role, method, route), (role, method, address)
+        assert role != "stranger" or "Ada A." not in answer.text, (method, address)
+        assert method != "HEAD" or answer.content == b"", (role, address)
+    attack.count("requests: routes x methods x roles", len(tried))
+
+
+def every_address() -> Iterator[tuple[str, str]]:
+    yield from addresses()
+    yield from ((path, path) for path in sorted(POSTED))
+
+
+def expected(role: str, method: str, route: str) -> int:
+    """The status by who asks for what; a stranger is not told what an address takes."""
+    if role == "stranger" and route not in OPEN:
+        return 401
+    if method in ("GET", "HEAD") and route in EXPECTED:
+        return EXPECTED[route][ROLES.index(role)]
+    return EMPTY_POSTS.get(route, 405) if method == "POST" else 405
 
 
 PLANTED = 7_654_321.0

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -87,7 +87,7 @@ def company() -> dict[str, pd.DataFrame]:
     lines, usage, tickets = [], [], []
     for i, account in zip(numbers, accounts, strict=True):
         first = pd.Timestamp(2023, 1 + i % 12, 1)
-        for year in range(2 if i % 5 == 0 or i in (49, 52) else 4):
+        for year in range(_years(i)):
             starts = first + pd.DateOffset(years=year)
             lines.append(
                 {
@@ -107,6 +107,11 @@ def company() -> dict[str, pd.DataFrame]:
     known = contracts[contracts["signed_on"] < pd.Timestamp(AS_OF)]
     frames = {"accounts": pd.DataFrame(accounts), "contracts": known}
     return {**frames, "usage": pd.DataFrame(usage), "tickets": pd.DataFrame(tickets)}
+
+
+def _years(account: int) -> int:
+    """How many terms an account has."""
+    return 2 if account % 5 == 0 or account in (49, 52) else 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +138,21 @@ class Place:
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
         gathered = gather.gather(self.tables, champion, made, params=self.params, card=card, past=past)
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
+
+    def called(self, names: Sequence[str], data: Path) -> "Place":
+        """The same company published elsewhere: accounts of today are called so, as are their ids and their CSMs."""
+        shutil.copytree(self.params.data_dir, data, ignore=shutil.ignore_patterns("serving", "record*", "tables*"))
+        frames = company()
+        staying = [row for row in frames["accounts"].index if _years(row + 1) == 4]
+        ids = dict(zip(frames["accounts"]["account_id"][staying], names, strict=False))
+        for name in ("account_id", "name", "csm"):
+            frames["accounts"].loc[staying[: len(names)], name] = list(names)
+        for name in ("contracts", "usage", "tickets"):
+            frames[name]["account_id"] = frames[name]["account_id"].replace(ids)
+        tables = tables_from_frames(frames, data / "tables.duckdb", data_until=AS_OF)
+        renamed = Place(self.params.model_copy(update={"data_dir": data}), tables, self.model)
+        renamed.publish()
+        return renamed
 
 
 def make_place(folder: Path) -> Place:
@@ -243,7 +263,7 @@ def _like(service: Service, params: Params, changes: dict[str, Any]) -> Service:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def service_of() -> Callable[..., Service]:
     """Makes services with settings of their own, that have not looked yet."""
     return make_service
