@@ -11,7 +11,7 @@ export UV_PYTHON_PREFERENCE := only-system
 # Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast golden lint setup spark lock docs bench mutation nightly clean
+.PHONY: demo test fast attack audit golden lint setup spark lock docs bench mutation nightly clean
 
 demo: setup
 	$(BIN)/holdfast demo
@@ -23,6 +23,24 @@ fast: lint
 test: lint
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25 --cov --cov-report=term --cov-fail-under=90
+
+# The tests of what SECURITY.md promises, with many more tries; it says at the end what was tried.
+attack: setup
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --attack tests/security tests/test_killed.py \
+		tests/serving/access tests/serving/forgetting tests/serving/service/test_access.py tests/serving/service/test_damage.py \
+		tests/serving/service/test_openapi.py tests/serving/service/test_publication_file.py \
+		tests/serving/service/test_running.py tests/training/tracking/test_bundle.py
+
+# Known vulnerabilities of what the locks hold. It asks PyPI, and fails where that cannot be had: see SECURITY.md.
+audit: $(VENV)-audit/.done
+	for lock in requirements*.lock; do \
+		$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; \
+	done
+
+$(VENV)-audit/.done: requirements-audit.lock
+	$(PYTHON) -m venv --clear $(VENV)-audit
+	$(VENV)-audit/bin/pip install -q --require-hashes -r requirements-audit.lock
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -51,6 +69,7 @@ lock: setup
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev --extra postgres pyproject.toml requirements-build.in -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-spark.in -o requirements-spark.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-mutation.in -o requirements-mutation.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-audit.in -o requirements-audit.lock
 
 docs: setup
 	$(BIN)/python -m docs.build
@@ -73,4 +92,4 @@ nightly: test
 	$(BIN)/python -m benchmarks.nightly
 
 clean:
-	rm -rf $(VENV) data mutants .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-audit data mutants .pytest_cache .mypy_cache .ruff_cache

@@ -61,3 +61,29 @@ def test_the_page_on_architecture_lists_every_room(floor: str) -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for charter in sorted((ROOT / floor).glob("*/__init__.py")):
         assert f"| `{floor}/{charter.parent.name}` |" in text
+
+
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def absent_tests(text: str) -> list[str]:
+    """The tests that a text names and there are not."""
+    return [
+        f"{file}::{name}"
+        for file, name in NAMED_TEST.findall(text)
+        if not (ROOT / file).is_file() or (name and f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8"))
+    ]
+
+
+def test_every_promise_of_security_names_a_test_that_there_is() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    promises = text.partition("\n| promise | held by |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    assert len(promises) > 20
+    assert [line for line in promises if not NAMED_TEST.search(line.split("|")[2])] == []
+    assert absent_tests(text) == []
+
+
+def test_a_test_that_there_is_not_is_named() -> None:
+    here = "`tests/test_documents.py::test_a_test_that_there_is_not_is_named` `tests/test_documents.py`"
+    gone = "`tests/test_documents.py::test_gone` `tests/test_gone.py`"
+    assert absent_tests(here + gone) == ["tests/test_documents.py::test_gone", "tests/test_gone.py::"]

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     import schemathesis
     from schemathesis.checks import CHECKS
 
-EXAMPLES = 12
+EXAMPLES, MANY_EXAMPLES = 12, 100
 PATHS = (
     "/api",
     "/api/score",
@@ -53,7 +53,7 @@ def test_the_document_lists_every_endpoint_with_its_errors(service: Any) -> None
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_that_schemathesis_sends_breaks_it(service: Any, path: str) -> None:
+def test_nothing_that_schemathesis_sends_breaks_it(service: Any, path: str, attack: Any) -> None:
     """No 5xx, no status or content type that is not documented, bodies as declared."""
     schema = schemathesis.openapi.from_dict(document(service))
     client = service.client()
@@ -67,8 +67,8 @@ def test_nothing_that_schemathesis_sends_breaks_it(service: Any, path: str) -> N
     checks = CHECKS.get_by_names(list(wanted))
 
     @hypothesis.given(case=operation.as_strategy())
-    @hypothesis.settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
-                         suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
+    @hypothesis.settings(max_examples=attack.size(EXAMPLES, MANY_EXAMPLES), deadline=None, database=None,
+                         derandomize=True, suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
     def ask(case: Any) -> None:
         sent = case.as_transport_kwargs(base_url="http://127.0.0.1:3000")
         more = {key: sent[key] for key in ("json", "params", "headers") if sent.get(key)}
@@ -77,5 +77,6 @@ def test_nothing_that_schemathesis_sends_breaks_it(service: Any, path: str) -> N
         answer = client(sent["method"], sent["url"], **more)
         assert answer.status_code < 500, answer.text
         case.validate_response(schemathesis.Response.from_any(answer), checks=checks)
+        attack.count("requests by schemathesis, all answered as documented")
 
     ask()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SWAPS = 10
 
 
-def test_ten_swaps_and_a_killed_worker_under_load_fail_no_request(running: Any, under_load: Any) -> None:
+def test_ten_swaps_and_a_killed_worker_under_load_fail_no_request(running: Any, under_load: Any, attack: Any) -> None:
     from mlflow import MlflowClient
 
     place = running.place
@@ -43,6 +43,7 @@ def test_ten_swaps_and_a_killed_worker_under_load_fail_no_request(running: Any, 
     assert set(load.statuses) == {200}
     assert load.statuses[200] > 10 * SWAPS
     assert load.repeated <= 2, "at most what the killed worker had in hand"
+    attack.count("kills of a worker that answers, no request lost")
 
 
 def _renewed(running: Any, before: set[int]) -> bool:

@@ -87,7 +87,9 @@ def refusal(params: Params) -> str:
 
 @pytest.mark.usefixtures("parsers_that_fail")
 @pytest.mark.parametrize("name", ["churn.txt", "model.json"])
-def test_a_flipped_bit_is_refused_before_anything_is_parsed(name: str, place: Path, params: Params) -> None:
+def test_a_flipped_bit_is_refused_before_anything_is_parsed(
+    name: str, place: Path, params: Params, attack: Any
+) -> None:
     file = place / "artifacts" / "bundle" / name
     whole = file.read_bytes()
     for bit in np.random.default_rng(1).choice(len(whole) * 8, FLIPS, replace=False).tolist():
@@ -95,6 +97,7 @@ def test_a_flipped_bit_is_refused_before_anything_is_parsed(name: str, place: Pa
         damaged[bit // 8] ^= 1 << bit % 8
         file.write_bytes(damaged)
         assert refusal(params) == f"its file {name} is not the one that was registered", bit
+    attack.count("bit flips of a bundle, all refused before anything is parsed", FLIPS)
 
 
 @pytest.mark.usefixtures("parsers_that_fail")
