@@ -64,7 +64,7 @@ def test_an_erased_account_is_nowhere_and_the_others_are_as_they_were(
     words = (account, NAMES[account])
     assert len(traces(params.data_dir, *words)) > 10
     with open_newest(params) as before:
-        totals, others = before.nrr(), {name: before.score(name, None) for name in ("a01", "a04", "a08")}
+        totals, others = before.nrr(), {name: before.score(name, None) for name in ("a01", "a04", "a09")}
         assert before.score(account, None) is not None
     result = erasing.erase(params, "account", account)
     assert not result.already
@@ -106,7 +106,7 @@ def test_an_erasure_that_dies_anywhere_leaves_the_company_served_and_is_finished
         with pytest.raises(Killed):
             erasing.erase(params, "account", "a07")
     with open_newest(params) as published:
-        assert published.score("a08", None) is not None
+        assert published.score("a09", None) is not None
     suppressed = read_suppressed(params)
     assert not is_applied(params, suppressed)
     erasing.sweep(params, suppressed)
@@ -145,7 +145,7 @@ def test_values_of_cuts_that_name_the_erased_go_and_parents_are_no_parents(param
             "INSERT INTO nrr (cut, value, horizon_months, metric) VALUES ('name', 'Company 7', 1, 'nrr')"
         )
         connection.execute("INSERT INTO renewal (cut, value, month) VALUES ('parent_account_id', 'a07', '2026-01')")
-        query = "UPDATE account SET labels = json_set(labels, '$.parent_account_id', 'a07') WHERE account_id = 'a08'"
+        query = "UPDATE account SET labels = json_set(labels, '$.parent_account_id', 'a07') WHERE account_id = 'a09'"
         connection.execute(query)
 
     assert publication_file.rewrite(publication_file.newest(folder), add)
@@ -153,7 +153,7 @@ def test_values_of_cuts_that_name_the_erased_go_and_parents_are_no_parents(param
     with closing(publication_file.connect(publication_file.newest(folder))) as connection:
         assert not connection.execute("SELECT 1 FROM nrr WHERE cut = 'name'").fetchall()
         assert not connection.execute("SELECT 1 FROM renewal WHERE cut = 'parent_account_id'").fetchall()
-        query = "SELECT json_extract(labels, '$.parent_account_id') FROM account WHERE account_id = 'a08'"
+        query = "SELECT json_extract(labels, '$.parent_account_id') FROM account WHERE account_id = 'a09'"
         assert connection.execute(query).fetchone()[0] == "(none)"
 
 
