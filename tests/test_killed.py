@@ -25,6 +25,7 @@ SMALL = [
     "backtest.horizons=[1]",
     "threads=1",
 ]
+KILLS = "kills of a run, none of which left half an output"
 MORE_KILLS = 37  # of a full attack, at random moments
 STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
 
@@ -65,6 +66,37 @@ def kill_at(step: str, data: Path, seed: int) -> None:
     assert announced, f"the run ended before the step {step!r}"
 
 
+def killed_at_some_moment(verb: str, data: Path, numbers: random.Random) -> bool:
+    """Kill a run a moment after one of its announcements, whichever that is; False where it had ended before."""
+    process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 40)
+    assert process.stderr is not None
+    for _ in zip(range(moment), process.stderr, strict=False):
+        pass
+    time.sleep(numbers.random())
+    process.send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGKILL, 0), errors
+    return process.returncode != 0
+
+
+def not_whole(data: Path) -> list[str]:
+    """The published files that are not those that the sums beside them speak of."""
+    files = published(data)
+    sums = {name: (data / name).read_text().splitlines() for name in files if name.endswith(".sha256")}
+    told = {str(Path(name).with_name(line[66:])): line[:64] for name, lines in sums.items() for line in lines}
+    return [name for name in files if name not in sums and files[name] != told.get(name)]
+
+
+def kill_at_random(data: Path, kills: int, attack: Any) -> None:
+    """Demos and forecasts in turn, killed at any moment: what is published is the last one or the next, whole."""
+    names, numbers, count = set(published(data)), random.Random(9), 0
+    while count < kills:
+        if killed_at_some_moment(("demo", "forecast")[count % 2], data, numbers):
+            count += 1
+            attack.count(KILLS)
+        assert (set(published(data)), not_whole(data)) == (names, []), f"kill {count}"
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     data = tmp_path_factory.mktemp("killed")
@@ -79,40 +111,9 @@ def test_killed_at_any_step_the_last_forecast_stays_whole_and_the_next_run_goes_
     for step in STEPS:
         kill_at(step, data, seed=2)
         assert published(data) == before, f"killed at {step!r}"
-        attack.count("kills of a run, none of which left half an output")
+        attack.count(KILLS)
+    kill_at_random(data, attack.size(0, MORE_KILLS), attack)
     after = run_to_the_end("forecast", data, seed=2)
     assert set(after) == set(before)
     assert after != before
-
-
-def kill_at_some_moment(verb: str, data: Path, numbers: random.Random) -> str:
-    """Kill a run a moment after one of its announcements, whichever that is; says which."""
-    process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 40)
-    assert process.stderr is not None
-    announced = [line for _, line in zip(range(moment), process.stderr, strict=False)]
-    time.sleep(numbers.random())
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    return f"{verb}, after {''.join(announced[-1:]).strip()!r}"
-
-
-def not_whole(data: Path) -> list[str]:
-    """The published files that are not those that the sums beside them speak of."""
-    files = published(data)
-    sums = {name: (data / name).read_text().splitlines() for name in files if name.endswith(".sha256")}
-    told = {str(Path(name).with_name(line[66:])): line[:64] for name, lines in sums.items() for line in lines}
-    return [name for name in files if name not in sums and files[name] != told.get(name)]
-
-
-def test_killed_at_random_moments_a_forecast_is_the_last_one_or_the_next_and_always_whole(
-    good: tuple[Path, dict[str, str]], attack: Any
-) -> None:
-    data, first = good
-    numbers = random.Random(9)
-    for kill in range(attack.size(0, MORE_KILLS)):
-        moment = kill_at_some_moment(("demo", "forecast")[kill % 2], data, numbers)
-        assert set(published(data)) == set(first), moment
-        assert not_whole(data) == [], moment
-        attack.count("kills of a run, none of which left half an output")
-    run_to_the_end("forecast", data, seed=2)
     assert not_whole(data) == []
