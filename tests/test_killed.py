@@ -68,7 +68,7 @@ def kill_at(step: str, data: Path, seed: int) -> None:
 
 def killed_at_some_moment(verb: str, data: Path, numbers: random.Random) -> bool:
     """Kill a run a moment after one of its announcements, whichever that is; False where it had ended before."""
-    process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 40)
+    process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 36)
     assert process.stderr is not None
     for _ in zip(range(moment), process.stderr, strict=False):
         pass
