@@ -69,7 +69,7 @@ def revenue_now(tables: Tables, params: Params) -> RevenueNow:
 
     Raises
     ------
-    ValueError
+    NoRate
         A line in force has a currency that has no rate by then.
     """
     as_of = tables.data_until
