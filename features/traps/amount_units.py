@@ -52,7 +52,7 @@ def amount_units(connection: duckdb.DuckDBPyConnection, params: Params) -> Itera
     if evidence := next((item for item in yearly if item), None):
         todo = (
             "mrr is an amount a month: divide the amounts of a year by 12 in source.tables.contracts.query, such as "
-            "CASE WHEN interval = 'year' THEN amount / 12 ELSE amount END AS mrr."
+            "CAST(amount AS DOUBLE) / CASE WHEN interval = 'year' THEN 12 ELSE 1 END AS mrr."
         )
         yield _finding(evidence, "annual_as_monthly", "amounts of a year seem to be taken as monthly", todo)
     cents = (
@@ -64,7 +64,7 @@ def amount_units(connection: duckdb.DuckDBPyConnection, params: Params) -> Itera
     if evidence := next((item for item in cents if item), None):
         todo = (
             "mrr is an amount in whole units of its currency: divide by 100 in source.tables.contracts.query "
-            "(amount / 100.0 AS mrr). If the amounts are right, nothing."
+            "(CAST(amount AS DOUBLE) / 100 AS mrr). If the amounts are right, nothing."
         )
         yield _finding(evidence, "cents_as_units", "amounts seem to be in cents", todo)
 

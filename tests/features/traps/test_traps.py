@@ -1,11 +1,13 @@
 """Each trap where it is laid, and where it nearly is and rightly not seen."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -339,8 +341,12 @@ def test_a_renewal_at_twelve_times_the_price(warnings: Callable[..., dict[str, F
         return warnings([{**line, "mrr": (37 + 11 * place) * (times if later else 1)}
                          for place, pair in enumerate(pairs) for later, line in enumerate(pair)])  # fmt: skip
 
-    assert renewed(12)["annual_as_monthly"].rows == 6
-    assert renewed(100)["cents_as_units"].rows == 6
+    yearly, cents = renewed(12)["annual_as_monthly"], renewed(100)["cents_as_units"]
+    assert (yearly.rows, cents.rows) == (6, 6)
+    for warning, mrr in ((yearly, 100), (cents, 12)):  # what is advised works on the text of a CSV file
+        (advised,) = re.findall(r"CAST\(.*? AS mrr", warning.todo)
+        text = "SELECT '1200' AS amount, 'year' AS interval"
+        assert duckdb.sql(f"SELECT {advised} FROM ({text})").fetchall() == [(mrr,)]
     assert not {"annual_as_monthly", "cents_as_units"} & set(renewed(1.2))
 
 
