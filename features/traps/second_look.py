@@ -23,7 +23,7 @@ SPOIL_TRAINING = (
     "mass_migration",
     "mass_exit",
 )
-VERSION = 1  # raised when the same tables would be seen in another way
+VERSION = 2  # raised when the same tables would be seen in another way
 
 
 @dataclass(frozen=True)
