@@ -650,3 +650,11 @@ def test_the_example_of_the_readme_works(source: Any) -> None:
     source.write("orders", "contract_id,account_id,starts_on,amount / 1,a,2024-01-05,1200 / 2,b,2024-02-05,50.5")
     source.load("forecast.cuts=[]", **yaml.safe_load(block)["source"]["tables"])
     assert source.rows("SELECT mrr::VARCHAR FROM contracts ORDER BY mrr") == [("4.208333",), ("100.000000",)]
+
+
+def test_a_month_that_there_is_not_is_told_with_its_currency_and_how_months_are_written(source: Any) -> None:
+    source.write("fx_rates", "month,currency,rate / 2024-01,EUR,1.1 / 2023-13,GBP,1.2")
+    assert refused(source) == [
+        "fx_rates.month: 1 of 2 rows with a value that is no month (GBP: 2023-13). Write it as YYYY-MM, such as "
+        "2024-01, or as its first day."
+    ]
