@@ -1,6 +1,5 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,24 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+import params_reading as reading
 from params_reading import SettingsError as SettingsError
-from params_reading import explained, known_keys, overlay, parsed_override, read
+from params_reading import ascending, different
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
-NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
-
-
-def _different(names: tuple[str, ...]) -> tuple[str, ...]:
-    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
-        raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
-    return names
-
-
-def _ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
-    if list(edges) != sorted(set(edges)):
-        raise ValueError("give the edges in ascending order, each once")
-    return edges
 
 
 def _kinds_by_name(value: Any) -> Any:
@@ -95,6 +82,7 @@ class Source(Section):
 
     kind: Literal["simulated", "files", "duckdb"]
     path: Path | None
+    outside: tuple[Path, ...]
     engine: Literal["duckdb", "postgres", "spark"]
     url: str | None
     data_until: date | None
@@ -235,9 +223,9 @@ class Forecast(Section):
     """How predictions are rolled up."""
 
     draws: Annotated[int, Field(ge=100)]
-    cuts: Annotated[tuple[str, ...], AfterValidator(_different)]
+    cuts: Annotated[tuple[str, ...], AfterValidator(different)]
     cut_bins: Annotated[int, Field(ge=2, le=20)]
-    cut_edges: dict[str, Annotated[tuple[float, ...], AfterValidator(_ascending)]]
+    cut_edges: dict[str, Annotated[tuple[float, ...], AfterValidator(ascending)]]
     drivers: Positive
 
     @model_validator(mode="after")
@@ -268,6 +256,13 @@ class Tune(Section):
     months: Annotated[int, Field(ge=1, le=24)]
 
 
+class Promotion(Section):
+    """When a model that is better on the whole may still not take charge."""
+
+    most_canary_change: Share
+    slice_floor: Annotated[float, Field(ge=0)]
+
+
 class Tracking(Section):
     """Where runs are recorded."""
 
@@ -280,6 +275,16 @@ class Record(Section):
 
     url: Annotated[str, StringConstraints(pattern=r"^postgresql://\S+$")] | None
     folder: Path | None
+
+
+class Retention(Section):
+    """How long what names someone is kept, and where the list of the erased lies."""
+
+    erased_folder: Path | None
+    audit_days: Positive | None
+    forecasts_days: Positive | None
+    superseded_snapshots_days: Positive | None
+    unread_publications_days: Positive | None
 
 
 class Serving(Section):
@@ -326,8 +331,10 @@ class Params(Section):
     forecast: Forecast
     backtest: Backtest
     tune: Tune
+    promotion: Promotion
     tracking: Tracking
     record: Record
+    retention: Retention
     serving: Serving
 
     @model_validator(mode="after")
@@ -374,27 +381,15 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
     SettingsError
         A file that is missing or not YAML, an unknown key, a value of the wrong kind.
     """
-    settings = read(DEFAULTS)
-    layers = [read(file)] if file is not None and file.resolve() != DEFAULTS else []
-    for layer in (*layers, *map(parsed_override, overrides)):
-        settings = overlay(settings, layer)
-    _require_no_password(settings)
+    settings = reading.read(DEFAULTS)
+    layers = [reading.read(file)] if file is not None and file.resolve() != DEFAULTS else []
+    for layer in (*layers, *map(reading.parsed_override, overrides)):
+        settings = reading.overlay(settings, layer)
+    reading.require_no_password(settings)
     try:
         return Params.model_validate(settings)
     except ValidationError as error:
-        raise SettingsError(explained(error, known_keys(read(DEFAULTS)), _ITEMS)) from None
-
-
-def _require_no_password(settings: Mapping[str, Any]) -> None:
-    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
-    for name in ("source", "record"):
-        section = settings.get(name)
-        url = str(section.get("url") or "") if isinstance(section, Mapping) else ""
-        if re.search(r"://[^/@]*:[^/@]*@|\bpassword\s*=", url):
-            raise SettingsError(
-                f"{name}.url holds a password, and settings are recorded with every run: leave it out of the URL and "
-                "give it in the environment, as PGPASSWORD or a password file."
-            )
+        raise SettingsError(reading.explained(error, reading.known_keys(reading.read(DEFAULTS)), _ITEMS)) from None
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}

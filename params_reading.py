@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,11 @@ _PATTERNS = {  # of `params`, and what they ask for
     r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$": "a path such as /holdfast, or empty",
     r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
 }
+_PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
+_MAY_HOLD_ONE = "tracking.uri"  # recorded without it, see training.tracking.store
+
+
+NOT_CUTS = ("account_id", "valid_from", "recorded_at", "total")
 
 
 class SettingsError(Exception):
@@ -77,6 +82,29 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = overlay(merged[key], value) if nested else value
     return merged
+
+
+def require_no_password(settings: Mapping[str, Any]) -> None:
+    """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
+    for name, text in _texts(settings):
+        if name != _MAY_HOLD_ONE and _PASSWORD.search(text):
+            where = "leave it out of the URL and give it" if name.endswith(".url") else "give it"
+            raise SettingsError(
+                f"{name} holds a password, and settings are recorded with every run: {where} in the environment, as "
+                "PGPASSWORD or a password file."
+            )
+
+
+def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """All texts of the settings, each with the keys that lead to it."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _texts(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _texts(value, name)
+    elif isinstance(content, str):
+        yield name, content
 
 
 def explained(error: ValidationError, keys: Sequence[str], items: Mapping[str, Collection[str]]) -> str:
@@ -143,3 +171,17 @@ def _nearest_word(came: object, expected: str) -> str:
     """Which of the words that a setting may have was perhaps meant."""
     near = difflib.get_close_matches(str(came), re.findall(r"'([^']+)'", str(expected)), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def different(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns of accounts, each named once."""
+    if wrong := sorted({name for name in names if names.count(name) > 1 or name in NOT_CUTS}):
+        raise ValueError(f"{', '.join(wrong)}: name each column of accounts once, and no key or time")
+    return names
+
+
+def ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """Edges of ranges, in order."""
+    if list(edges) != sorted(set(edges)):
+        raise ValueError("give the edges in ascending order, each once")
+    return edges

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import data, demo, forecast, model, retention, service, setup
+from holdfast import data, demo, forecast, model, privacy, retention, service, setup
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -21,6 +21,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish),
     "Service": (service.serve, service.tokens),
+    "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes
 

@@ -106,6 +106,7 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and publish the store that the service answers from."""
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
+    from serving.forgetting.keeping import apply_retention
     from serving.publication import gather, publication_file
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
@@ -122,8 +123,8 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
     file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    described = {**result.describe(), "notes": [*result.notes, *past.notes]}
-    return {**described, **counts, "folder": str(folder), "file": str(file)}
+    notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]
+    return {**result.describe(), **counts, "notes": notes, "folder": str(folder), "file": str(file)}
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:

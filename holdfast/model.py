@@ -56,25 +56,64 @@ def train(
         raise Refused(f"Not promoted: {result.suspicion.reason}. Correct it, or accept it with --accept-leaks.")
 
 
-def models(run: Run) -> None:
+def models(
+    run: Run,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Put the version that was in charge before in charge again")
+    ] = False,
+    in_charge: Annotated[
+        str | None, typer.Option("--in-charge", metavar="VERSION", help="Put this version in charge")
+    ] = None,
+) -> None:
     """List the versions of the model: which is in charge, by what recipe, and how it did out of time."""
     from training.tracking.store import require_answer
 
     require_answer(run.params)  # before the imports, which take longer
     from training.tracking.versions import versions_of
 
+    moved = _put_in_charge(run, in_charge, rollback=rollback) if rollback or in_charge is not None else {}
     versions = versions_of(run.params)
-    content = {"model": run.params.model.name, "versions": [version.to_json() for version in versions]}
+    content = {"model": run.params.model.name, "versions": [version.to_json() for version in versions], **moved}
     run.show(content, lambda console: _print_versions(console, run.params, versions))
 
 
-def backtest(run: Run) -> None:
+def _put_in_charge(run: Run, version: str | None, *, rollback: bool) -> dict[str, str]:
+    """Put a version in charge, or the one before; gives which took over from which."""
+    from serving.forecast.refusals import BadRequest
+    from training.tracking.in_charge import put_in_charge
+
+    if rollback and version is not None:
+        raise BadRequest("Give --rollback or --in-charge VERSION, not both.")
+    with only_writer(run.params.data_dir):
+        before, now = put_in_charge(run.params, version or "")
+    return {"was_in_charge": before, "in_charge": now}
+
+
+def backtest(
+    run: Run,
+    parts_and_age: Annotated[
+        bool,
+        typer.Option("--parts-and-age", help="Instead: what each family of features is worth, and what age costs"),
+    ] = False,
+) -> None:
     """Forecast from past dates and compare with what happened, and with naive forecasts."""
     require_store(run.params)
+    if parts_and_age:
+        _parts_and_age(run)
+        return
     from training.backtest.rolling import backtest as rolling
 
     with only_writer(run.params.data_dir):
         result = rolling(run.load().tables, params=run.params, progress=run.progress)
+    run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
+
+
+def _parts_and_age(run: Run) -> None:
+    """Fit without each family of features, and models of other ages, at the past dates of the backtest."""
+    from training.backtest.parts_and_age import parts_and_age
+
+    with only_writer(run.params.data_dir):
+        result = parts_and_age(run.load().tables, params=run.params, progress=run.progress)
     run.show(result.to_json(), lambda console: print_lines(console, result.lines()))
 
 

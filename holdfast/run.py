@@ -3,8 +3,11 @@
 import functools
 import inspect
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -66,10 +69,26 @@ class Run:
         return output.new_console()
 
     def load(self) -> "Loaded":
-        """The checked tables and the report of the check."""
+        """The checked tables and the report of the check, once erasures that are due are done."""
         from features.inputs.load import load_tables
 
+        self.finish_erasures()
         return load_tables(self.params, progress=self.progress)
+
+    @property
+    def erasures_due(self) -> bool:
+        """Whether the data folder may name someone who was erased: a run was killed, or a backup was restored."""
+        from features.forgetting.suppression import is_applied, read_suppressed
+
+        return not is_applied(self.params, read_suppressed(self.params))
+
+    def finish_erasures(self) -> None:
+        """Take who was erased out of the data folder, where that is due; to be done by whoever holds its lock."""
+        if self.erasures_due:
+            from features.forgetting.suppression import read_suppressed
+            from serving.forgetting.erasing import sweep
+
+            sweep(self.params, read_suppressed(self.params), self.progress)
 
     def show(self, content: dict[str, Any], readable: Callable[["Console"], None]) -> None:
         """Print a result: as JSON for machines, else as tables."""
@@ -122,7 +141,7 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         _set_environment()
         try:
-            with Progress() as progress:
+            with _unwound_when_ended(), Progress() as progress:
                 params = _load_params(params_file, overrides)
                 command(Run(params, as_json, progress, settings_options(params_file, overrides)), **options)
         except Refused as refusal:
@@ -147,13 +166,32 @@ def _shared_options(
 
 
 def _set_environment() -> None:
-    """No telemetry and no chatter from libraries; set before any of them is imported."""
+    """What is written is the owner's alone; no telemetry and no chatter from libraries, before any is imported."""
     import logging
+
+    os.umask(0o077)
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _unwound_when_ended() -> Iterator[None]:
+    """Let SIGTERM end a command as an error does, so that temporary folders go and its run is marked."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _load_params(file: Path | None, overrides: list[str] | None) -> "Params":
@@ -199,7 +237,7 @@ def _explain(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, Failure | NoModel | NoPublication | NoRecord | StoreUnreachable):
         return FAILED, kind, str(error)
     if isinstance(error, DiskFull) or is_disk_full(error):
-        return FAILED, kind, DISK_FULL
+        return BAD_INPUT, kind, DISK_FULL
     return FAILED, kind, f"Failed: {type(error).__name__}{_harmless(error)} (--debug shows where)"
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from holdfast.lock import only_writer
 from holdfast.output import print_lines
 from holdfast.run import Run
 
@@ -17,6 +18,9 @@ def serve(
     ] = None,
 ) -> None:
     """Answer from what is published: pages, API and downloads, until it is stopped (Ctrl+C)."""
+    if run.erasures_due:
+        with only_writer(run.params.data_dir):
+            run.finish_erasures()
     from serving.service.start import prepare, replace_process, with_sign_in
 
     options = {"host": host, "port": port}

@@ -41,7 +41,14 @@ def init(
         raise BadRequest(f"{out} exists already. Give another file with --out, or --force to replace it.")
     run.progress(f"looking at {folder}")
     only = _tools(tools)
-    proposal = propose(folder, run.params.budget, only=only, as_usage_priced=usage_priced)
+    proposal = propose(
+        folder,
+        run.params.budget,
+        only=only,
+        as_usage_priced=usage_priced,
+        day_first=run.params.source.day_first,
+        decimal_comma=run.params.source.decimal_comma,
+    )
     out.write_text(settings_text(proposal, folder), encoding="utf-8")
     run.show(_json(proposal, out), lambda console: _print(console, proposal, out))
 

@@ -5,15 +5,20 @@ runs the unit tests alone. `slow` is said of whole files, whose tests take secon
 """
 
 import importlib.util
+import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -90,6 +95,64 @@ def months() -> Any:
     import pandas as pd
 
     return lambda number: [day.date() for day in pd.date_range(date(2020, 1, 1), periods=number, freq="MS")]
+
+
+@pytest.fixture
+def traces() -> Any:
+    """Where a folder's files say something: traces(folder, "a01") reads bytes, and what is packed in them."""
+    return lambda folder, *words: sorted(
+        {
+            f"{file.relative_to(folder)}: {word}"
+            for file in folder.rglob("*")
+            if file.is_file() and not file.is_symlink()
+            for text in _texts(file)
+            for word in words
+            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)
+        }
+    )
+
+
+def _texts(file: Path) -> Iterator[str]:
+    """All that a file says: its bytes, cells of Parquet, DuckDB and SQLite with Parquet in them, parts of workbooks."""
+    content = file.read_bytes()
+    yield content.decode("utf-8", "replace")
+    if content.startswith(b"PAR1"):
+        yield from _of_parquet(content)
+    elif content.startswith(b"PK"):
+        with zipfile.ZipFile(file) as book:
+            yield from (book.read(name).decode("utf-8", "replace") for name in book.namelist())
+    elif content.startswith(b"SQLite format 3"):
+        yield from _of_sqlite(file)
+    elif file.suffix == ".duckdb":
+        yield from _of_duckdb(file)
+
+
+def _of_parquet(content: bytes) -> Iterator[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(pa.BufferReader(content))
+    yield from ("\n".join(map(str, rows[name].unique().to_pylist())) for name in rows.column_names)
+
+
+def _of_sqlite(file: Path) -> Iterator[str]:
+    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for cell in (cell for row in connection.execute(f'SELECT * FROM "{name}"') for cell in row):
+                if isinstance(cell, bytes) and cell.startswith(b"PAR1"):
+                    yield from _of_parquet(cell)
+                else:
+                    yield cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+
+
+def _of_duckdb(file: Path) -> Iterator[str]:
+    import duckdb
+
+    with duckdb.connect(str(file), read_only=True) as connection:
+        for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
+            if connection.execute("FROM duckdb_tables() WHERE table_name = $1", [table]).fetchone():
+                cells = connection.execute(f'SELECT DISTINCT "{column}" FROM "{table}"').fetchall()
+                yield "\n".join(str(cell) for (cell,) in cells)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -31,8 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "features.snapshots": {
         *("features.tables", "features.asof", "features.families", "features.engines", "features.revenue"),
     },
+    "features.forgetting": {"features.tables"},
     "features.inputs": {
         *("features.tables", "features.asof", "features.families", "features.engines", "features.simulation"),
+        "features.forgetting",
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
     "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
@@ -66,7 +68,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.service": {
         *("models", "serving.forecast", "serving.publication", "serving.wire", "serving.access", "serving.desk"),
-        *("serving.pages", "training.tracking"),
+        *("serving.pages", "training.tracking", "features.tables"),
+    },
+    "serving.forgetting": {
+        *("features", "models.words", "serving.forecast", "serving.publication", "serving.ledger", "serving.access"),
     },
     "holdfast": {"features", "models", "training", "serving"},
 }

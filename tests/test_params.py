@@ -1,5 +1,6 @@
 """Settings: defaults, a file over them, single values over both; every mistake named."""
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -126,3 +127,35 @@ def test_every_pattern_of_a_setting_is_told_in_words() -> None:
         )
     )
     assert patterns == set(params_reading._PATTERNS)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (
+            "source.tables.usage.query",
+            "FROM postgres_scan('host=h user=u password=secret', 'public', 'usage')",
+        ),
+        ("source.tables.usage.query", "SELECT * FROM postgres_scan('postgresql://u:secret@h/db', 'public', 'usage')"),
+        ("source.parts.clients", "SELECT * FROM mysql_scan('host=h passwd = secret', 'db', 'clients')"),
+        ("source.path", "s3://key:secret@bucket/exports"),
+        ("forecast.cuts", "[segment, 'PWD=secret']"),
+    ],
+)
+def test_a_password_in_any_setting_is_refused_and_not_shown(key: str, text: str) -> None:
+    """A query is recorded with every run, as all settings are."""
+    with pytest.raises(SettingsError, match=rf"{key} holds a password") as refused:
+        load(overrides=[f"{key}={text if text.startswith('[') else json.dumps(text)}"])
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT 'https://' || host || ':' || port || '@'", "SELECT password_changed_at = day"]
+)
+def test_what_only_looks_alike_is_no_password(query: str) -> None:
+    assert load(overrides=[f"source.tables.usage.query={json.dumps(query)}"])
+
+
+def test_the_address_of_the_tracking_store_may_hold_one() -> None:
+    """It is recorded without."""
+    assert load(overrides=["tracking.uri=postgresql://mlflow:secret@host/mlflow"])

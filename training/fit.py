@@ -1,7 +1,7 @@
 """Train: assemble, fit, test out of time, explain, record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -21,6 +21,7 @@ from training.backtest.origin import OriginResult, try_origin
 from training.backtest.rolling import scores
 from training.backtest.untested import untested_horizons
 from training.backtest.verdict import cautions, verdict
+from training.canary import Canary, canary
 from training.learn.dataset import Dataset, assemble, require_enough, small_data
 from training.learn.importance import explain
 from training.learn.tune import Tuned, split
@@ -82,7 +83,8 @@ class TrainingResult:
             *([self.tuned.sentence()] if self.tuned else []),
         ]
         table = summary.score_lines(self.scores, trusted=not self.suspicion) if self.scores else []
-        return [*self.suspicion.lines(), *head, *self.said.lines(), *table]
+        bird = [str(self.decision.canary)] if self.decision.canary else []
+        return [*self.suspicion.lines(), *head, *bird, *self.said.lines(), *table]
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -99,6 +101,7 @@ class TrainingResult:
             "likely_causes": [cause.to_json() for cause in self.said.causes],
             **self.suspicion.to_json(),
             "not_tested": list(self.said.untested),
+            "canary": self.decision.canary and self.decision.canary.to_json(),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
             "snapshots": self.snapshots,
@@ -146,12 +149,12 @@ def train(
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
     decision = _refused(doubts) or decide(tables, champion, params=params, may_contest=may_contest, progress=progress)
+    decision = _held_back(decision, canary(model, dataset, params=params))
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params, causes, doubts)
     progress("recording the run", 0, 1)
     evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
-    alias = _alias(decision)
-    tags = {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
+    alias, tags = _alias(decision), _version_tags(decision, doubts, findings)
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
     return TrainingResult(
         record=record,
@@ -165,6 +168,16 @@ def train(
         tuned=tuned,
         suspicion=doubts,
     )
+
+
+def _held_back(decision: Decision, bird: Canary | None) -> Decision:
+    """The decision with the canary: scores may differ of a model that won on past dates, and of other rules they must.
+
+    The same recipe trained again takes charge without a contest, so that nothing else would notice what broke.
+    """
+    if bird is None or not bird.differs or not (decision.promoted and decision.is_retraining):
+        return replace(decision, canary=bird)
+    return Decision(False, bird.advice, canary=bird)
 
 
 def _dataset(tables: Tables, params: Params, progress: Progress) -> Dataset:
@@ -208,14 +221,21 @@ def _alias(decision: Decision) -> str:
     return ALIAS if decision.promoted else WAITING
 
 
+def _version_tags(decision: Decision, doubts: Suspicion, findings: Said) -> dict[str, str]:
+    """What a version says of itself: why it is in charge or not, and what its reader must know."""
+    return {"promotion": decision.reason, "caution": "\n".join([*doubts.cautions, *findings.cautions])}
+
+
 def _tests(test_scores: Sequence[AccountScore], doubts: Suspicion) -> list[Evidence]:
     """How it did out of time; no skill is proven where it may come from a leak."""
     return summary.score_evidence(test_scores, trusted=not doubts)
 
 
 def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
-    """What tuning tried, and the figures of the contest."""
+    """What tuning tried, and the figures of the contest and the canary."""
     evidence: list[Evidence] = []
+    if (bird := decision.canary) is not None:
+        evidence += [Metric(f"canary_{n}", getattr(bird, n)) for n in ("mean_change", "rank_correlation", "new_mean")]
     if tuned is not None:
         evidence += [Table("tuning", tuned.trials), Metric("tuning_gain", tuned.gain)]
         evidence += [Metric("tuning_cut_short", float(tuned.cut_short))]

@@ -11,6 +11,7 @@ from models.outcomes.outcome import FORMAT
 from models.words import signed_percent
 from params import Params
 from training.backtest.rolling import Findings, history, roll
+from training.canary import Canary
 from training.report import summary
 from training.tracking.champion import Incumbent, incumbent
 from training.tracking.errors import UnreadableChampion
@@ -23,11 +24,17 @@ CHANGED_CODE = " and by changed code: what was found of it before need not hold,
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the new model becomes champion, and why; `contest` has the figures where there was one."""
+    """Whether the new model becomes champion, and why; `contest` has the figures where there was one.
+
+    `is_retraining` says that it is of the champion's own recipe, and was held against nothing; `canary` is what both
+    say of today's customers.
+    """
 
     promoted: bool
     reason: str
     contest: pd.DataFrame | None = None
+    is_retraining: bool = False
+    canary: Canary | None = None
 
 
 def in_charge(params: Params, *, replace_unreadable: bool) -> Incumbent | UnreadableChampion | None:
@@ -73,7 +80,8 @@ def decide(
     changed = differences(params, champion_params)
     if not changed:
         again = f"the recipe of the champion (version {champion.version}) trained again, without a contest"
-        return Decision(True, again if champion.tags.get("code") == code_digest() else again + CHANGED_CODE)
+        reason = again if champion.tags.get("code") == code_digest() else again + CHANGED_CODE
+        return Decision(True, reason, is_retraining=True)
     if not may_contest:
         return Decision(
             False,
@@ -114,8 +122,11 @@ def _after_contest(
         return Decision(False, f"too little history to compare it with version {champion.version}: {why}")
     table = contest_table(*findings)
     won, why = judge(table)
-    result = "won against" if won else "lost to"
-    return Decision(won, f"{result} version {champion.version} on {len(findings[0].origins)} past dates: {why}", table)
+    worse = worse_slices(*(each.tables["scores_by_cut"] for each in findings), floor=params.promotion.slice_floor)
+    result = "won against" if won and not worse else "lost to"
+    why += f", but worse within {', '.join(worse)} (promotion.slice_floor)" if worse else ""
+    reason = f"{result} version {champion.version} on {len(findings[0].origins)} past dates: {why}"
+    return Decision(won and not worse, reason, table)
 
 
 def _tried(tables: Tables, params: Params, progress: Progress) -> Findings:
@@ -150,6 +161,34 @@ def _nrr(findings: Findings) -> list[dict[str, float]]:
     table = findings.tables["portfolio"]
     rows = table[table["metric"] == "nrr"].to_dict(orient="records")
     return [{"horizon_months": row["horizon_months"], "challenger": row["model_crps"]} for row in rows]
+
+
+def worse_slices(challenger: pd.DataFrame, champion: pd.DataFrame, *, floor: float) -> list[str]:
+    """The values of cuts within which the challenger is worse, so that no group of customers pays for the rest.
+
+    Parameters
+    ----------
+    challenger, champion
+        As `models.scores.portfolio.account_cut_table` gives them, of the same origins.
+    floor
+        By how large a share its log-loss may be the larger; values with few events are not judged.
+
+    Returns
+    -------
+    list of str
+        Each with its outcome, horizon and both figures, the worst first.
+    """
+    if challenger.empty or champion.empty:
+        return []
+    place = ["cut", "value", "outcome", "horizon_months"]
+    both = challenger[~challenger["few"]].merge(champion, on=place, suffixes=("", "_champion"))
+    both = both.assign(loss=both["log_loss"] / both["log_loss_champion"] - 1)
+    worse = both[both["loss"] > floor].sort_values("loss", ascending=False)
+    return [
+        f"{row['cut']} {row['value']}, {row['outcome']} {row['horizon_months']}m: log-loss {row['log_loss']:.3f} "
+        f"against {row['log_loss_champion']:.3f} ({signed_percent(row['loss'])})"
+        for row in worse.to_dict(orient="records")
+    ]
 
 
 def judge(table: pd.DataFrame) -> tuple[bool, str]:

@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from features.asof.clocks import NEVER, Clocks, day_of, told_by
+from features.asof.in_force import attributes_in_force
 from features.tables import contract
 from features.tables.checked import Tables, keys_of
 from features.tables.sql import BITS
@@ -205,13 +206,13 @@ class AsOf:
         given) are day numbers; `mrr_micros` and `list_mrr_micros` are millionths in the line's `currency` (NULL = the
         reporting one), 0 of what is paused or on trial. `later` is 0: no line is here that was not known.
         `product_line` and `center_line` number the account's buying centres and their products, which are told apart by
-        account where accounts are rolled up.
+        account where accounts are rolled up, which `MEMBER` then names.
         """
         lag = self.tables.lag_days.get("contracts", 0)
         first = self._days[0] - 1
         deleted = f"v.deleted + {lag} < c.t"
         kept = self._but_deleted("WHERE", deleted)
-        columns = f"""{_LINE}, 0 AS later,
+        columns = f"""{_LINE}{self._member}, 0 AS later,
                    {self._ended(f"{_told('ended_on', 'c.t', lag)} OR {_changed('c.t')}", deleted)} AS ended,
                    CASE WHEN {_told("notice_on", "c.t", lag)} THEN v.notice END AS notice"""
         told = self._told_later(lag, first)
@@ -262,22 +263,11 @@ class AsOf:
             FROM ({self._newest_known(cut)}) v JOIN cal c ON ({begun} OR v.starts <= c.t + {grace_days}){kept}"""
 
     def attributes(self) -> str:
-        """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`."""
-        columns = [c for c in self.tables.columns["accounts"] if c not in ("valid_from", "recorded_at")]
-        names = ", ".join(f'"{column}"' for column in columns)
-        valid = "valid_from" if self.tables.has("accounts", "valid_from") else "CAST(NULL AS TIMESTAMP)"
-        recorded = "recorded_at" if self.tables.has("accounts", "recorded_at") else "CAST(NULL AS TIMESTAMP)"
-        clock = self.clocks.of_row("accounts")
-        return f"""
-            SELECT k, {names} FROM (
-                SELECT c.k, v.*, ROW_NUMBER() OVER (
-                    PARTITION BY c.k, v.account_id
-                    ORDER BY v.hf_valid_day DESC, v.hf_known_day DESC, v.hf_valid DESC, v.hf_recorded DESC) AS hf_newest
-                FROM (SELECT {names}, {valid} AS hf_valid, {recorded} AS hf_recorded,
-                             {clock.happened} AS hf_valid_day, {clock.known} AS hf_known_day
-                      FROM raw.accounts) v
-                JOIN cal c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) ranked
-            WHERE hf_newest = 1"""
+        """SELECT of the account attributes in force: a row a snapshot `k` and account, all columns of `accounts`.
+
+        A root that accounts lacks has those of its largest account, by the lines known at the snapshot.
+        """
+        return attributes_in_force(self.clocks, self.contracts() if self._member else "")
 
     def rates(self) -> str:
         """SELECT of the exchange rates of each snapshot's month: `k`, `currency`, `rate`.
@@ -345,7 +335,7 @@ class AsOf:
         clock = self.clocks.of_row("contracts")
         unpaid = f"COALESCE({get['status']}, 'active') IN ('paused', 'trial')"
         deleted = f"{day_of('deleted_at')} AS deleted, " if self._has_deleted else ""
-        member = f", {contract.MEMBER}" if self.tables.has("contracts", contract.MEMBER) else ""
+        member = self._member
         return f"""
             SELECT account_id, contract_id, {get["product"]} AS product, {get["kind"]} AS kind,
                    {get["buying_center"]} AS buying_center, {get["currency"]} AS currency, {get["status"]} AS status,
@@ -358,8 +348,13 @@ class AsOf:
                                                COALESCE({get["product"]}, ''){member}) AS product_line,
                    DENSE_RANK() OVER (ORDER BY account_id, COALESCE({get["buying_center"]}, '')) AS center_line,
                    {deleted}{get["recorded_at"]} AS version, {clock.happened} AS signed,
-                   {clock.known} AS known_day
+                   {clock.known} AS known_day{member}
             FROM raw.contracts"""
+
+    @property
+    def _member(self) -> str:
+        """One more column of lines where accounts are rolled up: the account whose line it is."""
+        return f", {contract.MEMBER}" if self.tables.has("contracts", contract.MEMBER) else ""
 
 
 # cells of a contract line, and their days in `contracts`

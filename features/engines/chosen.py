@@ -10,7 +10,7 @@ from features.engines.embedded import Embedded
 from features.engines.engine import Engine, WarehouseEngine
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse, text_of
-from features.tables.sql import code, plain
+from features.tables.sql import code, named, plain
 from params import Budget
 
 
@@ -63,4 +63,4 @@ def _whole(tables: Tables, name: str) -> str:
 
 def _kept(tables: Tables, names: list[str]) -> dict[str, pa.Table]:
     with tables.connect(budget=Budget(1, 1.0)) as connection:
-        return {name: connection.sql(f'SELECT * FROM raw."{name}"').to_arrow_table() for name in names}
+        return {name: connection.sql(f"SELECT * FROM raw.{named(name)}").to_arrow_table() for name in names}

@@ -69,6 +69,20 @@ def own(sql: str) -> exp.Expr:
     return sqlglot.parse_one(sql, read=CORE)
 
 
+def is_one_select(query: str, dialect: str) -> bool:
+    """Whether a text in an engine's own SQL is one SELECT, and nothing within it changes data."""
+    try:
+        trees = sqlglot.parse(query, read=dialect)
+    except sqlglot.errors.SqlglotError:
+        return False
+    changes = (exp.DML, exp.DDL, exp.Command, exp.Copy, exp.Into)
+    return (
+        len(trees) == 1
+        and isinstance(trees[0], exp.Query)
+        and not any(isinstance(node, changes) and not isinstance(node, exp.Query) for node in trees[0].walk())
+    )
+
+
 def translate(
     select: exp.Expr | str, dialect: str, *, raw: str = "raw_", filled: Mapping[str, str] | None = None
 ) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.forgetting.suppression import read_suppressed
 from features.inputs.data_until import set_until
 from features.inputs.files.locate import files_in_query, files_of
 from features.inputs.reading.own_columns import extra_columns
@@ -26,6 +27,8 @@ def fingerprint_of(params: Params, source: Source) -> str:
         "cuts": params.forecast.cuts,
         "drop": params.snapshots.drop,
     }
+    if erased := read_suppressed(params).fingerprint:
+        settings |= {"erased": erased}
     content = json.dumps([settings, sorted(_file_stamps(source, params.data_dir))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -34,7 +37,8 @@ def _file_stamps(source: Source, data_dir: Path) -> Iterator[tuple[str, int, int
     """Name, size and time of the files; what is written to a `data_dir` within the source is no part of it."""
     if source.path is None or not source.path.exists():
         return
-    files = set(source.path.rglob("*")) if source.path.is_dir() else {source.path}
+    places = (source.path, *source.outside)
+    files = {file for place in places for file in (place.rglob("*") if place.is_dir() else [place])}
     for name, setting in source.tables.items():
         for place in [setting.file, *files_in_query(source, setting.query or "")]:
             try:

@@ -10,7 +10,7 @@ import pandas as pd
 from features.asof.knowledge import finish
 from features.tables import contract
 from features.tables.checked import Tables, write_table
-from features.tables.sql import quoted
+from features.tables.sql import named, quoted
 
 
 def tables_from_frames(
@@ -43,4 +43,4 @@ def tables_from_frames(
 
 def _typed(tables: Tables, name: str, frame: pd.DataFrame) -> str:
     types = {column: tables.column(name, column).type.sql for column in frame.columns}
-    return ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in types.items())
+    return ", ".join(f"CAST({named(column)} AS {kind}) AS {named(column)}" for column, kind in types.items())

@@ -2,7 +2,8 @@
 
 An account without a parent is its own root, and so is one that names itself. A parent that accounts lacks is a root
 too. Where an account moves to another root in its history, there is a hierarchy for the dates before and one for those
-after. What is known of an account before its first line starts counts from its start on.
+after. A row counts from the day on which the as-of views see it; what is known of an account by the time that its first
+line has started and is known counts from the first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from operator import itemgetter
 
 import duckdb
 
+from features.asof.clocks import NEVER, Clocks, day_of
 from features.inputs.staged import Staged
 from features.tables.problems import EXAMPLES, Finding
 
@@ -48,9 +50,9 @@ def root_of(account: str, parents: Mapping[str, str]) -> str:
 
 
 def read_hierarchies(
-    connection: duckdb.DuckDBPyConnection, accounts: Staged, contracts: Staged | None
+    connection: duckdb.DuckDBPyConnection, clocks: Clocks, accounts: Staged, contracts: Staged | None
 ) -> tuple[list[tuple[date | None, dict[str, str]]], list[Finding]]:
-    """What hierarchies there were, and what makes a roll-up impossible.
+    """What hierarchies there were, by when their rows count, and what makes a roll-up impossible.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def read_hierarchies(
         Of each hierarchy, the day after which it was known (None of the first), and the root of every account and
         parent; and the problems.
     """
-    rows_by_day = _changes(connection, accounts, contracts)
+    rows_by_day = _changes(connection, clocks, accounts, contracts)
     parents = {account: account for account, _, _ in rows_by_day}
     hierarchies: list[tuple[date | None, dict[str, str]]] = []
     for day, rows in groupby([*((name, None, None) for name in parents), *rows_by_day], key=itemgetter(2)):
@@ -85,29 +87,43 @@ def _circles(parents: Mapping[str, str]) -> Iterator[Circle]:
 
 
 def _changes(
-    connection: duckdb.DuckDBPyConnection, accounts: Staged, contracts: Staged | None
+    connection: duckdb.DuckDBPyConnection, clocks: Clocks, accounts: Staged, contracts: Staged | None
 ) -> list[tuple[str, str | None, date | None]]:
     """Accounts with their first parent (the day is None), then those whose parent changed, by the day it was known.
 
-    A first parent that became known after the account's first line started is a change. A row that became known after a
-    newer one was never in force.
+    A first parent that became known after the account's first line was there is a change. A row that became known after
+    a newer one was never in force.
     """
     starts = "SELECT NULL AS account_id, NULL AS starts WHERE FALSE"
     if contracts is not None:
-        starts = f"SELECT account_id, CAST(min(starts_on) AS DATE) AS starts FROM {contracts.name} GROUP BY account_id"
-    times = [name for name in VERSIONS if accounts.has(name)]
-    day = f"CAST(GREATEST({', '.join(times)}) AS DATE)" if times else "CAST(NULL AS DATE)"
-    versions = ", ".join(f"{name} NULLS FIRST" for name in times) or "1"
+        starts = _first_lines(clocks, contracts)
+    clock = clocks.of_row("accounts")
+    versions = ", ".join([clock.happened, clock.known, *(f"{name} NULLS FIRST" for name in _times(accounts))])
     return connection.execute(f"""
-        SELECT a.account_id, {PARENT}, CASE WHEN nth > 1 OR day > starts THEN day END AS known
+        SELECT a.account_id, {PARENT}, CASE WHEN nth > 1 OR day > starts THEN {_date("day")} END AS known
         FROM (SELECT *, row_number() OVER history AS nth, lag({PARENT}) OVER history AS before
-              FROM (SELECT *, {day} AS day FROM {accounts.name} WHERE account_id IS NOT NULL
+              FROM (SELECT *, {clock.counts_after} AS day FROM {accounts.name} WHERE account_id IS NOT NULL
                     QUALIFY COALESCE(day < min(day) OVER (
                         PARTITION BY account_id ORDER BY {versions} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING),
                         TRUE))
               WINDOW history AS (PARTITION BY account_id ORDER BY {versions})) a
         LEFT JOIN ({starts}) s ON s.account_id = a.account_id
         WHERE nth = 1 OR {PARENT} IS DISTINCT FROM before ORDER BY known NULLS FIRST, a.account_id, nth""").fetchall()
+
+
+def _times(accounts: Staged) -> list[str]:
+    return [name for name in VERSIONS if accounts.has(name)]
+
+
+def _first_lines(clocks: Clocks, contracts: Staged) -> str:
+    """SELECT of the day number on which the first line of each account had started and was known."""
+    there = f"GREATEST({day_of('starts_on')}, {clocks.of_row('contracts').counts_after})"
+    return f"SELECT account_id, min({there}) AS starts FROM {contracts.name} GROUP BY account_id"
+
+
+def _date(day: str) -> str:
+    """SQL of the date of a day number; NULL for what was there from the first."""
+    return f"CASE WHEN {day} > -{NEVER // 2} THEN DATE '1970-01-01' + CAST({day} AS INTEGER) END"
 
 
 def _circular(parents: Mapping[str, str]) -> Finding:
@@ -135,13 +151,15 @@ def _too_many(days: Sequence[date]) -> Finding:
     return Finding("accounts", what, todo, PARENT)
 
 
-def warnings_of(connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]) -> Iterator[Finding]:
+def warnings_of(
+    connection: duckdb.DuckDBPyConnection, clocks: Clocks, staged: Mapping[str, Staged]
+) -> Iterator[Finding]:
     """What deserves a warning of a hierarchy that can be rolled up."""
     accounts = staged["accounts"]
     yield from _absent(connection, accounts)
-    told = ", ".join(name for name in VERSIONS if accounts.has(name))
+    told = ", ".join(_times(accounts))
     if told and _count(connection, f"FROM {accounts.name} WHERE COALESCE({told}) IS NOT NULL"):
-        yield from _told_late(connection, accounts, staged["contracts"], told)
+        yield from _told_late(connection, clocks, accounts, staged["contracts"])
     else:
         what = "is absent or empty, so every past date is rolled up by today's parents"
         todo = f"An account taken over since counts as its parent's from the start on. {ONE_BY_ONE}."
@@ -159,17 +177,16 @@ def _absent(connection: duckdb.DuckDBPyConnection, accounts: Staged) -> Iterator
 
 
 def _told_late(
-    connection: duckdb.DuckDBPyConnection, accounts: Staged, contracts: Staged, told: str
+    connection: duckdb.DuckDBPyConnection, clocks: Clocks, accounts: Staged, contracts: Staged
 ) -> Iterator[Finding]:
     """Parents that became known only after the contracts of their accounts had begun."""
     rows = f"""
-        FROM (SELECT account_id, CAST(min(COALESCE(GREATEST({told}), TIMESTAMP '0001-01-01')) AS DATE) AS told
+        FROM (SELECT account_id, min({clocks.of_row("accounts").counts_after}) AS told
               FROM {accounts.name} GROUP BY account_id HAVING any_value({PARENT}) <> account_id) a
-        JOIN (SELECT account_id, CAST(min(starts_on) AS DATE) AS starts FROM {contracts.name} GROUP BY account_id) c
-          USING (account_id)
+        JOIN ({_first_lines(clocks, contracts)}) c USING (account_id)
         WHERE told > starts"""
     if count := _count(connection, rows):
-        example = "concat(account_id, ': ', told, ', contracts since ', starts)"
+        example = f"concat(account_id, ': ', {_date('told')}, ', contracts since ', {_date('starts')})"
         what = "with a first row, and so a parent, only from after their contracts began: until then they are their own"
         todo = "Let the first row of an account hold from its start on, if it had the parent by then."
         of = _count(connection, f"FROM {accounts.name}")

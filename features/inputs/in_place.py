@@ -1,28 +1,30 @@
 """Where the stored tables lie in a data folder, and how new ones take their place: all at once, by renaming."""
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from features.tables.scratch import scratch_folder
+
 DATABASE = "tables.duckdb"
 PAST = "tables-{fingerprint}-{place}.duckdb"  # rolled up by a hierarchy that is past
 QUARANTINE = "quarantine"
 WORKING = ".checking-"
+SPILL = ".spill"  # of what did not fit into memory; no lock tells whether it is still needed
 STALE_SECONDS = 86_400
 
 
 @contextmanager
 def working_folder(data_dir: Path) -> Iterator[Path]:
-    """A folder beside the stored tables; what runs that were killed left behind is removed after a day."""
+    """A folder beside the stored tables; what runs that were killed left behind is removed."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    for left in data_dir.glob(f"{WORKING}*"):
+    for left in data_dir.glob(f"*{SPILL}"):
         if time.time() - left.stat().st_mtime > STALE_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=WORKING, dir=data_dir) as working:
-        yield Path(working)
+    with scratch_folder(data_dir, WORKING) as working:
+        yield working
 
 
 def put_in_place(working: Path, data_dir: Path) -> None:

@@ -4,8 +4,6 @@ The tables are written to a working folder and put in place by renaming, so that
 the last good ones as they were. They are made again only when the settings or the files have changed.
 """
 
-import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,12 +22,14 @@ from features.inputs.checks.rules import any_far
 from features.inputs.checks.table_check import Checked, check_table, keyed_share
 from features.inputs.contradictions import contradictions
 from features.inputs.data_until import Until, data_until, reach_warnings, set_until
-from features.inputs.files.locate import open_source
+from features.inputs.files.locate import open_source, readable_by_queries
+from features.inputs.files.source_reader import SourceReader, share
 from features.inputs.fingerprint import fingerprint_of
 from features.inputs.in_place import DATABASE, PAST, QUARANTINE, put_in_place, working_folder
 from features.inputs.reading.columns import raw
 from features.inputs.reading.own_columns import extra_columns
 from features.inputs.roll_up import RollUp, plan_roll_up, rolled_columns, rolled_up
+from features.inputs.simulated_source import simulated_source
 from features.inputs.staged import Staged
 from features.inputs.staging import stage_table
 from features.inputs.warehouse import Remote, look, open_kept, warehouse, with_remotes
@@ -38,8 +38,9 @@ from features.tables.checked import Tables, open_tables, write_table
 from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress, silent
+from features.tables.scratch import scratch_folder
 from features.tables.sql import named, quoted
-from params import Params, Source
+from params import Budget, Params, Source
 
 REPORT = "holdfast_check"
 WRITING_GB = 1.0  # sorting the largest table within this takes no longer than within twice as much
@@ -101,7 +102,7 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     if params.source.engine != "duckdb":
         with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
             return _load(params, params.source, fingerprint_of(params, params.source), progress, engine)
-    source = _simulated(params, progress) if params.source.kind == "simulated" else params.source
+    source = simulated_source(params, progress) if params.source.kind == "simulated" else params.source
     fingerprint = fingerprint_of(params, source)
     stored = _stored(params.data_dir / DATABASE, fingerprint)
     if stored is None:
@@ -118,7 +119,7 @@ def _load(
     engine: WarehouseEngine | None,
 ) -> Loaded:
     """Read and check the tables anew, and put them in place of those that are stored."""
-    with _engine(params) as (connection, copies):
+    with _engine(share(params.budget, source)) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
         catalogue(passed.as_tables(params.data_dir), params.features)
         with working_folder(params.data_dir) as working:
@@ -126,28 +127,6 @@ def _load(
             loaded = _write(connection, passed, params, source, working, fingerprint)
             put_in_place(working, params.data_dir)
     return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
-
-
-def _simulated(params: Params, progress: Progress) -> Source:
-    """The simulated company as a folder of files, made again only when its settings changed."""
-    folder = params.data_dir / "simulated"
-    made_by = params.data_dir / "simulated.json"
-    settings = params.simulated.model_dump(mode="json") | {"seed": params.seed}
-    if not (folder.exists() and made_by.exists() and json.loads(made_by.read_text()) == settings):
-        progress("simulating the company")
-        made_by.unlink(missing_ok=True)
-        from features.simulation import write_company  # heavy, and needed here only
-
-        params.data_dir.mkdir(parents=True, exist_ok=True)
-        write_company(folder, **params.simulated.model_dump(), seed=params.seed)
-        _write_text(made_by, json.dumps(settings))
-    return params.source.model_copy(update={"kind": "files", "path": folder})
-
-
-def _write_text(file: Path, text: str) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
 
 
 def _stored(database: Path, fingerprint: str) -> Loaded | None:
@@ -166,15 +145,15 @@ def _stored(database: Path, fingerprint: str) -> Loaded | None:
 
 
 @contextmanager
-def _engine(params: Params) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def _engine(budget: Budget) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """An in-memory database that spills to the system's temporary folder, and a folder there for copies of files."""
     with (
-        tempfile.TemporaryDirectory(prefix="holdfast-") as folder,
-        open_duckdb(params.budget, spill=Path(folder) / "spill") as connection,
+        scratch_folder() as folder,
+        open_duckdb(budget, spill=folder / "spill") as connection,
     ):
         # DuckDB 2.0.0 fails inside on rowid in a query that keeps row_number() = 1; without this step it is right
         connection.execute("SET disabled_optimizers = 'top_n_window_elimination'")
-        yield connection, Path(folder) / "copies"
+        yield connection, folder / "copies"
 
 
 def _staged_and_checked(
@@ -186,16 +165,7 @@ def _staged_and_checked(
     copies: Path,
 ) -> Passed:
     """Stage every table, hold the rules against it, and raise what is wrong with all of them at once."""
-    opened, problems = (
-        open_source(connection, source, copies) if engine is None else open_kept(connection, engine, source)
-    )
-    staged = {}
-    for name, table in opened.items():
-        progress(f"reading {name}")
-        stage, findings = stage_table(connection, contract.TABLES[name], table, params, source)
-        problems += findings
-        if stage is not None:
-            staged[name] = stage
+    staged, problems = _staged(connection, params, source, progress, engine, copies)
     checked = {}
     keyed = _keyed(connection, staged, problems)
     for name, stage in staged.items():
@@ -204,13 +174,34 @@ def _staged_and_checked(
         problems += checked[name].errors
     remotes, findings = ({}, []) if engine is None else look(engine, source, extra_columns(params, source), progress)
     problems += findings
-    roll_up = plan_roll_up(connection, staged) if params.revenue.by_parent else RollUp()
+    roll_up = plan_roll_up(connection, staged, _lags(source)) if params.revenue.by_parent else RollUp()
     problems += roll_up.problems
     passed = Passed(staged, checked, keyed, remotes, roll_up)
     if problems:
         progress("checking the tables together")
         raise BadInput(sorted(problems, key=_by_table), _warnings_beside_problems(connection, passed, params))
     return passed
+
+
+def _staged(
+    connection: duckdb.DuckDBPyConnection,
+    params: Params,
+    source: Source,
+    progress: Progress,
+    engine: WarehouseEngine | None,
+    copies: Path,
+) -> tuple[dict[str, Staged], list[Finding]]:
+    """Stage every table; the connection that the source's own SQL runs on is closed then."""
+    staged: dict[str, Staged | None] = {}
+    with SourceReader(source, params.budget, copies.parent, readable_by_queries(source, copies)) as reader:
+        opened, problems = (
+            open_source(connection, source, copies, reader) if engine is None else open_kept(connection, engine, source)
+        )
+        for name, table in opened.items():
+            progress(f"reading {name}")
+            staged[name], findings = stage_table(connection, contract.TABLES[name], table, params, source)
+            problems += findings
+    return {name: stage for name, stage in staged.items() if stage is not None}, problems
 
 
 def _keyed(
@@ -289,8 +280,7 @@ def _write(
     writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
-    lags = {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
-    tables = Tables(working / DATABASE, columns, lags, date.max, "", fingerprint, numbers=passed.extra_numbers)
+    tables = Tables(working / DATABASE, columns, _lags(source), date.max, "", fingerprint, numbers=passed.extra_numbers)
     tables = _write_past(connection, passed, params, tables)
     _write_tables(connection, passed, params, tables.database, len(tables.hierarchies))
     with open_duckdb(params.budget, tables.database) as stored:
@@ -342,6 +332,11 @@ def _describe(
     return Loaded(tables, report)
 
 
+def _lags(source: Source) -> dict[str, int]:
+    """How long after their day the rows of a table become known, of those that say so."""
+    return {name: setting.lag_days for name, setting in source.tables.items() if setting.lag_days}
+
+
 def _columns(staged: Staged, params: Params) -> tuple[str, ...]:
     """The columns of a table as it is stored."""
     return rolled_columns(staged) if params.revenue.by_parent else staged.columns
@@ -379,9 +374,9 @@ def _table_report(connection: duckdb.DuckDBPyConnection, staged: Staged, checked
     day = "starts_on" if table.name == "contracts" else table.event_day or ("month" if table.name == "fx_rates" else "")
     days = f"min({day})::DATE, max({day})::DATE" if day in staged.columns else "NULL, NULL"
     first, last = connection.execute(f"SELECT {days} FROM {table.name}").fetchone() or (None, None)
-    rows_kept = checked.rows - checked.left_out
     columns = tuple(column.name for column in staged.declared if column.name not in staged.extra)
     absent = tuple(name for name in contract.TABLES[table.name].names if name not in columns)
+    rows_kept = checked.rows - checked.left_out
     return TableReport(
         table.name, checked.rows, rows_kept, checked.left_out, columns, absent, staged.extra, first, last
     )

@@ -4,22 +4,27 @@ It is done where the checked tables are written, so that whatever reads them kno
 changed, there is a file of tables for each, and `Tables.at` gives the one for a date. The lines of a root's
 accounts are one customer's: what follows a term may be another's of them, so that a merger is no churn. But a line that
 overlaps one of another account adds to it, as two of them may use one product: hence `MEMBER`, which tells them apart.
+A root that accounts lacks keeps the rows of all its accounts: which of them tells its attributes, being the largest,
+depends on what is known at a date, so that the as-of view decides it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from features.asof.clocks import Clocks
 from features.inputs.hierarchy import PARENT, read_hierarchies, warnings_of
 from features.inputs.staged import Staged
+from features.tables.checked import Tables
 from features.tables.contract import MEMBER
 from features.tables.problems import Finding
 from features.tables.sql import named
 
-ROOTS = "account_roots"  # hierarchy, account_id, root_id, shown: whether the root has this account's attributes
+ROOTS = "account_roots"  # hierarchy, account_id, root_id, shown: whether this account's attributes are kept
 
 
 @dataclass(frozen=True)
@@ -31,56 +36,43 @@ class RollUp:
     last_days: tuple[date, ...] = ()
 
 
-def plan_roll_up(connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged]) -> RollUp:
-    """Make `account_roots` of staged tables."""
+def plan_roll_up(
+    connection: duckdb.DuckDBPyConnection, staged: Mapping[str, Staged], lag_days: Mapping[str, int]
+) -> RollUp:
+    """Make `account_roots` of staged tables, by what was known when; `lag_days` are those of the tables."""
     accounts, contracts = staged.get("accounts"), staged.get("contracts")
     if accounts is None or not accounts.has("account_id"):
         return RollUp()  # which is a problem of its own
     if not accounts.has(PARENT):
         todo = "Map the column that names an account's parent, or set revenue.account_level: account."
         return RollUp((Finding("accounts", "is missing, and revenue.account_level is parent", todo, PARENT),))
+    columns = {name: table.columns for name, table in staged.items()}
+    clocks = Clocks(Tables(Path(), columns, lag_days, date.max, "", ""))
     if contracts is None or not contracts.has("account_id", "contract_id", "starts_on", "mrr"):
-        return RollUp(tuple(read_hierarchies(connection, accounts, None)[1]))
-    hierarchies, problems = read_hierarchies(connection, accounts, contracts)
+        return RollUp(tuple(read_hierarchies(connection, clocks, accounts, None)[1]))
+    hierarchies, problems = read_hierarchies(connection, clocks, accounts, contracts)
     if problems:
         return RollUp(tuple(problems))
     rows = [(place, *pair) for place, (_, roots) in enumerate(hierarchies) for pair in roots.items()]
-    columns = zip(("hierarchy", "account_id", "root_id"), zip(*rows, strict=True), strict=True)
-    connection.register("roots", pa.table(dict(columns)))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {ROOTS} AS {_with_attributes(accounts, contracts)}")
+    pairs = zip(("hierarchy", "account_id", "root_id"), zip(*rows, strict=True), strict=True)
+    connection.register("roots", pa.table(dict(pairs)))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {ROOTS} AS {_with_attributes(accounts)}")
     connection.unregister("roots")
     last_days = tuple(day for day, _ in hierarchies if day is not None)
-    return RollUp((), tuple(warnings_of(connection, staged)), last_days)
+    return RollUp((), tuple(warnings_of(connection, clocks, staged)), last_days)
 
 
-def _with_attributes(accounts: Staged, contracts: Staged) -> str:
-    """SELECT of `ROOTS` from `roots`: a root has its own attributes, else those of its largest account.
-
-    That is the one with the most MRR when the newest line of the root's accounts started, then the first by its id.
-    """
-    get = {name: name if contracts.has(name) else "NULL" for name in ("ended_on", "ends_on", "recorded_at")}
+def _with_attributes(accounts: Staged) -> str:
+    """SELECT of `ROOTS` from `roots`: a root has its own attributes, else those of its accounts."""
     return f"""
-        WITH newest_lines AS (
-            SELECT account_id, mrr, starts_on, COALESCE({get["ended_on"]}, {get["ends_on"]}) AS end_on
-            FROM {contracts.name}
-            QUALIFY row_number() OVER (PARTITION BY contract_id
-                                       ORDER BY {get["recorded_at"]} DESC NULLS LAST, starts_on) = 1),
-        lines AS (
-            SELECT hierarchy, account_id, mrr, end_on, max(starts_on) OVER (PARTITION BY hierarchy, root_id) AS newest
-            FROM newest_lines JOIN roots USING (account_id)),
-        sizes AS (
-            SELECT hierarchy, account_id, sum(mrr) AS mrr FROM lines
-            WHERE COALESCE(end_on > newest, TRUE) GROUP BY ALL)
-        SELECT r.hierarchy, r.account_id, r.root_id,
-               row_number() OVER (PARTITION BY r.hierarchy, r.root_id
-                                  ORDER BY r.account_id <> r.root_id, s.mrr DESC NULLS LAST, r.account_id) = 1 AS shown
-        FROM roots r LEFT JOIN sizes s ON s.account_id = r.account_id AND s.hierarchy = r.hierarchy
-        WHERE r.account_id IN (SELECT account_id FROM {accounts.name})"""
+        SELECT *, account_id = root_id OR root_id NOT IN (SELECT account_id FROM {accounts.name}
+                                                          WHERE account_id IS NOT NULL) AS shown
+        FROM roots WHERE account_id IN (SELECT account_id FROM {accounts.name})"""
 
 
 def rolled_columns(staged: Staged) -> tuple[str, ...]:
     """The columns of a table once it is rolled up."""
-    return (*staged.columns, MEMBER) if staged.table.name == "contracts" else staged.columns
+    return (*staged.columns, MEMBER) if staged.table.name in ("accounts", "contracts") else staged.columns
 
 
 def rolled_up(staged: Staged, rows: str, hierarchy: int) -> str:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 import duckdb
 
+from features.forgetting.rows import forget_staged
+from features.forgetting.suppression import Suppressed, read_suppressed
 from features.inputs.files.csv_files import empty_records, rejected
 from features.inputs.files.locate import Opened
+from features.inputs.files.source_reader import bring_rejects
 from features.inputs.files.unreadable import unreadable
 from features.inputs.reading.columns import (
     NULLED,
@@ -45,17 +48,30 @@ def stage_table(
     mapped, problems = map_columns(table, opened, setting, wanted)
     if not mapped.columns:
         return None, problems
-    table = _with_extra(connection, table, opened, mapped, wanted, source)
+    opened = opened.only(connection, mapped.columns.values())
     try:
+        table = _with_extra(connection, table, opened, mapped, wanted, source)
         connection.execute(f"CREATE TEMP TABLE {stage(table.name)} AS {staged_select(table, opened, mapped, source)}")
     except duckdb.Error as error:
         require_space(error)
-        return None, [*problems, unreadable(connection, table.name, error, opened.query)]
+        rows = opened.rows
+        return None, [*problems, unreadable(table.name, error, opened.query, rows.connection if rows else None)]
+    if opened.rows is not None:
+        bring_rejects(opened.rows, connection, table.name)
     lines = rejected(connection, table.name)
     staged = Staged(table, tuple(mapped.columns), mapped.extra, lines, mapped.columns, opened.csv_files)
+    if suppressed := read_suppressed(params):
+        _forget(connection, staged, suppressed)
     notes = [*opened.notes, *_without_empty_records(connection, staged), *_null_texts(connection, staged)]
     notes += dates_read_both_ways(connection, staged, opened, source)
     return staged.with_notes(notes), problems
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, staged: Staged, suppressed: Suppressed) -> None:
+    """Take out who was erased; what stood in lines that cannot be read is not kept, since it may be theirs."""
+    own_texts = [name for name in staged.extra if name not in staged.extra_numbers]
+    forget_staged(connection, staged.name, staged.table.name, staged.columns, own_texts, suppressed)
+    connection.execute(f"UPDATE unread_{staged.table.name} SET reason = shown")
 
 
 def _with_extra(

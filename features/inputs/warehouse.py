@@ -206,12 +206,18 @@ def _place(engine: WarehouseEngine, source: Source, name: str) -> tuple[str | No
     """What to select a table from; None if an optional one is absent."""
     setting = source.tables.get(name, TableSource())
     if setting.query is not None:
-        return f"({setting.query.strip().rstrip(';')})", []
+        query = setting.query.strip().rstrip(";")
+        return (f"({query}\n)", []) if dialects.is_one_select(query, engine.dialect) else (None, [_no_select(name)])
     relation = engine.find(name, source.path)
     if relation is None and (contract.TABLES[name].required or name in source.tables):
         todo = f"Give a table or view of that name, or a query in source.tables.{name}.query."
         return None, [Finding(name, f"is not where source.engine {source.engine} looks for it", todo)]
     return relation, []
+
+
+def _no_select(name: str) -> Finding:
+    todo = f"Correct source.tables.{name}.query, or make a view of it there."
+    return Finding(name, "its query is not one SELECT", todo)
 
 
 def _look(

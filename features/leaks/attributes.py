@@ -20,7 +20,7 @@ from features.tables.sql import named
 from params import Leaks as Settings
 from params import Params
 
-NEVER_TRIED = ("account_id", "name", "valid_from", "recorded_at", "customer_since")
+NEVER_TRIED = ("name", "customer_since")
 EMPTY = "(empty)"
 DECLARED = {column.name: column.type for column in contract.ACCOUNTS}
 
@@ -85,7 +85,7 @@ def telling_attributes(connection: duckdb.DuckDBPyConnection, tables: Tables, se
 
 def _without_history(connection: duckdb.DuckDBPyConnection, tables: Tables) -> list[str]:
     """Attributes that never change in the data: of no account two values are there."""
-    columns = [name for name in tables.columns["accounts"] if name not in NEVER_TRIED]
+    columns = [name for name in tables.attribute_columns if name not in NEVER_TRIED]
     changes = ", ".join(f"max(n_{i})" for i in range(len(columns)))
     counts = ", ".join(f"count(DISTINCT {named(name)}) AS n_{i}" for i, name in enumerate(columns))
     if not columns:

@@ -6,9 +6,10 @@ A term that ended at `e` is FOLLOWED by a line of the same account and buying ce
    of the product start on that day, they continue what ended together: the largest the largest. What their MRR exceeds
    that of what ended by is spare, first of all that of the smallest.
 2. Then, the largest first, it replaces each other ended line not yet followed, if its spare is at least
-   `replaces_share` of that line's MRR, or if it is of kind renewal or downsell and continues none of its own product.
-   Each takes its MRR off the spare.
-3. Everything else keeps its grace: a term that ran out in silence stays active, at its last MRR, for `grace_days`.
+   `replaces_share` of that line's MRR, or if it is of kind renewal or downsell and no ended line that it could follow
+   is of its product. Each takes its MRR off the spare.
+3. Everything else keeps its grace: a term that ran out in silence stays active, at its last MRR, for `grace_days`, or
+   until notice comes in them.
 
 A line that starts while another of its product and buying centre runs replaces it if its kind is renewal, or if it
 outlasts the other and starts within `early_renewal_days` of its end; else both count. One that continues ended lines of
@@ -108,13 +109,18 @@ def _line_overlaps(rules: Revenue) -> str:
 
 
 def _line_ends(grace: int) -> str:
-    """Lines with the overlaps applied: when they stop, and until when they run if nothing follows them."""
-    graced = """l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL
-                AND l.mrr_micros >= 0"""
+    """Lines with the overlaps applied: when they stop, and until when they run if nothing follows them.
+
+    A term that had run out before notice was given ran on until then, as long as its grace lasted.
+    """
+    ran_out = "l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0"
+    graced = f"l.notice IS NULL AND {ran_out}"
+    told_off = f"l.notice >= l.ends AND l.notice < l.ends + {grace} AND {ran_out}"
     return f"""
         SELECT l.*, {_bucket("l.starts", grace)} AS bucket, o.replaced_on,
                COALESCE(o.replaced_on, l.runs_until) AS stops, {flag(graced)} AS graced,
-               CASE WHEN {graced} THEN l.ends + {grace} ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+               CASE WHEN {graced} THEN l.ends + {grace} WHEN {told_off} THEN l.notice
+                    ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
         FROM known_lines l
         LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on FROM line_overlaps GROUP BY k, contract_id) o
           ON o.k = l.k AND o.contract_id = l.contract_id"""
@@ -192,8 +198,9 @@ _CONTINUED = f"""
 def _line_switches(replaces_share: float) -> str:
     """Pairs of an ended line and one of another product that replaces it (rule 2), walked one after the other.
 
-    Pairs that no spare could allow are left out first, so that hardly any are walked. `followed` holds the lines that
-    are followed so far, each between bars.
+    Pairs that no spare could allow, and those of a line that is followed before, are left out first, so that hardly any
+    are walked; what has no line in common is walked side by side. `followed` holds the lines that are followed so far,
+    each between bars.
     """
     enough = (
         f"({{line}}.other_currency = 1 OR {{line}}.replaces_all = 1 "
@@ -202,40 +209,68 @@ def _line_switches(replaces_share: float) -> str:
     spare = "CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END"
     taken = f"({enough.format(line='p', spare=spare)} AND w.followed NOT LIKE '%|' || p.line || '|%')"
     return f"""
-        WITH RECURSIVE pairs AS ({_SWITCHES}),
-        numbered AS ({_NUMBERED} WHERE {enough.format(line="pairs", spare="full_spare")}),
+        WITH RECURSIVE pairs AS (
+            SELECT p.*, DENSE_RANK() OVER (PARTITION BY p.k, p.center_line, p.next_starts
+                                           ORDER BY p.mrr_micros DESC, p.contract_id) AS size_rank,
+                   ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id, p.next_starts
+                                      ORDER BY p.next_mrr DESC, p.next_id) AS turn
+            FROM ({_SWITCHES}) p WHERE {enough.format(line="p", spare="p.full_spare")}),
+        numbered AS ({_NUMBERED}),
         walked AS (
-            SELECT k, center_line, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken,
+            SELECT k, center_line, walk, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken,
                    CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS VARCHAR) AS followed
             FROM numbered WHERE n = 1
             UNION ALL
-            SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts,
+            SELECT p.k, p.center_line, p.walk, p.n, p.contract_id, p.next_id, p.next_starts,
                    CAST(CASE WHEN {taken} THEN 1 ELSE 0 END AS BIGINT) AS taken,
                    CAST({spare} - CASE WHEN {taken} THEN p.mrr_micros ELSE 0 END AS BIGINT) AS spare,
                    CAST(w.followed || CASE WHEN {taken} THEN p.line || '|' ELSE '' END AS VARCHAR) AS followed
-            FROM walked w JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1)
+            FROM walked w
+            JOIN numbered p ON p.k = w.k AND p.center_line = w.center_line AND p.walk = w.walk AND p.n = w.n + 1)
         SELECT k, contract_id, next_id, next_starts FROM walked WHERE taken = 1"""
 
+
+_LABELLED = "f.next_kind IN ('renewal', 'downsell')"
 
 # Pairs of an ended line that no line of its own product follows and one of another product.
 _SWITCHES = f"""
     SELECT f.*, CAST(COALESCE(r.spare, f.next_mrr) - COALESCE(v.mrr_micros, 0) AS BIGINT) AS full_spare,
-           {flag("f.next_kind IN ('renewal', 'downsell') AND r.next_id IS NULL AND v.next_id IS NULL")} AS replaces_all
+           {flag(f"{_LABELLED} AND r.next_id IS NULL AND v.next_id IS NULL AND e.next_id IS NULL")} AS replaces_all
     FROM line_followers f
     LEFT JOIN (SELECT DISTINCT k, next_id, spare FROM line_renewals) r ON r.k = f.k AND r.next_id = f.next_id
     LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
                FROM ({_REPLACED}) p JOIN line_ends l ON l.k = p.k AND l.contract_id = p.contract_id
                GROUP BY p.k, p.next_id) v ON v.k = f.k AND v.next_id = f.next_id
+    LEFT JOIN (SELECT DISTINCT k, next_id FROM line_followers WHERE own = 1) e ON e.k = f.k AND e.next_id = f.next_id
     WHERE f.own = 0 AND NOT EXISTS (SELECT 1 FROM line_followers o
                                     WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)"""
 
-# In the order in which they are walked: by start, then the larger line, and of what it may replace the largest first.
-_NUMBERED = """
-    SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency, replaces_all,
-           CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line,
-           ROW_NUMBER() OVER (PARTITION BY k, center_line
-                              ORDER BY next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id) AS n
-    FROM pairs"""
+# A line passes over an ended one that it could replace only if it has taken a larger one before. So of the lines that
+# start on one day and could replace the r-th largest, the r-th in turn finds it followed or takes it: what comes after
+# that is none of its pairs.
+_OPEN_PAIRS = """
+    SELECT p.*, MAX(p.next_starts) OVER (PARTITION BY p.k, p.contract_id) AS last_starts
+    FROM (SELECT a.*, SUM(CASE WHEN a.turn = a.size_rank OR a.other_currency = 1 OR a.replaces_all = 1
+                               THEN 1 ELSE 0 END) OVER (
+                          PARTITION BY a.k, a.contract_id ORDER BY a.next_starts, a.next_mrr DESC, a.next_id
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS settled
+          FROM pairs a) p
+    WHERE COALESCE(p.settled, 0) = 0"""
+
+# In the order in which they are walked: by start, then the larger line, and of what it may replace the largest first. A
+# walk of its own begins where no ended line reaches across.
+_IN_ORDER = "next_starts, next_mrr DESC, next_id, mrr_micros DESC, contract_id"
+_NUMBERED = f"""
+    SELECT k, center_line, walk, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency,
+           replaces_all,
+           CAST(DENSE_RANK() OVER (PARTITION BY k, center_line, walk ORDER BY contract_id) AS VARCHAR) AS line,
+           ROW_NUMBER() OVER (PARTITION BY k, center_line, walk ORDER BY {_IN_ORDER}) AS n
+    FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.k, s.center_line ORDER BY {_IN_ORDER}
+                                         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS walk
+          FROM (SELECT o.*, CASE WHEN o.next_starts > MAX(o.last_starts) OVER (
+                                      PARTITION BY o.k, o.center_line ORDER BY {_IN_ORDER}
+                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 1 ELSE 0 END AS apart
+                FROM ({_OPEN_PAIRS}) o) s) t"""
 
 
 def _successors() -> str:

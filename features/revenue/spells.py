@@ -15,7 +15,7 @@ def spell_statements(rules: Revenue) -> list[str]:
     covered_until)`: the unbroken times in which it was a customer, pauses included.
     """
     return [
-        f"CREATE TEMP TABLE paid AS {_islands(_paid(rules.grace_days), 'paid_from', 'paid_until')}",
+        f"CREATE TEMP TABLE paid AS {_islands(_PAID, 'paid_from', 'paid_until')}",
         f"CREATE TEMP TABLE chains AS {_islands(_CHAINED, 'chained_from', 'chained_until')}",
         f"CREATE TEMP TABLE pauses AS {_pauses(rules)}",
         f"CREATE TEMP TABLE coverage AS {_islands(_CUSTOMER, 'covered_from', 'covered_until')}",
@@ -24,13 +24,9 @@ def spell_statements(rules: Revenue) -> list[str]:
     ]
 
 
-def _paid(grace_days: int) -> str:
-    """When lines were paid for; one whose notice came in the grace after its term ran on until then."""
-    late = f"notice >= ends AND term_ends = ends AND active_until = ends AND notice < ends + {grace_days}"
-    return f"""
-    SELECT account_id, starts AS begins, CASE WHEN {late} THEN notice ELSE active_until END AS until FROM line_states
+_PAID = """
+    SELECT account_id, starts AS begins, active_until AS until FROM line_states
     WHERE mrr_micros > 0 AND starts < active_until"""
-
 
 # Lines that carry on what was paid for: paid ones, and those without MRR that follow them or are paused.
 _CHAINED = """

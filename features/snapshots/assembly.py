@@ -56,7 +56,7 @@ class Assembly:
         """Columns of `accounts`, but for those whose name a number of the snapshot has."""
         taken = {"as_of", "term_ends_on", "k", *spine.COLUMNS}
         taken |= {f.name for f in self.selection.features if f.value.sql != f"attribute_{f.name}"}
-        return tuple(name for name in spine.attribute_names(self.asof) if name.lower() not in taken)
+        return tuple(name for name in self.asof.tables.attribute_columns if name.lower() not in taken)
 
     @cached_property
     def columns(self) -> dict[str, str]:
@@ -201,7 +201,7 @@ def _attribute(column: contract.Column) -> str:
         contract.Type.DATE: "TIMESTAMP",
         contract.Type.TS: "TIMESTAMP",
     }
-    return f'CAST("attribute_{column.name}" AS {kinds.get(column.type, "VARCHAR")})'
+    return f"CAST({named(f'attribute_{column.name}')} AS {kinds.get(column.type, 'VARCHAR')})"
 
 
 def _timestamps(days: pa.ChunkedArray) -> pa.ChunkedArray:

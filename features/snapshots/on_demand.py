@@ -7,13 +7,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.engines.single import Single
 from features.snapshots import spine
 from features.snapshots.assembly import Assembly, assembly_of, ranked_column
 from features.snapshots.building import Snapshots, require_rates, snapshots_of
-from features.snapshots.snapshot_files import newest_file
+from features.snapshots.snapshot_files import newest_file, read_snapshot
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from params import Params
@@ -82,7 +81,7 @@ class _Peers:
         self._names = assembly.ranks
         file = newest_file(assembly, as_of, params) if self._names else None
         columns = ["account_id", "segment", *map(ranked_column, self._names)]
-        frame = pq.read_table(file, columns=columns).to_pandas() if file else pd.DataFrame(columns=columns)
+        frame = read_snapshot(file, columns).to_pandas() if file else pd.DataFrame(columns=columns)
         self._by_segment = dict(list(frame.groupby("segment")))
 
     def ranks(self, rows: pa.Table) -> pa.Table:

@@ -24,6 +24,8 @@ from features.snapshots.building import Snapshots, made_by, snapshots_of
 from features.snapshots.definition import Definition, changes_between, definition_of, key_of
 from features.snapshots.pieces import Pieces
 from features.tables.checked import Tables
+from features.tables.database import is_disk_full
+from features.tables.problems import BadInput, Finding
 from features.tables.progress import Progress, silent
 from params import Params
 
@@ -47,7 +49,7 @@ class Stored:
 
     def totals(self) -> tuple[int, int]:
         """How many rows and distinct accounts the files hold, once they are made."""
-        ids = pa.concat_tables(pq.read_table(file, columns=["account_id"]) for file in self.files.values())
+        ids = pa.concat_tables(read_snapshot(file, ["account_id"]) for file in self.files.values())
         return ids.num_rows, len(pa.compute.unique(ids["account_id"]))
 
 
@@ -103,8 +105,25 @@ def stored(
     """Snapshots at any dates from the store in `params.data_dir`; those that are missing are made and kept."""
     todo = make(tables, dates, params=params, progress=progress)
     assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
-    rows = [pq.read_table(todo.files[day]) for day in assembly.asof.dates]
+    rows = [read_snapshot(todo.files[day]) for day in assembly.asof.dates]
     return snapshots_of(assembly, pa.concat_tables(table.replace_schema_metadata(None) for table in rows))
+
+
+def read_snapshot(file: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A stored snapshot, each page of it by its checksum.
+
+    Raises
+    ------
+    BadInput
+        The file is damaged.
+    """
+    try:
+        return pq.read_table(file, columns=list(columns) if columns else None, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        if is_disk_full(error) or not file.exists():
+            raise
+        what = f"the stored snapshot {file.name} is damaged"
+        raise BadInput([Finding("snapshots", what, f"Delete {file}, and it is made again.")]) from None
 
 
 def newest_file(assembly: Assembly, as_of: date, params: Params) -> Path | None:
@@ -167,7 +186,7 @@ def _write(table: pa.Table, file: Path) -> None:
     """Write under a name of this process's own, then rename: nobody ever sees half a file."""
     partial = file.with_suffix(f".{os.getpid()}.partial")
     texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    pq.write_table(table.combine_chunks(), partial, compression="lz4", use_dictionary=texts)
+    pq.write_table(table.combine_chunks(), partial, compression="lz4", use_dictionary=texts, write_page_checksum=True)
     with partial.open("rb+") as written:
         os.fsync(written.fileno())  # else the name could outlive the content in a power cut
     partial.replace(file)

@@ -3,7 +3,7 @@
 from features.asof.clocks import day_of
 from features.asof.view import AsOf
 from features.revenue.lines import STATES, WORK_TABLES, work_statements
-from features.tables.sql import flag, quoted
+from features.tables.sql import flag, named, quoted
 from params import Revenue
 
 COLUMNS: dict[str, str] = {
@@ -46,11 +46,6 @@ def lines_without_rate() -> str:
         WHERE rate IS NULL AND starts <= t AND t < active_until GROUP BY priced_in ORDER BY priced_in"""
 
 
-def attribute_names(asof: AsOf) -> tuple[str, ...]:
-    """Columns of `accounts` that describe the account."""
-    return tuple(c for c in asof.tables.columns["accounts"] if c not in ("account_id", "valid_from", "recorded_at"))
-
-
 def _rates(asof: AsOf) -> str:
     if asof.tables.has("fx_rates"):
         return asof.rates()
@@ -89,8 +84,8 @@ def _lines(rules: Revenue) -> str:
 
 def _attributes(asof: AsOf) -> str:
     """The attributes in force under names of their own, so that they cannot be taken for a column of the spine."""
-    named = "".join(f', "{name}" AS "attribute_{name}"' for name in attribute_names(asof))
-    return f"SELECT account_id, k{named} FROM ({asof.attributes()}) a"
+    columns = "".join(f", {named(name)} AS {named(f'attribute_{name}')}" for name in asof.tables.attribute_columns)
+    return f"SELECT account_id, k{columns} FROM ({asof.attributes()}) a"
 
 
 def _spine(asof: AsOf, rules: Revenue) -> str:

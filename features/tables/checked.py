@@ -95,6 +95,12 @@ class Tables:
         """Whether the table is there with all these columns."""
         return table in self.columns and set(columns) <= set(self.columns[table])
 
+    @property
+    def attribute_columns(self) -> tuple[str, ...]:
+        """The columns of `accounts` that describe the account."""
+        hidden = ("account_id", "valid_from", RECORDED, contract.MEMBER)
+        return tuple(name for name in self.columns["accounts"] if name not in hidden)
+
     def column(self, table: str, name: str) -> contract.Column:
         """What a column of a table is, whether or not it is there: as the contract declares it, else text or number."""
         declared = {column.name: column for column in contract.TABLES[table]}

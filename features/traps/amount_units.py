@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from features.tables.currencies import NO_MINOR_UNIT, WHOLE_IN_USE
 from features.tables.problems import EXAMPLES, Finding
 from features.traps.spells import counts_of, texts_of
 from params import Params
@@ -20,7 +21,6 @@ NAMES = {
     "annual": {"arr", "acv", "tcv", "annual", "annually", "annualized", "yearly", "year"},
     "cents": {"cents", "cent", "pence", "minor", "subunits"},
 }
-NO_MINOR_UNIT = ("JPY", "KRW", "VND", "CLP", "HUF", "ISK", "IDR", "TWD", "PYG", "UGX", "XAF", "XOF")
 MOSTLY, TERMS_SHARE, LIST_SHARE = 0.8, 0.6, 0.9  # of the lines at a price, at yearly terms, of a product
 FEWEST_PRICES, WHOLE_SHARE, CHARM_SHARE, FEWEST_CHARMS = 10, 0.9, 0.6, 2
 PLAN = r"(annual(ly)?|yearly|year|ann|12 ?m(onths?)?|monthly|month|mthly|mo)"
@@ -247,7 +247,8 @@ def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | 
 
     Whoever sells years alone asks such prices of a month in whole units as well.
     """
-    minor = f"COALESCE(currency, '{currency}') NOT IN ({', '.join(repr(code) for code in NO_MINOR_UNIT)})"
+    unpriced = ", ".join(map(repr, (*NO_MINOR_UNIT, *WHOLE_IN_USE)))
+    minor = f"COALESCE(currency, '{currency}') NOT IN ({unpriced})"
     price = f"{UNIT} % 1000 = 900"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE charm_prices AS

@@ -71,10 +71,9 @@ def _last_day_todo(gaps: Mapping[str, Mapping[str, int]], column: str) -> str:
     return "Set source.tables.contracts.end_is_last_day: true, which adds a day to ends_on and ended_on."
 
 
-def short_breaks(connection: duckdb.DuckDBPyConnection, params: Params, *, without_one_day: bool) -> Iterator[Finding]:
+def short_breaks(connection: duckdb.DuckDBPyConnection, *, without_one_day: bool) -> Iterator[Finding]:
     """Accounts that came back soon after all they paid for had ended; `without_one_day` where that is a habit."""
-    gap_days = int(getattr(params.revenue, "gap_days", 0))
-    shortest = max(gap_days, 1 if without_one_day else 0)
+    shortest = 1 if without_one_day else 0
     breaks = f"spells WHERE back_on - until > {shortest} AND back_on - until <= {SHORT_BREAK_DAYS}"
     accounts, rows, longest = counts_of(
         connection, f"SELECT count(DISTINCT account_id), count(*), max(back_on - until) FROM {breaks}"

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from features.revenue import add_months
-from features.revenue.known_lines import lines_known
 from features.revenue.paths import arr_of_lines
 from features.revenue.retention import definition, retention_of_lines, summarise
 from features.tables.checked import Tables
@@ -64,8 +63,10 @@ class RevenueNow:
         return asdict(self) | {"months": [asdict(month) for month in self.months]}
 
 
-def revenue_now(tables: Tables, params: Params) -> RevenueNow:
+def revenue_now(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params) -> RevenueNow:
     """Customers, ARR and retention as the tables tell them, by the rules of `params.revenue`.
+
+    `connection` holds the lines known before the data end, see `lines_known`.
 
     Raises
     ------
@@ -73,11 +74,10 @@ def revenue_now(tables: Tables, params: Params) -> RevenueNow:
         A line in force has a currency that has no rate by then.
     """
     as_of = tables.data_until
-    names, first_paid = _accounts(tables, params)
+    names, first_paid = _accounts(connection, tables)
     instants = _instants(as_of, first_paid)
-    with lines_known(tables, known_by=as_of, rules=params.revenue, budget=params.budget) as connection:
-        history = arr_of_lines(connection, tables, instants, rules=params.revenue, rates_on=as_of)
-        year_back = _year_back(connection, tables, params, first_paid)
+    history = arr_of_lines(connection, tables, instants, rules=params.revenue, rates_on=as_of)
+    year_back = _year_back(connection, tables, params, first_paid)
     table = history.pivot(index="account_id", columns="instant", values="arr").reindex(
         columns=pd.DatetimeIndex(pd.to_datetime(instants)).as_unit("us")
     )
@@ -97,18 +97,18 @@ def revenue_now(tables: Tables, params: Params) -> RevenueNow:
     )
 
 
-def _accounts(tables: Tables, params: Params) -> tuple[Mapping[str, str], "pd.Series[pd.Timestamp]"]:
+def _accounts(
+    connection: duckdb.DuckDBPyConnection, tables: Tables
+) -> tuple[Mapping[str, str], "pd.Series[pd.Timestamp]"]:
     """Names of the accounts, and the day each first had a paid line."""
-    has_name = tables.has("accounts", "name")
-    with tables.connect(budget=params.budget) as connection:
-        rows = connection.execute(
-            "SELECT account_id, max(name) FROM raw.accounts WHERE name IS NOT NULL GROUP BY 1"
-            if has_name
-            else "SELECT 1, 2 WHERE FALSE"
-        ).fetchall()
-        starts = connection.execute(
-            "SELECT account_id, min(starts_on) AS starts_on FROM raw.contracts WHERE mrr > 0 GROUP BY 1"
-        ).df()
+    rows = connection.execute(
+        "SELECT account_id, max(name) FROM raw.accounts WHERE name IS NOT NULL GROUP BY 1"
+        if tables.has("accounts", "name")
+        else "SELECT 1, 2 WHERE FALSE"
+    ).fetchall()
+    starts = connection.execute(
+        "SELECT account_id, min(starts_on) AS starts_on FROM raw.contracts WHERE mrr > 0 GROUP BY 1"
+    ).df()
     return dict(rows), pd.Series(pd.to_datetime(starts["starts_on"]).to_numpy(), index=starts["account_id"])
 
 

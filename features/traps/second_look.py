@@ -62,24 +62,25 @@ def second_look(tables: Tables, *, params: Params, progress: Progress = silent) 
 
 
 def _look(tables: Tables, params: Params) -> SecondLook:
-    from features.traps.revenue_now import revenue_now  # heavy, and not needed where it is kept
+    from features.revenue.known_lines import lines_known  # heavy, and not needed where it is kept
+    from features.traps.revenue_now import revenue_now
 
-    try:
-        revenue = revenue_now(tables, params).to_json()
-    except NoRate as error:
-        (lack,) = error.problems
-        finding = replace(lack, what=f"{lack.what}: revenue cannot be added up", rule="no_revenue_figures")
-        return SecondLook(None, (finding, *_traps(tables, params)))
-    return SecondLook(revenue, tuple(_traps(tables, params)))
+    until, notes, revenue = tables.data_until, [], None
+    with lines_known(tables, known_by=until, rules=params.revenue, budget=params.budget) as connection:
+        try:
+            revenue = revenue_now(connection, tables, params).to_json()
+        except NoRate as error:
+            (lack,) = error.problems
+            notes = [replace(lack, what=f"{lack.what}: revenue cannot be added up", rule="no_revenue_figures")]
+        return SecondLook(revenue, (*notes, *_traps(connection, tables, params)))
 
 
-def _traps(tables: Tables, params: Params) -> Iterator[Finding]:
+def _traps(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params) -> Iterator[Finding]:
     from features.traps import spells
 
-    with tables.connect(budget=params.budget) as connection:
-        spells.make_lines(connection, grace_days=params.revenue.grace_days)
-        yield from _of_lines(connection, tables, params)
-        yield from _of_other_tables(connection, tables)
+    spells.make_lines(connection)
+    yield from _of_lines(connection, tables, params)
+    yield from _of_other_tables(connection, tables)
 
 
 def _of_lines(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params) -> Iterator[Finding]:
@@ -94,7 +95,7 @@ def _of_lines(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Par
     early = list(last_day_covered(connection, params))
     yield from early
     yield from mass_days(connection, tables)
-    yield from short_breaks(connection, params, without_one_day=bool(early))
+    yield from short_breaks(connection, without_one_day=bool(early))
     yield from survivors(connection, tables, params)
     yield from unsigned_terms(connection, tables, params)
     yield from amount_units(connection, params)

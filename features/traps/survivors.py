@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.snapshots.dates import first_date
 from features.tables.checked import Tables
 from features.tables.problems import Finding
-from features.traps.spells import frame_of, make_lines
+from features.traps.spells import frame_of
 from params import Params
 
 FEWEST_EXPECTED = 10.0  # customers that should have left before a day, at the pace of the time after it
@@ -20,13 +20,6 @@ SHORTEST_DAYS, QUARTER_DAYS, STEP_DAYS = 270, 90, 30
 NOBODY_LEFT_YEARS = 100.0  # of customers, without a single one that left: at 6 % a year six would have
 LONGEST_TERM_DAYS = 1_096
 Days = NDArray[np.int64]
-
-
-def survivors_only(tables: Tables, *, params: Params) -> Finding | None:
-    """The warning that those who left early are missing from the tables, if they seem to be."""
-    with tables.connect(budget=params.budget) as connection:
-        make_lines(connection, grace_days=params.revenue.grace_days)
-        return next(survivors(connection, tables, params), None)
 
 
 def survivors(connection: duckdb.DuckDBPyConnection, tables: Tables, params: Params) -> Iterator[Finding]:

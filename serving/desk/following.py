@@ -2,12 +2,13 @@
 
 A thread looks for both every few seconds, makes the new one ready beside the old one, and then exchanges them in one
 step: a request that has begun goes on with what it began with. Whatever cannot be read is refused, and what was there
-stays.
+stays, unless that is what was damaged: then the last good publication is taken.
 """
 
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +25,13 @@ from training.tracking.errors import NoModel
 
 logger = logging.getLogger("holdfast.serving")
 WARM_UP_ROWS = 2
+VERIFY_SECONDS = 600.0  # a disk may change a file without anybody having written to it
 NOT_READY = "The model could not be loaded or made ready; the server's log says where that failed. It is tried again."
 # Collecting garbage among many long-lived objects is what makes the slowest answers slow.
 GC_THRESHOLDS = (50_000, 50, 100)
+
+
+Stamp = tuple[int, int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class Following:
         self.state = State()
         self._told = told
         self._folder: Path = publication_file.folder_of(params.data_dir)
-        self._seen_publication = ""
+        self._seen_publication: tuple[str, Stamp] = ("", None)
+        self._verified: tuple[Stamp, float] = (None, 0.0)
         self._seen_champion = ""
         self._trouble: dict[str, str] = {}
         self._stopped = threading.Event()
@@ -120,19 +126,42 @@ class Following:
 
     def _look_for_publication(self) -> None:
         name = publication_file.current_name(self._folder)
-        if self.state.published is not None and name == self._seen_publication:
+        seen = (name, publication_file.stamp(self._folder / name) if name else None)
+        damaged = self._is_damaged()
+        if self.state.published is not None and seen == self._seen_publication and not damaged:
             return
-        if name and name != self._seen_publication and not publication_file.is_whole(self._folder / name):
+        if damaged or (name and seen != self._seen_publication and not publication_file.is_whole(self._folder / name)):
             self._told("refused")
             logger.error("The publication %s is damaged or half-written: it is refused", name)
-        newest = open_newest(self._folder)
+        newest = self._newest(damaged)
         if self.state.published is None or newest.file != self.state.published.file:
             self._take(replace(self.state, published=newest))
+            self._verified = (None, 0.0)  # once more, now that it is open
             self._told("publication")
             logger.info(
                 "Answering from the publication as of %s, run %s", newest.about["as_of"], newest.about["run_id"]
             )
-        self._seen_publication = name
+        self._seen_publication = seen
+
+    def _is_damaged(self) -> bool:
+        """Whether the open publication is no more what its name says: asked once it was touched, and now and then."""
+        if self.state.published is None:
+            return False
+        file, (stamp, at) = self.state.published.file, self._verified
+        now, touched = time.monotonic(), publication_file.stamp(file)
+        if touched is None or (touched == stamp and now - at < VERIFY_SECONDS):  # removed: what is open stays whole
+            return False
+        self._verified = (touched, now)
+        return not publication_file.is_whole(file)
+
+    def _newest(self, damaged: bool) -> Published:
+        """The newest whole publication; where there is none, nothing is answered from the one that is damaged."""
+        try:
+            return open_newest(self._folder)
+        except NoPublication:
+            if damaged:
+                self.state = replace(self.state, published=None, scorer=None)
+            raise
 
     def _look_for_champion(self) -> None:
         version = champion_version(self.params)

@@ -171,12 +171,12 @@ def _movement_definition(as_of: date, params: Params) -> str:
 
 def _labels(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
     """Text attributes in force of all accounts known, customer or not."""
-    texts = [c for c in tables.columns["accounts"] if c not in _NO_LABELS]
+    texts = [c for c in tables.attribute_columns if c not in _NO_LABELS]
     return labels_in_force(tables, as_of, texts, budget)
 
 
 _NO_LABELS = (
-    "account_id", "valid_from", "recorded_at", "customer_since", "acquisition_cost",
+    "customer_since", "acquisition_cost",
     "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit",
 )  # fmt: skip
 

@@ -9,9 +9,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,50 @@ def write(publication: Publication, folder: Path) -> Path:
     return file
 
 
+def rewrite(file: Path, change: Callable[[sqlite3.Connection], None]) -> Path | None:
+    """Write a publication again with a change, under the digest of its new content, and remove the old one.
+
+    Whoever has the old one open reads on in it; it is removed last, so that there is always one to answer from. The
+    file is rewritten as a whole, so that nothing that was deleted is left in it.
+
+    Returns
+    -------
+    Path or None
+        The new file; None where nothing was to change.
+    """
+    handle, name = tempfile.mkstemp(prefix=".new-", suffix=".tmp", dir=file.parent)
+    os.close(handle)
+    fresh = Path(name)
+    try:
+        shutil.copyfile(file, fresh)
+        if not _changed(fresh, change):
+            return None
+        written = file.stat()
+        os.utime(fresh, ns=(written.st_atime_ns, written.st_mtime_ns))  # it is no younger than it was
+        stem = file.name.removesuffix(SUFFIX).rsplit(".", 1)[0]
+        target = file.with_name(f"{stem}.{digest_of(fresh)}{SUFFIX}")
+        _flush(fresh)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    if _pointed(file.parent) == file.name:
+        _point(file.parent, target.name)
+    file.unlink()
+    return target
+
+
+def _changed(file: Path, change: Callable[[sqlite3.Connection], None]) -> bool:
+    """Change the content of a file; gives whether anything is other than it was."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("BEGIN")
+        change(connection)
+        connection.execute("COMMIT")
+        if connection.total_changes:
+            connection.execute("VACUUM")
+        return connection.total_changes > 0
+
+
 def newest(folder: Path) -> Path:
     """The publication to answer from: the current one or, where that is damaged, the last whole one.
 
@@ -97,6 +143,15 @@ def is_whole(file: Path) -> bool:
         return len(parts) == 2 and digest_of(file) == parts[1]
     except OSError:
         return False
+
+
+def stamp(file: Path) -> tuple[int, int, int, int] | None:
+    """What changes when a file is written to or replaced; None if it is not there."""
+    try:
+        state = file.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def current_name(folder: Path) -> str:

@@ -151,9 +151,7 @@ def _labels(tables: Tables, by: str, start: date, end: date, params: Params, pro
     if by not in features and len(alike) == 1:
         by = alike[0]
     if by not in features:
-        columns = [
-            name for name in tables.columns["accounts"] if name not in ("account_id", "valid_from", "recorded_at")
-        ]
+        columns = tables.attribute_columns
         close = alike or difflib.get_close_matches(by, [*columns, *features], n=1)
         hint = f" Did you mean {' or '.join(close[:5])}?" if close else ""
         raise BadRequest(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from features.revenue import MOVEMENTS
+from features.tables.spreadsheet_text import QUOTED, write_text
 from serving.retention.realised_nrr import TOTAL, RealisedNrr
 
 ACCOUNTS, CHECKS, DEFINITION, FIGURES, PAUSED = "Accounts", "Checks", "Definition", "NRR", "Paused"
@@ -28,8 +29,9 @@ def write_workbook(result: RealisedNrr, file: Path) -> None:
     part = file.with_name(f".{file.name}.part")
     options = {"strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(part), options) as workbook:
-        kinds = {"money": "#,##0.00", "share": "0.0%", "text": "@", "count": "#,##0"}
+        kinds = {"money": "#,##0.00", "share": "0.0%", "count": "#,##0"}
         formats = {name: workbook.add_format({"num_format": code}) for name, code in kinds.items()}
+        formats["text"] = workbook.add_format(QUOTED)
         formats["head"] = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True})
         sheets = {name: workbook.add_worksheet(name) for name in (FIGURES, ACCOUNTS, PAUSED, CHECKS, DEFINITION)}
         columns = _accounts_sheet(sheets[ACCOUNTS], result, formats)
@@ -46,14 +48,14 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
     numbers = {row["value"]: number for number, row in enumerate(result.rows)}
     last = len(result.accounts) + 1
     for place, name in enumerate(names):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
     sheet.set_column(0, 2, 24, formats["text"])
     sheet.set_column(3, len(names) - 1, 14, formats["money"])
     place_of = {name: place for place, name in enumerate(names)}
     letters = {name: _letter(place) for name, place in place_of.items()}
     for number, account in enumerate(result.accounts.to_dict("records"), start=1):
         for name in TEXTS:
-            sheet.write_string(number, place_of[name], str(account[name]), formats["text"])
+            write_text(sheet, number, place_of[name], str(account[name]), formats["text"])
         counts = {
             NUMBER: numbers.get(str(account["value"]), 0),
             "cohort": account["cohort"],
@@ -72,11 +74,11 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
 
 def _paused_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:
     for place, name in enumerate(result.paused.columns):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
     sheet.set_column(0, len(result.paused.columns) - 1, 24, formats["text"])
     for number, row in enumerate(result.paused_rows(), start=1):
         for place, text in enumerate(row.values()):
-            sheet.write_string(number, place, text, formats["text"])
+            write_text(sheet, number, place, text, formats["text"])
 
 
 def _letter(place: int) -> str:
@@ -91,11 +93,11 @@ def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], 
         "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts", NUMBER,
     ]  # fmt: skip
     for place, name in enumerate(heads):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
     sheet.set_column(0, 0, 24, formats["text"])
     sheet.set_column(1, len(heads) - 1, 15)
     for number, row in enumerate(result.rows, start=1):
-        sheet.write_string(number, 0, row["value"], formats["text"])
+        write_text(sheet, number, 0, row["value"], formats["text"])
         for place, (formula, value, kind) in enumerate(_formulas(result, row, number + 1, columns), start=1):
             sheet.write_formula(number, place, formula, formats[kind], "" if value is None else value)
         sheet.write_number(number, len(heads) - 1, number - 1, formats["count"])
@@ -136,10 +138,10 @@ def _formulas(
 
 def _checks_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
     for place, (name, width) in enumerate((("check", 70), ("left", 18), ("right", 18), ("equal", 10))):
-        sheet.write_string(0, place, name, formats["head"])
+        write_text(sheet, 0, place, name, formats["head"])
         sheet.set_column(place, place, width)
     for number, (what, *sides) in enumerate(_checks(result, columns), start=1):
-        sheet.write_string(number, 0, what)
+        write_text(sheet, number, 0, what, formats["text"])
         for place, (formula, value) in enumerate(sides, start=1):
             sheet.write_formula(number, place, f"={formula}", formats["money"], value)
         (_, left), (_, right) = sides
@@ -181,5 +183,5 @@ def _definition_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any
     sheet.set_column(0, 0, 14)
     sheet.set_column(1, 1, 120)
     for number, (name, text) in enumerate(rows):
-        sheet.write_string(number, 0, name, formats["head"])
-        sheet.write_string(number, 1, text)
+        write_text(sheet, number, 0, name, formats["head"])
+        write_text(sheet, number, 1, text, formats["text"])

@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from features.tables.scratch import new_folder
 from models.words import counted
 from params import Params, Serving
 from serving.access.sessions import Sessions
@@ -19,6 +19,7 @@ from serving.forecast.refusals import BadRequest, NoPublication
 from serving.publication import publication_file
 from serving.service.worker_settings import ADDRESS, SETTINGS
 
+ARBITER = "serving.service.arbiter"
 SERVICE = "serving.service.bento_service:Holdfast"
 ADDRESS_FILE = "address"
 OWN_PATHS = ("accounts", "api", "favicon.ico", "metrics", "model", "sign-in", "sign-out", "static")
@@ -93,14 +94,15 @@ def with_sign_in(start: Start) -> Start:
 
 def replace_process(start: Start) -> None:
     """Become the server: signals reach it directly, and nothing of this process stays in memory."""
-    command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--working-dir", str(ROOT)]
+    home = make_home(start.url)
+    command = [sys.executable, "-m", ARBITER, str(home), "serve", SERVICE, "--working-dir", str(ROOT)]
     command += ["--host", str(start.params.serving.host), "--port", str(start.params.serving.port)]
-    os.execve(sys.executable, command, start.environment(make_home(start.url)))
+    os.execve(sys.executable, command, start.environment(home))
 
 
 def make_home(url: str) -> Path:
     """A new folder for BentoML, which else keeps its files in the user's home, with the file that tells the address."""
-    home = Path(tempfile.mkdtemp(prefix="holdfast-bentoml-"))
+    home = new_folder()
     (home / ADDRESS_FILE).write_text(url, encoding="utf-8")
     return home
 

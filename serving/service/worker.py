@@ -15,6 +15,7 @@ from serving.desk.desk import Desk
 from serving.pages.error_page import problem
 from serving.pages.render import environment
 from serving.service.api import create_app
+from serving.service.arbiter import die_with_arbiter
 from serving.service.guard import Guard
 from serving.service.worker_settings import ADDRESS, settings
 from serving.wire.answers import Refused, failure, kind_and_place, log_failure, raw
@@ -32,6 +33,8 @@ class Worker:
 
     def start(self) -> None:
         """Begin to follow the champion and the publications; the first worker that can answer says where."""
+        die_with_arbiter()
+        os.umask(0o077)
         hide_values()
         environment()
         self.desk.following.start()

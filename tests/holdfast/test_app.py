@@ -18,6 +18,7 @@ PANELS = {
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish"],
     "Service": ["serve", "tokens"],
+    "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]
 

@@ -25,6 +25,22 @@ def test_models_lists_the_versions_with_their_record(
     assert 0 <= record["coverage_80"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--rollback"], 1, "It is not on record which version was in charge before."),
+        (["--in-charge", "9"], 1, "There is no version 9 of holdfast."),
+        (["--in-charge", "1"], 1, "Version 1 is in charge already."),
+        (["--in-charge", "1", "--rollback"], 2, "not both"),
+    ],
+)
+def test_a_version_that_cannot_be_put_in_charge_is_an_error(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], options: list[str], code: int, told: str
+) -> None:
+    result = run("models", *options, data_dir=demo_data[0])
+    assert (result.exit_code, told in result.stderr) == (code, True)
+
+
 def test_models_before_any_training_says_so(run: Callable[..., Result], tmp_path: Path) -> None:
     result = run("models", data_dir=tmp_path / "data")
     assert (result.exit_code, result.stdout) == (

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -113,10 +115,28 @@ def test_an_unexpected_error_is_one_line_with_a_hint(
     assert isinstance(debugged.exception, KeyError)
 
 
+def passed_on(error: Exception) -> Exception:
+    """The error as who works with a database tells it."""
+    outer = RuntimeError("(sqlite3.OperationalError) something failed")
+    outer.__cause__ = error
+    return outer
+
+
+def sqlite_full() -> sqlite3.OperationalError:
+    """What SQLite says where it may not grow: the same as on a disk that is full."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript("PRAGMA max_page_count = 2; CREATE TABLE t (x)")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            connection.execute("INSERT INTO t VALUES (zeroblob(1000000))")
+    return full.value
+
+
 FULL = (
     OSError(errno.ENOSPC, "No space left on device"),
     duckdb.IOException('IO Error: Could not write to file "x": No space left on device'),
     DiskFull("of tables"),
+    sqlite_full(),
+    passed_on(sqlite_full()),
 )
 
 
@@ -127,7 +147,7 @@ def test_a_full_disk_says_so(run: Callable[..., Result], monkeypatch: pytest.Mon
 
     monkeypatch.setattr("holdfast.data.only_writer", fail)
     result = run("check")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("Failed: the disk is full. Free some space where data_dir is, or where temporary")
 
 

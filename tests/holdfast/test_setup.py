@@ -76,3 +76,13 @@ def test_init_of_what_is_paid_by_use(run: Callable[..., Result], tmp_path: Path)
     checked = run("check", "--params", "mine.yaml", "--json", "--set", f"data_dir={tmp_path / 'data'}")
     assert checked.exit_code == 0, checked.stderr
     assert json.loads(checked.stdout)["data_until"] == "2024-06-01"
+
+
+def test_init_reads_days_as_the_settings_say(run: Callable[..., Result], exports: Path, tmp_path: Path) -> None:
+    days = SUBSCRIPTIONS.replace("2024-01-10 10:00", "10/01/2024").replace("2024-03-01 10:00", "01/03/2024")
+    (exports / "subscriptions.csv").write_text(days)
+    asked = json.loads(run("init", "exports", "--json").stdout)["questions"]
+    assert any("--set source.day_first=true" in question for question in asked)
+    told = json.loads(run("init", "exports", "--json", "--force", "--set", "source.day_first=true").stdout)
+    assert not any("day_first" in question for question in told["questions"])
+    assert "%d/%m/%Y" in (tmp_path / "mine.yaml").read_text()

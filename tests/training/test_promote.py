@@ -1,6 +1,7 @@
 """Who takes charge: what needs no contest, and the contest both ways."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from features.tables.problems import BadInput
 from models.outcomes.outcome import FORMAT, OutcomeModel
 from params import Params
 from training import fit, promote
-from training.promote import Decision, decide, in_charge, judge
+from training.promote import Decision, decide, in_charge, judge, worse_slices
 from training.tracking.champion import Incumbent, incumbent
 from training.tracking.errors import UnreadableChampion
 from training.tracking.learning_code import code_digest
@@ -173,6 +174,46 @@ def test_the_contest_is_judged_by_crps_log_loss_and_calibration(
     assert said in why
 
 
+def slices(**log_loss: float) -> pd.DataFrame:
+    """Scores by value of a cut, as a backtest gives them; those of `Few` rest on few events."""
+    rows = [("segment", value, "churn", 3, loss, value == "Few") for value, loss in log_loss.items()]
+    return pd.DataFrame(rows, columns=["cut", "value", "outcome", "horizon_months", "log_loss", "few"])
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "told"),
+    [
+        ({"Large": 0.20, "Small": 0.40}, {"Large": 0.30, "Small": 0.40}, []),
+        ({"Large": 0.20, "Small": 0.43}, {"Large": 0.30, "Small": 0.40}, []),  # within the floor
+        (
+            {"Large": 0.10, "Small": 0.48},  # better on the whole, and small customers pay for it
+            {"Large": 0.30, "Small": 0.40},
+            ["segment Small, churn 3m: log-loss 0.480 against 0.400 (+20%)"],
+        ),
+        ({"Few": 0.9}, {"Few": 0.1}, []),
+        ({"New": 0.9}, {"Old": 0.1}, []),
+    ],
+)
+def test_no_value_of_a_cut_may_be_much_worse_than_by_the_champion(
+    challenger: dict[str, float], champion: dict[str, float], told: list[str]
+) -> None:
+    assert worse_slices(slices(**challenger), slices(**champion), floor=0.1) == told
+    assert worse_slices(pd.DataFrame(), slices(**champion), floor=0.1) == []
+
+
+def test_a_contest_that_is_won_on_the_whole_is_lost_by_a_slice(
+    company: Tables, changed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [SimpleNamespace(tables={"scores_by_cut": slices(Small=loss)}, origins=(1, 2)) for loss in (0.5, 0.4)]
+    monkeypatch.setattr(promote, "_tried", lambda *_: findings.pop(0))
+    monkeypatch.setattr(promote, "contest_table", lambda *_: figures((1.0, 2.0), (0.2, 0.3), (0.01, 0.02)))
+    params = changed(model={"leaves": 9})
+    decision = decide(company, champion(changed()), params=params, may_contest=True)
+    assert not decision.promoted
+    assert decision.reason.startswith("lost to version 7 on 2 past dates: CRPS of NRR 1 against 2")
+    assert decision.reason.endswith("(+25%) (promotion.slice_floor)")
+
+
 def test_a_contest_is_held_and_the_alias_follows_its_figures(company: Tables, changed: Any) -> None:
     model = {"name": "contest", "logistic_l2": 100.0}
     first = fit.train(company, params=changed(model=model | {"learner": "logistic"}))
@@ -183,6 +224,7 @@ def test_a_contest_is_held_and_the_alias_follows_its_figures(company: Tables, ch
     assert contest is not None
     assert set(contest["measure"]) == {"crps", "log_loss", "calibration_error"}
     won, why = judge(contest)
+    won &= "promotion.slice_floor" not in second.decision.reason
     assert (second.decision.promoted, why in second.decision.reason) == (won, True)
     there = incumbent(params)
     assert there is not None

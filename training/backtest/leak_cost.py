@@ -1,10 +1,8 @@
 """What letting end dates through would do: the same plain model on honest snapshots and on ones that know the end."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from features.snapshots.building import build
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from features.tables.progress import Progress, silent
+from features.tables.scratch import scratch_folder
 from models.hazards.hazard import Rows
 from models.hazards.model_inputs import learn_categories, matrix
 from models.hazards.trees import TreeHazard
@@ -94,8 +93,8 @@ def leak_cost(
     The snapshots are cut as ever. What differs is a copy of the contracts on which each line that stopped early had
     its end scheduled from the first day on, as where a source overwrites the row; labels are the same for both.
     """
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-        copy = with_ends_let_through(tables, Path(folder) / "ends_let_through.duckdb")
+    with scratch_folder() as folder:
+        copy = with_ends_let_through(tables, folder / "ends_let_through.duckdb")
         if copy is None:
             return NotMeasured("no line has an ended_on")
         cohort = _cohort(tables, params, progress)

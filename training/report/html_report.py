@@ -20,6 +20,7 @@ from training.report import figures
 from training.report.figures import Panel
 from training.report.html_columns import Column, columns_of
 from training.report.html_page import PAGE
+from training.tracking.evidence import table_text
 
 LATEST = "latest"
 PAGE_NAME = "report.html"
@@ -76,10 +77,9 @@ def write(page: str, tables: Mapping[str, pd.DataFrame], folder: Path, run_id: s
     """Write the page and its tables, as CSV and Parquet, under `folder`; returns the page's place by the link."""
     folder.mkdir(parents=True, exist_ok=True)
     working = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
-    working.chmod(0o755)
     (working / PAGE_NAME).write_text(page, encoding="utf-8")
     for name, table in tables.items():
-        table.to_csv(working / f"{name}.csv", index=False)
+        (working / f"{name}.csv").write_text(table_text(table), encoding="utf-8")
         table.to_parquet(working / f"{name}.parquet", index=False)
     working.rename(folder / run_id)
     _turn(folder / LATEST, Path(run_id))

@@ -2,8 +2,9 @@
 
 import posixpath
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
+
+from features.tables.scratch import scratch_folder
 
 
 class Artifacts:
@@ -28,18 +29,18 @@ class Artifacts:
 
     def read(self, path: str) -> bytes:
         """The content of a file."""
-        with TemporaryDirectory(prefix="holdfast-") as folder:
-            return Path(self._repository.download_artifacts(path, dst_path=folder)).read_bytes()
+        with scratch_folder() as folder:
+            return Path(self._repository.download_artifacts(path, dst_path=str(folder))).read_bytes()
 
     def read_folder(self, path: str) -> dict[str, bytes]:
         """The content of all files below a folder, by their path in it."""
-        with TemporaryDirectory(prefix="holdfast-") as copy:
-            return contents_of(Path(self._repository.download_artifacts(path, dst_path=copy)))
+        with scratch_folder() as copy:
+            return contents_of(Path(self._repository.download_artifacts(path, dst_path=str(copy))))
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file."""
-        with TemporaryDirectory(prefix="holdfast-") as folder:
-            file = Path(folder) / posixpath.basename(path)
+        with scratch_folder() as folder:
+            file = folder / posixpath.basename(path)
             file.write_bytes(content)
             self._repository.log_artifact(str(file), posixpath.dirname(path) or None)
 

@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from features.tables.scratch import scratch_folder
 from training.tracking.artifacts import Artifacts, contents_of
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def write_bundle(texts: Mapping[str, str], files: Artifacts) -> None:
     """Write a model's texts as a models-from-code pyfunc, and their sums beside them."""
     from mlflow.pyfunc import save_model
 
-    with TemporaryDirectory(prefix="holdfast-") as folder:
-        bundle, saved = Path(folder) / Path(BUNDLE).name, Path(folder) / MODEL
+    with scratch_folder() as folder:
+        bundle, saved = folder / Path(BUNDLE).name, folder / MODEL
         bundle.mkdir()
         for name, text in texts.items():
             (bundle / name).write_bytes(text.encode())

@@ -73,10 +73,10 @@ def load_champion(params: Params) -> Champion:
     if not is_there(params):
         raise _none_yet(params)
     with open_store(params) as store:
-        version = _in_charge(store, params)
+        version = version_in_charge(store, params)
         if version is None:
             raise _none_yet(params)
-        return _champion(store, version, params)
+        return champion_of(store, version, params)
 
 
 def champion_version(params: Params) -> str:
@@ -90,7 +90,7 @@ def champion_version(params: Params) -> str:
     if not is_there(params):
         return ""
     with open_store(params) as store:
-        version = _in_charge(store, params)
+        version = version_in_charge(store, params)
         return f"{version.version}@{version.run_id}" if version else ""
 
 
@@ -107,7 +107,7 @@ def incumbent(params: Params) -> Incumbent | None:
     if not is_there(params):
         return None
     with open_store(params) as store:
-        version = _in_charge(store, params)
+        version = version_in_charge(store, params)
         if version is None:
             return None
         number, texts = str(version.version), _texts(store, version)
@@ -115,7 +115,8 @@ def incumbent(params: Params) -> Incumbent | None:
         return Incumbent(number, str(version.run_id), version.tags, settings, _format(number, texts))
 
 
-def _champion(store: Store, version: "ModelVersion", params: Params) -> Champion:
+def champion_of(store: Store, version: "ModelVersion", params: Params) -> Champion:
+    """A registered version as it would be in charge, read and found whole."""
     run, number = _run(store, version).data, str(version.version)
     trained = run.tags.get("as_of")
     if not trained:
@@ -140,7 +141,8 @@ def _none_yet(params: Params) -> NoModel:
     return NoModel(f"{what} in {store_name(params)} yet: run `holdfast train`.", f"{what} yet: run `holdfast train`.")
 
 
-def _in_charge(store: Store, params: Params) -> "ModelVersion | None":
+def version_in_charge(store: Store, params: Params) -> "ModelVersion | None":
+    """The registered version that carries the alias; None if there is none."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -64,7 +64,14 @@ def write_evidence(client: "MlflowClient", run_id: str, files: Artifacts, eviden
         elif isinstance(item, Page):
             files.write(f"{item.name}.html", item.html.encode())
         else:
-            files.write(table_place(item.name), item.frame.to_csv(index=False).encode())
+            files.write(table_place(item.name), table_text(item.frame).encode())
+
+
+def table_text(frame: "pd.DataFrame") -> str:
+    """A table as CSV that a spreadsheet may open."""
+    from features.tables.spreadsheet_text import write_csv  # heavy, and needed here only
+
+    return write_csv(frame) or ""
 
 
 def _png(figure: "MatplotlibFigure") -> bytes:

@@ -1,7 +1,8 @@
 """What training and backtests leave: runs with their settings and evidence, and registered versions of the model.
 
 First the artifacts are written, then the version is registered, then the alias is moved in one step, and the run is
-marked complete last: one that died half-way stays RUNNING, and the champion is the old one or, whole, the new one.
+marked complete last: one that died half-way stays RUNNING until the next run marks it KILLED, and the champion is the
+old one or, whole, the new one.
 """
 
 import json
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from params import Params
 from training.tracking.artifacts import Artifacts
 from training.tracking.bundle import MODEL, bundle_digest, write_bundle
-from training.tracking.champion import ALIAS, SETTINGS
+from training.tracking.champion import ALIAS, SETTINGS, version_in_charge
 from training.tracking.evidence import Evidence, write_evidence
+from training.tracking.in_charge import TOOK_OVER
+from training.tracking.killed import PROCESS, mark_killed, this_process
 from training.tracking.learning_code import code_digest
 from training.tracking.recipe import recipe_digest
 from training.tracking.store import Store, open_store, store_name
@@ -75,7 +78,10 @@ def record_run(
         write_evidence(store.client, run.info.run_id, files, evidence)
         texts = model.to_files()
         write_bundle(texts, files)
-        version = _register(store, run, params.model.name, _version_tags(texts, tables, params) | dict(tags or {}))
+        before = version_in_charge(store, params) if alias == ALIAS else None
+        took_over = {TOOK_OVER: str(before.version)} if before else {}
+        version_tags = _version_tags(texts, tables, params) | took_over | dict(tags or {})
+        version = _register(store, run, params.model.name, version_tags)
         store.client.set_registered_model_alias(params.model.name, alias, version)
     return RecordedRun(run.info.run_id, params.model.name, version, store.uri)
 
@@ -93,16 +99,19 @@ def record_evaluation(
 
 @contextmanager
 def _recording(params: Params, name: str) -> Iterator[tuple[Store, "Run"]]:
-    """A run that ends FINISHED if its body does, and FAILED if not."""
+    """A run that ends FINISHED if its body does, FAILED if not, and KILLED if it is ended from outside."""
     params.data_dir.mkdir(parents=True, exist_ok=True)
     with open_store(params) as store:
-        run = store.client.create_run(store.experiment(params.tracking.experiment), run_name=name)
+        experiment = store.experiment(params.tracking.experiment)
+        mark_killed(store, experiment)
+        run = store.client.create_run(experiment, run_name=name, tags={PROCESS: this_process()})
         run_id = run.info.run_id
         try:
             yield store, run
-        except BaseException:
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
             with suppress(Exception):  # a store that is gone cannot be told; the first error is the one to see
-                store.client.set_terminated(run_id, status="FAILED")
+                store.client.set_terminated(run_id, status=status)
             raise
         store.client.set_terminated(run_id, status="FINISHED")
 

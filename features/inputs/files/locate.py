@@ -1,20 +1,23 @@
 """Finds where each table of the contract is: files, folders of files, a database's tables, queries."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from glob import escape, glob, has_magic
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
 from features.inputs.files.csv_files import csv_relation, nameless_columns
 from features.inputs.files.csv_header import CsvFile, csv_file
 from features.inputs.files.query_parts import parts_of, require_columns_once, with_parts
+from features.inputs.files.source_reader import DATABASE, Rows, SourceReader, is_within
 from features.inputs.files.suggestions import listed, near
 from features.inputs.files.text_encoding import in_utf8, is_text_encoding, with_one_line_end
-from features.inputs.files.unreadable import first_line, unreadable
+from features.inputs.files.unreadable import outside_of_source, unreadable
 from features.inputs.files.workbook import sheet_as_csv
 from features.tables import contract
 from features.tables.problems import CannotOpen, Finding
@@ -22,7 +25,6 @@ from features.tables.sql import named, quoted
 from params import Source, TableSource
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".csv.zst", ".xlsx")  # in any case
-DATABASE = "source_database"
 FILE = re.compile(r"\{file:([^}]+)\}")
 
 
@@ -31,7 +33,8 @@ class Opened:
     """A table as the source has it.
 
     `relation` is what to select from, `types` are its columns' types in their order, `csv_files` the files that it is
-    read from if they are such, and `notes` what to tell of how they were read.
+    read from if they are such, and `notes` what to tell of how they were read. `rows` are what `relation` shows, if it
+    is a query or a table of a database.
     """
 
     relation: str
@@ -39,10 +42,19 @@ class Opened:
     query: str = ""
     csv_files: tuple[CsvFile, ...] = ()
     notes: tuple[Finding, ...] = ()
+    rows: Rows | None = None
+
+    def only(self, connection: duckdb.DuckDBPyConnection, columns: Iterable[str]) -> Self:
+        """The same with some of its columns, so that the others are not brought over."""
+        if self.rows is None:
+            return self
+        rows = self.rows.only(columns)
+        rows.show_in(connection, self.relation)
+        return replace(self, rows=rows)
 
 
 def open_source(
-    connection: duckdb.DuckDBPyConnection, source: Source, copies: Path
+    connection: duckdb.DuckDBPyConnection, source: Source, copies: Path, reader: SourceReader
 ) -> tuple[dict[str, Opened], list[Finding]]:
     """Every table of the contract that the source has, and what is wrong with where they are.
 
@@ -50,42 +62,37 @@ def open_source(
     ----------
     copies
         A folder for copies of files that DuckDB does not read as they are; it must outlive what is opened.
+    reader
+        What queries and a database are read by; it must outlive what is opened, too.
     """
     problems = [*_unusable_settings(connection, source), *_unknown_tables(source)]
     if any(problem.table in ("source.encoding", "source.timezone") for problem in problems):
         return {}, problems
     if source.path is None or not source.path.exists() or (source.kind == "files" and not source.path.is_dir()):
         return {}, [*problems, _no_path(source)]
-    try:
-        attach(connection, source)
-    except CannotOpen as error:
-        return {}, [*problems, error.finding]
-    opened = {}
+    opened: dict[str, Opened] = {}
     for name in contract.TABLES:
         try:
-            table = _opened(connection, source, source.path, name, copies)
+            if source.kind == "duckdb":
+                _ = reader.connection  # that it cannot be opened is said once
+            table = _opened(connection, source, source.path, name, copies, reader)
             if table is not None:
                 opened[name] = table
         except CannotOpen as error:
             problems.append(error.finding)
+            if error.finding.table == "source.path":
+                break
     return opened, problems
 
 
-def attach(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Attach the source's database, if it is one, so that queries may name its tables as they are."""
-    if source.kind != "duckdb":
-        return
-    try:
-        connection.execute(f"ATTACH {quoted(str(source.path))} AS {DATABASE} (READ_ONLY)")
-        connection.execute(f"USE {DATABASE}")
-    except duckdb.Error as error:
-        raise CannotOpen(
-            Finding(
-                "source.path",
-                f"{source.path} cannot be opened as a DuckDB database: {first_line(error)}",
-                "Give a database file, or source.kind: files for a folder.",
-            )
-        ) from None
+def readable_by_queries(source: Source, copies: Path) -> list[Path]:
+    """What queries may read besides `source.path`: the files that they name, and copies of them."""
+    readable = [copies]
+    for name, setting in source.tables.items() if source.path is not None and source.path.exists() else ():
+        for file in files_in_query(source, setting.query or ""):
+            with suppress(CannotOpen):  # said when the query is read
+                readable += _files_named(source, name, file)
+    return readable
 
 
 def files_of(path: Path, name: str, setting: TableSource) -> list[Path]:
@@ -124,15 +131,15 @@ def _files_in(place: Path) -> list[Path]:
 
 
 def _opened(
-    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str, copies: Path
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str, copies: Path, reader: SourceReader
 ) -> Opened | None:
     """The table; None if an optional one is absent."""
     setting = source.tables.get(name, TableSource())
     if setting.query is not None and setting.file is not None:
         raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
     if setting.query is not None:
-        return _queried(connection, source, name, setting.query, copies)
-    opened, there = _found(connection, source, path, name, copies)
+        return _queried(connection, reader, source, name, setting.query, copies)
+    opened, there = _found(connection, source, path, name, copies, reader)
     if opened is None and contract.TABLES[name].required:
         raise CannotOpen(_missing(name, there))
     if opened is None and name in source.tables:
@@ -140,15 +147,17 @@ def _opened(
     return opened
 
 
-def _queried(connection: duckdb.DuckDBPyConnection, source: Source, name: str, query: str, copies: Path) -> Opened:
+def _queried(
+    connection: duckdb.DuckDBPyConnection, reader: SourceReader, source: Source, name: str, query: str, copies: Path
+) -> Opened:
     """The table that a query gives; no column of it, nor of a part that it names, may come more than once."""
     relations = _relations(connection, source, name, query, copies)
     for part in parts_of(query, source.parts):
         text = _as_it_runs(source.parts[part], relations, source)
-        require_columns_once(connection, f"source.parts.{part}", text)
+        require_columns_once(reader.connection, f"source.parts.{part}", text)
     text = _as_it_runs(query, relations, source)
-    opened = _described(connection, name, f"({text}\n)", query=text)  # it may end with a comment
-    require_columns_once(connection, f"source.tables.{name}.query", text)
+    opened = _by_reader(connection, reader, name, text, query=text)
+    require_columns_once(reader.connection, f"source.tables.{name}.query", text)
     return opened
 
 
@@ -185,9 +194,7 @@ def files_in_query(source: Source, query: str) -> list[str]:
 
 def _file_read(connection: duckdb.DuckDBPyConnection, source: Source, name: str, file: str, copies: Path) -> str:
     """What to select a file's rows from."""
-    path = source.path or Path()
-    exact = escape(file) if (_base(path) / file).exists() else file
-    files = files_of(path, name, TableSource(file=exact))
+    files = _files_named(source, name, file)
     folder = copies / name / sha256(file.encode()).hexdigest()[:16]
     opened = _read_files(connection, name, files, source, folder)
     if opened is None:
@@ -195,16 +202,26 @@ def _file_read(connection: duckdb.DuckDBPyConnection, source: Source, name: str,
     return opened.relation
 
 
+def _files_named(source: Source, name: str, file: str) -> list[Path]:
+    """The files that a query names, which must belong to the source."""
+    path = source.path or Path()
+    exact = escape(file) if (_base(path) / file).exists() else file
+    files = files_of(path, name, TableSource(file=exact))
+    if outside := [one for one in files if not is_within(one, (_base(path), *source.outside))]:
+        raise CannotOpen(outside_of_source(name, str(outside[0])))
+    return files
+
+
 def _found(
-    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str, copies: Path
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, name: str, copies: Path, reader: SourceReader
 ) -> tuple[Opened | None, list[str]]:
     """The table where it is looked for, and the names of all that is there."""
     setting = source.tables.get(name, TableSource())
     if source.kind == "duckdb" and setting.file is None:
-        there = _tables_of(connection)
+        there = _tables_of(reader.connection)
         table = next((table for table in there if table.lower() == name), None)
-        opened = _described(connection, name, f"{DATABASE}.{named(table)}") if table else None
-        return opened, there
+        select = f"SELECT * FROM {DATABASE}.{named(table or '')}"
+        return _by_reader(connection, reader, name, select) if table else None, there
     there = sorted(file.name for file in _base(path).iterdir())
     return _read_files(connection, name, files_of(path, name, setting), source, copies / name), there
 
@@ -253,12 +270,26 @@ def _read_texts(
     return Opened(*csv_relation(name, texts), csv_files=tuple(texts), notes=tuple(notes))
 
 
-def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str, *, query: str = "") -> Opened:
+def _described(connection: duckdb.DuckDBPyConnection, name: str, relation: str) -> Opened:
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
-        raise CannotOpen(unreadable(connection, name, error, query)) from None
-    return Opened(relation, {str(row[0]): str(row[1]) for row in rows}, query)
+        raise CannotOpen(unreadable(name, error)) from None
+    return Opened(relation, {str(row[0]): str(row[1]) for row in rows})
+
+
+def _by_reader(
+    connection: duckdb.DuckDBPyConnection, reader: SourceReader, name: str, select: str, *, query: str = ""
+) -> Opened:
+    """What the source's own connection shows, under a name of this one."""
+    relation = f"source_{name}"
+    try:
+        rows = reader.rows(select)
+        rows.show_in(connection, relation)
+        opened = _described(connection, name, relation)
+    except duckdb.Error as error:
+        raise CannotOpen(unreadable(name, error, query, reader.connection)) from None
+    return replace(opened, query=query, rows=rows)
 
 
 def _unusable_settings(connection: duckdb.DuckDBPyConnection, source: Source) -> Iterator[Finding]:

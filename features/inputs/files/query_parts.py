@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import duckdb
 
+from features.inputs.files.source_reader import require_one_select
 from features.inputs.files.suggestions import listed, near
 from features.tables.problems import CannotOpen, Finding
 
@@ -78,8 +79,11 @@ def require_columns_once(connection: duckdb.DuckDBPyConnection, place: str, quer
 
 def _repeated(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
     """The names, in whatever case, that come more than once; none of what is no query by itself."""
+    described = f"DESCRIBE ({query}\n)"
     try:
-        names = [str(row[0]) for row in connection.execute(f"DESCRIBE ({query}\n)").fetchall()]
+        require_one_select(connection, query)
+        require_one_select(connection, described)
+        names = [str(row[0]) for row in connection.execute(described).fetchall()]
     except duckdb.Error:  # said when it is run
         return
     counts = Counter(name.lower() for name in names)

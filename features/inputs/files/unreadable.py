@@ -4,13 +4,21 @@ import re
 
 import duckdb
 
+from features.inputs.files.source_reader import require_one_select
 from features.tables.problems import Finding
 
 LINE_ENDS = "state machine reached an invalid state"  # what DuckDB says where a line ends in another way than the first
 _PLACE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
+_OUTSIDE = re.compile(r'Cannot access (?:file|directory) "(.*?)"')
+_CROSSING = re.compile(
+    r"^Invalid Input Error: (?:exporting a stream from|reading) the (?:object|stream) registered as '\w+' failed: "
+    r"(?:\w+: )?"
+)
 
 
-def unreadable(connection: duckdb.DuckDBPyConnection, table: str, error: duckdb.Error, query: str) -> Finding:
+def unreadable(
+    table: str, error: duckdb.Error, query: str = "", connection: duckdb.DuckDBPyConnection | None = None
+) -> Finding:
     """The finding for a table that cannot be read.
 
     Parameters
@@ -19,10 +27,14 @@ def unreadable(connection: duckdb.DuckDBPyConnection, table: str, error: duckdb.
         What DuckDB said.
     query
         The query of the settings, if it is one.
+    connection
+        The source's own, on which the query runs.
     """
+    if file := _OUTSIDE.search(str(error)):
+        return outside_of_source(table, file[1])
     if query:
         todo = f"Correct source.tables.{table}.query; it is one SELECT in DuckDB's SQL.{_hint(error)}"
-        detail = _place_in(connection, query)
+        detail = _place_in(connection, query) if connection is not None else ""
         return Finding(table, f"its query cannot be run: {first_line(error)}", todo, detail=detail)
     if LINE_ENDS in str(error):
         what, todo = "cannot be read: some of its lines end with LF, and some with CRLF", "Save it with one of the two."
@@ -37,15 +49,23 @@ def _hint(error: duckdb.Error) -> str:
     return " Columns of CSV files are text there: write CAST(amount AS DOUBLE) for amount, CAST(day AS DATE) for day."
 
 
+def outside_of_source(table: str, file: str) -> Finding:
+    """The finding for a query or a view that reads what does not belong to the source."""
+    todo = "Put it within source.path, or list it in source.outside."
+    return Finding(table, f"reads {file}, which lies outside of the source", todo)
+
+
 def first_line(error: Exception) -> str:
-    """The first line of an error."""
-    return str(error).strip().splitlines()[0].rstrip(".")
+    """The first line of an error, as the connection said it that the SQL ran on."""
+    return _CROSSING.sub("", str(error).strip().splitlines()[0]).rstrip(".")
 
 
 def _place_in(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """The line of the query that is wrong, and below it where; empty where DuckDB does not say."""
+    described = f"DESCRIBE\n{query}"  # so that lines are counted in the query alone
     try:
-        connection.execute(f"DESCRIBE\n{query}")  # so that lines are counted in the query alone
+        require_one_select(connection, described)
+        connection.execute(described)
     except duckdb.Error as error:
         text = str(error)
         if place := _PLACE.search(text):

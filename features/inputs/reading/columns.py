@@ -13,6 +13,7 @@ from features.inputs.files.suggestions import listed, near
 from features.inputs.reading.own_columns import Wanted
 from features.inputs.reading.source_types import FLOATS, is_native
 from features.inputs.reading.typed_times import typed_month, typed_time
+from features.inputs.reading.written_numbers import with_decimal_point
 from features.tables.contract import Column, Table, Type
 from features.tables.problems import Finding
 from features.tables.sql import BITS, named, quoted
@@ -24,8 +25,6 @@ FALSE_SPELLINGS = ("false", "f", "no", "n", "0", "0.0", "off")
 
 NULLED = "null_texts"  # in a staged table; no column of the contract
 ENDS = ("ends_on", "ended_on")
-THOUSANDS = "[. '\u2019\u00a0\u202f]"
-DECIMAL_COMMA = rf"[+-]?([0-9]{{1,3}}({THOUSANDS}[0-9]{{3}})+|[0-9]+)(,[0-9]+)?([eE][+-]?[0-9]+)?"
 YEARLY = (
     " It is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query). Columns of CSV "
     "files are text there: CAST(amount AS DOUBLE) / 12 AS mrr."
@@ -168,19 +167,13 @@ def _typed(value: str, table: Table, column: Column, source_type: str, source: S
         true, false = _tuple(TRUE_SPELLINGS), _tuple(FALSE_SPELLINGS)
         return f"CASE WHEN lower({value}) IN {true} THEN TRUE WHEN lower({value}) IN {false} THEN FALSE END"
     if source.decimal_comma and not is_native(column.type, source_type):
-        value = _with_decimal_point(value)
+        value = with_decimal_point(value)
     if column.type is Type.MONEY:
         return f"TRY_CAST({value} AS {column.type.sql})"
     number = f"TRY_CAST({value} AS DOUBLE)"
     if column.type is Type.INTEGER:
         return f"CASE WHEN {number} = floor({number}) THEN TRY_CAST({number} AS BIGINT) END"
     return value if column.type is Type.BOOL else f"CASE WHEN isfinite({number}) THEN {number} END"
-
-
-def _with_decimal_point(value: str) -> str:
-    """A number as `1.234,56` is written, as DuckDB reads it; NULL where it is none."""
-    plain = f"replace(regexp_replace({value}, {quoted(THOUSANDS)}, '', 'g'), ',', '.')"
-    return f"CASE WHEN regexp_full_match({value}, {quoted(DECIMAL_COMMA)}) THEN {plain} END"
 
 
 def _typed_day(value: str, table: Table, column: Column, source_type: str, source: Source) -> str:

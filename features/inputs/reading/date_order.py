@@ -1,6 +1,6 @@
 """Dates such as 01/04/2024, which read as 1 April and as 4 January: whether any value tells which is meant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -18,7 +18,7 @@ _PARTS = r"^([0-9]{1,2})[-/]([0-9]{1,2})[-/][0-9]{4}"
 
 
 @dataclass(frozen=True)
-class _Order:
+class DayOrder:
     """How many values of a column differ by the order they are read in, and how many can be read in one only."""
 
     column: str
@@ -27,6 +27,11 @@ class _Order:
     month_first: int
     rows: int
     examples: tuple[str, ...]
+
+    @property
+    def days_come_first(self) -> bool | None:
+        """What the values tell; None where they tell nothing, or contradict each other."""
+        return None if bool(self.day_first) == bool(self.month_first) else bool(self.day_first)
 
 
 def dates_read_both_ways(
@@ -39,7 +44,8 @@ def dates_read_both_ways(
     if source.day_first is not None:
         return []
     relation = readable_rows(opened.csv_files) if opened.csv_files else opened.relation
-    orders = [_order(connection, relation, staged, name) for name in _slashed(connection, relation, staged, opened)]
+    slashed = _slashed(connection, relation, staged, opened)
+    orders = [replace(day_order(connection, relation, staged.theirs[name]), column=name) for name in slashed]
     open_ones = [order for order in orders if order.differing and not order.day_first and not order.month_first]
     if not open_ones or any(order.month_first for order in orders):
         return []
@@ -64,9 +70,10 @@ def _slashed(connection: duckdb.DuckDBPyConnection, relation: str, staged: Stage
     return [name for name, is_slashed in zip(texts, row or (), strict=True) if is_slashed]
 
 
-def _order(connection: duckdb.DuckDBPyConnection, relation: str, staged: Staged, name: str) -> _Order:
+def day_order(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> DayOrder:
+    """What the values of a column of texts say of the order of day and month."""
     part = "TRY_CAST(regexp_extract(trim({cell}), '{parts}', {place}) AS INTEGER)"
-    cell = named(staged.theirs[name])
+    cell = named(column)
     first, second = (part.format(cell=cell, parts=_PARTS, place=place) for place in (1, 2))
     differs = "a <= 12 AND b <= 12 AND a <> b"
     row = connection.execute(f"""
@@ -76,10 +83,10 @@ def _order(connection: duckdb.DuckDBPyConnection, relation: str, staged: Staged,
     examples = connection.execute(f"""
         SELECT DISTINCT text FROM (SELECT {first} AS a, {second} AS b, trim({cell}) AS text FROM {relation})
         WHERE {differs} ORDER BY 1 LIMIT {EXAMPLES}""").fetchall()
-    return _Order(name, differing, day_first, month_first, rows, tuple(str(text) for (text,) in examples))
+    return DayOrder(column, differing, day_first, month_first, rows, tuple(str(text) for (text,) in examples))
 
 
-def _finding(staged: Staged, orders: list[_Order], deciding: list[str]) -> Finding:
+def _finding(staged: Staged, orders: list[DayOrder], deciding: list[str]) -> Finding:
     order, *others = orders
     more = f" (as in {', '.join(other.column for other in others)})" if others else ""
     what = f"with a date that reads both ways{more}, and no value there tells which; it is read with the month first"

@@ -3,28 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-import duckdb
-
+from features.inputs.recipes.habits import UNSET, Habits
 from features.inputs.recipes.shape import Match
 from features.inputs.recipes.survey import plain, values
+from features.tables.currencies import NO_MINOR_UNIT, THREE_DECIMALS
 from features.tables.sql import named, quoted
 
-ZERO_DECIMAL = (
-    *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG"),
-    *("RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"),
-)
-THREE_DECIMALS = ("BHD", "JOD", "KWD", "OMR", "TND")
-FORMS = {
-    "iso": r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z| ?UTC|\+00:?00)?",
-    "zoned": r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?[+-]\d\d:?\d\d",
-    "seconds": r"\d{9,10}(\.\d+)?",
-    "milliseconds": r"\d{12,13}",
-    "slashed": r"\d{1,2}/\d{1,2}/\d{4}( .*)?",
-    "dotted": r"\d{1,2}\.\d{1,2}\.\d{4}( .*)?",
-}
+THREE = 3
 RESERVED = {"GROUP", "END", "ORDER", "WHEN", "FROM", "TO", "DESC", "TABLE", "CASE", "ELSE", "THEN", "AS", "IN"}
-UNSET = ("NULL", "None", "nan", "NaT", "null", "-", "--")
+MONEY = ("amount", "unit_price", "price", "mrr")  # roles of amounts, in one unit within a sheet
 
 
 @dataclass(frozen=True)
@@ -35,7 +24,7 @@ class Cells:
     """
 
     match: Match
-    connection: duckdb.DuckDBPyConnection
+    habits: Habits
     alias: str
     columns: dict[str, str]
 
@@ -79,10 +68,28 @@ class Cells:
         return _first(cells, "CAST(NULL AS DATE)")
 
     def number(self, role: str) -> str:
-        """A column as a number; thousands may be told apart by commas."""
+        """A column as a number, written with decimal points or commas."""
         if not self.has(role):
             return "CAST(NULL AS DOUBLE)"
-        return self._put(f"{role}_number", f"CAST(REPLACE({self._filled(role)}, ',', '') AS DOUBLE)")
+        sheet, column = self.match.sheet, self.match.columns[role]
+        return self._put(f"{role}_number", self.habits.number(sheet, column, self._filled(role)))
+
+    def money(self, role: str, currency: str, meaning: str, decimals: Mapping[str, int] = MappingProxyType({})) -> str:
+        """A column as an amount in the currency's own unit.
+
+        Parameters
+        ----------
+        meaning
+            What the tool says of the column: `minor` units (cents), `units` of the currency, or `unsure`.
+        decimals
+            Currencies that the tool writes with another number of decimals than ISO 4217 has.
+        """
+        amount = self.number(role)
+        if not self.has(role):
+            return amount
+        columns = [self.match.columns[other] for other in dict.fromkeys((role, *MONEY)) if self.has(other)]
+        in_minor_units = self.habits.in_minor_units(self.match.sheet, columns, meaning)
+        return major(amount, currency, decimals) if in_minor_units else amount
 
     def true(self, role: str) -> str:
         """Whether a flag is set; an empty or absent one is not."""
@@ -90,13 +97,13 @@ class Cells:
             return "FALSE"
         return f"COALESCE(LOWER({self.text(role)}) IN ('true', 't', 'yes', 'y', '1', '1.0'), FALSE)"
 
-    def said(self, role: str, *texts: str) -> str:
+    def is_one_of(self, role: str, *texts: str) -> str:
         """Whether a text is one of these, in any case."""
         return f"COALESCE(LOWER({self.text(role)}) IN ({', '.join(map(quoted, texts))}), FALSE)"
 
     def seen(self, role: str) -> list[str]:
         """Values of a column."""
-        return values(self.connection, self.match.sheet, self.match.columns[role]) if self.has(role) else []
+        return values(self.habits.connection, self.match.sheet, self.match.columns[role]) if self.has(role) else []
 
     def column(self, name: str) -> str:
         """A column by its name in the sheet, as text."""
@@ -129,7 +136,7 @@ class Cells:
             return f"{named(column)} AT TIME ZONE 'UTC'"
         if kind.startswith("TIMESTAMP") or kind == "DATE":
             return f"CAST({named(column)} AS TIMESTAMP)"
-        return _read_as(form_of(self.seen(role)), self._filled(role))
+        return self.habits.moment(self.match.sheet, column, self._filled(role))
 
 
 def _first(cells: list[str], absent: str) -> str:
@@ -137,42 +144,16 @@ def _first(cells: list[str], absent: str) -> str:
     return cells[0] if len(cells) == 1 else f"COALESCE({', '.join(cells)})" if cells else absent
 
 
-def form_of(texts: list[str]) -> str:
-    """How a column writes its days: the form that all its values have; `other` where they have none in common."""
-    texts = [text for text in texts if text not in UNSET]
-    form = next((name for name, form in FORMS.items() if all(re.fullmatch(form, text) for text in texts)), "other")
-    if form not in ("slashed", "dotted") or form == "dotted":
-        return "iso or zoned" if form == "other" and _mixed(texts) else form
-    firsts = {int(text.split("/")[0]) for text in texts}
-    return "day/month" if any(first > 12 for first in firsts) else "month/day"
+def major(amount: str, currency: str, decimals: Mapping[str, int]) -> str:
+    """SQL of an amount in minor units (cents) as one in the currency's own unit.
 
-
-def _mixed(texts: list[str]) -> bool:
-    return all(re.fullmatch(FORMS["iso"], text) or re.fullmatch(FORMS["zoned"], text) for text in texts)
-
-
-def _read_as(form: str, text: str) -> str:
-    """SQL of a text as a moment in UTC."""
-    readers: Mapping[str, str] = {
-        "seconds": f"make_timestamp(CAST(CAST({text} AS DOUBLE) * 1000000 AS BIGINT))",
-        "milliseconds": f"make_timestamp(CAST({text} AS BIGINT) * 1000)",
-        "zoned": f"(CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')",
-        "iso or zoned": f"(CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')",
-        "day/month": f"strptime(split_part({text}, ' ', 1), '%d/%m/%Y')",
-        "month/day": f"strptime(split_part({text}, ' ', 1), '%m/%d/%Y')",
-        "dotted": f"strptime(split_part({text}, ' ', 1), '%d.%m.%Y')",
-    }
-    return readers.get(form, f"CAST({text} AS TIMESTAMP)")
-
-
-def major(amount: str, currency: str) -> str:
-    """SQL of an amount in minor units (cents) as one in the currency's own unit."""
-    return (
-        f"{amount} / CASE WHEN UPPER({currency}) IN ({', '.join(map(quoted, ZERO_DECIMAL))}) THEN 1 "
-        f"WHEN UPPER({currency}) IN ({', '.join(map(quoted, THREE_DECIMALS))}) THEN 1000 ELSE 100 END"
-    )
-
-
-def in_cents(texts: list[str]) -> bool:
-    """Whether amounts are written in minor units: whole numbers, all of them."""
-    return bool(texts) and all(re.fullmatch(r"-?\d+(\.0+)?", text) and "." not in text for text in texts)
+    Parameters
+    ----------
+    decimals
+        Currencies that the tool writes with another number of decimals than ISO 4217 has.
+    """
+    powers = dict.fromkeys(NO_MINOR_UNIT, 0) | dict.fromkeys(THREE_DECIMALS, 3) | dict(decimals)
+    whole = ", ".join(quoted(name) for name, power in powers.items() if power == 0)
+    mills = ", ".join(quoted(name) for name, power in powers.items() if power == THREE)
+    kinds = f"WHEN UPPER({currency}) IN ({whole}) THEN 1 WHEN UPPER({currency}) IN ({mills}) THEN 1000"
+    return f"{amount} / CASE {kinds} ELSE 100 END"

@@ -14,6 +14,7 @@ FREE_MAIL = (
     *("gmail.com", "googlemail.com", "yahoo.com", "hotmail.com", "outlook.com", "icloud.com", "live.com", "aol.com"),
     *("proton.me", "protonmail.com", "gmx.de", "gmx.net", "web.de", "mail.com", "msn.com", "me.com", "qq.com"),
 )
+Keep = Callable[[str, str], None]
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -52,19 +53,21 @@ class Identity:
     questions: list[str] = field(default_factory=list)
 
 
-def resolve(things: Sequence[Thing], rows: Rows) -> Identity:
+def resolve(things: Sequence[Thing], keep: Keep, rows: Rows) -> Identity:
     """Join all things to the accounts of the first, which are the business's customers.
 
     Parameters
     ----------
     things
         The kinds of things, those that bill first.
+    keep
+        Keeps what a query of the source gives as a table of a name.
     rows
-        Runs a query that may name files; the listings are kept as temporary tables by it.
+        Runs a query on the tables that are kept.
     """
     home, *others = things
     for thing in things:
-        rows(f"CREATE OR REPLACE TEMP TABLE {_kept(thing)} AS {thing.listing}")
+        keep(_kept(thing), thing.listing)
     identity = Identity(home, {home.kind: home.listing, account_part(home.kind): _own_ids(home)})
     resolved = [home]
     waiting = list(others)

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
-
 from features.inputs.recipes.cells import Cells
+from features.inputs.recipes.habits import Habits
 from features.inputs.recipes.shape import Match
 from features.inputs.recipes.survey import plain
 from features.tables.sql import named, quoted
@@ -54,19 +53,19 @@ class Kit:
     """The sheets of one tool, with what its recipe says of them."""
 
     source: str
-    found: Mapping[str, Match]
-    connection: duckdb.DuckDBPyConnection
+    matches: Mapping[str, Match]
+    habits: Habits
     questions: list[str] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)
     resolved: set[str] = field(default_factory=set)
     read: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.found
+        return name in self.matches
 
     def cells(self, name: str, alias: str = "t") -> Cells:
         """The columns of one of its sheets."""
-        return Cells(self.found[name], self.connection, alias, self.read.setdefault(name, {}))
+        return Cells(self.matches[name], self.habits, alias, self.read.setdefault(name, {}))
 
     def sheet_parts(self) -> dict[str, str]:
         """The parts that read its sheets, so far as they were asked for."""
@@ -75,7 +74,7 @@ class Kit:
 
     def sheets(self, *names: str) -> tuple[str, ...]:
         """The names of the sheets that are there."""
-        return tuple(file for name in names if name in self.found for file in self.found[name].sheet.names)
+        return tuple(file for name in names if name in self.matches for file in self.matches[name].sheet.names)
 
 
 def account_part(kind: str) -> str:

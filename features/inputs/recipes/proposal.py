@@ -1,6 +1,5 @@
 """Puts the recipes together: which sheet is what, whose rows are whose, and the tables that come of it."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -11,7 +10,10 @@ from typing import Any
 import duckdb
 
 from features.inputs.files.locate import query_text
+from features.inputs.files.source_reader import Rows, SourceReader
 from features.inputs.recipes import unknown, usage_priced
+from features.inputs.recipes.accounts_table import accounts_table
+from features.inputs.recipes.habits import UNSURE, Habits
 from features.inputs.recipes.identity import Identity, Link, resolve
 from features.inputs.recipes.kit import Draft, Kit, Thing, account_part, tidied
 from features.inputs.recipes.shape import Match, Shape, matches, second_copies
@@ -26,12 +28,12 @@ from features.inputs.recipes.sources import (
     zendesk,
     zuora,
 )
-from features.inputs.recipes.survey import Sheet, Survey, survey
+from features.inputs.recipes.survey import Sheet, Survey, source_in, survey
 from features.tables import contract
 from features.tables.database import open_duckdb
 from features.tables.problems import BadInput, CannotOpen, Finding
+from features.tables.scratch import scratch_folder
 from params import Budget, Source
-from params import load as load_settings
 
 BILLING: Mapping[str, ModuleType] = {
     "chargebee": chargebee,
@@ -48,7 +50,6 @@ OTHERS: Mapping[str, ModuleType] = {
 ANALYTICS = ("segment", "mixpanel", "amplitude")
 SOURCES = (*BILLING, *OTHERS, *ANALYTICS)
 EVENTS = ("usage", "csm_actions", "engagement", "tickets", "surveys")
-CRM_ATTRIBUTES = ("name", "segment", "industry", "region", "csm", "seller", "customer_since")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Proposal:
     currencies: Mapping[str, int]
     cuts: tuple[str, ...]
     questions: tuple[str, ...]
-    usage_priced: bool = False
-    until: date | None = None
+    usage_priced: bool
+    until: date | None
+    habits: Habits
 
 
 @dataclass
@@ -76,11 +78,17 @@ class _Work:
     """What is being put together."""
 
     connection: duckdb.DuckDBPyConnection
+    reader: SourceReader
     source: Source
     copies: Path
+    habits: Habits
     parts: dict[str, str] = field(default_factory=dict)
-    questions: list[str] = field(default_factory=list)
     kits: dict[str, Kit] = field(default_factory=dict)
+
+    @property
+    def questions(self) -> list[str]:
+        """What the files leave open."""
+        return self.habits.questions
 
     @property
     def all_parts(self) -> dict[str, str]:
@@ -90,11 +98,27 @@ class _Work:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query as the settings would run it."""
+        return self.reader.connection.execute(self._read(query).select).fetchall()
+
+    def keep(self, name: str, query: str) -> None:
+        """Keep what a query gives as a table of its own."""
+        self._read(query).show_in(self.connection, "listing")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM listing")
+
+    def _read(self, query: str) -> Rows:
         source = self.source.model_copy(update={"parts": self.all_parts})
-        return self.connection.execute(query_text(self.connection, source, "query", query, self.copies)).fetchall()
+        return self.reader.rows(query_text(self.connection, source, "query", query, self.copies))
 
 
-def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_priced: bool = False) -> Proposal:
+def propose(
+    folder: Path,
+    budget: Budget,
+    *,
+    only: Sequence[str] = (),
+    as_usage_priced: bool = False,
+    day_first: bool | None = None,
+    decimal_comma: bool = False,
+) -> Proposal:
     """Look at a folder or database and propose how to read it.
 
     Parameters
@@ -103,16 +127,20 @@ def propose(folder: Path, budget: Budget, *, only: Sequence[str] = (), as_usage_
         The tools to look for; all where empty.
     as_usage_priced
         What is sold is a stream of purchases and no subscription: the ARR is that of the trailing quarter.
+    day_first, decimal_comma
+        As `source` of the settings has them: how days and numbers are read that no value of a column tells.
 
     Raises
     ------
     BadInput
         Nothing can be read, no accounts or no contracts can be made of it.
     """
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as copies, open_duckdb(budget) as connection:
-        seen = survey(folder, connection, Path(copies))
-        source = load_settings().source.model_copy(update={"kind": seen.kind, "path": seen.path})
-        return _propose(_Work(connection, source, Path(copies)), seen, only, as_usage_priced)
+    source = source_in(folder)
+    with scratch_folder() as working, open_duckdb(budget) as connection:
+        copies, habits = working / "copies", Habits(connection, day_first, decimal_comma)
+        with SourceReader(source, budget, working, [copies]) as reader:
+            seen = survey(folder, source, connection, reader, copies)
+            return _propose(_Work(connection, reader, source, copies, habits), seen, only, as_usage_priced)
 
 
 def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bool) -> Proposal:
@@ -120,10 +148,10 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
     used = [match for match in recognised if match.shape.is_read]
     rest = _rest(work, seen, recognised)
     work.kits |= {name: _kit(work, used, name) for name in SOURCES if any(match.shape.source == name for match in used)}
-    sales = usage_priced.sales(work.connection, seen.sheets) if as_usage_priced else None
-    if sales is not None:
-        rest = [sheet for sheet in rest if sheet.name != sales.sheet.name]
-        used = [match for match in used if match.sheet.name != sales.sheet.name]
+    sales = usage_priced.sales(work.habits, seen.sheets) if as_usage_priced else None
+    sold = sales.sheet.name if sales else ""
+    rest = [sheet for sheet in rest if sheet.name != sold]
+    used = [match for match in used if match.sheet.name != sold]
     guessed = unknown.guesses(work.connection, rest)
     drafts, identity = _mapped(work, work.kits, guessed, sales)
     tables, counts = _tried(work, _tables(work, drafts, identity, bool(sales)))
@@ -144,6 +172,7 @@ def _propose(work: _Work, seen: Survey, only: Sequence[str], as_usage_priced: bo
         tuple(dict.fromkeys(work.questions)),
         bool(sales),
         _until(work, tables) if sales is None else None,
+        work.habits,
     )
 
 
@@ -157,10 +186,10 @@ def _rest(work: _Work, seen: Survey, recognised: Sequence[Match]) -> list[Sheet]
     read = {name for match in recognised for name in match.sheet.names}
     rest = [sheet for sheet in seen.sheets if sheet.name not in read]
     copies = second_copies([sheet for sheet in rest if not _is_ready(sheet)], recognised)
-    work.questions += [
+    work.questions.extend(
         f"{name} looks like another export of what is in {other}, and is not read: which of the two is it?"
         for name, other in copies.items()
-    ]
+    )
     return [sheet for sheet in rest if sheet.name not in copies]
 
 
@@ -176,8 +205,8 @@ def _shapes(only: Sequence[str]) -> list[Shape]:
 
 
 def _kit(work: _Work, used: Sequence[Match], source: str) -> Kit:
-    own = {match.shape.name: match for match in used if match.shape.source == source}
-    return Kit(source, own, work.connection, work.questions, work.parts)
+    matches_of_tool = {match.shape.name: match for match in used if match.shape.source == source}
+    return Kit(source, matches_of_tool, work.habits, work.questions, work.parts)
 
 
 def _recipes(source: str) -> tuple[Callable[[Kit], list[Thing]], Callable[[Kit], list[Draft]]]:
@@ -198,20 +227,21 @@ def _mapped(
             drafts += _recipes(name)[1](kits[name])
     things = [thing for name in billing for thing in _recipes(name)[0](kits[name])] if sales is None else []
     things += [sales.thing()] if sales else []
-    own = unknown.things(guessed)
+    unknown_things = unknown.things(guessed)
     others = [thing for name in kits if name not in billing for thing in _recipes(name)[0](kits[name])]
     paying = any(guess.table == "contracts" for guess in guessed)
-    things += [*own, *others] if paying or not any(thing.is_account for thing in others) else [*others, *own]
+    unknown_first = paying or not any(thing.is_account for thing in others)
+    things += [*unknown_things, *others] if unknown_first else [*others, *unknown_things]
     if not things:
         raise BadInput([_nothing("accounts", None, work.questions)])
-    identity = resolve(things, work.rows)
+    identity = resolve(things, work.keep, lambda query: work.connection.execute(query).fetchall())
     work.parts |= identity.parts
-    work.questions += identity.questions
+    work.questions.extend(identity.questions)
     resolved = {identity.home.kind, *(link.kind for link in identity.links)}
     for name, kit in kits.items():
         kit.resolved |= resolved
         drafts += [] if name in billing else _recipes(name)[1](kit)
-    kit = Kit(unknown.SOURCE, {}, work.connection, work.questions, work.parts, resolved)
+    kit = Kit(unknown.SOURCE, {}, work.habits, work.questions, work.parts, resolved)
     drafts += unknown.drafts(kit, guessed)
     drafts += [unknown.attributes(guess) for guess in guessed if guess.table == "accounts"]
     drafts += [sales.draft(account_part(identity.home.kind))] if sales else []
@@ -228,7 +258,7 @@ def _tables(work: _Work, drafts: Sequence[Draft], identity: Identity, is_usage_p
             tables[name] = _one_that_bills(work, candidates, is_usage_priced)
         elif candidates:
             tables[name] = _together(candidates)
-    return tables | {"accounts": _accounts(drafts, identity)}
+    return tables | {"accounts": accounts_table(drafts, identity)}
 
 
 def _one_that_bills(work: _Work, candidates: Sequence[Draft], is_usage_priced: bool) -> Draft:
@@ -260,47 +290,6 @@ def _together(drafts: Sequence[Draft]) -> Draft:
     )
 
 
-def _accounts(drafts: Sequence[Draft], identity: Identity) -> Draft:
-    """The customers, with what each source says of them: the CRM before the tool that bills."""
-    home = identity.home
-    attributes = [draft for draft in drafts if draft.table.startswith("accounts:")]
-    names = {f"c{number}": draft for number, draft in enumerate(attributes)}
-    joins = "".join(_attributes_joined(name, draft) for name, draft in names.items())
-    selected, columns = ["h.account_id"], ["account_id"]
-    for column in CRM_ATTRIBUTES:
-        cells = [f"{name}.{column}" for name, draft in names.items() if column in draft.columns]
-        cells += [f"h.{column}"] if column in home.columns else []
-        if cells:
-            selected.append(f"{cells[0] if len(cells) == 1 else 'COALESCE(' + ', '.join(cells) + ')'} AS {column}")
-            columns.append(column)
-    parent = next((name for name, draft in names.items() if "parent" in draft.columns), "")
-    if parent:
-        kind = account_part(names[parent].table.split(":")[1])
-        joins += f"\nLEFT JOIN {{{kind}}} AS p ON p.id = CAST({parent}.parent AS VARCHAR)"
-        selected.append("CASE WHEN p.account_id <> h.account_id THEN p.account_id END AS parent_account_id")
-        columns.append("parent_account_id")
-    own = [column for column in home.columns if column in CRM_ATTRIBUTES]
-    values = "".join(f", any_value(k.{column}) AS {column}" for column in own)
-    query = (
-        f"SELECT {', '.join(selected)}\n"
-        f"FROM (SELECT a.account_id{values} FROM {{{account_part(home.kind)}}} AS a\n"
-        f"      LEFT JOIN {{{home.kind}}} AS k ON k.id = a.id GROUP BY 1) AS h{joins}"
-    )
-    sheets = (home.sheet, *(sheet for draft in attributes for sheet in draft.sheets))
-    why = tuple(reason for draft in attributes for reason in draft.why)
-    source = ", ".join(dict.fromkeys([home.source, *(draft.source for draft in attributes)]))
-    return Draft("accounts", source, tuple(dict.fromkeys(sheets)), query, tuple(columns), why)
-
-
-def _attributes_joined(name: str, draft: Draft) -> str:
-    """The join with a source's attributes, one row an account."""
-    return (
-        f"\nLEFT JOIN (SELECT DISTINCT ON (a.account_id) a.account_id, q.* EXCLUDE (id) FROM (\n{draft.query}\n) AS q "
-        f"JOIN {{{account_part(draft.table.split(':')[1])}}} AS a ON a.id = q.id\n"
-        f"           ORDER BY a.account_id, q.id) AS {name} ON {name}.account_id = h.account_id"
-    )
-
-
 def _tried(work: _Work, tables: Mapping[str, Draft]) -> tuple[dict[str, Draft], dict[str, int]]:
     """The tables whose query runs and gives rows, with how many; the others become questions."""
     kept, counts = {}, {}
@@ -308,6 +297,8 @@ def _tried(work: _Work, tables: Mapping[str, Draft]) -> tuple[dict[str, Draft], 
         if name not in tables:
             continue
         draft = tables[name]
+        if work.habits.unsure & {*draft.sheets}:
+            draft = replace(draft, confidence=min(draft.confidence, UNSURE))
         try:
             [(rows,)] = work.rows(f"SELECT count(*) FROM ({draft.query})")
         except (duckdb.Error, CannotOpen) as error:

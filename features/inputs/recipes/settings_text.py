@@ -32,6 +32,7 @@ def settings_text(proposal: Proposal, folder: Path, version: str = "") -> str:
         f"  kind: {proposal.survey.kind}",
         f"  path: {json.dumps(str(proposal.survey.path))}  # if the files move, change this line alone",
         *_data_until(proposal),
+        *_habits(proposal),
         *_parts(proposal),
         "",
         "  tables:",
@@ -64,14 +65,20 @@ def _data_until(proposal: Proposal) -> list[str]:
     return [*_comment(why, 2), f"  data_until: {proposal.until}"]
 
 
+def _habits(proposal: Proposal) -> list[str]:
+    """How days and numbers are written, as it was given."""
+    lines = [] if proposal.habits.day_first is None else [f"  day_first: {json.dumps(proposal.habits.day_first)}"]
+    return lines + (["  decimal_comma: true"] if proposal.habits.decimal_comma else [])
+
+
 def _parts(proposal: Proposal) -> list[str]:
     """The parts that queries share, each join with the share that it matches."""
     if not proposal.parts:
         return []
-    said = {f"account_of_{link.kind}": str(link) for link in proposal.links}
+    joins = {f"account_of_{link.kind}": str(link) for link in proposal.links}
     lines = ["", *_comment("Pieces of SQL: a query that writes {name} has it in place.", 2), "  parts:"]
     for name, part in proposal.parts.items():
-        lines += _comment(said[name], 4) if name in said else []
+        lines += _comment(joins[name], 4) if name in joins else []
         lines += [f"    {name}: |", *textwrap.indent(part, " " * 6).splitlines()]
     return lines
 

@@ -89,11 +89,11 @@ def matches(sheets: Iterable[Sheet], shapes: Sequence[Shape]) -> tuple[Match, ..
 
     A sheet that only its name speaks for is one of a tool that others show to be there.
     """
-    candidates = [[found for shape in shapes if (found := match(shape, sheet)) is not None] for sheet in sheets]
-    tools = {found.shape.source for fits in candidates for found in fits if found.is_sure}
+    candidates = [[fit for shape in shapes if (fit := match(shape, sheet)) is not None] for sheet in sheets]
+    tools = {fit.shape.source for fits in candidates for fit in fits if fit.is_sure}
     best: dict[tuple[str, str], Match] = {}
     for fits in candidates:
-        choice = max((found for found in fits if found.shape.source in tools), key=lambda fit: fit.score, default=None)
+        choice = max((fit for fit in fits if fit.shape.source in tools), key=lambda fit: fit.score, default=None)
         if choice is None:
             continue
         place = (choice.shape.source, choice.shape.name)

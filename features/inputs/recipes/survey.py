@@ -7,10 +7,11 @@ from pathlib import Path
 
 import duckdb
 
-from features.inputs.files.locate import DATABASE, SUFFIXES, attach, query_text
+from features.inputs.files.locate import SUFFIXES, query_text
+from features.inputs.files.source_reader import DATABASE, SourceReader
 from features.tables.problems import BadInput, CannotOpen, Finding
 from features.tables.sql import named
-from params import Source
+from params import Source, load
 
 DATABASES = (".duckdb", ".db")
 PREFIX = "property_"  # of HubSpot's columns in a warehouse
@@ -67,32 +68,53 @@ def plain(column: str) -> str:
     return re.sub(r"^(property|properties)_(?=.)", "", name)
 
 
-def survey(folder: Path, connection: duckdb.DuckDBPyConnection, copies: Path) -> Survey:
+def source_in(folder: Path) -> Source:
+    """A folder or a database as a source, whose queries may read all files that lie there.
+
+    Raises
+    ------
+    BadInput
+        There is no such folder or database.
+    """
+    if not folder.exists():
+        raise BadInput([Finding("FOLDER", f"{folder} does not exist", "Give the folder with the exported files.")])
+    kind, path = _place(folder)
+    beside = (folder if folder.is_dir() else folder.parent,)
+    return load().source.model_copy(update={"kind": kind, "path": path, "outside": beside})
+
+
+def survey(
+    folder: Path, source: Source, connection: duckdb.DuckDBPyConnection, reader: SourceReader, copies: Path
+) -> Survey:
     """Look at every CSV, Parquet or XLSX file below a folder, or at every table of a DuckDB database.
 
     Parameters
     ----------
+    source
+        The folder or database, see `source_in`.
+    connection
+        Where samples are kept.
+    reader
+        What the source is read by.
     copies
         A folder for copies of files that DuckDB does not read as they are.
 
     Raises
     ------
     BadInput
-        There is no such folder or database, or nothing in it can be read.
+        The database cannot be opened, or nothing can be read.
     """
-    if not folder.exists():
-        raise BadInput([Finding("FOLDER", f"{folder} does not exist", "Give the folder with the exported files.")])
-    kind, path = _place(folder)
-    source = _source(kind, path)
+    kind, path = source.kind, source.path or folder
+    connection.execute("ATTACH ':memory:' AS samples")
     try:
-        attach(connection, source)
+        sheets = _tables(connection, reader) if kind == "duckdb" else []
     except CannotOpen as error:
         raise BadInput([error.finding]) from None
-    connection.execute("ATTACH ':memory:' AS samples")
-    sheets, unread = _tables(connection) if kind == "duckdb" else ([], [])
+    unread = []
     for relation, name in _files(folder if folder.is_dir() else folder.parent, path, kind):
         try:
-            sheets.append(_sheet(connection, source, name, relation, len(sheets), copies))
+            select = query_text(connection, source, f"sheet{len(sheets)}", relation, copies)
+            sheets.append(_sampled(connection, reader, name, relation, select, len(sheets)))
         except (CannotOpen, duckdb.Error) as error:
             unread.append(f"{name}: {str(error).splitlines()[0]}")
     if not sheets:
@@ -109,12 +131,6 @@ def _place(folder: Path) -> tuple[str, Path]:
     return ("duckdb", databases[0]) if len(databases) == 1 else ("files", folder)
 
 
-def _source(kind: str, path: Path) -> Source:
-    from params import load
-
-    return load().source.model_copy(update={"kind": kind, "path": path})
-
-
 def _files(folder: Path, path: Path, kind: str) -> list[tuple[str, str]]:
     """Of each data file how a query names it, and its name."""
     if kind == "duckdb" and not path.parent.samefile(folder):
@@ -125,9 +141,9 @@ def _files(folder: Path, path: Path, kind: str) -> list[tuple[str, str]]:
     return [(f"{{file:{name}}}", name) for name in names]
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> tuple[list[Sheet], list[str]]:
+def _tables(connection: duckdb.DuckDBPyConnection, reader: SourceReader) -> list[Sheet]:
     """Every table and view of the database, in every schema."""
-    rows = connection.execute(
+    rows = reader.connection.execute(
         "SELECT table_schema, table_name FROM information_schema.tables "
         f"WHERE table_catalog = '{DATABASE}' ORDER BY ALL"
     ).fetchall()
@@ -135,21 +151,17 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> tuple[list[Sheet], list[st
     for schema, table in rows:
         name = table if schema == "main" else f"{schema}.{table}"
         relation = named(table) if schema == "main" else f"{named(schema)}.{named(table)}"
-        sheets.append(_sampled(connection, name, relation, relation, len(sheets)))
-    return sheets, []
+        sheets.append(_sampled(connection, reader, name, relation, relation, len(sheets)))
+    return sheets
 
 
-def _sheet(
-    connection: duckdb.DuckDBPyConnection, source: Source, name: str, relation: str, number: int, copies: Path
+def _sampled(
+    connection: duckdb.DuckDBPyConnection, reader: SourceReader, name: str, relation: str, select: str, number: int
 ) -> Sheet:
-    select = query_text(connection, source, f"sheet{number}", relation, copies)
-    return _sampled(connection, name, relation, select, number)
-
-
-def _sampled(connection: duckdb.DuckDBPyConnection, name: str, relation: str, select: str, number: int) -> Sheet:
     """The sheet, its first rows kept under a name of their own."""
     sample = f"samples.main.sheet_{number}"
-    connection.execute(f"CREATE TABLE {sample} AS SELECT * FROM {select} LIMIT {SAMPLED_ROWS}")
+    reader.rows(f"SELECT * FROM {select} LIMIT {SAMPLED_ROWS}").show_in(connection, "sheet")
+    connection.execute(f"CREATE TABLE {sample} AS SELECT * FROM sheet")
     types = {str(row[0]): str(row[1]) for row in connection.execute(f"DESCRIBE {sample}").fetchall()}
     row = connection.execute(f"SELECT count(*) FROM {sample}").fetchone()
     return Sheet(name, relation, types, sample, int(row[0]) if row else 0)

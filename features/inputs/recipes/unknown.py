@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from features.inputs.recipes.cells import form_of
+from features.inputs.reading.written_days import form_of
 from features.inputs.recipes.kit import Draft, Kit, Thing, account_part
 from features.inputs.recipes.survey import Sheet, plain, values
 from features.tables import contract
@@ -86,7 +86,7 @@ STEMS = {
     "churn_events": "churn",
     "fx_rates": "fx rate currenc",
 }
-SURE, LIKELY, CONTENT = 1.0, 0.9, 0.6
+SURE, LIKELY = 1.0, 0.9
 ENOUGH = 0.5
 MONTH = r"\d{4}-\d\d"
 
@@ -194,12 +194,12 @@ def things(guessed: Sequence[Guess]) -> list[Thing]:
         if "account_id" not in guess.columns:
             continue
         account = f"NULLIF(TRIM(CAST({named(guess.columns['account_id'])} AS VARCHAR)), '')"
-        own = guess.table == "accounts"
-        name = f", {named(guess.columns['name'])} AS name" if own and "name" in guess.columns else ""
+        is_account = guess.table == "accounts"
+        name = f", {named(guess.columns['name'])} AS name" if is_account and "name" in guess.columns else ""
         listing = f"SELECT DISTINCT {account} AS id{name}\nFROM {guess.sheet.relation} WHERE {account} IS NOT NULL"
         keys = {"id": "id"} | ({"name": "name"} if name else {})
         columns = ("name",) if name else ()
-        listed.append(Thing(kind_of(guess), SOURCE, guess.sheet.name, listing, columns, keys, is_account=own))
+        listed.append(Thing(kind_of(guess), SOURCE, guess.sheet.name, listing, columns, keys, is_account=is_account))
     return listed
 
 
@@ -210,24 +210,26 @@ def kind_of(guess: Guess) -> str:
 
 def drafts(kit: Kit, guessed: Sequence[Guess]) -> list[Draft]:
     """The tables as they are mapped: values as they stand, the account by way of its id."""
-    made = []
-    for guess in guessed:
-        if guess.table == "accounts" or ("account_id" in guess.columns and kind_of(guess) not in kit.resolved):
-            continue
-        made.append(_draft(kit, guess))
-    return made
+    return [
+        _draft(kit, guess)
+        for guess in guessed
+        if guess.table != "accounts" and ("account_id" not in guess.columns or kind_of(guess) in kit.resolved)
+    ]
 
 
 def _draft(kit: Kit, guess: Guess) -> Draft:
-    columns = {name: f"t.{named(column)}" for name, column in guess.columns.items() if name != "arr"}
+    columns = {
+        name: f"t.{named(column)}" for name, column in guess.columns.items() if name not in _left_out(kit, guess)
+    }
     for name, column in guess.columns.items():
-        texts = values(kit.connection, guess.sheet, column, 500) if name in ("month", "starts_on") else []
+        texts = values(kit.habits.connection, guess.sheet, column, 500) if name in ("month", "starts_on") else []
         if texts and all(re.fullmatch(MONTH, text) for text in texts):
             columns[name] += " || '-01'"
     join, why = "", [f"By the names and contents of its columns; confidence {guess.confidence:.0%}."]
     if "arr" in guess.columns and "mrr" not in columns:
-        amount = f"REPLACE(CAST(t.{named(guess.columns['arr'])} AS VARCHAR), ',', '')"
-        columns["mrr"] = f"CAST(CAST({amount} AS DOUBLE) / 12 AS DECIMAL(18,6))"
+        text = f"CAST(t.{named(guess.columns['arr'])} AS VARCHAR)"
+        amount = kit.habits.number(guess.sheet, guess.columns["arr"], text)
+        columns["mrr"] = f"CAST({amount} / 12 AS DECIMAL(18,6))"
         why.append(f"{guess.columns['arr']} is an amount a year: a twelfth of it is the MRR.")
     if "account_id" in columns:
         account = f"NULLIF(TRIM(CAST({columns['account_id']} AS VARCHAR)), '')"
@@ -236,6 +238,17 @@ def _draft(kit: Kit, guess: Guess) -> Draft:
     selected = ", ".join(f"{text} AS {name}" for name, text in columns.items())
     query = f"SELECT {selected}\nFROM {guess.sheet.relation} AS t{join}"
     return Draft(guess.table, SOURCE, (guess.sheet.name,), query, tuple(columns), tuple(why), guess.confidence)
+
+
+def _left_out(kit: Kit, guess: Guess) -> set[str]:
+    """Columns that are not taken as they stand: yearly amounts, and what may be today's state on past lines."""
+    if "auto_renew" not in guess.columns or is_plain(guess.sheet, guess.table):
+        return {"arr"}
+    kit.questions.append(
+        f"{guess.sheet.name}: {guess.columns['auto_renew']} is left out: if it is switched off when a customer leaves, "
+        "it tells the past who will. If it is what was signed, add it to the query as auto_renew."
+    )
+    return {"arr", "auto_renew"}
 
 
 def attributes(guess: Guess) -> Draft:

@@ -111,6 +111,8 @@ class Account:
         follower = self.follower(line)
         if follower is not None:
             return follower["starts_on"]
+        if self.silent(line | {"notice_on": None}) and line["notice_on"] is not None:
+            return line["notice_on"] if end <= line["notice_on"] < end + timedelta(days=GRACE) else end
         return end + timedelta(days=GRACE) if self.silent(line) else end
 
     def follower(self, line: Row) -> Row | None:

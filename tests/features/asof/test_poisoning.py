@@ -17,6 +17,7 @@ import pytest
 
 import params
 from features.families import catalogue
+from features.inputs.load import load_tables
 from features.revenue import cohort_paths
 from features.snapshots.building import build
 from features.tables.checked import Tables
@@ -47,6 +48,7 @@ GARBAGE: dict[str, Any] = {
     "severity": "4", "process": "retention", "role": "champion", "side": "vendor", "outcome": "churn",
     "segment": "poison", "technical_fit": -1.0, "user_id": "nobody", "feature": "nothing", "playbook": "none",
     "name": "poison", "respondent_role": "decision_maker", "horizon": "first_value", "currency": None,
+    "parent_account_id": "group 0",
 }  # fmt: skip
 
 
@@ -165,6 +167,49 @@ def test_what_becomes_known_later_changes_nothing(
 ) -> None:
     before = untouched[untouched["as_of"] <= pd.Timestamp(t)]
     pd.testing.assert_frame_equal(up_to(t, changed(change, t), DATES), before, check_exact=True)
+
+
+def with_parents(rows: Rows) -> Rows:
+    """The same accounts below roots that have no row of their own, but for every fifth, which is its own root."""
+    names = sorted({row["account_id"] for row in rows["accounts"]})
+    parents = {name: f"group {number % 5}" if number % 5 else None for number, name in enumerate(names)}
+    return rows | {"accounts": [row | {"parent_account_id": parents[row["account_id"]]} for row in rows["accounts"]]}
+
+
+def ended_in_order(line: dict[str, Any]) -> dict[str, Any]:
+    """A line that does not start after its end, which poison does not heed."""
+    is_bad = line["ended_on"] is not None and line["ended_on"] < line["starts_on"]
+    return line | ({"ended_on": line["starts_on"]} if is_bad else {})
+
+
+@pytest.fixture(scope="module")
+def rolled_up(costly: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Rows], Tables]:
+    """Stores rows, as files that pass the check, rolled up by their parents."""
+
+    def tables(rows: Rows) -> Tables:
+        home = tmp_path_factory.mktemp("rolled up")
+        rows = rows | {"contracts": [ended_in_order(line) for line in rows["contracts"]]}
+        for name, table in rows.items():
+            pd.DataFrame(table).to_csv(home / f"{name}.csv", index=False)
+        settings = ["source.kind=files", f"source.path={home}", "source.data_until=2024-06-01"]
+        settings += [f"data_dir={home / 'data'}", "revenue.account_level=parent"]
+        return load_tables(params.load(None, settings)).tables
+
+    return tables
+
+
+@pytest.mark.parametrize("change", [poisoned, truncated])
+def test_what_becomes_known_later_changes_no_roll_up(
+    company: Rows, rolled_up: Callable[[Rows], Tables], change: Callable[[Rows, date], Rows]
+) -> None:
+    """Neither who belongs to whom nor which account tells the attributes of a root without a row."""
+    rows = with_parents(company)
+    tables = [rolled_up(each) for each in (rows, change(rows, LEAK_DATE))]
+    before, after = (up_to(LEAK_DATES[-1], each, LEAK_DATES) for each in tables)
+    is_later = before["as_of"] > pd.Timestamp(LEAK_DATE)
+    assert before.loc[~is_later, "account_id"].str.startswith("group").any()
+    pd.testing.assert_frame_equal(after[after["as_of"] <= pd.Timestamp(LEAK_DATE)], before[~is_later], check_exact=True)
+    assert not before[is_later].equals(after[after["as_of"] > pd.Timestamp(LEAK_DATE)])
 
 
 WATCHED = (

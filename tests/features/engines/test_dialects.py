@@ -6,7 +6,7 @@ import pytest
 import sqlglot
 
 import params
-from features.engines.dialects import EMITTED, NotPortable, parse, translate
+from features.engines.dialects import EMITTED, NotPortable, is_one_select, parse, translate
 from features.snapshots.script import script
 from features.tables.checked import Tables
 
@@ -83,3 +83,24 @@ def test_every_statement_parses_in_its_dialect(dialect: str, company_tables: Tab
     for statement in made:
         assert "raw." not in statement
         assert not isinstance(sqlglot.parse_one(statement, read=dialect), sqlglot.exp.Command)
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "spark"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT 1", True),
+        ("WITH x AS (SELECT 1 AS a) SELECT a, COUNT(*) FROM x GROUP BY 1", True),
+        ("SELECT 1 UNION ALL SELECT 2", True),
+        ("SELECT 1; DROP TABLE x", False),
+        ("SELECT 1) d LIMIT 0; DROP TABLE x; SELECT * FROM (SELECT 1", False),
+        ("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", False),
+        ("SELECT * INTO t FROM x", False),
+        ("INSERT INTO t VALUES (1)", False),
+        ("COPY t TO '/x'", False),
+        ("SET x = 1", False),
+        ("", False),
+    ],
+)
+def test_a_query_of_a_warehouse_is_one_select(query: str, dialect: str, expected: bool) -> None:
+    assert is_one_select(query, dialect) is expected

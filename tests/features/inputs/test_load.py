@@ -16,6 +16,9 @@ import pytest
 
 import params
 from features.inputs.load import load_tables
+from features.revenue.cut_labels import labels_in_force
+from features.snapshots.building import build
+from features.snapshots.on_demand import of_account
 from features.tables.problems import BadInput
 
 pytestmark = pytest.mark.usefixtures("costly")
@@ -111,6 +114,18 @@ def test_columns_of_ones_own_are_kept_of_tables_of_events_too(source: Any) -> No
     assert source.rows("SELECT plan_tier, seconds FROM usage") == [("pro", 1.5), (None, 2.0)]
     assert loaded.tables.numbers["usage"] == ("seconds",)
     assert next(table for table in loaded.report.tables if table.table == "usage").extra == ("plan_tier", "seconds")
+
+
+def test_a_column_of_any_name_is_read_by_all_that_reads_attributes(source: Any) -> None:
+    source.write("accounts", 'account_id,"we""ird",select,Mixed Case / a,x,y,z / b,,,')
+    names = ['we"ird', "select", "Mixed Case"]
+    settings = source.params("source.data_until=2024-06-01", accounts={"extra": names})
+    tables = load_tables(settings).tables
+    as_of = date(2024, 4, 1)
+    assert labels_in_force(tables, as_of, names, settings.budget).loc["a"].tolist() == ["x", "y", "z"]
+    frame = build(tables, [as_of], revenue=settings.revenue, settings=settings.snapshots, budget=settings.budget).frame
+    assert frame.set_index("account_id").loc["a", names].tolist() == ["x", "y", "z"]
+    assert of_account(tables, "a", as_of, params=settings).frame[names].to_numpy().tolist() == [["x", "y", "z"]]
 
 
 def test_what_is_no_number_in_a_column_declared_as_one_is_named(source: Any) -> None:

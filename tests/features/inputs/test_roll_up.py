@@ -9,6 +9,7 @@ import pytest
 import params
 from features import revenue
 from features.inputs.load import Loaded, load_tables
+from features.revenue.cut_labels import labels_in_force
 from features.snapshots.building import build
 from features.snapshots.on_demand import of_account
 from features.snapshots.snapshot_files import make, plan, stored
@@ -126,7 +127,10 @@ def test_a_parent_that_accounts_lacks_is_a_root_with_a_warning(source: Any) -> N
         "accounts", "account_id,segment,parent_account_id,valid_from / a,small,X,2023-01-01 / b,large,X,2023-01-01"
     )
     loaded = source.load(PARENT)
-    assert source.rows("SELECT account_id, segment, parent_account_id FROM accounts") == [("X", "small", None)]
+    assert source.rows("SELECT account_id, segment, parent_account_id FROM accounts ORDER BY 2") == [
+        ("X", "large", None),
+        ("X", "small", None),
+    ]
     (warning,) = warned(loaded)
     assert "2 of 2 rows naming a parent that accounts lacks" in warning
     assert "(a: X, b: X)" in warning
@@ -147,8 +151,29 @@ LINES = "contract_id,account_id,starts_on,ends_on,mrr,recorded_at"
 def test_a_root_without_a_row_has_the_attributes_of_its_largest_account(source: Any, lines: str, largest: str) -> None:
     source.write("accounts", "account_id,segment,parent_account_id / a,of a,X / b,of b,X")
     source.write("contracts", f"{LINES} / {lines}")
-    source.load(PARENT)
-    assert source.rows("SELECT account_id, segment FROM accounts") == [("X", largest)]
+    loaded = source.load(PARENT, UNTIL)
+    assert segments(loaded, date(2024, 3, 1)) == {"X": largest}
+
+
+def segments(loaded: Loaded, as_of: date) -> dict[str, str]:
+    return dict(labels_in_force(loaded.tables, as_of, ("segment",), BUDGET)["segment"])
+
+
+def test_which_account_is_the_largest_is_told_by_the_lines_known_then(source: Any) -> None:
+    source.write("accounts", "account_id,segment,parent_account_id / a,of a,X / b,of b,X")
+    lines = f"{LINES} / 1,a,2023-02-01,2024-01-01,100, / 2,b,2023-02-01,,50,"
+    days = date(2023, 1, 1), date(2024, 1, 1), date(2024, 1, 15), date(2024, 12, 1), date(2024, 12, 2)
+    source.write("contracts", lines)
+    until = [segments(source.load(PARENT, UNTIL), day) for day in days]
+    assert until == [{"X": "of a"}] * 5  # also in the grace
+    source.write("contracts", f"{lines} / 3,b,2024-12-01,,500,")
+    assert [segments(source.load(PARENT, UNTIL), day) for day in days] == [*until[:4], {"X": "of b"}]
+    assert snapshots(source.load(PARENT, UNTIL), list(days[1:])) == [
+        (date(2024, 1, 1), "X", 1800.0, "of a"),
+        (date(2024, 1, 15), "X", 1800.0, "of a"),
+        (date(2024, 12, 1), "X", 600.0, "of a"),
+        (date(2024, 12, 2), "X", 6600.0, "of b"),
+    ]
 
 
 def test_a_root_has_its_own_attributes_and_their_history(source: Any) -> None:
@@ -245,6 +270,32 @@ def test_a_parent_counts_from_when_it_became_known(takeover: Any) -> None:
         (date(2024, 7, 20), "b"),
         (date(2024, 7, 21), "b"),
     ]
+
+
+def test_a_parent_counts_after_the_lag_as_attributes_do(takeover: Any) -> None:
+    rows = TAKEN_OVER.replace("2023-01-01", "2022-12-01")
+    takeover.write("accounts", f"{rows}a,moved,b,2024-06-01")
+    loaded = takeover.load(PARENT, UNTIL, accounts={"lag_days": 10})
+    days = [date(2024, 6, 2), date(2024, 6, 11), date(2024, 6, 12)]
+    assert [row[:2] for row in snapshots(loaded, days)] == [
+        (days[0], "a"),
+        (days[0], "b"),
+        (days[1], "a"),
+        (days[1], "b"),
+        (days[2], "b"),
+    ]
+    by_account = takeover.load(UNTIL, accounts={"lag_days": 10})
+    assert [segments(by_account, day)["a"] for day in days] == ["of a", "of a", "moved"]
+
+
+def test_a_first_parent_that_is_known_as_soon_as_the_lines_are_is_no_change(takeover: Any) -> None:
+    takeover.write("accounts", "account_id,segment,parent_account_id,valid_from / a,,b,2023-01-01 / b,,,2023-01-01")
+    lag = {"lag_days": 10}
+    assert takeover.load(PARENT, UNTIL, accounts=lag, contracts=lag).tables.hierarchies == ()
+    loaded = takeover.load(PARENT, UNTIL, accounts=lag)
+    assert [last_day for last_day, _ in loaded.tables.hierarchies] == ["2023-01-11"]
+    (warning,) = [text for text in warned(loaded, "valid_from") if "their own" in text]
+    assert "(a: 2023-01-11, contracts since 2023-01-01)" in warning
 
 
 def test_an_older_row_that_became_known_later_was_never_in_force(source: Any) -> None:

@@ -239,6 +239,7 @@ def follows(lines: list[Line], grace: int) -> dict[str, Line]:
             has_own.add(other.contract_id)
     for other in in_order(lines):
         left = round(spare[other.contract_id] * 1e6)
+        has_own |= {other.contract_id for line in ended if could(line, other) and other.product == line.product}
         replaces_all = other.kind in ("renewal", "downsell") and other.contract_id not in has_own
         for line in sorted(ended, key=by_size):
             if line.contract_id in followed or not could(line, other) or other.product == line.product:
@@ -260,11 +261,17 @@ def spells(lines: list[Line], grace: int, u: int = -OPEN) -> dict[str, int]:
         other = followed.get(line.contract_id)
         if other is not None and other.starts >= runs_until(line):
             until[line.contract_id] = other.starts + (u != -OPEN and is_later(other, u))
+        elif runs_on(line, lines, grace):
+            until[line.contract_id] = runs_until(line) + grace
         else:
-            until[line.contract_id] = (
-                runs_until(line) + grace if runs_on(line, lines, grace) else stops(line, lines, grace)
-            )
+            until[line.contract_id] = told_off(line, lines, grace) or stops(line, lines, grace)
     return until
+
+
+def told_off(line: Line, lines: list[Line], grace: int) -> int | None:
+    """The day of the notice, where it came in the grace of a term that had run out."""
+    ran_out = line.notice is not None and runs_on(line._replace(notice=None), lines, grace)
+    return line.notice if ran_out and runs_until(line) <= line.notice < runs_until(line) + grace else None
 
 
 def arr_on(lines: list[Line], u: int, grace: int, rate: float, hindsight: bool = False) -> int:
@@ -410,9 +417,6 @@ def customer_days(lines: list[Line], grace: int) -> tuple[set[int], set[int]]:
     paid, chained = set(), set()
     for line in lines:
         end = until[line.contract_id]
-        late = line.ended is None and line.notice is not None and line.starts < end == line.ends
-        if line.mrr > 0 and late and line.ends <= line.notice < line.ends + grace:  # type: ignore[operator]
-            end = line.notice  # it ran on until notice came
         carries_on = line.mrr > 0 or line in followed.values()
         carries_on |= any(
             other.mrr > 0 and other.starts < line.starts and other.starts < until[other.contract_id]

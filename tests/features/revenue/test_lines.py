@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from features.asof.clocks import NEVER
 from features.asof.view import EPOCH, AsOf, day_number
 from features.inputs.frames import tables_from_frames
 from features.revenue.known_lines import lines_known, load
+from features.revenue.lines import WORK_TABLES, work_statements
 from features.tables.checked import Tables
 from features.tables.problems import NoRate
 from params import Budget
@@ -445,6 +447,17 @@ RENEWAL = {"kind": "renewal"}
             id="two lines renewed as one",
         ),
         pytest.param(
+            [
+                {"product": "core"},
+                {"product": "seats"},
+                SECOND | {"product": "core"},
+                SECOND | {"product": "core", "mrr": 30.0, "kind": "downsell", "starts_on": "2025-03-06"},
+            ],
+            "2025-03-06",
+            2760,
+            id="a downsell beside one that has continued its product replaces no other",
+        ),
+        pytest.param(
             [{"product": "core"}, {"product": "seats", "mrr": 50.0}, SECOND | {"product": "q", "mrr": 20.0}],
             "2025-03-05",
             2040,
@@ -609,3 +622,22 @@ def test_when_an_account_is_a_customer(
         times = connection.execute("SELECT paused_from, paused_until FROM pauses ORDER BY 1").fetchall()
     assert tuple(map(day, spells[0])) == (customer_from, customer_until)
     assert [tuple(map(day, time)) for time in times] == pauses
+
+
+def test_a_book_that_switches_every_month_is_walked_in_few_steps(tmp_path: Path) -> None:
+    """Of 12 products, each could be replaced by each of the next month: 144 pairs a month, and 144 a month later."""
+    months = [str(start.date()) for start in pd.date_range("2024-01-01", periods=9, freq="MS")]
+    lines = [
+        {"product": f"{start} {number}", "mrr": 10.0 + number % 5, "starts_on": start, "ends_on": end}
+        for start, end in pairwise(months)
+        for number in range(12)
+    ]
+    asof = AsOf(store(tmp_path, lines), (date(2024, 9, 2),))
+    with asof.tables.connect(budget=BUDGET) as connection:
+        load(connection, asof.frames())
+        statements = dict(zip(WORK_TABLES, work_statements(asof.contracts(), RULES), strict=True))
+        for name in WORK_TABLES[: WORK_TABLES.index("line_switches")]:
+            connection.execute(statements[name])
+        walk, _, last = statements["line_switches"].partition("AS ")[2].rpartition("SELECT")
+        assert "walked" in last
+        assert connection.execute(f"{walk} SELECT MAX(n), SUM(taken) FROM walked").fetchone() == (117, 84)

@@ -238,6 +238,35 @@ def test_what_moved(lines: list[dict[str, Any]], expected: list[tuple[str, str |
     assert moved(store(tmp_path, lines)) == expected
 
 
+LATE_NOTICE = {"ends_on": "2025-01-01", "notice_on": "2025-01-10"}
+BACK_AFTER_A_GAP = {"starts_on": "2025-02-20"}
+
+
+@pytest.mark.parametrize("notice", ["2024-12-10", "2025-01-10"])
+def test_a_gap_is_a_pause_whenever_notice_came(notice: str, tmp_path: Path) -> None:
+    tables = store(tmp_path, [LATE_NOTICE | {"notice_on": notice}, BACK_AFTER_A_GAP])
+    rules = RULES.model_copy(update={"gap_days": 60})
+    assert moved(tables, gap_days=60) == []
+    figures = revenue.retention(tables, rules=rules, **WINDOW)
+    assert (figures.nrr, figures.grr, figures.logo_retention) == (1.0, 1.0, 1.0)
+
+
+def test_a_term_that_ran_out_counts_until_notice_comes_in_its_grace(tmp_path: Path) -> None:
+    """It pays as long as it is a customer: by what is known later as by what was known then, and in the labels."""
+    tables = store(tmp_path, [{"ends_on": "2025-05-25", "notice_on": "2025-06-10"}])
+    for known_by in (date(2025, 6, 1), date(2025, 9, 1)):
+        figures = revenue.retention(tables, rules=RULES, **WINDOW | {"known_by": known_by})
+        assert (figures.nrr, figures.logo_retention) == (1.0, 1.0)
+        moves = revenue.movements(tables, rules=RULES, **WINDOW | {"known_by": known_by})
+        assert moves.empty
+    cohort = pd.DataFrame({"account_id": ["a"], "as_of": pd.Timestamp("2024-06-01"), "arr": 1200.0})
+    paths = revenue.cohort_paths(tables, cohort, months=13, known_by=date(2025, 9, 1), rules=RULES, budget=BUDGET)
+    assert paths.arr[0, -2:].tolist() == [1200.0, 0.0]
+    days = [date(2025, 6, 9), date(2025, 6, 10)]
+    arr = revenue.arr_by_account(tables, days, known_by=date(2025, 9, 1), rules=RULES, budget=BUDGET)
+    assert arr["instant"].dt.date.tolist() == days[:1]
+
+
 def test_with_include_coming_back_is_no_movement_of_its_own(tmp_path: Path) -> None:
     tables = store(tmp_path, [{"ended_on": "2024-08-01"}, NEW | {"mrr": 150.0}])
     assert moved(tables, reactivation="include") == [("upsell", "p", 1800), ("contraction", "p", -1200)]

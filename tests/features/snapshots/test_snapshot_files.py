@@ -17,6 +17,7 @@ from features.families import catalogue
 from features.snapshots import definition, snapshot_files
 from features.snapshots.snapshot_files import make, plan, stored
 from features.tables.checked import Tables
+from features.tables.problems import BadInput
 
 Rows = dict[str, list[dict[str, Any]]]
 DATES = [date(2023, 3, 1), date(2023, 4, 1), date(2023, 10, 21), date(2024, 2, 29)]
@@ -92,6 +93,20 @@ def test_a_new_date_costs_one_file_and_is_that_of_a_rebuild(
     assert told == one + two + one
     assert kept(settings()) == kept(rebuilt)
     assert make(company_tables, DATES, params=settings()).missing == ()
+
+
+def test_a_snapshot_that_was_damaged_in_place_is_refused(
+    company_tables: Any, settings: Callable[..., params.Params]
+) -> None:
+    """A figure in it would else be another one, and nothing would say so."""
+    (file,) = make(company_tables, DATES[:1], params=settings()).files.values()
+    content = bytearray(file.read_bytes())
+    content[60:80] = bytes(byte ^ 1 for byte in content[60:80])  # of the first page
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=rf"the stored snapshot {file.name} is damaged. Delete .*{file.name}, and it is"):
+        stored(company_tables, DATES[:1], params=settings())
+    file.unlink()
+    assert len(stored(company_tables, DATES[:1], params=settings()).frame) > 0
 
 
 @pytest.mark.parametrize("moment", ["before", "half", "after"])

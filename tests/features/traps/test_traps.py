@@ -290,6 +290,28 @@ def test_nobody_ever_left(warnings: Callable[..., dict[str, Finding]]) -> None:
     assert "survivors_only" not in warnings(young), "in a year of 60 customers it may happen"
 
 
+@pytest.mark.parametrize("free", [{"mrr": 0}, {"status": "paused"}, {"mrr": 0, "buying_center": "x"}])
+def test_who_falls_to_a_free_plan_has_left_once_the_pause_is_over(
+    warnings: Callable[..., dict[str, Finding]], free: Line
+) -> None:
+    stayed = [{"account_id": f"a{number}", "starts_on": spread(number, date(2019, 1, 5))} for number in range(60)]
+    fell = [date(2019 + number // 4, 3 * (number % 4) + 1, 15) for number in range(4, 24)]
+    for line, day in zip(stayed, fell, strict=False):
+        line["ended_on"] = day
+    lines = [*stayed, *(line | free | {"starts_on": line["ended_on"], "ended_on": None} for line in stayed[:20])]
+    assert "survivors_only" not in warnings(lines)
+
+
+def test_who_moves_to_another_buying_centre_after_a_month_came_back_after_a_gap(
+    warnings: Callable[..., dict[str, Finding]],
+) -> None:
+    """A break of an account is that of the revenue arithmetic, which lets no centre take over from another."""
+    old = {"account_id": "a", "starts_on": date(2023, 1, 5), "ended_on": date(2024, 3, 5), "buying_center": "x"}
+    new = {"account_id": "a", "starts_on": date(2024, 3, 25), "buying_center": "y"}
+    assert "came back after a gap of 20 days" in str(warnings([old, new])["short_gap"])
+    assert "short_gap" not in warnings([old, new | {"buying_center": "x"}])
+
+
 def test_accounts_of_one_year_terms_cannot_leave_before_a_year(warnings: Callable[..., dict[str, Finding]]) -> None:
     lines = [
         line for number in range(150) for line in terms(f"a{number}", spread(number, date(2023, 1, 5)), 2 - number % 2)

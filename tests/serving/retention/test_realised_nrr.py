@@ -256,3 +256,13 @@ def test_labels_that_a_spreadsheet_would_take_for_conditions(
     assert [row[:5] for row in rows] == [
         [row[name] for name in ("value", "accounts", "starting_arr", "ending_arr", "nrr")] for row in result.rows
     ]
+
+
+def test_names_in_the_workbook_are_text_and_nothing_else(tmp_path: Path) -> None:
+    """Formulas are its own alone; a name stays text when its cell is edited, and shows what it holds."""
+    hostile = [YEAR | {"account_id": name, "ends_on": None} for name in ("=1+1", "a\tb", "\uff1dSUM(A1)")]
+    write_workbook(realised(store(tmp_path, hostile)), tmp_path / "nrr.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "nrr.xlsx")["Accounts"]
+    cells = [sheet.cell(row, 1) for row in range(2, sheet.max_row + 1)]
+    assert {cell.value for cell in cells} == {"=1+1", "a\u2409b", "\uff1dSUM(A1)", "z"}
+    assert all(cell.data_type == "s" and cell.quotePrefix for cell in cells)

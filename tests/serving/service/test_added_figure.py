@@ -19,6 +19,8 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from features.tables.spreadsheet_text import safe
+
 ROOT = Path(__file__).parents[3]
 CODE = ("features", "models", "training", "serving", "params.py", "params_reading.py", "params.yaml")
 DECLARATION = """\
@@ -162,7 +164,7 @@ def test_it_is_in_the_published_database(answers: dict[str, Any], kept: float) -
 
 
 def test_it_is_in_the_api_and_can_be_sorted_by(answers: dict[str, Any], kept: float) -> None:
-    listed = {row["account_id"]: row["kept_share"] for row in answers["accounts"]["rows"]}
+    listed = {safe(row["account_id"]): row["kept_share"] for row in answers["accounts"]["rows"]}
     assert listed["a02"] == horizon_of(answers["account"]["horizons"], 6)["kept_share"] == pytest.approx(kept, abs=1e-5)
     assert list(listed.values()) == sorted(listed.values(), reverse=True)
     live = horizon_of(answers["live"]["scores"][0]["horizons"], 6)
@@ -177,7 +179,7 @@ def test_it_is_in_the_openapi_document(answers: dict[str, Any], schema: str) -> 
 
 
 def test_it_is_in_the_downloads(answers: dict[str, Any], folder: Path) -> None:
-    listed = {row["account_id"]: row["kept_share"] for row in answers["accounts"]["rows"]}
+    listed = {safe(row["account_id"]): row["kept_share"] for row in answers["accounts"]["rows"]}
     frame = pd.read_csv(io.BytesIO((folder / "accounts.csv").read_bytes())).set_index("account_id")
     assert frame["kept_share"].to_dict() == listed
     sheet = openpyxl.load_workbook(folder / "accounts.xlsx")["accounts"]

@@ -93,5 +93,5 @@ def test_the_page_and_its_tables_are_written_whole_and_the_link_follows(tmp_path
     assert second.read_text() == "second"
     assert (tmp_path / "run1" / "report.html").read_text() == "first"
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "latest" / "skill.parquet"), table)
-    assert (tmp_path / "latest" / "skill.csv").read_text() == "a,day\n1.5,2024-01-01\n"
+    assert (tmp_path / "latest" / "skill.csv").read_text() == '"a","day"\n1.5,"2024-01-01"\n'
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "run1", "run2"]

@@ -242,7 +242,7 @@ def test_an_evaluation_registers_no_model(company: Tables, changed: Any) -> None
     client = client_of(made)
     assert (made.version, client.search_registered_models("name = 'evaluated'")) == ("", [])
     assert client.get_run(made.run_id).info.status == "FINISHED"
-    assert text_of(made, "tables/portfolio.csv") == "a\n1\n"
+    assert text_of(made, "tables/portfolio.csv") == '"a"\n1\n'
 
 
 def bundle_of(record: RecordedRun, folder: Path) -> Path:

@@ -1,11 +1,12 @@
 """Chargebee: exports of the site, API objects as CSV, and warehouse tables."""
 
-from features.inputs.recipes.cells import Cells, in_cents, major
+from features.inputs.recipes.cells import Cells
 from features.inputs.recipes.kit import Draft, Kit, Thing, listed_thing
 from features.inputs.recipes.shape import Shape, spelled
 from features.inputs.recipes.sources.billing import contracts, per_year, piece, with_pauses
 
 SOURCE = "chargebee"
+FIELDS = ("unit_price", "amount", "plan_unit_price", "plan_amount", "mrr", "price")  # of the API, in minor units
 CUSTOMER = "chargebee_customer"
 
 SHAPES = (
@@ -29,6 +30,7 @@ SHAPES = (
             created: created_at subscriptions_created_at
             start: started_at start_date subscriptions_started_at subscriptions_start_date
             trial_end: trial_end_at subscriptions_trial_end
+            term_start: current_term_start current_term_start_at subscriptions_current_term_start
             term_end: current_term_end current_term_end_at subscriptions_current_term_end
             canceled: cancelled_at canceled_at subscriptions_cancelled_at
             noticed: cancel_schedule_created_at subscriptions_cancel_schedule_created_at
@@ -145,36 +147,41 @@ def drafts(kit: Kit) -> list[Draft]:
         "refunds are not read.",
         "Cancelled At is the end; of a scheduled one, known from Cancel Schedule Created At on (notice_on).",
     )
-    return [contracts(kit, CUSTOMER, kit.sheets("subscriptions", "items", "item_prices"), why)]
+    sheets = kit.sheets("subscriptions", "items", "item_prices")
+    return [contracts(kit, CUSTOMER, sheets, why, has_history=False)]
 
 
 def _money(cells: Cells, role: str, currency: str) -> str:
-    """An amount in the currency's own unit: Chargebee's API writes cents, its exports do not."""
-    amount = cells.number(role)
-    return major(amount, currency) if in_cents(cells.seen(role)) else amount
+    """An amount in the currency's own unit: the API's fields hold cents, Plan Unit Price of the site's exports not."""
+    column = cells.match.columns.get(role, "")
+    meaning = "minor" if column in FIELDS else "units" if " " in column or column[:1].isupper() else "unsure"
+    return cells.money(role, currency, meaning)
 
 
 def _days(cells: Cells) -> dict[str, str]:
-    scheduled = cells.said("status", "cancelled", "canceled", "non_renewing", "non renewing")
+    scheduled = cells.is_one_of("status", "cancelled", "canceled", "non_renewing", "non renewing")
     return {
         "starts": f"greatest({cells.day('start', 'created')}, {cells.day('trial_end')})",
         "ended": f"CASE WHEN {scheduled} THEN {cells.day('canceled')} END",
+        "term_start": cells.day("term_start"),
         "term_end": cells.day("term_end"),
         "created": cells.day("created"),
         "notice": cells.day("noticed"),
-        "auto_renew": f"NOT {cells.said('status', 'non_renewing', 'non renewing')}",
     }
 
 
 def _rest(cells: Cells, joins: str) -> str:
     """Pauses, and which subscriptions are, or were, paid for."""
     pauses = f",\n       {cells.day('paused')} AS paused_on, {cells.day('resumed')} AS resumed_on"
-    trial = cells.said("status", "in_trial", "in trial")
+    trial = cells.is_one_of("status", "in_trial", "in trial")
     return f"{pauses}\nFROM {cells.rows}{joins}\nWHERE NOT {trial} AND NOT {cells.true('deleted')}"
 
 
 def _of_plans(kit: Kit, cells: Cells) -> str:
-    """A subscription a line; its MRR where it is written, which a cancelled one no longer has."""
+    """A subscription a line; its MRR where it is written, which a cancelled one no longer has.
+
+    Beside an MRR there is no list price: only those who stay would show a discount.
+    """
     currency = cells.text("currency")
     periods = per_year(cells.text("unit"), cells.number("period"))
     if not cells.has("unit"):
@@ -184,7 +191,7 @@ def _of_plans(kit: Kit, cells: Cells) -> str:
     amount = price
     if cells.has("mrr"):
         mrr = f"{_money(cells, 'mrr', currency)} * 12 / {periods}"
-        ended = cells.said("status", "cancelled", "canceled", "paused")
+        ended = cells.is_one_of("status", "cancelled", "canceled", "paused")
         amount = f"CASE WHEN {ended} THEN COALESCE(NULLIF({mrr}, 0), {price}) ELSE COALESCE({mrr}, {price}) END"
     columns = piece(
         line_id=cells.text("id"),
@@ -192,7 +199,7 @@ def _of_plans(kit: Kit, cells: Cells) -> str:
         product=cells.text("plan"),
         currency=currency,
         amount=amount,
-        list_amount=price,
+        list_amount="NULL" if cells.has("mrr") else price,
         seats=cells.number("quantity"),
         periods=periods,
         **_days(cells),
@@ -221,5 +228,5 @@ def _of_items(kit: Kit, cells: Cells) -> str:
         periods=per_year(cells.text("unit"), cells.number("period")),
         **_days(cells),
     )
-    kept = f" AND NOT {item.said('type', 'charge')} AND NOT {item.true('deleted')}"
+    kept = f" AND NOT {item.is_one_of('type', 'charge')} AND NOT {item.true('deleted')}"
     return f"SELECT {columns}{_rest(cells, joins)}{kept}"

@@ -107,12 +107,12 @@ def _first(text: str) -> str:
 
 def _by_customer(cells: Cells) -> str:
     """Condition: the customer began it."""
-    signs = [cells.said("direction", *INBOUND)] if cells.has("direction") else []
+    signs = [cells.is_one_of("direction", *INBOUND)] if cells.has("direction") else []
     if cells.has("direction") and set(map(str.lower, cells.seen("direction"))) <= {"true", "false", "0", "1"}:
         signs = [cells.true("direction")]
-    signs += [cells.said("source", *BOOKED)] if cells.has("source") else []
+    signs += [cells.is_one_of("source", *BOOKED)] if cells.has("source") else []
     signs += [f"{cells.text('booked')} IS NOT NULL"] if cells.has("booked") else []
-    signs += [cells.said("type", *INBOUND)] if cells.has("type") else []
+    signs += [cells.is_one_of("type", *INBOUND)] if cells.has("type") else []
     return f"({' OR '.join(signs)})" if signs else "FALSE"
 
 
@@ -120,8 +120,10 @@ def _status(cells: Cells) -> str:
     """done, missed or planned."""
     if not cells.has("outcome") and not cells.has("no_show"):
         return "'done'"
-    missed = " OR ".join([cells.said("outcome", *MISSED), cells.true("no_show")])
-    return f"CASE WHEN {missed} THEN 'missed' WHEN {cells.said('outcome', *PLANNED)} THEN 'planned' ELSE 'done' END"
+    missed = " OR ".join([cells.is_one_of("outcome", *MISSED), cells.true("no_show")])
+    return (
+        f"CASE WHEN {missed} THEN 'missed' WHEN {cells.is_one_of('outcome', *PLANNED)} THEN 'planned' ELSE 'done' END"
+    )
 
 
 DEAL = """
@@ -161,13 +163,13 @@ def deals(kit: Kit, name: str, link: tuple[str, str], stages: str = "", join: st
     if account == "NULL":
         kit.questions.append(f"{kit.source}: {cells.match.sheet.name} names no account that is known, and is left out.")
         return []
-    won = cells.true("won") if cells.has("won") else cells.said("stage", *WON)
+    won = cells.true("won") if cells.has("won") else cells.is_one_of("stage", *WON)
     if stages:
         won = f"({won} OR {cells.text('stage')} IN ({stages}))"
     starts = cells.day("starts", "closed_on")
-    months = f"COALESCE(CAST({cells.number('term')} AS INTEGER), 12)"
-    ends = f"COALESCE({cells.day('ends')}, CAST({starts} + to_months({months}) AS DATE))"
-    monthly = cells.number("amount") + f" / {months}"
+    term = f"COALESCE({cells.number('term')}, 12)"
+    ends = f"COALESCE({cells.day('ends')}, CAST({starts} + to_months(CAST({term} AS INTEGER)) AS DATE))"
+    monthly = f"{cells.number('amount')} / {_months(cells)}"
     monthly = f"COALESCE({cells.number('mrr')}, {cells.number('arr')} / 12, {monthly})"
     _ask_terms(kit, cells)
     columns = ("contract_id", "account_id", "kind", "starts_on", "ends_on", "signed_on", "mrr", "currency")
@@ -185,12 +187,28 @@ def deals(kit: Kit, name: str, link: tuple[str, str], stages: str = "", join: st
     return [Draft("contracts", kit.source, (cells.match.sheet.name,), query, columns, why, 0.6)]
 
 
+def _months(cells: Cells) -> str:
+    """The months that a deal's amount is for: those between its own dates, else its term, else a year."""
+    dated = [_between(cells.day("starts"), cells.day("ends"))] if cells.has("starts", "ends") else []
+    dated += [f"NULLIF({cells.number('term')}, 0)"] if cells.has("term") else []
+    dated += [_between(cells.day("closed_on"), cells.day("ends"))] if cells.has("ends") else []
+    return f"COALESCE({', '.join([*dated, '12'])})"
+
+
+def _between(start: str, end: str) -> str:
+    """The months between two days, whole ones where they nearly are; an end may be the last day of a term."""
+    months = f"date_diff('day', {start}, {end}) / 30.4375"
+    whole = f"CASE WHEN abs({months} - round({months})) < 0.1 THEN round({months}) ELSE {months} END"
+    return f"CASE WHEN {end} > {start} THEN {whole} END"
+
+
 def _ask_terms(kit: Kit, cells: Cells) -> None:
     """What deals leave open: the time that their amount is for, and how long they run."""
     if not cells.has("mrr") and not cells.has("arr"):
+        time = "its dates" if cells.has("ends") else "its months" if cells.has("term") else "a year"
         kit.questions.append(
             f"{kit.source}: the amount of a deal is read as that of its whole term ("
-            f"{'its months' if cells.has('term') else 'a year'}): is that so, or is it a month's or a year's?"
+            f"{time}): is that so, or is it a month's or a year's?"
         )
     if not cells.has("ends") and not cells.has("term"):
         kit.questions.append(f"{kit.source}: deals name no end of their term: each is taken to run a year.")

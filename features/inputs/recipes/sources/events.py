@@ -125,17 +125,17 @@ def _things(kit: Kit, source: str) -> list[Thing]:
 def _users(kit: Kit, cells: Cells, source: str) -> Thing:
     """Users: their ids, which may be e-mails, with the e-mail and group that are known of them."""
     user, emails, groups = cells.text("user"), ["t.email"], "NULL"
-    email = f"any_value(LOWER({cells.text('email')}))" if cells.has("email") else "NULL"
+    email = f"min(LOWER({cells.text('email')}))" if cells.has("email") else "NULL"
     rows = f"(SELECT {user} AS id, {email} AS email FROM {cells.rows} WHERE {user} IS NOT NULL GROUP BY 1) AS t"
     if "users" in kit:
-        known = kit.cells("users", "u")
-        identified = f"SELECT {known.text('id')} AS id, any_value(LOWER({known.text('email')})) AS email"
-        rows += f"\nLEFT JOIN ({identified} FROM {known.rows} GROUP BY 1) AS e ON e.id = t.id"
+        people = kit.cells("users", "u")
+        identified = f"SELECT {people.text('id')} AS id, min(LOWER({people.text('email')})) AS email"
+        rows += f"\nLEFT JOIN ({identified} FROM {people.rows} GROUP BY 1) AS e ON e.id = t.id"
         emails.insert(0, "e.email")
     if "groups" in kit:
-        known = kit.cells("groups", "g")
-        grouped = f"SELECT {known.text('user')} AS id, any_value({known.text('group')}) AS named"
-        rows += f"\nLEFT JOIN ({grouped} FROM {known.rows} GROUP BY 1) AS n ON n.id = t.id"
+        membership = kit.cells("groups", "g")
+        grouped = f"SELECT {membership.text('user')} AS id, min({membership.text('group')}) AS named"
+        rows += f"\nLEFT JOIN ({grouped} FROM {membership.rows} GROUP BY 1) AS n ON n.id = t.id"
         groups = "n.named"
     emails.append("CASE WHEN t.id LIKE '%@%' THEN LOWER(t.id) END")
     listing = f'SELECT t.id, COALESCE({", ".join(emails)}) AS email, {groups} AS "group"\nFROM {rows}'
@@ -174,7 +174,7 @@ def _drafts(kit: Kit, source: str) -> list[Draft]:
         f"SELECT {account} AS account_id, {day} AS used_on, {event} AS feature,\n"
         f"       {cells.text('user')} AS user_id, count(*) AS quantity\n"
         f"FROM {cells.rows}\n{joins}\nWHERE {account} IS NOT NULL AND {day} IS NOT NULL\n"
-        f"  AND NOT {cells.said('event', *OWN_EVENTS)}\nGROUP BY ALL"
+        f"  AND NOT {cells.is_one_of('event', *OWN_EVENTS)}\nGROUP BY ALL"
     )
     columns = ("account_id", "used_on", "feature", "user_id", "quantity")
     why = ("Events become one row a day, account, event and user; events of nobody who pays are left out.",)

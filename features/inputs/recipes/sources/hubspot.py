@@ -185,8 +185,8 @@ def things(kit: Kit) -> list[Thing]:
 
 def drafts(kit: Kit) -> list[Draft]:
     """Attributes of companies, contacts, what staff and customers did, tickets; deals where nothing bills."""
-    made = [*_attributes(kit), *_contacts(kit), *_activities(kit), *_forms(kit), *_tickets(kit)]
-    return made + (_deals(kit) if "deals" in kit else [])
+    tables = [*_attributes(kit), *_contacts(kit), *_activities(kit), *_forms(kit), *_tickets(kit)]
+    return tables + (_deals(kit) if "deals" in kit else [])
 
 
 def _owners(kit: Kit) -> str:
@@ -234,7 +234,7 @@ def _contacts(kit: Kit) -> list[Draft]:
 
 def _activities(kit: Kit) -> list[Draft]:
     """Of each sheet of activities the rows by staff and those by customers."""
-    made = []
+    activities: list[Draft] = []
     for sheet in SHEETS:
         if sheet.name in kit:
             links, join = (("company", COMPANY), ("contact", CONTACT)), ""
@@ -245,8 +245,8 @@ def _activities(kit: Kit) -> list[Draft]:
             elif not cells.has("company") and not cells.has("contact") and "engagement_contacts" in kit:
                 of = kit.cells("engagement_contacts", "e")
                 join = _engaged(cells.text("id"), of.text("engagement"), of.text("contact"), of.rows, CONTACT)
-            made += activity_drafts(kit, sheet, links, _owners(kit), join)
-    return made
+            activities += activity_drafts(kit, sheet, links, _owners(kit), join)
+    return activities
 
 
 def _engaged(engagement: str, other: str, thing: str, rows: str, kind: str) -> str:

@@ -140,11 +140,11 @@ def drafts(kit: Kit) -> list[Draft]:
         return []
     kept = f"{account} IS NOT NULL AND NOT {cells.true('deleted')}"
     kept += f" AND {cells.true('is_current')}" if cells.has("is_current") else ""
-    kept += f" AND NOT {cells.said('author_type', 'admin', 'bot')}" if cells.has("author_type") else ""
+    kept += f" AND NOT {cells.is_one_of('author_type', 'admin', 'bot')}" if cells.has("author_type") else ""
     closed = cells.moment("closed")
     if not cells.has("closed"):
-        closed = f"CASE WHEN {cells.said('state', 'closed')} THEN {cells.moment('updated')} END"
-    high = cells.said("priority", "priority", "true", "high", "urgent")
+        closed = f"CASE WHEN {cells.is_one_of('state', 'closed')} THEN {cells.moment('updated')} END"
+    high = cells.is_one_of("priority", "priority", "true", "high", "urgent")
     severity = f"CASE WHEN {high} THEN 'high' ELSE 'medium' END" if cells.has("priority") else "CAST(NULL AS VARCHAR)"
     query = (
         f"SELECT {account} AS account_id, {cells.moment('opened')} AS opened_at,\n"

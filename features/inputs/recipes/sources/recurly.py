@@ -7,6 +7,7 @@ from features.inputs.recipes.sources.billing import contracts, per_year, piece, 
 
 SOURCE = "recurly"
 ACCOUNT = "recurly_account"
+MOST_IDS = 50_000  # that are looked at
 
 SHAPES = (
     Shape(
@@ -38,7 +39,6 @@ SHAPES = (
             term_start: current_term_started_at
             trial_end: trial_ends_at
             paused: paused_at
-            auto_renew: has_auto_renew
             deleted: _fivetran_deleted is_deleted deleted_at
         """),
         needs=("id", "account", "state"),
@@ -133,15 +133,19 @@ def drafts(kit: Kit) -> list[Draft]:
         kit.questions.append(
             "recurly: neither subscriptions nor plans tell the interval; all are read as monthly: add plans.csv."
         )
-    return [contracts(kit, ACCOUNT, kit.sheets("subscriptions", "plans"), why)]
+    cells = kit.cells("subscriptions")
+    has_history = len(cells.seen("id")) < min(cells.match.sheet.rows, MOST_IDS)
+    return [contracts(kit, ACCOUNT, kit.sheets("subscriptions", "plans"), why, has_history=has_history)]
 
 
 def _pieces(kit: Kit) -> str:
     """A version of a subscription a piece, where there is a history; the newest says how it ended."""
     cells = kit.cells("subscriptions", "s")
-    amount, quantity = cells.number("unit_amount"), f"COALESCE({cells.number('quantity')}, 1)"
-    amount = f"{amount} / 100" if "cents" in cells.match.columns.get("unit_amount", "").lower() else amount
-    price = f"COALESCE({cells.number('subtotal')}, {amount} * {quantity} + COALESCE({cells.number('add_ons')}, 0))"
+    amount, subtotal, add_ons = (
+        cells.money(role, cells.text("currency"), "units") for role in ("unit_amount", "subtotal", "add_ons")
+    )
+    quantity = f"COALESCE({cells.number('quantity')}, 1)"
+    price = f"COALESCE({subtotal}, {amount} * {quantity} + COALESCE({add_ons}, 0))"
     periods, join = per_year(cells.text("interval"), cells.number("interval_count")), ""
     product = cells.text("plan_name", "plan")
     if "plans" in kit:
@@ -150,9 +154,10 @@ def _pieces(kit: Kit) -> str:
         product = f"COALESCE(p.name, {product})"
         by = "code" if "code" in cells.match.columns.get("plan", "").lower() and plan.has("code") else "id"
         newest = (
-            f"(SELECT {plan.text(by)} AS id, arg_max({plan.text('name', 'code', 'id')}, {_order(plan)}) AS name,\n"
-            f"        arg_max({plan.text('interval')}, {_order(plan)}) AS unit,\n"
-            f"        arg_max({plan.number('interval_count')}, {_order(plan)}) AS length FROM {plan.rows} GROUP BY 1)"
+            f"(SELECT {plan.text(by)} AS id, {plan.text('name', 'code', 'id')} AS name,\n"
+            f"        {plan.text('interval')} AS unit, {plan.number('interval_count')} AS length FROM {plan.rows}\n"
+            f" QUALIFY row_number() OVER (PARTITION BY {plan.text(by)}\n"
+            f"                            ORDER BY {plan.moment('updated')} DESC NULLS LAST, name, unit, length) = 1)"
         )
         join = f"\nLEFT JOIN {newest} AS p ON p.id = {cells.text('plan')}"
     return VERSIONS.format(
@@ -160,32 +165,36 @@ def _pieces(kit: Kit) -> str:
     )
 
 
+# A stretch is the versions of a subscription at one price: it has the terms of its newest, and of the newest of all how
+# the subscription ended.
 VERSIONS = """\
-SELECT v.* EXCLUDE (starts, ended, notice, created, line_id, since, last_ended, last_notice, version),
-       line_id || CASE version WHEN 1 THEN '' ELSE ' ' || since END AS line_id,
-       CASE version WHEN 1 THEN starts ELSE greatest(since, starts) END AS starts,
+SELECT * EXCLUDE (starts, ended, notice, created, line_id, since, since_time, is_new, stretch, last_ended, last_notice),
+       line_id || CASE stretch WHEN 1 THEN '' ELSE ' ' || since END AS line_id,
+       CASE stretch WHEN 1 THEN starts ELSE greatest(since, starts) END AS starts,
        COALESCE(lead(since) OVER line, last_ended) AS ended,
        CASE WHEN lead(since) OVER line IS NULL THEN last_notice END AS notice,
-       CASE version WHEN 1 THEN created END AS created
-FROM (SELECT *, row_number() OVER (PARTITION BY line_id ORDER BY since) AS version
-      FROM (SELECT *, last_value(ended) OVER line AS last_ended, last_value(notice) OVER line AS last_notice
-            FROM (SELECT {columns}
-                  FROM {rows}
-                  WHERE {kept})
-            WINDOW line AS (PARTITION BY line_id ORDER BY since
-                            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
-            QUALIFY (amount, seats, product, paused_on) IS DISTINCT FROM
-                    lag((amount, seats, product, paused_on)) OVER (PARTITION BY line_id ORDER BY since))) AS v
-WINDOW line AS (PARTITION BY line_id ORDER BY since)"""
-
-
-def _order(plan: Cells) -> str:
-    return f"COALESCE({plan.moment('updated')}, TIMESTAMP '1970-01-01')"
+       CASE stretch WHEN 1 THEN created END AS created
+FROM (SELECT * REPLACE (last_value(term_start) OVER at_price AS term_start,
+                        last_value(term_end) OVER at_price AS term_end),
+             last_value(ended) OVER line AS last_ended, last_value(notice) OVER line AS last_notice
+      FROM (SELECT *, count(*) FILTER (is_new) OVER (PARTITION BY line_id ORDER BY since_time, amount, seats) AS stretch
+            FROM (SELECT *, (amount, seats, product, paused_on) IS DISTINCT FROM
+                            lag((amount, seats, product, paused_on)) OVER (PARTITION BY line_id
+                                                                           ORDER BY since_time, amount, seats) AS is_new
+                  FROM (SELECT {columns}
+                        FROM {rows}
+                        WHERE {kept})))
+      WINDOW line AS (PARTITION BY line_id ORDER BY since_time, amount, seats
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING),
+             at_price AS (PARTITION BY line_id, stretch ORDER BY since_time, amount, seats
+                          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+      QUALIFY is_new)
+WINDOW line AS (PARTITION BY line_id ORDER BY stretch)"""
 
 
 def _columns(cells: Cells, price: str, periods: str, product: str) -> str:
     months = f"date_diff('month', {cells.day('term_start')}, {cells.day('term_end')})"
-    ended = cells.said("state", "expired", "canceled", "cancelled")
+    ended = cells.is_one_of("state", "expired", "canceled", "cancelled")
     columns = piece(
         line_id=cells.text("id"),
         customer_id=cells.text("account"),
@@ -197,19 +206,20 @@ def _columns(cells: Cells, price: str, periods: str, product: str) -> str:
         periods=periods,
         starts=f"greatest({cells.day('activated', 'created')}, {cells.day('trial_end')})",
         ended=f"CASE WHEN {ended} THEN {cells.day('expires', 'canceled')} END",
+        term_start=cells.day("term_start"),
         term_end=f"COALESCE({cells.day('term_end')}, {cells.day('period_end')})",
         term_months=f"NULLIF({months}, 0)" if cells.has("term_start", "term_end") else "NULL",
         created=cells.day("created"),
         notice=cells.day("canceled"),
-        auto_renew=cells.true("auto_renew") if cells.has("auto_renew") else "TRUE",
     )
-    since = cells.day("updated", "created", "activated")
-    paused = f"CASE WHEN {cells.said('state', 'paused')} THEN {cells.day('paused', 'updated')} END"
-    return f"{columns},\n       {since} AS since, {paused} AS paused_on, CAST(NULL AS DATE) AS resumed_on"
+    since, since_time = (read("updated", "created", "activated") for read in (cells.day, cells.moment))
+    paused = f"CASE WHEN {cells.is_one_of('state', 'paused')} THEN {cells.day('paused', 'updated')} END"
+    columns += f",\n       {since} AS since, {since_time} AS since_time"
+    return f"{columns}, {paused} AS paused_on, CAST(NULL AS DATE) AS resumed_on"
 
 
 def _kept(cells: Cells) -> str:
-    kept = f"NOT {cells.said('state', 'failed', 'pending')}"
+    kept = f"NOT {cells.is_one_of('state', 'failed', 'pending')}"
     return (
         f"{kept} AND {cells.text('deleted')} IS NULL" if _is_day(cells) else f"{kept} AND NOT {cells.true('deleted')}"
     )

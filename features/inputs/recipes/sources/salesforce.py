@@ -136,13 +136,13 @@ def things(kit: Kit) -> list[Thing]:
 
 def drafts(kit: Kit) -> list[Draft]:
     """Attributes of accounts, contacts, what staff and customers did, cases; opportunities where nothing bills."""
-    made = [*_attributes(kit), *_contacts(kit), *_cases(kit)]
+    tables = [*_attributes(kit), *_contacts(kit), *_cases(kit)]
     for sheet in SHEETS:
         if sheet.name in kit:
-            made += activity_drafts(
+            tables += activity_drafts(
                 kit, sheet, (("company", ACCOUNT), ("related", ACCOUNT), ("contact", CONTACT)), _users(kit)
             )
-    return made + (deals(kit, "opportunities", ("account", ACCOUNT)) if "opportunities" in kit else [])
+    return tables + (deals(kit, "opportunities", ("account", ACCOUNT)) if "opportunities" in kit else [])
 
 
 def _users(kit: Kit) -> str:

@@ -1,10 +1,12 @@
 """Stripe: subscriptions, with prices, coupons and pauses, as contract lines."""
 
-from features.inputs.recipes.cells import Cells, in_cents, major
+from features.inputs.recipes.cells import Cells
 from features.inputs.recipes.kit import Draft, Kit, Thing, listed_thing
 from features.inputs.recipes.sources import stripe_sheets
 from features.inputs.recipes.sources.billing import contracts, per_year, piece, with_pauses
+from features.inputs.recipes.sources.stripe_discounts import with_discounts
 from features.inputs.recipes.sources.stripe_invoices import with_invoiced
+from features.inputs.recipes.sources.stripe_sheets import money
 
 SHAPES, PAYMENTS = stripe_sheets.SHAPES, stripe_sheets.PAYMENTS
 CUSTOMER = "stripe_customer"
@@ -50,7 +52,9 @@ def drafts(kit: Kit) -> list[Draft]:
         "prices.",
         "ended_on is Ended At; where a cancellation is scheduled, its day, known from Canceled At on (notice_on).",
     )
-    return [contracts(kit, CUSTOMER, sheets, why)]
+    subscription = kit.cells("subscriptions")
+    has_history = subscription.has("since") or _is_invoiced(kit, subscription)
+    return [contracts(kit, CUSTOMER, sheets, why, has_history=has_history)]
 
 
 def _pieces(kit: Kit) -> str:
@@ -62,7 +66,7 @@ def _pieces(kit: Kit) -> str:
     if _is_invoiced(kit, subscription):
         prices = _prices(kit) if "prices" in kit or "plans" in kit else ""
         priced = with_invoiced(kit, priced, prices)
-    discounted = DISCOUNTED.format(priced=priced, discounts=_discounts(kit, subscription))
+    discounted = with_discounts(kit, subscription, priced)
     return with_pauses(discounted) if subscription.seen("pause") else discounted
 
 
@@ -72,50 +76,6 @@ def _is_invoiced(kit: Kit, subscription: Cells) -> bool:
         return False
     line = kit.cells("invoice_line_items")
     return line.has("subscription", "period_start", "period_end") and ("items" not in kit or line.has("item"))
-
-
-DISCOUNTED = """\
-SELECT line_id || CASE part WHEN 2 THEN ' after discount' ELSE '' END AS line_id, customer_id, product, currency,
-       CASE WHEN part = 2 OR d.subscription IS NULL THEN amount
-            ELSE amount * (1 - COALESCE(percent_off, 0) / 100)
-                 - COALESCE(amount_off, 0) * amount / NULLIF(SUM(amount) OVER (PARTITION BY p.subscription, part), 0)
-            END AS amount,
-       amount AS list_amount, seats, per_year,
-       CASE part WHEN 2 THEN d.until ELSE starts END AS starts,
-       CASE WHEN part = 1 AND d.until < COALESCE(ended, DATE '9999-12-31') THEN d.until ELSE ended END AS ended,
-       term_end, term_months, created, notice, auto_renew, status, paused_on, resumed_on
-FROM ({priced}) AS p
-LEFT JOIN ({discounts}) AS d ON d.subscription = p.subscription AND (d.until IS NULL OR d.until > p.starts)
-CROSS JOIN (VALUES (1), (2)) AS parts(part)
-WHERE part = 1 OR (d.until IS NOT NULL AND d.until < COALESCE(ended, DATE '9999-12-31'))"""
-
-
-def _discounts(kit: Kit, subscription: Cells) -> str:
-    """Of each subscription its recurring discount and how long that lasts."""
-    if "coupons" not in kit or not ("discounts" in kit or subscription.has("coupon")):
-        empty = "NULL::VARCHAR AS subscription, NULL::DOUBLE AS percent_off, NULL::DOUBLE AS amount_off"
-        return f"SELECT {empty}, NULL::DATE AS until WHERE FALSE"
-    coupon = kit.cells("coupons", "c")
-    months = coupon.number("duration_in_months")
-    if "discounts" in kit:
-        discount = kit.cells("discounts", "d")
-        name, rows = discount.text("subscription"), discount.rows
-        joined, until = discount.text("coupon"), discount.day("end")
-    else:
-        name, rows = subscription.text("id"), subscription.rows
-        joined = subscription.text("coupon")
-        start = subscription.day("start", "created")
-        later = f"CAST({start} + to_months(CAST({months} AS INTEGER)) AS DATE)"
-        until = f"COALESCE({subscription.day('discount_end')}, {later})"
-    amount = coupon.number("amount_off")
-    cents = in_cents(coupon.seen("amount_off"))
-    return (
-        f"SELECT {name} AS subscription, any_value({coupon.number('percent_off')}) AS percent_off,\n"
-        f"       any_value({major(amount, coupon.text('currency')) if cents else amount}) AS amount_off,\n"
-        f"       max({until}) AS until\n"
-        f"FROM {rows} JOIN {coupon.rows} ON {coupon.text('id')} = {joined}\n"
-        f"WHERE NOT {coupon.said('duration', 'once')} GROUP BY 1"
-    )
 
 
 def _priced_items(kit: Kit) -> str:
@@ -154,31 +114,34 @@ def _of_subscription(subscription: Cells) -> dict[str, str]:
     at_period_end = subscription.true("at_period_end")
     if not subscription.has("at_period_end"):  # the dashboard says so by a day of cancelling on a live one
         at_period_end = f"{canceled} IS NOT NULL"
-    gone = subscription.said("status", "canceled", "cancelled")
+    gone = subscription.is_one_of("status", "canceled", "cancelled")
     ends = [subscription.day("ended"), f"CASE WHEN {gone} THEN {canceled} END"]
     ends += [subscription.day("cancel_at")] if subscription.has("cancel_at") else []
     ended = f"COALESCE({', '.join(ends)}, CASE WHEN {at_period_end} THEN {period_end} END)"
     return {
         "starts": f"greatest({start}, {trial})",
         "ended": ended,
+        "term_start": subscription.day("period_start"),
         "term_end": period_end,
         "created": subscription.day("created"),
         "notice": canceled,
-        "auto_renew": f"NOT ({at_period_end})",
     }
 
 
 def _versions(subscription: Cells) -> str:
     """A join with the stretches of each subscription's history at one quantity."""
-    paused = f"{subscription.text('pause')} IS NOT NULL OR {subscription.said('status', 'paused')}"
-    since = subscription.day("since")
+    paused = f"{subscription.text('pause')} IS NOT NULL OR {subscription.is_one_of('status', 'paused')}"
+    since, at = subscription.day("since"), subscription.moment("since")
     return f"""\
-JOIN (SELECT *, lead(since) OVER (PARTITION BY id ORDER BY since) AS until,
-             CASE WHEN row_number() OVER (PARTITION BY id ORDER BY since) = 1 THEN '' ELSE ' ' || since END AS suffix
-      FROM (SELECT {subscription.text("id")} AS id, {subscription.number("quantity")} AS quantity,
-                   {paused} AS paused, {since} AS since
-            FROM {subscription.rows}
+JOIN (SELECT *, lead(since) OVER run AS until,
+             CASE WHEN row_number() OVER run = 1 THEN '' ELSE ' ' || since END AS suffix
+      FROM (SELECT *
+            FROM (SELECT {subscription.text("id")} AS id, {subscription.number("quantity")} AS quantity,
+                         {paused} AS paused, {since} AS since, {at} AS seen_at
+                  FROM {subscription.rows}
+                  QUALIFY row_number() OVER (PARTITION BY id, since ORDER BY seen_at DESC, quantity, paused) = 1)
             QUALIFY (quantity, paused) IS DISTINCT FROM lag((quantity, paused)) OVER (PARTITION BY id ORDER BY since))
+      WINDOW run AS (PARTITION BY id ORDER BY since)
      ) AS v ON v.id = {subscription.text("id")}
 """
 
@@ -205,7 +168,7 @@ def _of_version(columns: dict[str, str]) -> dict[str, str]:
 
 def _is_paid(subscription: Cells) -> str:
     """Condition: the newest row of a subscription that is, or was, paid for."""
-    conditions = [f"NOT {subscription.said('status', *NEVER_PAID)}", f"NOT {subscription.true('deleted')}"]
+    conditions = [f"NOT {subscription.is_one_of('status', *NEVER_PAID)}", f"NOT {subscription.true('deleted')}"]
     if subscription.has("is_current"):
         conditions.append(subscription.true("is_current"))
     return " AND ".join(conditions)
@@ -214,30 +177,30 @@ def _is_paid(subscription: Cells) -> str:
 def _prices(kit: Kit) -> str:
     """Prices and plans by id: the amount of one unit, in the currency's own unit."""
     product = kit.cells("products", "o") if "products" in kit else None
-    selects = []
+    selects: list[str] = []
     for name in ("prices", "plans"):
         if name in kit:
             cells = kit.cells(name, "r")
             title = [f"{product.text('name')}"] if product else []
             title += [cells.text(role) for role in ("product_name", "nickname", "product", "id") if cells.has(role)]
-            amount = cells.number("amount")
+            amount = money(cells, "amount", cells.text("currency"))
             join = f" LEFT JOIN {product.rows} ON {product.text('id')} = {cells.text('product')}" if product else ""
             selects.append(
-                f"SELECT {cells.text('id')} AS id, COALESCE({', '.join(title)}) AS product, "
-                f"{cells.text('currency')} AS currency,\n       "
-                f"{major(amount, cells.text('currency')) if in_cents(cells.seen('amount')) else amount} AS amount,\n"
+                f"SELECT {len(selects)} AS place, {cells.text('id')} AS id, COALESCE({', '.join(title)}) AS product,\n"
+                f"       {cells.text('currency')} AS currency, {amount} AS amount,\n"
                 f"       {per_year(cells.text('interval'), cells.number('interval_count'))} AS per_year, "
                 f"{cells.text('usage')} AS usage\n"
                 f"FROM {cells.rows}{join} WHERE {cells.text('interval')} IS NOT NULL"
             )
-    return "SELECT DISTINCT ON (id) * FROM (" + "\nUNION ALL BY NAME ".join(selects) + ")"
+    rows = "\nUNION ALL BY NAME ".join(selects)
+    return f"SELECT DISTINCT ON (id) * FROM ({rows})\nORDER BY id, place, product, currency, amount, per_year, usage"
 
 
 def _priced_plans(subscription: Cells, kit: Kit) -> str:
     """Subscriptions that hold what they cost themselves, as the dashboard exports them."""
     columns = _of_subscription(subscription)
-    amount, currency = subscription.number("amount"), subscription.text("currency")
-    unit = f"{major(amount, currency)}" if in_cents(subscription.seen("amount")) else amount
+    currency = subscription.text("currency")
+    unit = money(subscription, "amount", currency)
     quantity = f"COALESCE({subscription.number('quantity')}, 1)"
     periods = per_year(subscription.text("interval"), subscription.number("interval_count"))
     rows, join = subscription.rows, ""
@@ -276,8 +239,4 @@ def _ask(kit: Kit, subscription: Cells) -> None:
         kit.questions.append(
             "stripe: some subscriptions have their collection paused, and the export does not say since when: it "
             "is taken from the start of the current period on. An export of their history would tell."
-        )
-    if subscription.has("amount") and in_cents(subscription.seen("amount")):
-        kit.questions.append(
-            "stripe: amounts are whole numbers and are read as cents (yen and the like are not divided): is that so?"
         )

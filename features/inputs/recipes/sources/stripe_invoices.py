@@ -1,20 +1,20 @@
 """Stripe's invoice lines: what each subscription cost in each period, where its own history is not there."""
 
-from features.inputs.recipes.cells import in_cents, major
 from features.inputs.recipes.kit import Kit
+from features.inputs.recipes.sources.stripe_sheets import money
 
 CHANGES = """\
 WITH base AS (
 {base}),
 billed AS (
     SELECT {subscription} AS subscription, {line} AS line, {plan} AS plan, {seats} AS seats,
-           {amount} AS amount, {starts} AS since, date_diff('day', {starts}, {ends}) AS days
+           {amount} AS amount, {starts} AS since, date_diff('day', {starts}, {ends}) AS days, {tie} AS tie
     FROM {rows} WHERE {kept}),
 change AS (
     SELECT *, lead(since) OVER run AS until, row_number() OVER run AS number
-    FROM (SELECT * FROM billed QUALIFY (amount, seats, plan) IS DISTINCT FROM
-                                       lag((amount, seats, plan)) OVER (PARTITION BY subscription, line ORDER BY since))
-    WINDOW run AS (PARTITION BY subscription, line ORDER BY since))
+    FROM (SELECT * FROM billed WINDOW run AS (PARTITION BY subscription, line ORDER BY since, tie, amount)
+          QUALIFY (amount, seats, plan) IS DISTINCT FROM lag((amount, seats, plan)) OVER run)
+    WINDOW run AS (PARTITION BY subscription, line ORDER BY since, tie, amount))
 SELECT b.* REPLACE (b.line_id || CASE number WHEN 1 THEN '' ELSE ' ' || since END AS line_id,
                     c.amount AS amount, COALESCE(c.seats, b.seats) AS seats, {product} AS product,
                     CASE WHEN days >= 300 THEN 1 / round(days / 365.25) WHEN days >= 25 THEN 12 / round(days / 30.44)
@@ -37,7 +37,7 @@ def with_invoiced(kit: Kit, base: str, prices: str) -> str:
     by_item = "items" in kit and cells.has("item")
     amount = cells.number("amount")
     kept = [f"NOT {cells.true('proration')}", f"{cells.text('subscription')} IS NOT NULL", f"{amount} > 0"]
-    kept += [f"{cells.said('type', 'subscription')}"] if cells.has("type") else []
+    kept += [f"{cells.is_one_of('type', 'subscription')}"] if cells.has("type") else []
     product, joins = "b.product", ""
     if prices and cells.has("plan"):
         product, joins = "COALESCE(r.product, b.product)", f"\nLEFT JOIN ({prices}) AS r ON r.id = c.plan"
@@ -47,7 +47,8 @@ def with_invoiced(kit: Kit, base: str, prices: str) -> str:
         line=cells.text("item") if by_item else cells.text("subscription"),
         plan=cells.text("plan"),
         seats=cells.number("quantity"),
-        amount=major(amount, cells.text("currency")) if in_cents(cells.seen("amount")) else amount,
+        amount=money(cells, "amount", cells.text("currency")),
+        tie=cells.text("id"),
         starts=cells.day("period_start"),
         ends=cells.day("period_end"),
         rows=cells.rows,

@@ -1,8 +1,12 @@
 """What Stripe's tables look like: in the dashboard's exports, as API objects and in Fivetran's tables."""
 
+import re
+
+from features.inputs.recipes.cells import Cells
 from features.inputs.recipes.shape import Shape, spelled
 
 SOURCE = "stripe"
+DECIMALS = {"ISK": 2, "MGA": 0}  # where Stripe's minor units are not those of ISO 4217
 
 SHAPES = (
     Shape(
@@ -191,3 +195,9 @@ PAYMENTS = tuple(
         ("payouts", "id\narrival: arrival_date\namount", ("id", "arrival"), ("arrival",)),
     )
 )
+
+
+def money(cells: Cells, role: str, currency: str) -> str:
+    """An amount in the currency's own unit: fields of the API hold minor units, exports of the dashboard do not say."""
+    is_field = cells.has(role) and re.fullmatch(r"[a-z0-9_.]+", cells.match.columns[role])
+    return cells.money(role, currency, "minor" if is_field else "unsure", DECIMALS)

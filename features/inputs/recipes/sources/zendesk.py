@@ -155,7 +155,7 @@ def drafts(kit: Kit) -> list[Draft]:
         kit.questions.append(f"zendesk: {cells.match.sheet.name} names no account that is known, and is left out.")
         return []
     joins, replied, solved = _history(kit, joins, cells.text("id"), cells)
-    kept = f"{account} IS NOT NULL AND NOT {cells.true('deleted')} AND NOT {cells.said('status', 'deleted')}"
+    kept = f"{account} IS NOT NULL AND NOT {cells.true('deleted')} AND NOT {cells.is_one_of('status', 'deleted')}"
     severity = (
         f"CASE LOWER({cells.text('priority')}) WHEN 'normal' THEN 'medium' ELSE LOWER({cells.text('priority')}) END"
     )
@@ -177,13 +177,13 @@ def _history(kit: Kit, joins: str, ticket: str, cells: Cells) -> tuple[str, str,
         of = kit.cells("field_history", "f")
         joins += (
             f"\nLEFT JOIN (SELECT {of.text('ticket')} AS ticket, max({of.moment('when')}) AS at FROM {of.rows}\n"
-            f"           WHERE {of.said('field', 'status')} AND {of.said('value', 'solved', 'closed')}\n"
+            f"           WHERE {of.is_one_of('field', 'status')} AND {of.is_one_of('value', 'solved', 'closed')}\n"
             f"           GROUP BY 1) AS s\n"
-            f"       ON s.ticket = {ticket} AND {cells.said('status', 'solved', 'closed')}"
+            f"       ON s.ticket = {ticket} AND {cells.is_one_of('status', 'solved', 'closed')}"
         )
         solved = "s.at"
     elif not cells.has("solved") and not cells.has("closed"):
-        solved = f"CASE WHEN {cells.said('status', 'solved', 'closed')} THEN {cells.moment('updated')} END"
+        solved = f"CASE WHEN {cells.is_one_of('status', 'solved', 'closed')} THEN {cells.moment('updated')} END"
     if "comments" in kit and not cells.has("replied"):
         of = kit.cells("comments", "c")
         staff = ""
@@ -191,7 +191,7 @@ def _history(kit: Kit, joins: str, ticket: str, cells: Cells) -> tuple[str, str,
             user = kit.cells("users", "u")
             staff = (
                 f" AND {of.text('user')} IN (SELECT {user.text('id')} FROM {user.rows} "
-                f"WHERE {user.said('role', 'agent', 'admin')})"
+                f"WHERE {user.is_one_of('role', 'agent', 'admin')})"
             )
         joins += (
             f"\nLEFT JOIN (SELECT {of.text('ticket')} AS ticket, min({of.moment('when')}) AS at FROM {of.rows}\n"

@@ -9,6 +9,7 @@ from features.inputs.recipes.sources.billing import contracts, piece
 
 SOURCE = "zuora"
 ACCOUNT = "zuora_account"
+YEAR = 12  # months of a term that nothing tells the length of
 
 SHAPES = (
     Shape(
@@ -35,7 +36,8 @@ SHAPES = (
             currency: transaction_currency account_currency currency
             created: created_date rate_plan_charge_created_date
             subscription_status
-            term_months: subscription_initial_term
+            term_months: subscription_current_term subscription_initial_term
+            term_end: subscription_term_end_date
             cancelled: subscription_cancelled_date
             latest: subscription_is_latest_version
             deleted: _fivetran_deleted is_deleted
@@ -60,7 +62,6 @@ SHAPES = (
             term_end: term_end_date
             term: current_term initial_term
             term_unit: current_term_period_type initial_term_period_type
-            auto_renew
             signed: contract_effective_date
             deleted: _fivetran_deleted is_deleted
         """),
@@ -140,19 +141,20 @@ def drafts(kit: Kit) -> list[Draft]:
         "MRR is Zuora's own, of recurring charges; one-time and usage charges, invoices and credits are not read.",
         "Of a subscription its latest version counts; each segment of a charge is a line until the next one begins.",
     )
-    return [contracts(kit, ACCOUNT, kit.sheets("charges", "subscriptions", "accounts", "products"), why)]
+    sheets = kit.sheets("charges", "subscriptions", "accounts", "products")
+    return [contracts(kit, ACCOUNT, sheets, why, has_history=True)]
 
 
 @dataclass
 class _Facts:
-    """What is said of a charge by its subscription or, where that is not there, by itself."""
+    """What is known of a charge by its subscription or, where that is not there, by itself."""
 
     account: str
     cancelled: str
     cancelled_on: str
     months: str
+    term_end: str
     signed: str
-    renews: str
     joins: str
     kept: list[str]
 
@@ -162,19 +164,19 @@ def _facts(kit: Kit, charge: Cells) -> _Facts:
     account = charge.text("account")
     if "subscriptions" not in kit:
         kept += [charge.true("latest")] if charge.has("latest") else []
-        cancelled = charge.said("subscription_status", "cancelled", "canceled")
+        cancelled = charge.is_one_of("subscription_status", "cancelled", "canceled")
         day, months = charge.day("cancelled"), charge.number("term_months")
-        return _Facts(account, cancelled, day, months, "CAST(NULL AS DATE)", "CAST(NULL AS BOOLEAN)", "", kept)
+        return _Facts(account, cancelled, day, months, charge.day("term_end"), "CAST(NULL AS DATE)", "", kept)
     of = kit.cells("subscriptions", "s")
-    kept += [f"NOT {of.said('status', 'draft', 'expired', 'pending activation')}", f"NOT {of.true('deleted')}"]
+    kept += [f"NOT {of.is_one_of('status', 'draft', 'expired', 'pending activation')}", f"NOT {of.true('deleted')}"]
     kept += [of.true("latest")] if of.has("latest") else []
     return _Facts(
         account if charge.has("account") else of.text("account"),
-        of.said("status", "cancelled", "canceled"),
+        of.is_one_of("status", "cancelled", "canceled"),
         f"COALESCE({of.day('ends')}, {of.day('cancelled')})",
         _term_months(of),
+        of.day("term_end"),
         of.day("signed"),
-        of.true("auto_renew") if of.has("auto_renew") else "CAST(NULL AS BOOLEAN)",
         f"\nJOIN {of.rows} ON {charge.text('subscription')} IN ({of.text('id')}, {of.text('name')})",
         kept,
     )
@@ -190,7 +192,10 @@ def _pieces(kit: Kit) -> str:
         currency = f"COALESCE({currency}, {of.text('currency')})"
     joins, product = _product(kit, charge, joins, charge.text("product", "name"))
     starts, ends, cancelled = charge.day("starts"), charge.day("ends"), facts.cancelled
-    last = f"NOT {cancelled} AND {_is_last(charge)}"
+    last = _is_last(charge)
+    _ask_terms(kit, facts)
+    months = f"COALESCE({facts.months}, {YEAR})"
+    term_end = _term_end(charge, facts, months)
     columns = piece(
         line_id=f"{charge.text('original', 'id')} || ' ' || {starts}",
         customer_id=facts.account,
@@ -201,12 +206,36 @@ def _pieces(kit: Kit) -> str:
         periods="12.0",
         starts=starts,
         ended=f"CASE WHEN {cancelled} THEN least({ends}, {facts.cancelled_on}) WHEN NOT ({last}) THEN {ends} END",
-        term_end=f"CASE WHEN {last} THEN {ends} END",
-        term_months=f"COALESCE({facts.months}, date_diff('month', {starts}, {ends}))",
+        term_start=f"CAST({term_end} - to_months(CAST({months} AS INTEGER)) AS DATE)",
+        term_end=term_end,
+        term_months=months,
         created=facts.signed,
-        auto_renew=facts.renews,
     )
     return f"SELECT {columns}\nFROM {charge.rows}{joins}\nWHERE {' AND '.join(facts.kept)}"
+
+
+def _ask_terms(kit: Kit, facts: _Facts) -> None:
+    """The length of terms, where nothing tells it."""
+    if facts.months.startswith("CAST(NULL"):
+        kit.questions.append(
+            "zuora: nothing tells how long terms are, and they are taken as years: add the subscriptions, or "
+            "Subscription.CurrentTerm and Subscription.TermEndDate to the export of charges."
+        )
+
+
+def _term_end(charge: Cells, facts: _Facts, months: str) -> str:
+    """Where the term of a charge's last segment ends; of a cancelled one, where it would have without that.
+
+    All segments of a charge have it, so that a segment that was replaced had the end that it had until then. What was
+    cancelled ends where its subscription's term does or, where that is not told, a whole number of terms after its
+    start.
+    """
+    charge_id = charge.text("original", "number", "id")
+    last, first = (f"{of} OVER (PARTITION BY {charge_id})" for of in
+                   (f"MAX({charge.day('ends')})", f"MIN({charge.day('starts')})"))  # fmt: skip
+    terms = f"ceil(round(date_diff('day', {first}, {last}) / 30.4375, 1) / {months})"
+    whole = f"CAST({first} + to_months(CAST({terms} * {months} AS INTEGER)) AS DATE)"
+    return f"CASE WHEN {facts.cancelled} THEN COALESCE({facts.term_end}, {whole}) ELSE {last} END"
 
 
 def _is_last(charge: Cells) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import params
-from features.inputs.files.locate import attach, query_text
+from features.inputs.files.locate import query_text
+from features.inputs.files.source_reader import SourceReader
 from features.inputs.load import load_tables
 from features.inputs.recipes.proposal import Proposal, propose
 from features.inputs.recipes.settings_text import settings_text
@@ -22,7 +23,7 @@ class Company:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "exports"
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self.file = folder / "mine.yaml"
         self.data_dir = folder / "data"
         self.last: Proposal | None = None
@@ -44,10 +45,14 @@ class Company:
         """Rows that the proposed query of a table gives, sorted, without the check."""
         proposal = self.last or self.proposed(**how)
         settings = self.params
-        with open_duckdb(settings.budget) as connection:
-            attach(connection, settings.source)
-            query = query_text(connection, settings.source, table, proposal.tables[table].query, self.folder.parent)
-            return connection.execute(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").fetchall()
+        copies = self.folder.parent
+        with (
+            open_duckdb(settings.budget) as connection,
+            SourceReader(settings.source, settings.budget, copies, [copies]) as reader,
+        ):
+            query = query_text(connection, settings.source, table, proposal.tables[table].query, copies)
+            select = reader.rows(f"SELECT {', '.join(columns)} FROM ({query}) ORDER BY ALL").select
+            return reader.connection.execute(select).fetchall()
 
     @property
     def params(self) -> params.Params:
@@ -63,12 +68,10 @@ class Company:
         with self.tables().connect(budget=self.params.budget) as connection:
             return connection.execute(f"SELECT {', '.join(columns)} FROM raw.{table} ORDER BY ALL").fetchall()
 
-    def arr(self, day: date) -> dict[str, float]:
-        """ARR of each account on a day, by all that is known."""
+    def arr(self, day: date, known_by: date = date(2099, 1, 1)) -> dict[str, float]:
+        """ARR of each account on a day, by all that is known, or that was by another."""
         settings = self.params
-        frame = arr_by_account(
-            self.tables(), [day], known_by=date(2099, 1, 1), rules=settings.revenue, budget=settings.budget
-        )
+        frame = arr_by_account(self.tables(), [day], known_by=known_by, rules=settings.revenue, budget=settings.budget)
         return dict(zip(frame["account_id"], frame["arr"], strict=True))
 
 
@@ -76,3 +79,9 @@ class Company:
 def company(tmp_path: Path) -> Callable[..., Company]:
     """A company from its sheets: company(subscriptions="...")."""
     return lambda **sheets: Company(tmp_path).export(**sheets)
+
+
+@pytest.fixture
+def companies(tmp_path: Path) -> Callable[..., Company]:
+    """One of several companies from its sheets: companies("first", subscriptions="...")."""
+    return lambda name, **sheets: Company(tmp_path / name).export(**sheets)

@@ -401,6 +401,39 @@ def test_deals_are_contracts_where_nothing_bills(company: Callable[..., Any]) ->
     assert any("amount of a deal" in question for question in exports.proposed().questions)
 
 
+DEAL_TIMES = {
+    "by their dates": (",Contract Start Date,Contract End Date", ",2023-02-01,2025-02-01", 1000),
+    "by a last day": (",Contract Start Date,Contract End Date", ",2023-02-01,2025-01-31", 1000),
+    "by their dates before their term": (
+        ",Contract Start Date,Contract End Date,Term",
+        ",2023-02-01,2025-02-01,12",
+        1000,
+    ),
+    "by their term": (",Contract Term", ",24", 1000),
+    "by their term where no start is given": (",Contract End Date,Contract Term", ",2025-02-01,24", 1000),
+    "from the day they closed": (",Contract End Date", ",2025-01-10", 1000),
+    "by a year": ("", "", 2000),
+    "by what is a month's": (",Contract Start Date,Contract End Date,MRR", ",2023-02-01,2025-02-01,700", 700),
+}
+
+
+@pytest.mark.parametrize(("names", "cells", "mrr"), DEAL_TIMES.values(), ids=DEAL_TIMES)
+def test_the_amount_of_a_deal_is_divided(company: Callable[..., Any], names: str, cells: str, mrr: float) -> None:
+    deals = f"""
+        Record ID,Deal Name,Deal Stage,Pipeline,Amount,Close Date,Associated Company IDs,Deal Type{names}
+        31,Alpha new,Closed Won,Sales,24000,2023-01-10,9001001,newbusiness{cells}
+    """
+    assert company(deals=deals, **HUBSPOT_EXPORT).seen("contracts", "mrr") == [(mrr,)]
+
+
+def test_what_is_named_twice_is_taken_the_same_way_each_time(company: Callable[..., Any]) -> None:
+    twice = STRIPE["subscriptions"].replace("sub_b,cus_b,Beta,pay@beta.com", "sub_b,cus_a,Beta,pay@beta.com")
+    exports = company(subscriptions=twice, **EVENTS["segment tracks by users"])
+    text = str(exports.proposed().parts) + exports.proposed().tables["accounts"].query
+    assert "any_value" not in text
+    assert exports.seen("accounts", "account_id", "name") == [("cus_a", "Alpha")]
+
+
 def test_exports_of_several_months_are_one_list(company: Callable[..., Any]) -> None:
     first = EVENTS["segment events by groups"]["segment_events"]
     later = first.replace("2024-02-01", "2024-03-01") + first.strip().splitlines()[1]

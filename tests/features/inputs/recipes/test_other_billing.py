@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from features.traps import second_look
+
 pytestmark = pytest.mark.usefixtures("costly")
 
 RATES = """
@@ -177,3 +179,90 @@ def test_arr_of_zuoras_warehouse_tables_is_that_of_the_latest_versions(company: 
     assert exports.arr(date(2024, 11, 1)) == {"a1": 1800.0, "a2": pytest.approx(1056.0)}
     terms = [row[1:] for row in exports.rows("contracts", "account_id", "starts_on", "ends_on") if row[0] == "a2"]
     assert terms == [(date(2023, 3, 1), date(2024, 3, 1)), (date(2024, 3, 1), date(2025, 3, 1))]
+
+
+WHOLE_PRICES = """
+    Subscription Id,Customer Id,Customer Company,Status,Plan Id,Plan Quantity,Plan Unit Price,Currency,Billing Period,Billing Period Unit,Created At,Started At,Current Term End
+    s1,c1,One,active,small,1,29,USD,1,month,{start},{start},{end}
+    s2,c2,Two,active,middle,1,49,USD,1,month,{start},{start},{end}
+    s3,c3,Three,active,large,2,99,USD,1,month,{start},{start},{end}
+"""
+ISO = {"start": "2024-01-13", "end": "2025-06-13"}
+
+
+def test_whole_prices_of_chargebees_site_are_no_cents(company: Callable[..., Any]) -> None:
+    exports = company(Subscriptions=WHOLE_PRICES.format(**ISO))
+    proposal = exports.proposed()
+    assert exports.seen("contracts", "contract_id", "mrr") == [("s1", 29), ("s2", 49), ("s3", 198)]
+    assert not any("whole numbers" in question for question in proposal.questions)
+    assert proposal.tables["contracts"].confidence == 1
+
+
+def test_where_it_is_a_guess_whether_whole_prices_are_cents_it_is_asked(company: Callable[..., Any]) -> None:
+    unclear = WHOLE_PRICES.format(**ISO).replace("Plan Unit Price", "subscriptions.plan_unit_price")
+    exports = company(Subscriptions=unclear)
+    proposal = exports.proposed()
+    assert exports.seen("contracts", "max(mrr)") == [(198,)], "99 cents is no price"
+    assert any("whole units" in question and "cents_as_units" in question for question in proposal.questions)
+    assert proposal.tables["contracts"].confidence < 1
+
+
+def test_what_seems_to_be_cents_after_all_is_a_warning_of_the_check(company: Callable[..., Any]) -> None:
+    sheet = WHOLE_PRICES.format(**ISO)
+    more = "\n".join(
+        f"s{n},c{n},N{n},active,p{n % 3},1,{(29, 49, 99)[n % 3]}00,USD,1,month,2024-01-13,2024-01-13,2025-06-13"
+        for n in range(4, 34)
+    )
+    exports = company(
+        Subscriptions=sheet.replace(",29,", ",2900,").replace(",49,", ",4900,").replace(",99,", ",9900,").rstrip()
+        + "\n"
+        + more
+    )
+    exports.proposed()
+    assert "cents_as_units" in {
+        warning.rule for warning in second_look(exports.tables(), params=exports.params).warnings
+    }
+
+
+def test_decimal_commas_are_told_by_the_column(company: Callable[..., Any]) -> None:
+    sheet = (
+        WHOLE_PRICES.format(**ISO).replace(",29,", ',"20,50",').replace(",49,", ',"1.049,90",').replace(",99,", ",7,")
+    )
+    assert company(Subscriptions=sheet).seen("contracts", "CAST(mrr AS DOUBLE)") == [(14,), (20.5,), (1049.9,)]
+
+
+def test_a_comma_that_may_part_thousands_or_decimals_is_asked_or_told_by_the_settings(
+    companies: Callable[..., Any],
+) -> None:
+    sheet = WHOLE_PRICES.format(**ISO).replace(",29,", ',"1,250",')
+    exports = companies("asked", Subscriptions=sheet)
+    assert any("source.decimal_comma=true" in question for question in exports.proposed().questions)
+    assert exports.seen("contracts", "max(mrr)") == [(1250,)]
+    told = companies("told", Subscriptions=sheet)
+    assert not any("comma" in question for question in told.proposed(decimal_comma=True).questions)
+    assert told.seen("contracts", "max(mrr) FILTER (contract_id = 's1')") == [(1.25,)]
+    assert "decimal_comma: true" in told.file.read_text()
+
+
+DAYS = {
+    "its own days": ("13/04/2024", "01/06/2025", {}, date(2024, 4, 13), False),
+    "its own months": ("04/13/2024", "01/06/2025", {}, date(2024, 4, 13), False),
+    "another column": ("01/04/2024", "13/06/2025", {}, date(2024, 4, 1), False),
+    "another column, months": ("01/04/2024", "06/13/2025", {}, date(2024, 1, 4), False),
+    "the settings": ("01/04/2024", "01/06/2025", {"day_first": True}, date(2024, 4, 1), False),
+    "the settings, months": ("01/04/2024", "01/06/2025", {"day_first": False}, date(2024, 1, 4), False),
+    "nothing": ("01/04/2024", "01/06/2025", {}, date(2024, 1, 4), True),
+    "no need": ("04/04/2024", "06/06/2025", {}, date(2024, 4, 4), False),
+    "dashes": ("01-04-2024", "13-06-2025", {}, date(2024, 4, 1), False),
+}
+
+
+@pytest.mark.parametrize(("start", "end", "how", "starts_on", "is_asked"), DAYS.values(), ids=DAYS)
+def test_the_order_of_day_and_month_is_told_by(
+    company: Callable[..., Any], start: str, end: str, how: dict[str, bool], starts_on: date, is_asked: bool
+) -> None:
+    exports = company(Subscriptions=WHOLE_PRICES.format(start=start, end=end))
+    questions = exports.proposed(**how).questions
+    assert exports.seen("contracts", "DISTINCT starts_on") == [(starts_on,)]
+    assert sum("source.day_first=true" in question for question in questions) == is_asked
+    assert ("day_first" in exports.file.read_text()) == (bool(how) or is_asked)

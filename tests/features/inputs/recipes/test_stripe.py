@@ -186,3 +186,102 @@ def test_a_paused_collection_is_no_revenue_from_its_period_on(company: Callable[
     assert "cus_a" in exports.arr(date(2025, 5, 9))
     assert "cus_a" not in exports.arr(date(2025, 5, 11))
     assert ("cus_a", "paused") in exports.rows("contracts", "account_id", "status")
+
+
+def _with_coupons(coupons: str, discounts: str) -> dict[str, str]:
+    header = "id,amount_off,currency,duration,duration_in_months,percent_off\n"
+    given = "id,coupon_id,customer_id,start,end,subscription_id\n"
+    return FIVETRAN | {
+        "stripe_coupon_data": header + coupons,
+        "stripe_subscription_discount_data": given + discounts,
+    }
+
+
+def test_an_amount_off_is_shared_among_the_lines_of_its_day_and_not_among_versions(company: Callable[..., Any]) -> None:
+    exports = company(**_with_coupons("c8,800,usd,forever,,", "di_1,c8,cus_1,2024-01-05 00:00:00,,sub_1"))
+    exports.proposed()
+    assert exports.arr(date(2024, 6, 1))["cus_1"] == (5 * 10.50 - 8) * 12
+    assert exports.arr(date(2025, 5, 1))["cus_1"] == (8 * 10.50 - 8) * 12
+
+
+def test_an_amount_off_is_shared_among_the_items_of_a_subscription(company: Callable[..., Any]) -> None:
+    sheets = _with_coupons("c8,800,usd,forever,,", "di_1,c8,cus_1,2024-01-05 00:00:00,,sub_1")
+    items = sheets["stripe_subscription_item_data"] + "si_9,price_m,8,sub_1"
+    exports = company(**sheets | {"stripe_subscription_item_data": items})
+    lines = exports.seen("contracts", "contract_id", "mrr", "list_mrr")
+    assert {line[0]: line[1:] for line in lines if line[0].startswith(("si_1", "si_9"))} == {
+        "si_1": (48.5, 52.5), "si_9": (48.5, 52.5), "si_1 2024-07-05": (80, 84), "si_9 2024-07-05": (80, 84),
+    }  # fmt: skip
+
+
+def test_discounts_that_follow_each_other_and_that_stack_each_last_as_long_as_they_do(
+    company: Callable[..., Any],
+) -> None:
+    discounts = """di_1,half,cus_3,2024-03-01 00:00:00,2024-05-01 00:00:00,sub_3
+        di_2,tenth,cus_3,2024-05-01 00:00:00,,sub_3
+        di_3,fifth,cus_1,2024-02-01 00:00:00,,sub_1
+        di_4,tenth,cus_1,2024-03-01 00:00:00,,sub_1"""
+    coupons = "half,,,repeating,2,50\ntenth,,,forever,,10\nfifth,,,repeating,3,20"
+    exports = company(**_with_coupons(coupons, discounts))
+    exports.proposed()
+    price = 5 * 10.50 * 12
+    arr = {day: exports.arr(day) for day in (date(2024, 1, 10), date(2024, 2, 10), date(2024, 4, 10), date(2024, 6, 1))}
+    assert [arr[day]["cus_1"] for day in arr] == pytest.approx([price, price * 0.8, price * 0.72, price * 0.9])
+    assert [arr[day].get("cus_3") for day in arr] == [None, None, 63.0, pytest.approx(113.4)]
+    starts = [row[1] for row in exports.rows("contracts", "account_id", "starts_on") if row[0] == "cus_1"]
+    assert starts[:4] == [date(2024, 1, 5), date(2024, 2, 1), date(2024, 3, 1), date(2024, 5, 1)]
+
+
+def test_cents_are_cents_also_where_a_data_frame_wrote_them(company: Callable[..., Any]) -> None:
+    prices = FIVETRAN["stripe_price_data"].replace(",1050", ",1050.0").replace(",600000", ",600000.0")
+    proposal = (exports := company(**(FIVETRAN | {"stripe_price_data": prices}))).proposed()
+    assert exports.seen("contracts", "max(list_mrr)") == [(500,)]
+    assert not any("price_data" in question for question in proposal.questions)
+
+
+def test_fractions_where_the_api_has_none_are_read_as_units_and_asked(company: Callable[..., Any]) -> None:
+    prices = FIVETRAN["stripe_price_data"].replace(",1050", ",10.50").replace(",600000", ",6000.00")
+    proposal = (exports := company(**(FIVETRAN | {"stripe_price_data": prices}))).proposed()
+    assert exports.seen("contracts", "min(mrr) FILTER (mrr > 0)") == [(10.5,)]
+    assert any("unit_amount" in question and "10.50" in question for question in proposal.questions)
+    assert proposal.tables["contracts"].confidence < 1
+
+
+@pytest.mark.parametrize(
+    ("currency", "mrr"), [("isk", 50), ("mga", 5000), ("jpy", 5000), ("huf", 50), ("kwd", 5), ("ugx", 5000)]
+)
+def test_minor_units_are_those_that_stripe_counts_in(company: Callable[..., Any], currency: str, mrr: float) -> None:
+    prices = FIVETRAN["stripe_price_data"].replace("price_m,usd", f"price_m,{currency}").replace(",1050", ",5000")
+    exports = company(**(FIVETRAN | {"stripe_price_data": prices}))
+    line = exports.seen("contracts", "mrr", "contract_id")
+    assert [row[0] for row in line if row[1] == "si_3"] == [mrr]
+
+
+def test_a_price_that_is_listed_twice_is_taken_the_same_way_each_time(company: Callable[..., Any]) -> None:
+    twice = FIVETRAN["stripe_price_data"].rstrip() + "\n" + "price_m,usd,prod_1,month,1,licensed,recurring,9900"
+    exports = company(**(FIVETRAN | {"stripe_price_data": twice}))
+    proposal = exports.proposed()
+    assert "any_value" not in exports.file.read_text()
+    assert "ORDER BY id, place, product, currency, amount" in proposal.tables["contracts"].query + str(proposal.parts)
+    assert exports.seen("contracts", "mrr", "contract_id")[0] == (0, "si_3 2024-09-01")
+    assert [row[0] for row in exports.seen("contracts", "mrr", "contract_id") if row[1] == "si_3"] == [10.5]
+
+
+def test_of_two_versions_of_a_day_the_later_counts(company: Callable[..., Any]) -> None:
+    first = "sub_1,false,2024-07-05 00:00:00,"
+    earlier = "sub_1,false,2024-07-05 {hour},false,,2024-01-05 00:00:00,2025-01-05 00:00:00,2024-12-05 00:00:00,cus_1,,{seats},2024-01-05 00:00:00,active,,"
+    history = FIVETRAN["stripe_subscription_history_data"]
+    rows = [earlier.format(hour="12:00:00", seats=7), earlier.format(hour="09:00:00", seats=6)]
+    more = history.replace(first, f"{rows[0]}\n        {rows[1]}\n        {first}").replace(
+        "12-05 00:00:00,cus_1,,8", "12-05 00:00:00,cus_1,,4", 1
+    )
+    exports = company(**(FIVETRAN | {"stripe_subscription_history_data": more}))
+    seats = exports.seen("contracts", "contract_id", "seats")
+    assert [row[1] for row in seats if row[0] == "si_1 2024-07-05"] == [7]
+
+
+def test_an_export_without_a_history_is_asked_for_one(company: Callable[..., Any]) -> None:
+    assert any(
+        "today's plan, price and quantity" in question
+        for question in company(subscriptions=DASHBOARD).proposed().questions
+    )

@@ -10,6 +10,7 @@ import pytest
 
 import params
 from features.inputs.recipes.proposal import propose
+from features.revenue import movements
 from features.tables.problems import BadInput
 
 CLIENTS = """
@@ -134,11 +135,12 @@ def test_purchases_become_the_trailing_quarter_a_stream(company: Callable[..., A
     exports.proposed(as_usage_priced=True)
     assert exports.params.revenue.grace_days == 0
     assert exports.params.model.min_change == 0.1
-    assert exports.arr(date(2024, 3, 1)) == {}, "no whole quarter lies before it"
-    assert exports.arr(date(2024, 4, 1)) == {"c1": 4 * (1200 + 120), "c2": 4 * 90}
-    assert exports.arr(date(2024, 5, 1)) == {"c1": 4 * (600 + 120), "c2": 4 * 90}, "a return lowers its month"
-    assert exports.arr(date(2024, 7, 1)) == {}, "c1's quarter is all return; c2 was silent for three months"
-    assert exports.arr(date(2024, 9, 1)) == {"c2": 4 * 90}
+    then = {day: exports.arr(day, known_by=day) for day in (date(2024, month, 1) for month in (3, 4, 5, 7, 9))}
+    assert then[date(2024, 3, 1)] == {}, "no whole quarter lies before it"
+    assert then[date(2024, 4, 1)] == {"c1": 4 * (1200 + 120), "c2": 4 * 90}
+    assert then[date(2024, 5, 1)] == {"c1": 4 * (600 + 120), "c2": 4 * 90}, "a return lowers its month"
+    assert then[date(2024, 7, 1)] == {}, "c1's quarter is all return; c2 was silent for three months"
+    assert then[date(2024, 9, 1)] == {"c2": 4 * 90}
     assert exports.rows("contracts", "signed_on")[0] == (date(2024, 3, 31),)
 
 
@@ -146,3 +148,49 @@ def test_a_month_that_is_not_over_counts_for_nothing(company: Callable[..., Any]
     exports = company(orders=PURCHASES.replace("2024-08-31", "2024-08-30"))
     newest = exports.seen("contracts", "max(starts_on)", as_usage_priced=True)
     assert newest == [(date(2024, 6, 1),)]
+
+
+@pytest.mark.usefixtures("costly")
+def test_a_stream_ends_with_its_last_paid_month_once_it_was_silent_for_a_quarter(company: Callable[..., Any]) -> None:
+    sheet = """
+        customer_id,order_date,amount
+        c1,2024-01-10,300
+        c1,2024-02-10,300
+        c1,2024-03-10,300
+        c2,2024-01-10,90
+        c2,2024-04-10,90
+        c2,2024-08-31,90
+    """
+    exports = company(orders=sheet)
+    exports.proposed(as_usage_priced=True)
+    days = [date(2024, month, 1) for month in (4, 5, 6, 7)]
+    now = {day: exports.arr(day) for day in days}
+    assert [now[day].get("c1") for day in days] == [3600, None, None, None], "it left with what it paid to the last"
+    assert [now[day].get("c2") for day in days] == [360, 360, None, None], "a gap of two months is none; of three, one"
+    then = [exports.arr(day, known_by=day).get("c1") for day in days]
+    assert then == [3600, 2400, 1200, None], "nobody knew it then"
+    moved = movements(
+        exports.tables(), start=date(2024, 4, 1), end=date(2024, 5, 1), known_by=date(2024, 9, 1),
+        rules=exports.params.revenue, budget=exports.params.budget,
+    )  # fmt: skip
+    assert list(zip(moved["movement"], moved["amount"], strict=True)) == [("churn", -3600)]
+
+
+def test_purchases_in_two_currencies_are_two_streams(company: Callable[..., Any]) -> None:
+    sheet = """
+        customer_id,order_date,amount,currency
+        c1,2024-01-10,300,USD
+        c1,2024-02-10,600,EUR
+        c1,2024-03-31,"1,200.00",usd
+    """
+    exports = company(orders=sheet)
+    lines = exports.seen("contracts", "contract_id", "currency", "mrr", as_usage_priced=True)
+    assert lines == [("c1/EUR/2024-04-01", "EUR", 200), ("c1/USD/2024-04-01", "USD", 500)]
+
+
+def test_the_days_of_purchases_are_read_as_others_are(company: Callable[..., Any]) -> None:
+    sheet = "customer_id,order_date,amount\nc1,01/02/2024,300\nc1,03/04/2024,300\nc1,05/06/2024,300"
+    exports = company(orders=sheet)
+    assert any("day_first" in question for question in exports.proposed(as_usage_priced=True).questions)
+    exports.proposed(as_usage_priced=True, day_first=True)
+    assert exports.seen("contracts", "min(starts_on)") == [(date(2024, 5, 1),)]

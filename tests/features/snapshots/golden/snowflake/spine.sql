@@ -49,7 +49,7 @@ FROM (SELECT p.*, c.mrr_micros AS continued_mrr, SUM(p.mrr_micros) OVER (PARTITI
 WHERE (continued_mrr IS NULL OR next_mrr - continued_mrr - larger_mrr >= 0.5 * mrr_micros)
 
 -- line_ends
-SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.ended IS NULL AND l.notice IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
+SELECT l.*, (l.starts - l.starts % 31) AS bucket, o.replaced_on, COALESCE(o.replaced_on, l.runs_until) AS stops, CASE WHEN l.notice IS NULL AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN 1 ELSE 0 END AS graced, CASE WHEN l.notice IS NULL AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.ends + 30 WHEN l.notice >= l.ends AND l.notice < l.ends + 30 AND l.ended IS NULL AND l.ends > l.starts AND o.replaced_on IS NULL AND l.mrr_micros >= 0 THEN l.notice ELSE COALESCE(o.replaced_on, l.runs_until) END AS own_until
 FROM known_lines AS l
 LEFT JOIN (SELECT k, contract_id, MIN(next_starts) AS replaced_on
   FROM line_overlaps
@@ -81,27 +81,36 @@ FROM started AS s
 LEFT JOIN ended AS e ON e.k = s.k AND e.product_line = s.product_line AND e.next_starts = s.next_starts AND CASE WHEN e.size_rank < s.lines THEN e.size_rank ELSE s.lines END = s.size_rank
 
 -- line_switches
-WITH RECURSIVE pairs AS (SELECT f.*, CAST(COALESCE(r.spare, f.next_mrr) - COALESCE(v.mrr_micros, 0) AS BIGINT) AS full_spare, CASE WHEN f.next_kind IN ('renewal', 'downsell') AND r.next_id IS NULL AND v.next_id IS NULL THEN 1 ELSE 0 END AS replaces_all
-  FROM line_followers AS f
-  LEFT JOIN (SELECT DISTINCT k, next_id, spare
-    FROM line_renewals) AS r ON r.k = f.k AND r.next_id = f.next_id
-  LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
-    FROM (SELECT k, contract_id, next_id, next_starts
-      FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts, o.next_mrr DESC NULLS LAST, o.next_id) AS place
-        FROM line_overlaps AS o) AS ranked
-      WHERE place = 1) AS p
-    JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
-    GROUP BY p.k, p.next_id) AS v ON v.k = f.k AND v.next_id = f.next_id
-  WHERE f.own = 0 AND NOT EXISTS(SELECT 1
-    FROM line_followers AS o
-    WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)), numbered AS (SELECT k, center_line, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency, replaces_all, CAST(DENSE_RANK() OVER (PARTITION BY k, center_line ORDER BY contract_id) AS VARCHAR) AS line, ROW_NUMBER() OVER (PARTITION BY k, center_line ORDER BY next_starts, next_mrr DESC NULLS LAST, next_id, mrr_micros DESC NULLS LAST, contract_id) AS n
-  FROM pairs
-  WHERE (pairs.other_currency = 1 OR pairs.replaces_all = 1 OR full_spare >= 0.5 * pairs.mrr_micros)), walked AS (SELECT k, center_line, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken, CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS VARCHAR) AS followed
+WITH RECURSIVE pairs AS (SELECT p.*, DENSE_RANK() OVER (PARTITION BY p.k, p.center_line, p.next_starts ORDER BY p.mrr_micros DESC NULLS LAST, p.contract_id) AS size_rank, ROW_NUMBER() OVER (PARTITION BY p.k, p.contract_id, p.next_starts ORDER BY p.next_mrr DESC NULLS LAST, p.next_id) AS turn
+  FROM (SELECT f.*, CAST(COALESCE(r.spare, f.next_mrr) - COALESCE(v.mrr_micros, 0) AS BIGINT) AS full_spare, CASE WHEN f.next_kind IN ('renewal', 'downsell') AND r.next_id IS NULL AND v.next_id IS NULL AND e.next_id IS NULL THEN 1 ELSE 0 END AS replaces_all
+    FROM line_followers AS f
+    LEFT JOIN (SELECT DISTINCT k, next_id, spare
+      FROM line_renewals) AS r ON r.k = f.k AND r.next_id = f.next_id
+    LEFT JOIN (SELECT p.k, p.next_id, SUM(l.mrr_micros) AS mrr_micros
+      FROM (SELECT k, contract_id, next_id, next_starts
+        FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.k, o.contract_id ORDER BY o.next_starts, o.next_mrr DESC NULLS LAST, o.next_id) AS place
+          FROM line_overlaps AS o) AS ranked
+        WHERE place = 1) AS p
+      JOIN line_ends AS l ON l.k = p.k AND l.contract_id = p.contract_id
+      GROUP BY p.k, p.next_id) AS v ON v.k = f.k AND v.next_id = f.next_id
+    LEFT JOIN (SELECT DISTINCT k, next_id
+      FROM line_followers
+      WHERE own = 1) AS e ON e.k = f.k AND e.next_id = f.next_id
+    WHERE f.own = 0 AND NOT EXISTS(SELECT 1
+      FROM line_followers AS o
+      WHERE o.k = f.k AND o.contract_id = f.contract_id AND o.own = 1)) AS p
+  WHERE (p.other_currency = 1 OR p.replaces_all = 1 OR p.full_spare >= 0.5 * p.mrr_micros)), numbered AS (SELECT k, center_line, walk, contract_id, next_id, next_starts, mrr_micros, full_spare, other_currency, replaces_all, CAST(DENSE_RANK() OVER (PARTITION BY k, center_line, walk ORDER BY contract_id) AS VARCHAR) AS line, ROW_NUMBER() OVER (PARTITION BY k, center_line, walk ORDER BY next_starts, next_mrr DESC NULLS LAST, next_id, mrr_micros DESC NULLS LAST, contract_id) AS n
+  FROM (SELECT s.*, SUM(s.apart) OVER (PARTITION BY s.k, s.center_line ORDER BY next_starts, next_mrr DESC NULLS LAST, next_id, mrr_micros DESC NULLS LAST, contract_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS walk
+    FROM (SELECT o.*, CASE WHEN o.next_starts > MAX(o.last_starts) OVER (PARTITION BY o.k, o.center_line ORDER BY next_starts, next_mrr DESC NULLS LAST, next_id, mrr_micros DESC NULLS LAST, contract_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) THEN 1 ELSE 0 END AS apart
+      FROM (SELECT p.*, MAX(p.next_starts) OVER (PARTITION BY p.k, p.contract_id) AS last_starts
+        FROM (SELECT a.*, SUM(CASE WHEN a.turn = a.size_rank OR a.other_currency = 1 OR a.replaces_all = 1 THEN 1 ELSE 0 END) OVER (PARTITION BY a.k, a.contract_id ORDER BY a.next_starts, a.next_mrr DESC NULLS LAST, a.next_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS settled
+          FROM pairs AS a) AS p
+        WHERE COALESCE(p.settled, 0) = 0) AS o) AS s) AS t), walked AS (SELECT k, center_line, walk, n, contract_id, next_id, next_starts, CAST(1 AS BIGINT) AS taken, CAST(full_spare - mrr_micros AS BIGINT) AS spare, CAST('|' || line || '|' AS VARCHAR) AS followed
   FROM numbered
   WHERE n = 1
-  UNION ALL SELECT p.k, p.center_line, p.n, p.contract_id, p.next_id, p.next_starts, CAST(CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN 1 ELSE 0 END AS BIGINT) AS taken, CAST(CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END - CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN p.mrr_micros ELSE 0 END AS BIGINT) AS spare, CAST(w.followed || CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN p.line || '|' ELSE '' END AS VARCHAR) AS followed
+  UNION ALL SELECT p.k, p.center_line, p.walk, p.n, p.contract_id, p.next_id, p.next_starts, CAST(CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN 1 ELSE 0 END AS BIGINT) AS taken, CAST(CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END - CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN p.mrr_micros ELSE 0 END AS BIGINT) AS spare, CAST(w.followed || CASE WHEN ((p.other_currency = 1 OR p.replaces_all = 1 OR CASE WHEN p.next_id = w.next_id THEN w.spare ELSE p.full_spare END >= 0.5 * p.mrr_micros) AND w.followed NOT LIKE '%|' || p.line || '|%') THEN p.line || '|' ELSE '' END AS VARCHAR) AS followed
   FROM walked AS w
-  JOIN numbered AS p ON p.k = w.k AND p.center_line = w.center_line AND p.n = w.n + 1) SELECT k, contract_id, next_id, next_starts
+  JOIN numbered AS p ON p.k = w.k AND p.center_line = w.center_line AND p.walk = w.walk AND p.n = w.n + 1) SELECT k, contract_id, next_id, next_starts
 FROM walked
 WHERE taken = 1
 
