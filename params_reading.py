@@ -4,10 +4,13 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _WORDS = {
     "^Value error, ": "",
@@ -16,6 +19,21 @@ _WORDS = {
     " after validation": "",
     r"a valid dictionary( or instance of \w+)?": "`key: value` pairs",
     "a valid boolean, unable to interpret input": "true or false",
+    "a valid integer(, .*)?$": "a whole number",
+    "a valid number(, .*)?$": "a number",
+    "a valid date(time)?( or datetime)?(, .*)?$": "a date, written as YYYY-MM-DD",
+    "a valid string": "text",
+    "is not a valid path.*": "should be a path",
+}
+_PATTERNS = {  # of `params`, and what they ask for
+    r"^[a-z][a-z0-9_]{0,39}$": "a small letter and then small letters, digits and underscores, 40 at most",
+    r"^\w+$": "letters, digits and underscores",
+    r"^[\w. -]+$": "letters, digits, underscores, points, hyphens and spaces",
+    r"^[A-Za-z]{3}$": "the three letters of a currency, such as USD",
+    r"^postgresql://\S+$": "an address that begins with postgresql://, such as postgresql://reader@host/crm",
+    r"^https?://\S+$": "an address that begins with http:// or https://",
+    r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$": "a path such as /holdfast, or empty",
+    r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
 }
 _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
 _MAY_HOLD_ONE = "tracking.uri"  # recorded without it, see training.tracking.store
@@ -34,7 +52,7 @@ def read(file: Path) -> dict[str, Any]:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"No settings file {file}. Give an existing file to --params.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a ValueError of a day that there is not
         raise SettingsError(f"The settings file {file} cannot be read: {error}") from None
     if content is None:
         return {}
@@ -50,7 +68,7 @@ def parsed_override(text: str) -> dict[str, Any]:
         raise SettingsError(f"--set {text}: write it as key.path=value, such as --set forecast.draws=2000.")
     try:
         nested: Any = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (ValueError, yaml.YAMLError):
         raise SettingsError(f"--set {text}: the value {value!r} is not readable YAML.") from None
     for key in reversed(path.split(".")):
         nested = {key: nested}
@@ -103,14 +121,13 @@ def explained(error: ValidationError, keys: Sequence[str], items: Mapping[str, C
     """
     lines = ["The settings cannot be used:"]
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {key}: no such setting{_suggested(key, keys, items)}")
-        elif not key:
-            lines.append(f"  {_in_words(problem['msg'])}")
+        elif problem["type"] == "missing":
+            lines.append(f"  {key}: is missing")
         else:
-            near = _nearest_word(problem["input"], problem.get("ctx", {}).get("expected", ""))
-            lines.append(f"  {key}: {_in_words(problem['msg'])}, got {problem['input']!r}{near}")
+            lines.append(f"  {key}: {_told(problem)}" if key else f"  {_in_words(problem['msg'])}")
     return "\n".join(lines)
 
 
@@ -120,6 +137,17 @@ def known_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
     for key, value in settings.items():
         keys += [prefix + key, *(known_keys(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [])]
     return keys
+
+
+def _told(problem: "ErrorDetails") -> str:
+    """What is wrong with a value, or with the name of an entry, and what came."""
+    context = problem.get("ctx", {})
+    what = _in_words(problem["msg"])
+    if problem["type"] == "string_pattern_mismatch":
+        thing = "The name" if problem["loc"][-1] == "[key]" else "Input"
+        what = f"{thing} should be {_PATTERNS.get(context['pattern'], 'like ' + context['pattern'])}"
+    came = "null" if problem["input"] is None else repr(problem["input"])
+    return f"{what}, got {came}{_nearest_word(problem['input'], context.get('expected', ''))}"
 
 
 def _in_words(message: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from features.inputs.load import Loaded
     from features.leaks import Grade, Leak, Leaks
     from features.tables.checked import Tables
+    from features.tables.problems import Finding
     from features.traps import SecondLook
     from params import Params
     from training.backtest.leak_cost import LeakCost, NotMeasured
@@ -41,10 +43,13 @@ def check(
 ) -> None:
     """Read the input, check it, store the checked tables, and say what they come to in money."""
     from features.families.catalogue import catalogue
+    from features.inputs.checks.own_rows import without_rows
 
     with only_writer(run.params.data_dir):
         loaded = run.load()
+        empty = without_rows(loaded.tables, run.params.features, run.params.budget)
         look = _second_look(run, loaded)
+        look = replace(look, warnings=(*look.warnings, *empty))
         search = _search_for_leaks(run, loaded) if leaks else None
     leaks_json = {"leaks": {**search[0].to_json(), "cost": search[1].to_json()}} if search else {}
     features = catalogue(loaded.tables, run.params.features)
@@ -88,6 +93,7 @@ def snapshots(
     ] = None,
 ) -> None:
     """Make the snapshots that training reads: every account at every month start."""
+    from features.inputs.checks.own_rows import without_rows
     from features.snapshots.dates import month_starts
     from features.snapshots.snapshot_files import make
 
@@ -98,6 +104,7 @@ def snapshots(
         if dialect is not None:
             _print_sql(run, tables, dates, dialect)
             return
+        empty = without_rows(tables, run.params.features, run.params.budget)
         result = make(tables, dates, params=run.params, progress=run.progress)
     rows, accounts = result.totals()
     content = {
@@ -108,10 +115,11 @@ def snapshots(
         "last": dates[-1].isoformat(),
         "made": [day.isoformat() for day in result.missing],
         "why": list(result.why),
+        "warnings": [warning.to_json() for warning in empty],
         "features": [feature.name for feature in result.features],
         "folder": str(run.params.data_dir / "snapshots"),
     }
-    run.show(content, lambda console: _print_snapshots(console, content, result.features))
+    run.show(content, lambda console: _print_snapshots(console, content, result.features, empty))
 
 
 def report_lines(loaded: "Loaded") -> list[str]:
@@ -167,7 +175,8 @@ def _print_report(
         grid.add_row(table.table, *counts, *days, ", ".join(table.absent) or "-")
     console.print(grid)
     if own:
-        console.print(_features_listed([feature for feature in features if feature.name in own]))
+        listed = [feature for feature in features if feature.name in own]
+        console.print(_features_listed(listed, look.warnings))
     for place, lost in loaded.report.lost({feature.name: feature.needs for feature in features}).items():
         names = ", ".join(lost[:FEATURES_NAMED]) + (", ..." if len(lost) > FEATURES_NAMED else "")
         console.print(f"Without {place}: {counted(len(lost), 'feature')} less ({names})", soft_wrap=True)
@@ -237,15 +246,17 @@ def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) 
     run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))
 
 
-def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequence["Feature"]) -> None:
+def _print_snapshots(
+    console: "Console", content: dict[str, Any], features: Sequence["Feature"], empty: "Sequence[Finding]"
+) -> None:
     console.print(
         f"{counted(content['rows'], 'row')}: {counted(content['accounts'], 'account')} at "
         f"{counted(content['dates'], 'date')}, {content['first']} to {content['last']}; "
         f"{counted(len(features), 'feature')}"
     )
     if content["made"]:
-        console.print(_features_listed(features))
-    print_lines(console, content["why"])
+        console.print(_features_listed(features, empty))
+    print_lines(console, [*content["why"], *(f"Warning: {warning}" for warning in empty)])
     there = content["dates"] - len(content["made"])
     console.print(
         f"{counted(len(content['made']), 'date')} made now, {there} there. Stored in {content['folder']}",
@@ -253,10 +264,12 @@ def _print_snapshots(console: "Console", content: dict[str, Any], features: Sequ
     )
 
 
-def _features_listed(features: Sequence["Feature"]) -> "Table":
+def _features_listed(features: Sequence["Feature"], warnings: "Sequence[Finding]") -> "Table":
+    """The features with what they mean, and those marked that nothing is counted for."""
     from rich.table import Table
 
     grid = Table("feature", "family", "unit", "meaning")
     for feature in features:
-        grid.add_row(feature.name, feature.family, feature.unit, feature.meaning)
+        empty = any(warning.table == f"features.{feature.name}" for warning in warnings)
+        grid.add_row(feature.name, feature.family, feature.unit, feature.meaning + " (no row yet)" * empty)
     return grid

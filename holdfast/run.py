@@ -219,14 +219,20 @@ def _report_error(error: Exception, as_json: bool) -> int:
 def _explain(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.database import is_disk_full
-    from features.tables.problems import BadInput, DiskFull
+    from features.tables.problems import BadInput, DiskFull, NoRate
     from params import SettingsError
     from serving.forecast.refusals import BadRequest, NoPublication, NoRecord
     from training.tracking.errors import NoModel, StoreUnreachable
 
-    kinds = {SettingsError: "bad_settings", BadInput: "bad_input", BadRequest: "bad_request", NoModel: "no_model"}
+    kinds = {
+        SettingsError: "bad_settings",
+        BadInput: "bad_input",
+        NoRate: "bad_input",
+        BadRequest: "bad_request",
+        NoModel: "no_model",
+    }
     kind = next((kind for error_class, kind in kinds.items() if isinstance(error, error_class)), "failed")
-    if isinstance(error, SettingsError | BadInput | BadRequest):
+    if isinstance(error, SettingsError | BadInput | NoRate | BadRequest):
         return BAD_INPUT, kind, str(error)
     if isinstance(error, Failure | NoModel | NoPublication | NoRecord | StoreUnreachable):
         return FAILED, kind, str(error)

@@ -1,11 +1,13 @@
 """Settings: defaults, a file over them, single values over both; every mistake named."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+import params_reading
 from params import SettingsError, load
 
 
@@ -35,10 +37,24 @@ def test_tables_are_added_by_name() -> None:
     [
         ("sed=1", r"sed: no such setting; did you mean seed\?"),
         ("revenue.grace=1", r"revenue.grace: no such setting; did you mean revenue.grace_days\?"),
-        ("revenue.grace_days=many", r"revenue.grace_days: .*valid integer.*got 'many'"),
+        ("revenue.grace_days=many", r"revenue.grace_days: Input should be a whole number, got 'many'"),
+        ("revenue.grace_days=30.5", r"revenue.grace_days: Input should be a whole number, got 30.5"),
+        ("source.max_bad_share=few", r"source.max_bad_share: Input should be a number, got 'few'"),
+        ("source.data_until=soon", r"source.data_until: Input should be a date, written as YYYY-MM-DD, got 'soon'"),
+        ("source.data_until=2024-13-01", r"--set source.data_until=2024-13-01: the value '2024-13-01' is not readable"),
+        ("source.path=[1]", r"source.path: Input should be a path, got \[1\]"),
+        ("source.tables.usage.file=[1]", r"usage.file: Input should be text, got \[1\]"),
+        ("seed=null", r"seed: Input should be a whole number, got null"),
+        ("features.own={window: 3}", r"features.own.table: is missing$"),
+        (
+            "revenue.currency=EURO",
+            r"revenue.currency: Input should be the three letters of a currency, such as USD",
+        ),
+        ("source.parts={a b: x}", r"source.parts.a b: The name should be letters, digits and underscores, got 'a b'"),
+        ("serving.base_path=x", r"serving.base_path: Input should be a path such as /holdfast, or empty, got 'x'"),
         ("revenue.grace_days=400", r"revenue.grace_days: .*less than or equal to 120, got 400"),
         ("source.kind=spreadsheet", r"source.kind: Input should be 'simulated', 'files' or 'duckdb'"),
-        ("record.url=mysql://h/db", r"record.url: String should match pattern '\^postgresql://"),
+        ("record.url=mysql://h/db", r"record.url: Input should be an address that begins with postgresql://"),
         ("forecast.draws", r"--set forecast.draws: write it as key.path=value"),
         ("=3", r"--set =3: write it as key.path=value"),
         ("forecast..draws=3", r"write it as key.path=value"),
@@ -102,6 +118,15 @@ def test_a_password_in_a_url_is_refused_and_not_shown(section: str, url: str) ->
     with pytest.raises(SettingsError, match=rf"{section}\.url holds a password") as refused:
         load(overrides=[f"{section}.url={url}"])
     assert "secret" not in str(refused.value)
+
+
+def test_every_pattern_of_a_setting_is_told_in_words() -> None:
+    patterns = set(
+        re.findall(
+            r'pattern=r?"(.*?)"', Path(params_reading.__file__).with_name("params.py").read_text(encoding="utf-8")
+        )
+    )
+    assert patterns == set(params_reading._PATTERNS)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from features.inputs.reading.own_columns import extra_columns
 from features.tables import contract
 from params import Params, Source, TableSource
 
-VERSION = 8  # raised when the same input would be read in another way, or more is said of it
+VERSION = 9  # raised when the same input would be read in another way, or more is said of it
 
 
 def fingerprint_of(params: Params, source: Source) -> str:

@@ -77,7 +77,7 @@ def key_columns(staged: Staged) -> tuple[str, ...]:
 
 def whose(staged: Staged, column: str) -> str:
     """SQL of the text that says whose row it is, by a column other than `column`."""
-    names = [*staged.table.key[:1], "account_id", staged.table.event_day or ""]
+    names = [*staged.table.key, "account_id", staged.table.event_day or ""]
     other = next((name for name in names if name != column and name in staged.columns), None)
     return f"COALESCE(CAST({named(other)} AS VARCHAR), '-')" if other else "'-'"
 

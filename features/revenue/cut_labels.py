@@ -1,6 +1,6 @@
 """Labels to cut a portfolio by: what the columns of `accounts` said of each account at a date."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.asof.view import AsOf
 from features.revenue.known_lines import load
-from features.revenue.number_ranges import as_text, in_ranges
+from features.revenue.number_ranges import as_text, in_ranges, range_start
 from features.tables.checked import Tables
 from params import Budget, Forecast
 
@@ -48,3 +48,12 @@ def group_labels(labels: pd.DataFrame, account_ids: "pd.Series[str]") -> Mapping
     """Each cut's label of each account, in the order given."""
     labels_by_row = labels.reindex(account_ids).fillna(NO_LABEL)
     return {str(cut): labels_by_row[cut].to_numpy(dtype=object) for cut in labels_by_row.columns}
+
+
+def in_order(labels: Collection[str]) -> list[str]:
+    """Labels sorted: ranges and numbers by where they begin, if all are such, else as texts; `(none)` comes last."""
+    texts = sorted({label for label in labels if label != NO_LABEL})
+    starts = {text: range_start(text) for text in texts}
+    if None not in starts.values():
+        texts.sort(key=lambda text: starts[text] or 0.0)
+    return texts + [NO_LABEL] * (NO_LABEL in labels)

@@ -13,6 +13,7 @@ from features.asof.view import EPOCH, AsOf, day_number
 from features.revenue.lines import WORK_TABLES, line_statements
 from features.revenue.spells import spell_statements
 from features.tables.checked import Tables
+from features.tables.problems import Finding, NoRate
 from features.tables.sql import quoted
 from params import Budget, Revenue
 
@@ -60,7 +61,7 @@ def line_arr(connection: duckdb.DuckDBPyConnection, tables: Tables, instants: pd
 
     Raises
     ------
-    ValueError
+    NoRate
         A line in force has a currency that has no rate by then.
     """
     load(connection, {"instants": instants})
@@ -97,7 +98,7 @@ def priced(
 
     Raises
     ------
-    ValueError
+    NoRate
         A line has a currency that has no rate by then.
     """
     load(connection, {"rates": _rates(connection, tables, rate_days, rules)})
@@ -118,7 +119,7 @@ def priced_on_days(
 
     Raises
     ------
-    ValueError
+    NoRate
         A line has a currency that has no rate by then.
     """
     lines = f"""
@@ -189,7 +190,7 @@ def _require_rates(connection: duckdb.DuckDBPyConnection, days: int, select: str
     if missing:
         currency, lines, day = missing[0]
         when = EPOCH + timedelta(days=day)
-        raise ValueError(
-            f"fx_rates has no rate for {currency} on {when}, but {lines} contract lines are in {currency}. "
-            "Add a row for that month or an earlier one."
-        )
+        many = "1 contract line" if lines == 1 else f"{lines:,} contract lines"
+        what = f"has no rate for {currency} on {when}, but {many} in force {'is' if lines == 1 else 'are'} in it"
+        todo = "Add a row for that month or an earlier one, or ask for a later date."
+        raise NoRate(Finding("fx_rates", what, todo, rule="no_rate"))

@@ -1,5 +1,7 @@
 """Numbers as ranges that people read, such as `1,000 to 4,999`: to cut a portfolio by a number."""
 
+import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -8,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 PLAIN_NUMBER = r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"  # no postal code, which may begin with a zero
+_WRITTEN = r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?"
 DIGITS = 2  # of an edge between ranges of about as many accounts each
 Array = NDArray[np.float64]
 
@@ -39,6 +42,14 @@ def as_text(values: "pd.Series") -> "pd.Series":
     if not pd.api.types.is_float_dtype(values):
         return values
     return values.map(lambda number: str(int(number)) if number == int(number) else str(number), na_action="ignore")
+
+
+def range_start(label: str) -> float | None:
+    """Where a range begins, or the number that a label is; None for what is neither."""
+    if re.fullmatch(f"under {_WRITTEN}", label):
+        return -math.inf
+    begins = re.fullmatch(f"({_WRITTEN})( or more| to (under )?{_WRITTEN})?", label)
+    return float(begins[1].replace(",", "")) if begins else None
 
 
 def _as_numbers(values: "pd.Series") -> "pd.Series | None":

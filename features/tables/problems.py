@@ -98,5 +98,13 @@ class CannotOpen(Exception):
         super().__init__(str(finding))
 
 
+class NoRate(ValueError):
+    """Revenue cannot be added up: a line in force has a currency that has no rate by then. Its text says it all."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.problems = (finding,)
+        super().__init__(str(finding))
+
+
 class DiskFull(Exception):
     """There is no space left on the disk; nothing is wrong with the input."""

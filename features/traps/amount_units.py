@@ -21,6 +21,7 @@ NAMES = {
     "annual": {"arr", "acv", "tcv", "annual", "annually", "annualized", "yearly", "year"},
     "cents": {"cents", "cent", "pence", "minor", "subunits"},
 }
+MOSTLY, TERMS_SHARE, LIST_SHARE = 0.8, 0.6, 0.9  # of the lines at a price, at yearly terms, of a product
 FEWEST_PRICES, WHOLE_SHARE, CHARM_SHARE, FEWEST_CHARMS = 10, 0.9, 0.6, 2
 PLAN = r"(annual(ly)?|yearly|year|ann|12 ?m(onths?)?|monthly|month|mthly|mo)"
 UNIT = "mrr / CASE WHEN seats > 0 THEN seats ELSE 1 END"
@@ -34,6 +35,7 @@ class Evidence:
     rows: int
     of: int
     examples: tuple[str, ...] = ()
+    doubt: str = ""  # what it may mean, where it may as well mean nothing
 
 
 def amount_units(connection: duckdb.DuckDBPyConnection, params: Params) -> Iterator[Finding]:
@@ -52,25 +54,26 @@ def amount_units(connection: duckdb.DuckDBPyConnection, params: Params) -> Itera
     if evidence := next((item for item in yearly if item), None):
         todo = (
             "mrr is an amount a month: divide the amounts of a year by 12 in source.tables.contracts.query, such as "
-            "CASE WHEN interval = 'year' THEN amount / 12 ELSE amount END AS mrr."
+            "CAST(amount AS DOUBLE) / CASE WHEN interval = 'year' THEN 12 ELSE 1 END AS mrr."
         )
         yield _finding(evidence, "annual_as_monthly", "amounts of a year seem to be taken as monthly", todo)
     cents = (
         _named(connection, words & NAMES["cents"], columns),
         _against_list(connection, CENTS),
         _jumps(connection, 100),
+        _hundreds(connection),
         _charms(connection, params.revenue.currency),
     )
     if evidence := next((item for item in cents if item), None):
         todo = (
             "mrr is an amount in whole units of its currency: divide by 100 in source.tables.contracts.query "
-            "(amount / 100.0 AS mrr). If the amounts are right, nothing."
+            "(CAST(amount AS DOUBLE) / 100 AS mrr). If the amounts are right, nothing."
         )
         yield _finding(evidence, "cents_as_units", "amounts seem to be in cents", todo)
 
 
 def _finding(evidence: Evidence, rule: str, meaning: str, todo: str) -> Finding:
-    what = f"{evidence.what}: {meaning}"
+    what = f"{evidence.what}: {evidence.doubt or meaning}"
     return Finding("contracts", what, todo, "mrr", evidence.rows, evidence.of, evidence.examples, rule, "line")
 
 
@@ -146,18 +149,20 @@ def _year_against_month(
 
 
 def _make_steps(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make temp tables `steps`, each line beside the one before it, and `common_prices` of each product."""
+    """Make temp tables `steps`, each line beside the one before it, and `prices` of each product."""
     before = "PARTITION BY account_id, product, buying_center ORDER BY starts_on, contract_id"
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE steps AS
         SELECT contract_id, mrr, lag(mrr) OVER ({before}) AS mrr_before,
                seats IS NOT DISTINCT FROM lag(seats) OVER ({before}) AS same_seats FROM lines WHERE paid""")
     connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE common_prices AS
-        SELECT *, n / sum(n) OVER (PARTITION BY product, currency) AS share
-        FROM (SELECT product, COALESCE(currency, '') AS currency, round({UNIT}, 2) AS price, count(*) AS n
+        CREATE OR REPLACE TEMP TABLE prices AS
+        SELECT *, sum(n) OVER whole AS of, sum(yearly) OVER whole AS of_yearly
+        FROM (SELECT COALESCE(product, '') AS product, COALESCE(currency, '') AS currency, round({UNIT}, 2) AS price,
+                     count(*) AS n, count(DISTINCT seats) FILTER (seats > 0) AS sizes,
+                     count(*) FILTER (ends_on - starts_on BETWEEN {YEAR_DAYS[0]} AND {YEAR_DAYS[1]}) AS yearly
               FROM lines WHERE paid GROUP BY ALL)
-        QUALIFY n >= {FEWEST} AND share >= {SHARE}""")
+        WINDOW whole AS (PARTITION BY product, currency)""")
 
 
 def _jumps(connection: duckdb.DuckDBPyConnection, times: int) -> Evidence | None:
@@ -173,23 +178,75 @@ def _jumps(connection: duckdb.DuckDBPyConnection, times: int) -> Evidence | None
 
 
 def _pairs(connection: duckdb.DuckDBPyConnection) -> Evidence | None:
-    """Products with two prices of which one is exactly twelve times the other, or ten times at two prices or more."""
-    for times, fewest in ((12, 1), (10, 2), (9.6, 1), (10.8, 1)):
-        pairs = f"""
-            SELECT y.product, m.price AS low, y.price AS high, y.n, y.n + m.n AS of_both
-            FROM common_prices y JOIN common_prices m
-              ON y.product IS NOT DISTINCT FROM m.product AND y.currency = m.currency
-            WHERE abs(y.price / m.price / {times} - 1) < {EXACT}"""
-        count, rows, of = counts_of(connection, f"SELECT count(*), sum(n), sum(of_both) FROM ({pairs})")
-        if count >= fewest:
-            shown = "concat(COALESCE(product, 'no product'), ': ', low, ' and ', high)"
-            examples = texts_of(connection, f"SELECT DISTINCT {shown} FROM ({pairs}) ORDER BY 1 LIMIT {EXAMPLES}")
-            return Evidence(f"cost exactly {times:g} times what other lines of the same product do", rows, of, examples)
+    """Products with two prices of which one is exactly so many times the other, as a year is of a month.
+
+    That alone may be a tier, or a larger customer. So it takes yearly terms at the dear prices and hardly any at the
+    others; or seats, since a price a seat is seldom twelve times another; or two such pairs that are no multiples of
+    each other and are nearly all there is.
+    """
+    for times in (12, 10, 9.6, 10.8):
+        by_seat = "bool_or(sizes >= 2)" if times != 10 else "FALSE"  # tiers at ten times are common
+        common = f"p.n >= {FEWEST} AND p.n >= {SHARE} * p.of"
+        evidence = f"""
+            WITH pairs AS (
+                SELECT y.product, y.currency, m.price AS low, y.price AS high, y.n, y.n + m.n AS n_both,
+                       y.of, y.of_yearly, least(y.sizes, m.sizes) AS sizes, y.yearly,
+                       y.yearly >= {MOSTLY} * y.n AND m.yearly <= (1 - {MOSTLY}) * m.n AS by_term
+                FROM (FROM prices p WHERE {common}) y JOIN (FROM prices p WHERE {common}) m USING (product, currency)
+                WHERE abs(y.price / m.price / {times} - 1) < {EXACT}),
+            plans AS (
+                SELECT product, currency,
+                       COALESCE(sum(yearly) FILTER (by_term) >= {TERMS_SHARE} * any_value(of_yearly), FALSE) AS by_term,
+                       {by_seat} AS by_seat, sum(n_both) >= {LIST_SHARE} * any_value(of) AS is_list,
+                       count(*) FILTER (NOT EXISTS (
+                           FROM pairs o WHERE o.product = p.product AND o.currency = p.currency AND o.low < p.low
+                                          AND abs(p.low / o.low - round(p.low / o.low)) < {EXACT})) AS unlike
+                FROM pairs p GROUP BY ALL)
+            SELECT pairs.* FROM pairs JOIN plans USING (product, currency)
+            WHERE plans.by_term OR plans.by_seat OR (plans.is_list AND plans.unlike >= 2)"""
+        if found := _priced_pairs(connection, evidence, f"{times:g}"):
+            return found
     return None
 
 
+def _priced_pairs(connection: duckdb.DuckDBPyConnection, pairs: str, times: str) -> Evidence | None:
+    """The evidence of pairs of prices: `n` lines at the high one, `n_both` at either."""
+    rows, of = counts_of(connection, f"SELECT sum(n), sum(n_both) FROM ({pairs})")
+    if not rows:
+        return None
+    shown = "concat(COALESCE(NULLIF(product, ''), 'no product'), ': ', low, ' and ', high)"
+    examples = texts_of(connection, f"SELECT DISTINCT {shown} FROM ({pairs}) ORDER BY 1 LIMIT {EXAMPLES}")
+    return Evidence(f"cost exactly {times} times what other lines of the same product do", rows, of, examples)
+
+
+def _hundreds(connection: duckdb.DuckDBPyConnection) -> Evidence | None:
+    """Products of which nearly each price is there a hundred times as high, too: one of two sources is in cents.
+
+    The lower prices must end below where the higher ones begin, with hardly any between them.
+    """
+    pairs = f"""
+        WITH pairs AS (
+            SELECT l.product, l.currency, l.price AS low, h.price AS high, h.n, l.n + h.n AS n_both, l.of,
+                   least(l.sizes, h.sizes) AS sizes
+            FROM prices l JOIN prices h USING (product, currency) WHERE l.price = round(h.price / 100, 2)),
+        plans AS (
+            SELECT product, currency, max(low) AS lows_end, min(high) AS highs_begin, any_value(of) AS of
+            FROM pairs GROUP BY ALL
+            HAVING sum(n) >= {FEWEST} AND sum(n_both) - sum(n) >= {FEWEST} AND max(low) < min(high)
+               AND sum(n_both) >= {TERMS_SHARE} * any_value(of) AND (count(*) >= 2 OR max(sizes) >= 2)),
+        apart AS (
+            SELECT product, currency FROM plans WHERE {SHARE} * of >= (
+                SELECT COALESCE(sum(n), 0) FROM prices p WHERE p.product = plans.product
+                   AND p.currency = plans.currency AND p.price > lows_end AND p.price < highs_begin))
+        SELECT pairs.* FROM pairs JOIN apart USING (product, currency)"""
+    return _priced_pairs(connection, pairs, "100")
+
+
 def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | None:
-    """Nearly all amounts whole hundreds, and most of them so many times one that ends in 900: 29.00 in cents."""
+    """Nearly all amounts whole hundreds, and most of them so many times one that ends in 900: 29.00 in cents.
+
+    Whoever sells years alone asks such prices of a month in whole units as well.
+    """
     unpriced = ", ".join(map(repr, (*NO_MINOR_UNIT, *WHOLE_IN_USE)))
     minor = f"COALESCE(currency, '{currency}') NOT IN ({unpriced})"
     price = f"{UNIT} % 1000 = 900"
@@ -197,13 +254,14 @@ def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | 
         CREATE OR REPLACE TEMP TABLE charm_prices AS
         SELECT {UNIT} AS price FROM lines WHERE paid AND {minor} AND {price} GROUP BY 1 HAVING count(*) >= {FEWEST}""")
     charm = f"EXISTS (SELECT 1 FROM charm_prices WHERE {UNIT} % price = 0)"
-    of, whole, charms = counts_of(
+    of, whole, charms, long, middle = counts_of(
         connection,
-        f"""SELECT count(*), count(*) FILTER ({UNIT} % 100 = 0), count(*) FILTER ({charm})
+        f"""SELECT count(*), count(*) FILTER ({UNIT} % 100 = 0), count(*) FILTER ({charm}),
+                   count(*) FILTER (ends_on - starts_on >= {YEAR_DAYS[0]}), CAST(median(mrr) AS BIGINT)
             FROM lines WHERE paid AND {minor}""",
     )
     (different,) = counts_of(connection, "SELECT count(*) FROM charm_prices")
-    enough = of >= FEWEST_PRICES and different >= FEWEST_CHARMS
+    enough = of >= FEWEST_PRICES and different >= FEWEST_CHARMS and long < LIST_SHARE * of
     if not enough or whole < WHOLE_SHARE * of or charms < CHARM_SHARE * of:
         return None
     examples = _examples(connection, f"paid AND {minor} AND ({charm})")
@@ -212,4 +270,6 @@ def _charms(connection: duckdb.DuckDBPyConnection, currency: str) -> Evidence | 
         charms,
         of,
         examples,
+        "amounts may be in cents; as they are, half of the lines pay "
+        f"{middle:,} a month or more, else {middle / 100:,.2f}",
     )

@@ -70,7 +70,7 @@ def revenue_now(connection: duckdb.DuckDBPyConnection, tables: Tables, params: P
 
     Raises
     ------
-    ValueError
+    NoRate
         A line in force has a currency that has no rate by then.
     """
     as_of = tables.data_until

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from features.tables.checked import Tables
-from features.tables.problems import Finding
+from features.tables.problems import Finding, NoRate
 from features.tables.progress import Progress, silent
 from params import Params
 
@@ -69,9 +69,9 @@ def _look(tables: Tables, params: Params) -> SecondLook:
     with lines_known(tables, known_by=until, rules=params.revenue, budget=params.budget) as connection:
         try:
             revenue = revenue_now(connection, tables, params).to_json()
-        except ValueError as error:  # a currency without a rate by then
-            what, todo = f"ARR cannot be added up: {error}", "Add the rate, or correct the currency."
-            notes = [Finding("fx_rates", what, todo, "rate", rule="no_revenue_figures")]
+        except NoRate as error:
+            (lack,) = error.problems
+            notes = [replace(lack, what=f"{lack.what}: revenue cannot be added up", rule="no_revenue_figures")]
         return SecondLook(revenue, (*notes, *_traps(connection, tables, params)))
 
 

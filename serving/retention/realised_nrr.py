@@ -10,7 +10,7 @@ import pandas as pd
 
 from features.revenue import MOVEMENTS
 from features.revenue.account_changes import account_changes
-from features.revenue.cut_labels import NO_LABEL, labels_in_force
+from features.revenue.cut_labels import NO_LABEL, in_order, labels_in_force
 from features.revenue.number_ranges import in_ranges
 from features.revenue.retention import definition, summarise
 from features.snapshots.snapshot_files import stored
@@ -83,7 +83,8 @@ def realised_nrr(
     Parameters
     ----------
     by
-        A column of `accounts`, or a feature of the snapshot at `start`, as known then; numbers by ranges, as
+        A column of `accounts`, or a feature of the snapshot at `start`, as known then, or the last words of its name,
+        such as phase for tenure_phase, where no other ends so; numbers by ranges, as
         `forecast.cut_bins` and `cut_edges` say. Accounts that came later are labelled as known at `end`, of numbers and
         features not at all.
     known_by
@@ -103,6 +104,7 @@ def realised_nrr(
         tables, start=start, end=end, known_by=known, rules=params.revenue, budget=params.budget
     )
     labels = _labels(tables, by, start, end, params, progress) if by else None
+    by = by if labels is None else str(labels.name)
     values = TOTAL if labels is None else [labels.get(account, NO_LABEL) for account in accounts["account_id"]]
     names = _names(tables, end, params)
     for frame in (accounts, paused):
@@ -110,39 +112,53 @@ def realised_nrr(
     accounts.insert(2, "value", values)
     rows = [_row(TOTAL, TOTAL, accounts, weight)]
     if by:
-        rows += [_row(by, str(value), part, weight) for value, part in accounts.groupby("value", sort=True)]
+        rows += _rows(by, accounts, weight)
     meaning = _meaning(definition(start, end, known, params.revenue), by, start, weight)
+    if by and len(rows) > 1 and NO_LABEL in values and rows[-1]["value"] != NO_LABEL:
+        meaning += f" Accounts that came later have no {by}: their movements are in the total alone."
     return RealisedNrr(
         start, end, known, by or TOTAL, weight, params.revenue.currency, meaning, tuple(rows), accounts, paused
     )
 
 
+def _rows(by: str, accounts: pd.DataFrame, weight: Weight) -> list[dict[str, Any]]:
+    """A row a label; none of accounts without one that all came later, since they are in no cohort."""
+    parts = {str(value): part for value, part in accounts.groupby("value")}
+    rows = [_row(by, value, parts[value], weight) for value in in_order(parts)]
+    return [row for row in rows if row["accounts"] or row["value"] != NO_LABEL]
+
+
 def _require_window(start: date, end: date, known_by: date, data_until: date) -> None:
     if not start < end:
         raise BadRequest(f"--from {start} must lie before --to {end}.")
+    todo = f"Ask for a day up to {data_until}, or, if the source is complete further on, set source.data_until."
     if known_by > data_until:
-        raise BadRequest(f"--known-by {known_by} lies after {data_until}, where the data end.")
+        raise BadRequest(f"--known-by {known_by} lies after {data_until}, where the data end. {todo}")
     if end > known_by:
-        raise BadRequest(f"--to {end} lies after {known_by}: what was known by then cannot say what came to pass.")
+        why = f"--to {end} lies after {known_by}: what was known by then cannot say what came to pass."
+        raise BadRequest(f"{why} {todo}" if known_by == data_until else f"{why} Give a later --known-by.")
 
 
 def _labels(tables: Tables, by: str, start: date, end: date, params: Params, progress: Progress) -> "pd.Series[str]":
-    """The label of every account: as known at the start or, of those that came later, at the end."""
+    """The label of every account, named by its cut: as known at the start or, of those that came later, at the end."""
     if tables.has("accounts", by) and by != "account_id":
         then, later = (labels_in_force(tables, day, (by,), params.budget)[by] for day in (start, end))
         ranged = labels_in_force(tables, start, (by,), params.budget, params.forecast)[by]
-        return ranged.combine_first(later) if ranged.equals(then) else ranged
+        return (ranged.combine_first(later) if ranged.equals(then) else ranged).rename(by)
     snapshots = stored(tables, [start], params=params, progress=progress)
     features = [feature.name for feature in snapshots.features]
+    alike = [name for name in features if name.endswith(f"_{by}")]
+    if by not in features and len(alike) == 1:
+        by = alike[0]
     if by not in features:
         columns = tables.attribute_columns
-        close = difflib.get_close_matches(by, [*columns, *features], n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
+        close = alike or difflib.get_close_matches(by, [*columns, *features], n=1)
+        hint = f" Did you mean {' or '.join(close[:5])}?" if close else ""
         raise BadRequest(
             f"--by {by}: accounts has no such column, and snapshots have no such feature. The columns are "
             f"{', '.join(columns)}; others of the source are kept if source.tables.accounts.extra names them.{hint}"
         )
-    values = snapshots.frame.set_index("account_id")[by]
+    values = snapshots.frame.set_index("account_id")[by].rename(by)
     if pd.api.types.is_numeric_dtype(values):
         values = in_ranges(values, bins=params.forecast.cut_bins, edges=params.forecast.cut_edges.get(by))
     return values.astype("object").where(values.notna(), NO_LABEL).astype(str)

@@ -4,7 +4,7 @@ Sheet `NRR` has the figures, `Accounts` a row an account, `Paused` those that ma
 equal, `Definition` what it means.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from serving.retention.realised_nrr import TOTAL, RealisedNrr
 
 ACCOUNTS, CHECKS, DEFINITION, FIGURES, PAUSED = "Accounts", "Checks", "Definition", "NRR", "Paused"
 TEXTS = ("account_id", "name", "value")
+NUMBER = "value_number"  # keys the rows of a value: as criteria, texts such as <12k, >250k or a* are conditions
 AMOUNTS = ("starting_arr", "ending_arr", "gross_losses", *MOVEMENTS)
 OUTSIDE = ("new", "reactivation", "resume", "currency")  # movements that are no change of the cohort's ARR
 INSIDE = tuple(name for name in MOVEMENTS if name not in OUTSIDE)
 CENT = 0.005
+Side = tuple[str, float]
 
 
 def write_workbook(result: RealisedNrr, file: Path) -> None:
@@ -42,7 +44,8 @@ def write_workbook(result: RealisedNrr, file: Path) -> None:
 
 def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> dict[str, str]:
     """A row an account; gives the range of each column, to point formulas at."""
-    names = [*TEXTS, "cohort", "customer", *AMOUNTS, "kept_arr"]
+    names = [*TEXTS, NUMBER, "cohort", "customer", *AMOUNTS, "kept_arr"]
+    numbers = {row["value"]: number for number, row in enumerate(result.rows)}
     last = len(result.accounts) + 1
     for place, name in enumerate(names):
         write_text(sheet, 0, place, name, formats["head"])
@@ -53,8 +56,13 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
     for number, account in enumerate(result.accounts.to_dict("records"), start=1):
         for name in TEXTS:
             write_text(sheet, number, place_of[name], str(account[name]), formats["text"])
-        for name in ("cohort", "customer"):
-            sheet.write_number(number, place_of[name], int(account[name]), formats["count"])
+        counts = {
+            NUMBER: numbers.get(str(account["value"]), 0),
+            "cohort": account["cohort"],
+            "customer": account["customer"],
+        }
+        for name, count in counts.items():
+            sheet.write_number(number, place_of[name], int(count), formats["count"])
         for name in AMOUNTS:
             sheet.write_number(number, place_of[name], account[name], formats["money"])
         kept = f"=MIN({letters['starting_arr']}{number + 1},{letters['ending_arr']}{number + 1})"
@@ -82,7 +90,7 @@ def _letter(place: int) -> str:
 def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
     heads = [
         result.cut if result.cut != TOTAL else "cut", "accounts", "starting_arr", "ending_arr", "nrr", "grr",
-        "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts",
+        "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts", NUMBER,
     ]  # fmt: skip
     for place, name in enumerate(heads):
         write_text(sheet, 0, place, name, formats["head"])
@@ -92,6 +100,7 @@ def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], 
         write_text(sheet, number, 0, row["value"], formats["text"])
         for place, (formula, value, kind) in enumerate(_formulas(result, row, number + 1, columns), start=1):
             sheet.write_formula(number, place, formula, formats[kind], "" if value is None else value)
+        sheet.write_number(number, len(heads) - 1, number - 1, formats["count"])
     sheet.freeze_panes(1, 1)
 
 
@@ -99,7 +108,8 @@ def _formulas(
     result: RealisedNrr, row: Mapping[str, Any], line: int, columns: Mapping[str, str]
 ) -> list[tuple[str, Any, str]]:
     """Formula, value and format of each figure of a row of sheet `NRR`."""
-    only = "" if row["cut"] == TOTAL else f",{columns['value']},$A{line}"
+    key = f"${_letter(9 + len(MOVEMENTS))}{line}"
+    only = "" if row["cut"] == TOTAL else f",{columns[NUMBER]},{key}"
 
     def added(name: str) -> str:
         return f'SUMIFS({columns[name]},{columns["cohort"]},"<2"{only})'
@@ -109,7 +119,7 @@ def _formulas(
 
     shares = [ratio(f"D{line}", f"C{line}"), ratio(added("kept_arr"), f"C{line}")]
     if result.weight == "account":
-        alike = "1" if row["cut"] == TOTAL else f"({columns['value']}=$A{line})"
+        alike = "1" if row["cut"] == TOTAL else f"({columns[NUMBER]}={key})"
         per_account = f"SUMPRODUCT({alike}*{{}}/({columns['starting_arr']}+({columns['starting_arr']}=0)))"
         shares = [ratio(per_account.format(columns[name]), f"B{line}") for name in ("ending_arr", "kept_arr")]
     lost = _letter(7 + len(MOVEMENTS))
@@ -130,39 +140,41 @@ def _checks_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], f
     for place, (name, width) in enumerate((("check", 70), ("left", 18), ("right", 18), ("equal", 10))):
         write_text(sheet, 0, place, name, formats["head"])
         sheet.set_column(place, place, width)
-    for number, (what, left, right, value) in enumerate(_checks(result, columns), start=1):
+    for number, (what, *sides) in enumerate(_checks(result, columns), start=1):
         write_text(sheet, number, 0, what, formats["text"])
-        sheet.write_formula(number, 1, f"={left}", formats["money"], value)
-        sheet.write_formula(number, 2, f"={right}", formats["money"], value)
-        sheet.write_formula(number, 3, f"=ABS(B{number + 1}-C{number + 1})<{CENT}", None, True)
+        for place, (formula, value) in enumerate(sides, start=1):
+            sheet.write_formula(number, place, f"={formula}", formats["money"], value)
+        (_, left), (_, right) = sides
+        equal = bool(abs(left - right) < CENT)
+        sheet.write_formula(number, 3, f"=ABS(B{number + 1}-C{number + 1})<{CENT}", None, equal)
 
 
-def _checks(result: RealisedNrr, columns: Mapping[str, str]) -> Sequence[tuple[str, str, str, float]]:
-    """What must be equal: in words, both sides as formulas, and their value."""
-    total = result.rows[0]
+def _checks(result: RealisedNrr, columns: Mapping[str, str]) -> list[tuple[str, Side, Side]]:
+    """What must be equal: in words, and of either side its formula and value, which come from different figures."""
+    total, *parts = result.rows
+    accounts = result.accounts[result.accounts["cohort"]]
     cohort = f"{columns['cohort']},1"
     inside = "+".join(f"SUMIFS({columns[name]},{cohort})" for name in INSIDE)
-    lost = total["starting_arr"] - sum(min(a, b) for a, b in _both_ends(result))
+    net = f"({'+'.join(columns[name] for name in INSIDE)})"
+    lost = f"SUMPRODUCT({columns['cohort']}*({net}<0)*(0-{net}))"
+    moved = accounts[list(INSIDE)].sum(axis="columns")
+    kept = float(accounts[["starting_arr", "ending_arr"]].min(axis="columns").sum())
     checks = [
-        ("Starting ARR and the cohort's movements add up to its ending ARR", f"{FIGURES}!C2+{inside}",
-         f"{FIGURES}!D2", total["ending_arr"]),
-        ("What GRR loses is the gross losses less what is netted within accounts",
-         f"{FIGURES}!C2-SUMIFS({columns['kept_arr']},{cohort})",
-         f"{FIGURES}!{_letter(7 + len(MOVEMENTS))}2-{FIGURES}!{_letter(8 + len(MOVEMENTS))}2", round(lost, 2)),
+        ("Starting ARR and the cohort's movements add up to its ending ARR",
+         (f"{FIGURES}!C2+{inside}", total["starting_arr"] + float(moved.sum())),
+         (f"{FIGURES}!D2", total["ending_arr"])),
+        ("What GRR loses is what each account of the cohort lost beyond its gains",
+         (f"{FIGURES}!C2-SUMIFS({columns['kept_arr']},{cohort})", total["starting_arr"] - kept),
+         (lost, -float(moved.clip(upper=0).sum()))),
     ]  # fmt: skip
-    last = len(result.rows) + 1
-    if last > 2:
+    if parts:
         checks += [
-            (f"{name} by {result.cut} adds up to the total", f"SUM({FIGURES}!{letter}3:{letter}{last})",
-             f"{FIGURES}!{letter}2", total[name])
+            (f"{name} by {result.cut} adds up to the total",
+             (f"SUM({FIGURES}!{letter}3:{letter}{len(parts) + 2})", sum(row[name] for row in parts)),
+             (f"{FIGURES}!{letter}2", total[name]))
             for letter, name in (("B", "accounts"), ("C", "starting_arr"), ("D", "ending_arr"))
         ]  # fmt: skip
     return checks
-
-
-def _both_ends(result: RealisedNrr) -> Sequence[tuple[float, float]]:
-    cohort = result.accounts[result.accounts["cohort"]]
-    return list(zip(cohort["starting_arr"], cohort["ending_arr"], strict=True))
 
 
 def _definition_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:

@@ -111,6 +111,17 @@ def test_check_lists_features_of_ones_own_with_what_they_mean(run: Callable[...,
     (listed,) = json.loads(run("check", "--json", *options).stdout)["own_features"]
     assert (listed["name"], listed["sentence"]) == ("invites_28d", "{value} invites in the last 28 days")
     assert listed["needs"] == ["usage.used_on", "usage.feature"]
+    never = ("--set", "features.invites_28d.filter={feature: [Nonexistent]}")
+    absent = ("--set", "features.hard_28d={table: tickets, window: 28}")
+    shown = run("check", *options, *never, *absent)
+    assert shown.stdout.count("(no row yet)") == 2
+    found = json.loads(run("check", "--json", *options, *never, *absent).stdout)["warnings"]
+    told = {warning["rule"]: f"{warning['message']} {warning['todo']}" for warning in found}
+    assert told["feature_without_rows"] == (
+        "features.invites_28d: counts nothing: feature is Nonexistent in none of 1 rows of usage. Correct "
+        "features.invites_28d.filter. There is feature: Invite Sent."
+    )
+    assert told["feature_without_table"].startswith("features.hard_28d: is made from tickets, which the source lacks")
     for setting, message in (
         ("features.invites_28d.table=usge", "there is no table usge. Did you mean usage?"),
         ("features.invites_28d.measure=cuont", "did you mean count?"),

@@ -77,6 +77,24 @@ def test_bad_input_for_machines(run: Callable[..., Result], tmp_path: Path, verb
     assert not (tmp_path / "d" / "tables.duckdb").exists()
 
 
+def test_a_rate_that_lacks_is_bad_input(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("account_id\na\n")
+    (tmp_path / "contracts.csv").write_text(
+        "contract_id,account_id,starts_on,mrr,currency,product\n1,a,2014-01-01,5,EUR,p\n2,a,2014-01-01,5,EUR,q\n"
+    )
+    (tmp_path / "fx_rates.csv").write_text("month,currency,rate\n2024-01,EUR,1.1\n")
+    source = ("kind=files", f"path={tmp_path}", "data_until=2025-06-01")
+    options = [part for setting in source for part in ("--set", f"source.{setting}")]
+    window = ("--from", "2015-01-01", "--to", "2025-01-01")
+    result = run("nrr", *window, "--json", *options, "--set", f"data_dir={tmp_path / 'd'}")
+    content = json.loads(result.stdout)
+    assert (result.exit_code, content["error"], content["problems"][0]["rule"]) == (2, "bad_input", "no_rate")
+    assert result.stderr.endswith(
+        "fx_rates: has no rate for EUR on 2015-01-01, but 2 contract lines in force are in it. Add a row for that "
+        "month or an earlier one, or ask for a later date.\n"
+    )
+
+
 def test_params_yaml_beside_is_used(run: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("nonsense: 1\n")
     result = run("check")

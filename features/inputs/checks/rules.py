@@ -121,7 +121,10 @@ def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decim
         not_finite = "with an amount that is not finite"
         yield Rule(column.name, not_finite, todo, infinite, example, row_level, name="not_finite")
         unread += f" AND NOT {infinite}"
-    yield Rule(column.name, what, _readable(column), unread, example, row_level, name="unreadable")
+    todo = _readable(column)
+    if (staged.table.name, column.name) == ("fx_rates", "month"):
+        what, todo = "with a value that is no month", "Write it as YYYY-MM, such as 2024-01, or as its first day."
+    yield Rule(column.name, what, todo, unread, example, row_level, name="unreadable")
 
 
 def _missing(staged: Staged, column: Column, row_level: Level) -> Rule:

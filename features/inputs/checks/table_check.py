@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import duckdb
 
@@ -33,6 +34,10 @@ UNREAD = {  # what is wrong with lines of a CSV file (`features.inputs.files.csv
     "long": (
         f"of a line of more than {LONGEST_LINE:,} bytes",
         "Shorten the value, or leave out its column; a quote that is not closed takes in the lines below, too.",
+    ),
+    "cast": (  # DuckDB reads a column as the type that a query casts it to
+        "with a cell that the query of source.tables cannot convert",
+        "Correct the query or these cells: TRY_CAST in place of CAST leaves a cell empty that is no such value.",
     ),
     "other": ("of a CSV file that cannot be read", "Correct these lines."),
 }
@@ -143,20 +148,17 @@ def _unread_lines(connection: duckdb.DuckDBPyConnection, staged: Staged, rows: i
     for fault, (what, todo) in UNREAD.items():
         lines = f"FROM unread_{staged.table.name} WHERE fault = {quoted(fault)}"
         result = connection.execute(
-            f"SELECT shown, count(*) OVER (), file {lines} ORDER BY file, line LIMIT {EXAMPLES}"
+            f"SELECT shown, count(*) OVER (), path, file {lines} ORDER BY file, line LIMIT {EXAMPLES}"
         )
         if examples := result.fetchall():
             texts = tuple(str(row[0]) for row in examples)
-            finding = Finding(staged.table.name, what, todo, "", examples[0][1], rows, texts, f"unread_lines_{fault}")
-            encoding = _encoding(staged, str(examples[0][2])) if fault == "encoding" else None
+            where = "" if staged.csv_files else f" in {examples[0][3]}, which its query reads"
+            rule = f"unread_lines_{fault}"
+            finding = Finding(staged.table.name, what + where, todo, "", examples[0][1], rows, texts, rule)
+            encoding = likely_encoding(Path(str(examples[0][2]))) if fault == "encoding" else None
             yield (
                 (Level.ERROR, replace(finding, todo=advice(encoding))) if encoding else (row_level_of(staged), finding)
             )
-
-
-def _encoding(staged: Staged, file_name: str) -> str | None:
-    """What a file that is not in UTF-8 seems to be in as a whole: then it is no matter of single lines."""
-    return next((likely_encoding(file.path) for file in staged.csv_files if file.path.name == file_name), None)
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, staged: Staged, rules: Sequence[Rule]) -> tuple[int, list[int]]:

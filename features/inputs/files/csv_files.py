@@ -21,10 +21,10 @@ from features.tables.sql import named, quoted
 
 MOST_SEARCHED = 1_000_000  # records, a second or so
 LONGEST_LINE, BUFFER = 16_000_000, 32_000_000  # bytes
-FAULTS = ("encoding", "quotes", "fields", "long", "other")  # of several in a line, the first is what to mend
+FAULTS = ("encoding", "quotes", "fields", "long", "cast", "other")  # of several in a line, the first is what to mend
 _RANK = (
     "CASE error_type WHEN 'INVALID ENCODING' THEN 1 WHEN 'UNQUOTED VALUE' THEN 2 WHEN 'TOO MANY COLUMNS' THEN 3 "
-    "WHEN 'MISSING COLUMNS' THEN 3 WHEN 'LINE SIZE OVER MAXIMUM' THEN 4 ELSE 5 END"
+    "WHEN 'MISSING COLUMNS' THEN 3 WHEN 'LINE SIZE OVER MAXIMUM' THEN 4 WHEN 'CAST' THEN 5 ELSE 6 END"
 )
 
 
@@ -114,10 +114,10 @@ def _reader(files: Sequence[CsvFile], rejects: str) -> str:
 def rejected(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     """Make `unread_<table>` of the lines that did not fit, and return how many.
 
-    Its columns: `fault` (one of `FAULTS`), `file`, `line`, `shown` (where it is, and how many fields came for how many
-    columns) and `reason`, which also holds the line itself.
+    Its columns: `fault` (one of `FAULTS`), `path`, `file` (its name), `line`, `shown` (where it is, and how many fields
+    came for how many columns) and `reason`, which also holds the line itself.
     """
-    columns = "fault VARCHAR, file VARCHAR, line INTEGER, shown VARCHAR, reason VARCHAR"
+    columns = "fault VARCHAR, path VARCHAR, file VARCHAR, line INTEGER, shown VARCHAR, reason VARCHAR"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE unread_{name} ({columns})")
     if not connection.execute(f"FROM duckdb_tables() WHERE table_name = 'rejects_{name}'").fetchall():
         return 0
@@ -139,15 +139,18 @@ def _told(name: str) -> str:
             FROM rejects_{name} JOIN scans_{name} USING (scan_id, file_id)
             JOIN line_numbers USING (file_path, line_byte_position)),
         lines AS (
-            SELECT {list(FAULTS)}[min(rank)] AS fault, parse_filename(file_path) AS file, line_number AS line,
+            SELECT {list(FAULTS)}[min(rank)] AS fault, file_path AS path,
+                   parse_filename(file_path) AS file, line_number AS line,
                    concat(file, ' line ', line) AS place, arg_min(column_name, rank) AS column_name,
                    CASE WHEN bool_or(too_few) THEN min(fields) ELSE max(fields) END AS fields,
                    max(columns) AS columns, trim(any_value(csv_line), chr(10) || chr(13) || ' ') AS text
             FROM faults GROUP BY file_path, line_number)
-        SELECT fault, file, line, CASE fault
+        SELECT fault, path, file, line, CASE fault
                    WHEN 'fields' THEN concat(place, ': ', {_number("fields")}, ' for ', {_number("columns")})
-                   WHEN 'quotes' THEN concat(place, ', ', column_name) ELSE place END AS shown,
+                   WHEN 'quotes' THEN concat(place, ', ', column_name)
+                   WHEN 'cast' THEN concat(place, ', ', column_name) ELSE place END AS shown,
                concat_ws(': ', shown, CASE fault WHEN 'quotes' THEN 'quotes that do not match'
+                                                 WHEN 'cast' THEN 'a cell that the query cannot convert'
                                                  WHEN 'encoding' THEN 'not UTF-8' END, text) AS reason
         FROM lines"""
 

@@ -1,6 +1,5 @@
 """Finds where each table of the contract is: files, folders of files, a database's tables, queries."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,8 +13,10 @@ import duckdb
 
 from features.inputs.files.csv_files import csv_relation, nameless_columns
 from features.inputs.files.csv_header import CsvFile, csv_file
+from features.inputs.files.query_parts import parts_of, require_columns_once, with_parts
 from features.inputs.files.source_reader import DATABASE, Rows, SourceReader, is_within
-from features.inputs.files.text_encoding import in_utf8, is_text_encoding
+from features.inputs.files.suggestions import listed, near
+from features.inputs.files.text_encoding import in_utf8, is_text_encoding, with_one_line_end
 from features.inputs.files.unreadable import outside_of_source, unreadable
 from features.inputs.files.workbook import sheet_as_csv
 from features.tables import contract
@@ -25,7 +26,6 @@ from params import Source, TableSource
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".csv.zst", ".xlsx")  # in any case
 FILE = re.compile(r"\{file:([^}]+)\}")
-PART = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,6 @@ class Opened:
         rows = self.rows.only(columns)
         rows.show_in(connection, self.relation)
         return replace(self, rows=rows)
-
-
-def near(name: str, names: Sequence[str]) -> str:
-    """A suggestion where `name` nearly is one of `names`, whatever the case, else nothing."""
-    lowered = {choice.lower(): choice for choice in names}
-    close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
-    return f" Did you mean {lowered[close[0]]}?" if close else ""
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in one line, the first twenty."""
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def open_source(
@@ -150,13 +138,26 @@ def _opened(
     if setting.query is not None and setting.file is not None:
         raise CannotOpen(Finding(name, "has both a file and a query", f"Keep one in source.tables.{name}."))
     if setting.query is not None:
-        query = query_text(connection, source, name, setting.query, copies)
-        return _by_reader(connection, reader, name, query, query=query)
+        return _queried(connection, reader, source, name, setting.query, copies)
     opened, there = _found(connection, source, path, name, copies, reader)
     if opened is None and contract.TABLES[name].required:
         raise CannotOpen(_missing(name, there))
     if opened is None and name in source.tables:
         raise CannotOpen(_mapped_in_vain(name, there))
+    return opened
+
+
+def _queried(
+    connection: duckdb.DuckDBPyConnection, reader: SourceReader, source: Source, name: str, query: str, copies: Path
+) -> Opened:
+    """The table that a query gives; no column of it, nor of a part that it names, may come more than once."""
+    relations = _relations(connection, source, name, query, copies)
+    for part in parts_of(query, source.parts):
+        text = _as_it_runs(source.parts[part], relations, source)
+        require_columns_once(reader.connection, f"source.parts.{part}", text)
+    text = _as_it_runs(query, relations, source)
+    opened = _by_reader(connection, reader, name, text, query=text)
+    require_columns_once(reader.connection, f"source.tables.{name}.query", text)
     return opened
 
 
@@ -166,26 +167,29 @@ def query_text(connection: duckdb.DuckDBPyConnection, source: Source, name: str,
     `{part}` stands for a query of `source.parts`, `{file:NAME}` for a file beside the source, read as the product reads
     it (CSV as text), and `{path}` for the source's path.
     """
-    path = source.path or Path()
-    text = _with_parts(query.strip().rstrip(";"), source.parts)
-    relations = {file: _file_read(connection, source, name, file, copies) for file in dict.fromkeys(FILE.findall(text))}
+    return _as_it_runs(query, _relations(connection, source, name, query, copies), source)
+
+
+def _relations(
+    connection: duckdb.DuckDBPyConnection, source: Source, name: str, query: str, copies: Path
+) -> dict[str, str]:
+    """Of each file that a query and its parts name, what to select its rows from."""
+    parts_of(query, source.parts)
+    return {
+        file: _file_read(connection, source, name, file, copies)
+        for file in dict.fromkeys(files_in_query(source, query))
+    }
+
+
+def _as_it_runs(query: str, relations: Mapping[str, str], source: Source) -> str:
+    text = with_parts(query.strip().rstrip(";"), source.parts)
     text = FILE.sub(lambda match: relations[match[1]], text)
-    return text.replace("{path}", str(path).replace("'", "''"))
+    return text.replace("{path}", str(source.path or Path()).replace("'", "''"))
 
 
 def files_in_query(source: Source, query: str) -> list[str]:
     """The files that a query names."""
-    return FILE.findall(_with_parts(query, source.parts))
-
-
-def _with_parts(query: str, parts: Mapping[str, str]) -> str:
-    """The query with each `{part}` in place, those that parts name among them."""
-    for _ in parts:
-        text = PART.sub(lambda match: f"({parts[match[1]]})" if match[1] in parts else match[0], query)
-        if text == query:
-            break
-        query = text
-    return query
+    return FILE.findall(with_parts(query, source.parts))
 
 
 def _file_read(connection: duckdb.DuckDBPyConnection, source: Source, name: str, file: str, copies: Path) -> str:
@@ -260,7 +264,7 @@ def _read_texts(
             text, more = sheet_as_csv(name, file, folder, decimal_comma=source.decimal_comma)
             notes += more
         else:
-            text = in_utf8(name, file, source.encoding, folder)
+            text = with_one_line_end(in_utf8(name, file, source.encoding, folder), folder / "lines")
         texts.append(csv_file(name, text))
     notes += nameless_columns(connection, name, texts)
     return Opened(*csv_relation(name, texts), csv_files=tuple(texts), notes=tuple(notes))

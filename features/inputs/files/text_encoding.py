@@ -17,6 +17,7 @@ import pyarrow as pa
 from features.tables.problems import CannotOpen, Finding
 
 CHUNK_BYTES = 1 << 20
+FIRST_LINES = 3  # `sep=;`, the header and a row
 MOST_LOOKED_AT = 64 << 20  # bytes, to tell what encoding a file may have
 MARKS = (  # the longer first: that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -84,6 +85,27 @@ def in_utf8(table: str, path: Path, encoding: str | None, copies: Path) -> Path:
     copies.mkdir(parents=True, exist_ok=True)
     copy = copies / (path.stem if packing(path) != "none" else path.name)
     _transcode(table, path, needed, copy)
+    return copy
+
+
+def with_one_line_end(path: Path, copies: Path) -> Path:
+    """The file itself, or a copy whose lines all end with LF if its first lines end both with LF and with CRLF.
+
+    DuckDB reads lines that end as the first does, such as a line `sep=;` put before others.
+    """
+    try:
+        with opened(path) as content:
+            lines = [content.readline(CHUNK_BYTES) for _ in range(FIRST_LINES)]
+    except (OSError, EOFError, zlib.error):
+        return path  # said when its header is read
+    ends = {line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")}
+    if len(ends) < 2:
+        return path
+    copies.mkdir(parents=True, exist_ok=True)
+    copy = copies / (path.stem if packing(path) != "none" else path.name)
+    with opened(path) as content, copy.open("wb") as out:
+        for line in content:
+            out.write(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
     return copy
 
 

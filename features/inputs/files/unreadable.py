@@ -7,6 +7,7 @@ import duckdb
 from features.inputs.files.source_reader import require_one_select
 from features.tables.problems import Finding
 
+LINE_ENDS = "state machine reached an invalid state"  # what DuckDB says where a line ends in another way than the first
 _PLACE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 _OUTSIDE = re.compile(r'Cannot access (?:file|directory) "(.*?)"')
 _CROSSING = re.compile(
@@ -32,10 +33,20 @@ def unreadable(
     if file := _OUTSIDE.search(str(error)):
         return outside_of_source(table, file[1])
     if query:
-        todo = f"Correct source.tables.{table}.query; it is one SELECT in DuckDB's SQL."
+        todo = f"Correct source.tables.{table}.query; it is one SELECT in DuckDB's SQL.{_hint(error)}"
         detail = _place_in(connection, query) if connection is not None else ""
         return Finding(table, f"its query cannot be run: {first_line(error)}", todo, detail=detail)
+    if LINE_ENDS in str(error):
+        what, todo = "cannot be read: some of its lines end with LF, and some with CRLF", "Save it with one of the two."
+        return Finding(table, what, todo)
     return Finding(table, f"cannot be read: {first_line(error)}", "Give Parquet or CSV files that can be read.")
+
+
+def _hint(error: duckdb.Error) -> str:
+    """What to write where a function has no use for text, which all columns of CSV files are in a query."""
+    if "No function matches" not in str(error) or "VARCHAR" not in str(error):
+        return ""
+    return " Columns of CSV files are text there: write CAST(amount AS DOUBLE) for amount, CAST(day AS DATE) for day."
 
 
 def outside_of_source(table: str, file: str) -> Finding:

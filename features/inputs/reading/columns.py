@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from features.families.own_checks import FAMILY_OF
-from features.inputs.files.locate import Opened, listed, near
+from features.inputs.files.locate import Opened
+from features.inputs.files.suggestions import listed, near
 from features.inputs.reading.own_columns import Wanted
 from features.inputs.reading.source_types import FLOATS, is_native
 from features.inputs.reading.typed_times import typed_month, typed_time
@@ -24,7 +25,10 @@ FALSE_SPELLINGS = ("false", "f", "no", "n", "0", "0.0", "off")
 
 NULLED = "null_texts"  # in a staged table; no column of the contract
 ENDS = ("ends_on", "ended_on")
-YEARLY = " It is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query)."
+YEARLY = (
+    " It is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query). Columns of CSV "
+    "files are text there: CAST(amount AS DOUBLE) / 12 AS mrr."
+)
 
 
 @dataclass(frozen=True)

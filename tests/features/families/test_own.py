@@ -229,7 +229,10 @@ def test_a_declared_feature_can_be_dropped_and_a_misspelt_one_is_named(tables: T
         ("{own: {table: usage, filter: {feature: {atleast: 1}}}}", "features.own.filter.feature.atleast: no such"),
         ("{own: {table: usage, filter: SELECT 1}}", "features.own.filter: Input should be `key: value` pairs"),
         ("{own: {table: usage, window: 0}}", "features.own.window: Input should be greater than or equal to 1"),
-        ("{Own Feature: {table: usage}}", r"features.Own Feature.\[key\]: String should match pattern"),
+        (
+            "{Own Feature: {table: usage}}",
+            "features.Own Feature: The name should be a small letter and then",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named(setting: str, message: str) -> None:

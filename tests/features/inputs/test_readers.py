@@ -1,5 +1,7 @@
 """Files as spreadsheets, data frames and databases leave them: read, or refused with a message that says what to do."""
 
+import json
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 
 from features.tables.problems import BadInput
 
@@ -184,6 +187,9 @@ HEADERS = [  # a file of accounts, and what is told of it
     ("sep=;\naccount_id;name\na;x\nb;y\n", ""),
     ("\ufeffsep=\t\r\naccount_id\tname\r\na\tx\r\nb\ty\r\n", ""),
     ('"sep=^"\naccount_id^name\na^x\nb^y\n', ""),
+    ("sep=,\naccount_id,name\r\na,x\r\nb,y\r\n", ""),
+    ("sep=,\r\naccount_id,name\na,x\nb,y\n", ""),
+    ("account_id,name\r\na,x\nb,y\r\n", ""),
     ("account_id,name,,\na,x,,\nb,y,, \n", "has no name for columns 3, 4 of accounts.csv, and no value there"),
     ("account_id,,name\na,,x\nb,,y\n", "has no name for column 2 of accounts.csv, and no value there"),
     ("account_id,name\na,x\n,\nb,y\n,\n", "2 of 4 rows without any value. Such lines are left out."),
@@ -559,3 +565,96 @@ def test_a_line_that_was_taken_back_does_not_overlap_the_one_that_replaced_it(so
     lines = "1,a,2024-01-01,5,P,2025-01-01,2024-03-01 / 2,a,2024-03-01,5,P,2025-01-01, / 3,b,2024-06-01,5,P,,2024-02-01"
     source.write("contracts", f"{columns} / {lines}")
     assert "overlap" not in " ".join(warned(source))
+
+
+TWICE = [  # parts, a query, and the problem
+    (
+        {},
+        "SELECT *, CAST(mrr AS DOUBLE) * 10 AS MRR FROM {file:contracts.csv}",
+        "source.tables.contracts.query: gives the column mrr more than once. Name each column once: SELECT * REPLACE "
+        "(... AS mrr), or SELECT * EXCLUDE (mrr), ... AS mrr.",
+    ),
+    (
+        {"paid": "SELECT *, 5 AS mrr FROM {file:contracts.csv}"},
+        "SELECT * FROM {paid}",
+        "source.parts.paid: gives the column mrr more than once.",
+    ),
+    (
+        {"paid": "SELECT 1", "lines": "SELECT 2"},
+        "SELECT 'it is {no} part', * FROM {pad}",
+        "source.parts: has no part pad, which its query names. The parts are paid, lines. Did you mean paid? A file is",
+    ),
+    ({}, "SELECT * FROM {paid}", "source.parts: has no part paid, which its query names. There are none. A file is"),
+    (
+        {"paid": "SELECT * FROM {lines}"},
+        "SELECT * FROM {paid}",
+        "source.parts: has no part lines, which source.parts.paid names. The parts are paid.",
+    ),
+    (
+        {"paid": "SELECT * FROM {lines}", "lines": "SELECT * FROM {paid}"},
+        "SELECT * FROM {paid}",
+        "source.parts: name each other in a circle: paid -> lines -> paid. Let one of them name a file or a table",
+    ),
+    (
+        {},
+        "SELECT *, mrr / 12 AS share FROM {file:contracts.csv}",
+        "contracts: its query cannot be run: Binder Error: No function matches the given name and argument types "
+        "'/(VARCHAR, INTEGER_LITERAL)'. You might need to add explicit type casts. Correct source.tables.contracts."
+        "query; it is one SELECT in DuckDB's SQL. Columns of CSV files are text there: write CAST(amount AS DOUBLE)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parts", "query", "problem"), TWICE)
+def test_a_query_that_cannot_be_meant_is_named(source: Any, parts: dict[str, str], query: str, problem: str) -> None:
+    (told,) = refused(source, f"source.parts={json.dumps(parts)}", contracts={"query": query})
+    assert told.startswith(problem)
+
+
+def test_braces_within_a_text_name_no_part(source: Any) -> None:
+    query = "FROM {file:contracts.csv} -- {none}\n WHERE regexp_matches(starts_on, '^[0-9]{4}-') AND '{a}' <> ''"
+    source.load(contracts={"query": query})
+    assert source.rows("SELECT count(*) FROM contracts") == [(2,)]
+
+
+def test_lines_that_end_in_two_ways_further_down_are_named(source: Any) -> None:
+    written(source, "accounts.csv", b"account_id,name\na,x\nb,y\nc,z\r\nd,z\n")
+    (told,) = refused(source, "forecast.cuts=[]")
+    assert told.startswith("accounts: cannot be read: some of its lines end with LF, and some with CRLF. Save it with")
+
+
+def test_what_a_query_cannot_convert_is_no_fault_of_the_file(source: Any) -> None:
+    query = "SELECT * REPLACE (CAST(account_id AS INTEGER) AS account_id) FROM {file:contracts.csv}"
+    (told, *_) = refused(source, contracts={"query": query})
+    assert told == (
+        "contracts: 2 of 2 rows with a cell that the query of source.tables cannot convert in contracts.csv, which its "
+        "query reads (contracts.csv line 2, account_id, contracts.csv line 3, account_id). Correct the query or these "
+        "cells: TRY_CAST in place of CAST leaves a cell empty that is no such value."
+    )
+
+
+def test_the_encoding_of_a_file_that_a_query_reads_is_named(source: Any) -> None:
+    written(source, "clients.csv", b"id,client\na,Z\xfcrich\nb,x\n")
+    (told, *_) = refused(source, accounts={"query": "SELECT id AS account_id, client AS name FROM {file:clients.csv}"})
+    assert told == (
+        "accounts: 1 of 2 rows not in UTF-8 in clients.csv, which its query reads (clients.csv line 2). It seems to be "
+        "in cp1252: set source.encoding: cp1252, or save it in UTF-8."
+    )
+
+
+def test_the_example_of_the_readme_works(source: Any) -> None:
+    """Its settings are those for files of a source's own, as CSV."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    block = next(text for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "orders.csv" in text)
+    source.write("accounts", "id,size_band / a,S / b,M")
+    source.write("orders", "contract_id,account_id,starts_on,amount / 1,a,2024-01-05,1200 / 2,b,2024-02-05,50.5")
+    source.load("forecast.cuts=[]", **yaml.safe_load(block)["source"]["tables"])
+    assert source.rows("SELECT mrr::VARCHAR FROM contracts ORDER BY mrr") == [("4.208333",), ("100.000000",)]
+
+
+def test_a_month_that_there_is_not_is_told_with_its_currency_and_how_months_are_written(source: Any) -> None:
+    source.write("fx_rates", "month,currency,rate / 2024-01,EUR,1.1 / 2023-13,GBP,1.2")
+    assert refused(source) == [
+        "fx_rates.month: 1 of 2 rows with a value that is no month (GBP: 2023-13). Write it as YYYY-MM, such as "
+        "2024-01, or as its first day."
+    ]

@@ -18,6 +18,7 @@ from features.inputs.frames import tables_from_frames
 from features.revenue.known_lines import lines_known, load
 from features.revenue.lines import WORK_TABLES, work_statements
 from features.tables.checked import Tables
+from features.tables.problems import NoRate
 from params import Budget
 
 BUDGET = Budget(1, 0.5)
@@ -369,7 +370,7 @@ def test_arr_is_valued_at_the_rates_of_the_as_of_month_and_rounded_line_by_line(
 
 def test_a_currency_without_a_rate_is_named(tmp_path: Path) -> None:
     tables = store(tmp_path, [{"currency": "EUR"}, {}], [("2024-06-01", "EUR", 1.1)])
-    with pytest.raises(ValueError, match="fx_rates has no rate for EUR on 2024-02-01, but 1 contract lines are in EUR"):
+    with pytest.raises(NoRate, match="fx_rates: has no rate for EUR on 2024-02-01, but 1 contract line in force is in"):
         paths(tables, ["2024-02-01"], "2025-01-01")
     assert paths(tables, ["2024-06-01"], "2025-01-01", months=1) == [[7, 2520.0]]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.revenue.cut_labels import in_order
 from features.revenue.number_ranges import in_ranges
 
 
@@ -41,3 +42,17 @@ def test_quantiles_are_rounded_and_hold_about_as_many_each() -> None:
 def test_many_alike_are_told_from_the_rest() -> None:
     counts = in_ranges(pd.Series([0] * 80 + list(range(20))), bins=4).value_counts()
     assert counts.to_dict() == {"under 1": 81, "1 or more": 19}
+
+
+@pytest.mark.parametrize(
+    "ordered",
+    [
+        ["under 1,900", "1,900 to under 3,600", "3,600 to 5,999", "6,000 or more", "(none)"],
+        ["under -0.5", "-0.5 to under 0.25", "0.25 or more"],
+        ["under 2", "2", "3 to 9", "10 or more"],
+        ["2", "9", "10", "(none)"],
+        ["10 or more seats", "2", "a"],  # texts
+    ],
+)
+def test_ranges_are_in_the_order_of_their_numbers(ordered: list[str]) -> None:
+    assert in_order(sorted(ordered, reverse=True)) == ordered

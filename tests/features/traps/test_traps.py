@@ -1,11 +1,13 @@
 """Each trap where it is laid, and where it nearly is and rightly not seen."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -327,6 +329,18 @@ def prices(monthly: Sequence[float], yearly: Sequence[float], **more: Any) -> li
     return lines
 
 
+def listed(*amounts: float, seats: bool = False, ends: int | None = None) -> list[Line]:
+    """Forty lines of one product at these prices in turn: a seat, if seats are given; of terms of so many days."""
+    lines = []
+    for number in range(40):
+        start, price = spread(number, date(2023, 1, 5)), amounts[number % len(amounts)]
+        size = 1 + number // len(amounts) % 5
+        line = {"account_id": f"a{number}", "starts_on": start, "product": "P", "mrr": price * (size if seats else 1)}
+        line |= {"seats": size} if seats else {}
+        lines.append(line | ({"ends_on": start + timedelta(days=ends)} if ends else {}))
+    return lines
+
+
 @pytest.mark.parametrize(
     ("lines", "settings", "is_annual"),
     [
@@ -344,6 +358,16 @@ def prices(monthly: Sequence[float], yearly: Sequence[float], **more: Any) -> li
         ([{**line, "ends_on": None, "product": "Pro"} for line in prices([29, 99], [290, 990])], (), True),
         ([{**line, "ends_on": None, "product": "Pro"} for line in prices([29], [290])], (), False),  # a tier
         ([{**line, "seats": line["mrr"] // 10} for line in prices([50], [600])], (), False),  # as much a seat
+        (listed(50, 600), (), False),  # tiers
+        (listed(100, 200, 500, 1_200), (), False),  # of few or many seats, which nobody gives
+        (listed(*(50 * seats for seats in range(1, 13))), (), False),
+        (listed(50, 100, 600, 1_200), (), False),
+        (listed(29, 99, 348, 1_188), (), True),  # nothing but two plans and a year of each
+        (listed(49, 588, seats=True), (), True),
+        (listed(49, 490, seats=True), (), False),  # a tier
+        (listed(49, seats=True) + [{**line, "account_id": f"y{line['account_id']}",
+                                    "ends_on": line["starts_on"] + timedelta(days=365)}
+                                   for line in listed(490, seats=True)], (), True),
         (prices([50], [50]), ('source.tables={"contracts": {"columns": {"mrr": "contract_arr"}}}',), True),
     ],
 )  # fmt: skip
@@ -361,8 +385,12 @@ def test_a_renewal_at_twelve_times_the_price(warnings: Callable[..., dict[str, F
         return warnings([{**line, "mrr": (37 + 11 * place) * (times if later else 1)}
                          for place, pair in enumerate(pairs) for later, line in enumerate(pair)])  # fmt: skip
 
-    assert renewed(12)["annual_as_monthly"].rows == 6
-    assert renewed(100)["cents_as_units"].rows == 6
+    yearly, cents = renewed(12)["annual_as_monthly"], renewed(100)["cents_as_units"]
+    assert (yearly.rows, cents.rows) == (6, 6)
+    for warning, mrr in ((yearly, 100), (cents, 12)):  # what is advised works on the text of a CSV file
+        (advised,) = re.findall(r"CAST\(.*? AS mrr", warning.todo)
+        text = "SELECT '1200' AS amount, 'year' AS interval"
+        assert duckdb.sql(f"SELECT {advised} FROM ({text})").fetchall() == [(mrr,)]
     assert not {"annual_as_monthly", "cents_as_units"} & set(renewed(1.2))
 
 
@@ -385,6 +413,32 @@ def test_amounts_in_cents(
         for number in range(20)
     ]
     assert ("cents_as_units" in warnings(lines, f"revenue.currency={currency}")) == is_cents
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_cents"),
+    [
+        (listed(4_900, 9_900, 29_900, 12_500, ends=365), False),  # an enterprise's prices
+        (listed(29, 49, 2_900, 98, 4_900, 9_800), True),  # half of the accounts in cents
+        (listed(49, 4_900, seats=True), True),
+        (listed(49, 4_900), False),  # tiers
+        (listed(29, 49, 500, 2_900, 4_900), False),
+    ],
+)
+def test_amounts_of_which_some_may_be_in_cents(
+    warnings: Callable[..., dict[str, Finding]], lines: list[Line], is_cents: bool
+) -> None:
+    found = warnings(lines)
+    assert ("cents_as_units" in found) == is_cents
+    assert "annual_as_monthly" not in found
+
+
+def test_prices_that_may_be_in_cents_are_told_with_what_they_come_to(
+    warnings: Callable[..., dict[str, Finding]],
+) -> None:
+    text = str(warnings(listed(4_900, 9_900, 14_900))["cents_as_units"])
+    assert "amounts may be in cents; as they are, half of the lines pay 9,900 a month or more, else 99.00" in text
+    assert "If the amounts are right, nothing." in text
 
 
 @pytest.mark.parametrize(

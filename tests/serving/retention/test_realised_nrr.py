@@ -1,5 +1,7 @@
 """Realised retention between two dates, on the habits of sources that made it wrong, and its workbook."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,12 @@ BASE = {"account_id": "z", "product": "p", "starts_on": "2023-01-01", "mrr": 100
 YEAR = {"starts_on": "2024-01-01", "ends_on": "2025-01-01", "mrr": 100.0, "product": "p", "account_id": "a"}
 
 
-def store(folder: Path, lines: list[dict[str, Any]]) -> Tables:
+def store(folder: Path, lines: list[dict[str, Any]], segments: dict[str, str] | None = None) -> Tables:
     """Lines of account `a` beside an evergreen line of account `z` with MRR 100."""
     rows = [{"contract_id": f"c{n}"} | dict.fromkeys(OPTIONAL) | line for n, line in enumerate([BASE, *lines])]
     names = sorted({row["account_id"] for row in rows})
-    accounts = pd.DataFrame({"account_id": names, "segment": ["small" if name == "z" else "large" for name in names]})
+    segments = {"z": "small"} | (segments or {})
+    accounts = pd.DataFrame({"account_id": names, "segment": [segments.get(name, "large") for name in names]})
     frames = {"accounts": accounts, "contracts": pd.DataFrame(rows, dtype=object)}
     return tables_from_frames(frames, folder / "tables.duckdb", data_until=date(2026, 1, 1))
 
@@ -154,6 +157,25 @@ def test_by_a_column_the_parts_add_up(tmp_path: Path) -> None:
     assert large["movements"]["new"] == 1200  # an account that came later, by its label at the end
 
 
+def test_by_a_feature_ranges_are_sorted_and_its_last_words_are_enough(tmp_path: Path) -> None:
+    ended = {"ends_on": None, "ended_on": "2025-01-01"}
+    lines = [
+        YEAR | ended | {"account_id": name, "mrr": mrr}
+        for name, mrr in {"a": 20.0, "b": 200.0, "c": 2000.0, "d": 8.0, "e": 90.0}.items()
+    ]
+    tables = store(tmp_path, [*lines, YEAR | {"account_id": "n", "starts_on": "2025-01-01", "ends_on": None}])
+    settings = (f"data_dir={tmp_path}", "forecast.cuts=[arr]", "forecast.cut_edges={arr: [900, 2000, 10000]}")
+    result = realised(tables, *settings, by="arr")
+    values = [row["value"] for row in result.rows]
+    assert values == ["total", "under 900", "900 to 1,999", "2,000 to 9,999", "10,000 or more"]  # n came later: no row
+    assert result.rows[0]["movements"]["new"] == 1200
+    assert result.definition.endswith("Accounts that came later have no arr: their movements are in the total alone.")
+    write_workbook(result, tmp_path / "nrr.xlsx")
+    assert {row["cut"] for row in realised(tables, *settings, by="phase").rows} == {"total", "tenure_phase"}
+    with pytest.raises(BadRequest, match=r"--by days: .* Did you mean .*_days or "):
+        realised(tables, *settings, by="days")
+
+
 def test_each_account_may_count_the_same(tmp_path: Path) -> None:
     row = realised(store(tmp_path, GROWN), weight="account").rows[0]
     assert row["nrr"] == pytest.approx((1 + 1.5 + 300 / 1920) / 3)
@@ -164,8 +186,15 @@ def test_each_account_may_count_the_same(tmp_path: Path) -> None:
     ("asked", "message"),
     [
         ({"start": END, "end": START}, "--from 2025-06-01 must lie before --to 2024-06-01"),
-        ({"end": date(2026, 6, 1)}, "--to 2026-06-01 lies after 2026-01-01: what was known by then cannot say"),
-        ({"known_by": date(2027, 1, 1)}, "--known-by 2027-01-01 lies after 2026-01-01, where the data end"),
+        (
+            {"end": date(2026, 6, 1)},
+            "--to 2026-06-01 lies after 2026-01-01: what was .* set source.data_until",
+        ),
+        (
+            {"known_by": date(2027, 1, 1)},
+            "--known-by 2027-01-01 lies after 2026-01-01, .* set source.data_until",
+        ),
+        ({"known_by": date(2025, 1, 1)}, "--to 2025-06-01 lies after 2025-01-01: what .* Give a later --known-by"),
         ({"by": "segmnt"}, "--by segmnt: accounts has no such column.* Did you mean segment?"),
     ],
 )
@@ -175,21 +204,58 @@ def test_what_cannot_be_is_refused(asked: dict[str, Any], message: str, tmp_path
 
 
 @pytest.mark.parametrize("weight", ["arr", "account"])
-def test_the_workbook_has_live_formulas_and_its_checks_hold(weight: Any, tmp_path: Path) -> None:
+def test_the_workbook_has_live_formulas_and_its_checks_hold(
+    weight: Any, tmp_path: Path, spreadsheet: Callable[[Path], Any]
+) -> None:
+    """Worked out anew, the formulas give the figures; so do the results that are kept beside them."""
     result = realised(store(tmp_path, GROWN), by="segment", weight=weight)
     write_workbook(result, tmp_path / "nrr.xlsx")
     assert [file.name for file in tmp_path.glob("*.xlsx*")] == ["nrr.xlsx"]
-    values, formulas = (openpyxl.load_workbook(tmp_path / "nrr.xlsx", data_only=only) for only in (True, False))
-    figures = [list(row) for row in values["NRR"].iter_rows(min_row=2, values_only=True)]
-    assert [(row[0], row[1], row[4]) for row in figures] == [
-        (row["value"], row["accounts"], pytest.approx(row["nrr"])) for row in result.rows
-    ]
-    cells = [cell for row in formulas["NRR"].iter_rows(min_row=2, min_col=2, values_only=True) for cell in row]
+    sheets = spreadsheet(tmp_path / "nrr.xlsx")
+    kept, formulas = (openpyxl.load_workbook(tmp_path / "nrr.xlsx", data_only=only) for only in (True, False))
+    assert sheets.rows("NRR") == [
+        [row["value"], row["accounts"], row["starting_arr"], row["ending_arr"], pytest.approx(row["nrr"]),
+         pytest.approx(row["grr"]), pytest.approx(row["logo_retention"]), *row["movements"].values(),
+         row["gross_losses"], pytest.approx(row["netted_within_accounts"]), number]
+        for number, row in enumerate(result.rows)
+    ]  # fmt: skip
+    for name in ("NRR", "Checks"):
+        kept_rows = [list(row) for row in kept[name].iter_rows(min_row=2, values_only=True)]
+        assert [[pytest.approx(cell) for cell in row] for row in sheets.rows(name)] == kept_rows
+    cells = [cell for row in formulas["NRR"].iter_rows(min_row=2, min_col=2, values_only=True) for cell in row[:-1]]
     assert all(str(cell).startswith("=") for cell in cells)
-    checks = list(values["Checks"].iter_rows(min_row=2, values_only=True))
+    checks = sheets.rows("Checks")
     assert len(checks) == 5
     assert all(equal for *_, equal in checks)
-    assert result.definition in [row[1] for row in values["Definition"].iter_rows(values_only=True)]
+    assert result.definition in [row[1] for row in kept["Definition"].iter_rows(values_only=True)]
+
+
+def test_a_check_of_the_workbook_that_does_not_hold_says_so(tmp_path: Path, spreadsheet: Callable[[Path], Any]) -> None:
+    result = realised(store(tmp_path, GROWN), by="segment")
+    wrong = result.accounts.assign(gross_losses=0.0, churn=-1.0)
+    rows = tuple(row | {"accounts": 7, "gross_losses": 0.0} for row in result.rows)
+    write_workbook(replace(result, accounts=wrong, rows=rows), tmp_path / "nrr.xlsx")
+    kept = openpyxl.load_workbook(tmp_path / "nrr.xlsx", data_only=True)["Checks"]
+    assert [row[3] for row in kept.iter_rows(min_row=2, values_only=True)] == [False, False, False, True, True]
+    worked_out = [row[3] for row in spreadsheet(tmp_path / "nrr.xlsx").rows("Checks")]
+    assert worked_out == [False, False, True, True, True]  # accounts are counted, whatever the rows say
+
+
+@pytest.mark.parametrize("weight", ["arr", "account"])
+def test_labels_that_a_spreadsheet_would_take_for_conditions(
+    weight: Any, tmp_path: Path, spreadsheet: Callable[[Path], Any]
+) -> None:
+    labels = ["<12k", ">250k", "a*", "A1", "a1", "=", "<>x"]
+    accounts = [f"k{number}" for number in range(len(labels))]
+    lines = [YEAR | {"account_id": name, "ends_on": None, "mrr": 10.0 + 2**n} for n, name in enumerate(accounts)]
+    tables = store(tmp_path, lines, dict(zip(accounts, labels, strict=True)))
+    result = realised(tables, by="segment", weight=weight)
+    write_workbook(result, tmp_path / "nrr.xlsx")
+    rows = spreadsheet(tmp_path / "nrr.xlsx").rows("NRR")
+    assert {row[0] for row in rows} == {"total", "small", *labels}
+    assert [row[:5] for row in rows] == [
+        [row[name] for name in ("value", "accounts", "starting_arr", "ending_arr", "nrr")] for row in result.rows
+    ]
 
 
 def test_names_in_the_workbook_are_text_and_nothing_else(tmp_path: Path) -> None:

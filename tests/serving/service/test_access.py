@@ -379,7 +379,7 @@ def test_who_saw_whom_is_on_record(fresh: Any, place: Any) -> None:
         ({"access": "required"}, "serving.access is required, and nobody has a token"),
         ({"access": "anyone_is_admin", "host": "0.0.0.0"}, "anyone_is_admin, and 0.0.0.0 can be reached from other"),
         ({"base_path": "/api/x"}, "serving.base_path: /api is an address of the service itself"),
-        ({"base_path": "/x/../y"}, "serving.base_path: String should match pattern"),
+        ({"base_path": "/x/../y"}, "serving.base_path: Input should be a path such as /holdfast"),
         ({"host": "nowhere"}, "serving.host: value is not a valid IPv4 or IPv6 address, got 'nowhere'"),
         ({"port": 70000}, "serving.port: Input should be less than or equal to 65535, got 70000"),
     ],
