@@ -127,7 +127,7 @@ def explained(error: ValidationError, keys: Sequence[str], items: Mapping[str, C
         elif problem["type"] == "missing":
             lines.append(f"  {key}: is missing")
         else:
-            lines.append(f"  {key}: {_told(problem)}" if key else f"  {_in_words(problem['msg'])}")
+            lines.append(f"  {key}: {told_in_words(problem)}" if key else f"  {_in_words(problem['msg'])}")
     return "\n".join(lines)
 
 
@@ -139,7 +139,7 @@ def known_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
     return keys
 
 
-def _told(problem: "ErrorDetails") -> str:
+def told_in_words(problem: "ErrorDetails") -> str:
     """What is wrong with a value, or with the name of an entry, and what came."""
     context = problem.get("ctx", {})
     what = _in_words(problem["msg"])

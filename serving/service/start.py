@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from features.tables.scratch import new_folder
 from models.words import counted
 from params import Params, Serving
+from params_reading import told_in_words
 from serving.access.sessions import Sessions
 from serving.access.tokens import Tokens, is_loopback
 from serving.forecast.refusals import BadRequest, NoPublication
@@ -70,7 +71,7 @@ def prepare(params: Params, chosen: Mapping[str, Any]) -> Start:
         serving = params.serving.model_validate({**params.serving.model_dump(), **chosen})
     except ValidationError as error:
         problem = error.errors()[0]
-        raise BadRequest(f"serving.{problem['loc'][0]}: {problem['msg']}, got {problem['input']!r}.") from None
+        raise BadRequest(f"serving.{problem['loc'][0]}: {told_in_words(problem)}.") from None
     host = str(serving.host)
     _require_own_path(serving.base_path)
     tokens = Tokens(publication_file.folder_of(params.data_dir))
