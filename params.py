@@ -22,6 +22,7 @@ from pydantic import (
 import params_reading as reading
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
+from params_reading import told_in_words as told_in_words
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from features.tables.scratch import new_folder
 from models.words import counted
-from params import Params, Serving
-from params_reading import told_in_words
+from params import Params, Serving, told_in_words
 from serving.access.sessions import Sessions
 from serving.access.tokens import Tokens, is_loopback
 from serving.forecast.refusals import BadRequest, NoPublication
