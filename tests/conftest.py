@@ -152,10 +152,14 @@ def traces() -> Any:
 def _texts(file: Path) -> Iterator[str]:
     """All that a file says: its bytes, cells of Parquet, DuckDB and SQLite with Parquet in them, parts of workbooks."""
     content = file.read_bytes()
-    yield content.decode("utf-8", "replace")
-    if content.startswith(b"PAR1"):
+    if content.startswith(b"PAR1"):  # of what is compressed only the footer says anything by itself
+        footer = int.from_bytes(content[-8:-4], "little") + 8
+        yield content[-footer:].decode("utf-8", "replace")
         yield from _of_parquet(content)
-    elif content.startswith(b"PK"):
+        return
+    if not content.startswith(b"PK"):
+        yield content.decode("utf-8", "replace")
+    if content.startswith(b"PK"):
         with zipfile.ZipFile(file) as book:
             yield from (book.read(name).decode("utf-8", "replace") for name in book.namelist())
     elif content.startswith(b"SQLite format 3"):

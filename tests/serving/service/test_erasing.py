@@ -127,14 +127,15 @@ def test_a_publication_restored_from_a_backup_is_swept_again(
     assert traces(folder, "a07") == []
 
 
-def test_what_cannot_be_searched_is_removed(params: Params) -> None:
+def test_what_cannot_be_searched_is_removed(params: Params, traces: Callable[..., list[str]]) -> None:
     folder = publication_file.folder_of(params.data_dir)
     (folder / "not-taken-over").mkdir()
     for damaged in (folder / "2025-01-01.r.d.sqlite", folder / "not-taken-over" / "2025-01-01.r.d.sqlite"):
         damaged.write_bytes(b"a07 in no database")
     (folder / ".new-x.tmp").write_bytes(b"a07, half written")
     erasing.erase(params, "account", "a07")
-    assert not [file for file in folder.rglob("*") if file.is_file() and b"a07" in file.read_bytes()]
+    assert traces(folder, "a07") == []
+    assert not [*folder.rglob("*.tmp"), *(folder / "not-taken-over").iterdir()]
 
 
 def test_values_of_cuts_that_name_the_erased_go_and_parents_are_no_parents(params: Params) -> None:
