@@ -128,7 +128,8 @@ ERRORS = [  # what is written over the good source, the settings, and the proble
         {"contracts": "contract_id,account_id,starts_on,arr / 1,a,2024-01-01,5"},
         "contracts.mrr: is missing, and the column is required. Add it, or map it: "
         "source.tables.contracts.columns.mrr: THEIR_NAME. The columns are contract_id, account_id, starts_on, arr. It "
-        "is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query).",
+        "is an amount a month: divide yearly ones by 12 in a query (source.tables.contracts.query). Columns of CSV "
+        "files are text there: CAST(amount AS DOUBLE) / 12 AS mrr.",
     ),
     (
         {"accounts": "acount_id,segment / a,small / b,large"},
