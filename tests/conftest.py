@@ -157,12 +157,12 @@ def _texts(file: Path) -> Iterator[str]:
         yield content[-footer:].decode("utf-8", "replace")
         yield from _of_parquet(content)
         return
-    if not content.startswith(b"PK"):
-        yield content.decode("utf-8", "replace")
     if content.startswith(b"PK"):
         with zipfile.ZipFile(file) as book:
             yield from (book.read(name).decode("utf-8", "replace") for name in book.namelist())
-    elif content.startswith(b"SQLite format 3"):
+        return
+    yield content.decode("utf-8", "replace")
+    if content.startswith(b"SQLite format 3"):
         yield from _of_sqlite(file)
     elif file.suffix == ".duckdb":
         yield from _of_duckdb(file)

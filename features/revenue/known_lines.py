@@ -110,6 +110,13 @@ def priced(
     return _net(select) if discounts else select
 
 
+def continuing(alias: str) -> str:
+    """JOINs of `r`, the lines that start with line `alias` of its product and continue what ended."""
+    return f"""
+        JOIN line_states s ON s.product_line = {alias}.product_line AND s.starts = {alias}.starts
+        JOIN line_renewals r ON r.next_id = s.contract_id AND r.spare < s.mrr_micros"""
+
+
 def priced_on_days(
     connection: duckdb.DuckDBPyConnection, tables: Tables, wanted: str, rate_day: int, rules: Revenue
 ) -> str:

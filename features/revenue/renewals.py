@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import lines_known, load, priced, priced_on_days
+from features.revenue.known_lines import continuing, lines_known, load, priced, priced_on_days
 from features.tables.checked import Tables
 from params import Budget, Revenue
 
@@ -125,15 +125,13 @@ def monthly_plans(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget
 
 # Lines that carry on what was due, on the day from which they do: successors, what was split off them, and the line
 # itself where its own end was moved back.
-_CONTINUED = """
+_CONTINUED = f"""
     SELECT d.month, f.next_id AS contract_id, f.next_starts AS day
     FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
     UNION
     SELECT d.month, r.next_id, r.next_starts
     FROM due_lines d JOIN line_successors f ON f.contract_id = d.contract_id
-    JOIN line_states n ON n.contract_id = f.next_id
-    JOIN line_states s ON s.product_line = n.product_line AND s.starts = n.starts
-    JOIN line_renewals r ON r.next_id = s.contract_id AND r.spare < s.mrr_micros
+    JOIN line_states n ON n.contract_id = f.next_id {continuing("n")}
     UNION
     SELECT d.month, s.contract_id, d.ends
     FROM due_lines d JOIN line_states s ON s.contract_id = d.contract_id

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from features.asof.view import day_number
-from features.revenue.known_lines import priced_on_days
+from features.revenue.known_lines import continuing, priced_on_days
 from features.tables.checked import Tables
 from params import Revenue
 
@@ -119,8 +119,7 @@ def _steps(connection: duckdb.DuckDBPyConnection, tables: Tables, start: int, en
         FROM pairs p JOIN line_states o ON o.contract_id = p.contract_id WHERE o.starts < o.active_until
         UNION SELECT starts, product_line, 1, next_id, starts FROM pairs
         UNION SELECT p.starts, p.product_line, 1, r.next_id, p.starts
-        FROM pairs p JOIN line_states s ON s.product_line = p.product_line AND s.starts = p.starts
-        JOIN line_renewals r ON r.next_id = s.contract_id AND r.spare < s.mrr_micros""")
+        FROM pairs p {continuing("p")}""")
     lines = priced_on_days(connection, tables, "SELECT contract_id, day FROM steps", start, rules)
     return connection.execute(f"""
         SELECT concat(p.step_day, ' ', p.product_line) AS step, p.place, l.account_id, l.contract_id, l.cents, l.seats,
