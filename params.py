@@ -286,6 +286,7 @@ class Retention(Section):
     forecasts_days: Positive | None
     superseded_snapshots_days: Positive | None
     unread_publications_days: Positive | None
+    revision_accounts_days: Positive | None
 
 
 class Serving(Section):

@@ -108,7 +108,7 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from serving.forecast.batch import forecast as make
     from serving.forgetting.keeping import apply_retention
     from serving.publication import gather, publication_file
-    from serving.publication.on_record import put_on_record
+    from serving.publication.on_record import put_on_record, read_track
     from training.tracking.champion import load_champion
     from training.tracking.model_card import model_card
     from training.tracking.runs import code_version
@@ -120,7 +120,10 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     folder = export.publish(result, params.data_dir / "forecasts")
     card = model_card(params, champion)
-    publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
+    track = read_track(params, progress)
+    publication = gather.gather(
+        tables, champion, result, card=card, past=past, track=track, params=params, progress=progress
+    )
     file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
     notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]

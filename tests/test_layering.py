@@ -54,7 +54,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
-    "serving.publication": {"features", "models", "training.tracking", "serving.forecast", "serving.ledger"},
+    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger"},
+    "serving.publication": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
+    },
     "serving.retention": {"features", "serving.forecast"},
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"serving.forecast", "serving.publication", "serving.wire"},

@@ -40,13 +40,13 @@ def skill_table(accounts: pd.DataFrame, portfolio: pd.DataFrame, bootstrap: Boot
     for outcome, event in EVENTS.items():
         for horizon, part in accounts.groupby("horizon_months"):
             losses = _account_losses(part, outcome, event)
-            comparisons = _rows(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
+            compared = comparisons(outcome, int(str(horizon)), losses, ACCOUNT_RIVALS, bootstrap)
             few = {"finding": TOO_FEW_EVENTS} if too_few(part["account_id"][part[event] > 0].nunique()) else {}
-            rows += [row | few for row in comparisons]
+            rows += [row | few for row in compared]
     for horizon, part in portfolio[portfolio["metric"] == "nrr"].groupby("horizon_months"):
         named = {name: part[f"{name}_crps"] for name in NRR_RIVALS if f"{name}_crps" in part.columns}
         losses = pd.DataFrame({"model": part["crps"], **named}).set_axis(part["origin"]).assign(weight=1.0)
-        rows += _rows("nrr", int(str(horizon)), losses, NRR_RIVALS, bootstrap)
+        rows += comparisons("nrr", int(str(horizon)), losses, NRR_RIVALS, bootstrap)
     return pd.DataFrame(rows)
 
 
@@ -62,9 +62,18 @@ def _account_losses(part: pd.DataFrame, outcome: str, event: str) -> pd.DataFram
     return pd.DataFrame({**losses, "weight": 1.0, "origin": part["origin"].to_numpy()}).groupby("origin").sum()
 
 
-def _rows(
+def comparisons(
     outcome: str, horizon: int, losses: pd.DataFrame, rivals: Mapping[str, str], bootstrap: Bootstrap
 ) -> list[dict[str, object]]:
+    """Rows of `skill_table` of one outcome and horizon.
+
+    Parameters
+    ----------
+    losses
+        By origin (the index): the sum of the losses of `model` and of each rival, and the `weight` of what is summed.
+    rivals
+        Their labels by name; those that `losses` lacks anywhere are left out.
+    """
     losses = losses.sort_index()
     window = windows_of(losses.index.to_series(), horizon)
     apart = int(window.max()) + 1

@@ -16,6 +16,7 @@ OF_THE_MODEL = (
     "name", "version", "run_id", "trained_as_of", "trained_at", "data_digest", "data_until", "digest", "commit",
     "has_skill", "horizon_months", "inputs",
 )  # fmt: skip
+OF_THE_TRACK = ("basis", "currency", "head", "next_known_on", "definitions")
 # its categories are those of all accounts
 OF_AN_INPUT = ("name", "kind", "unit", "meaning", "least", "most")
 
@@ -49,6 +50,17 @@ def inputs_for(inputs: Iterable[Row], caller: Caller) -> list[dict[str, Any]]:
     if sees_whole(caller):
         return [dict(item) for item in inputs]
     return [{name: value for name, value in item.items() if name in OF_AN_INPUT} for item in inputs]
+
+
+def track_for(track: Row, caller: Caller) -> dict[str, Any]:
+    """The track record, with the scores of the book alone for whoever sees one book."""
+    if caller.csm is None:
+        return dict(track)
+    told = {name: track[name] for name in OF_THE_TRACK}
+    counts: Row = dict.fromkeys(("official", "withdrawn", "scored", "waiting"))
+    lists: Row = {name: [] for name in ("answer", "accounts", "misses", "notes")}
+    own = [row for row in track["rows"] if (row["cut"], row["value"]) == ("csm", caller.csm)]
+    return {**told, **counts, **lists, "rows": own}
 
 
 def tracking_for(place: str | None, caller: Caller, *, is_path: bool) -> str:

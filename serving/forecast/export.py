@@ -174,7 +174,7 @@ def _rows_sheet(sheet: Any, rows: list[tuple[str, str, str]], text: Any, header:
 
 def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapping[Kind, Any], header: Any) -> None:
     rows = frame.head(MOST_SHEET_ROWS)
-    by_metric = [formats[METRIC_OF[metric].kind] for metric in rows["metric"]] if "metric" in table.names else None
+    by_metric = [formats[_kind_of(metric)] for metric in rows["metric"]] if "metric" in table.names else None
     for position, column in enumerate(table):
         write_text(sheet, 0, position, column.name, header)
         sheet.set_column(position, position, _width(column.name, column.kind), formats[column.kind])
@@ -182,6 +182,11 @@ def _table_sheet(sheet: Any, table: OutTable, frame: pd.DataFrame, formats: Mapp
         _write_column(sheet, position, column.kind, rows[column.name], of_rows)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, max(len(rows), 1), len(table.columns) - 1)
+
+
+def _kind_of(metric: str) -> Kind:
+    """Of a metric that is not of the portfolio, such as a rival's probability: a share."""
+    return METRIC_OF[metric].kind if metric in METRIC_OF else Kind.SHARE
 
 
 def _write_column(sheet: Any, position: int, kind: Kind, values: "pd.Series[Any]", formats: list[Any] | None) -> None:

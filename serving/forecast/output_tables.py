@@ -342,7 +342,19 @@ def render_markdown() -> str:
         "Parquet and CSV, and all of them as one XLSX workbook, to `<data_dir>/forecasts/<as_of>/`.",
     ]
     for table in TABLES.values():
-        parts += ["", f"## {table.name}", "", f"{table.meaning}.", "", "| column | type | unit | meaning |"]
-        parts += ["|---|---|---|---|"]
-        parts += [f"| {c.name} | {c.kind} | {c.unit} | {c.meaning} |" for c in table]
+        parts += markdown_of(table)
     return "\n".join(parts) + "\n"
+
+
+def markdown_of(table: OutTable) -> list[str]:
+    """A table's declaration as lines of Markdown."""
+    head = [
+        "",
+        f"## {table.name}",
+        "",
+        f"{table.meaning}.",
+        "",
+        "| column | type | unit | meaning |",
+        "|---|---|---|---|",
+    ]
+    return head + [f"| {c.name} | {c.kind} | {c.unit} | {c.meaning} |" for c in table]

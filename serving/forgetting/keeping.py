@@ -12,10 +12,13 @@ from params import Params
 from serving.access import audit
 from serving.forgetting.exports import remove_export
 from serving.forgetting.log_lines import forget_log
+from serving.ledger.chain.named_files import remove_past_keeping
+from serving.ledger.record import open_record
 from serving.publication import publication_file
 from serving.publication.on_record import NOT_TAKEN_OVER
 
 DAY_SECONDS = 86_400
+_PLURALS = {"file of account rows of revisions": "files of account rows of revisions"}
 
 
 def apply_retention(params: Params, today: date) -> list[str]:
@@ -42,11 +45,15 @@ def apply_retention(params: Params, today: date) -> list[str]:
         remove_export(link)
     if suppressed := read_suppressed(params):
         forget_log(log, suppressed)
+    with open_record(params) as record:
+        revisions = remove_past_keeping(record, today, rules.revision_accounts_days)
     expired["exported forecast", rules.forecasts_days] = links
+    counts = [(len(files), what, days) for (what, days), files in expired.items()]
+    counts.append((revisions, "file of account rows of revisions", rules.revision_accounts_days))
     return [
-        f"Removed {counted(len(files), what)}: older than {days} days, as `retention` says."
-        for (what, days), files in expired.items()
-        if files
+        f"Removed {counted(count, what, _PLURALS.get(what, ''))}: older than {days} days, as `retention` says."
+        for count, what, days in counts
+        if count
     ]
 
 

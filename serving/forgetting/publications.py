@@ -127,11 +127,23 @@ def _forget_about(connection: sqlite3.Connection, suppressed: Suppressed) -> Non
         elif key == "about":
             about = json.loads(content)
             values = {cut: [v for v in listed if (cut, v) in cuts] for cut, listed in about["cuts"].items()}
-            changed = content if values == about["cuts"] else _json(about | {"cuts": values})
+            track = _forget_track(about.get("track_record"), suppressed, cuts)
+            same = values == about["cuts"] and track == about.get("track_record")
+            changed = content if same else _json(about | {"cuts": values, "track_record": track})
         else:
             continue
         if changed != content:
             connection.execute("UPDATE about SET value = ? WHERE key = ?", [changed, key])
+
+
+def _forget_track(track: Any, suppressed: Suppressed, cuts: set[tuple[str, str]]) -> Any:
+    """The track record without them among its misses and the values of its cuts."""
+    if track is None:
+        return None
+    named = set(suppressed.among(ACCOUNT, [row["account_id"] for row in track["misses"]]))
+    misses = [row for row in track["misses"] if row["account_id"] not in named]
+    rows = [row for row in track["rows"] if (row["cut"], row["value"]) in cuts or row["cut"] not in (NAME, *COLUMNS)]
+    return track | {"misses": misses, "rows": rows}
 
 
 def _without(content: bytes, suppressed: Suppressed) -> bytes:

@@ -6,6 +6,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.forgetting.suppression import Suppressed
+from serving.ledger.chain.head import note_head
+from serving.ledger.chain.seals import add_erasures
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
 from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
@@ -16,7 +18,7 @@ def forget_subjects(record: Record, suppressed: Suppressed) -> int:
     """Remove who was erased from the table of names, with names that stood with them alone; gives how many.
 
     Rows and files keep the random ids, which stand for no one any more; the salts go too, so that digests of contracts
-    cannot be told again.
+    cannot be told again. That they went stands in the chain, by id.
     """
     with record.writing() as connection:
         accounts = connection.execute(sa.select(SUBJECT).where(SUBJECT.c.kind == ACCOUNT)).all()
@@ -25,7 +27,10 @@ def forget_subjects(record: Record, suppressed: Suppressed) -> int:
         gone = sorted(theirs | _only_theirs(record, connection, theirs)) if theirs else []
         for subject_id in gone:
             connection.execute(sa.delete(SUBJECT).where(SUBJECT.c.subject_id == subject_id))
+        if gone:
+            add_erasures(connection, gone)
     if gone:
+        note_head(record)
         _empty_log(record)
     return len(gone)
 

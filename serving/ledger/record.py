@@ -48,9 +48,12 @@ class Record:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that reads."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that reads, and sees throughout what was there when it began."""
+        with self.engine.connect() as plain:
+            postgresql = plain.dialect.name == "postgresql"
+            connection = plain.execution_options(isolation_level="REPEATABLE READ") if postgresql else plain
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -48,7 +48,7 @@ class RecordFiles:
         BrokenFile
             It is missing or damaged.
         """
-        return pq.read_table(pa.BufferReader(self._read(digest, TABLE)), columns=columns, filters=filters)
+        return pq.read_table(pa.BufferReader(self.content(digest, TABLE)), columns=columns, filters=filters)
 
     def manifest(self, digest: str) -> dict[str, Any]:
         """Plain data by their digest.
@@ -58,7 +58,7 @@ class RecordFiles:
         BrokenFile
             They are missing or damaged.
         """
-        return dict(json.loads(self._read(digest, MANIFEST)))
+        return dict(json.loads(self.content(digest, MANIFEST)))
 
     def size(self, digest: str) -> int:
         """Bytes of a table's file."""
@@ -91,7 +91,25 @@ class RecordFiles:
         except OSError:
             return False
 
-    def _read(self, digest: str, suffix: str) -> bytes:
+    def has(self, digest: str) -> bool:
+        """Whether a table's file is there, whole or not."""
+        return (self.folder / f"{digest}{TABLE}").exists()
+
+    def remove(self, digest: str) -> bool:
+        """Remove a table that need not be kept any more; gives whether it was there."""
+        file = self.folder / f"{digest}{TABLE}"
+        present = file.exists()
+        file.unlink(missing_ok=True)
+        return present
+
+    def content(self, digest: str, suffix: str) -> bytes:
+        """The bytes of a file by their digest.
+
+        Raises
+        ------
+        BrokenFile
+            It is missing or damaged.
+        """
         file = self.folder / f"{digest}{suffix}"
         try:
             content = file.read_bytes()

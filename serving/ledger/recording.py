@@ -1,6 +1,6 @@
 """Putting forecasts on record: a run's rows all at once or not at all, its files before them, each run once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,22 @@ from features.revenue.cut_labels import NO_LABEL
 from features.tables.checked import Tables
 from params import Params
 from serving.forecast.batch import Forecast
-from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import account_rows, horizons_kept
 from serving.ledger.archive import parts_of, write_archive
+from serving.ledger.chain.entries import RUN as CHAINED_RUN
+from serving.ledger.chain.entries import append
+from serving.ledger.chain.head import note_head
+from serving.ledger.figure_rows import figure_rows, rival_rows
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile, RecordFiles, canonical_json
-from serving.ledger.record_tables import FIGURE, RUN
+from serving.ledger.record_tables import FIGURE, RIVAL, RUN
 from serving.ledger.subjects import Subjects, is_personal, subjects_of
+from serving.ledger.withdrawals import OFFICIAL, is_withdrawn, official_of, withdrawal_notes, withdrawn_official
+from serving.ledger.yardsticks.frozen_rivals import frozen_rivals
 from training.tracking.champion import Champion
 
-OFFICIAL, REVISION, RERUN = "official", "revision", "rerun"
+REVISION, RERUN = "revision", "rerun"
 SETTINGS = ("seed", "revenue", "snapshots", "forecast", "model")  # those that decide what is forecast
 _Row = dict[str, Any]
 
@@ -83,17 +88,18 @@ def record_forecast(
     names = _names(forecast.account_forecast, forecast.nrr_forecast)
     subjects = subjects_of(record, names)
     row = _described(record, tables, champion, forecast, subjects, params) | {"code_version": code_version}
-    figures = _figures(forecast.nrr_forecast, subjects, whole_numbers.unit_of)
+    figures = figure_rows(forecast.nrr_forecast, subjects, whole_numbers.unit_of)
     with record.reading() as connection:
         if _is_recorded(connection, record.files, row, figures):
-            return ()
+            return withdrawal_notes(connection, forecast.run_id)
         notes = _notes(_newest(connection, forecast.run_id), code_version)
         official = _kind(connection, row) == OFFICIAL
     if official:
         parts = parts_of(tables, champion, forecast, params=params)
         subjects = subjects_of(record, _together(names, parts.names()))
         row |= {"archive": write_archive(record.files, parts, subjects, champion, forecast, params)}
-    _insert(record, [(row, figures)])
+    rivals = rival_rows(frozen_rivals(tables, forecast, params), subjects)
+    _insert(record, [NewRun(row, figures, rivals)])
     record.files.clear_leftovers()
     return notes
 
@@ -139,21 +145,35 @@ def take_over(record: Record, runs: Sequence[OldRun]) -> None:
             "account_rows": record.files.add_table(account_rows(scores, subjects)) if len(scores) else None,
             "taken_over_from": run.source,
         }
-        rows.append((row, _figures(run.figures, subjects, whole_numbers.unit_taken_over)))
+        rows.append(NewRun(row, figure_rows(run.figures, subjects, whole_numbers.unit_taken_over)))
     if rows:
         _insert(record, rows)
 
 
-def _insert(record: Record, runs: Iterable[tuple[_Row, list[_Row]]]) -> None:
-    """Add the rows of runs that are not there yet, in one transaction."""
+@dataclass(frozen=True)
+class NewRun:
+    """The rows of a run before they are added: its own, its figures, and what its rivals said."""
+
+    row: _Row
+    figures: list[_Row]
+    rivals: Sequence[_Row] = ()
+
+
+def _insert(record: Record, runs: Iterable[NewRun]) -> None:
+    """Add the rows of runs that are not there yet, each with its entry in the chain, in one transaction."""
     with record.writing() as connection:
-        for row, figures in runs:
-            if _is_recorded(connection, record.files, row, figures):
+        for run in runs:
+            if _is_recorded(connection, record.files, run.row, run.figures):
                 continue
             number = connection.execute(sa.select(sa.func.coalesce(sa.func.max(RUN.c.number), 0) + 1)).scalar_one()
-            connection.execute(sa.insert(RUN), [row | {"number": number, "kind": _kind(connection, row)}])
-            if figures:
-                connection.execute(sa.insert(FIGURE), [{"run_number": number, **figure} for figure in figures])
+            kind = _kind(connection, run.row)
+            replaces = withdrawn_official(connection, run.row["as_of"]) if kind == OFFICIAL else None
+            connection.execute(sa.insert(RUN), [run.row | {"number": number, "kind": kind, "replaces": replaces}])
+            for table, rows in ((FIGURE, run.figures), (RIVAL, run.rivals)):
+                if rows:
+                    connection.execute(sa.insert(table), [{"run_number": number, **figure} for figure in rows])
+            append(connection, CHAINED_RUN, number)
+    note_head(record)
 
 
 def _is_recorded(connection: sa.Connection, files: RecordFiles, row: _Row, figures: list[_Row]) -> bool:
@@ -202,8 +222,9 @@ def _kind(connection: sa.Connection, row: _Row) -> str:
         return RERUN
     if not as_of.endswith("-01"):
         return REVISION
-    there = sa.select(RUN.c.number).where(RUN.c.as_of == as_of, RUN.c.kind == OFFICIAL)
-    return REVISION if connection.execute(there).first() else OFFICIAL
+    newest = _newest(connection, row["run_id"])
+    was_withdrawn = newest is not None and is_withdrawn(connection, newest.number)
+    return REVISION if was_withdrawn or official_of(connection, as_of) else OFFICIAL
 
 
 def _together(*names: dict[str, set[Any]]) -> dict[str, set[Any]]:
@@ -219,30 +240,3 @@ def _names(accounts: pd.DataFrame, figures: pd.DataFrame) -> dict[str, set[Any]]
         if is_personal(str(cut)):
             names[str(cut)] = names.get(str(cut), set()) | set(part["value"]) - {NO_LABEL}
     return names
-
-
-def _figures(rows: pd.DataFrame, subjects: Subjects, unit_of: Callable[[str], str]) -> list[_Row]:
-    """A row a cut, value, horizon and metric."""
-    figures = []
-    for metric, part in rows.groupby("metric"):
-        unit = unit_of(str(metric))
-        columns = {"metric": [metric] * len(part), "horizon_months": part["horizon_months"].tolist()}
-        columns |= {"cut": part["cut"].tolist()}
-        columns |= {name: _whole(part, name, unit) for name in ("mean", *QUANTILES)}
-        columns |= {"starting_arr_cents": _whole(part, "starting_arr", whole_numbers.CENTS)}
-        columns |= {"accounts": part["accounts"].tolist() if "accounts" in part else [None] * len(part)}
-        values = [_value(*pair, subjects) for pair in zip(part["cut"], part["value"], strict=True)]
-        for row, value in zip(zip(*columns.values(), strict=True), values, strict=True):
-            figures.append({"unit": unit, **dict(zip(columns, row, strict=True)), **value})
-    return figures
-
-
-def _whole(rows: pd.DataFrame, name: str, unit: str) -> list[int | None]:
-    return whole_numbers.whole(rows[name], unit).to_pylist() if name in rows else [None] * len(rows)
-
-
-def _value(cut: str, value: str, subjects: Subjects) -> _Row:
-    """The value of a cut, or the id that stands for whom it names."""
-    if is_personal(cut) and value != NO_LABEL:
-        return {"value": subjects.id_of(cut, value), "is_subject": 1}
-    return {"value": value, "is_subject": 0}

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
+from serving.ledger.chain.seals import add_seals
 from serving.ledger.record import Record
 from serving.ledger.record_tables import SUBJECT
 
@@ -83,6 +84,7 @@ def subjects_of(record: Record, names: Mapping[str, Iterable[Any]]) -> Subjects:
             newcomers = [_newcomer(*who) for who in sorted(names_needed - _by_name(connection, kinds).keys())]
             if newcomers:
                 connection.execute(sa.insert(SUBJECT), newcomers)
+                add_seals(connection, newcomers)
             by_name = _by_name(connection, kinds)
     return Subjects({who: by_name[who] for who in names_needed})
 

@@ -68,6 +68,15 @@ def account(account_id: str, request: Request) -> Response:
     return page("account.html", visit_of(request.scope), here="accounts", **views.account(published, detail))
 
 
+@router.get("/track-record")
+def track(request: Request) -> Response:
+    """How earlier forecasts did."""
+    content = views.track(_published(request), _caller(request))
+    misses = content["track"]["misses"] if content["track"] else []
+    _seen(request, list(dict.fromkeys(row["account_id"] for row in misses)))
+    return page("track_record.html", visit_of(request.scope), here="track record", **content)
+
+
 @router.get("/model")
 def model(request: Request) -> Response:
     """The model."""

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from features.revenue.timelines import DISTINCT, SIGNALS
 from models.scores.findings import FEWEST_ACCOUNTS, finding
-from serving.access.sight import card_for, notes_for, sees_whole, tracking_for
+from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
 from serving.desk.queries import AccountQuery, account_filter
 from serving.forecast.column import OutColumn, Place
@@ -29,7 +29,7 @@ _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 def head(published: Published) -> Row:
     """What every page says of its figures."""
     names = ("as_of", "model_version", "made_at", "currency", "run_id")
-    return {name: published.about[name] for name in names}
+    return {name: published.about[name] for name in names} | {"record_head": published.about.get("record_head", "")}
 
 
 def horizons(published: Published) -> list[int]:
@@ -221,6 +221,15 @@ def account(published: Published, detail: Row) -> Row:
         "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
         "definition": published.about["account_definition"],
     }
+
+
+def track(published: Published, caller: Caller) -> Row:
+    """The track record, as far as a caller may see it; `track` is None where none was published."""
+    content = published.about.get("track_record")
+    shown = None if content is None else track_for(content, caller)
+    rows = [] if shown is None else shown["rows"]
+    cuts = {row["cut"]: [other for other in rows if other["cut"] == row["cut"]] for row in rows}
+    return {**head(published), "title": "Track record", "track": shown, "cuts": cuts, "whole": sees_whole(caller)}
 
 
 _NOTHING_TESTED: Row = {

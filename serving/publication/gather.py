@@ -87,6 +87,7 @@ def gather(
     params: Params,
     card: dict[str, Any],
     past: Past,
+    track: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
@@ -105,6 +106,8 @@ def gather(
         The model card, see `training.tracking.model_card`.
     past
         What earlier runs said, as `serving.publication.on_record` gives it.
+    track
+        The track record, as `serving.publication.on_record.read_track` gives it; None if none is to be published.
     progress
         Told how far the work is.
     """
@@ -116,7 +119,7 @@ def gather(
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
     return Publication(
-        about=_about(forecast, champion, tables, params, card),
+        about=_about(forecast, champion, tables, params, card) | _tracked(track),
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
@@ -158,6 +161,10 @@ def _about(
         "model_digest": champion.digest,
         "model": card,
     }
+
+
+def _tracked(track: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if track is None else {"track_record": dict(track), "record_head": track["head"]}
 
 
 def _movement_definition(as_of: date, params: Params) -> str:

@@ -1,5 +1,6 @@
 """A forecast on record before it is published, and what publications from before there was a record held."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,8 +21,10 @@ from serving.forecast.published_lists import FORECAST_METRICS
 from serving.ledger.past import Past, read_past
 from serving.ledger.record import Record, open_record
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
+from serving.ledger.yardsticks.actuals import record_actuals
 from serving.publication import publication_file
 from serving.publication.gather import PUBLISHED
+from serving.track_record.track_record import track_record
 from training.tracking.champion import Champion
 
 NOT_TAKEN_OVER = "not-taken-over"  # beside the publications: those that could not be read, which hold names
@@ -44,7 +48,8 @@ def put_on_record(
 ) -> Past:
     """Put a forecast on record, where it stays, and give what the runs before it said.
 
-    To be done before anything of the forecast is shown. Publications that lie in the data folder and whose run is not
+    To be done before anything of the forecast is shown. What has become known of earlier ones is put on record with it.
+    Publications that lie in the data folder and whose run is not
     on record, since an older Holdfast wrote them, are taken over first.
 
     Parameters
@@ -67,8 +72,32 @@ def put_on_record(
     with open_record(params) as record:
         notes = take_over_publications(record, publication_file.folder_of(params.data_dir), but=forecast.run_id)
         notes += record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
+        record_actuals(record, tables, params, progress)
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
     return replace(past, notes=(*notes, *past.notes))
+
+
+def read_track(params: Params, progress: Progress = silent) -> dict[str, Any]:
+    """The track record as it is published: of the ratios, by all cuts."""
+    progress("scoring the forecasts on record", 0, 1)
+    with open_record(params) as record:
+        content = track_record(record, params).to_json()
+    return content | {"rows": [row for row in content["rows"] if row["unit"] == "points"]}
+
+
+def published_heads(params: Params) -> dict[str, str]:
+    """The heads of the record that publications in the data folder hold, by where each stands."""
+    heads = {}
+    for file in publication_file.youngest_first(publication_file.folder_of(params.data_dir)):
+        try:
+            with closing(publication_file.connect(file)) as connection:
+                row = connection.execute("SELECT value FROM about WHERE key = 'about'").fetchone()
+            head = json.loads(row[0]).get("record_head", "") if publication_file.is_whole(file) else ""
+        except (sqlite3.Error, ValueError, TypeError):
+            continue
+        if head:
+            heads[f"the publication {file.name}"] = str(head)
+    return heads
 
 
 def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[str, ...]:

@@ -215,6 +215,18 @@ def download_forecasts(kind: FileKind, request: Request, query: Annotated[querie
     return _file(request, "forecasts", kind, lambda: queries.forecast_rows(published, query, caller_of(request.scope)))
 
 
+@router.get("/api/track-record", response_model=schemas.TrackRecord, tags=["portfolio"])
+def track_record(request: Request) -> Response:
+    """How official forecasts did, once the actuals were known; of one book for role csm."""
+    published = _published(request)
+    content = published.about.get("track_record")
+    if content is None:
+        raise Refused(404, "No track record is published yet: run `holdfast publish`.")
+    track = sight.track_for(content, caller_of(request.scope))
+    _seen(request, track["misses"])
+    return answer({**_head(published), **track})
+
+
 @router.get("/api/model", response_model=schemas.ModelCard, tags=["model"])
 def model(request: Request) -> Response:
     """The model card: version, when and on what it was trained, how it did out of time, and its inputs."""

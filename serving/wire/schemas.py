@@ -266,3 +266,21 @@ class ErrorBody(BaseModel):
     )
 
     error: Problem
+
+
+class TrackRecord(Head):
+    """How official forecasts did; what is of the whole company is null or empty for role csm."""
+
+    basis: Literal["first actuals", "latest actuals"]
+    head: str = Field(description="Head of the record's chain, which `holdfast ledger verify --head` proves")
+    official: int | None = Field(description="Official forecasts on record")
+    withdrawn: int | None = Field(description="Runs that were withdrawn, with a reason")
+    scored: int | None = Field(description="Windows whose actual is known")
+    waiting: int | None = Field(description="Windows that are not over, or not known yet")
+    next_known_on: str = Field(description="When the next actual can be known; empty = none is to come")
+    answer: list[str] = Field(description="What it says in sentences")
+    rows: list[dict[str, Any]] = Field(description="Scores by metric, cut, value and horizon, in points")
+    accounts: list[dict[str, Any]] = Field(description="Scores of the accounts' probabilities")
+    misses: list[dict[str, Any]] = Field(description="The accounts that ended farthest from what was expected")
+    notes: list[str]
+    definitions: dict[str, str]

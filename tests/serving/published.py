@@ -36,7 +36,7 @@ from serving.access.tokens import Tokens
 from serving.desk.desk import Desk
 from serving.forecast.batch import forecast
 from serving.publication import gather, publication_file
-from serving.publication.on_record import put_on_record
+from serving.publication.on_record import put_on_record, read_track
 from serving.service.api import create_app
 from serving.service.guard import Guard
 from training.learn.dataset import assemble, settings_of
@@ -136,7 +136,9 @@ class Place:
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
         card = model_card(self.params, champion)
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
-        gathered = gather.gather(self.tables, champion, made, params=self.params, card=card, past=past)
+        gathered = gather.gather(
+            self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params)
+        )
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 
     def called(self, names: Sequence[str], data: Path) -> "Place":

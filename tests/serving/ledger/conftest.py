@@ -21,18 +21,30 @@ PEOPLE = {"csm": ("Ada A.", "Ben B."), "seller": ("Ada A.", "Zoë Z.", None)}
 NAMES = [f"Company {number:02d}" for number in range(60)]
 
 
-def new_database(cluster: str) -> str:
+def make_database(cluster: str, template: str = "template1") -> str:
     import psycopg
 
     name = f"r{uuid.uuid4().hex}"
     with psycopg.connect(f"{cluster}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return f"{cluster}/{name}"
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Callable[[str], str]:
+    """Makes an empty database in a cluster."""
+    return make_database
+
+
+@pytest.fixture(scope="session")
+def copy_of_database() -> Callable[[str], str]:
+    """Copies a database within its cluster."""
+    return lambda url: make_database(*url.rsplit("/", 1))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest) -> str | None:
-    return None if request.param == "sqlite" else new_database(request.getfixturevalue("cluster"))
+    return None if request.param == "sqlite" else make_database(request.getfixturevalue("cluster"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +101,7 @@ def other_run(made: Forecast, run_id: str, **changes: Any) -> Forecast:
     return dataclasses.replace(made, run_id=run_id, **stamped | changes)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def another() -> Callable[..., Forecast]:
     return other_run
 
@@ -106,3 +118,22 @@ def pandas_rows() -> Callable[..., pd.DataFrame]:
             return pd.DataFrame(found.all(), columns=list(found.keys()), dtype=object)
 
     return rows
+
+
+@pytest.fixture
+def open_raw() -> Callable[[opening.Record], AbstractContextManager[opening.Record]]:
+    """The same record without SQLite's foreign keys, as who may do anything would open it."""
+    import contextlib
+
+    import sqlalchemy as sa
+
+    @contextlib.contextmanager
+    def opened(record: opening.Record) -> Any:
+        if record.engine.dialect.name != "sqlite":
+            yield record
+            return
+        engine = sa.create_engine(record.engine.url, poolclass=sa.NullPool)
+        yield opening.Record(engine, record.files)
+        engine.dispose()
+
+    return opened

@@ -239,16 +239,16 @@ def test_a_run_that_breaks_off_leaves_nothing_and_can_be_run_again(
     open_one: Any, books: Any, official: Forecast, pandas_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last figure is refused, when the run's own row and thousands of figures are in."""
-    figures = recording._figures
+    figures = recording.figure_rows
 
     def broken(*given: Any) -> list[dict[str, Any]]:
         rows = figures(*given)
         return [*rows, rows[-1]]
 
-    monkeypatch.setattr(recording, "_figures", broken)
+    monkeypatch.setattr(recording, "figure_rows", broken)
     with pytest.raises(NoRecord, match="cannot be used"), open_one() as record:
         books.record(record, official)
-    monkeypatch.setattr(recording, "_figures", figures)
+    monkeypatch.setattr(recording, "figure_rows", figures)
     with open_one() as record:
         assert pandas_rows(record, RUN).empty
         assert pandas_rows(record, FIGURE).empty
@@ -302,7 +302,7 @@ def test_a_new_record_waits_for_the_one_who_writes_first(books: Any, tmp_path: P
 def test_a_record_of_a_newer_holdfast_is_refused(open_one: Any) -> None:
     with open_one() as record, record.writing() as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(NoRecord, match="schema 9999, and this Holdfast knows it up to 0001: a newer"), open_one():
+    with pytest.raises(NoRecord, match="schema 9999, and this Holdfast knows it up to 0002: a newer"), open_one():
         pass
 
 

@@ -156,6 +156,8 @@ EVERYWHERE = (
     "/",
     "/accounts",
     "/accounts/a01",
+    "/track-record",
+    "/api/track-record",
     "/model",
     "/api",
     "/api/accounts",

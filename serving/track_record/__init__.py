@@ -1,0 +1,1 @@
+"""How good the forecasts on record were: each beside what came of it, and beside its rivals."""
