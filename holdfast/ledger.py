@@ -129,14 +129,15 @@ def _withdraw(run: Run, record: "Record", options: dict[str, Any]) -> Any:
 def _print_runs(console: "Console", content: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from models.words import counted
+
     rows = content["runs"]
     if not rows:
         console.print("Nothing is on record yet: `holdfast publish` puts every forecast there.")
         return
     officials = sum(row["kind"] == "official" for row in rows)
-    console.print(
-        f"{len(rows):,} runs on record, {officials:,} of them official. Head: {content['head']}", soft_wrap=True
-    )
+    answer = f"{counted(len(rows), 'run')} on record, {officials:,} official. Head: {content['head']}"
+    print_lines(console, [answer])
     table = Table()
     for name in ("as of", "kind", "run", "model", "made at"):
         table.add_column(name)
