@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,7 @@ def _block(window: NDArray[np.int64]) -> int:
     return int(np.bincount(window).max())
 
 
+@lru_cache(maxsize=16)
 def block_draws(origins: int, *, block: int, bootstrap: Bootstrap) -> NDArray[np.int64]:
     """Origins drawn again in blocks of neighbours, shape (resamples, origins).
 

@@ -47,7 +47,7 @@ class Accounts:
     number: int
     as_of: str
     horizon_months: int
-    subject: NDArray[Any]
+    subject: pa.Array
     start: Array
     expected: Array
     end: Array
@@ -93,10 +93,11 @@ def largest_misses(record: Record, windows: list[Accounts], pairs: Pairs) -> lis
     for months, window in sorted(newest.items()):
         miss = window.end - window.expected
         order = np.argsort(-np.abs(miss), kind="stable")
-        chosen = [place for place in order if window.subject[place] in accounts and abs(miss[place]) >= 0.01][:MISSES]
+        subjects = window.subject.to_pylist()
+        chosen = [place for place in order if subjects[place] in accounts and abs(miss[place]) >= 0.01][:MISSES]
         called = _names(record, pairs, window)
         for place in chosen:
-            subject = window.subject[place]
+            subject = subjects[place]
             rows.append(
                 {
                     "account_id": accounts[subject],
@@ -145,7 +146,7 @@ def _window(window: Any, said: pa.Table, came: pa.Table, min_change: float) -> A
         number=window.number,
         as_of=window.as_of,
         horizon_months=window.horizon_months,
-        subject=np.array(said["subject_id"].to_pylist(), dtype=object)[there],
+        subject=said["subject_id"].combine_chunks().filter(pa.array(there)),
         start=start,
         expected=end if expected is None else expected[there],
         end=end,
@@ -174,7 +175,7 @@ def _score(
     together: Callable[[list[Array]], Array] = np.concatenate
     probability = together([window.probability[outcome] for window in windows])
     event = together([window.event[outcome] for window in windows])
-    who = {one for window in windows for one in window.subject[window.event[outcome] > 0]}
+    who = {one for w in windows for one in w.subject.filter(pa.array(w.event[outcome] > 0)).to_pylist()}
     bins = reliability(probability, event)
     errors = [abs(cell.predicted - cell.observed) * cell.rows for cell in bins]
     origins = pd.to_datetime(pd.Series([window.as_of for window in windows]))

@@ -1,12 +1,14 @@
 """Scores of the portfolio's figures: a row a metric, cut, value and horizon, with honest counts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from models.hazards.calibration import wilson
+from models.paths.rollup import TOTAL
 from models.scores.baselines import NRR_RIVALS
 from models.scores.evaluation import windows_of
 from models.scores.portfolio import INTERVALS, POINTS
@@ -19,6 +21,7 @@ from serving.track_record.pairs import KEY, LEVELS, Pairs, crps
 Row = dict[str, Any]
 GROUP = ("metric", "cut", "value", "horizon_months")
 NRR = "nrr"
+RESAMPLES_OF_A_VALUE = 200  # of the intervals of a cut's value; there are many
 
 
 def score_rows(pairs: Pairs, bootstrap: Bootstrap) -> list[Row]:
@@ -31,7 +34,7 @@ def score_rows(pairs: Pairs, bootstrap: Bootstrap) -> list[Row]:
     """
     if pairs.figures.empty:
         return []
-    figures = pairs.figures.assign(crps=crps(pairs.figures))
+    figures = _with_scores(pairs.figures)
     rivals = _rival_losses(figures, pairs.rivals)
     rows = []
     for place, part in figures.groupby(list(GROUP), sort=False):
@@ -43,6 +46,21 @@ def score_rows(pairs: Pairs, bootstrap: Bootstrap) -> list[Row]:
     return sorted(rows, key=_order)
 
 
+def _with_scores(figures: pd.DataFrame) -> pd.DataFrame:
+    """Each forecast with its CRPS, whether its intervals held the actual, and PIT; NaN where it has no quantiles."""
+    actual, quantiles = figures["actual"].to_numpy(float), figures[list(QUANTILES)].to_numpy(float)
+    spread = ~np.isnan(quantiles).any(axis=1)
+    held = {
+        f"inside_{percent}": np.where(
+            spread, (figures[low].to_numpy(float) <= actual) & (actual <= figures[high].to_numpy(float)), np.nan
+        )
+        for percent, low, high in INTERVALS
+    }
+    pit = np.full(len(figures), np.nan)
+    pit[spread] = pit_of_quantiles(LEVELS, quantiles[spread], actual[spread])
+    return figures.assign(crps=crps(figures), pit=pit, origin=pd.to_datetime(figures["as_of"]), **held)
+
+
 def _order(row: Row) -> tuple[Any, ...]:
     metrics = list(METRIC_OF)
     return row["cut"] != "total", row["cut"], row["value"], metrics.index(row["metric"]), row["horizon_months"]
@@ -51,7 +69,7 @@ def _order(row: Row) -> tuple[Any, ...]:
 def _errors(part: pd.DataFrame, metric: str, horizon: int) -> Row:
     scale = 1 if METRIC_OF[metric].kind is Kind.MONEY else POINTS
     miss = (part["mean"] - part["actual"]).to_numpy(float) * scale
-    apart = int(windows_of(pd.to_datetime(part["as_of"]), horizon).max()) + 1
+    apart = int(windows_of(part["origin"], horizon).max()) + 1
     return {
         "unit": "points" if scale == POINTS else "currency",
         "forecasts": len(part),
@@ -66,18 +84,16 @@ def _errors(part: pd.DataFrame, metric: str, horizon: int) -> Row:
 
 def _inside(part: pd.DataFrame, apart: int) -> Row:
     """Of the forecasts with quantiles; None where none has any."""
-    rows = part.dropna(subset=list(QUANTILES))
-    actual = rows["actual"].to_numpy(float)
+    levels = part["pit"].dropna()
     shares: Row = {}
-    for percent, low, high in INTERVALS:
+    for percent, _, _ in INTERVALS:
         name = f"inside_{percent}"
-        if rows.empty:
+        if levels.empty:
             shares |= {name: None, f"{name}_low": None, f"{name}_high": None}
             continue
-        share = float(((rows[low].to_numpy(float) <= actual) & (actual <= rows[high].to_numpy(float))).mean())
+        share = float(part[name].mean())
         ends = wilson(share * apart, apart)
         shares |= {name: share, f"{name}_low": ends[0], f"{name}_high": ends[1]}
-    levels = pit_of_quantiles(LEVELS, rows[list(QUANTILES)].to_numpy(float), actual)
     return shares | {"pit": [round(float(level), 4) for level in levels]}
 
 
@@ -95,15 +111,20 @@ def _rival_losses(figures: pd.DataFrame, rivals: pd.DataFrame) -> dict[Any, pd.D
 
 def _skill(part: pd.DataFrame, against: pd.DataFrame, row: Row, bootstrap: Bootstrap) -> Row:
     """By rival, on the forecasts that it was frozen beside."""
+    mine = part.set_index("number")[["crps", "origin"]].rename(columns={"crps": "model"})
+    together = mine.join(against, how="left")
+    labels = _labels(against)
+    everywhere = {name: label for name, label in labels.items() if together[name].notna().all()}
+    fewer = min(bootstrap.resamples, RESAMPLES_OF_A_VALUE)
+    draws = bootstrap if row["cut"] == TOTAL else replace(bootstrap, resamples=fewer)
+    groups = [everywhere, *({name: label} for name, label in labels.items() if name not in everywhere)]
     skill: Row = {}
-    mine = pd.DataFrame({"number": part["number"], "model": part["crps"], "origin": pd.to_datetime(part["as_of"])})
-    for rival, label in _labels(against).items():
-        losses = mine.merge(against[rival].dropna().rename(rival), left_on="number", right_index=True)
-        if len(losses):
-            losses = losses.set_index("origin")[["model", rival]].assign(weight=1.0)
-            (one,) = comparisons(NRR, int(row["horizon_months"]), losses, {rival: label}, bootstrap)
-            skill[rival] = described(one)
-    return skill
+    for group in groups:
+        losses = together.dropna(subset=list(group)).set_index("origin")[["model", *group]].assign(weight=1.0)
+        if group and len(losses):
+            compared = comparisons(NRR, int(row["horizon_months"]), losses, group, draws)
+            skill |= {str(one["rival"]): described(one) for one in compared}
+    return {name: skill[name] for name in labels if name in skill}
 
 
 def _labels(against: pd.DataFrame) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""The page and the API of the track record: complete, honest where nothing can be scored, and of the own book for CSMs."""
+"""The page and the API of the track record: complete, honest about what is not known yet, by book for CSMs."""
 
 from typing import Any
 
