@@ -81,7 +81,7 @@ def calibration_panels(scores: Sequence[AccountScore]) -> list[Panel]:
 
 
 def backtest_panels(portfolio: pd.DataFrame) -> list[Panel]:
-    """NRR forecast with its intervals against what came and the rivals, by horizon."""
+    """NRR forecast with its intervals against the actual NRR and the rivals, by horizon."""
     nrr = portfolio[portfolio["metric"] == "nrr"]
     return [
         Panel(f"{horizon} months ahead", partial(_draw_origins, part=nrr[nrr["horizon_months"] == horizon]), height=4.8)
