@@ -1,4 +1,4 @@
-"""ARR of contract lines that were kept as they were known at a date (see `timelines.contract_lines`), without tables."""
+"""ARR of contract lines that were kept as known at a date (see `timelines.contract_lines`), without tables."""
 
 from datetime import date
 
@@ -61,7 +61,7 @@ def arr_of_kept_lines(
 
 def _texts(lines: pd.DataFrame) -> pd.DataFrame:
     """Lines as they are queried: columns that hold nothing, or that older ones lack, are texts all the same."""
-    columns = {name: lines[name] if name in lines else None for name in _TEXTS}
+    columns = {name: lines.get(name) for name in _TEXTS}
     return lines.assign(**columns).astype(dict.fromkeys(("account_id", "contract_id", *_TEXTS), "str"))
 
 

@@ -93,7 +93,9 @@ class Bridge:
         return int((self.end - self.start - self.steps.sum(axis=1)).sum())
 
 
-def bridge_between(passage: Passage, later: Mapping[Factor, Array], end: Array, *, moved: Array | None = None) -> Bridge:
+def bridge_between(
+    passage: Passage, later: Mapping[Factor, Array], end: Array, *, moved: Array | None = None
+) -> Bridge:
     """The bridge of a cohort.
 
     Parameters
@@ -138,7 +140,8 @@ def _realised(passage: Passage) -> dict[Step, Array]:
     change = passage.reached - passage.restated
     came = (passage.reached <= 0, (passage.reached > 0) & (change < 0), change > 0)
     excess = {
-        step: np.where(here, change * passage.expected.later, 0.0) - passage.restated * passage.expected.lost[:, place]
+        step: np.where(here, change * passage.expected.later, 0.0)
+        - passage.restated * passage.expected.change[:, place]
         for place, (step, here) in enumerate(zip(REALISED, came, strict=True))
     }
     open_yet = passage.overdue & (passage.reached > 0)

@@ -4,6 +4,7 @@ The same draws of what accounts share as in `models.paths.simulate`, so that ARR
 that a forecast publishes. Months are told apart, and so are churn, contraction and expansion.
 """
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,23 +24,18 @@ class Outlook:
 
     Attributes
     ----------
-    multiple
-        Expected ARR by the end of each month ahead, as a multiple of today's; shape (accounts, months).
+    whole
+        Expected ARR at the end, as a multiple of today's; shape (accounts,).
     later
-        The same over the months after the first few, which have passed, for whoever is still there; shape (accounts,).
-    lost
-        What churn, contraction and expansion of the months that have passed take from the multiple at the end (or add
-        to it: negative for losses), shape (accounts, 3). They add up to `multiple[:, -1] - later`.
+        The same over the time after that which has passed, for whoever is still there; shape (accounts,).
+    change
+        What churn, contraction and expansion of the time that has passed make of the multiple at the end, shape
+        (accounts, 3): losses are negative. They add up to `whole - later`.
     """
 
-    multiple: Array
+    whole: Array
     later: Array
-    lost: Array
-
-    @property
-    def whole(self) -> Array:
-        """Expected ARR by the last month, as a multiple of today's, shape (accounts,)."""
-        return self.multiple[:, -1] if self.multiple.shape[1] else np.ones(len(self.later))
+    change: Array
 
     def rows(self, chosen: NDArray[np.int64]) -> "Outlook":
         """The same of some accounts, in the order given."""
@@ -47,9 +43,9 @@ class Outlook:
 
 
 def outlook(
-    prediction: Prediction, settings: PathSettings, *, months: int, passed: int = 0, threads: int = 1
+    prediction: Prediction, settings: PathSettings, *, months: float, passed: float = 0.0, threads: int = 1
 ) -> Outlook:
-    """What the first `months` months ahead do on average, of which `passed` have passed since.
+    """What the first months ahead do on average, of which some have passed since.
 
     Parameters
     ----------
@@ -58,7 +54,7 @@ def outlook(
     settings
         Draws and seed of the shared luck.
     months
-        How many months ahead; 0 leaves ARR as it is.
+        How many months ahead; of a part of a month, its growth to the power of that part. 0 leaves ARR as it is.
     passed
         How many of them have passed.
     threads
@@ -70,28 +66,39 @@ def outlook(
     chunks = [np.s_[first : first + CHUNK] for first in range(0, len(prediction.arr), CHUNK)]
     with ThreadPoolExecutor(max_workers=threads) as pool:
         parts = list(pool.map(work, chunks))
-    empty = [Outlook(np.empty((0, months)), np.empty(0), np.empty((0, len(OUTCOMES))))]
+    empty = [Outlook(np.empty(0), np.empty(0), np.empty((0, len(OUTCOMES))))]
     return Outlook(*(np.concatenate([getattr(part, name) for part in empty + parts]) for name in vars(empty[0])))
 
 
-def _chunk(prediction: Prediction, odds: Floats32, tilt: Array, months: int, passed: int, rows: slice) -> Outlook:
-    hazards = prediction.hazards[rows]
-    gains = mean_gains(prediction, rows)
+def _chunk(prediction: Prediction, odds: Floats32, tilt: Array, months: float, passed: float, rows: slice) -> Outlook:
+    hazards, gains = prediction.hazards[rows], mean_gains(prediction, rows)
     tilted = np.exp(prediction.size[rows, None, None] * tilt).astype(np.float32)
     whole = np.ones((len(hazards), tilt.shape[1]), dtype=np.float32)
-    later, multiple = np.ones_like(whole), np.empty((len(hazards), months))
-    lost = np.zeros((len(hazards), len(OUTCOMES), tilt.shape[1]), dtype=np.float32)
-    for month in range(months):
+    later, changes = np.ones_like(whole), np.zeros((len(hazards), len(OUTCOMES), tilt.shape[1]), dtype=np.float32)
+    for month in range(math.ceil(months)):
         change = multiply_odds(hazards[:, month], odds[month] * tilted) * gains[:, month, :, None]
         growth = 1 + change[:, 0] + change[:, 1] + change[:, 2]  # in the order of `simulate`, to the last digit
-        if month < passed:
-            lost = lost + whole[:, None] * change
-        else:
-            later = later * growth
-        whole = whole * growth
-        multiple[:, month] = whole.mean(axis=1, dtype=float)
-    lost_later = (lost * later[:, None]).mean(axis=2, dtype=float)
-    return Outlook(multiple, later.mean(axis=1, dtype=float), lost_later)
+        there, gone = (np.clip(span - month, 0, 1) for span in (months, passed))
+        if gone:
+            changes = changes + whole[:, None] * _part_of(change, growth, gone)
+        later = later * _power(growth, there - gone)
+        whole = whole * _power(growth, there)
+    at_end = (changes * later[:, None]).mean(axis=2, dtype=float)
+    return Outlook(whole.mean(axis=1, dtype=float), later.mean(axis=1, dtype=float), at_end)
+
+
+def _part_of(change: Floats32, growth: Floats32, part: float) -> Floats32:
+    """What each outcome does in a part of a month: shares of what the growth to the power of the part does."""
+    if part == 1:
+        return change
+    total = change.sum(axis=1, keepdims=True)
+    scale = np.divide((growth ** np.float32(part))[:, None] - 1, total, out=np.zeros_like(total), where=total != 0)
+    return np.asarray(change * scale)
+
+
+def _power(growth: Floats32, part: float) -> Floats32 | float:
+    """Growth over a part of a month."""
+    return growth if part == 1 else np.asarray(growth ** np.float32(part)) if part else 1.0
 
 
 def mean_gains(prediction: Prediction, rows: slice) -> Floats32:

@@ -65,7 +65,8 @@ def a_month_later(of: Prediction, *, months: int) -> Prediction:
 def test_an_outlook_is_the_expected_arr_that_a_forecast_publishes() -> None:
     of = prediction()
     published = account_paths(of, SETTINGS, horizon_months=MONTHS).expected_arr
-    np.testing.assert_array_equal(of.arr[:, None] * outlook(of, SETTINGS, months=MONTHS).multiple, published)
+    for months in (1, 5, MONTHS):
+        np.testing.assert_array_equal(of.arr * outlook(of, SETTINGS, months=months).whole, published[:, months - 1])
 
 
 def test_an_outlook_does_not_depend_on_threads() -> None:
@@ -74,11 +75,19 @@ def test_an_outlook_does_not_depend_on_threads() -> None:
         np.testing.assert_array_equal(values, getattr(two, name))
 
 
-def test_what_the_months_that_passed_take_is_told_by_outcome() -> None:
-    of = outlook(prediction(), SETTINGS, months=MONTHS, passed=2)
-    np.testing.assert_allclose(of.multiple[:, -1] - of.later, of.lost.sum(axis=1), atol=1e-6)
-    assert (of.lost[:, :2] <= 0).all()
-    assert (of.lost[:, 2] >= 0).all()
+@pytest.mark.parametrize("passed", [1, 2, 2.4])
+def test_what_the_months_that_passed_do_is_told_by_outcome(passed: float) -> None:
+    of = outlook(prediction(), SETTINGS, months=MONTHS, passed=passed)
+    np.testing.assert_allclose(of.whole - of.later, of.change.sum(axis=1), atol=1e-6)
+    assert (of.change[:, :2] <= 0).all()
+    assert (of.change[:, 2] >= 0).all()
+
+
+def test_half_a_month_lies_between_none_and_all_of_it() -> None:
+    none, half, one = (outlook(prediction(), SETTINGS, months=4, passed=passed) for passed in (0, 0.5, 1))
+    near = [outlook(prediction(), SETTINGS, months=months).whole for months in (3, 3.5, 4)]
+    for low, middle, high in ((none.later, half.later, one.later), near):
+        assert ((middle - low) * (high - middle) > 0).all()
 
 
 def quiet(passed: int) -> tuple[Prediction, Passage]:
@@ -112,12 +121,14 @@ def test_a_month_without_events_is_what_was_expected_of_it_and_no_news() -> None
     later = outlook(a_month_later(of, months=1), SETTINGS, months=MONTHS - 1).whole
     bridge = bridge_between(passage, dict.fromkeys(FACTORS, later), of.arr * later)
     steps = amounts(bridge)
-    expected_losses = -(of.arr * passage.expected.lost[:, :2].sum(axis=1)).sum()
-    expected_gains = (of.arr * passage.expected.lost[:, 2]).sum()
+    expected_losses = -(of.arr * passage.expected.change[:, :2].sum(axis=1)).sum()
+    expected_gains = (of.arr * passage.expected.change[:, 2]).sum()
     realised = steps[Step.CHURN] + steps[Step.CONTRACTION] + steps[Step.EXPANSION]
     assert realised / 100 == pytest.approx(expected_losses - expected_gains, rel=1e-4)
     assert steps[Step.CHURN] > 0 > steps[Step.EXPANSION]
-    others = {step: amount for step, amount in steps.items() if step not in (Step.CHURN, Step.CONTRACTION, Step.EXPANSION)}
+    others = {
+        step: amount for step, amount in steps.items() if step not in (Step.CHURN, Step.CONTRACTION, Step.EXPANSION)
+    }
     assert not any(others.values()), others
     assert bridge.residual == 0
 
