@@ -1,7 +1,7 @@
 """A forecast with what it was made of: from its archive, or made again from the data folder if nothing has changed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -228,6 +228,6 @@ def _of_known(known: Known, model: OutcomeModel) -> Ingredients:
     return Ingredients(snapshot, known.labels, known.lines.to_pandas(), known.rates.to_pandas(), model)
 
 
-def by_account(values: Mapping[str, float] | "pd.Series[float]", accounts: pd.Index) -> "pd.Series[float]":
+def by_account(values: "pd.Series[float]", accounts: pd.Index) -> "pd.Series[float]":
     """Values of accounts in an order, 0 of those that have none."""
-    return pd.Series(values, dtype=float).reindex(accounts).fillna(0.0)
+    return values.astype(float).reindex(accounts).fillna(0.0)
