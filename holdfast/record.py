@@ -68,11 +68,11 @@ def _headline(bridge: Mapping[str, Any]) -> str:
     moved = [item for item in bridge["steps"] if item["amount"]]
     most = max(moved, key=lambda item: abs(item["amount"]), default=None)
     ratio = f"; NRR {nrr['start']:.1%} -> {nrr['end']:.1%}" if nrr else ""
+    largest = f" The largest step: {most['title'].lower()}, {most['amount']:+,.0f}." if most else ""
     return (
         f"Expected ARR on {bridge['target']} {verb}: {bridge['start']:,.0f} by the forecast of "
         f"{bridge['from']['as_of']}, {bridge['end']:,.0f} by that of {bridge['to']['as_of']}, "
-        f"{bridge['currency']}{ratio}."
-        + (f" The largest step: {most['title'].lower()}, {most['amount']:+,.0f}." if most else "")
+        f"{bridge['currency']}{ratio}.{largest}"
     )
 
 

@@ -72,8 +72,8 @@ class Rules:
             f"Expected ARR on {target} of the accounts with ARR at {earlier}: by the forecast as of {earlier} and by "
             f"that as of {self.as_of}. Each step is the forecast made anew with one thing more of the later one, by "
             "the same draws of what accounts share; what an account did counts against what was expected of the time "
-            f"that has passed. Whole cents by account, which add up; {_REACTIVATION[self.reactivation]}; {self.currency} "
-            f"a year at the rates of {earlier:%Y-%m} up to the last step."
+            f"that has passed. Whole cents by account, which add up; {_REACTIVATION[self.reactivation]}; "
+            f"{self.currency} a year at the rates of {earlier:%Y-%m} up to the last step."
         )
 
     def _common(self) -> str:

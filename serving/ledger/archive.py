@@ -34,7 +34,7 @@ from training.tracking.champion import Champion
 
 FORMAT = 1
 ROLES = ("csm", "seller")
-_BELONGINGS = ("contract_id", "buying_center")
+BELONGINGS = ("contract_id", "buying_center")
 _BOOK_MONEY = ("starting_arr", "expected_arr", *QUANTILES, *SLOPES)
 
 
@@ -227,8 +227,8 @@ def _labels(labels: pd.DataFrame, subjects: Subjects) -> pa.Table:
 
 def _lines(lines: pa.Table, subjects: Subjects) -> pa.Table:
     accounts = lines["account_id"].to_pylist()
-    hidden = lines.drop_columns(["account_id", *_BELONGINGS])
-    for name in _BELONGINGS:
+    hidden = lines.drop_columns(["account_id", *BELONGINGS])
+    for name in BELONGINGS:
         hidden = hidden.append_column(name, subjects.hide_belongings(accounts, lines[name].to_pylist()))
     hidden = hidden.append_column("account_id", subjects.hide("account_id", accounts))
     return hidden.sort_by([("account_id", "ascending"), ("contract_id", "ascending")])

@@ -38,7 +38,8 @@ class Between:
         Index account: ARR `start`, `restated`, `reached`; the multiples `whole`, `later` and one a factor, where they
         can be told; `paused`, `overdue`, `gone` (no longer in the data) and `joined` (the rolling view's newcomers).
     starting_arr, starting_arr_restated
-        Of the cohort: what NRR is taken over, as known by the first and by the second forecast.
+        What NRR is taken over: the cohort's, as known by the first and by the second forecast; of the rolling view,
+        that of the second's own cohort.
     lacking
         What could not be split, and why; empty if all could.
     model_reversed
@@ -177,7 +178,9 @@ class _Making:
             bridge=_apart(bridge, staying=~self.accounts["gone"].to_numpy()),
             accounts=self.accounts.assign(whole=expected.whole, later=expected.later, **multiples),
             starting_arr=float(cohort["start"].sum()),
-            starting_arr_restated=float(cohort["restated"].where(~cohort["gone"], cohort["start"]).sum()),
+            starting_arr_restated=float(self.now.snapshot["arr"].sum())
+            if rolling
+            else float(cohort["restated"].where(~cohort["gone"], cohort["start"]).sum()),
             model_reversed=self._reversed(expected) if self._model_changed else None,
             worth=self._worth(expected, multiples) if all_orders else None,
             rolling=rolling,

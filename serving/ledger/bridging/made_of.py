@@ -16,7 +16,7 @@ from params import Params, Revenue
 from serving.forecast.batch import Forecast
 from serving.forecast.refusals import BadRequest
 from serving.ledger import whole_numbers
-from serving.ledger.archive import Archive, Known, known_at, read_archive
+from serving.ledger.archive import BELONGINGS, Archive, Known, known_at, read_archive
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
 from serving.ledger.record_tables import RUN
@@ -220,7 +220,10 @@ def _ingredients(record: Record, run: Any, load_model: LoadModel, remake: Remake
 
 def _of_archive(archive: Archive, model: OutcomeModel) -> Ingredients:
     snapshot = archive.snapshot.set_index("account_id", drop=False).rename_axis(None)
-    return Ingredients(snapshot, archive.labels, archive.lines, archive.rates, model)
+    lines = archive.lines.assign(
+        **{name: archive.lines[name].map(bytes.hex, na_action="ignore") for name in BELONGINGS}
+    )
+    return Ingredients(snapshot, archive.labels, lines, archive.rates, model)
 
 
 def _of_known(known: Known, model: OutcomeModel) -> Ingredients:
