@@ -37,9 +37,9 @@ STATE = LuckState(
 )
 
 
-def prediction(*, luck: SharedLuck = SharedLuck((STATE,)), hazards: np.ndarray | None = None) -> Prediction:
+def prediction() -> Prediction:
     random = np.random.default_rng(4)
-    shares = random.uniform(0, 0.06, (ACCOUNTS, MONTHS, 3)) if hazards is None else hazards
+    shares = random.uniform(0, 0.06, (ACCOUNTS, MONTHS, 3))
     return Prediction(
         account=streams(range(len(shares))),
         first_month=24312,
@@ -49,7 +49,7 @@ def prediction(*, luck: SharedLuck = SharedLuck((STATE,)), hazards: np.ndarray |
         pool_index=np.broadcast_to([0, 1], (*shares.shape[:2], 2)),
         pools=(np.array([0.5, 0.9]), np.array([1.1, 1.5])),
         pool_names=("contraction", "expansion"),
-        luck=luck,
+        luck=SharedLuck((STATE,)),
         gap_months=0,
         estimation=Estimation(np.array([0.1, 0, 0]), np.array([0.05, 0.1, 0.1]), np.zeros(2)),
         cross_sell_share=np.full(len(shares), np.nan),
@@ -134,7 +134,7 @@ def test_a_month_without_events_is_what_was_expected_of_it_and_no_news() -> None
 
 
 def test_who_left_loses_what_was_expected_of_it_and_no_more() -> None:
-    of, passage = quiet(1)
+    _, passage = quiet(1)
     left = dataclasses.replace(passage, reached=np.zeros(ACCOUNTS))
     bridge = bridge_between(left, dict.fromkeys(FACTORS, np.zeros(ACCOUNTS)), np.zeros(ACCOUNTS))
     np.testing.assert_array_equal(bridge.steps.sum(axis=1), -bridge.start)

@@ -1,0 +1,1 @@
+"""Results of verbs as tables and sentences in the terminal."""
