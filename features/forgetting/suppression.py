@@ -68,13 +68,16 @@ def read_suppressed(params: Params) -> Suppressed:
     Raises
     ------
     SettingsError
-        There is a list that cannot be read, or its key is missing: nothing may be read as though it were empty.
+        There is a list that cannot be read, or it or its key is missing: nothing may be read as though it were empty.
     """
     folder = _folder(params)
+    _require_list(params, folder)
     if not (folder / LIST).exists():
         return Suppressed()
     try:
         lines = (folder / LIST).read_text(encoding="utf-8").splitlines()
+        if not lines and not (folder / KEY).exists():  # the first erasure was killed
+            return Suppressed()
         entries = [json.loads(line) for line in lines]
         digests = {kind: frozenset(entry["digest"] for entry in entries if entry["kind"] == kind) for kind in KINDS}
         return Suppressed(bytes.fromhex((folder / KEY).read_text(encoding="utf-8").strip()), digests)
@@ -89,9 +92,9 @@ def suppress(params: Params, kind: str, name: str) -> Suppressed:
     """Put an id on the list, which is on the disk when this returns; gives the list. Once is enough."""
     folder = _folder(params)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (folder / KEY).exists() and not (folder / LIST).exists():
+    if not _size(folder / KEY) and not _size(folder / LIST):
+        _write(folder / LIST, "")  # first: a key without a list is a list that was lost
         _write(folder / KEY, secrets.token_hex(_KEY_BYTES) + "\n")
-        _write(folder / LIST, "")
     suppressed = read_suppressed(params)
     if not suppressed.holds(kind, name):
         day = datetime.now(tz=UTC).date().isoformat()
@@ -102,16 +105,40 @@ def suppress(params: Params, kind: str, name: str) -> Suppressed:
 
 def is_applied(params: Params, suppressed: Suppressed) -> bool:
     """Whether the data folder was swept by this list: not after an erasure that was killed, or an older backup."""
-    try:
-        return (params.data_dir / FOLDER / APPLIED).read_text(encoding="utf-8").strip() == suppressed.fingerprint
-    except OSError:
-        return not suppressed
+    return _applied(params) == suppressed.fingerprint
 
 
 def mark_applied(params: Params, suppressed: Suppressed) -> None:
     """Say in the data folder that it holds nothing of anyone on the list."""
     (params.data_dir / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
     _write(params.data_dir / FOLDER / APPLIED, suppressed.fingerprint + "\n")
+
+
+def _applied(params: Params) -> str:
+    """The fingerprint of the list that the data folder was swept by; empty if it never was."""
+    try:
+        return (params.data_dir / FOLDER / APPLIED).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _require_list(params: Params, folder: Path) -> None:
+    """Raise where there was a list that is gone, or has no one on it any more."""
+    if not _size(folder / LIST) and _applied(params):
+        raise SettingsError(
+            f"Someone was erased from {params.data_dir}, and the list of who it was is gone from {folder}, so that "
+            "nothing is read that it might forbid. Restore the list and its key from a backup, or say in "
+            "retention.erased_folder where they are; see docs/privacy.md."
+        )
+    if (folder / KEY).exists() and not (folder / LIST).exists():
+        raise SettingsError(
+            f"{folder} holds the key to a list of who was erased, and no list, so that nothing is read that it might "
+            "forbid. Restore the list from a backup; see docs/privacy.md."
+        )
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _folder(params: Params) -> Path:

@@ -8,15 +8,17 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus
 
 from features.forgetting.suppression import KINDS, Suppressed
 
 BLANK = b"-"
-MOST_PARTS = 60  # of an address: more are not looked through
+MOST_PARTS = 60  # of an address: of more only single ones are looked at, and not several as one id
 _TEXT = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_OPEN_TEXT = re.compile(rb'"((?:[^"\\]|\\.)*)(?:"|$)')
+_LETTER = re.compile(rb"\\u[0-9a-f]{4}|\\.|[^\\]", re.DOTALL)
 _PART = re.compile(rb"[/?&= ]")
 _Span = tuple[int, int]
 
@@ -47,10 +49,23 @@ def _forget_month(file: Path, spans: Callable[[bytes], tuple[_Span, ...]]) -> in
 def _spans(text: bytes, is_erased: Callable[[str], bool]) -> Iterator[_Span]:
     """Where a text of JSON names them: as a whole, or as a part of an address, which may be percent-encoded."""
     bounds = [0, *(place for part in _PART.finditer(text) for place in (part.start(), part.end())), len(text)]
-    places = sorted(set(bounds))[:MOST_PARTS]
-    for start, end in sorted({(0, len(text)), *combinations(places, 2)}):
+    places = sorted(set(bounds))
+    joined = combinations([*places[: MOST_PARTS - 1], places[-1]], 2)
+    for start, end in sorted({(0, len(text)), *pairwise(places), *joined}):
         if any(is_erased(name) for name in _readings(text[start:end])):
             yield start, end
+    if b'\\"' in text:
+        yield from _spans_within(text, is_erased)
+
+
+def _spans_within(text: bytes, is_erased: Callable[[str], bool]) -> Iterator[_Span]:
+    """Where the line names them that a text holds, as one does that was torn; its last text may have no end."""
+    letters = list(_LETTER.finditer(text))
+    line = b"".join(letter[0][1:2] if letter[0][:1] == b"\\" else letter[0] for letter in letters)
+    for inner in _OPEN_TEXT.finditer(line):
+        for start, end in _spans(inner[1], is_erased):
+            if start < end:
+                yield letters[inner.start(1) + start].start(), letters[inner.start(1) + end - 1].end()
 
 
 def _readings(text: bytes) -> set[str]:

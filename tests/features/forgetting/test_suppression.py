@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from features.forgetting import suppression
 from features.forgetting.suppression import (
     ACCOUNT,
     CONTACT,
     USER,
+    _write,
     is_applied,
     mark_applied,
     read_suppressed,
@@ -71,3 +73,47 @@ def test_the_list_may_lie_elsewhere_so_that_a_restored_folder_is_known_to_be_old
     assert sorted(file.name for file in (tmp_path / "list").iterdir()) == ["key", "list.jsonl"]
     (tmp_path / "data" / "erased" / "applied").unlink()  # as in a backup from before
     assert not is_applied(params, suppressed)
+
+
+@pytest.mark.parametrize("damage", ["removed", "emptied", "looked for elsewhere"])
+def test_a_list_that_is_lost_is_an_error_and_never_an_empty_list(tmp_path: Path, damage: str) -> None:
+    params = settings(tmp_path / "data")
+    mark_applied(params, suppress(params, ACCOUNT, "a"))
+    file = tmp_path / "data" / "erased" / "list.jsonl"
+    if damage == "removed":
+        file.unlink()
+    elif damage == "emptied":
+        file.write_text("")
+    else:
+        params = settings(tmp_path / "data", f"retention.erased_folder={tmp_path / 'elsewhere'}")
+    for call in (read_suppressed, lambda params: suppress(params, ACCOUNT, "b")):
+        with pytest.raises(SettingsError, match=r"the list of who it was is gone from .* Restore the list and its key"):
+            call(params)
+
+
+def test_a_key_without_its_list_is_an_error(tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    suppress(params, ACCOUNT, "a")
+    (tmp_path / "erased" / "list.jsonl").unlink()
+    with pytest.raises(SettingsError, match=r"holds the key to a list of who was erased, and no list"):
+        read_suppressed(params)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_first_erasure_that_is_killed_is_done_by_the_next(
+    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params, calls = settings(tmp_path), []
+
+    def write(file: Path, text: str) -> None:
+        calls.append(file)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        _write(file, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(suppression, "_write", write)
+        with pytest.raises(KeyboardInterrupt):
+            suppress(params, ACCOUNT, "a")
+    assert not read_suppressed(params)
+    assert suppress(params, ACCOUNT, "a").holds(ACCOUNT, "a")

@@ -53,3 +53,29 @@ def test_the_service_may_go_on_writing_and_a_torn_line_does_no_harm(tmp_path: Pa
     assert '"a"' not in file.read_text()
     assert json.loads(file.read_text().splitlines()[2])["account_ids"] == ["b"]
     assert forget_log(log.folder, erased(tmp_path, "a")) == 0
+
+
+@pytest.mark.parametrize("lost", [b"\n", b"}\n", b'"]}\n'], ids=["its end", "a list's end", "a text's end"])
+@pytest.mark.parametrize("name", POISON)
+def test_an_id_in_a_line_that_was_torn_and_closed_is_written_over(tmp_path: Path, name: str, lost: bytes) -> None:
+    log, like = Audit(tmp_path), f"{name}0"
+    log.write("Ann", f"GET /accounts/{name}", account_ids=[like, name])
+    (file,) = log.folder.iterdir()
+    file.write_bytes(file.read_bytes().removesuffix(lost))
+    Audit(tmp_path).write("Ann", "GET /")
+    before = lines_of(log)
+    assert before[0]["what"] == "a torn line"
+    assert forget_log(log.folder, erased(tmp_path, name)) == 2
+    after, inner = lines_of(log), json.dumps(name)[1:-1]
+    blank = "-" * len(json.dumps(inner)[1:-1])
+    assert after[1:] == before[1:]
+    assert json.dumps(like)[1:-1] in after[0]["torn"]
+    torn = before[0]["torn"].replace(f'/{inner}"', f'/{blank}"').replace(f',"{inner}', f',"{blank}')
+    assert after[0]["torn"] == torn
+
+
+def test_an_id_behind_many_parts_of_an_address_is_written_over(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    log.write("Ann", f"GET /accounts/{'x/' * 100}A1/{'y/' * 10}")
+    log.write("Ann", f"GET /accounts/{'x/' * 100}A1")
+    assert forget_log(log.folder, erased(tmp_path, "A1")) == 2
