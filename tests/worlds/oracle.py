@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from tests.worlds.customers import Flags, Floats
+from tests.worlds.customers import Floats
 from tests.worlds.line_log import Lines
 from tests.worlds.passing_month import Market, Month, pass_month
 from tests.worlds.second_world import Moment, World, account_ids, first_day, passing
@@ -25,9 +25,6 @@ class SecondTruth:
 
     account_ids: tuple[str, ...]
     arr: Floats
-    segment: tuple[str, ...]
-    monthly: Flags
-    months_to_end: Floats
     churn_probability: Floats
     expansion_probability: Floats
     contraction_probability: Floats
@@ -59,9 +56,6 @@ def replay_second(
     return SecondTruth(
         account_ids=tuple(account_ids(customers.number)),
         arr=12 * customers.mrr(day) / 100,
-        segment=tuple(np.array(("small", "mid", "enterprise"))[customers.segment]),
-        monthly=customers.monthly,
-        months_to_end=(customers.ends - day) / 30.4,
         churn_probability=churned,
         expansion_probability=expanded,
         contraction_probability=contracted,
