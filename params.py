@@ -332,6 +332,7 @@ class Params(Section):
     leaks: Leaks
     model: Model
     forecast: Forecast
+    export: Annotated[tuple[Literal["parquet", "csv", "xlsx"], ...], Field(min_length=1)]
     backtest: Backtest
     tune: Tune
     promotion: Promotion

@@ -1,21 +1,21 @@
 """The list of the erased: keyed, never in words, never lost in silence."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from features.forgetting import suppression
 from features.forgetting.suppression import (
     ACCOUNT,
     CONTACT,
     USER,
-    _write,
     is_applied,
     mark_applied,
     read_suppressed,
     suppress,
 )
+from features.tables import whole_file
 from params import Params, SettingsError, load
 
 POISON = ("A1", "'; DROP TABLE account;--", 'say "x"', "Zürich 東京", "a/06 é?#%", "-x", "two\nlines", "%", "\ud800")
@@ -75,45 +75,51 @@ def test_the_list_may_lie_elsewhere_so_that_a_restored_folder_is_known_to_be_old
     assert not is_applied(params, suppressed)
 
 
-@pytest.mark.parametrize("damage", ["removed", "emptied", "looked for elsewhere"])
-def test_a_list_that_is_lost_is_an_error_and_never_an_empty_list(tmp_path: Path, damage: str) -> None:
-    params = settings(tmp_path / "data")
-    mark_applied(params, suppress(params, ACCOUNT, "a"))
-    file = tmp_path / "data" / "erased" / "list.jsonl"
-    if damage == "removed":
-        file.unlink()
-    elif damage == "emptied":
-        file.write_text("")
-    else:
-        params = settings(tmp_path / "data", f"retention.erased_folder={tmp_path / 'elsewhere'}")
-    for call in (read_suppressed, lambda params: suppress(params, ACCOUNT, "b")):
-        with pytest.raises(SettingsError, match=r"the list of who it was is gone from .* Restore the list and its key"):
-            call(params)
-
-
-def test_a_key_without_its_list_is_an_error(tmp_path: Path) -> None:
+def test_a_first_erasure_that_was_killed_before_its_list_was_written_can_be_done_again(tmp_path: Path) -> None:
     params = settings(tmp_path)
     suppress(params, ACCOUNT, "a")
     (tmp_path / "erased" / "list.jsonl").unlink()
-    with pytest.raises(SettingsError, match=r"holds the key to a list of who was erased, and no list"):
-        read_suppressed(params)
-
-
-@pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_first_erasure_that_is_killed_is_done_by_the_next(
-    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params, calls = settings(tmp_path), []
-
-    def write(file: Path, text: str) -> None:
-        calls.append(file)
-        if len(calls) == step:
-            raise KeyboardInterrupt
-        _write(file, text)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(suppression, "_write", write)
-        with pytest.raises(KeyboardInterrupt):
-            suppress(params, ACCOUNT, "a")
+    key = (tmp_path / "erased" / "key").read_bytes()
     assert not read_suppressed(params)
-    assert suppress(params, ACCOUNT, "a").holds(ACCOUNT, "a")
+    assert suppress(params, ACCOUNT, "b").among(ACCOUNT, ["a", "b"]) == ["b"]
+    assert (tmp_path / "erased" / "key").read_bytes() == key
+
+
+def test_a_list_that_is_gone_is_no_empty_list_where_the_data_were_swept_by_one(tmp_path: Path) -> None:
+    """As a disk that is not mounted, or a setting that names another place."""
+    params = settings(tmp_path / "data", f"retention.erased_folder={tmp_path / 'list'}")
+    mark_applied(params, suppress(params, ACCOUNT, "a"))
+    elsewhere = settings(tmp_path / "data", f"retention.erased_folder={tmp_path / 'other'}")
+    with pytest.raises(SettingsError, match=r"The list of who was erased, .*other.list\.jsonl, is gone.* Restore it"):
+        read_suppressed(elsewhere)
+    with pytest.raises(SettingsError, match="is gone"):
+        suppress(elsewhere, ACCOUNT, "b")
+
+
+def test_data_folders_that_share_a_list_lose_nobody_of_it(tmp_path: Path) -> None:
+    """Each holds the lock of its own folder, so that they may erase at the same moment."""
+    names = [f"a{number}" for number in range(24)]
+    shared = f"retention.erased_folder={tmp_path / 'list'}"
+
+    def erase(name: str) -> None:
+        suppress(settings(tmp_path / name, shared), ACCOUNT, name)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(erase, names))
+    assert read_suppressed(settings(tmp_path, shared)).among(ACCOUNT, names) == names
+
+
+def test_the_name_of_the_list_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could undo an erasure that was told to be done."""
+    flushed: list[Path] = []
+    monkeypatch.setattr(whole_file, "flush_folder", flushed.append)
+    suppress(settings(tmp_path), ACCOUNT, "a")
+    assert flushed == [tmp_path / "erased"] * 2
+
+
+def test_a_list_that_was_emptied_is_no_empty_list_where_the_data_were_swept_by_one(tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    mark_applied(params, suppress(params, ACCOUNT, "a"))
+    (tmp_path / "erased" / "list.jsonl").write_text("")
+    with pytest.raises(SettingsError, match="is gone"):
+        read_suppressed(params)

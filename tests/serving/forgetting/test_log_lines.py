@@ -55,23 +55,23 @@ def test_the_service_may_go_on_writing_and_a_torn_line_does_no_harm(tmp_path: Pa
     assert forget_log(log.folder, erased(tmp_path, "a")) == 0
 
 
-@pytest.mark.parametrize("lost", [b"\n", b"}\n", b'"]}\n'], ids=["its end", "a list's end", "a text's end"])
-@pytest.mark.parametrize("name", POISON)
-def test_an_id_in_a_line_that_was_torn_and_closed_is_written_over(tmp_path: Path, name: str, lost: bytes) -> None:
+@pytest.mark.parametrize("name", [*POISON, "a1"])
+def test_a_line_that_was_torn_names_nobody_who_is_erased_either(tmp_path: Path, name: str) -> None:
+    """It is kept as a text within the next line, its own quotes escaped."""
     log, like = Audit(tmp_path), f"{name}0"
-    log.write("Ann", f"GET /accounts/{name}", account_ids=[like, name])
+    many = [f"z{number}" for number in range(40)]
+    log.write("Ann", f"GET /accounts/{name}", account_ids=[*many, name, like, "cut off here"])
     (file,) = log.folder.iterdir()
-    file.write_bytes(file.read_bytes().removesuffix(lost))
-    Audit(tmp_path).write("Ann", "GET /")
-    before = lines_of(log)
-    assert before[0]["what"] == "a torn line"
-    assert forget_log(log.folder, erased(tmp_path, name)) == 2
-    after, inner = lines_of(log), json.dumps(name)[1:-1]
-    blank = "-" * len(json.dumps(inner)[1:-1])
-    assert after[1:] == before[1:]
-    assert json.dumps(like)[1:-1] in after[0]["torn"]
-    torn = before[0]["torn"].replace(f'/{inner}"', f'/{blank}"').replace(f',"{inner}', f',"{blank}')
-    assert after[0]["torn"] == torn
+    file.write_bytes(file.read_bytes()[:-7])
+    Audit(tmp_path).write("Ann", "GET /b")
+    forget_log(log.folder, erased(tmp_path, name))
+    torn = lines_of(log)[0]["torn"]
+    written = json.dumps(name)
+    assert written not in torn
+    assert f"/accounts/{written[1:-1]}" not in torn
+    assert json.dumps(like) in torn
+    assert all(json.dumps(other) in torn for other in many)
+    assert "cut off" not in torn, "half an id may be one that is erased later"
 
 
 def test_an_id_behind_many_parts_of_an_address_is_written_over(tmp_path: Path) -> None:
