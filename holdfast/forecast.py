@@ -140,14 +140,8 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
     removed = apply_retention(params, datetime.now(tz=UTC).date())
     notes = [*_moved_back(before, day), *result.notes, *past.notes, *removed]
-    return {
-        **result.describe(),
-        **counts,
-        "notes": notes,
-        "folder": str(folder),
-        "file": str(file),
-        "forms": list(params.export),
-    }
+    places = {"folder": str(folder), "file": str(file), "forms": list(params.export)}
+    return {**result.describe(), **counts, "notes": notes, **places}
 
 
 def _moved_back(before: date | None, as_of: date) -> list[str]:
