@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import data, demo, forecast, model, privacy, record, retention, service, setup
+from holdfast import data, demo, forecast, model, privacy, retention, service, setup
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -19,7 +19,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
-    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, record.bridge),
+    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge),
     "Service": (service.serve, service.tokens),
     "Privacy": (privacy.erase,),
 }

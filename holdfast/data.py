@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.lock import only_writer
+from holdfast.money import print_revenue
 from holdfast.output import print_lines
-from holdfast.printed.money import print_revenue
 from holdfast.run import Run, date_option
 from models.words import counted
 

@@ -1,28 +1,30 @@
 """A bridge between two forecasts in the terminal: the answer, the steps, a cut, and the accounts that moved most."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from holdfast.output import print_lines
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from rich.console import Console
+from rich.table import Table
 
 VALUES_SHOWN = 12  # of a column; the JSON has all
 
 
-def print_bridge(console: "Console", bridge: Mapping[str, Any]) -> None:
+def print_bridge(console: Console, bridge: Mapping[str, Any]) -> None:
     """The answer, then the steps, the accounts that moved most, and what it means."""
-    print_lines(console, [_headline(bridge), *_caveats(bridge), ""])
+    _print_lines(console, [_headline(bridge), *_caveats(bridge), ""])
     console.print(_steps(bridge))
     if bridge["by"]:
         console.print(_by_value(bridge["by"]))
         if len(bridge["by"]["rows"]) > VALUES_SHOWN:
             console.print(f"{len(bridge['by']['rows']) - VALUES_SHOWN:,} more values: --json shows all.")
     console.print(_accounts(bridge["accounts"]))
-    print_lines(console, _other_orders(bridge))
+    _print_lines(console, _other_orders(bridge))
     console.print(bridge["definition"], soft_wrap=True, style="dim")
+
+
+def _print_lines(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def _headline(bridge: Mapping[str, Any]) -> str:
@@ -43,10 +45,8 @@ def _caveats(bridge: Mapping[str, Any]) -> list[str]:
     return [f"Note: {bridge['not_split']}."] if bridge["not_split"] else []
 
 
-def _steps(bridge: Mapping[str, Any]) -> "Table":
+def _steps(bridge: Mapping[str, Any]) -> Table:
     """From the first forecast to the second; steps of nothing are left out."""
-    from rich.table import Table
-
     points = {item["step"]: item["amount"] for item in bridge["nrr"]["steps"]} if bridge["nrr"] else {}
     table = Table(title=f"Expected ARR, {bridge['currency']} a year", title_justify="left")
     table.add_column("step")
@@ -66,9 +66,7 @@ def _steps(bridge: Mapping[str, Any]) -> "Table":
     return table
 
 
-def _by_value(cut: Mapping[str, Any]) -> "Table":
-    from rich.table import Table
-
+def _by_value(cut: Mapping[str, Any]) -> Table:
     rows = sorted(cut["rows"], key=lambda row: -abs(row["end"] - row["start"]))[:VALUES_SHOWN]
     moved = [
         item["step"] for item in cut["rows"][0]["steps"] if any(_amounts(row)[item["step"]] for row in cut["rows"])
@@ -88,9 +86,7 @@ def _amounts(row: Mapping[str, Any]) -> dict[str, float]:
     return {item["step"]: item["amount"] for item in row["steps"]}
 
 
-def _accounts(accounts: Sequence[Mapping[str, Any]]) -> "Table":
-    from rich.table import Table
-
+def _accounts(accounts: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title="Accounts that moved most", title_justify="left")
     for head in ("account", "change", "why"):
         table.add_column(head, justify="right" if head == "change" else "left")

@@ -1,1 +1,0 @@
-"""Results of verbs as tables and sentences in the terminal."""
