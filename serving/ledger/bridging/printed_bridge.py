@@ -78,7 +78,7 @@ def _by_value(cut: Mapping[str, Any]) -> Table:
         table.add_column(head, justify="right")
     for row in rows:
         amounts = (f"{_amounts(row)[step]:+,.0f}" for step in moved)
-        table.add_row(row["value"], f"{row['start']:,.0f}", *amounts, f"{row['end']:,.0f}")
+        table.add_row(_cell(row["value"]), f"{row['start']:,.0f}", *amounts, f"{row['end']:,.0f}")
     return table
 
 
@@ -91,7 +91,7 @@ def _accounts(accounts: Sequence[Mapping[str, Any]]) -> Table:
     for head in ("account", "change", "why"):
         table.add_column(head, justify="right" if head == "change" else "left")
     for account in accounts:
-        table.add_row(account["name"], f"{account['amount']:+,.0f}", account["reason"])
+        table.add_row(_cell(account["name"]), f"{account['amount']:+,.0f}", account["reason"])
     return table
 
 
@@ -108,3 +108,8 @@ def _other_orders(bridge: Mapping[str, Any]) -> list[str]:
         worth = ", ".join(f"{name} {amount:+,.0f}" for name, amount in bridge["shapley"].items())
         lines.append(f"On average over all orders (Shapley): {worth}.")
     return lines
+
+
+def _cell(text: str) -> str:
+    """Text from the data without control characters, which a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
