@@ -16,7 +16,7 @@ OF_THE_MODEL = (
     "name", "version", "run_id", "trained_as_of", "trained_at", "data_digest", "data_until", "digest", "commit",
     "has_skill", "horizon_months", "inputs",
 )  # fmt: skip
-OF_THE_TRACK = ("basis", "currency", "head", "next_known_on", "definitions")
+OF_THE_TRACK = ("basis", "currency", "next_known_on", "definitions")
 # its categories are those of all accounts
 OF_AN_INPUT = ("name", "kind", "unit", "meaning", "least", "most")
 

@@ -12,7 +12,7 @@ from serving.ledger.record import Record
 from serving.ledger.record_tables import RUN, WITHDRAWAL
 
 OFFICIAL = "official"
-_WITHDRAWN = sa.select(WITHDRAWAL.c.run_number)
+WITHDRAWN = sa.select(WITHDRAWAL.c.run_number)
 
 
 def withdraw(record: Record, run_id: str, reason: str) -> list[int]:
@@ -45,19 +45,19 @@ def withdraw(record: Record, run_id: str, reason: str) -> list[int]:
 
 def is_withdrawn(connection: sa.Connection, number: int) -> bool:
     """Whether a run was withdrawn."""
-    return connection.execute(_WITHDRAWN.where(WITHDRAWAL.c.run_number == number)).first() is not None
+    return connection.execute(WITHDRAWN.where(WITHDRAWAL.c.run_number == number)).first() is not None
 
 
 def official_of(connection: sa.Connection, as_of: str) -> int | None:
     """The number of the official run of a date, None if there is none that counts."""
-    query = sa.select(RUN.c.number).where(RUN.c.as_of == as_of, RUN.c.kind == OFFICIAL, RUN.c.number.not_in(_WITHDRAWN))
+    query = sa.select(RUN.c.number).where(RUN.c.as_of == as_of, RUN.c.kind == OFFICIAL, RUN.c.number.not_in(WITHDRAWN))
     return connection.execute(query).scalar()
 
 
 def withdrawn_official(connection: sa.Connection, as_of: str) -> int | None:
     """The number of the last official run of a date that was withdrawn, None if none was."""
     query = sa.select(sa.func.max(RUN.c.number)).where(
-        RUN.c.as_of == as_of, RUN.c.kind == OFFICIAL, RUN.c.number.in_(_WITHDRAWN)
+        RUN.c.as_of == as_of, RUN.c.kind == OFFICIAL, RUN.c.number.in_(WITHDRAWN)
     )
     return connection.execute(query).scalar()
 

@@ -29,7 +29,7 @@ _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 def head(published: Published) -> Row:
     """What every page says of its figures."""
     names = ("as_of", "model_version", "made_at", "currency", "run_id")
-    return {name: published.about[name] for name in names} | {"record_head": published.about.get("record_head", "")}
+    return {name: published.about[name] for name in names} | {"record_head": published.record_head}
 
 
 def horizons(published: Published) -> list[int]:
@@ -226,7 +226,7 @@ def account(published: Published, detail: Row) -> Row:
 def track(published: Published, caller: Caller) -> Row:
     """The track record, as far as a caller may see it; `track` is None where none was published."""
     content = published.about.get("track_record")
-    shown = None if content is None else track_for(content, caller)
+    shown = None if content is None else track_for(content, caller) | {"head": published.record_head}
     rows = [] if shown is None else shown["rows"]
     cuts = {row["cut"]: [other for other in rows if other["cut"] == row["cut"]] for row in rows}
     return {**head(published), "title": "Track record", "track": shown, "cuts": cuts, "whole": sees_whole(caller)}

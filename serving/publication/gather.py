@@ -164,7 +164,7 @@ def _about(
 
 
 def _tracked(track: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {} if track is None else {"track_record": dict(track), "record_head": track["head"]}
+    return {} if track is None else {"track_record": dict(track)}
 
 
 def _movement_definition(as_of: date, params: Params) -> str:

@@ -1,6 +1,5 @@
 """A forecast on record before it is published, and what publications from before there was a record held."""
 
-import json
 import os
 import shutil
 import sqlite3
@@ -18,6 +17,7 @@ from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.output_tables import QUANTILES
 from serving.forecast.published_lists import FORECAST_METRICS
+from serving.ledger.chain.head import head_of
 from serving.ledger.past import Past, read_past
 from serving.ledger.record import Record, open_record
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
@@ -73,6 +73,7 @@ def put_on_record(
         notes = take_over_publications(record, publication_file.folder_of(params.data_dir), but=forecast.run_id)
         notes += record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
         record_actuals(record, tables, params, progress)
+        publication_file.keep_head(publication_file.folder_of(params.data_dir), head_of(record))
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
     return replace(past, notes=(*notes, *past.notes))
 
@@ -82,22 +83,8 @@ def read_track(params: Params, progress: Progress = silent) -> dict[str, Any]:
     progress("scoring the forecasts on record", 0, 1)
     with open_record(params) as record:
         content = track_record(record, params).to_json()
+    del content["head"]  # beside the publication, see `publication_file.keep_head`
     return content | {"rows": [row for row in content["rows"] if row["unit"] == "points"]}
-
-
-def published_heads(params: Params) -> dict[str, str]:
-    """The heads of the record that publications in the data folder hold, by where each stands."""
-    heads = {}
-    for file in publication_file.youngest_first(publication_file.folder_of(params.data_dir)):
-        try:
-            with closing(publication_file.connect(file)) as connection:
-                row = connection.execute("SELECT value FROM about WHERE key = 'about'").fetchone()
-            head = json.loads(row[0]).get("record_head", "") if publication_file.is_whole(file) else ""
-        except (sqlite3.Error, ValueError, TypeError):
-            continue
-        if head:
-            heads[f"the publication {file.name}"] = str(head)
-    return heads
 
 
 def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[str, ...]:

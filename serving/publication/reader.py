@@ -66,6 +66,7 @@ class Published:
         self._lookup, self._lists = publication_file.connect(file), publication_file.connect(file)
         self._close = weakref.finalize(self, _close_all, (self._lookup, self._lists))
         self.about = publication_file.read_about(self._lookup)
+        self.record_head = publication_file.kept_head(file.parent)
         self.horizon_months: int = self.about["horizon_months"]
         frame, self.earlier = publication_file.read_snapshots(self._lookup)
         self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])

@@ -222,7 +222,7 @@ def track_record(request: Request) -> Response:
     content = published.about.get("track_record")
     if content is None:
         raise Refused(404, "No track record is published yet: run `holdfast publish`.")
-    track = sight.track_for(content, caller_of(request.scope))
+    track = sight.track_for(content, caller_of(request.scope)) | {"head": published.record_head}
     _seen(request, track["misses"])
     return answer({**_head(published), **track})
 

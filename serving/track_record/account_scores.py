@@ -1,5 +1,6 @@
 """Scores of the accounts' probabilities, and the accounts that the newest forecasts missed by most."""
 
+import heapq
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -92,9 +93,9 @@ def largest_misses(record: Record, windows: list[Accounts], pairs: Pairs) -> lis
     newest = {window.horizon_months: window for window in windows}
     for months, window in sorted(newest.items()):
         miss = window.end - window.expected
-        order = np.argsort(-np.abs(miss), kind="stable")
         subjects = window.subject.to_pylist()
-        chosen = [place for place in order if subjects[place] in accounts and abs(miss[place]) >= 0.01][:MISSES]
+        there = [place for place, subject in enumerate(subjects) if subject in accounts and abs(miss[place]) >= 0.01]
+        chosen = heapq.nsmallest(MISSES, there, key=lambda place: (-abs(miss[place]), accounts[subjects[place]]))
         called = _names(record, pairs, window)
         for place in chosen:
             subject = subjects[place]
@@ -175,6 +176,8 @@ def _score(
     together: Callable[[list[Array]], Array] = np.concatenate
     probability = together([window.probability[outcome] for window in windows])
     event = together([window.event[outcome] for window in windows])
+    order = np.lexsort((event, probability))  # and not of random ids
+    probability, event = probability[order], event[order]
     who = {one for w in windows for one in w.subject.filter(pa.array(w.event[outcome] > 0)).to_pylist()}
     bins = reliability(probability, event)
     errors = [abs(cell.predicted - cell.observed) * cell.rows for cell in bins]

@@ -12,7 +12,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from serving.forecast.column import Kind, OutTable
-from serving.forecast.export import write_csv, write_table
+from serving.forecast.export import write_csv
+from serving.forecast.forecast_workbook import write_table
 from serving.forecast.ledger_tables import ACTUAL, FORECAST_LEDGER, FORECAST_SCORE
 from serving.forecast.output_tables import QUANTILES
 from serving.forecast.refusals import BadRequest

@@ -16,7 +16,7 @@ PANELS = {
     "Start here": ["demo", "init"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
-    "Forecast": ["forecast", "explain", "publish", "ledger"],
+    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }

@@ -5,8 +5,9 @@ import re
 
 import sqlalchemy as sa
 
+from features.tables.whole_file import write_whole
 from serving.ledger.record import Record
-from serving.ledger.record_files import canonical_json, write_whole
+from serving.ledger.record_files import canonical_json
 from serving.ledger.record_tables import ENTRY
 
 HEAD_FILE = "head"

@@ -29,6 +29,7 @@ PATHS = (
     "/api/history.{kind}",
     "/api/forecasts",
     "/api/forecasts.{kind}",
+    "/api/track-record",
     "/api/model",
     "/metrics",
     "/readyz",

@@ -63,11 +63,16 @@ def _verify(run: Run, record: "Record", options: dict[str, Any]) -> Any:
     from serving.forecast.refusals import BadRequest
     from serving.ledger.chain.head import HASH, noted_head
     from serving.ledger.chain.verifying import verify
-    from serving.publication.on_record import published_heads
+    from serving.publication.publication_file import folder_of, kept_head
 
     if options["head"] and not HASH.fullmatch(options["head"]):
         raise BadRequest(f"--head {options['head']}: a head is 8 to 64 of the characters 0-9 and a-f.")
-    heads = {"--head": options["head"], "the record's folder": noted_head(record), **published_heads(run.params)}
+    published = kept_head(folder_of(run.params.data_dir))
+    heads = {
+        "--head": options["head"],
+        "the record's folder": noted_head(record),
+        "the publications' folder": published,
+    }
     kept_days = run.params.retention.revision_accounts_days
     verdict = verify(record, heads, today=datetime.now(tz=UTC).date(), kept_days=kept_days, progress=run.progress)
     content = {
