@@ -1,5 +1,6 @@
 """Names leave the record's one table of them; nothing on record changes, on SQLite and PostgreSQL alike."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from params import load
 from serving.forecast.batch import Forecast
 from serving.forgetting.record_names import forget_subjects, is_on_record
 from serving.ledger.archive import read_archive
+from serving.ledger.chain.head import noted_head
+from serving.ledger.chain.verifying import verify
 from serving.ledger.record import Record
 from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
 
@@ -41,3 +44,5 @@ def test_an_account_leaves_with_its_name_and_its_people_stay(
         archive = read_archive(record, rows[0]["archive"].iloc[0])
         assert account not in set(archive.snapshot["account_id"])
         assert forget_subjects(record, suppressed) == 0
+        verdict = verify(record, {"the folder": noted_head(record)}, today=date(2026, 2, 1), kept_days=90)
+        assert verdict.first_broken == "", "the chain says who was erased, by id"
