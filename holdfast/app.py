@@ -9,7 +9,6 @@ from typer.exceptions import TyperException
 
 from holdfast import data, demo, forecast, model, privacy, retention, service, setup
 from holdfast.output import print_json
-from holdfast.record import ledger
 from holdfast.run import error_json, verb
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
-    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, ledger.ledger),
+    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
     "Service": (service.serve, service.tokens),
     "Privacy": (privacy.erase,),
 }

@@ -97,18 +97,17 @@ def _known(tables: Tables, forecast: Forecast, params: Params) -> Known:
     rows = forecast.account_forecast
     now = rows[rows["horizon_months"] == rows["horizon_months"].min()]
     last = settled_before(tables, as_of, rules).replace(day=1)
+    window = pd.DataFrame(columns=["account_id", "starting_arr", "ending_arr", "customer"])
     tables = tables.at(as_of)
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         instants = [add_months(last, -ago) for ago in range(LONGEST_MONTHS, -1, -1)]
         past = arr_of_lines(connection, tables, instants, rules=rules, rates_on=as_of)
         months = _months_of_history(past, last)
         begin = add_months(last, -months)
-        window = pd.DataFrame(columns=["account_id", "starting_arr", "ending_arr", "customer"])
         if months:
             window = retention_of_lines(connection, tables, start=begin, end=last, rules=rules)
-    cuts = _cuts(tables, params)
     labels = [
-        {**group_labels(labels_in_force(tables, day, cuts, budget, params.forecast), accounts)}
+        _labels(tables, day, accounts, params)
         for day, accounts in ((begin, window["account_id"]), (as_of, now["account_id"]))
     ]
     return Known(
@@ -126,8 +125,9 @@ def _known(tables: Tables, forecast: Forecast, params: Params) -> Known:
     )
 
 
-def _cuts(tables: Tables, params: Params) -> tuple[str, ...]:
-    return usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, _SEGMENT))))[0]
+def _labels(tables: Tables, day: date, accounts: "pd.Series[str]", params: Params) -> Labels:
+    cuts = usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, _SEGMENT))))[0]
+    return {**group_labels(labels_in_force(tables, day, cuts, params.budget, params.forecast), accounts)}
 
 
 def _months_of_history(past: pd.DataFrame, last: date) -> int:
