@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from features.inputs.load import Loaded
+    from features.tables.checked import Tables
     from params import Params
     from serving.forecast.batch import Forecast
     from training.tracking.champion import Champion
@@ -33,7 +34,8 @@ def forecast(run: Run, as_of: AsOfDate = None) -> None:
 def publish(run: Run, as_of: AsOfDate = None) -> None:
     """Forecast, and publish what the service answers from: the job to run every night."""
     with only_writer(run.params.data_dir):
-        summary = _publish(run, run.load(), as_of)
+        tables = run.load().tables
+        summary = publish_tables(run, tables, as_of or tables.data_until)
     run.show(summary, lambda console: _print_publication(console, summary))
 
 
@@ -102,8 +104,11 @@ def print_summary(console: "Console", summary: dict[str, Any]) -> None:
     console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)
 
 
-def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
-    """Make a forecast, write its tables, and publish the store that the service answers from."""
+def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True) -> dict[str, Any]:
+    """Make a forecast, put it on record, write its tables, and publish the store that the service answers from.
+
+    With `serve` off, the service goes on with what it answers from now.
+    """
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
     from serving.forgetting.keeping import apply_retention
@@ -113,18 +118,20 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     from training.tracking.model_card import model_card
     from training.tracking.runs import code_version
 
-    params, progress, tables = run.params, run.progress, loaded.tables
+    params, progress = run.params, run.progress
     champion = load_champion(params)
-    day = as_of or tables.data_until
     result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     folder = export.publish(result, params.data_dir / "forecasts")
+    notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]
+    accounts = int(result.account_forecast["account_id"].nunique())
+    summary = {**result.describe(), "accounts": accounts, "notes": notes, "folder": str(folder)}
+    if not serve:
+        return summary
     card = model_card(params, champion)
     publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
     file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
-    counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]
-    return {**result.describe(), **counts, "notes": notes, "folder": str(folder), "file": str(file)}
+    return {**summary, "megabytes": file.stat().st_size / 1e6, "file": str(file)}
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:

@@ -209,14 +209,14 @@ def settings_options(file: Path | None, overrides: list[str] | None) -> list[str
 
 def _report_error(error: Exception, as_json: bool) -> int:
     """Print an error, and say which exit code it has."""
-    code, kind, message = _explain(error)
+    code, kind, message = explained(error)
     if as_json:
         output.print_json(error_json(code, kind, message, error))
     print(message, file=sys.stderr)
     return code
 
 
-def _explain(error: Exception) -> tuple[int, str, str]:
+def explained(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.database import is_disk_full
     from features.tables.problems import BadInput, DiskFull, NoRate
