@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from features.tables.checked import Tables
     from params import Params
     from serving.forecast.batch import Forecast
+    from serving.ledger.past import Past
     from training.tracking.champion import Champion
 
 EXPLAIN_WAITS_SECONDS = 300.0
@@ -92,8 +94,17 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
         progress=run.progress,
     )
     run.progress("writing the tables")
-    folder = export(result, run.params.data_dir / "forecasts")
-    return {**summarise(result), "folder": str(folder)}
+    folder = export(
+        result, run.params.data_dir / "forecasts", run.params.export, _names(loaded.tables, result, run.params)
+    )
+    return {**summarise(result), "folder": str(folder), "forms": list(run.params.export)}
+
+
+def _names(tables: "Tables", result: "Forecast", params: "Params") -> dict[str, str]:
+    """Account names by id, for the workbook, where one is written."""
+    from features.revenue.cut_labels import account_names
+
+    return account_names(tables, result.as_of, params.budget) if "xlsx" in params.export else {}
 
 
 def print_summary(console: "Console", summary: dict[str, Any]) -> None:
@@ -101,7 +112,13 @@ def print_summary(console: "Console", summary: dict[str, Any]) -> None:
     from serving.forecast.terminal import print_forecast
 
     print_forecast(console, summary)
-    console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)
+    console.print(_where(summary), soft_wrap=True)
+
+
+def _where(summary: dict[str, Any]) -> str:
+    """Where the tables lie, and what of them there is."""
+    forms = [{"parquet": "Parquet"}.get(form, form.upper()) for form in summary["forms"]]
+    return f"Tables as {', '.join(forms)}: {summary['folder']}"
 
 
 def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True) -> dict[str, Any]:
@@ -112,26 +129,49 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
     from serving.forgetting.keeping import apply_retention
-    from serving.publication import gather, publication_file
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
-    from training.tracking.model_card import model_card
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
     champion = load_champion(params)
     result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
-    folder = export.publish(result, params.data_dir / "forecasts")
-    notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]
-    accounts = int(result.account_forecast["account_id"].nunique())
-    summary = {**result.describe(), "accounts": accounts, "notes": notes, "folder": str(folder)}
-    if not serve:
-        return summary
-    card = model_card(params, champion)
-    publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
-    file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
-    return {**summary, "megabytes": file.stat().st_size / 1e6, "file": str(file)}
+    folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(tables, result, params))
+    summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
+    notes = [*result.notes, *past.notes]
+    if serve:
+        file, moved_back = _serve(run, tables, champion, result, past)
+        summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
+        notes = [*moved_back, *notes]
+    notes += apply_retention(params, datetime.now(tz=UTC).date())
+    return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+
+
+def _serve(
+    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", past: "Past"
+) -> tuple[Path, list[str]]:
+    """Publish the store that the service answers from; gives the file, and a note if it moved back."""
+    from serving.publication import gather, publication_file
+    from training.tracking.model_card import model_card
+
+    card = model_card(run.params, champion)
+    publication = gather.gather(
+        tables, champion, result, card=card, past=past, params=run.params, progress=run.progress
+    )
+    store = publication_file.folder_of(run.params.data_dir)
+    moved_back = _moved_back(publication_file.current_date(store), result.as_of)
+    return publication_file.write(publication, store), moved_back
+
+
+def _moved_back(before: date | None, as_of: date) -> list[str]:
+    """That the service now answers from an earlier date than it did."""
+    if before is None or as_of >= before:
+        return []
+    return [
+        f"The service answered as of {before}, and now answers as of {as_of}, which is earlier. `holdfast publish` "
+        "without --as-of takes it to the newest date again."
+    ]
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
@@ -139,7 +179,7 @@ def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
         f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
         f"{summary['model_version']}, run {summary['run_id']}",
         f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)",
-        f"Tables as Parquet, CSV and XLSX: {summary['folder']}",
+        _where(summary),
         *(f"Note: {note}" for note in summary["notes"]),
     ]
     print_lines(console, lines)

@@ -156,10 +156,10 @@ class Night:
 
 def _newer_publication(run: Run, day: date) -> str:
     """The date of the publication that the service answers from if it is after a day; else empty."""
-    from serving.publication.publication_file import current_name, folder_of
+    from serving.publication.publication_file import current_date, folder_of
 
-    published = current_name(folder_of(run.params.data_dir)).partition(".")[0]
-    return published if published > day.isoformat() else ""
+    published = current_date(folder_of(run.params.data_dir))
+    return published.isoformat() if published is not None and published > day else ""
 
 
 @contextmanager
