@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from features.revenue import add_months, arr_by_account, movements
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.timelines import contract_events, monthly_activity
-from features.snapshots.snapshot_files import stored
+from features.snapshots.snapshot_files import make, stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
 from params import Budget, Params
+from serving.forecast.account_reasons import average_effects
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.column import names_of
-from serving.forecast.live import SCORED, Score, as_scores, average_effects, days
+from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.forecast.output_tables import ACCOUNT_FACTS
 from serving.forecast.published_lists import HISTORY_KINDS, LABELS
 from serving.ledger.past import Past
@@ -130,7 +131,7 @@ def gather(
         renewals=forecast.renewal_forecast,
         snapshot=customers,
         earlier=earlier_snapshot(tables, as_of, params),
-        reference=average_effects(champion, customers),
+        reference=forecast.average_effects or average_effects(champion.model, customers),
     )
 
 
@@ -229,6 +230,7 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     """What the champion says of today's and past snapshots: each from what was known then."""
     starts = [add_months(as_of.replace(day=1), -m) for m in range(params.serving.rescored_months + 1)]
     dates = sorted({as_of, *(day for day in starts if day <= as_of)})
+    make(tables, dates, params=params)  # together: each alone would read all of the past again
     parts = []
     for day in dates:
         frame = customers_at(tables, day, params)
