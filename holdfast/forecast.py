@@ -134,17 +134,24 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(loaded, result, params))
     card = model_card(params, champion)
     publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
-    file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
+    store = publication_file.folder_of(params.data_dir)
+    before = publication_file.current_date(store)
+    file = publication_file.write(publication, store)
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]
-    return {
-        **result.describe(),
-        **counts,
-        "notes": notes,
-        "folder": str(folder),
-        "file": str(file),
-        "forms": list(params.export),
-    }
+    removed = apply_retention(params, datetime.now(tz=UTC).date())
+    notes = [*_moved_back(before, day), *result.notes, *past.notes, *removed]
+    places = {"folder": str(folder), "file": str(file), "forms": list(params.export)}
+    return {**result.describe(), **counts, "notes": notes, **places}
+
+
+def _moved_back(before: date | None, as_of: date) -> list[str]:
+    """That the service now answers from an earlier date than it did."""
+    if before is None or as_of >= before:
+        return []
+    return [
+        f"The service answered as of {before}, and now answers as of {as_of}, which is earlier. `holdfast publish` "
+        "without --as-of takes it to the newest date again."
+    ]
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
