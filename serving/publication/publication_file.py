@@ -300,10 +300,11 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
 def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
     """Movements as the store holds them: amounts to the cent; labels as JSON, of customers those of their account."""
     customers = set(accounts["account_id"])
-    both = list(zip(moves["account_id"], moves["labels"], strict=True))
+    both = zip(moves["account_id"], moves["labels"], strict=True)
+    texts: list[Any] = [None if account in customers else _json(labels).decode() for account, labels in both]
     return moves.assign(
         csm=[labels.get(CSM.name, NO_LABEL) for labels in moves["labels"]],
-        labels=[None if account in customers else _json(labels).decode() for account, labels in both],
+        labels=texts,
         product=moves["product"].astype(object).where(moves["product"].notna(), None),
         amount=[round(amount, 2) for amount in moves["amount"].tolist()],
     )
