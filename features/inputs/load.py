@@ -18,6 +18,7 @@ from features.families.catalogue import catalogue
 from features.families.own_checks import require_sound
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
+from features.inputs.checks.moved_targets import moved_targets
 from features.inputs.checks.rules import any_far
 from features.inputs.checks.table_check import Checked, check_table, keyed_share
 from features.inputs.contradictions import contradictions
@@ -176,6 +177,8 @@ def _staged_and_checked(
     problems += findings
     roll_up = plan_roll_up(connection, staged, _lags(source)) if params.revenue.by_parent else RollUp()
     problems += roll_up.problems
+    if params.source.kind != "simulated":  # another size or seed is another company
+        problems += moved_targets(connection, staged, params.data_dir / DATABASE)
     passed = Passed(staged, checked, keyed, remotes, roll_up)
     if problems:
         progress("checking the tables together")
