@@ -77,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 OURS = {*PACKAGES, "params", "params_reading"}
 KNOWS_MLFLOW = "training.tracking"
-FAMILIES = ("usage", "csm_actions", "engagement", "contract_history")
+FAMILIES = ("usage", "csm_actions", "success_plan", "engagement", "relationship", "contract_history")
 FILES_CLOCK_AND_STORES = {"os", "pathlib", "io", "shutil", "tempfile", "time", "random", "duckdb", "mlflow", "sqlite3"}
 CLOCK = {"now", "today", "utcnow"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

@@ -4,13 +4,13 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.families import contract_history, csm_actions, engagement, usage
+from features.families import contract_history, csm_actions, engagement, relationship, success_plan, usage
 from features.families.feature import Feature
 from features.families.own import own_features
 from features.tables.checked import Tables
 from params import OwnFeature, SettingsError
 
-FAMILIES = (usage, csm_actions, engagement, contract_history)
+FAMILIES = (usage, csm_actions, success_plan, engagement, relationship, contract_history)
 FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.FEATURES)
 
 
