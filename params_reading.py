@@ -36,6 +36,7 @@ _PATTERNS = {  # of `params`, and what they ask for
     r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
 }
 _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
+_PASSWORD_OF_AN_ADDRESS = re.compile(r"://[^/@]*:[^@]*@")  # whoever opens it takes all up to the @ for one
 _MAY_HOLD_ONE = "tracking.uri"  # recorded without it, see training.tracking.store
 
 
@@ -87,12 +88,17 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def require_no_password(settings: Mapping[str, Any]) -> None:
     """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
     for name, text in _texts(settings):
-        if name != _MAY_HOLD_ONE and _PASSWORD.search(text):
+        if name != _MAY_HOLD_ONE and _holds_password(name, text):
             where = "leave it out of the URL and give it" if name.endswith(".url") else "give it"
             raise SettingsError(
                 f"{name} holds a password, and settings are recorded with every run: {where} in the environment, as "
                 "PGPASSWORD or a password file."
             )
+
+
+def _holds_password(name: str, text: str) -> bool:
+    is_address = name.endswith(".url")
+    return _PASSWORD.search(text) is not None or (is_address and _PASSWORD_OF_AN_ADDRESS.search(text) is not None)
 
 
 def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -112,7 +112,9 @@ def test_settings_are_frozen() -> None:
         load().revenue.grace_days = 3  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("url", ["postgresql://writer:secret@host/holdfast", "postgresql://h/db?password=secret"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://writer:secret@host/db", "postgresql://h/db?password=secret", "postgresql://w:a/secret@h/db"]
+)
 @pytest.mark.parametrize("section", ["source", "record"])
 def test_a_password_in_a_url_is_refused_and_not_shown(section: str, url: str) -> None:
     with pytest.raises(SettingsError, match=rf"{section}\.url holds a password") as refused:
