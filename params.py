@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     IPvAnyAddress,
     StringConstraints,
@@ -23,6 +22,8 @@ import params_reading as reading
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
+from params_team import Cadence, Declared, Journey, Phase
+from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
@@ -48,6 +49,7 @@ def _as_words(value: Any) -> tuple[Any, ...]:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Extra = Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(_kinds_by_name)]
 Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_as_words)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -61,20 +63,14 @@ class Budget:
     memory_gb: float
 
 
-class Section(BaseModel):
-    """A part of params.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class TableSource(Section):
     """Where one table of the contract comes from."""
 
     file: str | None = None
     query: str | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     lag_days: Annotated[int, Field(ge=0)] = 0
-    extra: Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(_kinds_by_name)] = {}
+    extra: Extra = Field(default_factory=dict)
     end_is_last_day: bool = False
 
 
@@ -165,7 +161,7 @@ class OwnFeature(Section):
     table: str
     measure: Literal["count", "sum", "distinct", "days", "recency", "share", "trend", "attribute"] | None = None
     column: str | None = None
-    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = {}
+    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = Field(default_factory=dict)
     window: Annotated[int, Field(ge=1, le=1095)] | None = None
     sentence: str | None = None
     signal: str | None = None
@@ -327,6 +323,8 @@ class Params(Section):
     revenue: Revenue
     snapshots: Snapshots
     features: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnFeature]
+    journey: dict[str, Journey]
+    cadence: Cadence
     leaks: Leaks
     model: Model
     forecast: Forecast
@@ -346,6 +344,11 @@ class Params(Section):
                 f"{self.model.horizon_months}: shorten the first or lengthen the second"
             )
         return self
+
+    @property
+    def declared(self) -> Declared:
+        """The features that the settings declare, and the journey and the cadence that others follow from."""
+        return Declared(self.features, self.journey, self.cadence)
 
     @property
     def budget(self) -> Budget:
@@ -394,3 +397,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
+_ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields)}

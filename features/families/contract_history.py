@@ -58,6 +58,7 @@ _list_cents = _active("list", "list_arr_cents", "list_arr_cents > 0", "contracts
 _priced_cents = _active("priced", "arr_cents", "list_arr_cents > 0", "contracts.list_mrr")
 _renewals = _happened("renewals", "kind = 'renewal'", "contracts.kind")
 
+TENURE_PHASES = ("honeymoon", "first renewal cliff", "reality trough", "established")
 _PHASE = f"""
     CASE WHEN t - customer_from < {HONEYMOON_DAYS} THEN 'honeymoon'
          WHEN {{}} = 0 AND term_ends - t <= {CLIFF_DAYS} THEN 'first renewal cliff'

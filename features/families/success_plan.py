@@ -49,12 +49,12 @@ def _overdue_share(side: str) -> Value:
 _filled = " + ".join(flag(f"{{{place}}} IS NOT NULL") for place in range(len(PLAN)))
 _written = value(f"({_filled})", *(spine_column(f"attribute_{name}", f"accounts.{name}") for name in PLAN))
 
-_feature = partial(Feature, family="csm_actions")
-_plan = partial(_feature, signal="success plan", unit="share")
+_plan = partial(Feature, family="csm_actions", signal="success plan", unit="share")
 
 FEATURES: tuple[Feature, ...] = (
-    _feature(
+    Feature(
         name="days_to_critical_event",
+        family="contract_history",
         value=needing(
             value("(CAST(attribute_critical_event_on AS DATE) - DATE '1970-01-01') - t"), "accounts.critical_event_on"
         ),
@@ -81,8 +81,11 @@ FEATURES: tuple[Feature, ...] = (
         sentence="its goals are {value} of the way to their targets",
         expected=-1,
     ),
-    _plan(
+    Feature(
         name="plan_completeness",
+        family="contract_history",
+        signal="success plan",
+        unit="share",
         value=ratio(_written, len(PLAN)),
         meaning="Share of pain, impact, decision criteria and critical event that are written down",
         sentence="{value} of the success plan is written down",

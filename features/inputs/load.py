@@ -108,7 +108,7 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     stored = _stored(params.data_dir / DATABASE, fingerprint)
     if stored is None:
         return _load(params, source, fingerprint, progress, None)
-    catalogue(stored.tables, params.features)  # names and types, which the stored tables do not answer for
+    catalogue(stored.tables, params.declared)  # names and types, which the stored tables do not answer for
     return stored
 
 
@@ -122,7 +122,7 @@ def _load(
     """Read and check the tables anew, and put them in place of those that are stored."""
     with _engine(share(params.budget, source)) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
-        catalogue(passed.as_tables(params.data_dir), params.features)
+        catalogue(passed.as_tables(params.data_dir), params.declared)
         with working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
