@@ -33,6 +33,9 @@ _PATTERNS = {  # of `params`, and what they ask for
     r"^postgresql://\S+$": "an address that begins with postgresql://, such as postgresql://reader@host/crm",
     r"^https?://\S+$": "an address that begins with http:// or https://",
     r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$": "a path such as /holdfast, or empty",
+    r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]*:[0-9a-f:.]*)$": (
+        "a name in small letters without scheme and port, such as holdfast.example.com"
+    ),
     r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
 }
 _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
@@ -152,6 +155,8 @@ def told_in_words(problem: "ErrorDetails") -> str:
     if problem["type"] == "string_pattern_mismatch":
         thing = "The name" if problem["loc"][-1] == "[key]" else "Input"
         what = f"{thing} should be {_PATTERNS.get(context['pattern'], 'like ' + context['pattern'])}"
+    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):
+        return what  # of a whole section; to repeat all of it would tell nothing
     came = "null" if problem["input"] is None else repr(problem["input"])
     return f"{what}, got {came}{_nearest_word(problem['input'], context.get('expected', ''))}"
 

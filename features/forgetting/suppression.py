@@ -74,7 +74,7 @@ def read_suppressed(params: Params) -> Suppressed:
         by one: nothing may be read as though it were empty.
     """
     folder = _folder(params)
-    if not (folder / LIST).exists():
+    if not (folder / LIST).exists() or not (folder / LIST).stat().st_size:
         if _applied(params):
             raise SettingsError(
                 f"The list of who was erased, {folder / LIST}, is gone, and the data folder was swept by it, so that "

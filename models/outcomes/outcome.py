@@ -17,7 +17,7 @@ from models.hazards.at_risk import at_risk, month_number
 from models.hazards.calibration import Calibrator, Slope
 from models.hazards.fit_settings import Settings, required
 from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
-from models.hazards.model_inputs import Input, learn_categories, matrix
+from models.hazards.model_inputs import Input, in_blocks, learn_categories, matrix
 from models.hazards.month_level import LEVEL_INPUT
 from models.outcomes.amounts import ChangePools, Changes
 from models.outcomes.cross_sell import fit_shares, share_of
@@ -160,11 +160,8 @@ class OutcomeModel:
             A column the model was trained on is absent.
         """
         ahead = self._ahead(frame, self.months)
-        rows = self._rows_ahead(frame, ahead)
-        months = np.tile(np.arange(1.0, self.months + 1), len(frame))
-        log_odds = np.stack([self.outcomes_[outcome].log_odds(rows, months) for outcome in OUTCOMES], axis=-1)
         facts = self._facts(frame, ahead)
-        hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
+        hazards = with_facts(expit(self._log_odds(frame, ahead)), facts)
         arr = frame["arr"].to_numpy(dtype=float)
         amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
@@ -281,14 +278,24 @@ class OutcomeModel:
     def _gap_months(self, frame: pd.DataFrame) -> int:
         return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)
 
+    def _log_odds(self, frame: pd.DataFrame, ahead: Array) -> Array:
+        """Calibrated log-odds of each account, month and outcome, by blocks of accounts: of each account alone."""
+        snapshot = matrix(self.inputs, frame)
+        log_odds = np.empty((*ahead.shape[:2], len(OUTCOMES)))
+        for block in in_blocks(len(frame)):
+            rows = _with_calendar(snapshot[block], ahead[block])
+            months = np.tile(np.arange(1.0, ahead.shape[1] + 1), len(ahead[block]))
+            for place, outcome in enumerate(OUTCOMES):
+                of_rows = self.outcomes_[outcome].log_odds(rows, months)
+                log_odds[block, :, place] = of_rows.reshape(-1, ahead.shape[1])
+        return log_odds
+
     def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
         return calendar(frame, months=months, grace_days=self.settings.grace_days)
 
     def _rows_ahead(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Inputs of every (account, month ahead), shape (accounts * months, inputs)."""
-        accounts, months, width = ahead.shape
-        repeated = np.repeat(matrix(self.inputs, frame), months, axis=0)
-        return np.hstack([repeated, ahead.reshape(accounts * months, width)])
+        return _with_calendar(matrix(self.inputs, frame), ahead)
 
     def _fit_pools(self, frame: pd.DataFrame, material: Material) -> ChangePools:
         """Amounts of the changes seen one month ahead, where every change is counted once."""
@@ -299,6 +306,12 @@ class OutcomeModel:
             chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
             changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], at_term_end[chosen])
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
+
+
+def _with_calendar(snapshot: Array, ahead: Array) -> Array:
+    """Each snapshot row's inputs beside those of the calendar, a row a month ahead."""
+    accounts, months, width = ahead.shape
+    return np.hstack([np.repeat(snapshot, months, axis=0), ahead.reshape(accounts * months, width)])
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:

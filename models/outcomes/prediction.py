@@ -6,6 +6,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hazards.model_inputs import in_blocks
 from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
 from models.outcomes.shared_luck import SharedLuck
 
@@ -138,12 +139,18 @@ class Prediction:
         shift, tilt = self.draw_shifts(_FIXED_DRAWS, seed=0, first_month=self.gap_months)
         mean = self.luck.log_mean_odds(len(shift), gap_months=self.gap_months)
         shift = shift + (mean - np.log(np.exp(shift).mean(axis=2)))[:, :, None]  # so few draws are off by percents
+        blocks = in_blocks(len(self.arr))
+        return np.concatenate([self._ever_in(block, outcome, share[block], shift, tilt) for block in blocks])
+
+    def _ever_in(self, block: slice, outcome: Outcome, share: Array, shift: Array, tilt: Array) -> Array:
+        """The same of some accounts, in the months and futures of `shift`."""
+        size, hazards = self.size[block, None, None], self.hazards[block]
         which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
-        waits = np.ones((len(self.arr), _FIXED_DRAWS))  # still a customer, and no such event yet
+        odds, tilted = np.exp(shift).astype(np.float32), np.exp(size * tilt).astype(np.float32)
+        waits = np.ones((len(hazards), _FIXED_DRAWS))  # still a customer, and no such event yet
         probability, by_month = np.zeros_like(waits), []
-        for month in range(self.hazards.shape[1]):
-            factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
-            shifted = multiply_odds(self.hazards[:, month], factor)
+        for month in range(hazards.shape[1]):
+            shifted = multiply_odds(hazards[:, month], odds[month] * tilted)
             event = shifted[:, which] * counts
             probability = probability + waits * event
             waits = waits * np.maximum(1 - event - (shifted[:, 0] if outcome != "churn" else 0), 0)

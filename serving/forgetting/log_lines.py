@@ -8,14 +8,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus
 
 from features.forgetting.suppression import KINDS, Suppressed
 
 BLANK = b"-"
-MOST_PARTS = 60  # of an address: more are not looked through
+MOST_PARTS = 60  # of an address: of more only single ones are looked at, and not several as one id
 _TEXT = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 _PART = re.compile(rb"[/?&= ]")
 _QUOTED = re.compile(rb'\\"((?:[^"\\]|\\\\(?:\\["\\]|[^"\\]))*)')  # a text within a text, as a torn line holds them
@@ -56,8 +56,9 @@ def _spans(text: bytes, is_erased: Callable[[str], bool]) -> Iterator[_Span]:
 def _spans_of_parts(text: bytes, is_erased: Callable[[str], bool], depth: int = 1) -> Iterator[_Span]:
     """Where a text, or a part of it between what divides addresses, names them; it may be percent-encoded."""
     bounds = [0, *(place for part in _PART.finditer(text) for place in (part.start(), part.end())), len(text)]
-    places = sorted(set(bounds))[:MOST_PARTS]
-    for start, end in sorted({(0, len(text)), *combinations(places, 2)}):
+    places = sorted(set(bounds))
+    joined = combinations([*places[: MOST_PARTS - 1], places[-1]], 2)
+    for start, end in sorted({(0, len(text)), *pairwise(places), *joined}):
         if any(is_erased(name) for name in _readings(text[start:end], depth)):
             yield start, end
 

@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,14 @@ def stamp(file: Path) -> tuple[int, int, int, int] | None:
 def current_name(folder: Path) -> str:
     """The name of the current publication, whole or not; empty if there is none."""
     return _pointed(folder)
+
+
+def current_date(folder: Path) -> date | None:
+    """As of when the current publication is, as its name says; None if there is none."""
+    try:
+        return date.fromisoformat(_pointed(folder).partition(".")[0])
+    except ValueError:
+        return None
 
 
 def digest_of(file: Path) -> str:

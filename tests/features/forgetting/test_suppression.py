@@ -115,3 +115,11 @@ def test_the_name_of_the_list_is_on_the_disk_too(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(whole_file, "flush_folder", flushed.append)
     suppress(settings(tmp_path), ACCOUNT, "a")
     assert flushed == [tmp_path / "erased"] * 2
+
+
+def test_a_list_that_was_emptied_is_no_empty_list_where_the_data_were_swept_by_one(tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    mark_applied(params, suppress(params, ACCOUNT, "a"))
+    (tmp_path / "erased" / "list.jsonl").write_text("")
+    with pytest.raises(SettingsError, match="is gone"):
+        read_suppressed(params)

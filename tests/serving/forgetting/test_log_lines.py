@@ -72,3 +72,10 @@ def test_a_line_that_was_torn_names_nobody_who_is_erased_either(tmp_path: Path, 
     assert json.dumps(like) in torn
     assert all(json.dumps(other) in torn for other in many)
     assert "cut off" not in torn, "half an id may be one that is erased later"
+
+
+def test_an_id_behind_many_parts_of_an_address_is_written_over(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    log.write("Ann", f"GET /accounts/{'x/' * 100}A1/{'y/' * 10}")
+    log.write("Ann", f"GET /accounts/{'x/' * 100}A1")
+    assert forget_log(log.folder, erased(tmp_path, "A1")) == 2
