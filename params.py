@@ -29,11 +29,6 @@ DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
 
 
-def _kinds_by_name(value: Any) -> Any:
-    """A list of columns as columns whose kind the source tells."""
-    return dict.fromkeys(value) if isinstance(value, list | tuple) else value
-
-
 def _as_condition(value: Any) -> Any:
     """A value, or a list of them, as the condition that one of them is there."""
     if value is None or value == {}:
@@ -41,16 +36,9 @@ def _as_condition(value: Any) -> Any:
     return value if isinstance(value, Mapping | BaseModel) else {"any_of": value}
 
 
-def _as_words(value: Any) -> tuple[Any, ...]:
-    words = tuple(value) if isinstance(value, list | tuple) else (value,)
-    if not words or not all(isinstance(word, str | int | float) for word in words):
-        raise ValueError("give text, numbers, true or false: one, or a list")
-    return words
-
-
 Share = Annotated[float, Field(ge=0, le=1)]
-Extra = Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(_kinds_by_name)]
-Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_as_words)]
+Extra = Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(reading.kinds_by_name)]
+Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 

@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from features.asof.view import AsOf
-from features.families.parts import WINDOWED, ActiveDays, Balance, Line, Part, State, Step, Stream
+from features.families.parts import WINDOWED, ActiveDays, Balance, Line, OfEach, Part, State, Step, Stream
 from features.tables.sql import BITS
 
 
@@ -26,7 +26,7 @@ def edges(parts: Sequence[Part]) -> tuple[int, ...]:
 
 def edge_sets(parts: Sequence[Part]) -> dict[str, tuple[int, ...]]:
     """The window edges of each stream that is cut into slices."""
-    return {name: edges(stream_parts) for name, stream_parts in by_stream(parts, *WINDOWED)}
+    return {name: edges(stream_parts) for name, stream_parts in by_stream(parts, *WINDOWED, OfEach)}
 
 
 def by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:

@@ -221,6 +221,10 @@ def usage(a: Account) -> dict[str, Any]:
     weeks = [used(7, 7 * week) for week in range(4)]
     seats = sum(line["seats"] or 0 for line in a.active())
     age = a.ago(a.started())
+    by_feature = Counter[str]()
+    for r in rows(180):
+        if r["feature"] is not None:
+            by_feature[code(r["feature"])] += amount([r])
     return {
         **{f"usage_{w}d": used(w) for w in (7, 28, 90, 180)},
         **{f"usage_ratio_{w}d": a.once_aged(2 * w, over(used(w), used(w, w))) for w in (7, 28, 90)},
@@ -236,10 +240,15 @@ def usage(a: Account) -> dict[str, Any]:
         "power_users_28d": len(power),
         "power_user_share_28d": over(len(power), len(users)),
         "days_per_user_28d": over(sum(map(len, days_by_user.values())), len(users)),
+        "user_days_28d": sum(map(len, days_by_user.values())),
         "usage_per_user_28d": over(used(28), len(users)),
+        "usage_per_user_180d": over(used(180), len(active("user_id", 180))),
         "usage_per_active_day_28d": over(used(28), len(active("used_on", 28))),
         "usage_per_seat_28d": over(used(28), seats),
         **{f"features_used_{w}d": len(active("feature", w)) for w in (7, 28, 90)},
+        "other_features_share_180d": over(
+            sum(by_feature.values()) - max(by_feature.values(), default=0), sum(by_feature.values())
+        ),
         "features_kept_share": over(len(features & active("feature", 90)), len(active("feature", 90))),
         "new_features_90d": len(active("feature", 90) - active("feature", 90, 90)),
         "new_features_28d": len(features - active("feature", 90, 28)),

@@ -26,6 +26,7 @@ FEATURES = {
     "days_since_usage": "a last day, from the days of a slice as bits",
     "features_used_90d": "few things, as bits of words",
     "active_users_28d": "many things that were seen",
+    "other_features_share_180d": "sums of each of few things, and the largest of them",
     "power_users_28d": "many things that were active often",
     "usage_peer_rank_28d": "a rank among peers",
     "nps_change": "the newest row and the one before it",
