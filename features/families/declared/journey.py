@@ -37,8 +37,10 @@ def journey_features(journeys: Journeys, features: Mapping[str, Feature], tables
     problems = [f"  {problem}" for problem in _problems(journeys, features)]
     if problems:
         raise SettingsError("\n".join(["The settings cannot be used:", *problems]))
-    if not journeys:
-        return ()
+    return _features(journeys, features, tables) if journeys else ()
+
+
+def _features(journeys: Journeys, features: Mapping[str, Feature], tables: Tables) -> tuple[Feature, ...]:
     meanings = journey_meanings(journeys)
     return (
         _feature(
