@@ -109,6 +109,14 @@ def stored(
     return snapshots_of(assembly, pa.concat_tables(table.replace_schema_metadata(None) for table in rows))
 
 
+def each_stored(tables: Tables, dates: Sequence[date], *, params: Params) -> Iterator[tuple[date, Snapshots]]:
+    """Each date's snapshots by themselves, as `stored` gives them: looked for and made together, held one at a time."""
+    todo = make(tables, dates, params=params)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
+    for day in assembly.asof.dates:
+        yield day, snapshots_of(assembly, read_snapshot(todo.files[day]).replace_schema_metadata(None))
+
+
 def read_snapshot(file: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A stored snapshot, each page of it by its checksum.
 
