@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "features.forgetting",
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
+    "features.kpis": {"features.tables", "features.asof", "features.revenue"},
     "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
     "models.words": set(),
     "models.hazards": {"models.words"},
