@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from holdfast.forecast import publish_tables
 from holdfast.lock import only_writer
 from holdfast.model import require_store
 from holdfast.output import print_lines
-from holdfast.run import Run, day_option, explained
+from holdfast.run import Ended, Run, day_option, explained
 from models.words import counted
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def run(
     content = {"as_of": night.day and night.day.isoformat(), "steps": steps}
     run.show(content, lambda console: _print(console, content))
     if night.exit_code:
-        raise typer.Exit(night.exit_code)
+        raise Ended(night.exit_code)
 
 
 class Night:
