@@ -20,6 +20,7 @@ _CALENDAR = (LEVEL_INPUT, "grace_ends_in_month", "months_ahead")
 _LENGTH = "term_days"
 LEVEL_INPUTS = (*_CALENDAR, _LENGTH)
 _TERM_CLASSES = (45.0, 400.0)  # days: a monthly term, one of up to a year, a longer one; evergreen is a fourth class
+_TERM_NAMES = ("monthly term", "term of up to a year", "longer term", "no term")
 _KINDS = 4  # a term ends or not, a grace ends or not
 _KNOTS = (1.0, 2.0, 3.0, 6.0, 12.0)  # months ahead between which a kind's level runs straight; flat after the last
 _YEAR, _TERM_LIMITS = 365.25, (28.0, 1100.0)
@@ -77,6 +78,16 @@ def fit_ridge(design: Array, event: Array, weight: Array, *, l2: float) -> tuple
     return np.asarray(model.coef_[0]), float(model.intercept_[0])
 
 
+def term_class(term_days: Array) -> NDArray[np.object_]:
+    """The class of each length of term, in words: monthly, of up to a year, longer, none."""
+    return np.array(_TERM_NAMES, dtype=object)[_term_class(term_days)]
+
+
+def _term_class(term_days: Array) -> NDArray[np.int64]:
+    none = len(_TERM_CLASSES) + 1
+    return np.where(np.isnan(term_days), none, np.searchsorted(_TERM_CLASSES, term_days))
+
+
 def kinds_of_months(inputs: Sequence[Input], rows: Array) -> Array:
     """Columns that tell whether a term ends in a row's month, or a grace, by the term's length, and by months ahead.
 
@@ -88,8 +99,7 @@ def kinds_of_months(inputs: Sequence[Input], rows: Array) -> Array:
     term_ends, grace_ends, ahead = rows[:, [places[name] for name in _CALENDAR]].T
     term_days = rows[:, places[_LENGTH]] if _LENGTH in places else np.full(len(rows), np.nan)
     kind = ((term_ends > 0) * 2 + (grace_ends > 0)).astype(int)
-    lengths = len(_TERM_CLASSES) + 2
-    length = np.where(np.isnan(term_days), lengths - 1, np.searchsorted(_TERM_CLASSES, term_days))
+    lengths, length = len(_TERM_NAMES), _term_class(term_days)
     near_knots = np.stack([np.interp(ahead, _KNOTS, knot) for knot in np.eye(len(_KNOTS))], axis=1)
     by_knot = np.eye(_KINDS)[kind][:, :, None] * near_knots[:, None, :]
     by_length = np.eye(_KINDS * lengths)[kind * lengths + length]
