@@ -61,6 +61,10 @@ class TermEnds:
             decided[:, month + 1] = self.waits(month) & (changed[:, month] | before)
         return decided
 
+    def first(self, months: int) -> "TermEnds":
+        """The same of the first months ahead."""
+        return TermEnds(self.ends[:, :months], self.open[:, :months])
+
     def rows(self, chosen: NDArray[np.int64] | slice) -> "TermEnds":
         """The same of some rows."""
         return TermEnds(self.ends[chosen], self.open[chosen])

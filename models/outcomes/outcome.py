@@ -19,6 +19,8 @@ from models.hazards.fit_settings import Settings, required
 from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.hazards.model_inputs import Input, learn_categories, matrix
 from models.hazards.month_level import LEVEL_INPUT
+from models.hazards.term_ends import TermEnds, has_changed
+from models.outcomes.after_change import AfterChange
 from models.outcomes.amounts import ChangePools, Changes
 from models.outcomes.cross_sell import fit_shares, share_of
 from models.outcomes.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
@@ -29,8 +31,20 @@ from models.outcomes.prediction import OUTCOMES, Estimation, Outcome, Prediction
 from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
-FORMAT = 7
+FORMAT = 8
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What it does to the hazards of one outcome that ARR changed at the end of a term, while its grace runs.
+
+    `share`, shape (accounts, months), is the share for which it did of those that are still there; `shift`, of the same
+    shape, what it adds to their log-odds.
+    """
+
+    share: Array
+    shift: Array
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Contributions:
     `margin` has shape (accounts, months, inputs), `names` names the inputs. `slope` and `intercept` have shape
     (months,); the latter holds the luck to be expected in each month, as one shift of all accounts. `facts`, shape
     (accounts, months), is NaN but where the hazard is known whatever the margin. None: nowhere. Notice makes certain,
-    `ruled_out_by` names the input that rules out.
+    `ruled_out_by` names the input that rules out. With `decisions` the hazard of a month is a mean of two.
     """
 
     names: tuple[str, ...]
@@ -50,6 +64,7 @@ class Contributions:
     intercept: Array
     facts: Array | None = None
     ruled_out_by: str = "presigned_ahead"
+    decisions: Decisions | None = None
 
 
 class OutcomeModel:
@@ -144,6 +159,7 @@ class OutcomeModel:
             snapshot=matrix(self.inputs, frame),
             calendar=ahead,
             facts=certainties(frame, ahead, min_change=self.settings.min_change),
+            decided=self._term_ends(frame, ahead).decided(has_changed(paths, self.settings.min_change)),
             size=self._size(arr),
             at_risk=at_risk(frame, paths),
             settings=self.settings,
@@ -163,8 +179,9 @@ class OutcomeModel:
         rows = self._rows_ahead(frame, ahead)
         months = np.tile(np.arange(1.0, self.months + 1), len(frame))
         log_odds = np.stack([self.outcomes_[outcome].log_odds(rows, months) for outcome in OUTCOMES], axis=-1)
-        facts = self._facts(frame, ahead)
-        hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
+        facts, ends = self._facts(frame, ahead), self._term_ends(frame, ahead)
+        decided, open_rows = log_odds.copy(), np.flatnonzero(ends.open)
+        decided[open_rows] += np.stack([self.outcomes_[one].decision(rows[open_rows]) for one in OUTCOMES], axis=-1)
         arr = frame["arr"].to_numpy(dtype=float)
         amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
@@ -172,7 +189,7 @@ class OutcomeModel:
             first_month=int(month_number(frame).max(initial=0)),
             arr=arr,
             size=self._size(arr),
-            hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
+            hazards=_hazards(log_odds, facts),
             pool_index=amounts.index,
             pools=amounts.pools,
             pool_names=amounts.names,
@@ -180,6 +197,7 @@ class OutcomeModel:
             gap_months=self._gap_months(frame),
             estimation=Estimation(*tilts(list(self.outcomes_.values())), amounts.errors),
             cross_sell_share=share_of(self.cross_sell_, frame),
+            decisions=AfterChange(ends, _hazards(decided, facts)),
         )
 
     def rows_next_month(self, frame: pd.DataFrame) -> Array:
@@ -210,7 +228,17 @@ class OutcomeModel:
         if "arr" in names:
             size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
             margin[:, :, names.index("arr")] += size[:, None] / slope
-        return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by)
+        decisions = self._decisions(frame, outcome, months)
+        return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by, decisions)
+
+    def _decisions(self, frame: pd.DataFrame, outcome: Outcome, months: int) -> Decisions:
+        """Shares of accounts whose ARR changed at the last term's end, and what that does, by month."""
+        ahead = self._ahead(frame, self.months)[:, :months]
+        shift, here = np.zeros(ahead.shape[:2]), self._term_ends(frame, ahead).open
+        if here.any():
+            rows = self._rows_ahead(frame, ahead)[np.flatnonzero(here)]
+            shift[here] = self.outcomes_[outcome].decision(rows)
+        return Decisions(self.predict(frame).under_expected_luck().decided_share(outcome)[:, :months], shift)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
@@ -284,6 +312,9 @@ class OutcomeModel:
     def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
         return calendar(frame, months=months, grace_days=self.settings.grace_days)
 
+    def _term_ends(self, frame: pd.DataFrame, ahead: Array) -> TermEnds:
+        return TermEnds.of(frame, ahead, grace_days=self.settings.grace_days)
+
     def _rows_ahead(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Inputs of every (account, month ahead), shape (accounts * months, inputs)."""
         accounts, months, width = ahead.shape
@@ -299,6 +330,12 @@ class OutcomeModel:
             chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
             changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], at_term_end[chosen])
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
+
+
+def _hazards(log_odds: Array, facts: Array) -> Array:
+    """Hazards of shape (rows, months, outcomes) that exclude each other, with what is certain put in its place."""
+    hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
+    return np.asarray(hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)))
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:

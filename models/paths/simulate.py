@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.outcomes.after_change import Factors, Mass
 from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
 from models.outcomes.prediction import Prediction, multiply_odds
 
@@ -80,10 +81,48 @@ class Paths:
 
 def expected_arr(prediction: Prediction) -> Array:
     """Expected ARR by month ahead if the luck of every month were 0, in closed form, shape (accounts, months)."""
-    churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
-    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
-    growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
-    return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
+    gains, after = mean_gains(prediction), prediction.after_change
+    arr, by_month = Mass.of(prediction.arr[:, None]), []
+    for month in range(prediction.hazards.shape[1]):
+        here = after.open_rows(month)
+        hazards, changed = prediction.hazards[:, month, :, None], after.hazards[here, month, :, None]
+        arr = arr.step(growth(hazards, changed, gains[:, month, :, None], here), after.term_ends, month)
+        by_month.append(arr.total[:, 0])
+    return np.stack(by_month, axis=1)
+
+
+def mean_gains(prediction: Prediction) -> Array:
+    """By what share ARR changes on average where it contracts and expands, shape (accounts, months, 2)."""
+    return np.asarray(np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index] - 1)
+
+
+def survival(hazards: Any, changed: Any) -> Factors:
+    """What a month leaves of the accounts; the parameters are those of `growth`."""
+    keep, keep_changed = 1 - hazards[:, 0], 1 - changed[:, 0]
+    return Factors(keep, hazards[:, 1] + hazards[:, 2], (keep_changed, changed[:, 1] + changed[:, 2]))
+
+
+def growth(hazards: Any, changed: Any, gains: Any, here: NDArray[np.int64], *, new: float = 1.0) -> Factors:
+    """What a month makes of ARR.
+
+    Parameters
+    ----------
+    hazards, changed
+        Hazards, shape (accounts, 3, draws), and those of the accounts `here` once ARR has changed, (here, 3, draws).
+    gains
+        By what share ARR changes where it contracts and expands, shape (accounts, 2, draws).
+    here
+        The accounts that are in an open grace.
+    new
+        What there was before; 0 gives the derivative in the direction of `hazards`.
+    """
+
+    def parts(hazard: Any, gain: Any) -> tuple[Any, Any]:
+        change = hazard[:, 1] * (1 + gain[:, 0]) + hazard[:, 2] * (1 + gain[:, 1])
+        return new - hazard[:, 0] + hazard[:, 1] * gain[:, 0] + hazard[:, 2] * gain[:, 1], change
+
+    keep, change = parts(hazards, gains)
+    return Factors(keep, change, parts(changed, gains[here]))
 
 
 def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
@@ -161,14 +200,16 @@ class _Common:
     """What all accounts of a future share.
 
     `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
-    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
-    `pools` holds the multipliers from the smallest up, padded to the longest, and `lengths` how many of them count.
+    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws), and
+    `gains` are the mean changes of ARR that come of it, of the same shape. `pools` holds the multipliers from the
+    smallest up, padded to the longest, and `lengths` how many of them count.
     """
 
     seed: int
     odds: Floats32
     tilt: Array
     change: Array
+    gains: Floats32
     pools: Array
     lengths: NDArray[np.int64]
 
@@ -181,30 +222,37 @@ def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
     pools = np.ones((len(lengths), lengths.max()))
     for row, pool in zip(pools, prediction.pools, strict=True):
         row[: pool.size] = np.sort(pool)
-    return _Common(seed, np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
+    gains = [
+        np.maximum(1 + (pool[:, None] - 1) * factor, _SMALLEST_LEFT).mean(axis=0) - 1
+        for pool, factor in zip(prediction.pools, change, strict=True)
+    ]
+    odds = np.exp(shift).astype(np.float32)
+    return _Common(seed, odds, tilt, change, np.array(gains, dtype=np.float32), pools, lengths)
 
 
 def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
-    hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
-    accounts, months, _ = hazards.shape
+    pool_index, after = prediction.pool_index[rows], prediction.after_change.rows(rows)
+    accounts, months = pool_index.shape[:2]
     draws = common.tilt.shape[1]
-    means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
     tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
     paths, changed = np.empty((accounts, months, draws)), []
     left, expected = np.empty((accounts, months)), np.empty((accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    stays = grown = np.ones((accounts, draws), dtype=np.float32)
+    there = grown = Mass.of(np.ones((accounts, draws), dtype=np.float32))
+    decided = np.zeros((accounts, draws), dtype=bool)  # whether ARR changed at the last term's end
     for month in range(months):
-        shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
+        odds, here = common.odds[month] * tilt, after.open_rows(month)
+        hazards = multiply_odds(prediction.hazards[rows, month], odds)
+        others = multiply_odds(after.hazards[here, month], odds[here])
+        gains = common.gains[pool_index[:, month].T].swapaxes(0, 1)
+        there = there.step(survival(hazards, others), after.term_ends, month)
+        grown = grown.step(growth(hazards, others, gains, here), after.term_ends, month)
+        hazards[here] = np.where(decided[here, None], others, hazards[here])
         calendar = prediction.first_month + month
-        changed.append(_change(arr, shifted, pool_index[:, month], common, prediction.account[rows], calendar))
-        kept = 1 - shifted[:, 0]
-        stays = stays * kept
-        for outcome in (1, 2):
-            kept = kept + shifted[:, outcome] * (means[:, month, outcome - 1, None] - 1).astype(np.float32)
-        grown = grown * kept
-        paths[:, month], left[:, month] = arr, 1 - stays.mean(axis=1, dtype=float)
-        expected[:, month] = prediction.arr[rows] * grown.mean(axis=1, dtype=float)
+        changed.append(_change(arr, hazards, pool_index[:, month], common, prediction.account[rows], calendar))
+        decided = after.decided(decided, changed[-1].account, changed[-1].draw, month)
+        paths[:, month], left[:, month] = arr, 1 - there.total.mean(axis=1, dtype=float)
+        expected[:, month] = prediction.arr[rows] * grown.total.mean(axis=1, dtype=float)
     return Paths(rows, paths, tuple(changed), left, expected)
 
 

@@ -11,7 +11,7 @@ from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.hazards.month_level import term_class
 from models.hazards.term_ends import TermEnds, has_changed
 from models.outcomes.prediction import OUTCOMES, Prediction
-from models.paths.given_luck import given_expected_luck
+from models.paths.simulate import mean_gains
 
 Array = NDArray[np.float64]
 KEYS = ["cut", "value", "outcome", "month"]
@@ -54,7 +54,8 @@ def expected_events(
     decided = ends.decided(has_changed(paths, min_change))
     rows = at_risk(cohort, paths)
     place = rows.row, rows.ahead - 1
-    hazards, gains = (table[place] for table in _given(prediction, decided))
+    hazards = prediction.under_expected_luck().along(paths, min_change)[place]
+    gains = np.concatenate([np.full((len(rows.row), 1), -1.0), mean_gains(prediction)[place]], axis=1)
     parts = []
     for cut, values in _cuts(cohort, ahead, ends, decided, rows).items():
         for number, outcome in enumerate(OUTCOMES):
@@ -73,14 +74,6 @@ def expected_events(
             }
             parts.append(pd.DataFrame(figures).groupby(KEYS, as_index=False).sum())
     return pd.concat(parts, ignore_index=True)
-
-
-def _given(prediction: Prediction, decided: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Hazards under the luck to be expected, and by how much ARR changes on average, each (rows, months, outcomes)."""
-    months = decided.shape[1]
-    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index[:, :months]]
-    gains = np.concatenate([np.full((*means.shape[:2], 1), -1.0), means - 1], axis=2)
-    return given_expected_luck(prediction).hazards[:, :months], gains
 
 
 def _cuts(

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.hazards.calibration import Slope
 from models.hazards.logistic import LogisticHazard
-from models.outcomes.outcome import OutcomeModel
+from models.outcomes.outcome import Decisions, OutcomeModel
 from models.outcomes.prediction import OUTCOMES, Estimation, Prediction
 from models.outcomes.shared_luck import SharedLuck
 from models.paths.simulate import PathSettings, simulate_paths
@@ -240,7 +240,10 @@ def test_what_is_explained_is_what_is_published_where_luck_has_no_spread(world, 
 
 def first_month(explained):
     first = {name: getattr(explained, name)[:1] for name in ("slope", "intercept")}
-    return replace(explained, margin=explained.margin[:, :1], facts=explained.facts[:, :1], **first)
+    decisions = Decisions(explained.decisions.share[:, :1], explained.decisions.shift[:, :1])
+    return replace(
+        explained, margin=explained.margin[:, :1], facts=explained.facts[:, :1], decisions=decisions, **first
+    )
 
 
 def test_months_between_training_and_snapshot_let_the_luck_fade(fitted, world):
