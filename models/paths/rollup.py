@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.outcomes.prediction import Prediction
+from models.paths.closed_means import closed_means, reported_mean
 from models.paths.simulate import AccountPaths, Changed, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
@@ -64,19 +65,23 @@ class RollUp:
         renewed ARR), accounts_due.
     accounts
         Per account.
+    means
+        The mean of each metric, shape (groups, months): what the accounts' figures add up to, which the draws' means
+        are but for the dice.
     """
 
     groups: pd.DataFrame
     draws: Mapping[str, Array]
     renewals: pd.DataFrame
     accounts: AccountPaths
+    means: Mapping[str, Array]
 
     def table(self) -> pd.DataFrame:
-        """A row a group, horizon and metric: mean and quantiles over the draws."""
+        """A row a group, horizon and metric: mean, and quantiles over the draws."""
         parts = []
         for metric in METRICS:
             if metric in self.draws:
-                parts.append(_summaries(self.groups, metric, self.draws[metric]))
+                parts.append(_summaries(self.groups, metric, self.draws[metric], self.means[metric]))
         table = pd.concat(parts, ignore_index=True)
         order = {metric: place for place, metric in enumerate(METRICS)}
         keys = [table["group"], table["horizon_months"], table["metric"].map(order)]
@@ -151,9 +156,15 @@ def _in_order(
         sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
         if due is not None:
             sums.add_renewals(start, chunk, due[chunk.rows], settle)
-    draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
+    cohort_start = None if trailing is None else _cohort_start(groups, member, trailing, horizon_months)
+    draws, of_accounts = sums.metrics(groups, cohort_start), together(descriptions, horizon_months)
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, together(descriptions, horizon_months))
+    means = closed_means(groups, member, prediction.arr, of_accounts, draws)
+    if trailing is not None and cohort_start is not None:
+        means["reported_nrr"] = reported_mean(
+            means["ending_arr"], member, of_accounts, trailing.cohort_arr, cohort_start
+        )
+    return RollUp(groups, draws, renewals, of_accounts, means)
 
 
 class _Sums:
@@ -293,7 +304,7 @@ def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, 
     )
 
 
-def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
+def _summaries(groups: pd.DataFrame, metric: str, draws: Array, mean: Array) -> pd.DataFrame:
     """A row a group and month: mean and quantiles of a metric."""
     count, months, _ = draws.shape
     quantiles = np.quantile(draws, np.array(QUANTILES) / 100, axis=2)
@@ -303,6 +314,6 @@ def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
         group=np.repeat(np.arange(count), months),
         horizon_months=np.tile(np.arange(1, months + 1), count),
         metric=metric,
-        mean=flat(draws.mean(axis=2)),
+        mean=flat(mean),
     )
     return table.assign(**{f"p{q:02d}": flat(values) for q, values in zip(QUANTILES, quantiles, strict=True)})

@@ -211,7 +211,7 @@ def _log_odds(contributions: Contributions) -> Array:
 def _integrate(change: Array, start: Array, share: Array, shift: Array) -> tuple[Array, Array]:
     """Effects of changes of the log-odds (accounts, months, inputs) from `start` on, and of the decisions, (accounts,).
 
-    The hazard of a month is h = (1 - p) expit(z) + p expit(z + d), and dP its change times the others' product of 1 - h.
+    The hazard of a month is (1 - p) expit(z) + p expit(z + d); dP is its change times the others' product of 1 - h.
     """
     points, weights = np.polynomial.legendre.leggauss(_POINTS)
     on_the_way = (points + 1) / 2

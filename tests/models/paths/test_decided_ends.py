@@ -116,3 +116,27 @@ def test_hazards_follow_what_came() -> None:
     assert along[0, END + 1].tolist() == list(MAY_LEAVE)
     assert along[1, END + 1].tolist() == list(HAS_CHANGED)
     np.testing.assert_array_equal(along[0], forecast.hazards[0])
+
+
+def test_the_portfolios_means_are_what_the_accounts_add_up_to_in_every_cut() -> None:
+    """To the last digits, though the draws are few: what is off between dice and chances is in no mean."""
+    cuts = {"region": np.array(["north", "south", "north"] * (ACCOUNTS // 3), dtype=object)}
+    forecast = prediction(luck())
+    rolled = roll_up(forecast, replace(SETTINGS, draws=50), horizon_months=MONTHS, cuts=cuts)
+    table = rolled.table()
+    mean = table.pivot_table(index=["cut", "value", "horizon_months"], columns="metric", values="mean")
+    for cut, value in (("total", "total"), ("region", "north"), ("region", "south")):
+        here = np.ones(ACCOUNTS, dtype=bool) if cut == "total" else cuts["region"] == value
+        figures, start = mean.loc[cut, value], forecast.arr[here].sum()
+        accounts = rolled.accounts.rows(np.flatnonzero(here))
+        np.testing.assert_allclose(figures["ending_arr"], accounts.expected_arr.sum(axis=0), rtol=1e-12)
+        at_risk = (forecast.arr[here, None] * accounts.churn_probability).sum(axis=0)
+        np.testing.assert_allclose(figures["churned_arr"], at_risk, rtol=1e-12)
+        np.testing.assert_allclose(figures["logo_retention"], 1 - accounts.churn_probability.mean(axis=0), rtol=1e-12)
+        kept = start - figures["churned_arr"] - figures["contracted_arr"]
+        np.testing.assert_allclose(figures["ending_arr"], kept + figures["expanded_arr"], rtol=1e-12)
+        np.testing.assert_allclose(figures["grr"], kept / start, rtol=1e-12)
+        assert (figures["nrr"] >= figures["grr"]).all()
+        for name in ("ending_arr", "contracted_arr", "expanded_arr"):
+            drawn = rolled.draws[name][rolled.groups.query("value == @value").index[0]].mean(axis=1)
+            np.testing.assert_allclose(figures[name], drawn, atol=0.05 * start)
