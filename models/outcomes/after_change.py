@@ -98,3 +98,13 @@ class Mass:
         stays = np.where(ends.ends[here, month, None], change, keep)  # where a term ends, only its own change counts
         decided[here] += np.where(waits[here, None], self.decided[here] * stays, 0)
         return Mass(total, decided)
+
+    def leaving(self, churn: Masses, churn_decided: Masses, here: NDArray[np.int64]) -> Masses:
+        """What of the mass leaves, by the chances of all rows, (rows, draws), and those of rows `here` that decided."""
+        leaves = self.total * churn
+        leaves[here] += self.decided[here] * (churn_decided - churn[here])
+        return leaves
+
+    def joined_by(self, others: Masses) -> "Mass":
+        """The mass with others that come back, whose ARR has not changed at a term's end."""
+        return Mass(self.total + others, self.decided)

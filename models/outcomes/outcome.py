@@ -28,6 +28,7 @@ from models.outcomes.fitting import LEARNERS, FittedOutcome, Material, fit_outco
 from models.outcomes.keyed_draws import streams
 from models.outcomes.luck_posterior import fit_luck
 from models.outcomes.prediction import OUTCOMES, Estimation, Outcome, Prediction
+from models.outcomes.returns import Returns, fit_returns
 from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
@@ -144,6 +145,7 @@ class OutcomeModel:
             level_sd=tuning.calibration_prior_sd,
             seed=self.settings.seed,
         )
+        self.returns_ = fit_returns(frame, paths)
         self.luck_until_ = material.at_risk.first_month + material.at_risk.months
         min_change = self.settings.min_change
         self.cross_sell_ = None if streams is None else fit_shares(material.at_risk, frame, streams, min_change)
@@ -198,6 +200,7 @@ class OutcomeModel:
             estimation=Estimation(*tilts(list(self.outcomes_.values())), amounts.errors),
             cross_sell_share=share_of(self.cross_sell_, frame),
             decisions=AfterChange(ends, _hazards(decided, facts)),
+            returns=self.returns_,
         )
 
     def rows_next_month(self, frame: pd.DataFrame) -> Array:
@@ -251,6 +254,7 @@ class OutcomeModel:
             "luck_until": self.luck_until_,
             "notice_holds": self.notice_holds_.tolist(),
             "cross_sell": None if self.cross_sell_ is None else self.cross_sell_.tolist(),
+            "returns": None if self.returns_ is None else self.returns_.to_dict(),
             "size": [self.size_mean_, self.size_sd_],
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
         }
@@ -282,6 +286,7 @@ class OutcomeModel:
         model.size_mean_, model.size_sd_ = content["size"]
         model.notice_holds_ = np.array(content["notice_holds"])
         model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
+        model.returns_ = None if content["returns"] is None else Returns.from_dict(content["returns"])
         model.outcomes_ = {
             name: model._restore(description, files.get(f"{name}.txt"))
             for name, description in content["outcomes"].items()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.hazards.term_ends import has_changed
 from models.outcomes.after_change import AfterChange, Factors, Mass
 from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
+from models.outcomes.returns import Returns
 from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
@@ -77,6 +78,8 @@ class Prediction:
         What the history leaves open.
     cross_sell_share
         Share of each account's expansions that are cross-sells, shape (n,); NaN where none can be told.
+    returns
+        How accounts that left come back; None: leaving is for good.
     decisions
         What the hazards are once ARR has changed at the end of a term, while its grace runs; None: as ever.
     """
@@ -94,6 +97,7 @@ class Prediction:
     estimation: Estimation
     cross_sell_share: Array
     decisions: AfterChange | None = None
+    returns: Returns | None = None
 
     @property
     def after_change(self) -> AfterChange:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from models.outcomes.after_change import Mass
 from models.outcomes.prediction import OUTCOMES, Prediction
-from models.paths.simulate import growth, mean_gains
+from models.paths.closed_form import growth, mean_gains
 
 Array = NDArray[np.float64]
 

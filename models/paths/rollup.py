@@ -5,7 +5,7 @@ other in a fixed order: neither the order in which they come nor chunks nor thre
 the number of groups, not of accounts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy import sparse
 
 from models.outcomes.prediction import Prediction
 from models.paths.closed_means import closed_means, reported_mean
+from models.paths.lost_returns import lost_that_return
 from models.paths.simulate import AccountPaths, Changed, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
@@ -43,7 +44,8 @@ class Trailing:
         Of each account, shape (accounts, months): column h - 1 is its ARR 12 months before month h ahead ends; 0 where
         it was no customer then.
     lost
-        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`.
+        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`. For
+        their returns also `account_id`, `months_gone` (in the first month ahead) and `last_arr`.
     """
 
     cohort_arr: Array
@@ -157,6 +159,11 @@ def _in_order(
         if due is not None:
             sums.add_renewals(start, chunk, due[chunk.rows], settle)
     cohort_start = None if trailing is None else _cohort_start(groups, member, trailing, horizon_months)
+    returned = None
+    if trailing is not None and prediction.returns is not None and "months_gone" in trailing.lost:
+        returned = lost_that_return(trailing.lost, prediction.returns, prediction.first_month, settings, horizon_months)
+        for group, one in enumerate(_members_lost(groups, trailing.lost)):
+            sums.outside[group] -= returned.drawn(one)
     draws, of_accounts = sums.metrics(groups, cohort_start), together(descriptions, horizon_months)
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
     means = closed_means(groups, member, prediction.arr, of_accounts, draws)
@@ -164,6 +171,9 @@ def _in_order(
         means["reported_nrr"] = reported_mean(
             means["ending_arr"], member, of_accounts, trailing.cohort_arr, cohort_start
         )
+        if returned is not None:
+            back = [returned.expected(one) for one in _members_lost(groups, trailing.lost)]
+            means["reported_nrr"] += np.array(back) / cohort_start
     return RollUp(groups, draws, renewals, of_accounts, means)
 
 
@@ -187,10 +197,12 @@ class _Sums:
         group = self.group[chunk.rows]
         for month in range(self.lost.shape[1]):
             changed = chunk.changed[month]
-            first, gone = start[changed.account], changed.after == 0
-            shrunk = np.where(gone, 0.0, np.maximum(first - changed.after, 0)) - np.maximum(first - changed.before, 0)
+            first, gone, absent = start[changed.account], changed.after == 0, changed.before == 0
+            shrunk = np.where(gone, 0.0, np.maximum(first - changed.after, 0))
+            shrunk -= np.where(absent, 0.0, np.maximum(first - changed.before, 0))
+            leaving = gone.astype(float) - absent
             grown = np.maximum(changed.after - first, 0) - np.maximum(changed.before - first, 0)
-            values = {"lost": first * gone, "left": gone.astype(float), "shrunk": shrunk, "grown": grown}
+            values = {"lost": first * leaving, "left": leaving, "shrunk": shrunk, "grown": grown}
             for name, value in values.items():
                 _scatter(getattr(self, name), month, group, changed, value)
             if cohort_arr is not None:
@@ -280,10 +292,16 @@ def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.Dat
 def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Trailing, months: int) -> Array:
     """Starting ARR of the trailing cohorts by group and month, those that left since included."""
     start = np.asarray(member @ trailing.cohort_arr[:, :months])
-    for row, (cut, value) in enumerate(zip(groups["cut"], groups["value"], strict=True)):
-        lost = trailing.lost if cut == TOTAL else trailing.lost[trailing.lost[cut] == value]
+    for row, here in enumerate(_members_lost(groups, trailing.lost)):
+        lost = trailing.lost[here]
         start[row] += np.bincount(lost["month"] - 1, weights=lost["arr"], minlength=months)[:months]
     return np.where(start > 0, start, np.nan)
+
+
+def _members_lost(groups: pd.DataFrame, lost: pd.DataFrame) -> Iterator[NDArray[np.bool_]]:
+    """Which rows of the accounts that have left belong to each group, one after the other."""
+    for cut, value in zip(groups["cut"], groups["value"], strict=True):
+        yield np.ones(len(lost), dtype=bool) if cut == TOTAL else (lost[cut] == value).to_numpy()
 
 
 def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:

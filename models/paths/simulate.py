@@ -3,7 +3,7 @@
 Each account's luck is keyed by the account and the calendar month, so that it lives the same futures whoever else is
 there. Paths are simulated in chunks of accounts, to hold memory down; neither chunks nor threads change a byte.
 
-Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
+Churn is final within the horizon, unless the model has learned of returns (`models.outcomes.returns`).
 """
 
 from collections import deque
@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.outcomes.after_change import Factors, Mass
+from models.outcomes.after_change import Mass
 from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
 from models.outcomes.prediction import Prediction, multiply_odds
+from models.paths.absent import Absent
+from models.paths.closed_form import ClosedForm, growth, mean_gains
 
 Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -38,13 +40,17 @@ class PathSettings:
 
 @dataclass(frozen=True)
 class AccountPaths:
-    """What the paths say of each account; arrays of shape (accounts, months)."""
+    """What the paths say of each account; arrays of shape (accounts, months).
+
+    `churn_probability` is that of having no ARR, `first_leaving_probability` that of having left at least once.
+    """
 
     expected_arr: Array
     p10: Array
     p50: Array
     p90: Array
     churn_probability: Array
+    first_leaving_probability: Array
     contraction_probability: Array
     expansion_probability: Array
 
@@ -67,15 +73,17 @@ class Changed:
 class Paths:
     """Simulated futures of a chunk of accounts.
 
-    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left` and
-    `expected_arr`, shape (chunk, months), are the probability of having left and the expected ARR given each draw's
-    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
+    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left`,
+    `first_left` and `expected_arr`, shape (chunk, months), are the chances of having no ARR and of having left at least
+    once, and expected ARR, given each draw's shared luck, averaged over the draws: the same futures as `arr` without
+    each account's own luck.
     """
 
     rows: slice
     arr: Array
     changed: tuple[Changed, ...]
     left: Array
+    first_left: Array
     expected_arr: Array
 
 
@@ -89,40 +97,6 @@ def expected_arr(prediction: Prediction) -> Array:
         arr = arr.step(growth(hazards, changed, gains[:, month, :, None], here), after.term_ends, month)
         by_month.append(arr.total[:, 0])
     return np.stack(by_month, axis=1)
-
-
-def mean_gains(prediction: Prediction) -> Array:
-    """By what share ARR changes on average where it contracts and expands, shape (accounts, months, 2)."""
-    return np.asarray(np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index] - 1)
-
-
-def survival(hazards: Any, changed: Any) -> Factors:
-    """What a month leaves of the accounts; the parameters are those of `growth`."""
-    keep, keep_changed = 1 - hazards[:, 0], 1 - changed[:, 0]
-    return Factors(keep, hazards[:, 1] + hazards[:, 2], (keep_changed, changed[:, 1] + changed[:, 2]))
-
-
-def growth(hazards: Any, changed: Any, gains: Any, here: NDArray[np.int64], *, new: float = 1.0) -> Factors:
-    """What a month makes of ARR.
-
-    Parameters
-    ----------
-    hazards, changed
-        Hazards, shape (accounts, 3, draws), and those of the accounts `here` once ARR has changed, (here, 3, draws).
-    gains
-        By what share ARR changes where it contracts and expands, shape (accounts, 2, draws).
-    here
-        The accounts that are in an open grace.
-    new
-        What there was before; 0 gives the derivative in the direction of `hazards`.
-    """
-
-    def parts(hazard: Any, gain: Any) -> tuple[Any, Any]:
-        change = hazard[:, 1] * (1 + gain[:, 0]) + hazard[:, 2] * (1 + gain[:, 1])
-        return new - hazard[:, 0] + hazard[:, 1] * gain[:, 0] + hazard[:, 2] * gain[:, 1], change
-
-    keep, change = parts(hazards, gains)
-    return Factors(keep, change, parts(changed, gains[here]))
 
 
 def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
@@ -170,6 +144,7 @@ def describe(prediction: Prediction, settings: PathSettings, horizon_months: int
         p50=p50,
         p90=p90,
         churn_probability=paths.left[:, :horizon_months],
+        first_leaving_probability=paths.first_left[:, :horizon_months],
         contraction_probability=lower.mean(axis=2),
         expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
     )
@@ -231,29 +206,45 @@ def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
 
 
 def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
-    pool_index, after = prediction.pool_index[rows], prediction.after_change.rows(rows)
+    pool_index, after, stream = (
+        prediction.pool_index[rows],
+        prediction.after_change.rows(rows),
+        prediction.account[rows],
+    )
     accounts, months = pool_index.shape[:2]
     draws = common.tilt.shape[1]
     tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
-    paths, changed = np.empty((accounts, months, draws)), []
-    left, expected = np.empty((accounts, months)), np.empty((accounts, months))
+    paths, changed, closed = np.empty((accounts, months, draws)), [], np.empty((3, accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    there = grown = Mass.of(np.ones((accounts, draws), dtype=np.float32))
+    masses, absent = (
+        ClosedForm(after, prediction.returns, draws),
+        Absent(prediction.returns, common.seed, stream, draws),
+    )
     decided = np.zeros((accounts, draws), dtype=bool)  # whether ARR changed at the last term's end
     for month in range(months):
-        odds, here = common.odds[month] * tilt, after.open_rows(month)
+        odds, here, calendar = common.odds[month] * tilt, after.open_rows(month), prediction.first_month + month
         hazards = multiply_odds(prediction.hazards[rows, month], odds)
         others = multiply_odds(after.hazards[here, month], odds[here])
-        gains = common.gains[pool_index[:, month].T].swapaxes(0, 1)
-        there = there.step(survival(hazards, others), after.term_ends, month)
-        grown = grown.step(growth(hazards, others, gains, here), after.term_ends, month)
+        masses.step(month, hazards, others, common.gains[pool_index[:, month].T].swapaxes(0, 1))
+        closed[:, :, month] = masses.means()
         hazards[here] = np.where(decided[here, None], others, hazards[here])
-        calendar = prediction.first_month + month
-        changed.append(_change(arr, hazards, pool_index[:, month], common, prediction.account[rows], calendar))
-        decided = after.decided(decided, changed[-1].account, changed[-1].draw, month)
-        paths[:, month], left[:, month] = arr, 1 - there.total.mean(axis=1, dtype=float)
-        expected[:, month] = prediction.arr[rows] * grown.total.mean(axis=1, dtype=float)
-    return Paths(rows, paths, tuple(changed), left, expected)
+        change = _change(arr, hazards, pool_index[:, month], common, stream, calendar)
+        decided = after.decided(decided, change.account, change.draw, month)
+        changed.append(_with_returns(change, absent, arr, calendar))
+        paths[:, month] = arr
+    return Paths(rows, paths, tuple(changed), closed[0], closed[1], prediction.arr[rows, None] * closed[2])
+
+
+def _with_returns(changed: Changed, absent: Absent, arr: Array, month: int) -> Changed:
+    """The cells that change in a calendar month, with those that come back in it, which are put into `arr`."""
+    account, draw, back = absent.come_back(month)
+    left = changed.after == 0
+    absent.pass_month(changed.account[left], changed.draw[left], changed.before[left])
+    if not account.size:
+        return changed
+    arr[account, draw] = back
+    cells = ("account", account), ("draw", draw), ("before", np.zeros_like(back)), ("after", back)
+    return Changed(**{name: np.concatenate([getattr(changed, name), values]) for name, values in cells})
 
 
 def _change(

@@ -11,7 +11,7 @@ from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.hazards.month_level import term_class
 from models.hazards.term_ends import TermEnds, has_changed
 from models.outcomes.prediction import OUTCOMES, Prediction
-from models.paths.simulate import mean_gains
+from models.paths.closed_form import mean_gains
 
 Array = NDArray[np.float64]
 KEYS = ["cut", "value", "outcome", "month"]
