@@ -11,7 +11,7 @@ export UV_PYTHON_PREFERENCE := only-system
 # Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast attack audit golden lint setup spark lock docs bench mutation nightly clean
+.PHONY: demo test fast coverage attack audit golden lint setup spark lock docs pictures bench mutation nightly clean
 
 demo: setup
 	$(BIN)/holdfast demo
@@ -21,8 +21,7 @@ fast: lint
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m unit
 
 test: lint
-	$(BIN)/coverage erase
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25
 
 # The tests of what SECURITY.md promises, with many more tries; it says at the end what was tried.
 attack: setup
@@ -74,6 +73,10 @@ lock: setup
 docs: setup
 	$(BIN)/python -m docs.build
 
+# The README's pictures, of what `make demo` and `holdfast publish` made; they take Chromium.
+pictures: setup
+	$(BIN)/python -m docs.pictures
+
 bench: setup
 	$(BIN)/python -m benchmarks.run
 	@echo "Of the service, with data that holdfast publish has published: $(BIN)/python -m benchmarks.serving"
@@ -85,8 +88,13 @@ mutation: setup
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-mutation.lock
 	$(BIN)/python -m benchmarks.mutation --minutes $(MUTATION_MINUTES)
 
-# What takes too long for every change: all tests, simulated worlds against their truth, mutants. Commit docs/nightly.md.
-nightly: test
+# All tests again, with the share of the code that they reach; watching costs a third more.
+coverage: setup
+	$(BIN)/coverage erase
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
+
+# What takes too long for every change: all tests and what they reach, simulated worlds against their truth, mutants. Commit docs/nightly.md.
+nightly: lint coverage
 	$(BIN)/python -m benchmarks.run --only truth --worlds 5
 	$(MAKE) mutation
 	$(BIN)/python -m benchmarks.nightly

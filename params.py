@@ -297,7 +297,9 @@ class Serving(Section):
     access: Literal["auto", "required", "anyone_is_admin"]
     base_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", max_length=100)]
     audit: Literal["best_effort", "required"]
-    hosts: tuple[str, ...]
+    hosts: tuple[
+        Annotated[str, StringConstraints(pattern=r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]*:[0-9a-f:.]*)$")], ...
+    ]
     proxies: tuple[IPvAnyAddress, ...]
     proxy_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None
     poll_seconds: Annotated[float, Field(ge=0.1, le=3600)]
@@ -330,6 +332,7 @@ class Params(Section):
     leaks: Leaks
     model: Model
     forecast: Forecast
+    export: Annotated[tuple[Literal["parquet", "csv", "xlsx"], ...], Field(min_length=1)]
     backtest: Backtest
     tune: Tune
     promotion: Promotion

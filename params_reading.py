@@ -33,9 +33,13 @@ _PATTERNS = {  # of `params`, and what they ask for
     r"^postgresql://\S+$": "an address that begins with postgresql://, such as postgresql://reader@host/crm",
     r"^https?://\S+$": "an address that begins with http:// or https://",
     r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$": "a path such as /holdfast, or empty",
+    r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]*:[0-9a-f:.]*)$": (
+        "a name in small letters without scheme and port, such as holdfast.example.com"
+    ),
     r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
 }
 _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
+_PASSWORD_OF_AN_ADDRESS = re.compile(r"://[^/@]*:[^@]*@")  # whoever opens it takes all up to the @ for one
 _MAY_HOLD_ONE = "tracking.uri"  # recorded without it, see training.tracking.store
 
 
@@ -87,12 +91,17 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def require_no_password(settings: Mapping[str, Any]) -> None:
     """Settings are recorded with every run, so that a password must not be among them; the message must not show it."""
     for name, text in _texts(settings):
-        if name != _MAY_HOLD_ONE and _PASSWORD.search(text):
+        if name != _MAY_HOLD_ONE and _holds_password(name, text):
             where = "leave it out of the URL and give it" if name.endswith(".url") else "give it"
             raise SettingsError(
                 f"{name} holds a password, and settings are recorded with every run: {where} in the environment, as "
                 "PGPASSWORD or a password file."
             )
+
+
+def _holds_password(name: str, text: str) -> bool:
+    is_address = name.endswith(".url")
+    return _PASSWORD.search(text) is not None or (is_address and _PASSWORD_OF_AN_ADDRESS.search(text) is not None)
 
 
 def _texts(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -146,6 +155,8 @@ def told_in_words(problem: "ErrorDetails") -> str:
     if problem["type"] == "string_pattern_mismatch":
         thing = "The name" if problem["loc"][-1] == "[key]" else "Input"
         what = f"{thing} should be {_PATTERNS.get(context['pattern'], 'like ' + context['pattern'])}"
+    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):
+        return what  # of a whole section; to repeat all of it would tell nothing
     came = "null" if problem["input"] is None else repr(problem["input"])
     return f"{what}, got {came}{_nearest_word(problem['input'], context.get('expected', ''))}"
 

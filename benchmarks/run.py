@@ -29,10 +29,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=["pipeline", "truth"], help="one of the two")
     parser.add_argument("--accounts", type=int, default=2000, help="of the company that is timed")
     parser.add_argument("--months", type=int, default=48, help="of both kinds of companies")
+    parser.add_argument(
+        "--world", choices=["first", "second"], default="first", help="the product's own, or by other rules"
+    )
     parser.add_argument("--worlds", type=int, default=3, help="that are held against their truth")
     parser.add_argument("--first-seed", type=int, default=1, help="of these worlds")
     parser.add_argument("--world-accounts", type=int, default=600, help="of each of them")
     parser.add_argument("--origins", type=int, default=2, help="dates each is forecast from, three months apart")
+    parser.add_argument("--set", action="append", default=[], help="a setting, as of holdfast: model.trees=100")
     parser.add_argument("--processes", type=int, default=2, help="that share the worlds")
     return parser.parse_args()
 
@@ -56,7 +60,8 @@ def _pipeline(folder: Path, size: Size, machine: str) -> Iterator[str]:
 
 def _truth(folder: Path, arguments: argparse.Namespace) -> str:
     # Imported late: what this process holds would count as the memory of the steps it starts.
-    from benchmarks.truth import FUTURES, HORIZON, Worlds, against_truth, summary
+    from benchmarks.truth import FUTURES, against_truth, summary
+    from benchmarks.worlds import Worlds
 
     worlds = Worlds(
         count=arguments.worlds,
@@ -65,15 +70,17 @@ def _truth(folder: Path, arguments: argparse.Namespace) -> str:
         months=arguments.months,
         origins=arguments.origins,
         apart=3,
+        kind=arguments.world,
+        more_settings=tuple(arguments.set),
     )
     OUT.parent.mkdir(exist_ok=True)
-    scores = against_truth(folder, worlds, processes=arguments.processes, out=OUT.with_name("truth.csv"))
+    scores = against_truth(folder, worlds, processes=arguments.processes, out=OUT.with_name(f"truth-{worlds.kind}.csv"))
     note = (
-        f"{worlds.count} worlds of {worlds.accounts} accounts and {worlds.months} months, forecast from "
-        f"{worlds.origins} dates each, {HORIZON} months ahead, against {FUTURES} futures of the hidden state of that "
-        "day; the standard error takes worlds as the units of chance. Every pair is in truth.csv."
+        f"{worlds.count} worlds ({worlds.kind}) of {worlds.accounts} accounts, {worlds.months} months, forecast from "
+        f"{worlds.origins} dates each, against {FUTURES} futures of the hidden state of that day; the standard error "
+        f"takes worlds as the units of chance. Every pair is in truth-{worlds.kind}.csv."
     )
-    return markdown("Against the truth", summary(scores), note)
+    return markdown(f"Against the truth: the {worlds.kind} world", summary(scores), note)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ settings were chosen on.
 """
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from multiprocessing import get_context
@@ -19,140 +19,192 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import params as settings
+from benchmarks.worlds import Truth, Worlds
 from features.inputs.load import load_tables
-from features.simulation.truth import Truth, replay
 from features.snapshots.dates import month_starts
 from features.snapshots.snapshot_files import stored
 from models.hazards.calibration import fit_calibrator
 from models.outcomes.outcome import OutcomeModel
 from models.paths.rollup import RollUp, roll_up
-from models.paths.simulate import PathSettings
 from params import Params
 from training.backtest.rivals import Rivals, nrr_draws
-from training.learn.dataset import Dataset, assemble, known_at, settings_of
+from training.learn.dataset import Dataset, assemble, known_at, paths_settings, settings_of
 
 Array = NDArray[np.float64]
 HORIZON = 12
+HORIZONS = (3, 6, 12)
 FUTURES = 400
-
-
-@dataclass(frozen=True)
-class Worlds:
-    """The worlds to forecast: how many, from which seed on, how large, and from how many dates, months apart."""
-
-    count: int
-    first_seed: int
-    accounts: int
-    months: int
-    origins: int
-    apart: int
+COVERAGES = (50, 80, 90)
+OUTCOMES = ("churn", "expansion", "contraction")
+RATIOS = ("nrr", "grr", "logo_retention")
+MONTHLY_DAYS = 45  # a term at most so long is a monthly plan
 
 
 def against_truth(folder: Path, worlds: Worlds, *, processes: int, out: Path) -> pd.DataFrame:
     """Scores, a row a world and date; `out` holds those of the worlds done so far."""
     seeds = range(worlds.first_seed, worlds.first_seed + worlds.count)
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
-        for number, rows in enumerate(pool.map(partial(_world, folder, worlds), seeds), start=1):
-            found += rows
-            pd.DataFrame(found).to_csv(out, index=False)
+        for number, more in enumerate(pool.map(partial(_world, folder, worlds), seeds), start=1):
+            rows += more
+            pd.DataFrame(rows).to_csv(out, index=False)
             print(f"worlds forecast: {number} of {worlds.count}", file=sys.stderr, flush=True)
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
 def summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the scores come to: a row a figure, with the median and the mean over all worlds and dates."""
-    found: dict[str, pd.Series[float]] = {
-        "skill on the log-loss of churn, share of the true state's": scores["skill"] / scores["true skill"],
-        "calibration slope of churn": scores["slope"],
-        "churn forecast / true churn": scores["our churn"] / scores["true churn"],
-        "CRPS of NRR, times the true distribution's": scores["CRPS points"] / scores["true CRPS"],
-        "share of futures inside the 80 % interval": scores["inside 80 %"],
-        "the same if accounts were independent": scores["inside if independent"],
-    }
-    naive = [name for name in scores if name.startswith("CRPS of ")]
-    found |= {f"{name}, times ours": scores[name] / scores["CRPS points"] for name in naive}
-    by_world = {name: values.groupby(scores["world"]).mean() for name, values in found.items()}
+    """What the scores come to: a row a figure.
+
+    A figure of two parts is the ratio of their means over all worlds and dates; its standard error leaves out one world
+    at a time (jackknife), since dates of one world share their luck. The median is that of the single ratios.
+    """
     return [
         {
-            "figure": name,
-            "median": float(values.median()),
-            "mean": float(values.mean()),
-            "standard error": float(by_world[name].std() / np.sqrt(max(len(by_world[name]), 1))),
+            "figure": figure,
+            "ratio of means": _ratio(scores, top, below),
+            "median": float((scores[top] / (scores[below] if below else 1)).median()),
+            "standard error": _jackknife(scores, top, below),
         }
-        for name, values in found.items()
+        for figure, top, below in _figures(scores)
     ]
 
 
+def _figures(scores: pd.DataFrame) -> Iterator[tuple[str, str, str | None]]:
+    """Each figure with the columns whose means it is the ratio of."""
+    for outcome in ("churn", "expansion"):
+        for h in HORIZONS:
+            yield (
+                f"skill on {outcome}, {h} months, share of the true state's",
+                f"{outcome} {h} skill",
+                f"{outcome} {h} true skill",
+            )
+    for outcome in OUTCOMES:
+        for h in HORIZONS:
+            yield f"{outcome} expected / true, {h} months", f"{outcome} {h} rate", f"{outcome} {h} true rate"
+    yield from (
+        (f"calibration slope of {one}, {h} months", f"{one} {h} slope", None) for one in OUTCOMES[:2] for h in HORIZONS
+    )
+    for ratio in RATIOS:
+        for h in HORIZONS:
+            yield (
+                f"CRPS of {ratio}, {h} months, times the true distribution's",
+                f"{ratio} {h} CRPS",
+                f"{ratio} {h} true CRPS",
+            )
+    for h in HORIZONS:
+        for share in COVERAGES:
+            yield f"share of futures inside the {share} % interval, {h} months", f"nrr {h} inside {share}", None
+    yield "share inside 80 %, 12 months, if accounts were independent", "inside if independent", None
+    yield from (
+        (f"{name}, 12 months, times ours", name, "nrr 12 CRPS") for name in scores if name.startswith("CRPS of ")
+    )
+    yield "NRR expected less true, 12 months, points", "nrr 12 error", None
+    yield "GRR expected less true, 12 months, points", "grr 12 error", None
+    yield "churn in mid-term, expected in 3 months, % of accounts", "mid-term churn %", None
+    yield "churn in mid-term, true", "mid-term true churn %", None
+    yield from (
+        (f"churn of monthly plans expected / true, {h} months", f"monthly {h} rate", f"monthly {h} true rate")
+        for h in (3, 12)
+    )
+    yield "calibration slope of churn, monthly plans, 12 months", "monthly 12 slope", None
+
+
+def _ratio(scores: pd.DataFrame, top: str, below: str | None) -> float:
+    return float(scores[top].mean() / (scores[below].mean() if below else 1))
+
+
+def _jackknife(scores: pd.DataFrame, top: str, below: str | None) -> float:
+    worlds = scores["world"].unique()
+    if len(worlds) < 2:
+        return float("nan")
+    each = np.array([_ratio(scores[scores["world"] != world], top, below) for world in worlds])
+    return float(np.sqrt((len(worlds) - 1) / len(worlds) * ((each - each.mean()) ** 2).sum()))
+
+
 def _world(folder: Path, worlds: Worlds, seed: int) -> list[dict[str, Any]]:
-    size = [f"simulated.accounts={worlds.accounts}", f"simulated.months={worlds.months}", "threads=1"]
-    params = settings.load(None, [f"seed={seed}", f"data_dir={folder / str(seed)}", *size])
+    params = worlds.params(folder, seed)
     tables = load_tables(params).tables
     dates = month_starts(tables, params.snapshots)
     full = assemble(tables, stored(tables, dates, params=params), as_of=dates[-1], params=params)
     origins = dates[: -worlds.origins * worlds.apart - 1 : -worlds.apart]
-    return [_pair(params, seed, origin, known_at(tables, full, origin, params)) for origin in origins]
+    return [_pair(params, worlds, seed, origin, known_at(tables, full, origin, params)) for origin in origins]
 
 
-def _pair(params: Params, seed: int, origin: date, known: Dataset) -> dict[str, Any]:
-    company = params.simulated
-    truth = replay(
-        accounts=company.accounts,
-        months=company.months,
-        ends_on=company.ends_on,
-        seed=seed,
-        as_of=origin,
-        horizon_months=HORIZON,
-        futures=FUTURES,
-    )
+def _pair(params: Params, worlds: Worlds, seed: int, origin: date, known: Dataset) -> dict[str, Any]:
+    truth = worlds.truth(params, seed, origin, horizon_months=HORIZON, futures=FUTURES)
     model = OutcomeModel(known.inputs, settings_of(params)).fit(known.frame, known.paths)
     cohort = known.frame[known.cohort(origin)].reset_index(drop=True)
     prediction = model.predict(cohort)
-    paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
+    paths = paths_settings(params)
     rolled, alone = (roll_up(one, paths, horizon_months=HORIZON) for one in (prediction, prediction.independent()))
-    true_nrr = truth.nrr[:, HORIZON - 1]
     naive = nrr_draws(known, cohort, HORIZON, Rivals())
+    true_nrr = truth.nrr[:, HORIZON - 1]
     return {
         "world": seed,
         "as of": origin.isoformat(),
-        **_account_scores(truth, cohort["account_id"], rolled),
-        **_nrr_scores(rolled.draws["nrr"][0, HORIZON - 1], true_nrr),
-        "inside if independent": _inside(alone.draws["nrr"][0, HORIZON - 1], true_nrr),
+        **account_scores(truth, cohort, rolled),
+        **{name: value for ratio in RATIOS for name, value in _ratio_scores(ratio, rolled, truth)},
+        "inside if independent": _inside(alone.draws["nrr"][0, HORIZON - 1], true_nrr, 80),
         **{f"CRPS of {name}": 100 * _crps(draws, true_nrr) for name, draws in naive.items()},
     }
 
 
-def _account_scores(truth: Truth, account_id: "pd.Series[str]", rolled: RollUp) -> dict[str, Any]:
-    ours = pd.Series(rolled.accounts.churn_probability[:, HORIZON - 1], index=account_id)
-    true = pd.Series(truth.churn_probability[:, HORIZON - 1], index=truth.account_ids)
-    both = pd.concat({"ours": ours, "true": true}, axis=1, join="inner")
-    forecast, came = both["ours"].to_numpy(), both["true"].to_numpy()
-    return {
-        "accounts": len(both),
-        "true churn": float(came.mean()),
-        "our churn": float(forecast.mean()),
-        "skill": _skill(forecast, came),
-        "true skill": _skill(came, came),
-        "slope": _slope(forecast, came),
-        "AUC": _auc(forecast, came),
-        "true AUC": _auc(came, came),
+def account_scores(truth: Truth, cohort: pd.DataFrame, rolled: RollUp) -> dict[str, float]:
+    """Scores of the probabilities of accounts, all and by where they are in their terms."""
+    place = pd.Index(truth.account_ids).get_indexer(cohort["account_id"])
+    both = place >= 0
+    scores = {"accounts": float(both.sum())}
+    chances = {
+        one: (getattr(rolled.accounts, f"{one}_probability")[both], getattr(truth, f"{one}_probability")[place[both]])
+        for one in OUTCOMES
     }
+    for one, (forecast, true) in chances.items():
+        for h in HORIZONS:
+            scores |= {f"{one} {h} {name}": value for name, value in _scores(forecast[:, h - 1], true[:, h - 1])}
+    return scores | _by_term(cohort[both], *chances["churn"])
 
 
-def _nrr_scores(nrr: Array, true_nrr: Array) -> dict[str, float]:
-    return {
-        "NRR %": 100 * float(nrr.mean()),
-        "true NRR %": 100 * float(true_nrr.mean()),
-        "CRPS points": 100 * _crps(nrr, true_nrr),
-        "true CRPS": 100 * _crps(true_nrr, true_nrr),
-        "inside 80 %": _inside(nrr, true_nrr),
+def _by_term(cohort: pd.DataFrame, forecast: Array, true: Array) -> dict[str, float]:
+    """Churn of monthly plans, and of terms that run longer than the three months ahead."""
+    ends, days = cohort["term_ends_on"], cohort["term_days"]
+    monthly = (ends.isna() | (days <= MONTHLY_DAYS)).to_numpy()
+    running = ~monthly & (ends > cohort["as_of"] + pd.DateOffset(months=3)).to_numpy()
+    scores = {
+        f"monthly {h} {name}": value
+        for h in (3, 12)
+        for name, value in _scores(forecast[monthly, h - 1], true[monthly, h - 1])
     }
+    rates = {"mid-term churn %": forecast[running, 2].mean(), "mid-term true churn %": true[running, 2].mean()}
+    return scores | {name: 100 * float(rate) for name, rate in rates.items()}
 
 
-def _inside(nrr: Array, true_nrr: Array) -> float:
-    low, high = np.quantile(nrr, [0.1, 0.9])
-    return float(np.mean((true_nrr >= low) & (true_nrr <= high)))
+def _scores(forecast: Array, true: Array) -> Iterator[tuple[str, float]]:
+    if len(true) == 0:
+        return
+    yield from {
+        "rate": float(forecast.mean()),
+        "true rate": float(true.mean()),
+        "skill": _skill(forecast, true),
+        "true skill": _skill(true, true),
+        "slope": _slope(forecast, true),
+        "AUC": _auc(forecast, true),
+        "true AUC": _auc(true, true),
+    }.items()
+
+
+def _ratio_scores(ratio: str, rolled: RollUp, truth: Truth) -> Iterator[tuple[str, float]]:
+    for h in HORIZONS:
+        ours, true = rolled.draws[ratio][0, h - 1], getattr(truth, ratio)[:, h - 1]
+        yield f"{ratio} {h} %", 100 * float(ours.mean())
+        yield f"{ratio} {h} error", 100 * float(ours.mean() - true.mean())
+        yield f"{ratio} {h} CRPS", 100 * _crps(ours, true)
+        yield f"{ratio} {h} true CRPS", 100 * _crps(true, true)
+        yield from ((f"{ratio} {h} inside {share}", _inside(ours, true, share)) for share in COVERAGES)
+
+
+def _inside(ours: Array, true: Array, share: int) -> float:
+    low, high = np.quantile(ours, [0.5 - share / 200, 0.5 + share / 200])
+    return float(np.mean((true >= low) & (true <= high)))
 
 
 def _slope(forecast: Array, true: Array) -> float:

@@ -90,8 +90,15 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
         progress=run.progress,
     )
     run.progress("writing the tables")
-    folder = export(result, run.params.data_dir / "forecasts")
-    return {**summarise(result), "folder": str(folder)}
+    folder = export(result, run.params.data_dir / "forecasts", run.params.export, _names(loaded, result, run.params))
+    return {**summarise(result), "folder": str(folder), "forms": list(run.params.export)}
+
+
+def _names(loaded: "Loaded", result: "Forecast", params: "Params") -> dict[str, str]:
+    """Account names by id, for the workbook, where one is written."""
+    from features.revenue.cut_labels import account_names
+
+    return account_names(loaded.tables, result.as_of, params.budget) if "xlsx" in params.export else {}
 
 
 def print_summary(console: "Console", summary: dict[str, Any]) -> None:
@@ -99,7 +106,13 @@ def print_summary(console: "Console", summary: dict[str, Any]) -> None:
     from serving.forecast.terminal import print_forecast
 
     print_forecast(console, summary)
-    console.print(f"Tables as Parquet, CSV and XLSX: {summary['folder']}", soft_wrap=True)
+    console.print(_where(summary), soft_wrap=True)
+
+
+def _where(summary: dict[str, Any]) -> str:
+    """Where the tables lie, and what of them there is."""
+    forms = [{"parquet": "Parquet"}.get(form, form.upper()) for form in summary["forms"]]
+    return f"Tables as {', '.join(forms)}: {summary['folder']}"
 
 
 def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
@@ -118,13 +131,27 @@ def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
     day = as_of or tables.data_until
     result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
-    folder = export.publish(result, params.data_dir / "forecasts")
+    folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(loaded, result, params))
     card = model_card(params, champion)
     publication = gather.gather(tables, champion, result, card=card, past=past, params=params, progress=progress)
-    file = publication_file.write(publication, publication_file.folder_of(params.data_dir))
+    store = publication_file.folder_of(params.data_dir)
+    before = publication_file.current_date(store)
+    file = publication_file.write(publication, store)
     counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    notes = [*result.notes, *past.notes, *apply_retention(params, datetime.now(tz=UTC).date())]
-    return {**result.describe(), **counts, "notes": notes, "folder": str(folder), "file": str(file)}
+    removed = apply_retention(params, datetime.now(tz=UTC).date())
+    notes = [*_moved_back(before, day), *result.notes, *past.notes, *removed]
+    places = {"folder": str(folder), "file": str(file), "forms": list(params.export)}
+    return {**result.describe(), **counts, "notes": notes, **places}
+
+
+def _moved_back(before: date | None, as_of: date) -> list[str]:
+    """That the service now answers from an earlier date than it did."""
+    if before is None or as_of >= before:
+        return []
+    return [
+        f"The service answered as of {before}, and now answers as of {as_of}, which is earlier. `holdfast publish` "
+        "without --as-of takes it to the newest date again."
+    ]
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
@@ -132,7 +159,7 @@ def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
         f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
         f"{summary['model_version']}, run {summary['run_id']}",
         f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)",
-        f"Tables as Parquet, CSV and XLSX: {summary['folder']}",
+        _where(summary),
         *(f"Note: {note}" for note in summary["notes"]),
     ]
     print_lines(console, lines)

@@ -40,7 +40,9 @@ def tokens(
     csm: Annotated[
         str | None, typer.Option("--csm", metavar="CSM", help="The book, as the column csm names it")
     ] = None,
-    days: Annotated[int | None, typer.Option("--days", min=1, metavar="DAYS", help="How long it is valid")] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, max=36_500, metavar="DAYS", help="How long it is valid")
+    ] = None,
 ) -> None:
     """Issue, list or revoke the tokens that the service asks for."""
     from serving.access.token_desk import work

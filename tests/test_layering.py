@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.publication": {"features", "models", "training.tracking", "serving.forecast", "serving.ledger"},
     "serving.retention": {"features", "serving.forecast"},
     "serving.wire": {"features", "models", "serving.forecast"},
-    "serving.access": {"serving.forecast", "serving.publication", "serving.wire"},
+    "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         "training.tracking",

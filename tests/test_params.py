@@ -51,6 +51,13 @@ def test_tables_are_added_by_name() -> None:
             r"revenue.currency: Input should be the three letters of a currency, such as USD",
         ),
         ("source.parts={a b: x}", r"source.parts.a b: The name should be letters, digits and underscores, got 'a b'"),
+        (
+            "serving.hosts=[http://x.com]",
+            r"serving.hosts.0: Input should be a name in small letters without scheme and",
+        ),
+        ("serving.hosts=[Holdfast.example.com]", r"such as holdfast.example.com, got 'Holdfast.example.com'"),
+        ("serving.hosts=[x.com:3000]", r"serving.hosts.0: .* without scheme and port"),
+        ("serving.proxies=[127.0.0.1]", r"serving: proxies and proxy_header go together: .*, and in which header$"),
         ("serving.base_path=x", r"serving.base_path: Input should be a path such as /holdfast, or empty, got 'x'"),
         ("revenue.grace_days=400", r"revenue.grace_days: .*less than or equal to 120, got 400"),
         ("source.kind=spreadsheet", r"source.kind: Input should be 'simulated', 'files' or 'duckdb'"),
@@ -112,7 +119,9 @@ def test_settings_are_frozen() -> None:
         load().revenue.grace_days = 3  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("url", ["postgresql://writer:secret@host/holdfast", "postgresql://h/db?password=secret"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://writer:secret@host/db", "postgresql://h/db?password=secret", "postgresql://w:a/secret@h/db"]
+)
 @pytest.mark.parametrize("section", ["source", "record"])
 def test_a_password_in_a_url_is_refused_and_not_shown(section: str, url: str) -> None:
     with pytest.raises(SettingsError, match=rf"{section}\.url holds a password") as refused:

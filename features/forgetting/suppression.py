@@ -3,18 +3,20 @@
 The key lies beside the list. Without it the list says nothing; with it, whether an id that is asked about is on it.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from features.tables.whole_file import write_whole
 from params import Params, SettingsError
 
 ACCOUNT, CONTACT, USER = "account", "contact", "user"
@@ -68,10 +70,16 @@ def read_suppressed(params: Params) -> Suppressed:
     Raises
     ------
     SettingsError
-        There is a list that cannot be read, or its key is missing: nothing may be read as though it were empty.
+        There is a list that cannot be read, its key is missing, or it is gone itself, though the data folder was swept
+        by one: nothing may be read as though it were empty.
     """
     folder = _folder(params)
-    if not (folder / LIST).exists():
+    if not (folder / LIST).exists() or not (folder / LIST).stat().st_size:
+        if _applied(params):
+            raise SettingsError(
+                f"The list of who was erased, {folder / LIST}, is gone, and the data folder was swept by it, so that "
+                "nothing is read that it might forbid. Restore it and its key from a backup; see docs/privacy.md."
+            )
         return Suppressed()
     try:
         lines = (folder / LIST).read_text(encoding="utf-8").splitlines()
@@ -86,46 +94,63 @@ def read_suppressed(params: Params) -> Suppressed:
 
 
 def suppress(params: Params, kind: str, name: str) -> Suppressed:
-    """Put an id on the list, which is on the disk when this returns; gives the list. Once is enough."""
+    """Put an id on the list, which is on the disk when this returns; gives the list. Once is enough.
+
+    Parameters
+    ----------
+    kind, name
+        One of `KINDS`, and the id as the tables write it.
+    """
     folder = _folder(params)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not (folder / KEY).exists() and not (folder / LIST).exists():
-        _write(folder / KEY, secrets.token_hex(_KEY_BYTES) + "\n")
-        _write(folder / LIST, "")
-    suppressed = read_suppressed(params)
-    if not suppressed.holds(kind, name):
-        day = datetime.now(tz=UTC).date().isoformat()
-        entry = {"kind": kind, "digest": suppressed.digest_of(kind, name), "erased_on": day}
-        _write(folder / LIST, (folder / LIST).read_text(encoding="utf-8") + json.dumps(entry) + "\n")
-    return read_suppressed(params)
+    with _only_one(folder):
+        suppressed = read_suppressed(params)
+        if not suppressed:
+            suppressed = Suppressed(_key(folder))
+        if not suppressed.holds(kind, name):
+            day = datetime.now(tz=UTC).date().isoformat()
+            entry = {"kind": kind, "digest": suppressed.digest_of(kind, name), "erased_on": day}
+            content = (folder / LIST).read_bytes() if (folder / LIST).exists() else b""
+            write_whole(folder / LIST, content + json.dumps(entry).encode() + b"\n")
+        return read_suppressed(params)
 
 
 def is_applied(params: Params, suppressed: Suppressed) -> bool:
     """Whether the data folder was swept by this list: not after an erasure that was killed, or an older backup."""
-    try:
-        return (params.data_dir / FOLDER / APPLIED).read_text(encoding="utf-8").strip() == suppressed.fingerprint
-    except OSError:
-        return not suppressed
+    return _applied(params) == suppressed.fingerprint
 
 
 def mark_applied(params: Params, suppressed: Suppressed) -> None:
     """Say in the data folder that it holds nothing of anyone on the list."""
     (params.data_dir / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(params.data_dir / FOLDER / APPLIED, suppressed.fingerprint + "\n")
+    write_whole(params.data_dir / FOLDER / APPLIED, f"{suppressed.fingerprint}\n".encode())
 
 
 def _folder(params: Params) -> Path:
     return params.retention.erased_folder or params.data_dir / FOLDER
 
 
-def _write(file: Path, text: str) -> None:
-    """Write a file that only its owner may read, in one step."""
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
+def _applied(params: Params) -> str:
+    """The fingerprint of the list that the data folder was swept by last; empty where there was none."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
+        return (params.data_dir / FOLDER / APPLIED).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """One process at a time adds to the list: several data folders may share it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
-        Path(name).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _key(folder: Path) -> bytes:
+    """The key of a list that no one is on yet; it is there before the list, so that no list is without one."""
+    if not (folder / KEY).exists():
+        write_whole(folder / KEY, f"{secrets.token_hex(_KEY_BYTES)}\n".encode())
+    return bytes.fromhex((folder / KEY).read_text(encoding="utf-8"))

@@ -1,11 +1,11 @@
 """The simulated company as a source: a folder of files within the data folder."""
 
 import json
-from pathlib import Path
 
 from features.forgetting.stored_rows import forget_files
 from features.forgetting.suppression import read_suppressed
 from features.tables.progress import Progress
+from features.tables.whole_file import write_whole
 from params import Params, Source
 
 
@@ -21,11 +21,5 @@ def simulated_source(params: Params, progress: Progress) -> Source:
         params.data_dir.mkdir(parents=True, exist_ok=True)
         write_company(folder, **params.simulated.model_dump(), seed=params.seed)
         forget_files(folder, read_suppressed(params))
-        _write_text(made_by, json.dumps(settings))
+        write_whole(made_by, json.dumps(settings).encode())
     return params.source.model_copy(update={"kind": "files", "path": folder})
-
-
-def _write_text(file: Path, text: str) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)

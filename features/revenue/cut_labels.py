@@ -35,6 +35,14 @@ def labels_in_force(
     return labels.astype("object").where(labels.notna(), NO_LABEL).astype("str")
 
 
+def account_names(tables: Tables, as_of: date, budget: Budget) -> dict[str, str]:
+    """The name in force of every account known at `as_of`, by id; the id where there is none."""
+    labels = labels_in_force(tables, as_of, ["name"] if tables.has("accounts", "name") else [], budget)
+    ids = labels.index.to_series()
+    names = labels["name"] if "name" in labels.columns else ids
+    return dict(zip(ids, names.where(names != NO_LABEL, ids), strict=True))
+
+
 def usable_cuts(tables: Tables, cuts: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The cuts that are columns of `accounts`, and a note for those that are not."""
     present = tuple(cut for cut in cuts if tables.has("accounts", cut))

@@ -12,6 +12,7 @@ import duckdb
 from features.tables.checked import Tables
 from features.tables.problems import Finding, NoRate
 from features.tables.progress import Progress, silent
+from features.tables.whole_file import write_whole
 from params import Params
 
 FILE = "second_look.json"
@@ -132,6 +133,4 @@ def _kept(file: Path, key: str) -> SecondLook | None:
 
 def _keep(file: Path, key: str, look: SecondLook) -> None:
     content = {"key": key, "revenue": look.revenue, "warnings": [asdict(warning) for warning in look.warnings]}
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(content), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, json.dumps(content).encode())

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from models.hazards.hazard import NONE, Hazard, Rows
 from models.hazards.model_inputs import Input
-from models.hazards.month_level import fit_ridge, kinds_of_months
+from models.hazards.month_level import fit_ridge, kinds_of_months, row_sums
 
 Array = NDArray[np.float64]
 _WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
@@ -38,6 +38,14 @@ class _Scaling:
         clipped = np.clip(values, self.low, self.high)
         bent = _signed_log(clipped) if self.logarithmic else clipped
         return np.asarray((bent - self.mean) / self.sd)
+
+    def effect(self, values: Array, coefficients: Array) -> Array:
+        """What the design columns of an input add up to, without making them: of each row alone, to the last digit."""
+        unknown = np.isnan(values)
+        if self.categories:
+            return np.asarray(coefficients[np.where(unknown, self.categories - 1, values).astype(int)])
+        known = self.scaled(values) * coefficients[0]
+        return np.where(unknown, coefficients[1] if self.missing else 0.0, known)
 
 
 class LogisticHazard(Hazard):
@@ -69,13 +77,16 @@ class LogisticHazard(Hazard):
 
     def level(self, inputs: Array, decided: Array = NONE) -> Array:
         """Log-odds of the kind of month, the inputs being at their means, shape (rows,)."""
-        level: Array = kinds_of_months(self.inputs, inputs, decided) @ self.coefficients_[self._width :]
+        level = row_sums(kinds_of_months(self.inputs, inputs, decided), self.coefficients_[self._width :])
         return level + self.intercept_ + self._middle
 
     def beyond(self, inputs: Array) -> Array:
         """What the inputs add to them, shape (rows,)."""
-        beyond: Array = self._design(inputs) @ self.coefficients_[: self._width]
-        return beyond - self._middle
+        beyond, start = np.full(len(inputs), -self._middle), 0
+        for scaling, values in zip(self.scaling_, np.ascontiguousarray(inputs.T), strict=True):
+            beyond += scaling.effect(values, self.coefficients_[start : start + scaling.width])
+            start += scaling.width
+        return beyond
 
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""

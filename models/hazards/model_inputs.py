@@ -1,6 +1,6 @@
 """What a model reads: frozen descriptions of its inputs, and the matrix made from a snapshot frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.words import counted
 
 MAX_CATEGORIES = 50
+BLOCK = 512  # rows of a snapshot worked on at a time: what is made of them then fits a processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,11 @@ def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:
     for position, item in enumerate(inputs):
         columns[:, position] = _codes(item, frame[item.name]) if item.kind == "category" else frame[item.name]
     return columns
+
+
+def in_blocks(rows: int) -> Iterator[slice]:
+    """Slices of at most `BLOCK` rows that cover all of them, at least one slice: what is worked on at a time."""
+    return (slice(start, min(start + BLOCK, rows)) for start in range(0, max(rows, 1), BLOCK))
 
 
 def evenly_spread(rows: int, most: int) -> NDArray[np.int64]:

@@ -57,7 +57,7 @@ class MonthLevel:
 
     def margin(self, inputs: Array, decided: Array = NONE) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        return np.asarray(kinds_of_months(self.inputs, inputs, decided) @ self.coefficients_ + self.intercept_)
+        return row_sums(kinds_of_months(self.inputs, inputs, decided), self.coefficients_) + self.intercept_
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -77,6 +77,11 @@ def fit_ridge(design: Array, event: Array, weight: Array, *, l2: float) -> tuple
     model = LogisticRegression(C=1 / l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
     model.fit(design, event, sample_weight=weight)
     return np.asarray(model.coef_[0]), float(model.intercept_[0])
+
+
+def row_sums(design: Array, coefficients: Array) -> Array:
+    """`design @ coefficients`, where no row's last digit depends on which others are there, as it does with BLAS."""
+    return np.asarray(np.einsum("ij,j->i", np.ascontiguousarray(design), coefficients))
 
 
 def term_class(term_days: Array) -> NDArray[np.object_]:

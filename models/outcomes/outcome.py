@@ -17,7 +17,7 @@ from models.hazards.at_risk import at_risk, month_number
 from models.hazards.calibration import Calibrator, Slope
 from models.hazards.fit_settings import Settings, required
 from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
-from models.hazards.model_inputs import Input, learn_categories, matrix
+from models.hazards.model_inputs import Input, in_blocks, learn_categories, matrix
 from models.hazards.month_level import LEVEL_INPUT
 from models.hazards.term_ends import TermEnds, has_changed
 from models.outcomes.after_change import AfterChange
@@ -178,12 +178,8 @@ class OutcomeModel:
             A column the model was trained on is absent.
         """
         ahead = self._ahead(frame, self.months)
-        rows = self._rows_ahead(frame, ahead)
-        months = np.tile(np.arange(1.0, self.months + 1), len(frame))
-        log_odds = np.stack([self.outcomes_[outcome].log_odds(rows, months) for outcome in OUTCOMES], axis=-1)
         facts, ends = self._facts(frame, ahead), self._term_ends(frame, ahead)
-        decided, open_rows = log_odds.copy(), np.flatnonzero(ends.open)
-        decided[open_rows] += np.stack([self.outcomes_[one].decision(rows[open_rows]) for one in OUTCOMES], axis=-1)
+        log_odds, decided = self._log_odds(frame, ahead, ends)
         arr = frame["arr"].to_numpy(dtype=float)
         amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
@@ -314,6 +310,25 @@ class OutcomeModel:
     def _gap_months(self, frame: pd.DataFrame) -> int:
         return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)
 
+    def _log_odds(self, frame: pd.DataFrame, ahead: Array, ends: TermEnds) -> tuple[Array, Array]:
+        """Calibrated log-odds of each account, month and outcome, by blocks of accounts: of each account alone.
+
+        And those once ARR has changed at the end of a term.
+        """
+        snapshot = matrix(self.inputs, frame)
+        log_odds = np.empty((*ahead.shape[:2], len(OUTCOMES)))
+        shift = np.zeros_like(log_odds)
+        for block in in_blocks(len(frame)):
+            rows = _with_calendar(snapshot[block], ahead[block])
+            months = np.tile(np.arange(1.0, ahead.shape[1] + 1), len(ahead[block]))
+            for place, outcome in enumerate(OUTCOMES):
+                of_rows = self.outcomes_[outcome].log_odds(rows, months)
+                log_odds[block, :, place] = of_rows.reshape(-1, ahead.shape[1])
+                shift[block, :, place][ends.open[block]] = self.outcomes_[outcome].decision(
+                    rows[ends.open[block].ravel()]
+                )
+        return log_odds, log_odds + shift
+
     def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
         return calendar(frame, months=months, grace_days=self.settings.grace_days)
 
@@ -322,9 +337,7 @@ class OutcomeModel:
 
     def _rows_ahead(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Inputs of every (account, month ahead), shape (accounts * months, inputs)."""
-        accounts, months, width = ahead.shape
-        repeated = np.repeat(matrix(self.inputs, frame), months, axis=0)
-        return np.hstack([repeated, ahead.reshape(accounts * months, width)])
+        return _with_calendar(matrix(self.inputs, frame), ahead)
 
     def _fit_pools(self, frame: pd.DataFrame, material: Material) -> ChangePools:
         """Amounts of the changes seen one month ahead, where every change is counted once."""
@@ -339,8 +352,14 @@ class OutcomeModel:
 
 def _hazards(log_odds: Array, facts: Array) -> Array:
     """Hazards of shape (rows, months, outcomes) that exclude each other, with what is certain put in its place."""
-    hazards = with_facts(expit(log_odds).reshape(facts.shape), facts)
+    hazards = with_facts(expit(log_odds), facts)
     return np.asarray(hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)))
+
+
+def _with_calendar(snapshot: Array, ahead: Array) -> Array:
+    """Each snapshot row's inputs beside those of the calendar, a row a month ahead."""
+    accounts, months, width = ahead.shape
+    return np.hstack([np.repeat(snapshot, months, axis=0), ahead.reshape(accounts * months, width)])
 
 
 def _describe(fitted: FittedOutcome) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hazards.model_inputs import in_blocks
 from models.hazards.term_ends import has_changed
 from models.outcomes.after_change import AfterChange, Factors, Mass
 from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
@@ -193,13 +194,19 @@ class Prediction:
         shift, tilt = self.draw_shifts(_FIXED_DRAWS, seed=0, first_month=self.gap_months)
         mean = self.luck.log_mean_odds(len(shift), gap_months=self.gap_months)
         shift = shift + (mean - np.log(np.exp(shift).mean(axis=2)))[:, :, None]  # so few draws are off by percents
-        which, counts, after = OUTCOMES.index(outcome), share.astype(np.float32)[:, None], self.after_change
-        waits = Mass.of(np.ones((len(self.arr), _FIXED_DRAWS)))  # still a customer, and no such event yet
+        blocks = in_blocks(len(self.arr))
+        return np.concatenate([self._ever_in(block, outcome, share[block], shift, tilt) for block in blocks])
+
+    def _ever_in(self, block: slice, outcome: Outcome, share: Array, shift: Array, tilt: Array) -> Array:
+        """The same of some accounts, in the months and futures of `shift`."""
+        size, hazards, after = self.size[block, None, None], self.hazards[block], self.after_change.rows(block)
+        which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
+        odds, tilted = np.exp(shift).astype(np.float32), np.exp(size * tilt).astype(np.float32)
+        waits = Mass.of(np.ones((len(hazards), _FIXED_DRAWS)))  # still a customer, and no such event yet
         probability, by_month = np.zeros_like(waits.total), []
-        for month in range(self.hazards.shape[1]):
-            factor = np.exp(shift[month] + self.size[:, None, None] * tilt).astype(np.float32)
-            here = after.open_rows(month)
-            shifted = multiply_odds(self.hazards[:, month], factor)
+        for month in range(hazards.shape[1]):
+            factor, here = odds[month] * tilted, after.open_rows(month)
+            shifted = multiply_odds(hazards[:, month], factor)
             changed = multiply_odds(after.hazards[here, month], factor[here])
             event = shifted[:, which] * counts
             probability = probability + waits.total * event

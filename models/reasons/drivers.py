@@ -149,7 +149,8 @@ def drivers(
     -------
     DataFrame
         `account_id, outcome, rank, feature, signal, value, effect, text`, by account in the order of `frame`, then
-        rank. `effect` is in units of probability (0.01 = one point); `value` is text, empty where not known.
+        rank; the index says which row of `frame`, from 0. `effect` is in units of probability (0.01 = one point);
+        `value` is text, empty where not known.
 
     Raises
     ------
@@ -179,7 +180,8 @@ def drivers(
             "value": [value for value, _ in words],
             "effect": reasons.effect,
             "text": [f"{_direction(outcome, one)}: {text}" for one, (_, text) in zip(effect, words, strict=True)],
-        }
+        },
+        index=reasons.row,
     ).astype({name: "str" for name in COLUMNS if name not in ("rank", "effect")})
 
 

@@ -1,6 +1,7 @@
 """Who saw or changed what: a line of JSON each, in files that are only ever appended to."""
 
 import fcntl
+import getpass
 import json
 import os
 import re
@@ -88,6 +89,7 @@ class Audit:
             return
         start = _last_line_start(handle, size)
         torn = os.pread(handle, MOST_OF_A_TORN_LINE, start).decode("utf-8", "replace")
+        torn = torn[: torn.rfind('"') + 1]  # half an id could not be told from others once whose it is is erased
         os.ftruncate(handle, start)
         at = datetime.now(tz=UTC).isoformat("T", "milliseconds")
         _write_whole(handle, _line(at, "", "a torn line", {"torn": torn}))
@@ -132,6 +134,14 @@ def seen(account_ids: list[str]) -> dict[str, Any]:
 def without_secrets(path: str) -> str:
     """An address as the log names it: a token or session that somebody put there is left out."""
     return _SECRET.sub("...", path[:300])
+
+
+def user_of_this_machine() -> str:
+    """Who works at this machine, as the log names whoever uses the command line."""
+    try:
+        return f"shell {getpass.getuser()}"
+    except (KeyError, OSError):
+        return "shell"
 
 
 def _line(at: str, who: str, what: str, more: dict[str, Any]) -> bytes:

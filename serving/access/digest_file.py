@@ -6,13 +6,13 @@ Secrets are 256 random bits, so that a plain SHA-256 of them cannot be searched.
 import fcntl
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+from features.tables.whole_file import write_whole
 
 
 class Digested(Protocol):
@@ -58,19 +58,16 @@ class DigestFile(Generic[T]):
 
     @contextmanager
     def changing(self) -> Iterator[list[T]]:
-        """The records as a list; whatever is made of it is written in one step, one process at a time."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        """The records as a list; whatever is made of it is written in one step, one process at a time.
+
+        It is on the disk then: a token that was revoked stays so after a power cut.
+        """
+        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.file.parent / f".{self.file.stem}.lock").open("a", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             records = self._read() if self.file.exists() else []
             yield records
-            # readable by the owner only
-            handle, name = tempfile.mkstemp(prefix=f".{self.file.stem}-", dir=self.file.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump([_fields(record) for record in records], stream, indent=1)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(self.file)
+            write_whole(self.file, json.dumps([_fields(record) for record in records], indent=1).encode())
 
     def _read(self) -> list[T]:
         return [self._record(**content) for content in json.loads(self.file.read_text(encoding="utf-8"))]

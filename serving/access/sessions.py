@@ -22,7 +22,7 @@ class Session:
     """A session, or a one-time address that begins one (`once`), as it is stored: its digest, never itself.
 
     `token_id` is the token that it was begun with; none for the user of this machine, who is asked for a token as soon
-    as there is one.
+    as there is one, and from then on: no session comes back when the last token is revoked or has expired.
     """
 
     digest: str
@@ -66,8 +66,13 @@ class Sessions:
         if session is None or session.once or not _is_open(session, datetime.now(tz=UTC)):
             return None
         if session.token_id is None:
-            return None if self._tokens.any_valid else LOCAL
+            return LOCAL if self._is_before_all_tokens(session) else None
         return self._tokens.with_id(session.token_id)
+
+    def _is_before_all_tokens(self, session: Session) -> bool:
+        """Whether no token was issued since a session of this machine's user began, and none can be used."""
+        begun_at = datetime.fromisoformat(session.expires_at) - timedelta(days=DAYS)
+        return not self._tokens.any_valid and not self._tokens.any_issued_since(begun_at)
 
     def end(self, secret: str) -> None:
         """End a session."""

@@ -1,13 +1,12 @@
 """Issuing, listing and revoking tokens, as the command line does it."""
 
 import difflib
-import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from params import Params
-from serving.access.audit import Audit
+from serving.access.audit import Audit, user_of_this_machine
 from serving.access.tokens import ROLES, Role, Token, Tokens
 from serving.forecast.refusals import BadRequest, NoPublication
 from serving.publication import publication_file
@@ -49,7 +48,15 @@ def work(params: Params, action: str, name: str, *, role: str, csm: str | None, 
 
 def _issue(tokens: Tokens, audit: Audit, name: str, role: Role, csm: str | None, days: int | None) -> Result:
     token, secret = tokens.issue(name, role, csm, days)
-    audit.write(_user(), "token issued", token=token.id, name=name, role=role, csm=csm, expires_at=token.expires_at)
+    audit.write(
+        user_of_this_machine(),
+        "token issued",
+        token=token.id,
+        name=name,
+        role=role,
+        csm=csm,
+        expires_at=token.expires_at,
+    )
     warnings = [*_of_no_book(token, tokens.file.parent), *_of_other_rights(token, tokens)]
     lines = [
         f"Token {token.id} for {name} ({_rights(token)}). It is shown this once and stored only as a digest:",
@@ -93,7 +100,7 @@ def _of_other_rights(token: Token, tokens: Tokens) -> list[str]:
 
 def _revoke(tokens: Tokens, audit: Audit, token_id: str) -> Result:
     token = tokens.revoke(token_id)
-    audit.write(_user(), "token revoked", token=token.id, name=token.name)
+    audit.write(user_of_this_machine(), "token revoked", token=token.id, name=token.name)
     return _shown(token), [f"Token {token.id} of {token.name} is revoked, from now on."]
 
 
@@ -116,11 +123,3 @@ def _validity(token: Token) -> str:
 def _shown(token: Token) -> dict[str, Any]:
     names = ("id", "name", "role", "csm", "issued_at", "expires_at", "revoked_at")
     return {name: getattr(token, name) for name in names}
-
-
-def _user() -> str:
-    """Who works at this machine."""
-    try:
-        return f"shell {getpass.getuser()}"
-    except (KeyError, OSError):
-        return "shell"

@@ -81,6 +81,10 @@ class Tokens:
         now = datetime.now(tz=UTC)
         return any(token.caller(now) for token in self)
 
+    def any_issued_since(self, moment: datetime) -> bool:
+        """Whether a token was issued at a moment or after it, whatever has become of it."""
+        return any(datetime.fromisoformat(token.issued_at) >= moment for token in self)
+
     def named(self, name: str) -> Caller | None:
         """Whom a name stands for that a trusted proxy vouches for; None if nobody."""
         now = datetime.now(tz=UTC)

@@ -23,7 +23,8 @@ SECONDS = Histogram(
 LIVE_ACCOUNTS = Counter("holdfast_live_accounts", "Accounts scored on request", registry=REGISTRY)
 EVENTS = Counter(
     "holdfast_events",
-    "What a worker met: champion or publication swapped, a publication refused, the registry unreachable",
+    "What a worker met: champion or publication swapped, a publication refused, the registry unreachable, the audit "
+    "log not written",
     ["what"],
     registry=REGISTRY,
 )

@@ -54,10 +54,17 @@ class Scorer:
         months = self.champion.model.horizon_months
         prediction = self.champion.model.predict(frame)
         rolled = account_paths(prediction, self.paths, horizon_months=months, threads=self.threads)
-        return as_scores(account_facts(frame), account_figures(prediction, rolled), self.reasons(frame))
+        facts, reasons = account_facts(frame), self.reasons(frame)
+        # by row: an account may come several times, with other inputs each time
+        scores = as_scores(
+            facts.assign(account_id=range(len(facts))),
+            account_figures(prediction, rolled),
+            reasons.assign(account_id=reasons.index),
+        )
+        return [{**score, "account_id": name} for score, name in zip(scores, facts["account_id"], strict=True)]
 
     def reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The strongest reasons of snapshot rows, both outcomes."""
+        """The strongest reasons of snapshot rows, both outcomes; the index says of which row."""
         model = self.champion.model
         by_outcome = [
             drivers(
@@ -72,7 +79,7 @@ class Scorer:
             )
             for outcome in EXPLAINED
         ]
-        return pd.concat(by_outcome, ignore_index=True)
+        return pd.concat(by_outcome)
 
 
 def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array], background: Background) -> Scorer:

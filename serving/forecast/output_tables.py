@@ -345,7 +345,8 @@ def render_markdown() -> str:
         "# What comes out",
         "",
         "Made by `make docs` from `serving/forecast/output_tables.py`; do not edit it here. Each table is written as",
-        "Parquet and CSV, and all of them as one XLSX workbook, to `<data_dir>/forecasts/<as_of>/`.",
+        "`export` says, to `<data_dir>/forecasts/<as_of>/`: Parquet, CSV, and with `xlsx` all of them as one workbook",
+        "with a summary and the names of the accounts.",
     ]
     for table in TABLES.values():
         parts += ["", f"## {table.name}", "", f"{table.meaning}.", "", "| column | type | unit | meaning |"]

@@ -1,6 +1,5 @@
 """Erasing an account or a person: onto the list first, then out of everything; begun again wherever it was stopped."""
 
-import getpass
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +78,10 @@ def erase(params: Params, kind: str, name: str, progress: Progress = silent) -> 
     if not already:
         _require_known(params, kind, name)
     suppressed = suppress(params, kind, name)
-    counts = sweep(params, suppressed, progress)
-    folder = publication_file.folder_of(params.data_dir)
     if not already:
-        Audit(folder).write(_user(), "erased", kind=kind, digest=suppressed.digest_of(kind, name))
-    return Erasure(kind, already, counts)
+        log = Audit(publication_file.folder_of(params.data_dir))
+        log.write(audit.user_of_this_machine(), "erased", kind=kind, digest=suppressed.digest_of(kind, name))
+    return Erasure(kind, already, sweep(params, suppressed, progress))
 
 
 def sweep(params: Params, suppressed: Suppressed, progress: Progress = silent) -> dict[str, int]:
@@ -142,11 +140,3 @@ def _is_stored(database: Path, kind: str, name: str) -> bool:
                 if connection.execute(f"SELECT 1 FROM {table} WHERE {named(column)} = ? LIMIT 1", [name]).fetchone():
                     return True
     return False
-
-
-def _user() -> str:
-    """Who works at this machine."""
-    try:
-        return f"shell {getpass.getuser()}"
-    except (KeyError, OSError):
-        return "shell"

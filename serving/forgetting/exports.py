@@ -1,4 +1,6 @@
-"""Exported forecasts without who was erased: all three forms of their tables are written again."""
+"""Exported forecasts without who was erased: the forms in which their tables lie are written again.
+
+A workbook is written without the names of accounts, which nothing beside it holds."""
 
 import shutil
 from contextlib import suppress
@@ -31,7 +33,7 @@ def forget_exports(forecasts: Path, suppressed: Suppressed, names: frozenset[str
             remove_export(link)
             count += 1
         elif (kept := _without(forecast, suppressed, names)) is not None:
-            export.publish(kept, forecasts)
+            export.publish(kept, forecasts, export.forms_of(link))
             count += 1
     return count
 

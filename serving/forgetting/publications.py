@@ -1,5 +1,6 @@
 """Publications without who was erased: each that names them is written again, and a published company stays served."""
 
+import contextlib
 import io
 import json
 import sqlite3
@@ -25,20 +26,21 @@ _LABELLED = ("account", "movement")
 def forget_publications(folder: Path, suppressed: Suppressed) -> int:
     """Write the publications of a folder again without them; gives how many named any.
 
-    Those that cannot be read cannot be searched: they are removed, since they are not answered from either.
+    Those that cannot be read, or are damaged, cannot be searched: they are removed, since they are not answered from
+    either. A damaged one that was written again would be taken for whole.
     """
-    for leftover in folder.glob(".new-*"):
-        leftover.unlink()
-    count = 0
-    for file in _all(folder):
-        try:
-            count += publication_file.rewrite(file, lambda connection: _forget(connection, suppressed)) is not None
-        except (sqlite3.Error, ValueError, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-                raise
-            file.unlink(missing_ok=True)
-            count += 1
-    return count
+    for place in (folder, folder / NOT_TAKEN_OVER):
+        publication_file.clear_unfinished(place)
+    return sum(_is_forgotten(file, suppressed) for file in _all(folder))
+
+
+def _is_forgotten(file: Path, suppressed: Suppressed) -> bool:
+    """Write a publication again without them, or remove it; false where it names none of them."""
+    if publication_file.is_whole(file):
+        with contextlib.suppress(sqlite3.Error, ValueError, FileNotFoundError):
+            return publication_file.rewrite(file, lambda connection: _forget(connection, suppressed)) is not None
+    file.unlink(missing_ok=True)
+    return True
 
 
 def published_names(folder: Path, suppressed: Suppressed) -> frozenset[str]:

@@ -2,10 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.tables.whole_file import clear_leftovers, write_whole
 from serving.forecast.refusals import NoRecord
 
-PARTIAL = ".partial-"
-LEFT_OVER_SECONDS = 86_400
 TABLE, MANIFEST = ".parquet", ".json"
 
 
@@ -65,11 +60,8 @@ class RecordFiles:
         return (self.folder / f"{digest}{TABLE}").stat().st_size
 
     def clear_leftovers(self) -> None:
-        """Remove what killed runs left half written; another machine may be writing, so only what is a day old."""
-        for file in self.folder.glob(f"{PARTIAL}*"):
-            with suppress(OSError):  # gone, or another user's
-                if file.stat().st_mtime < time.time() - LEFT_OVER_SECONDS:
-                    file.unlink()
+        """Remove what killed runs left half written, here or on another machine."""
+        clear_leftovers(self.folder)
 
     def _add(self, content: bytes, suffix: str) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -105,26 +97,3 @@ class RecordFiles:
 def canonical_json(content: Any) -> str:
     """JSON that is the same for the same content."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file under another name, down to the disk, and give it its name in one step."""
-    handle, name = tempfile.mkstemp(prefix=PARTIAL, dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    _flush_folder(file.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """The name itself down to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
+from features.tables.whole_file import clear_leftovers, flush_folder, write_whole
 from serving.forecast.published_lists import CSM, FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
 from serving.publication.file_tables import (
@@ -43,6 +45,7 @@ from serving.publication.gather import Publication
 FOLDER = "serving"
 CURRENT = "current"
 SUFFIX = ".sqlite"
+UNFINISHED = ".new-"
 FORMAT = 2
 _DIGEST_LETTERS = 32
 _READ_BYTES = 1 << 20
@@ -62,7 +65,7 @@ def write(publication: Publication, folder: Path) -> Path:
         The file, named by run and digest. The one before is kept, older ones and leftovers of killed runs are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".new-", suffix=".tmp", dir=folder)
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=".tmp", dir=folder)
     os.close(handle)
     fresh = Path(name)
     try:
@@ -73,6 +76,7 @@ def write(publication: Publication, folder: Path) -> Path:
         fresh.replace(file)
     finally:
         fresh.unlink(missing_ok=True)
+    flush_folder(folder)
     _point(folder, file.name)
     _clear(folder, file)
     return file
@@ -89,7 +93,7 @@ def rewrite(file: Path, change: Callable[[sqlite3.Connection], None]) -> Path | 
     Path or None
         The new file; None where nothing was to change.
     """
-    handle, name = tempfile.mkstemp(prefix=".new-", suffix=".tmp", dir=file.parent)
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=".tmp", dir=file.parent)
     os.close(handle)
     fresh = Path(name)
     try:
@@ -104,6 +108,7 @@ def rewrite(file: Path, change: Callable[[sqlite3.Connection], None]) -> Path | 
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
+    flush_folder(file.parent)
     if _pointed(file.parent) == file.name:
         _point(file.parent, target.name)
     file.unlink()
@@ -157,6 +162,14 @@ def stamp(file: Path) -> tuple[int, int, int, int] | None:
 def current_name(folder: Path) -> str:
     """The name of the current publication, whole or not; empty if there is none."""
     return _pointed(folder)
+
+
+def current_date(folder: Path) -> date | None:
+    """As of when the current publication is, as its name says; None if there is none."""
+    try:
+        return date.fromisoformat(_pointed(folder).partition(".")[0])
+    except ValueError:
+        return None
 
 
 def digest_of(file: Path) -> str:
@@ -315,10 +328,20 @@ def _pointed(folder: Path) -> str:
 
 def _point(folder: Path, name: str) -> None:
     """Name the current publication in one step."""
-    fresh = folder / f".{CURRENT}.tmp"
-    fresh.write_text(name + "\n", encoding="utf-8")
-    _flush(fresh)
-    fresh.replace(folder / CURRENT)
+    write_whole(folder / CURRENT, f"{name}\n".encode())
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what killed runs left half written; to be done by whoever holds the data folder's lock.
+
+    Parameters
+    ----------
+    folder
+        Of publications; it need not be there.
+    """
+    for file in folder.glob(f"{UNFINISHED}*"):
+        file.unlink(missing_ok=True)
+    clear_leftovers(folder)
 
 
 def youngest_first(folder: Path) -> list[Path]:
@@ -337,7 +360,7 @@ def _newest_whole(folder: Path) -> Path | None:
 def _clear(folder: Path, current: Path) -> None:
     """Remove what earlier and killed runs left, but for the current publication and the whole one before it."""
     before = next((file for file in youngest_first(folder) if file != current and is_whole(file)), None)
-    for entry in folder.iterdir():
-        stale = entry.name.startswith(".new-") or entry.name.endswith(SUFFIX)
-        if stale and entry not in (current, before):
-            entry.unlink(missing_ok=True)
+    clear_unfinished(folder)
+    for file in folder.glob(f"*{SUFFIX}"):
+        if file not in (current, before):
+            file.unlink(missing_ok=True)

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from serving.forecast.column import Kind, OutTable, Place
-from serving.forecast.export import write_csv, write_table
+from serving.forecast.export import write_csv
+from serving.forecast.forecast_workbook import write_table
 from serving.forecast.published_lists import LISTS
 
 TYPES = {

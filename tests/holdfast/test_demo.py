@@ -28,7 +28,7 @@ def test_demo_goes_the_whole_way(demo_data: tuple[Path, Result]) -> None:
     ]
     assert {row["metric"] for row in content["forecast"]["portfolio"]} >= {"nrr", "grr", "reported_nrr"}
     assert content["forecast"]["folder"] == str(data_dir / "forecasts" / "2026-01-01")
-    assert (data_dir / "forecasts" / "latest" / "forecast.xlsx").exists()
+    assert (data_dir / "forecasts" / "latest" / "account_forecast.parquet").exists()
     assert not (data_dir.parent / "mlflow.db").exists(), "the store lies in the data folder, not where the command runs"
 
 

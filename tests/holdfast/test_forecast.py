@@ -5,10 +5,13 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
+
+from holdfast.forecast import _moved_back
 
 
 def test_a_forecast_before_any_training_says_what_to_do(run: Callable[..., Result], tmp_path: Path) -> None:
@@ -117,3 +120,10 @@ def test_publish_writes_what_the_service_answers_from(
     with closing(sqlite3.connect(data_dir / "record.sqlite")) as connection:
         recorded = connection.execute("SELECT run_id, kind, accounts FROM record_run").fetchall()
     assert recorded == [(content["run_id"], "official", content["accounts"])]
+
+
+def test_a_publication_that_moves_back_says_so() -> None:
+    day, before = date(2025, 10, 1), date(2026, 1, 1)
+    (note,) = _moved_back(before, day)
+    assert note.startswith("The service answered as of 2026-01-01, and now answers as of 2025-10-01, which is earlier.")
+    assert [_moved_back(None, day), _moved_back(day, day), _moved_back(day, before)] == [[], [], []]

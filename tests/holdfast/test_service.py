@@ -11,6 +11,7 @@ from typer.testing import Result
     [
         (["tokens", "isue"], "there is issue, list and revoke; did you mean issue?"),
         (["tokens", "issue", "ada", "--role", "csm"], "A token of role csm names its book"),
+        (["tokens", "issue", "ada", "--days", "99999999"], "Invalid value for '--days'"),
         (["serve", "--host", "0.0.0.0"], "nobody has a token: `holdfast tokens issue NAME --role admin` first"),
     ],
 )

@@ -1,5 +1,6 @@
 """The audit log when it cannot be written: counted, said, and, where it is required, nothing is shown."""
 
+import asyncio
 import csv
 import io
 import json
@@ -60,6 +61,27 @@ def test_where_it_is_required_nothing_is_shown(fresh: Any, block: Any, tmp_path:
     assert service.client().get("/readyz").status_code == 200
 
 
+def test_where_it_is_required_no_part_of_the_answer_follows_the_refusal(fresh: Any, block: Any, tmp_path: Path) -> None:
+    """A client that reads on after an answer's end would see it."""
+    service, sent = block(fresh(audit="required"), tmp_path), []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/api/accounts", "query_string": b"", "scheme": "http",
+        "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {service.admin}".encode())],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+    }  # fmt: skip
+    asyncio.run(service.guarded(scope, receive, send))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 503
+    assert b"a02" not in sent[1]["body"]
+
+
 def test_it_is_written_before_anything_is_shown(fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     service, order = fresh(), []
     write = Audit.write
@@ -78,8 +100,6 @@ def test_it_is_written_before_anything_is_shown(fresh: Any, monkeypatch: pytest.
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
         }  # fmt: skip
         await service.guarded(scope, receive, send)
-
-    import asyncio
 
     asyncio.run(ask())
     assert order[:2] == ["written", "http.response.start"]

@@ -9,7 +9,8 @@ import pandas as pd
 
 from features.tables.spreadsheet_text import neutral
 from serving.forecast.column import Kind, OutColumn, OutTable
-from serving.forecast.export import write_csv, write_table
+from serving.forecast.export import write_csv
+from serving.forecast.forecast_workbook import write_table
 
 HOSTILE = (
     "=1+1",

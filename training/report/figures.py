@@ -81,7 +81,7 @@ def calibration_panels(scores: Sequence[AccountScore]) -> list[Panel]:
 
 
 def backtest_panels(portfolio: pd.DataFrame) -> list[Panel]:
-    """NRR forecast with its intervals against what came and the rivals, by horizon."""
+    """NRR forecast with its intervals against the actual NRR and the rivals, by horizon."""
     nrr = portfolio[portfolio["metric"] == "nrr"]
     return [
         Panel(f"{horizon} months ahead", partial(_draw_origins, part=nrr[nrr["horizon_months"] == horizon]), height=4.8)
@@ -159,7 +159,7 @@ def _draw_origins(axes: "Axes", part: pd.DataFrame) -> None:
     for low, high, width in (("p05", "p95", 2), ("p10", "p90", 4), ("p25", "p75", 7)):
         axes.vlines(place, part[low] * 100, part[high] * 100, color=BLUE, alpha=0.45, linewidth=width)
     axes.plot(place, part["mean"] * 100, "s", color=BLUE, markersize=4, label="forecast")
-    axes.plot(place, part["actual"] * 100, "o", color="black", markersize=5, label="came")
+    axes.plot(place, part["actual"] * 100, "o", color="black", markersize=5, label="actual")
     for name, label in NRR_RIVALS.items():
         if name in part.columns:
             axes.plot(place, part[name] * 100, MARKERS[name], color=ORANGE, markersize=7, label=label)

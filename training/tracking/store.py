@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 CONNECT_SECONDS = 5.0
+_USER = re.compile(r"(?<=\w://)(?!/)\S*@")  # of an address that has a host, which a file has not
+_PARAMETER = re.compile(r"\b((?:user|password|passwd|pwd|token)=)[^&\s'\"]*", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -41,7 +43,18 @@ def store_uri(params: Params) -> str:
 
 def store_name(params: Params) -> str:
     """The store's address as it may be printed: without the user and the password."""
-    return re.sub(r"//[^/@]*@", "//", store_uri(params))
+    return without_password(store_uri(params))
+
+
+def without_password(text: str) -> str:
+    """A text without what stands before the host of an address in it, and without passwords among its parameters.
+
+    Parameters
+    ----------
+    text
+        An address, or a message that quotes one. A password may hold any sign but a blank.
+    """
+    return _PARAMETER.sub(r"\1...", _USER.sub("", text))
 
 
 def is_there(params: Params) -> bool:
@@ -110,7 +123,9 @@ def open_store(params: Params) -> Iterator[Store]:
         if params.tracking.uri and _is_of_connection(error):
             raise _unreachable(params, "the connection broke or timed out") from error
         if params.tracking.uri and str(error).startswith("API request to "):  # what no server of MLflow's has said
-            raise _unreachable(params, f"it is no MLflow server ({str(error).splitlines()[0]})") from error
+            raise _unreachable(
+                params, f"it is no MLflow server ({without_password(str(error).splitlines()[0])})"
+            ) from error
         raise
 
 

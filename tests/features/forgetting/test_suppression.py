@@ -1,6 +1,7 @@
 """The list of the erased: keyed, never in words, never lost in silence."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from features.forgetting.suppression import (
     read_suppressed,
     suppress,
 )
+from features.tables import whole_file
 from params import Params, SettingsError, load
 
 POISON = ("A1", "'; DROP TABLE account;--", 'say "x"', "Zürich 東京", "a/06 é?#%", "-x", "two\nlines", "%", "\ud800")
@@ -71,3 +73,53 @@ def test_the_list_may_lie_elsewhere_so_that_a_restored_folder_is_known_to_be_old
     assert sorted(file.name for file in (tmp_path / "list").iterdir()) == ["key", "list.jsonl"]
     (tmp_path / "data" / "erased" / "applied").unlink()  # as in a backup from before
     assert not is_applied(params, suppressed)
+
+
+def test_a_first_erasure_that_was_killed_before_its_list_was_written_can_be_done_again(tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    suppress(params, ACCOUNT, "a")
+    (tmp_path / "erased" / "list.jsonl").unlink()
+    key = (tmp_path / "erased" / "key").read_bytes()
+    assert not read_suppressed(params)
+    assert suppress(params, ACCOUNT, "b").among(ACCOUNT, ["a", "b"]) == ["b"]
+    assert (tmp_path / "erased" / "key").read_bytes() == key
+
+
+def test_a_list_that_is_gone_is_no_empty_list_where_the_data_were_swept_by_one(tmp_path: Path) -> None:
+    """As a disk that is not mounted, or a setting that names another place."""
+    params = settings(tmp_path / "data", f"retention.erased_folder={tmp_path / 'list'}")
+    mark_applied(params, suppress(params, ACCOUNT, "a"))
+    elsewhere = settings(tmp_path / "data", f"retention.erased_folder={tmp_path / 'other'}")
+    with pytest.raises(SettingsError, match=r"The list of who was erased, .*other.list\.jsonl, is gone.* Restore it"):
+        read_suppressed(elsewhere)
+    with pytest.raises(SettingsError, match="is gone"):
+        suppress(elsewhere, ACCOUNT, "b")
+
+
+def test_data_folders_that_share_a_list_lose_nobody_of_it(tmp_path: Path) -> None:
+    """Each holds the lock of its own folder, so that they may erase at the same moment."""
+    names = [f"a{number}" for number in range(24)]
+    shared = f"retention.erased_folder={tmp_path / 'list'}"
+
+    def erase(name: str) -> None:
+        suppress(settings(tmp_path / name, shared), ACCOUNT, name)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(erase, names))
+    assert read_suppressed(settings(tmp_path, shared)).among(ACCOUNT, names) == names
+
+
+def test_the_name_of_the_list_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut could undo an erasure that was told to be done."""
+    flushed: list[Path] = []
+    monkeypatch.setattr(whole_file, "flush_folder", flushed.append)
+    suppress(settings(tmp_path), ACCOUNT, "a")
+    assert flushed == [tmp_path / "erased"] * 2
+
+
+def test_a_list_that_was_emptied_is_no_empty_list_where_the_data_were_swept_by_one(tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    mark_applied(params, suppress(params, ACCOUNT, "a"))
+    (tmp_path / "erased" / "list.jsonl").write_text("")
+    with pytest.raises(SettingsError, match="is gone"):
+        read_suppressed(params)

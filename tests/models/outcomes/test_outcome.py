@@ -315,3 +315,14 @@ def test_horizon_probabilities_from_monthly_hazards():
     np.testing.assert_allclose(prediction.event_probability("expansion"), [[0.2, 0.2 + 0.7 * 0.4]], rtol=1e-6)
     # a quarter of both: 0.05; then neither left nor cross-sold to before (0.85), then 0.1
     np.testing.assert_allclose(prediction.cross_sell_probability(), [[0.05, 0.05 + 0.85 * 0.1]], rtol=1e-6)
+
+
+def test_a_prediction_is_of_each_account_alone_to_the_last_digit(fitted, world, monkeypatch):
+    """Whatever the blocks that accounts are worked on in, and whoever else is there."""
+    frame = newest(world)
+    whole = fitted.predict(frame)
+    monkeypatch.setattr("models.hazards.model_inputs.BLOCK", 7)
+    cut = fitted.predict(frame)
+    np.testing.assert_array_equal(cut.hazards, whole.hazards)
+    np.testing.assert_array_equal(cut.event_probability("churn"), whole.event_probability("churn"))
+    np.testing.assert_array_equal(fitted.predict(frame.iloc[5:6]).hazards, whole.hazards[5:6])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.access import sessions as module
+from serving.access import tokens as tokens_module
 from serving.access.sessions import Sessions
 from serving.access.tokens import LOCAL, Caller, Tokens
 
@@ -75,7 +76,28 @@ def test_as_soon_as_there_is_a_token_it_is_required(sessions: Sessions, tokens: 
     assert sessions.caller(cookie) is None
     assert sessions.accept(left) is None
     tokens.revoke(token.id)
-    assert sessions.caller(cookie) == LOCAL
+    assert sessions.caller(cookie) is None, "nobody becomes an administrator by the end of another's token"
+
+
+def test_who_signed_in_before_there_was_a_token_is_not_let_in_again_when_the_last_one_expires(
+    sessions: Sessions, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = sessions.accept(sessions.invite())
+    assert cookie is not None
+    tokens.issue("ada", "csm", "Ada A.", days=1)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz=UTC) + timedelta(days=2)
+
+    monkeypatch.setattr(module, "datetime", Later)
+    monkeypatch.setattr(tokens_module, "datetime", Later)
+    assert not tokens.any_valid
+    assert sessions.caller(cookie) is None
+    anew = sessions.accept(sessions.invite())
+    assert anew is not None
+    assert sessions.caller(anew) == LOCAL, "whoever starts the service again is asked in anew"
 
 
 def test_sessions_do_not_pile_up(sessions: Sessions, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from serving.forecast.batch import Forecast
-from serving.forecast.export import publish, read_published
+from serving.forecast.export import forms_of, publish, read_published
 from serving.forecast.output_tables import TABLES
 
 pytestmark = pytest.mark.usefixtures("costly")
@@ -129,7 +129,7 @@ def test_csv_holds_guarded_text_plain_numbers_and_iso_dates(small_forecast: Fore
 def test_the_workbook_holds_values_formats_and_definitions(small_forecast: Forecast, tmp_path: Path) -> None:
     folder = publish(small_forecast, tmp_path)
     book = openpyxl.load_workbook(folder / "forecast.xlsx")
-    assert book.sheetnames == ["definitions", *TABLES]
+    assert book.sheetnames == ["summary", "definitions", *TABLES]
     sheet = book["account_forecast"]
     names = [cell.value for cell in sheet[1]]
     assert tuple(names) == TABLES["account_forecast"].names
@@ -152,3 +152,40 @@ def test_the_workbook_shows_ratios_as_percent_and_amounts_as_money(small_forecas
     }
     assert formats["nrr"] == "0.0%"
     assert formats["ending_arr"] == "#,##0.00"
+
+
+def test_only_the_forms_asked_for_are_written(small_forecast: Forecast, tmp_path: Path) -> None:
+    folder = publish(small_forecast, tmp_path, ("csv",))
+    assert {file.suffix for file in folder.iterdir()} == {".csv", ".json", ".sha256"}
+    assert forms_of(folder) == ("csv",)
+
+
+def test_the_workbook_begins_with_a_summary_of_the_portfolio(small_forecast: Forecast, tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(publish(small_forecast, tmp_path) / "forecast.xlsx")
+    rows = list(book["summary"].iter_rows())
+    assert [cell.value for cell in rows[0][1:4]] == ["2 months: mean", "2 months: p10", "2 months: p90"]
+    nrr = next(row for row in rows if row[0].value == "NRR")
+    assert [cell.value for cell in nrr[1:4]] == [1.0, 0.85, 1.1]
+    assert nrr[1].number_format == "0.0%"
+
+
+def test_the_workbook_shows_the_names_of_accounts(small_forecast: Forecast, tmp_path: Path) -> None:
+    folder = publish(small_forecast, tmp_path, ("xlsx",), {"=2+5": "=Oak", "b": "Birch"})
+    book = openpyxl.load_workbook(folder / "forecast.xlsx")
+    for name in ("account_forecast", "account_driver"):
+        head, first, *_, last = book[name].iter_rows()
+        place = [cell.value for cell in head].index("name")
+        assert (first[place].value, first[place].data_type, last[place].value) == ("=Oak", "s", "Birch")
+    assert "name" not in [cell.value for cell in book["nrr_forecast"][1]]
+
+
+def test_a_table_longer_than_a_sheet_goes_on_in_the_next(
+    small_forecast: Forecast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row is cut off, and the definitions say where the rest is."""
+    monkeypatch.setattr("serving.forecast.forecast_workbook.MOST_SHEET_ROWS", 3)
+    book = openpyxl.load_workbook(publish(small_forecast, tmp_path) / "forecast.xlsx")
+    ids = [cell.value for name in ("account_forecast", "account_forecast 2") for cell in book[name]["A"][1:]]
+    assert ids == small_forecast.account_forecast["account_id"].tolist()
+    notes = {(row[0].value, row[1].value): row[2].value for row in book["definitions"].iter_rows(min_row=2)}
+    assert notes["account_forecast", "sheets"] == "4 rows go on over 2 sheets, which hold all of them"

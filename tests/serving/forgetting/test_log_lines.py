@@ -53,3 +53,29 @@ def test_the_service_may_go_on_writing_and_a_torn_line_does_no_harm(tmp_path: Pa
     assert '"a"' not in file.read_text()
     assert json.loads(file.read_text().splitlines()[2])["account_ids"] == ["b"]
     assert forget_log(log.folder, erased(tmp_path, "a")) == 0
+
+
+@pytest.mark.parametrize("name", [*POISON, "a1"])
+def test_a_line_that_was_torn_names_nobody_who_is_erased_either(tmp_path: Path, name: str) -> None:
+    """It is kept as a text within the next line, its own quotes escaped."""
+    log, like = Audit(tmp_path), f"{name}0"
+    many = [f"z{number}" for number in range(40)]
+    log.write("Ann", f"GET /accounts/{name}", account_ids=[*many, name, like, "cut off here"])
+    (file,) = log.folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-7])
+    Audit(tmp_path).write("Ann", "GET /b")
+    forget_log(log.folder, erased(tmp_path, name))
+    torn = lines_of(log)[0]["torn"]
+    written = json.dumps(name)
+    assert written not in torn
+    assert f"/accounts/{written[1:-1]}" not in torn
+    assert json.dumps(like) in torn
+    assert all(json.dumps(other) in torn for other in many)
+    assert "cut off" not in torn, "half an id may be one that is erased later"
+
+
+def test_an_id_behind_many_parts_of_an_address_is_written_over(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    log.write("Ann", f"GET /accounts/{'x/' * 100}A1/{'y/' * 10}")
+    log.write("Ann", f"GET /accounts/{'x/' * 100}A1")
+    assert forget_log(log.folder, erased(tmp_path, "A1")) == 2

@@ -79,6 +79,21 @@ def test_changed_inputs_change_the_score(service: Any) -> None:
     assert changed["arr"] == as_is["arr"]
 
 
+def test_an_account_that_comes_several_times_is_scored_each_time_by_itself(service: Any) -> None:
+    new = {"account_id": "n1", "new": True, "changes": {"arr": 5000}}
+    variants = [
+        {"account_id": "a02"},
+        {"account_id": "a02", "changes": {"notice_given": 1, "term_ends_on": "2026-02-01"}},
+        {"account_id": "a07"},
+        {"account_id": "a02", "changes": {"usage_28d": 0}},
+        new,
+        {**new, "changes": {"arr": 99_000, "term_days": 30}},
+    ]
+    alone = [live(service, variant).json()["scores"][0] for variant in variants]
+    assert live(service, *variants).json()["scores"] == alone
+    assert len({str(score["drivers"]) for score in alone}) > 3
+
+
 def test_a_new_account_is_scored_from_what_is_given(service: Any) -> None:
     new = {"account_id": "n1", "new": True, "changes": {"arr": 5000, "term_ends_on": "2026-06-01", "term_days": 365}}
     (found,) = live(service, new).json()["scores"]

@@ -132,10 +132,27 @@ def test_what_cannot_be_searched_is_removed(params: Params, traces: Callable[...
     (folder / "not-taken-over").mkdir()
     for damaged in (folder / "2025-01-01.r.d.sqlite", folder / "not-taken-over" / "2025-01-01.r.d.sqlite"):
         damaged.write_bytes(b"a07 in no database")
-    (folder / ".new-x.tmp").write_bytes(b"a07, half written")
+    for place in (folder, folder / "not-taken-over"):
+        (place / ".new-x.tmp").write_bytes(b"a07, half written")
     erasing.erase(params, "account", "a07")
     assert traces(folder, "a07") == []
     assert not [*folder.rglob("*.tmp"), *(folder / "not-taken-over").iterdir()]
+
+
+def test_a_damaged_publication_is_not_made_whole_by_an_erasure(params: Params) -> None:
+    """It would get a name that says that its figures are those that were published."""
+    folder = publication_file.folder_of(params.data_dir)
+    whole = publication_file.newest(folder)
+    damaged = folder / whole.name.replace("2026-01-01", "2026-02-01", 1)
+    shutil.copy2(whole, damaged)
+    with closing(sqlite3.connect(damaged)) as connection, connection:
+        connection.execute("UPDATE account SET arr = 1 WHERE account_id = 'a09'")
+    (folder / publication_file.CURRENT).write_text(damaged.name + "\n")
+    assert publication_file.newest(folder) == whole
+    erasing.erase(params, "account", "a07")
+    with open_newest(params) as published:
+        assert published.file.name.startswith("2026-01-01")
+    assert not [*folder.glob("2026-02-01*")]
 
 
 def test_values_of_cuts_that_name_the_erased_go_and_parents_are_no_parents(params: Params) -> None:

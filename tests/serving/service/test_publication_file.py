@@ -121,6 +121,15 @@ def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_w
     assert [row["as_of"] for row in ledger] == ["2025-11-01", "2026-01-01"]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("2026-01-01.run.digest.sqlite", "2026-01-01"), ("x", None), (None, None)]
+)
+def test_the_date_of_the_current_one_is_in_its_name(tmp_path: Path, name: str | None, expected: str | None) -> None:
+    if name is not None:
+        (tmp_path / "current").write_text(name + "\n")
+    assert str(publication_file.current_date(tmp_path)) == str(expected)
+
+
 def test_lists_are_filtered_sorted_and_paged(published: Published) -> None:
     total, rows = published.accounts(AccountFilter(6, limit=None))
     assert total == len(rows) == published.about["accounts"]

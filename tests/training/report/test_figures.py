@@ -30,13 +30,13 @@ def picture(figure: Any) -> bytes:
     return drawn.getvalue()
 
 
-def test_the_backtest_figure_shows_a_panel_a_horizon_with_what_came() -> None:
+def test_the_backtest_figure_shows_a_panel_a_horizon_with_the_actual_nrr() -> None:
     both = pd.concat([portfolio(12, [1.0], [0.9]), portfolio(3, [1.0, 1.1, 1.2], [1.01, 1.02, 1.03])])
     figure = figures.sheet(figures.backtest_panels(both), "NRR")
     assert [axes.get_title() for axes in figure.axes] == ["3 months ahead", "12 months ahead"]
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
-    assert lines["came"] == pytest.approx([101, 102, 103])
-    assert set(lines) == {"forecast", "came", *NRR_RIVALS.values()}
+    assert lines["actual"] == pytest.approx([101, 102, 103])
+    assert set(lines) == {"forecast", "actual", *NRR_RIVALS.values()}
     assert picture(figure).startswith(b"\x89PNG")
 
 

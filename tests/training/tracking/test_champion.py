@@ -13,7 +13,8 @@ from params import Params, load
 from training.tracking.bundle import bundle_digest
 from training.tracking.champion import incumbent, load_champion
 from training.tracking.errors import NoModel, StoreUnreachable, UnreadableChampion
-from training.tracking.store import store_uri
+from training.tracking.runs import recorded_settings
+from training.tracking.store import store_uri, without_password
 
 pytestmark = [
     pytest.mark.usefixtures("costly"),
@@ -144,6 +145,26 @@ def test_a_store_that_is_not_there_is_named_with_its_setting_and_without_its_pas
     )
     with pytest.raises(StoreUnreachable, match=told):
         load_champion(params)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("http://me:secret@h:1/store", "http://h:1/store"),
+        ("postgresql://me:se/cret@h/db", "postgresql://h/db"),
+        ("postgresql://me:se@secret@h/db", "postgresql://h/db"),
+        ("postgresql://h/db?user=me&password=secret&sslmode=require", "postgresql://h/db?user=...&password=...&sslmode=require"),
+        ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
+        ("API request to https://me:se/cret@h/api failed", "API request to https://h/api failed"),
+    ],
+)  # fmt: skip
+def test_no_password_is_printed_or_recorded_whatever_signs_it_holds(address: str, told: str) -> None:
+    assert without_password(address) == told
+
+
+def test_the_store_is_recorded_without_its_password() -> None:
+    params = load(overrides=["tracking.uri=postgresql://me:se/cret@h/db?password=secret"])
+    assert recorded_settings(params)["tracking"]["uri"] == "postgresql://h/db?password=..."
 
 
 REMEDY = r"\. Restore its files from a backup, or .*: `holdfast train --replace-unreadable`\.$"
