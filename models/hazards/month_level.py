@@ -113,4 +113,5 @@ def kinds_of_months(inputs: Sequence[Input], rows: Array, decided: Array = NONE)
     by_length = np.eye(_KINDS * lengths)[kind * lengths + length]
     years = np.log(np.clip(np.nan_to_num(term_days, nan=_YEAR), *_TERM_LIMITS) / _YEAR)
     by_years = np.eye(_KINDS)[kind] * years[:, None]
-    return np.hstack([_SCALES[0] * by_length, _SCALES[1] * by_years, _SCALES[2] * by_knot.reshape(len(rows), -1)])
+    by_knots = by_knot.reshape(len(rows), _KINDS * len(_KNOTS))
+    return np.hstack([_SCALES[0] * by_length, _SCALES[1] * by_years, _SCALES[2] * by_knots])

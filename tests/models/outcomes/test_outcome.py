@@ -54,7 +54,7 @@ def test_hazards_exclude_each_other(fitted, world):
 def test_the_bundle_is_text_and_gives_the_same_predictions(fitted, world):
     files = fitted.to_files()
     again = OutcomeModel.from_files(files)
-    assert json.loads(files["model.json"])["format"] == 7
+    assert json.loads(files["model.json"])["format"] == 8
     assert all(isinstance(text, str) for text in files.values())
     one, other = again.predict(newest(world)), fitted.predict(newest(world))
     np.testing.assert_array_equal(one.hazards, other.hazards)
@@ -72,7 +72,7 @@ def test_the_bundle_loads_with_pickle_forbidden(fitted, monkeypatch):
 
 
 def test_a_bundle_of_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"no model bundle of format 7 among the files \['notes.txt'\]"):
+    with pytest.raises(ValueError, match=r"no model bundle of format 8 among the files \['notes.txt'\]"):
         OutcomeModel.from_files({"notes.txt": ""})
 
 
