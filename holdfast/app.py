@@ -19,7 +19,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
-    "Forecast": (forecast.forecast, forecast.explain, forecast.publish),
+    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge),
     "Service": (service.serve, service.tokens),
     "Privacy": (privacy.erase,),
 }

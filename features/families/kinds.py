@@ -20,6 +20,7 @@ from features.families.parts import (
     Many,
     Measure,
     Newest,
+    OfEach,
     Part,
     State,
     Step,
@@ -27,6 +28,8 @@ from features.families.parts import (
     Sum,
 )
 from features.tables.sql import BITS
+
+_LARGEST_AND_ALL: tuple[Literal["largest"], Literal["all"]] = ("largest", "all")
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,16 @@ def adopted(stream: Stream, key: str, days: int, *, before: int) -> Value:
 def distinct_many(stream: Stream, key: str, days: int) -> Value:
     """Distinct values of a column with many of them in a window."""
     return _counted(Many(stream, key, days), (*stream.needs, f"{stream.table}.{key}"), days)
+
+
+def beside_the_largest(measure: Measure, key: str, days: int) -> Value:
+    """The share of a window's sum that is not of the value of a column which has most of it; missing without any."""
+    stream = measure.stream
+    needs = (*stream.needs, f"{stream.table}.{key}")
+    largest, all_ = (
+        _of(OfEach(stream, key, measure.name, measure.sql, days, counted), needs, days) for counted in _LARGEST_AND_ALL
+    )
+    return ratio(value("({} - {})", all_, largest), all_)
 
 
 def days_of_each(stream: Stream, key: str, days: int) -> Value:

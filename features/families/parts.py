@@ -8,6 +8,8 @@ needs an emitter in `features.snapshots.compiler` and the modules beside it.
 from dataclasses import dataclass
 from typing import Literal
 
+from features.tables.via import Via
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -31,6 +33,8 @@ class Stream:
         Condition on a row under which its day, user or feature counts as active.
     few
         The column with few distinct values, if any, that is counted in the same pass as the sums.
+    via
+        Whose rows alone are read, and known only once those people are.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Stream:
     where: str = "TRUE"
     active: str = "TRUE"
     few: str = ""
+    via: Via | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,27 @@ class Many:
 
 
 @dataclass(frozen=True)
+class OfEach:
+    """A measure added up over a window for each distinct value of a column with few of them.
+
+    `counted` is `largest` (the sum of the value that has most) or `all` (that of all of them together). A stream of its
+    own, with few windows, keeps the days in few slices.
+    """
+
+    stream: Stream
+    key: str
+    name: str
+    sql: str
+    window_days: int
+    counted: Literal["largest", "all"]
+
+    @property
+    def column(self) -> str:
+        """Its column."""
+        return f"{self.stream.name}_{self.name}_{self.counted}_{self.window_days}"
+
+
+@dataclass(frozen=True)
 class State:
     """A running aggregate over all rows known: it holds until another row changes it."""
 
@@ -214,5 +240,5 @@ class Step:
         return f"step_{self.name}"
 
 
-Part = Sum | ActiveDays | LastDay | Few | Many | State | Balance | Newest | Line | Step
+Part = Sum | ActiveDays | LastDay | Few | Many | OfEach | State | Balance | Newest | Line | Step
 WINDOWED = (Sum, ActiveDays, LastDay, Few)

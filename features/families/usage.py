@@ -1,6 +1,7 @@
 """Usage: how much, how often, by how many, how broadly, and whether it grows or fades."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 from features.families.feature import ANY, Feature
@@ -10,6 +11,7 @@ from features.families.kinds import (
     amount,
     baseline_ratio,
     before_ratio,
+    beside_the_largest,
     days_of_each,
     days_since,
     distinct,
@@ -38,6 +40,7 @@ USE = Stream(
     few="feature",
 )
 USED = Measure(USE, "used", "quantity", scale=100)
+USED_OF_EACH = Measure(replace(USE, name="use_of_each"), "used", "quantity", scale=100)  # slices of its own, few
 SEATS = spine_column("seats", "contracts.seats")
 
 _feature = partial(Feature, family="usage")
@@ -168,6 +171,13 @@ FEATURES: tuple[Feature, ...] = (
         sentence="{value} of the product features of the last 90 days are still in use",
     ),
     _breadth(
+        name="other_features_share_180d",
+        value=beside_the_largest(USED_OF_EACH, "feature", 180),
+        unit="share",
+        meaning="Share of the use of the last 180 days outside the account's own most used product feature",
+        sentence="{value} of the use of half a year was outside the main product feature",
+    ),
+    _breadth(
         name="new_features_90d",
         value=adopted(USE, "feature", 90, before=90),
         meaning="Product features used in the last 90 days but not in the 90 days before (newly adopted)",
@@ -205,12 +215,15 @@ FEATURES: tuple[Feature, ...] = (
         sentence="weekly use varies by {value} times its mean",
         expected=1,
     ),
-    _seats(
-        name="seat_utilisation_28d",
-        value=ratio(distinct_many(USE, "user_id", 28), SEATS),
-        meaning="Active users of the last 28 days over the seats paid for",
-        span=(0, math.inf),
-        sentence="{value} of the seats paid for were used in the last 28 days",
+    *(
+        _seats(
+            name=f"seat_utilisation_{days}d",
+            value=ratio(distinct_many(USE, "user_id", days), SEATS),
+            meaning=f"Active users of the last {days} days over the seats paid for",
+            span=(0, math.inf),
+            sentence=f"{{value}} of the seats paid for were used in the last {days} days",
+        )
+        for days in (28, 90)
     ),
     _seats(
         name="seat_utilisation_peer_rank_28d",

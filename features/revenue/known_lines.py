@@ -101,11 +101,16 @@ def priced(
     NoRate
         A line has a currency that has no rate by then.
     """
-    load(connection, {"rates": _rates(connection, tables, rate_days, rules)})
+    return priced_at(connection, _rates(connection, tables, rate_days, rules), lines, rules)
+
+
+def priced_at(connection: duckdb.DuckDBPyConnection, rates: pd.DataFrame, lines: str, rules: Revenue) -> str:
+    """The same at given rates: `rate_day`, `currency`, `rate`, the reporting currency's 1 among them."""
+    load(connection, {"rates": rates})
     select = f"""
         SELECT l.*, r.rate, CAST(ROUND(12 * l.mrr_micros * r.rate / 10000) AS BIGINT) AS cents FROM ({lines}) l
         LEFT JOIN rates r ON r.rate_day = l.rate_day AND r.currency = COALESCE(l.currency, {quoted(rules.currency)})"""
-    _require_rates(connection, len(rate_days), select)
+    _require_rates(connection, rates["rate_day"].nunique(), select)
     discounts = connection.execute("SELECT 1 FROM line_states WHERE mrr_micros < 0 LIMIT 1").fetchall()
     return _net(select) if discounts else select
 

@@ -88,12 +88,12 @@ def contract_lines(tables: Tables, *, as_of: date, budget: Budget) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        `account_id`, `contract_id`, `product`, `kind`, `buying_center`, `currency`, `mrr_micros`, `list_mrr_micros`,
-        `seats`, `auto_renew`, and as days since 1970-01-01 `starts`, `ends`, `ended` and `notice`.
+        `account_id`, `contract_id`, `product`, `kind`, `buying_center`, `currency`, `status`, `mrr_micros`,
+        `list_mrr_micros`, `seats`, `auto_renew`, and as days since 1970-01-01 `starts`, `ends`, `ended` and `notice`.
     """
     asof = AsOf(tables, (as_of,))
-    columns = """account_id, contract_id, product, kind, buying_center, currency, mrr_micros, list_mrr_micros, seats,
-                 auto_renew, starts, ends, ended, notice"""
+    columns = """account_id, contract_id, product, kind, buying_center, currency, status, mrr_micros, list_mrr_micros,
+                 seats, auto_renew, starts, ends, ended, notice"""
     with tables.at(as_of).connect(budget=budget) as connection:
         load(connection, asof.frames())
         select = f"SELECT {columns} FROM ({asof.contracts()}) c WHERE k = 1 ORDER BY account_id, contract_id"

@@ -11,8 +11,9 @@ integers and their bits.
 from collections.abc import Iterator, Sequence
 
 from features.asof.view import AsOf
-from features.families.parts import Balance, Line, Many, Newest, Part, State, Step
+from features.families.parts import Balance, Line, Many, Newest, OfEach, Part, State, Step
 from features.snapshots.many_things import many_table, many_things
+from features.snapshots.of_each_thing import of_each_table, of_each_thing
 from features.snapshots.running_states import newest_rows, newest_table, running_states
 from features.snapshots.windows import windows, windows_table
 
@@ -20,7 +21,7 @@ from features.snapshots.windows import windows, windows_table
 def compile_parts(parts: Sequence[Part], asof: AsOf) -> dict[str, str]:
     """The work tables and the per-snapshot columns of all parts: SELECTs by name, in the order to make them."""
     selects: dict[str, str] = {}
-    for emit in (windows, many_things, running_states, newest_rows, _lines, _steps):
+    for emit in (windows, many_things, of_each_thing, running_states, newest_rows, _lines, _steps):
         selects |= dict(emit(parts, asof))
     return selects
 
@@ -33,6 +34,8 @@ def table_of(part: Part) -> str:
         return "states"
     if isinstance(part, Many):
         return many_table(part)
+    if isinstance(part, OfEach):
+        return of_each_table(part)
     return newest_table(part) if isinstance(part, Newest) else windows_table(part)
 
 

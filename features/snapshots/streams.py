@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from features.asof.view import AsOf
-from features.families.parts import WINDOWED, ActiveDays, Balance, Line, Part, State, Step, Stream
+from features.families.parts import WINDOWED, ActiveDays, Balance, Line, OfEach, Part, State, Step, Stream
 from features.tables.sql import BITS
 
 
@@ -26,7 +26,7 @@ def edges(parts: Sequence[Part]) -> tuple[int, ...]:
 
 def edge_sets(parts: Sequence[Part]) -> dict[str, tuple[int, ...]]:
     """The window edges of each stream that is cut into slices."""
-    return {name: edges(stream_parts) for name, stream_parts in by_stream(parts, *WINDOWED)}
+    return {name: edges(stream_parts) for name, stream_parts in by_stream(parts, *WINDOWED, OfEach)}
 
 
 def by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[Any]]]:
@@ -39,14 +39,19 @@ def by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[A
 
 def all_rows(stream: Stream, asof: AsOf) -> str:
     """All rows of a stream that some snapshot may see."""
-    return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
+    return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where, via=stream.via)
 
 
 def rows_in_windows(parts: Sequence[Any], asof: AsOf) -> str:
     """The rows of a stream that some window can still see."""
     stream = parts[0].stream
     return asof.events(
-        stream.table, stream.columns, day=stream.day, where=stream.where, since_days=max(edges(parts), default=None)
+        stream.table,
+        stream.columns,
+        day=stream.day,
+        where=stream.where,
+        since_days=max(edges(parts), default=None),
+        via=stream.via,
     )
 
 

@@ -1,9 +1,10 @@
 """What becomes of an account: monthly hazards of churn, contraction and expansion, calibrated, with amounts."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -198,6 +199,16 @@ class OutcomeModel:
             decisions=AfterChange(ends, _hazards(decided, facts)),
             returns=self.returns_,
         )
+
+    def calibrated_as(self, other: "OutcomeModel") -> "OutcomeModel":
+        """This model with another's calibration, where both have a hazard to calibrate."""
+        changed = copy.copy(self)
+        changed.outcomes_ = dict(self.outcomes_)
+        for outcome, fitted in self.outcomes_.items():
+            theirs = other.outcomes_[outcome]
+            if fitted.hazard is not None and theirs.hazard is not None:
+                changed.outcomes_[outcome] = replace(fitted, calibrator=theirs.calibrator)
+        return changed
 
     def rows_next_month(self, frame: pd.DataFrame) -> Array:
         """What the hazards read of snapshot rows for the first month ahead, shape (rows, inputs)."""

@@ -159,8 +159,24 @@ def drivers(
     """
     _check(contributions, inputs, frame)
     effects = path_effects(contributions)
-    if len(effects):
-        effects = effects - (effects.mean(axis=0) if reference is None else reference)
+    if reference is None:
+        reference = effects.mean(axis=0) if len(effects) else np.zeros(len(inputs))
+    return effects_in_words(
+        effects - reference, inputs, frame, outcome=outcome, top=top, currency=currency, background=background
+    )
+
+
+def effects_in_words(
+    effects: Array,
+    inputs: Sequence[Input],
+    frame: pd.DataFrame,
+    *,
+    outcome: Outcome,
+    top: int,
+    currency: str = "",
+    background: Background | None = None,
+) -> pd.DataFrame:
+    """`drivers` of what each input adds to the probability against the average account, shape (accounts, inputs)."""
     signals = _group(inputs)
     reasons = _ranked(effects, signals, top)
     words = [("", "")] * len(reasons.row)
@@ -222,9 +238,10 @@ def _integrate(change: Array, start: Array, share: Array, shift: Array) -> tuple
     stays = (1 - part) * expit(-way) + part * expit(-other)
     others_stay = stays.prod(axis=1, keepdims=True) / np.maximum(stays, _SMALLEST)
     slope, other_slope = (1 - part) * expit(way) * expit(-way), part * expit(other) * expit(-other)
-    gradient = (others_stay * (slope + other_slope)) @ (weights / 2)
-    of_shift = (others_stay * other_slope) @ (weights / 2)
-    of_share = (others_stay * (expit(other) - expit(way))) @ (weights / 2)
+    others_stay *= weights / 2  # added up by row, which does not depend on the others as it does with @
+    gradient = (others_stay * (slope + other_slope)).sum(axis=-1)
+    of_shift = (others_stay * other_slope).sum(axis=-1)
+    of_share = (others_stay * (expit(other) - expit(way))).sum(axis=-1)
     of_decisions = (shift * of_shift + share * of_share).sum(axis=1)
     return np.asarray(np.einsum("amf,am->af", change, gradient)), np.asarray(of_decisions)
 

@@ -66,6 +66,16 @@ class Rules:
             f"available to renew; it is not NRR. {self._common()}"
         )
 
+    def bridge(self, earlier: date, target: date) -> str:
+        """Definition of a bridge from an earlier forecast to this one."""
+        return (
+            f"Expected ARR on {target} of the accounts with ARR at {earlier}: by the forecast as of {earlier} and by "
+            f"that as of {self.as_of}. Each step is the forecast made anew with one thing more of the later one, by "
+            "the same draws of what accounts share; what an account did counts against what was expected of the time "
+            f"that has passed. Whole cents by account, which add up; {_REACTIVATION[self.reactivation]}; "
+            f"{self.currency} a year at the rates of {earlier:%Y-%m} up to the last step."
+        )
+
     def _common(self) -> str:
         return (
             f"Cohort of {self.as_of}; new accounts never count; {_REACTIVATION[self.reactivation]}; "

@@ -7,6 +7,7 @@ of the portfolio is one line of `METRICS` and its computation in `models.paths.r
 from dataclasses import dataclass, replace
 
 from models.paths.rollup import QUANTILES as PERCENTS
+from serving.forecast.bridge_steps import ROLLING, STEP_WORDS
 from serving.forecast.column import Form, Interval, Kind, OutColumn, OutTable, Place
 
 YEARLY = "currency a year"
@@ -339,6 +340,34 @@ TABLES: dict[str, OutTable] = {
 }
 
 
+_PREVIOUS = "the last official forecast before"
+FORECAST_BRIDGE = _table(
+    "forecast_bridge",
+    "A row an account: from what the last official forecast expected of it at a date to what this one expects, in "
+    "steps that add up to the cent",
+    ("account_id",),
+    ACCOUNT_ID,
+    OutColumn("from_as_of", Kind.DATE, "date", f"as_of of {_PREVIOUS}", places=PUBLISHED),
+    OutColumn("from_run_id", Kind.TEXT, "", f"Run of {_PREVIOUS}"),
+    OutColumn("target", Kind.DATE, "date", "The date whose ARR both forecast: where the first's window ends"),
+    OutColumn("expected_before", Kind.MONEY, YEARLY, f"Expected ARR then by {_PREVIOUS}", places=PUBLISHED),
+    *(
+        OutColumn(step.value, Kind.MONEY, YEARLY, words.meaning, places=PUBLISHED, head=words.title)
+        for step, words in STEP_WORDS.items()
+        if step not in ROLLING
+    ),
+    OutColumn("expected_now", Kind.MONEY, YEARLY, "Expected ARR then by this forecast", places=PUBLISHED),
+    OutColumn(
+        "reason",
+        Kind.TEXT,
+        "",
+        "What moved it most, in a sentence; empty if nothing did",
+        places=PUBLISHED,
+        optional=True,
+    ),
+)
+
+
 def render_markdown() -> str:
     """The declarations as `docs/outputs.md`."""
     parts = [
@@ -348,7 +377,7 @@ def render_markdown() -> str:
         "`export` says, to `<data_dir>/forecasts/<as_of>/`: Parquet, CSV, and with `xlsx` all of them as one workbook",
         "with a summary and the names of the accounts.",
     ]
-    for table in TABLES.values():
+    for table in (*TABLES.values(), FORECAST_BRIDGE):
         parts += ["", f"## {table.name}", "", f"{table.meaning}.", "", "| column | type | unit | meaning |"]
         parts += ["|---|---|---|---|"]
         parts += [f"| {c.name} | {c.kind} | {c.unit} | {c.meaning} |" for c in table]

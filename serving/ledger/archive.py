@@ -7,6 +7,7 @@ the rows of each person's book, and holds the rules, the model's digest and the 
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -28,18 +29,18 @@ from serving.ledger.account_rows import horizons_kept
 from serving.ledger.books import SLOPES, book_rows
 from serving.ledger.record import Record
 from serving.ledger.record_files import RecordFiles
-from serving.ledger.subjects import PERSON, Subjects, is_personal, kind_of, names_of
+from serving.ledger.subjects import PERSON, Subjects, account_of, is_personal, kind_of, names_of
 from training.tracking.champion import Champion
 
 FORMAT = 1
 ROLES = ("csm", "seller")
-_BELONGINGS = ("contract_id", "buying_center")
+BELONGINGS = ("contract_id", "buying_center")
 _BOOK_MONEY = ("starting_arr", "expected_arr", *QUANTILES, *SLOPES)
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What is archived, before names are hidden.
+class Known:
+    """What was known of the customers at a date.
 
     Attributes
     ----------
@@ -51,10 +52,6 @@ class Parts:
         By account, in the snapshot's order: the label of each cut, and of csm and seller where there are any.
     lines, rates
         The contract lines and the exchange rates as known.
-    books
-        A row a person and horizon, see `serving.ledger.books`; None where accounts name no one.
-    market
-        The expected shift of all log-odds by month and outcome, in millionths.
     """
 
     snapshot: pd.DataFrame
@@ -62,6 +59,20 @@ class Parts:
     labels: pd.DataFrame
     lines: pa.Table
     rates: pa.Table
+
+
+@dataclass(frozen=True)
+class Parts(Known):
+    """What is archived, before names are hidden.
+
+    Attributes
+    ----------
+    books
+        A row a person and horizon, see `serving.ledger.books`; None where accounts name no one.
+    market
+        The expected shift of all log-odds by month and outcome, in millionths.
+    """
+
     books: pd.DataFrame | None
     market: dict[str, Any]
 
@@ -89,23 +100,30 @@ class Archive:
     books: pd.DataFrame | None
 
 
-def parts_of(tables: Tables, champion: Champion, forecast: Forecast, *, params: Params) -> Parts:
-    """Gather what a forecast was made of."""
-    snapshots = stored(tables, [forecast.as_of], params=params)
+def known_at(tables: Tables, as_of: date, *, params: Params) -> Known:
+    """Gather what was known of the customers at a date."""
+    snapshots = stored(tables, [as_of], params=params)
     customers = snapshots.frame[snapshots.frame["arr"] > 0].reset_index(drop=True)
     cuts, _ = usable_cuts(tables, tuple(dict.fromkeys((*params.forecast.cuts, *ROLES))))
-    in_force = labels_in_force(tables, forecast.as_of, cuts, params.budget, params.forecast)
-    labels = pd.DataFrame({**group_labels(in_force, customers["account_id"])}, index=customers["account_id"])
-    prediction = champion.model.predict(customers)
-    months = champion.model.horizon_months
-    roles = {role: labels[role].to_numpy(dtype=object) for role in ROLES if role in labels.columns}
-    luck = prediction.luck.expected(months, gap_months=prediction.gap_months)
-    return Parts(
+    in_force = labels_in_force(tables, as_of, cuts, params.budget, params.forecast)
+    return Known(
         snapshot=customers,
         attributes=snapshots.attributes,
-        labels=labels,
-        lines=contract_lines(tables, as_of=forecast.as_of, budget=params.budget),
-        rates=rates_in_force(tables, as_of=forecast.as_of, budget=params.budget),
+        labels=pd.DataFrame({**group_labels(in_force, customers["account_id"])}, index=customers["account_id"]),
+        lines=contract_lines(tables, as_of=as_of, budget=params.budget),
+        rates=rates_in_force(tables, as_of=as_of, budget=params.budget),
+    )
+
+
+def parts_of(tables: Tables, champion: Champion, forecast: Forecast, *, params: Params) -> Parts:
+    """Gather what a forecast was made of."""
+    known = known_at(tables, forecast.as_of, params=params)
+    prediction = champion.model.predict(known.snapshot)
+    months = champion.model.horizon_months
+    roles = {role: known.labels[role].to_numpy(dtype=object) for role in ROLES if role in known.labels.columns}
+    luck = prediction.luck.expected(months, gap_months=prediction.gap_months)
+    return Parts(
+        **vars(known),
         books=book_rows(
             prediction,
             forecast.account_forecast,
@@ -155,6 +173,7 @@ def write_archive(
 def read_archive(record: Record, digest: str) -> Archive:
     """An archive by the digest of its manifest, with the names of those who are still known.
 
+    An account that was erased keeps its id, see `subjects.account_of`; other names are missing then.
     Contracts and buying centres stay keyed digests: the same one is the same in all archives of an account.
 
     Raises
@@ -208,8 +227,8 @@ def _labels(labels: pd.DataFrame, subjects: Subjects) -> pa.Table:
 
 def _lines(lines: pa.Table, subjects: Subjects) -> pa.Table:
     accounts = lines["account_id"].to_pylist()
-    hidden = lines.drop_columns(["account_id", *_BELONGINGS])
-    for name in _BELONGINGS:
+    hidden = lines.drop_columns(["account_id", *BELONGINGS])
+    for name in BELONGINGS:
         hidden = hidden.append_column(name, subjects.hide_belongings(accounts, lines[name].to_pylist()))
     hidden = hidden.append_column("account_id", subjects.hide("account_id", accounts))
     return hidden.sort_by([("account_id", "ascending"), ("contract_id", "ascending")])
@@ -227,5 +246,9 @@ def _named(record: Record, table: pa.Table, hidden: Iterable[str]) -> pd.DataFra
     """A table with the names that ids stand for."""
     frame: pd.DataFrame = table.to_pandas()
     for column in hidden:
-        frame[column] = frame[column].map(names_of(record, kind_of(column)), na_action="ignore").astype("str")
+        names = names_of(record, kind_of(column))
+        if column == "account_id":
+            frame[column] = [account_of(names, subject) for subject in frame[column]]
+        else:
+            frame[column] = frame[column].map(names, na_action="ignore").astype("str")
     return frame

@@ -17,6 +17,7 @@ ACCOUNT, PERSON = "account", "person"
 KINDS: Mapping[str, str] = {"account_id": ACCOUNT, "parent_account_id": ACCOUNT, "csm": PERSON, "seller": PERSON}
 IMPERSONAL = ("total", "segment", "industry", "region", "touch_model", "fit")
 ID_BYTES = 16
+ERASED = "erased account "
 _DIGEST_BYTES = 8  # of things of one account
 
 
@@ -92,6 +93,11 @@ def names_of(record: Record, kind: str) -> dict[bytes, str]:
     with record.reading() as connection:
         by_name = _by_name(connection, [kind])
     return {bytes.fromhex(subject.subject_id): name for (_, name), subject in by_name.items()}
+
+
+def account_of(names: Mapping[bytes, str], subject: bytes) -> str:
+    """The account that an id stands for; of one that was erased, the id itself."""
+    return names.get(subject) or f"{ERASED}{subject.hex()}"
 
 
 def _by_name(connection: sa.Connection, kinds: list[str]) -> dict[tuple[str, str], Subject]:

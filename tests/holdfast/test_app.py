@@ -16,7 +16,7 @@ PANELS = {
     "Start here": ["demo", "init"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
-    "Forecast": ["forecast", "explain", "publish"],
+    "Forecast": ["forecast", "explain", "publish", "bridge"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }

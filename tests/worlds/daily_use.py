@@ -16,6 +16,7 @@ TERM_TIME = np.array([1.0, 1.1, 1.1, 1.0, 1.1, 0.8, 0.35, 0.4, 1.2, 1.2, 1.1, 0.
 EDUCATION = 2
 ZIPF = 0.8
 WEEKEND_KEPT, AWAY_SHARE = 0.18, 0.22  # of uses at weekends; of months in which a user does not come
+DEPTHS = 1 << 20  # the stream of random numbers that no month has
 USER_MONTHS = 20  # after which another person sits there
 
 
@@ -46,7 +47,7 @@ def _named(numbers: Whole) -> pd.Categorical:
 
 
 def _of_month(past: History, month: int, rows: pd.DataFrame) -> dict[str, Any]:
-    rng = past.world.rng(USE, month)
+    rng, depth = past.world.rng(USE, month), _depth(past)
     people = np.minimum(rows["demand"], 1.08 * rows["seats"]).to_numpy()
     number, value = rows["number"].to_numpy(), rows["value"].to_numpy()
     count = rng.poisson(_amount(past, month, rows, people, rng))
@@ -61,9 +62,16 @@ def _of_month(past: History, month: int, rows: pd.DataFrame) -> dict[str, Any]:
         "used_on": day,
         "feature": _feature(past, rows, row, value, rng),
         "user": seat * 64 + (month - past.world.start + seat * 7 % USER_MONTHS) // USER_MONTHS,
-        "quantity": (1 + rng.poisson(1.4 * np.exp(0.3 * np.clip(value[row], -2, 2)))).astype(np.float64),
+        "quantity": (1 + rng.poisson(1.4 * np.exp(0.3 * np.clip(value[row], -2, 2) + depth[number[row]]))).astype(
+            float
+        ),
         "delay": _delay(day, rng),
     }
+
+
+def _depth(past: History) -> Floats:
+    """How much each customer does at a time, whatever it gets out of it: without it, uses a user-day would tell all."""
+    return past.world.rng(USE, DEPTHS).normal(0, 0.4, len(past.customers))
 
 
 def _amount(past: History, month: int, rows: pd.DataFrame, people: Floats, rng: np.random.Generator) -> Floats:

@@ -131,6 +131,9 @@ def test_value_shows_outside_the_main_feature(small: History, tables: dict[str, 
     past = small.rows.groupby("number")["value"].mean()
     seen = share.reindex(account_ids(past.index.to_numpy())).to_numpy()
     assert 0.3 < pd.Series(seen).corr(pd.Series(past.to_numpy()), method="spearman") < 0.95
+    depth = use["quantity"].groupby(use["account_id"], observed=True).mean()
+    told = depth.reindex(account_ids(past.index.to_numpy())).reset_index(drop=True)
+    assert told.corr(past.reset_index(drop=True), method="spearman") < 0.85, "no single figure tells it all"
 
 
 def test_the_oracle_adds_up(truth: SecondTruth) -> None:

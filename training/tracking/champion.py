@@ -79,6 +79,31 @@ def load_champion(params: Params) -> Champion:
         return champion_of(store, version, params)
 
 
+def load_version(params: Params, number: str) -> Champion:
+    """A registered version as it would be in charge, whether or not it is.
+
+    Raises
+    ------
+    NoModel
+        It is not registered any more, or of an older format than this version reads.
+    UnreadableChampion, StoreUnreachable
+        As `load_champion`.
+    """
+    from mlflow.exceptions import MlflowException
+
+    gone = NoModel(f"Version {number} of the model {params.model.name} is not registered any more.")
+    if not is_there(params):
+        raise gone
+    with open_store(params) as store:
+        try:
+            version = store.client.get_model_version(params.model.name, number)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise gone from None
+            raise
+        return champion_of(store, version, params)
+
+
 def champion_version(params: Params) -> str:
     """Which version carries the alias `champion` now; empty if none does. Nothing is loaded.
 

@@ -26,6 +26,7 @@ FEATURES = {
     "days_since_usage": "a last day, from the days of a slice as bits",
     "features_used_90d": "few things, as bits of words",
     "active_users_28d": "many things that were seen",
+    "other_features_share_180d": "sums of each of few things, and the largest of them",
     "power_users_28d": "many things that were active often",
     "usage_peer_rank_28d": "a rank among peers",
     "nps_change": "the newest row and the one before it",
@@ -35,6 +36,9 @@ FEATURES = {
     "csm_missed_90d": "text in any spelling",
     "discount": "an aggregate over contract lines",
     "expansions_365d": "each contract line beside the one before it",
+    "champion_days_since_use": "rows of certain people, known once both are",
+    "deciders_unanswered_180d": "what was sent, known before its answer",
+    "customer_tasks_overdue_share": "a balance over a running sum",
     "invites_28d": "declared in the settings: words where the engine has a key",
 }
 OWN = params.load(None, ["features.invites_28d={table: usage, filter: {feature: Invite Sent}, window: 28}"]).features

@@ -42,6 +42,8 @@ class Books:
     world: Any
     make: Callable[..., Forecast]
     params: Params
+    accounts: pd.DataFrame
+    contracts: pd.DataFrame
 
     def record(self, record: opening.Record, made: Forecast) -> tuple[str, ...]:
         return record_forecast(
@@ -64,7 +66,7 @@ def books(world: Any, tmp_path_factory: pytest.TempPathFactory) -> Books:
         {"accounts": accounts, "contracts": contracts}, folder / "tables.duckdb", data_until=date(2026, 1, 1)
     )
     peopled = dataclasses.replace(world, tables=tables, params=params)
-    return Books(peopled, peopled.forecast, params)
+    return Books(peopled, peopled.forecast, params, accounts, contracts)
 
 
 @pytest.fixture(scope="session")
