@@ -22,12 +22,12 @@ def closed_means(
     """The mean of each metric by group and month, shape (groups, months).
 
     ARR at the end, and what churn takes, are the sums of the accounts' figures. How the rest divides into contraction
-    and expansion only the draws tell: what they are off by in sum is shared out in proportion to the two.
+    and expansion only the draws tell: what they are off by in sum is shared out as the two are in total.
 
     Parameters
     ----------
     groups
-        A row a group: `accounts`, `starting_arr`.
+        A row a group, the total first: `accounts`, `starting_arr`.
     member
         Which accounts belong to each group, 0/1 of shape (groups, accounts).
     arr
@@ -42,8 +42,8 @@ def closed_means(
     lost = np.asarray(member @ (arr[:, None] * accounts.churn_probability))
     grown, shrunk = (draws[name].mean(axis=2) for name in ("expanded_arr", "contracted_arr"))
     net = end - start + lost  # growth less contraction
-    changed = grown + shrunk
-    part = np.divide(grown, changed, out=np.where(net > 0, 1.0, 0.0), where=changed > 0)
+    of_all, changed = grown[0], grown[0] + shrunk[0]  # one share for all groups, so that parts add up to the total
+    part = np.divide(of_all, changed, out=np.full_like(changed, 0.5), where=changed > 0)
     grown = np.clip(grown + (net - grown + shrunk) * part, np.maximum(net, 0), np.maximum(end, 0))
     left = np.asarray(member @ accounts.churn_probability)
     return {
