@@ -16,7 +16,7 @@ from scipy import sparse
 from models.outcomes.prediction import Prediction
 from models.paths.closed_means import closed_means, reported_mean
 from models.paths.group_sums import add_changes, add_rows
-from models.paths.lost_returns import lost_that_return
+from models.paths.lost_returns import LostReturns, lost_that_return
 from models.paths.simulate import AccountPaths, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
@@ -168,14 +168,27 @@ def _in_order(
     draws, of_accounts = sums.metrics(groups, cohort_start), together(descriptions, horizon_months)
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
     means = closed_means(groups, member, prediction.arr, of_accounts, draws)
-    if trailing is not None and cohort_start is not None:
-        means["reported_nrr"] = reported_mean(
-            means["ending_arr"], member, of_accounts, trailing.cohort_arr, cohort_start
-        )
-        if returned is not None:
-            back = [returned.expected(one) for one in _members_lost(groups, trailing.lost)]
-            means["reported_nrr"] += np.array(back) / cohort_start
+    _add_reported(means, groups, member, of_accounts, trailing, cohort_start, returned)
     return RollUp(groups, draws, renewals, of_accounts, means)
+
+
+def _add_reported(
+    means: dict[str, Array],
+    groups: pd.DataFrame,
+    member: sparse.csr_matrix,
+    accounts: AccountPaths,
+    trailing: Trailing | None,
+    cohort_start: Array | None,
+    returned: LostReturns | None,
+) -> None:
+    """Add the means of reported NRR, where there are trailing cohorts."""
+    if trailing is None or cohort_start is None:
+        return
+    reported = reported_mean(means["ending_arr"], member, accounts, trailing.cohort_arr, cohort_start)
+    if returned is not None:
+        back = [returned.expected(one) for one in _members_lost(groups, trailing.lost)]
+        reported = reported + np.array(back) / cohort_start
+    means["reported_nrr"] = reported
 
 
 class _Sums:
