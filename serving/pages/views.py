@@ -76,11 +76,7 @@ def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, 
         *((row["metric"], row["definition"]) for row in cards if row["metric"] in RATIOS),
         ("renewals", published.about["renewal_definition"]),
         ("movements", published.about["movement_definition"]),
-        *(
-            [("forecast change", published.about["bridge"]["definition"])]
-            if published.about["bridge"]["target"]
-            else []
-        ),
+        *([("forecast change", bridge["definition"])] if bridge["target"] else []),
     ]
 
 
