@@ -11,7 +11,10 @@ from features.tables import contract
 from features.tables.checked import Tables
 
 NEVER = 2_000_000  # a day number beyond all dates
-_TOLD_BY = {("contracts", "ended_on"): ("ended_on", "notice_on")}
+_TOLD_BY = {
+    ("contracts", "ended_on"): ("ended_on", "notice_on"),
+    ("goals", "current_value"): ("updated_on",),
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,15 @@ class Clocks:
             raise ValueError(f"{table} has no event day")
         if day == declared:
             return self._on(table, day_of(day))
+        if day == contract.TABLES[table].opened_by:
+            return Clock(day_of(day), self._known_of_opening(table, day, declared))
         return Clock(day_of(day), self._known_of_cell(table, day, declared))
 
     def of_cell(self, table: str, column: str) -> Clock:
         """When the cells of a column that is filled in later happened and became known; NULL where they are empty."""
         if table != "contracts":
-            clock = self.of_event(table, column)
+            (day,) = told_by(table, column)
+            clock = self.of_event(table, day) if self.tables.has(table, day) else self.of_row(table)
             known = f"CASE WHEN {column} IS NOT NULL THEN {clock.known} END"
             return Clock(f"CASE WHEN {column} IS NOT NULL THEN {clock.happened} END", known)
         days = [name for name in told_by(table, column) if self.tables.has(table, name)]
@@ -71,6 +77,20 @@ class Clocks:
         row = self.of_row(table).known
         known = f"CASE WHEN {column} IS NOT NULL THEN GREATEST({row}, {told} + {self._lag(table)}) END"
         return Clock(f"CASE WHEN {column} IS NOT NULL THEN {told} END", known)
+
+    def of_opening(self, table: str) -> Clock:
+        """When rows were opened that their source may fill in later; NULL of those that do not say when."""
+        opened = str(contract.TABLES[table].opened_by)
+        clock = self.of_event(table, opened)
+        return Clock(*(f"CASE WHEN {opened} IS NOT NULL THEN {sql} END" for sql in (clock.happened, clock.known)))
+
+    def _known_of_opening(self, table: str, day: str, declared: str) -> str:
+        """A row opened and not yet answered is known by its record, but one that was written anew with its answer."""
+        opened = f"{day_of(day)} + {self._lag(table)}"
+        if not self.tables.has(table, "recorded_at", declared):
+            return self._recorded(table, opened)
+        recorded = day_of("recorded_at")
+        return f"CASE WHEN {recorded} < COALESCE({day_of(declared)}, {NEVER}) THEN {recorded} ELSE {opened} END"
 
     def _on(self, table: str, happened: str) -> Clock:
         """Rows that happened on a day become known on it, after the lag, unless their record says when."""

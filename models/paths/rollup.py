@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.outcomes.prediction import Prediction
-from models.paths.simulate import AccountPaths, Changed, Paths, PathSettings, describe, in_chunks, together
+from models.paths.group_sums import add_changes, add_rows
+from models.paths.simulate import AccountPaths, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
 TOTAL = "total"
@@ -160,57 +161,52 @@ class _Sums:
     """Sums over accounts by group, month and draw, filled chunk by chunk.
 
     What the months change is added up, and accumulated over the months at the end: few accounts change in a month.
-    `lost`, `shrunk`, `grown` and `left` hold ARR of those that left, what is below and above the start's, and accounts.
-    Accounts are added one after the other, so that chunks of another size give the same sums to the last digit.
+    `changes` holds, see `add_changes`, what those lose that left, shrink and grow, and how many left; `outside` the ARR
+    of those outside the cohort whose trailing year ends in each month, `renewed` what is kept of the ARR due in each.
     `group`, shape (accounts, cuts), is the group of each account in each cut.
     """
 
     def __init__(self, group: NDArray[np.int64], groups: int, months: int, draws: int, renewal_months: int) -> None:
         self.group = group
-        shape = (groups, months, draws)
-        self.lost, self.shrunk, self.grown, self.left, self.outside = (np.zeros(shape) for _ in range(5))
+        self.changes = np.zeros((4, groups, months, draws))
+        self.outside = np.zeros((groups, months, draws))
         self.renewed = np.zeros((groups, renewal_months, draws))
 
     def add(self, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
         """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
         group = self.group[chunk.rows]
-        for month in range(self.lost.shape[1]):
-            changed = chunk.changed[month]
-            first, gone = start[changed.account], changed.after == 0
-            shrunk = np.where(gone, 0.0, np.maximum(first - changed.after, 0)) - np.maximum(first - changed.before, 0)
-            grown = np.maximum(changed.after - first, 0) - np.maximum(changed.before - first, 0)
-            values = {"lost": first * gone, "left": gone.astype(float), "shrunk": shrunk, "grown": grown}
-            for name, value in values.items():
-                _scatter(getattr(self, name), month, group, changed, value)
+        for month in range(self.outside.shape[1]):
+            cells = chunk.changed[month]
+            add_changes(self.changes, month, group, start, cells.account, cells.draw, cells.before, cells.after)
             if cohort_arr is not None:
-                outside = np.flatnonzero(cohort_arr[:, month] <= 0)
-                _add_rows(self.outside, month, group[outside], chunk.arr[outside, month])
+                chosen = np.flatnonzero(cohort_arr[:, month] <= 0)
+                nothing, all_of_it = np.zeros(chosen.size), np.full(chosen.size, np.inf)
+                add_rows(self.outside, month, group, chosen, chunk.arr[:, month], nothing, all_of_it)
 
     def add_renewals(self, start: Array, chunk: Paths, due: Array, settle_months: int) -> None:
         """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
 
         Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
         """
+        group = self.group[chunk.rows]
         for month in range(due.shape[1]):
-            settled_month = min(month, self.lost.shape[1] - 1) + settle_months
+            settled_month = min(month, self.outside.shape[1] - 1) + settle_months
             chosen = np.flatnonzero(due[:, month] > 0)
-            if chosen.size:
-                arr_not_due = (start[chosen] - due[chosen, month])[:, None]
-                renewed = np.clip(chunk.arr[chosen, settled_month] - arr_not_due, 0, due[chosen, month, None])
-                _add_rows(self.renewed, month, self.group[chunk.rows][chosen], renewed)
+            arr_due = due[chosen, month]
+            add_rows(self.renewed, month, group, chosen, chunk.arr[:, settled_month], start[chosen] - arr_due, arr_due)
 
     def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
         """The metrics in every draw."""
         start = groups["starting_arr"].to_numpy(float)[:, None, None]
         count = groups["accounts"].to_numpy(float)[:, None, None]
         rounding = start * _ROUNDING
-        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in (self.lost, self.shrunk, self.grown))
+        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in self.changes[:3])
         capped = np.maximum(start - lost - shrunk, 0)
         end = capped + grown
         figures = {
             "nrr": end / start,
             "grr": capped / start,
-            "logo_retention": 1 - np.cumsum(self.left, axis=1) / count,
+            "logo_retention": 1 - np.cumsum(self.changes[3], axis=1) / count,
             "ending_arr": end,
             "churned_arr": lost,
             "contracted_arr": shrunk,
@@ -220,23 +216,6 @@ class _Sums:
             with np.errstate(invalid="ignore"):
                 figures["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
         return figures
-
-
-def _scatter(sums: Array, month: int, group: NDArray[np.int64], changed: Changed, value: Array) -> None:
-    """Add each cell's value to the groups of its account, in place; `group` has shape (chunk, cuts)."""
-    moved = np.flatnonzero(value)
-    account, draw, added = changed.account[moved], changed.draw[moved], value[moved]
-    _, months, draws = sums.shape
-    flat = sums.reshape(-1)
-    for cut in group.T:
-        np.add.at(flat, (cut[account] * months + month) * draws + draw, added)
-
-
-def _add_rows(sums: Array, month: int, group: NDArray[np.int64], rows: Array) -> None:
-    """Add a row of draws an account to its groups, in place; `group` has shape (rows, cuts)."""
-    for groups, row in zip(group, rows, strict=True):
-        for one in groups:
-            sums[one, month] += row
 
 
 def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:

@@ -143,8 +143,24 @@ def drivers(
     """
     _check(contributions, inputs, frame)
     effects = path_effects(contributions)
-    if len(effects):
-        effects = effects - (effects.mean(axis=0) if reference is None else reference)
+    if reference is None:
+        reference = effects.mean(axis=0) if len(effects) else np.zeros(len(inputs))
+    return effects_in_words(
+        effects - reference, inputs, frame, outcome=outcome, top=top, currency=currency, background=background
+    )
+
+
+def effects_in_words(
+    effects: Array,
+    inputs: Sequence[Input],
+    frame: pd.DataFrame,
+    *,
+    outcome: Outcome,
+    top: int,
+    currency: str = "",
+    background: Background | None = None,
+) -> pd.DataFrame:
+    """`drivers` of what each input adds to the probability against the average account, shape (accounts, inputs)."""
     signals = _group(inputs)
     reasons = _ranked(effects, signals, top)
     words = [("", "")] * len(reasons.row)
@@ -199,7 +215,7 @@ def _integrate(change: Array, start: Array) -> Array:
     points, weights = np.polynomial.legendre.leggauss(_POINTS)
     way = change.sum(axis=-1)[..., None] * ((points + 1) / 2)
     stays = expit(-(start + way)).prod(axis=1, keepdims=True)
-    gradient = (stays * expit(start + way)) @ (weights / 2)
+    gradient = (stays * expit(start + way) * (weights / 2)).sum(axis=-1)  # no row depends on the others, as with @
     return np.asarray(np.einsum("amf,am->af", change, gradient))
 
 

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from features.revenue import add_months, arr_by_account, movements
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.timelines import contract_events, monthly_activity
-from features.snapshots.snapshot_files import stored
+from features.snapshots.building import Snapshots
+from features.snapshots.snapshot_files import each_stored, stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
 from params import Budget, Params
+from serving.forecast.account_reasons import average_effects
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.column import Place, names_of
-from serving.forecast.live import SCORED, Score, as_scores, average_effects, days
+from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.forecast.output_tables import ACCOUNT_FACTS
 from serving.forecast.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.ledger.past import Past
@@ -134,13 +136,18 @@ def gather(
         renewals=forecast.renewal_forecast,
         snapshot=customers,
         earlier=earlier_snapshot(tables, as_of, params),
-        reference=average_effects(champion, customers),
+        reference=forecast.average_effects or average_effects(champion.model, customers),
     )
 
 
 def customers_at(tables: Tables, as_of: date, params: Params) -> pd.DataFrame:
     """The snapshot rows of the accounts with ARR at a date."""
-    frame = stored(tables, [as_of], params=params).frame
+    return customers_in(stored(tables, [as_of], params=params))
+
+
+def customers_in(snapshots: Snapshots) -> pd.DataFrame:
+    """The rows of the accounts with ARR."""
+    frame = snapshots.frame
     return frame[frame["arr"] > 0].reset_index(drop=True)
 
 
@@ -252,8 +259,8 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     starts = [add_months(as_of.replace(day=1), -m) for m in range(params.serving.rescored_months + 1)]
     dates = sorted({as_of, *(day for day in starts if day <= as_of)})
     parts = []
-    for day in dates:
-        frame = customers_at(tables, day, params)
+    for day, snapshots in each_stored(tables, dates, params=params):
+        frame = customers_in(snapshots)
         if len(frame):
             churn = champion.model.predict(frame).event_probability("churn")[:, champion.model.horizon_months - 1]
             parts.append(frame[["account_id", "arr"]].assign(as_of=day.isoformat(), churn_probability=churn))

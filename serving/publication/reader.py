@@ -102,7 +102,7 @@ class Published:
     def score(self, account_id: str, csm: str | None) -> bytes | None:
         """An account's score as JSON; None if it is not there or not in the book."""
         row = self._lookup.execute("SELECT score, csm FROM said WHERE account_id = ?", (account_id,)).fetchone()
-        return None if row is None or (csm is not None and row[1] != csm) else bytes(row[0])
+        return None if row is None or (csm is not None and row[1] != csm) else publication_file.unpack(row[0])
 
     def knows(self, account_id: str) -> bool:
         """Whether it is a customer, or was one at the earlier date that reasons compare with."""
@@ -117,8 +117,8 @@ class Published:
         if row is None or (csm is not None and row["csm"] != csm):
             return None
         about = {name: row[name] for name in names}
-        labels, score, detail = (json.loads(row[name]) for name in ("labels", "score", "detail"))
-        return {**about, "labels": labels, **score, **detail, "history": self.history(account_id)}
+        score, detail = (json.loads(publication_file.unpack(row[name])) for name in ("score", "detail"))
+        return {**about, "labels": json.loads(row["labels"]), **score, **detail, "history": self.history(account_id)}
 
     def history(self, account_id: str) -> list[Row]:
         """What an account's churn probability over the longest horizon was said to be, oldest first."""
@@ -207,12 +207,13 @@ class Published:
     def _bridge(self, csm: str | None, cut: str | None, value: str | None) -> list[Row]:
         where, values = [], []
         if csm is not None:
-            where, values = ["csm = ?"], [csm]
+            where, values = ["m.csm = ?"], [csm]
         if cut is not None:
-            where, values = [*where, _LABEL.format("labels")], [*values, cut, value or ""]
+            labels = "coalesce(m.labels, a.labels)"  # a customer's are those of its account
+            where, values = [*where, _LABEL.format(labels)], [*values, cut, value or ""]
         condition = f"WHERE {' AND '.join(where)}" if where else ""
-        query = f"""SELECT movement, COUNT(DISTINCT account_id) AS accounts, SUM(amount) AS amount
-                    FROM movement {condition} GROUP BY movement"""
+        query = f"""SELECT m.movement, COUNT(DISTINCT m.account_id) AS accounts, SUM(m.amount) AS amount
+                    FROM movement m LEFT JOIN account a USING (account_id) {condition} GROUP BY m.movement"""
         sums = {row["movement"]: row for row in self._rows(query, values)}
         nothing = {"accounts": 0, "amount": _NONE_AMOUNT}
         return [{**nothing, **sums.get(name, {}), "movement": name} for name in (START, *BRIDGE_ORDER, END)]
