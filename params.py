@@ -246,6 +246,7 @@ class Promotion(Section):
 
     most_canary_change: Share
     slice_floor: Annotated[float, Field(ge=0)]
+    retrain_months: Annotated[int, Field(ge=0, le=60)]
 
 
 class Tracking(Section):

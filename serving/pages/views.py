@@ -14,6 +14,7 @@ from serving.forecast.column import OutColumn, Place
 from serving.forecast.output_tables import ACCOUNT_FORECAST, CUT_METRICS, INTERVAL, METRIC_OF, RATIOS, horizons_shown
 from serving.forecast.published_lists import ACCOUNTS, BRIDGE, RENEWALS
 from serving.publication.gather import END, RESCORED, START
+from serving.publication.last_night import warning_in
 from serving.publication.reader import AccountFilter, Published, scope
 from serving.wire.plain_values import small_number
 
@@ -29,7 +30,7 @@ _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 def head(published: Published) -> Row:
     """What every page says of its figures."""
     names = ("as_of", "model_version", "made_at", "currency", "run_id")
-    return {name: published.about[name] for name in names}
+    return {name: published.about[name] for name in names} | {"night": warning_in(published.file.parent)}
 
 
 def horizons(published: Published) -> list[int]:
