@@ -20,10 +20,10 @@ from models.outcomes.prediction import Outcome
 from params import Budget, Params
 from serving.forecast.account_reasons import average_effects
 from serving.forecast.batch import Forecast, earlier_snapshot
-from serving.forecast.column import names_of
+from serving.forecast.column import Place, names_of
 from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.forecast.output_tables import ACCOUNT_FACTS
-from serving.forecast.published_lists import HISTORY_KINDS, LABELS
+from serving.forecast.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.ledger.past import Past
 from training.tracking.champion import Champion
 
@@ -56,6 +56,8 @@ class Publication:
         What earlier runs said of the portfolio, see `serving.ledger.past`.
     moves
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
+    bridge
+        From the last official forecast to this one: the columns of the list `BRIDGE`, no rows where there is none.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -74,6 +76,7 @@ class Publication:
     history: pd.DataFrame
     past_figures: pd.DataFrame
     moves: pd.DataFrame
+    bridge: pd.DataFrame
     nrr: pd.DataFrame
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
@@ -106,7 +109,7 @@ def gather(
     card
         The model card, see `training.tracking.model_card`.
     past
-        What earlier runs said, as `serving.publication.on_record` gives it.
+        What earlier runs said and the bridge from the last official one, as `serving.publication.on_record` gives it.
     progress
         Told how far the work is.
     """
@@ -118,7 +121,7 @@ def gather(
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
     return Publication(
-        about=_about(forecast, champion, tables, params, card),
+        about=_about(forecast, champion, tables, params, card) | {"bridge": _about_bridge(past.bridge)},
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
@@ -128,6 +131,7 @@ def gather(
         history=_with_published(past, history, forecast),
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
+        bridge=_bridge(past.bridge, labels),
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,
@@ -165,6 +169,24 @@ def _about(
         "model_digest": champion.digest,
         "model": card,
     }
+
+
+def _about_bridge(bridge: pd.DataFrame | None) -> dict[str, str]:
+    """Where the bridge begins, which date it is about, and what its figures mean; texts are empty without one."""
+    if bridge is None or bridge.empty:
+        return dict.fromkeys(("from_as_of", "from_run_id", "target", "definition"), "")
+    first = bridge.iloc[0]
+    days = {name: first[name].date().isoformat() for name in ("from_as_of", "target")}
+    return {**days, "from_run_id": str(first["from_run_id"]), "definition": str(first["definition"])}
+
+
+def _bridge(bridge: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
+    """A row an account with whose book it is in now."""
+    if bridge is None:
+        return pd.DataFrame(columns=names_of(BRIDGE.at(Place.API)))
+    csm = labels[CSM.name].reindex(bridge["account_id"]).to_numpy() if CSM.name in labels else NO_LABEL
+    rows = bridge.assign(csm=csm)[names_of(BRIDGE.at(Place.API))]
+    return rows.assign(csm=rows[CSM.name].fillna(NO_LABEL))
 
 
 def _movement_definition(as_of: date, params: Params) -> str:

@@ -16,6 +16,9 @@ from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.output_tables import QUANTILES
 from serving.forecast.published_lists import FORECAST_METRICS
+from serving.forecast.refusals import BadRequest
+from serving.ledger.bridging.answer import bridge_table
+from serving.ledger.bridging.recorded import bridge_to
 from serving.ledger.past import Past, read_past
 from serving.ledger.record import Record, open_record
 from serving.ledger.recording import OldRun, record_forecast, recorded_runs, take_over
@@ -42,7 +45,7 @@ def put_on_record(
     code_version: str,
     progress: Progress = silent,
 ) -> Past:
-    """Put a forecast on record, where it stays, and give what the runs before it said.
+    """Put a forecast on record, where it stays, and give what the runs before it said, and the bridge from the last.
 
     To be done before anything of the forecast is shown. Publications that lie in the data folder and whose run is not
     on record, since an older Holdfast wrote them, are taken over first.
@@ -68,7 +71,26 @@ def put_on_record(
         notes = take_over_publications(record, publication_file.folder_of(params.data_dir), but=forecast.run_id)
         notes += record_forecast(record, tables, champion, forecast, params=params, code_version=code_version)
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
-    return replace(past, notes=(*notes, *past.notes))
+        progress("making the bridge from the last official forecast", 0, 1)
+        bridge, lacking = _bridge_to(record, tables, champion, forecast, params)
+    return replace(past, bridge=bridge, notes=(*notes, *past.notes, *lacking))
+
+
+def _bridge_to(
+    record: Record, tables: Tables, champion: Champion, forecast: Forecast, params: Params
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The table `forecast_bridge` from the last official forecast, None without one, and notes.
+
+    That there can be no bridge stops nothing: a note says why.
+    """
+    try:
+        bridge = bridge_to(record, tables, champion, forecast, params=params)
+    except BadRequest as refusal:
+        return None, (f"There is no bridge from the last official forecast. {refusal}",)
+    if bridge is None:
+        return None, ()
+    notes = (f"The bridge from the last official forecast is one step: {bridge.lacking}.",) if bridge.lacking else ()
+    return bridge_table(bridge), notes
 
 
 def take_over_publications(record: Record, folder: Path, *, but: str) -> tuple[str, ...]:

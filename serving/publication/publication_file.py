@@ -30,6 +30,7 @@ from serving.publication.file_tables import (
     ABOUT,
     ACCOUNT,
     ACCOUNT_COLUMNS,
+    BRIDGE_ROW,
     FIGURE,
     HORIZONS,
     INDEXES,
@@ -295,6 +296,7 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
         _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(figures))
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
     _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves, publication.accounts)))
+    _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
 
 
 def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

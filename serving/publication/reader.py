@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
-from serving.forecast.column import OutTable, Place, names_of
+from serving.forecast.column import Kind, OutTable, Place, names_of
 from serving.forecast.output_tables import ACCOUNT_ID, INTERVAL
-from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, HISTORY, LABELS, MOVEMENTS
+from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, BRIDGE, HISTORY, LABELS, MOVEMENTS
 from serving.publication import publication_file
 from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 from serving.publication.gather import END, START
@@ -228,6 +228,21 @@ class Published:
         source = f"FROM movement WHERE {' AND '.join(where)}"
         query = f"SELECT {', '.join(_of(MOVEMENTS))} {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def forecast_bridge(self, csm: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
+        """From the last official forecast to this one: accounts that moved most first, and how many there are."""
+        where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
+        source = f"FROM forecast_bridge {where}"
+        query = f"""SELECT {", ".join(_of(BRIDGE))} {source}
+                    ORDER BY ABS(expected_now - expected_before) DESC, account_id LIMIT ? OFFSET ?"""
+        return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def bridge_sums(self, csm: str | None) -> dict[str, float]:
+        """The same summed up, to the cent: what was expected before, each step, what is expected now."""
+        where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
+        names = [column.name for column in BRIDGE.at(Place.API) if column.kind is Kind.MONEY]
+        sums = ", ".join(f"COALESCE(SUM(CAST(ROUND({name} * 100) AS INTEGER)), 0) / 100.0 AS {name}" for name in names)
+        return dict(self._rows(f"SELECT {sums} FROM forecast_bridge {where}", values)[0])
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
         """Snapshot rows of accounts, and the ids that are not there or not in the book."""
