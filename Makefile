@@ -11,7 +11,7 @@ export UV_PYTHON_PREFERENCE := only-system
 # Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast coverage attack audit golden lint setup spark lock docs pictures bench mutation nightly clean
+.PHONY: demo test fast coverage attack audit golden lint setup spark lock docs pictures bench gate mutation nightly clean
 
 demo: setup
 	$(BIN)/holdfast demo
@@ -51,7 +51,7 @@ golden: setup
 	$(BIN)/pytest -q --update-golden tests/features/snapshots/test_golden.py
 
 setup: $(VENV)/.done
-	@$(BIN)/python -m compileall -q features models training serving holdfast params.py params_reading.py
+	@$(BIN)/python -m compileall -q features models training serving holdfast params.py params_reading.py params_team.py
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
@@ -76,6 +76,10 @@ docs: setup
 # The README's pictures, of what `make demo` and `holdfast publish` made; they take Chromium.
 pictures: setup
 	$(BIN)/python -m docs.pictures
+
+# Ratios of CPU time within one run: fails where work costs more of what is simplest than it did.
+gate: setup
+	$(BIN)/python -m benchmarks.gate
 
 bench: setup
 	$(BIN)/python -m benchmarks.run

@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     IPvAnyAddress,
     StringConstraints,
@@ -23,14 +22,11 @@ import params_reading as reading
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
+from params_team import Cadence, Declared, Journey, Phase
+from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
-
-
-def _kinds_by_name(value: Any) -> Any:
-    """A list of columns as columns whose kind the source tells."""
-    return dict.fromkeys(value) if isinstance(value, list | tuple) else value
 
 
 def _as_condition(value: Any) -> Any:
@@ -40,15 +36,9 @@ def _as_condition(value: Any) -> Any:
     return value if isinstance(value, Mapping | BaseModel) else {"any_of": value}
 
 
-def _as_words(value: Any) -> tuple[Any, ...]:
-    words = tuple(value) if isinstance(value, list | tuple) else (value,)
-    if not words or not all(isinstance(word, str | int | float) for word in words):
-        raise ValueError("give text, numbers, true or false: one, or a list")
-    return words
-
-
 Share = Annotated[float, Field(ge=0, le=1)]
-Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_as_words)]
+Extra = Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(reading.kinds_by_name)]
+Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -61,20 +51,14 @@ class Budget:
     memory_gb: float
 
 
-class Section(BaseModel):
-    """A part of params.yaml: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class TableSource(Section):
     """Where one table of the contract comes from."""
 
     file: str | None = None
     query: str | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     lag_days: Annotated[int, Field(ge=0)] = 0
-    extra: Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(_kinds_by_name)] = {}
+    extra: Extra = Field(default_factory=dict)
     end_is_last_day: bool = False
 
 
@@ -165,7 +149,7 @@ class OwnFeature(Section):
     table: str
     measure: Literal["count", "sum", "distinct", "days", "recency", "share", "trend", "attribute"] | None = None
     column: str | None = None
-    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = {}
+    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = Field(default_factory=dict)
     window: Annotated[int, Field(ge=1, le=1095)] | None = None
     sentence: str | None = None
     signal: str | None = None
@@ -262,6 +246,7 @@ class Promotion(Section):
 
     most_canary_change: Share
     slice_floor: Annotated[float, Field(ge=0)]
+    retrain_months: Annotated[int, Field(ge=0, le=60)]
 
 
 class Tracking(Section):
@@ -330,6 +315,8 @@ class Params(Section):
     revenue: Revenue
     snapshots: Snapshots
     features: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnFeature]
+    journey: dict[str, Journey]
+    cadence: Cadence
     leaks: Leaks
     model: Model
     forecast: Forecast
@@ -350,6 +337,11 @@ class Params(Section):
                 f"{self.model.horizon_months}: shorten the first or lengthen the second"
             )
         return self
+
+    @property
+    def declared(self) -> Declared:
+        """The features that the settings declare, and the journey and the cadence that others follow from."""
+        return Declared(self.features, self.journey, self.cadence)
 
     @property
     def budget(self) -> Budget:
@@ -398,3 +390,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
+_ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields)}

@@ -196,3 +196,16 @@ def ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
     if list(edges) != sorted(set(edges)):
         raise ValueError("give the edges in ascending order, each once")
     return edges
+
+
+def kinds_by_name(value: Any) -> Any:
+    """A list of columns as columns whose kind the source tells."""
+    return dict.fromkeys(value) if isinstance(value, list | tuple) else value
+
+
+def as_words(value: Any) -> tuple[Any, ...]:
+    """A word, or a list of them, as words."""
+    words = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not words or not all(isinstance(word, str | int | float) for word in words):
+        raise ValueError("give text, numbers, true or false: one, or a list")
+    return words

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import data, demo, forecast, model, privacy, retention, service, setup
+from holdfast import data, demo, forecast, model, nightly, privacy, retention, service, setup
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start here": (demo.demo, setup.init),
+    "Start here": (demo.demo, setup.init, nightly.run),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),

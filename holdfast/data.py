@@ -52,7 +52,7 @@ def check(
         look = replace(look, warnings=(*look.warnings, *empty))
         search = _search_for_leaks(run, loaded) if leaks else None
     leaks_json = {"leaks": {**search[0].to_json(), "cost": search[1].to_json()}} if search else {}
-    features = catalogue(loaded.tables, run.params.features)
+    features = catalogue(loaded.tables, run.params.declared)
     content = _report_json(loaded, look, features, tuple(run.params.features)) | leaks_json
     run.show(content, lambda console: _print_report(console, loaded, look, features, tuple(run.params.features)))
     if search and not run.as_json:
@@ -240,7 +240,7 @@ def _print_sql(run: Run, tables: "Tables", dates: Sequence[date], dialect: str) 
     from features.snapshots.script import script
 
     params = run.params
-    own = params.features
+    own = params.declared
     statements = list(script(tables, dates, dialect, revenue=params.revenue, settings=params.snapshots, own=own))
     text = "".join(f"{statement};\n\n" for statement in statements)
     run.show({"dialect": dialect, "statements": statements}, lambda _: print(text, end=""))

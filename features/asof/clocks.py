@@ -11,7 +11,10 @@ from features.tables import contract
 from features.tables.checked import Tables
 
 NEVER = 2_000_000  # a day number beyond all dates
-_TOLD_BY = {("contracts", "ended_on"): ("ended_on", "notice_on")}
+_TOLD_BY = {
+    ("contracts", "ended_on"): ("ended_on", "notice_on"),
+    ("goals", "current_value"): ("updated_on",),
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,13 @@ class Clocks:
         if table == "contracts":
             return self._of_contract()
         event = str(contract.TABLES[table].event_day or contract.TABLES[table].version)
-        return self._on(
-            table, f"COALESCE({day_of(event)}, -{NEVER})" if self.tables.has(table, event) else f"(-{NEVER})"
-        )
+        if not self.tables.has(table, event):
+            return self._on(table, f"(-{NEVER})")
+        opened = contract.TABLES[table].opened_by
+        absent = f"-{NEVER}"
+        if opened is not None and self.tables.has(table, opened):  # what waits for its event has not happened
+            absent = f"CASE WHEN {opened} IS NULL THEN -{NEVER} ELSE {NEVER} END"
+        return self._on(table, f"COALESCE({day_of(event)}, {absent})")
 
     def of_event(self, table: str, day: str) -> Clock:
         """When rows that have a day happened and became known; `day` is the table's event day, or is filled in later.
@@ -56,14 +63,15 @@ class Clocks:
         declared = contract.TABLES[table].event_day
         if declared is None:
             raise ValueError(f"{table} has no event day")
-        if day == declared:
+        if day in (declared, contract.TABLES[table].opened_by):
             return self._on(table, day_of(day))
         return Clock(day_of(day), self._known_of_cell(table, day, declared))
 
     def of_cell(self, table: str, column: str) -> Clock:
         """When the cells of a column that is filled in later happened and became known; NULL where they are empty."""
         if table != "contracts":
-            clock = self.of_event(table, column)
+            (day,) = told_by(table, column)
+            clock = self.of_event(table, day) if self.tables.has(table, day) else self.of_row(table)
             known = f"CASE WHEN {column} IS NOT NULL THEN {clock.known} END"
             return Clock(f"CASE WHEN {column} IS NOT NULL THEN {clock.happened} END", known)
         days = [name for name in told_by(table, column) if self.tables.has(table, name)]
@@ -71,6 +79,12 @@ class Clocks:
         row = self.of_row(table).known
         known = f"CASE WHEN {column} IS NOT NULL THEN GREATEST({row}, {told} + {self._lag(table)}) END"
         return Clock(f"CASE WHEN {column} IS NOT NULL THEN {told} END", known)
+
+    def of_opening(self, table: str) -> Clock:
+        """When rows were opened that their source may fill in later; NULL of those that do not say when."""
+        opened = str(contract.TABLES[table].opened_by)
+        clock = self.of_event(table, opened)
+        return Clock(*(f"CASE WHEN {opened} IS NOT NULL THEN {sql} END" for sql in (clock.happened, clock.known)))
 
     def _on(self, table: str, happened: str) -> Clock:
         """Rows that happened on a day become known on it, after the lag, unless their record says when."""

@@ -85,6 +85,8 @@ def _cells(clocks: Clocks, table: str, columns: Sequence[str]) -> list[tuple[str
     at_once = [name for name in columns if name not in later]  # tells the row that a cell belongs to
     rows = [(clocks.of_row(table), at_once)]
     rows += [(clocks.of_cell(table, name), [*at_once, name]) for name in later]
+    if contract.TABLES[table].opened_by in columns:
+        rows.append((clocks.of_opening(table), [n for n in at_once if n not in contract.TABLES[table].answer]))
     return [(clock.counts_after, ", ".join(map(named, hashed))) for clock, hashed in rows]
 
 

@@ -22,9 +22,11 @@ import pyarrow as pa
 
 from features.asof.clocks import NEVER, Clocks, day_of, told_by
 from features.asof.in_force import attributes_in_force
+from features.asof.people import PERSON, rows_of_people
 from features.tables import contract
 from features.tables.checked import Tables, keys_of
 from features.tables.sql import BITS
+from features.tables.via import Via
 
 EPOCH = date(1970, 1, 1)
 
@@ -147,15 +149,18 @@ class AsOf:
         day: str | None = None,
         where: str = "TRUE",
         since_days: int | None = None,
+        via: Via | None = None,
     ) -> str:
         """SELECT of the rows of an event table: `account_id`, `day`, `known_day`, `kv`, `kv_t`, columns.
 
         `kv` is the first snapshot that may see the row, `kv_t` its day. `day` names the date column the row happens
         on, by default the table's own event day; another one (such as `resolved_at`) gates that column by its own
         day. `columns` are column names or `expression AS name`, which must read nothing that is filled in later than
-        `day`. `since_days` leaves out what no window of so many days can see.
+        `day`. `since_days` leaves out what no window of so many days can see. With `via`, only those of some people.
         """
-        rows = self.rows(table, columns, day=day, where=where, since_days=since_days)
+        read = (*columns, f"{via.id_sql} AS {PERSON}") if via else columns
+        rows = self.rows(table, read, day=day, where=where, since_days=since_days)
+        rows = rows_of_people(self.clocks, via, rows, columns) if via else rows
         if self.alone:  # then no calendar need be looked up row by row
             t = self._days[0]
             return f"SELECT e.*, 1 AS kv, {t} AS kv_t FROM ({rows}) e WHERE e.day < {t} AND e.known_day < {t}"

@@ -4,13 +4,17 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.families import contract_history, csm_actions, engagement, usage
+from features.families import contract_history, csm_actions, engagement, relationship, success_plan, usage
+from features.families.contract_history import TENURE_PHASES
+from features.families.declared.cadence import cadence_features
+from features.families.declared.journey import journey_features, phase_names
 from features.families.feature import Feature
 from features.families.own import own_features
 from features.tables.checked import Tables
 from params import OwnFeature, SettingsError
+from params_team import Declared
 
-FAMILIES = (usage, csm_actions, engagement, contract_history)
+FAMILIES = (usage, csm_actions, success_plan, engagement, relationship, contract_history)
 FEATURES: tuple[Feature, ...] = tuple(feature for family in FAMILIES for feature in family.FEATURES)
 
 
@@ -33,7 +37,24 @@ def catalogue(tables: Tables, own: Mapping[str, OwnFeature]) -> tuple[Feature, .
     taken = [name for name in own if name in {feature.name for feature in FEATURES}]
     if taken:
         raise SettingsError(f"features.{taken[0]}: there is a feature of that name already: give another.")
-    return (*FEATURES, *own_features(own, tables))
+    features = (*FEATURES, *own_features(own, tables))
+    return with_journey(features, own, tables) if isinstance(own, Declared) else features
+
+
+def with_journey(features: tuple[Feature, ...], declared: Declared, tables: Tables) -> tuple[Feature, ...]:
+    """The features with those of the journey and the cadence; a journey's phase takes the place of `tenure_phase`.
+
+    Raises
+    ------
+    SettingsError
+        The journey or the cadence names what there is not.
+    """
+    by_name = {feature.name: feature for feature in features}
+    more = journey_features(declared.journey, by_name, tables)
+    phase = more[0] if more else by_name["tenure_phase"]
+    phases = phase_names(declared.journey) if more else TENURE_PHASES
+    kept = tuple(feature for feature in features if not (more and feature.name == "tenure_phase"))
+    return (*kept, *more, *cadence_features(declared.cadence, phase, phases))
 
 
 def select(tables: Tables, drop: Sequence[str] = (), own: Mapping[str, OwnFeature] | None = None) -> Selection:
@@ -44,7 +65,7 @@ def select(tables: Tables, drop: Sequence[str] = (), own: Mapping[str, OwnFeatur
     SettingsError
         `drop` names a feature that does not exist, or a declaration of the settings' own cannot be.
     """
-    features = catalogue(tables, own or {})
+    features = catalogue(tables, {} if own is None else own)
     _require_known(drop, features)
     kept = [feature for feature in features if feature.name not in drop]
     lacking = {feature.name: _lacking(feature, tables) for feature in kept}

@@ -58,6 +58,7 @@ _list_cents = _active("list", "list_arr_cents", "list_arr_cents > 0", "contracts
 _priced_cents = _active("priced", "arr_cents", "list_arr_cents > 0", "contracts.list_mrr")
 _renewals = _happened("renewals", "kind = 'renewal'", "contracts.kind")
 
+TENURE_PHASES = ("honeymoon", "first renewal cliff", "reality trough", "established")
 _PHASE = f"""
     CASE WHEN t - customer_from < {HONEYMOON_DAYS} THEN 'honeymoon'
          WHEN {{}} = 0 AND term_ends - t <= {CLIFF_DAYS} THEN 'first renewal cliff'
@@ -334,10 +335,18 @@ FEATURES: tuple[Feature, ...] = (
         sentence="{value} seats",
         expected=-1,
     ),
+    _size(
+        name="potential_used_share",
+        value=ratio(SEATS, spine_column("attribute_potential_seats", "accounts.potential_seats")),
+        unit="ratio",
+        meaning="Seats paid for over those that the account could use",
+        sentence="{value} of the seats that it could use are sold",
+    ),
     _attribute("segment", "Size or market segment", "segment {value}"),
     _attribute("industry", "Industry", "industry {value}"),
     _attribute("region", "Region", "region {value}"),
     _attribute("touch_model", "How the account is served", "served with {value} touch"),
+    _attribute("use_case", "What it uses the product for", "uses it for {value}"),
     _attribute("fit", "How well the account fits the product", "a {value} fit"),
     _fit("technical_fit", "technical fit"),
     _fit("functional_fit", "functional fit"),

@@ -41,22 +41,24 @@ PLANNED = Measure(ACTIONS, "planned", flag("status = 'done' AND days_late IS NOT
 LATE = Measure(ACTIONS, "late", "CASE WHEN status = 'done' THEN COALESCE(days_late, 0) ELSE 0 END")
 ON_TIME = Measure(ACTIONS, "on_time", flag("status = 'done' AND days_late <= 0"))
 
+WHOLE = "milestone_of IS NULL"  # a goal, and no milestone on the way to one
 REACHED = Stream(
     "goals_reached",
     "goals",
     needs=("goals.achieved_on",),
     columns=("horizon", "due_on", "achieved_on"),
     day="achieved_on",
+    where=WHOLE,
 )
-AGREED = Stream("goals_agreed", "goals", needs=("goals.set_on",))
+AGREED = Stream("goals_agreed", "goals", needs=("goals.set_on",), where=WHOLE)
 # A goal turns overdue on its due day, unless reached before, and stops being so on the day it is reached.
-DUE = Stream("goals_due", "goals", needs=("goals.due_on",), day="due_on")
+DUE = Stream("goals_due", "goals", needs=("goals.due_on",), day="due_on", where=WHOLE)
 MADE_UP = Stream(
     "goals_made_up",
     "goals",
     needs=("goals.achieved_on",),
     day=later_of("due_on", "achieved_on"),
-    where="due_on IS NOT NULL AND achieved_on IS NOT NULL",
+    where=f"due_on IS NOT NULL AND achieved_on IS NOT NULL AND {WHOLE}",
 )
 
 

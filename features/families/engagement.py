@@ -18,6 +18,16 @@ from features.families.kinds import (
     windowed_sum,
 )
 from features.families.parts import Measure, Stream
+from features.families.people import (
+    CHAMPION,
+    CUSTOMER,
+    DECIDES,
+    DECISION_MAKER,
+    SIDE_AND_ROLE,
+    SPONSOR,
+    VENDOR,
+    present,
+)
 from features.tables.contract import SCORES, SEVERE_CODES
 from features.tables.sql import code, flag, later_of, one_of
 
@@ -26,11 +36,6 @@ MEETING = one_of("kind", "meeting", "qbr", "call")
 TRAINING = one_of("kind", "training", "webinar")
 COMMUNITY = one_of("kind", "community", "event", "self_help", "referral")
 SEVERE = one_of("severity", *SEVERE_CODES)
-DECIDES = one_of("respondent_role", "decision_maker", "executive_sponsor", "executive", "sponsor")
-CHAMPION = one_of("role", "champion")
-SPONSOR = one_of("role", "executive_sponsor", "sponsor")
-DECISION_MAKER = one_of("role", "decision_maker")
-CUSTOMER, VENDOR = "side <> 'vendor'", "side = 'vendor'"
 CALLED = (("churn", -2), ("contract", -1), ("renew", 0), ("expand", 1))
 
 _ENGAGED = ("engagement.kind",)
@@ -78,17 +83,7 @@ def _points(answer: Value) -> Value:
     return ratio(answer, 100)
 
 
-_role = ("role", f"COALESCE({code('side')}, 'customer') AS side")
-JOINED = Stream("people", "contacts", needs=("contacts.joined_on",), columns=_role)
-GONE = Stream(
-    "people_gone",
-    "contacts",
-    needs=(),
-    columns=_role,
-    day=later_of("joined_on", "left_on"),
-    where="joined_on IS NOT NULL AND left_on IS NOT NULL",
-)
-LEFT = Stream("people_left", "contacts", needs=("contacts.left_on",), columns=_role, day="left_on")
+LEFT = Stream("people_left", "contacts", needs=("contacts.left_on",), columns=SIDE_AND_ROLE, day="left_on")
 CHAMPIONS_LEFT = Measure(LEFT, "champions", flag(CHAMPION))
 SPONSORS_LEFT = Measure(LEFT, "sponsors", flag(SPONSOR))
 CUSTOMERS_LEFT = Measure(LEFT, "customers", flag(CUSTOMER))
@@ -103,20 +98,15 @@ CALLS = Stream(
 )
 
 
-def _present(name: str, condition: str, *needs: str) -> Value:
-    """People present, of a role or side; who left counts until then where the table says who left."""
-    return needing(balance(JOINED, GONE, name, flag(condition)), *needs)
-
-
 def _capped(people: Value) -> Value:
     return value("CASE WHEN {0} > 3 THEN 3 ELSE {0} END", people)
 
 
-_champions = _present("champions", CHAMPION, "contacts.role")
-_sponsors = _present("sponsors", SPONSOR, "contacts.role")
-_deciders = _present("deciders", DECISION_MAKER, "contacts.role")
-_customers = _present("customers", CUSTOMER, "contacts.side")
-_vendors = _present("vendors", VENDOR, "contacts.side")
+_champions = present("champions", CHAMPION, "contacts.role")
+_sponsors = present("sponsors", SPONSOR, "contacts.role")
+_deciders = present("deciders", DECISION_MAKER, "contacts.role")
+_customers = present("customers", CUSTOMER, "contacts.side")
+_vendors = present("vendors", VENDOR, "contacts.side")
 
 
 def _change_of(kind: str) -> Span:

@@ -8,6 +8,8 @@ needs an emitter in `features.snapshots.compiler` and the modules beside it.
 from dataclasses import dataclass
 from typing import Literal
 
+from features.tables.via import Via
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -31,6 +33,8 @@ class Stream:
         Condition on a row under which its day, user or feature counts as active.
     few
         The column with few distinct values, if any, that is counted in the same pass as the sums.
+    via
+        Whose rows alone are read, and known only once those people are.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Stream:
     where: str = "TRUE"
     active: str = "TRUE"
     few: str = ""
+    via: Via | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from features.forgetting.suppression import ACCOUNT, CONTACT, USER, Suppressed
-from features.tables.contract import MEMBER
+from features.tables.contract import MEMBER, TABLES
 from features.tables.sql import named
 
 COLUMNS: Mapping[str, str] = {
@@ -28,7 +28,7 @@ def forget_staged(
     relation: str,
     table: str,
     columns: Collection[str],
-    own_texts: Collection[str],
+    texts: Collection[str],
     suppressed: Suppressed,
 ) -> None:
     """Take who was erased out of a table that was just read, before anything is told or stored of it.
@@ -39,15 +39,15 @@ def forget_staged(
         Its name in the database, and in the contract.
     columns
         Its columns.
-    own_texts
-        Columns of text that the contract does not declare: they are emptied where an id is, since they may tell whose
-        it was.
+    texts
+        Columns of what people wrote, and of text that the contract does not declare: they are emptied where an id is,
+        since they may tell whose it was.
     """
     for column in [name for name in COLUMNS if name in columns]:
         cell = named(column)
         names = [row[0] for row in connection.execute(f"SELECT DISTINCT {cell} FROM {relation}").fetchall()]
         if erased := suppressed.among(COLUMNS[column], names):
-            change = f"UPDATE {relation} SET {', '.join(f'{named(name)} = NULL' for name in (column, *own_texts))}"
+            change = f"UPDATE {relation} SET {', '.join(f'{named(name)} = NULL' for name in (column, *texts))}"
             change = f"DELETE FROM {relation}" if is_whose(table, column) else change
             connection.execute(f"{change} WHERE {cell} IN (SELECT unnest($erased))", {"erased": erased})
 
@@ -62,9 +62,18 @@ def without_erased(rows: pa.Table, table: str, suppressed: Suppressed) -> pa.Tab
         if is_whose(table, column):
             rows = rows.filter(pa.compute.invert(theirs))
         else:
-            nothing = pa.scalar(None, rows[column].type)
-            rows = rows.set_column(
-                rows.column_names.index(column), rows.schema.field(column),
-                pa.compute.if_else(theirs, nothing, rows[column]),
-            )  # fmt: skip
+            for name in [column, *_written(table, rows)]:
+                rows = _emptied(rows, name, theirs)
     return rows
+
+
+def _written(table: str, rows: pa.Table) -> list[str]:
+    """The columns of what people wrote."""
+    declared = TABLES[table].columns if table in TABLES else ()
+    return [column.name for column in declared if column.free_text and column.name in rows.column_names]
+
+
+def _emptied(rows: pa.Table, column: str, where: pa.ChunkedArray) -> pa.Table:
+    """The rows with the cells of a column emptied where they are to be."""
+    cells = pa.compute.if_else(where, pa.scalar(None, rows[column].type), rows[column])
+    return rows.set_column(rows.column_names.index(column), rows.schema.field(column), cells)

@@ -1,10 +1,11 @@
 """Contradictions: rows that can each be read, and cannot all be true. They are named and counted, and kept."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import duckdb
 
+from features.inputs.checks.contradiction import Contradiction
+from features.inputs.checks.team_contradictions import team_contradictions
 from features.tables import contract
 from features.tables.checked import Tables
 from features.tables.problems import EXAMPLES, Finding
@@ -18,23 +19,10 @@ ORDERED = (  # table, what comes first, what comes after it
     ("tickets", "opened_at", "resolved_at"),
     ("contacts", "joined_on", "left_on"),
     ("goals", "set_on", "achieved_on"),
+    ("goals", "set_on", "updated_on"),
+    ("surveys", "sent_on", "responded_on"),
+    ("people", "started_on", "left_on"),
 )
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """A contradiction: `rows` are the table's rows (and what they are joined with) that show it.
-
-    `rule` is its lasting name, `shown` the SQL of an example's text.
-    """
-
-    table: str
-    column: str
-    what: str
-    todo: str
-    rows: str
-    shown: str
-    rule: str = ""
 
 
 def contradictions(connection: duckdb.DuckDBPyConnection, tables: Tables, *, grace_days: int) -> list[Finding]:
@@ -93,6 +81,7 @@ def _all(tables: Tables, grace_days: int) -> Iterator[Contradiction]:
     yield from _scores(tables)
     yield from _churn_events(tables)
     yield from _rates(tables)
+    yield from team_contradictions(tables)
 
 
 def _accounts(tables: Tables) -> Iterator[Contradiction]:
@@ -213,7 +202,8 @@ def _out_of_order(tables: Tables) -> Iterator[Contradiction]:
     for table, first, then in ORDERED:
         if tables.has(table, first, then):
             rows = f"{table} WHERE {then} < {first}"
-            example = f"concat(account_id, ': ', {then}, ' before ', {first})"
+            whose = "account_id" if tables.has(table, "account_id") else contract.TABLES[table].key[0]
+            example = f"concat({whose}, ': ', {then}, ' before ', {first})"
             todo = "Correct the one that is wrong."
             yield Contradiction(table, then, f"with {then} before {first}", todo, rows, example, rule="out_of_order")
 

@@ -18,6 +18,7 @@ from features.families.catalogue import catalogue
 from features.families.own_checks import require_sound
 from features.inputs.attribute_history import without_history
 from features.inputs.check_report import CheckReport, TableReport, absent_tables
+from features.inputs.checks.moved_targets import moved_targets
 from features.inputs.checks.rules import any_far
 from features.inputs.checks.table_check import Checked, check_table, keyed_share
 from features.inputs.contradictions import contradictions
@@ -107,7 +108,7 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
     stored = _stored(params.data_dir / DATABASE, fingerprint)
     if stored is None:
         return _load(params, source, fingerprint, progress, None)
-    catalogue(stored.tables, params.features)  # names and types, which the stored tables do not answer for
+    catalogue(stored.tables, params.declared)  # names and types, which the stored tables do not answer for
     return stored
 
 
@@ -121,7 +122,7 @@ def _load(
     """Read and check the tables anew, and put them in place of those that are stored."""
     with _engine(share(params.budget, source)) as (connection, copies):
         passed = _staged_and_checked(connection, params, source, progress, engine, copies)
-        catalogue(passed.as_tables(params.data_dir), params.features)
+        catalogue(passed.as_tables(params.data_dir), params.declared)
         with working_folder(params.data_dir) as working:
             progress("writing the checked tables")
             loaded = _write(connection, passed, params, source, working, fingerprint)
@@ -176,6 +177,8 @@ def _staged_and_checked(
     problems += findings
     roll_up = plan_roll_up(connection, staged, _lags(source)) if params.revenue.by_parent else RollUp()
     problems += roll_up.problems
+    if params.source.kind != "simulated":  # another size or seed is another company
+        problems += moved_targets(connection, staged, params.data_dir / DATABASE)
     passed = Passed(staged, checked, keyed, remotes, roll_up)
     if problems:
         progress("checking the tables together")

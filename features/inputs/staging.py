@@ -69,8 +69,9 @@ def stage_table(
 
 def _forget(connection: duckdb.DuckDBPyConnection, staged: Staged, suppressed: Suppressed) -> None:
     """Take out who was erased; what stood in lines that cannot be read is not kept, since it may be theirs."""
-    own_texts = [name for name in staged.extra if name not in staged.extra_numbers]
-    forget_staged(connection, staged.name, staged.table.name, staged.columns, own_texts, suppressed)
+    texts = [name for name in staged.extra if name not in staged.extra_numbers]
+    texts += [column.name for column in staged.declared if column.free_text]
+    forget_staged(connection, staged.name, staged.table.name, staged.columns, texts, suppressed)
     connection.execute(f"UPDATE unread_{staged.table.name} SET reason = shown")
 
 

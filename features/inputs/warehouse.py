@@ -22,7 +22,7 @@ from features.inputs.checks.rules import LARGEST
 from features.inputs.files.locate import Opened
 from features.inputs.reading.columns import Mapped, extended, map_columns, null_spellings
 from features.inputs.reading.own_columns import Wanted
-from features.inputs.staged import STRICT
+from features.inputs.staged import BROUGHT
 from features.tables import contract
 from features.tables.checked import Tables, Warehouse
 from features.tables.contract import Column, Table, Type
@@ -135,7 +135,7 @@ def open_kept(
     """Bring the tables that the revenue arithmetic needs, as they are in the warehouse."""
     opened: dict[str, Opened] = {}
     problems: list[Finding] = []
-    for name in STRICT:
+    for name in BROUGHT:
         relation, findings = _place(engine, source, name)
         problems += findings
         if relation is not None:
@@ -190,7 +190,7 @@ def look(
     remotes: dict[str, Remote] = {}
     problems: list[Finding] = []
     for name, table in contract.TABLES.items():
-        if name in STRICT:
+        if name in BROUGHT:
             continue
         relation, findings = _place(engine, source, name)
         problems += findings
@@ -297,7 +297,8 @@ def _rules(
             yield _Rule(name, what, "Give it in a larger unit.", f"ABS({typed[name]}) > {LARGEST}", name="too_large")
         if column.required:
             todo = "Every row needs one."
-            yield _Rule(name, "without a value that can be used", todo, f"{typed[name]} IS NULL", name="missing_value")
+            missing = f"{typed[name]} IS NULL" + _but_open(table, name, typed)
+            yield _Rule(name, "without a value that can be used", todo, missing, name="missing_value")
         elif column.type is Type.NUMBER and kind_of(types[source_name], dialect) == "float":
             infinite = f"ABS({value}) = CAST('Infinity' AS DOUBLE)"
             yield _Rule(name, "with a number that is not finite", "Give a finite number.", infinite, name="not_finite")
@@ -312,6 +313,10 @@ def _rules(
             what = f"with a date before {source.earliest} or from {source.latest} on"
             todo = "Correct it, or leave it empty if it stands for an open end."
             yield _Rule(name, what, todo, far, is_error=True, name="far_date")
+
+
+def _but_open(table: Table, name: str, typed: Mapping[str, str]) -> str:
+    return f" AND NOT ({table.is_open(typed)})" if name in table.answer and table.opened_by in typed else ""
 
 
 def _counted(

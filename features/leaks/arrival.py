@@ -14,7 +14,7 @@ from features.tables.checked import Tables
 from features.tables.problems import EXAMPLES
 from params import Leaks as Settings
 
-NO_FEATURES = ("churn_events",)
+NO_FEATURES = ("churn_events", "people", "targets", "pay")
 BULK_ROWS = 20  # a table of fewer rows than this is loaded at once by nature
 
 

@@ -53,9 +53,10 @@ class Assembly:
 
     @cached_property
     def attributes(self) -> tuple[str, ...]:
-        """Columns of `accounts`, but for those whose name a number of the snapshot has."""
+        """Columns of `accounts`, but for what people wrote and those whose name a number of the snapshot has."""
         taken = {"as_of", "term_ends_on", "k", *spine.COLUMNS}
         taken |= {f.name for f in self.selection.features if f.value.sql != f"attribute_{f.name}"}
+        taken |= {column.name for column in contract.ACCOUNTS if column.free_text}
         return tuple(name for name in self.asof.tables.attribute_columns if name.lower() not in taken)
 
     @cached_property

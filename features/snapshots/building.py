@@ -88,11 +88,11 @@ def build(
     SettingsError
         `settings.drop` names a feature that does not exist, or one of `own` cannot be.
     """
-    assembly = assembly_of(tables, dates, revenue, settings, own or {})
+    assembly = assembly_of(tables, dates, revenue, settings, {} if own is None else own)
     rows: list[pa.Table] = []
     for rolled, days in tables.by_hierarchy(dates):
         with engine_of(rolled, budget=budget) as engine, Pieces(tables.database.parent) as pieces:
-            rows += made_by(engine, assembly_of(rolled, days, revenue, settings, own or {}), pieces)
+            rows += made_by(engine, assembly_of(rolled, days, revenue, settings, {} if own is None else own), pieces)
     return snapshots_of(assembly, pa.concat_tables(rows))
 
 

@@ -39,7 +39,7 @@ class LiveSnapshots:
             what = f"is {tables.warehouse.engine}, where the rows of a single account are not looked up"
             raise BadInput([Finding("source.engine", what, "Make the snapshots of the date: `holdfast snapshots`.")])
         tables = tables.at(as_of)
-        self._assembly = assembly_of(tables, [as_of], params.revenue, params.snapshots, params.features)
+        self._assembly = assembly_of(tables, [as_of], params.revenue, params.snapshots, params.declared)
         self._peers = _Peers(self._assembly, as_of, params)
         self._priced = tables.has("contracts", "currency")
         self._engine = Single(tables, self._assembly.steps, budget=params.budget)

@@ -22,7 +22,7 @@ def script(
     """The statements that make the snapshots, in a dialect of `features.engines.dialects.EMITTED`; `as_of` and
     `term_ends_on` of the last one are days since 1970-01-01.
     """
-    assembly = assembly_of(tables.elsewhere(), dates, revenue, settings, own or {})
+    assembly = assembly_of(tables.elsewhere(), dates, revenue, settings, {} if own is None else own)
     statements = [*assembly.statements, *assembly.ranking]
     frames, columns = assembly.asof.frames(), tables.columns
     return emitted.script(dialect, columns=columns, frames=frames, statements=statements, assembly=assembly.final)

@@ -55,7 +55,7 @@ class Stored:
 
 def plan(tables: Tables, dates: Sequence[date], *, params: Params) -> Stored:
     """What the store in `params.data_dir` holds of these dates, and what is to be made."""
-    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.declared)
     definition = definition_of(assembly)
     folder = _folder(params, definition)
     digests: dict[date, dict[str, str]] = {}
@@ -90,7 +90,7 @@ def make(tables: Tables, dates: Sequence[date], *, params: Params, progress: Pro
 def _missing(tables: Tables, todo: Stored, params: Params) -> Iterator[tuple[date, pa.Table]]:
     """The snapshots that are to be made, one date after another."""
     for rolled, days in tables.by_hierarchy(todo.missing):
-        assembly = assembly_of(rolled, days, params.revenue, params.snapshots, params.features)
+        assembly = assembly_of(rolled, days, params.revenue, params.snapshots, params.declared)
         with engine_of(rolled, budget=params.budget) as engine, Pieces(tables.database.parent) as pieces:
             yield from zip(days, made_by(engine, assembly, pieces), strict=True)
 
@@ -104,9 +104,17 @@ def stored(
 ) -> Snapshots:
     """Snapshots at any dates from the store in `params.data_dir`; those that are missing are made and kept."""
     todo = make(tables, dates, params=params, progress=progress)
-    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.declared)
     rows = [read_snapshot(todo.files[day]) for day in assembly.asof.dates]
     return snapshots_of(assembly, pa.concat_tables(table.replace_schema_metadata(None) for table in rows))
+
+
+def each_stored(tables: Tables, dates: Sequence[date], *, params: Params) -> Iterator[tuple[date, Snapshots]]:
+    """Each date's snapshots by themselves, as `stored` gives them: looked for and made together, held one at a time."""
+    todo = make(tables, dates, params=params)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
+    for day in assembly.asof.dates:
+        yield day, snapshots_of(assembly, read_snapshot(todo.files[day]).replace_schema_metadata(None))
 
 
 def read_snapshot(file: Path, columns: Sequence[str] | None = None) -> pa.Table:

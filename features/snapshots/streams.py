@@ -39,14 +39,19 @@ def by_stream(parts: Iterable[Part], *kinds: type) -> Iterator[tuple[str, list[A
 
 def all_rows(stream: Stream, asof: AsOf) -> str:
     """All rows of a stream that some snapshot may see."""
-    return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where)
+    return asof.events(stream.table, stream.columns, day=stream.day, where=stream.where, via=stream.via)
 
 
 def rows_in_windows(parts: Sequence[Any], asof: AsOf) -> str:
     """The rows of a stream that some window can still see."""
     stream = parts[0].stream
     return asof.events(
-        stream.table, stream.columns, day=stream.day, where=stream.where, since_days=max(edges(parts), default=None)
+        stream.table,
+        stream.columns,
+        day=stream.day,
+        where=stream.where,
+        since_days=max(edges(parts), default=None),
+        via=stream.via,
     )
 
 

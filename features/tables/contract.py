@@ -3,123 +3,12 @@
 Reading, checking, the engine's types and `docs/data-dictionary.md` all follow from these declarations.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from features.tables.declaration import ACCOUNT, table
+from features.tables.declaration import Column as Column
+from features.tables.declaration import Table as Table
+from features.tables.declaration import Type as Type
 
-from features.tables.sql import quoted
-
-
-class Type(StrEnum):
-    """What a column holds."""
-
-    ID = "id"
-    TEXT = "text"
-    DATE = "date"
-    TS = "ts"
-    MONEY = "money"
-    NUMBER = "number"
-    INTEGER = "integer"
-    BOOL = "bool"
-
-    @property
-    def sql(self) -> str:
-        """The type a checked table stores (DuckDB's name)."""
-        return _SQL_TYPES[self]
-
-
-_SQL_TYPES = {
-    Type.ID: "VARCHAR",
-    Type.TEXT: "VARCHAR",
-    Type.DATE: "DATE",
-    Type.TS: "TIMESTAMP",
-    Type.MONEY: "DECIMAL(18,6)",
-    Type.NUMBER: "DOUBLE",
-    Type.INTEGER: "BIGINT",
-    Type.BOOL: "BOOLEAN",
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of an input table.
-
-    `blank` is what an empty cell stands for, where it stands for something: an unreadable or unknown value of
-    such a column must not be emptied, since that would change what the row says. `filled_later` says that the source
-    fills the cell in on a row it already holds, so that its value is known only from its own day on. `keyed` columns
-    have so many values on so many rows that the engine works on a whole number for each.
-    """
-
-    name: str
-    type: Type
-    meaning: str
-    required: bool = False
-    allowed: tuple[str, ...] = ()
-    blank: str = ""
-    filled_later: bool = False
-    keyed: bool = False
-
-    def value(self, cell: str = "") -> str:
-        """SQL of what a cell says: `blank` where it is empty, or where the column is absent and there is no cell."""
-        empty = f"CAST({quoted(self.blank) if self.blank else 'NULL'} AS {self.type.sql})"
-        if not cell:
-            return empty
-        return f"COALESCE({cell}, {empty})" if self.blank else cell
-
-
-@dataclass(frozen=True)
-class Table:
-    """An input table.
-
-    `event_day` is the column whose day, plus the table's `lag_days`, tells when a row became known where
-    `recorded_at` is absent or empty. A row is identified by `key` together with `version`: rows that share
-    the key are versions of one thing, told apart by the version column. `came_to_pass` names a column and its value
-    on rows whose event day was no plan.
-    """
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    event_day: str | None = None
-    key: tuple[str, ...] = ()
-    version: str | None = None
-    required: bool = False
-    came_to_pass: tuple[str, str] | None = None
-
-    def __iter__(self) -> Iterator[Column]:
-        return iter(self.columns)
-
-    def column(self, name: str) -> Column:
-        """The column called `name`; KeyError if the table declares none."""
-        return {column.name: column for column in self.columns}[name]
-
-    def happened(self, present: Sequence[str]) -> str:
-        """Condition on a row as its source has it, with the columns that are `present`: its event day was no plan."""
-        if self.came_to_pass is None or self.came_to_pass[0] not in present:
-            return "TRUE"
-        name, value = self.came_to_pass
-        return f"{self.column(name).value(name)} = {quoted(value)}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all declared columns, in order."""
-        return tuple(column.name for column in self.columns)
-
-    @property
-    def required_names(self) -> tuple[str, ...]:
-        """Names of the columns a source must have."""
-        return tuple(column.name for column in self.columns if column.required)
-
-
-_ACCOUNT = Column("account_id", Type.ID, "The account the row belongs to", required=True)
-_RECORDED = Column("recorded_at", Type.TS, "When the row became known to the business")
-
-
-def _table(name: str, meaning: str, *columns: Column, **more: object) -> Table:
-    return Table(name, meaning, (*columns, _RECORDED), **more)  # type: ignore[arg-type]
-
-
-ACCOUNTS = _table(
+ACCOUNTS = table(
     "accounts",
     "A row an account, or a row each time its attributes changed",
     Column("account_id", Type.ID, "The account", required=True),
@@ -137,6 +26,13 @@ ACCOUNTS = _table(
     Column("support_fit", Type.NUMBER, "Support fit, 0 to 1"),
     Column("buy_in_fit", Type.NUMBER, "Internal buy-in, 0 to 1"),
     Column("parent_account_id", Type.ID, "The account this one belongs to"),
+    Column("use_case", Type.TEXT, "What it uses the product for"),
+    Column("pain", Type.TEXT, "What hurts today, in its own words", free_text=True),
+    Column("impact", Type.TEXT, "What it wants to be better, in its own words", free_text=True),
+    Column("decision_criteria", Type.TEXT, "By what it decides", free_text=True),
+    Column("critical_event", Type.TEXT, "What must be reached by a date of its own", free_text=True),
+    Column("critical_event_on", Type.DATE, "That date"),
+    Column("potential_seats", Type.INTEGER, "Seats it could use, sold or not"),
     Column("customer_since", Type.DATE, "When it became a customer"),
     Column("acquisition_cost", Type.MONEY, "What it cost to win"),
     Column("valid_from", Type.TS, "From when these attributes hold; rows of one account are its history"),
@@ -145,11 +41,11 @@ ACCOUNTS = _table(
     required=True,
 )
 
-CONTRACTS = _table(
+CONTRACTS = table(
     "contracts",
     "A row a contract line",
     Column("contract_id", Type.ID, "The line", required=True, keyed=True),
-    _ACCOUNT,
+    ACCOUNT,
     Column("product", Type.TEXT, "What was sold"),
     Column(
         "kind",
@@ -188,10 +84,10 @@ CONTRACTS = _table(
     required=True,
 )
 
-USAGE = _table(
+USAGE = table(
     "usage",
     "A row an event, or a day's sum of events",
-    _ACCOUNT,
+    ACCOUNT,
     Column("used_on", Type.DATE, "The day of use", required=True),
     Column("feature", Type.TEXT, "Which part of the product", keyed=True),
     Column("user_id", Type.ID, "Which user", keyed=True),
@@ -202,10 +98,10 @@ USAGE = _table(
     key=("usage_id",),
 )
 
-CSM_ACTIONS = _table(
+CSM_ACTIONS = table(
     "csm_actions",
     "A row an action of the customer success team, done, missed or planned",
-    _ACCOUNT,
+    ACCOUNT,
     Column("acted_on", Type.DATE, "The day of the action; of a planned or missed one, its due day", required=True),
     Column("action", Type.TEXT, "What was done", required=True),
     Column("process", Type.TEXT, "Onboarding, expansion, retention, success plan or advocacy"),
@@ -217,22 +113,30 @@ CSM_ACTIONS = _table(
     came_to_pass=("status", "done"),
 )
 
-GOALS = _table(
+GOALS = table(
     "goals",
-    "A row a goal the customer wants to reach",
-    _ACCOUNT,
+    "A row a goal the customer wants to reach, or a milestone on the way, of either side",
+    ACCOUNT,
     Column("goal", Type.TEXT, "The goal", required=True),
     Column("horizon", Type.TEXT, "Which goal it is", allowed=("first_value", "twelve_month", "other")),
     Column("set_on", Type.DATE, "When it was agreed"),
     Column("due_on", Type.DATE, "When it is due"),
     Column("achieved_on", Type.DATE, "When it was reached", filled_later=True),
+    Column("milestone_of", Type.TEXT, "The goal that it is a milestone of; empty = a goal itself"),
+    Column("owner_side", Type.TEXT, "Whose task it is", allowed=("customer", "vendor")),
+    Column("metric", Type.TEXT, "What it is measured by"),
+    Column("unit", Type.TEXT, "In which unit"),
+    Column("baseline_value", Type.NUMBER, "The metric when the goal was set"),
+    Column("target_value", Type.NUMBER, "The metric that is to be reached"),
+    Column("current_value", Type.NUMBER, "The metric as of updated_on, known from then", filled_later=True),
+    Column("updated_on", Type.DATE, "When current_value was measured", filled_later=True),
     event_day="set_on",
 )
 
-ENGAGEMENT = _table(
+ENGAGEMENT = table(
     "engagement",
     "A row a contact between customer and vendor",
-    _ACCOUNT,
+    ACCOUNT,
     Column("happened_on", Type.DATE, "The day", required=True),
     Column(
         "kind",
@@ -241,6 +145,7 @@ ENGAGEMENT = _table(
         required=True,
     ),
     Column("contact_id", Type.ID, "The customer's contact"),
+    Column("item", Type.TEXT, "Which course, article, event or reference it was about"),
     event_day="happened_on",
 )
 
@@ -250,63 +155,136 @@ MEMBER = "member_account_id"
 MILD_CODES = ("1", "2", "low", "medium")
 SEVERE_CODES = ("3", "4", "high", "critical", "urgent")
 
-TICKETS = _table(
+TICKETS = table(
     "tickets",
     "A row a support ticket",
-    _ACCOUNT,
+    ACCOUNT,
     Column("opened_at", Type.TS, "When it was opened", required=True),
     Column("first_response_at", Type.TS, "When it was first answered", filled_later=True),
     Column("resolved_at", Type.TS, "When it was resolved", filled_later=True),
     Column("severity", Type.TEXT, "How severe: 1 (low) to 4 (critical), or low, medium, high, critical or urgent"),
+    Column("category", Type.TEXT, "What it is about", allowed=("bug", "how_to", "request")),
     event_day="opened_at",
 )
 
 SCORES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 
-SURVEYS = _table(
+SURVEYS = table(
     "surveys",
-    "A row an answer to a survey",
-    _ACCOUNT,
+    "A row an answer to a survey, or a survey sent that nobody answered",
+    ACCOUNT,
     Column("responded_on", Type.DATE, "The day of the answer", required=True),
     Column("kind", Type.TEXT, "nps (0 to 10), csat (1 to 5) or ces (1 to 7)", allowed=("nps", "csat", "ces")),
     Column("score", Type.NUMBER, "The score given", required=True),
     Column("respondent_role", Type.TEXT, "The respondent's role"),
+    Column("contact_id", Type.ID, "The customer's contact who was asked"),
+    Column("sent_on", Type.DATE, "When it was sent, known from then; answered only once responded_on is there"),
+    Column("moment", Type.TEXT, "On which occasion", allowed=("onboarding", "support", "renewal", "other")),
+    Column("theme", Type.TEXT, "What the comment is about"),
+    Column("comment", Type.TEXT, "What was written beside the score", free_text=True),
     event_day="responded_on",
+    opened_by="sent_on",
+    answer=("responded_on", "score", "theme", "comment"),
 )
 
-CONTACTS = _table(
+CONTACTS = table(
     "contacts",
     "A row a person on either side of the account",
     Column("contact_id", Type.ID, "The person", required=True),
-    _ACCOUNT,
+    ACCOUNT,
     Column("role", Type.TEXT, "champion, executive_sponsor, decision_maker, user or another"),
     Column("side", Type.TEXT, "Whose person it is", allowed=("customer", "vendor")),
     Column("joined_on", Type.DATE, "When the person took the role"),
     Column("left_on", Type.DATE, "When the person left it", filled_later=True),
+    Column("user_id", Type.ID, "The person's user in `usage`"),
+    Column("department", Type.TEXT, "The department the person works in"),
     event_day="joined_on",
 )
 
-CALLS = _table(
+CALLS = table(
     "calls",
     "A row a person's own forecast of an account",
-    _ACCOUNT,
+    ACCOUNT,
     Column("called_on", Type.DATE, "The day of the call", required=True),
     Column("called_by", Type.TEXT, "Who called it"),
     Column("outcome", Type.TEXT, "What they expect", allowed=("renew", "churn", "contract", "expand")),
     Column("amount", Type.MONEY, "The amount they expect"),
+    Column("call_id", Type.ID, "The call's own id"),
+    Column("for_date", Type.DATE, "The renewal or month that is meant"),
+    Column(
+        "category",
+        Type.TEXT,
+        "How sure they are",
+        allowed=("commit", "likely", "best_case", "at_risk", "lost"),
+    ),
+    Column("probability", Type.NUMBER, "How likely they think it is, 0 to 1"),
+    Column("reason", Type.TEXT, "Why, in their own words", free_text=True),
+    Column("seen_model", Type.BOOL, "Whether they had seen the model's figure"),
+    Column("superseded_by", Type.ID, "The call_id of the call that took its place"),
     event_day="called_on",
 )
 
-CHURN_EVENTS = _table(
+CHURN_EVENTS = table(
     "churn_events",
     "A row a churn that somebody wrote down; used for the check only, since who left is what the lines say",
-    _ACCOUNT,
+    ACCOUNT,
     Column("churned_on", Type.DATE, "The day it is said to have left", required=True),
     Column("reason", Type.TEXT, "The reason given"),
+    Column(
+        "cause",
+        Type.TEXT,
+        "The reason as one of a short list",
+        allowed=("product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"),
+    ),
+    Column("competitor", Type.TEXT, "Whom it was lost to"),
+    Column("amount", Type.MONEY, "ARR that was lost with it, as written down"),
+    Column("owner_department", Type.TEXT, "The department that owns the cause"),
     event_day="churned_on",
 )
 
-FX_RATES = _table(
+PEOPLE = table(
+    "people",
+    "A row a person of the vendor: who does what, and who manages whom",
+    Column("name", Type.TEXT, "The name, as in accounts.csm and accounts.seller", required=True),
+    Column(
+        "role",
+        Type.TEXT,
+        "What the person does",
+        allowed=("csm", "seller", "manager", "onboarding", "support", "product", "leader"),
+    ),
+    Column("manager", Type.TEXT, "The name of the person's manager; empty at the top"),
+    Column("team", Type.TEXT, "The team"),
+    Column("hours_per_month", Type.NUMBER, "Hours a month for customers"),
+    Column("on_target_pay", Type.MONEY, "Variable pay a year at target"),
+    Column("started_on", Type.DATE, "When the person started"),
+    Column("left_on", Type.DATE, "When the person left", filled_later=True),
+    Column("address", Type.TEXT, "Where alerts reach the person"),
+    event_day="started_on",
+    key=("name",),
+)
+
+TARGETS = table(
+    "targets",
+    "A row a target; append-only: one that was moved is one more row with its own set_on",
+    Column("kpi", Type.TEXT, "The figure it is for, such as nrr", required=True),
+    Column("cut", Type.TEXT, "Cut by which column of accounts; empty = of all"),
+    Column("value", Type.TEXT, "Of which value of the cut"),
+    Column("quarter", Type.TEXT, "The quarter, as 2025-Q3", required=True),
+    Column("target", Type.NUMBER, "What is to be reached", required=True),
+    Column("set_on", Type.DATE, "When it was set"),
+    event_day="set_on",
+)
+
+PAY = table(
+    "pay",
+    "A row a person and quarter: the variable pay that was paid",
+    Column("person", Type.TEXT, "The person, as in people.name", required=True),
+    Column("quarter", Type.TEXT, "The quarter, as 2025-Q3", required=True),
+    Column("paid", Type.MONEY, "What was paid", required=True),
+    key=("person", "quarter"),
+)
+
+FX_RATES = table(
     "fx_rates",
     "A row a month and currency",
     Column("month", Type.DATE, "First day of the month the rate holds for", required=True),
@@ -316,8 +294,8 @@ FX_RATES = _table(
 )
 
 TABLES: dict[str, Table] = {
-    table.name: table
-    for table in (
+    each.name: each
+    for each in (
         ACCOUNTS,
         CONTRACTS,
         USAGE,
@@ -329,6 +307,9 @@ TABLES: dict[str, Table] = {
         CONTACTS,
         CALLS,
         CHURN_EVENTS,
+        PEOPLE,
+        TARGETS,
+        PAY,
         FX_RATES,
     )
 }

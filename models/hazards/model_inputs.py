@@ -70,8 +70,11 @@ def matrix(inputs: Sequence[Input], frame: pd.DataFrame) -> NDArray[np.float64]:
             "Provide the tables and columns that make them, or train again."
         )
     columns = np.empty((len(frame), len(inputs)))
+    numbers = [position for position, item in enumerate(inputs) if item.kind == "number"]
+    columns[:, numbers] = frame[[inputs[position].name for position in numbers]].to_numpy(dtype=np.float64)
     for position, item in enumerate(inputs):
-        columns[:, position] = _codes(item, frame[item.name]) if item.kind == "category" else frame[item.name]
+        if item.kind == "category":
+            columns[:, position] = _codes(item, frame[item.name])
     return columns
 
 
@@ -87,4 +90,4 @@ def evenly_spread(rows: int, most: int) -> NDArray[np.int64]:
 
 def _codes(item: Input, values: "pd.Series[str]") -> NDArray[np.float64]:
     positions = {label: float(position) for position, label in enumerate(item.categories)}
-    return np.asarray(values.map(positions), dtype=np.float64)
+    return np.array([positions.get(label, np.nan) for label in values.tolist()], dtype=np.float64)

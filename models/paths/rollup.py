@@ -5,7 +5,7 @@ other in a fixed order: neither the order in which they come nor chunks nor thre
 the number of groups, not of accounts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.outcomes.prediction import Prediction
-from models.paths.simulate import AccountPaths, Changed, Paths, PathSettings, describe, in_chunks, together
+from models.paths.closed_means import closed_means, reported_mean
+from models.paths.group_sums import add_changes, add_rows
+from models.paths.lost_returns import LostReturns, lost_that_return
+from models.paths.simulate import AccountPaths, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
 TOTAL = "total"
@@ -42,7 +45,8 @@ class Trailing:
         Of each account, shape (accounts, months): column h - 1 is its ARR 12 months before month h ahead ends; 0 where
         it was no customer then.
     lost
-        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`.
+        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`. For
+        their returns also `account_id`, `months_gone` (in the first month ahead) and `last_arr`.
     """
 
     cohort_arr: Array
@@ -64,19 +68,23 @@ class RollUp:
         renewed ARR), accounts_due.
     accounts
         Per account.
+    means
+        The mean of each metric, shape (groups, months): what the accounts' figures add up to, which the draws' means
+        are but for the dice.
     """
 
     groups: pd.DataFrame
     draws: Mapping[str, Array]
     renewals: pd.DataFrame
     accounts: AccountPaths
+    means: Mapping[str, Array]
 
     def table(self) -> pd.DataFrame:
-        """A row a group, horizon and metric: mean and quantiles over the draws."""
+        """A row a group, horizon and metric: mean, and quantiles over the draws."""
         parts = []
         for metric in METRICS:
             if metric in self.draws:
-                parts.append(_summaries(self.groups, metric, self.draws[metric]))
+                parts.append(_summaries(self.groups, metric, self.draws[metric], self.means[metric]))
         table = pd.concat(parts, ignore_index=True)
         order = {metric: place for place, metric in enumerate(METRICS)}
         keys = [table["group"], table["horizon_months"], table["metric"].map(order)]
@@ -151,66 +159,88 @@ def _in_order(
         sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
         if due is not None:
             sums.add_renewals(start, chunk, due[chunk.rows], settle)
-    draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
+    cohort_start = None if trailing is None else _cohort_start(groups, member, trailing, horizon_months)
+    returned = None
+    if trailing is not None and prediction.returns is not None and "months_gone" in trailing.lost:
+        returned = lost_that_return(trailing.lost, prediction.returns, prediction.first_month, settings, horizon_months)
+        for group, one in enumerate(_members_lost(groups, trailing.lost)):
+            sums.outside[group] -= returned.drawn(one)
+    draws, of_accounts = sums.metrics(groups, cohort_start), together(descriptions, horizon_months)
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, together(descriptions, horizon_months))
+    means = closed_means(groups, member, prediction.arr, of_accounts, draws)
+    _add_reported(means, groups, member, of_accounts, trailing, cohort_start, returned)
+    return RollUp(groups, draws, renewals, of_accounts, means)
+
+
+def _add_reported(
+    means: dict[str, Array],
+    groups: pd.DataFrame,
+    member: sparse.csr_matrix,
+    accounts: AccountPaths,
+    trailing: Trailing | None,
+    cohort_start: Array | None,
+    returned: LostReturns | None,
+) -> None:
+    """Add the means of reported NRR, where there are trailing cohorts."""
+    if trailing is None or cohort_start is None:
+        return
+    reported = reported_mean(means["ending_arr"], member, accounts, trailing.cohort_arr, cohort_start)
+    if returned is not None:
+        back = [returned.expected(one) for one in _members_lost(groups, trailing.lost)]
+        reported = reported + np.array(back) / cohort_start
+    means["reported_nrr"] = reported
 
 
 class _Sums:
     """Sums over accounts by group, month and draw, filled chunk by chunk.
 
     What the months change is added up, and accumulated over the months at the end: few accounts change in a month.
-    `lost`, `shrunk`, `grown` and `left` hold ARR of those that left, what is below and above the start's, and accounts.
-    Accounts are added one after the other, so that chunks of another size give the same sums to the last digit.
+    `changes` holds, see `add_changes`, what those lose that left, shrink and grow, and how many left; `outside` the ARR
+    of those outside the cohort whose trailing year ends in each month, `renewed` what is kept of the ARR due in each.
     `group`, shape (accounts, cuts), is the group of each account in each cut.
     """
 
     def __init__(self, group: NDArray[np.int64], groups: int, months: int, draws: int, renewal_months: int) -> None:
         self.group = group
-        shape = (groups, months, draws)
-        self.lost, self.shrunk, self.grown, self.left, self.outside = (np.zeros(shape) for _ in range(5))
+        self.changes = np.zeros((4, groups, months, draws))
+        self.outside = np.zeros((groups, months, draws))
         self.renewed = np.zeros((groups, renewal_months, draws))
 
     def add(self, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
         """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
         group = self.group[chunk.rows]
-        for month in range(self.lost.shape[1]):
-            changed = chunk.changed[month]
-            first, gone = start[changed.account], changed.after == 0
-            shrunk = np.where(gone, 0.0, np.maximum(first - changed.after, 0)) - np.maximum(first - changed.before, 0)
-            grown = np.maximum(changed.after - first, 0) - np.maximum(changed.before - first, 0)
-            values = {"lost": first * gone, "left": gone.astype(float), "shrunk": shrunk, "grown": grown}
-            for name, value in values.items():
-                _scatter(getattr(self, name), month, group, changed, value)
+        for month in range(self.outside.shape[1]):
+            cells = chunk.changed[month]
+            add_changes(self.changes, month, group, start, cells.account, cells.draw, cells.before, cells.after)
             if cohort_arr is not None:
-                outside = np.flatnonzero(cohort_arr[:, month] <= 0)
-                _add_rows(self.outside, month, group[outside], chunk.arr[outside, month])
+                chosen = np.flatnonzero(cohort_arr[:, month] <= 0)
+                nothing, all_of_it = np.zeros(chosen.size), np.full(chosen.size, np.inf)
+                add_rows(self.outside, month, group, chosen, chunk.arr[:, month], nothing, all_of_it)
 
     def add_renewals(self, start: Array, chunk: Paths, due: Array, settle_months: int) -> None:
         """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
 
         Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
         """
+        group = self.group[chunk.rows]
         for month in range(due.shape[1]):
-            settled_month = min(month, self.lost.shape[1] - 1) + settle_months
+            settled_month = min(month, self.outside.shape[1] - 1) + settle_months
             chosen = np.flatnonzero(due[:, month] > 0)
-            if chosen.size:
-                arr_not_due = (start[chosen] - due[chosen, month])[:, None]
-                renewed = np.clip(chunk.arr[chosen, settled_month] - arr_not_due, 0, due[chosen, month, None])
-                _add_rows(self.renewed, month, self.group[chunk.rows][chosen], renewed)
+            arr_due = due[chosen, month]
+            add_rows(self.renewed, month, group, chosen, chunk.arr[:, settled_month], start[chosen] - arr_due, arr_due)
 
     def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
         """The metrics in every draw."""
         start = groups["starting_arr"].to_numpy(float)[:, None, None]
         count = groups["accounts"].to_numpy(float)[:, None, None]
         rounding = start * _ROUNDING
-        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in (self.lost, self.shrunk, self.grown))
+        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in self.changes[:3])
         capped = np.maximum(start - lost - shrunk, 0)
         end = capped + grown
         figures = {
             "nrr": end / start,
             "grr": capped / start,
-            "logo_retention": 1 - np.cumsum(self.left, axis=1) / count,
+            "logo_retention": 1 - np.cumsum(self.changes[3], axis=1) / count,
             "ending_arr": end,
             "churned_arr": lost,
             "contracted_arr": shrunk,
@@ -220,23 +250,6 @@ class _Sums:
             with np.errstate(invalid="ignore"):
                 figures["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
         return figures
-
-
-def _scatter(sums: Array, month: int, group: NDArray[np.int64], changed: Changed, value: Array) -> None:
-    """Add each cell's value to the groups of its account, in place; `group` has shape (chunk, cuts)."""
-    moved = np.flatnonzero(value)
-    account, draw, added = changed.account[moved], changed.draw[moved], value[moved]
-    _, months, draws = sums.shape
-    flat = sums.reshape(-1)
-    for cut in group.T:
-        np.add.at(flat, (cut[account] * months + month) * draws + draw, added)
-
-
-def _add_rows(sums: Array, month: int, group: NDArray[np.int64], rows: Array) -> None:
-    """Add a row of draws an account to its groups, in place; `group` has shape (rows, cuts)."""
-    for groups, row in zip(group, rows, strict=True):
-        for one in groups:
-            sums[one, month] += row
 
 
 def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:
@@ -269,10 +282,16 @@ def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.Dat
 def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Trailing, months: int) -> Array:
     """Starting ARR of the trailing cohorts by group and month, those that left since included."""
     start = np.asarray(member @ trailing.cohort_arr[:, :months])
-    for row, (cut, value) in enumerate(zip(groups["cut"], groups["value"], strict=True)):
-        lost = trailing.lost if cut == TOTAL else trailing.lost[trailing.lost[cut] == value]
+    for row, here in enumerate(_members_lost(groups, trailing.lost)):
+        lost = trailing.lost[here]
         start[row] += np.bincount(lost["month"] - 1, weights=lost["arr"], minlength=months)[:months]
     return np.where(start > 0, start, np.nan)
+
+
+def _members_lost(groups: pd.DataFrame, lost: pd.DataFrame) -> Iterator[NDArray[np.bool_]]:
+    """Which rows of the accounts that have left belong to each group, one after the other."""
+    for cut, value in zip(groups["cut"], groups["value"], strict=True):
+        yield np.ones(len(lost), dtype=bool) if cut == TOTAL else (lost[cut] == value).to_numpy()
 
 
 def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:
@@ -293,7 +312,7 @@ def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, 
     )
 
 
-def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
+def _summaries(groups: pd.DataFrame, metric: str, draws: Array, mean: Array) -> pd.DataFrame:
     """A row a group and month: mean and quantiles of a metric."""
     count, months, _ = draws.shape
     quantiles = np.quantile(draws, np.array(QUANTILES) / 100, axis=2)
@@ -303,6 +322,6 @@ def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
         group=np.repeat(np.arange(count), months),
         horizon_months=np.tile(np.arange(1, months + 1), count),
         metric=metric,
-        mean=flat(draws.mean(axis=2)),
+        mean=flat(mean),
     )
     return table.assign(**{f"p{q:02d}": flat(values) for q, values in zip(QUANTILES, quantiles, strict=True)})

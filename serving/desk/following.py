@@ -15,7 +15,8 @@ from pathlib import Path
 
 from models.reasons.background import background
 from params import Params
-from serving.forecast.live import Scorer, average_effects, evenly, scorer
+from serving.forecast.account_reasons import average_effects
+from serving.forecast.live import Scorer, evenly, scorer
 from serving.forecast.refusals import NoPublication
 from serving.publication import publication_file
 from serving.publication.reader import Published, open_newest, reference_of
@@ -184,7 +185,7 @@ def _ready(published: Published, champion: Champion, params: Params) -> Scorer:
     """A scorer that has scored once, so that the first request need not wait for compilation."""
     reference = reference_of(published)
     if published.about["model_digest"] != champion.digest:
-        reference = average_effects(champion, evenly(published.snapshot))
+        reference = average_effects(champion.model, evenly(published.snapshot))
     comparison = background(champion.model.all_inputs, published.snapshot, published.earlier)
     live_scorer = scorer(champion, params, reference, comparison)
     live_scorer.score(evenly(published.snapshot, WARM_UP_ROWS))

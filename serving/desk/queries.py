@@ -71,6 +71,12 @@ class MovementQuery(Paged):
     account_id: Annotated[Text | None, Field(description="Only this account")] = None
 
 
+class BridgeQuery(Paged):
+    """Whose part of the bridge between forecasts."""
+
+    csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
+
+
 class HistoryQuery(Paged):
     """Whose past scores."""
 
@@ -180,6 +186,21 @@ def movement_rows(published: Published, query: MovementQuery, caller: Caller, *,
     """Movements by account."""
     limit, offset = (None, 0) if all_rows else (query.limit, query.offset)
     return published.moves(require_book(caller, query.csm), query.account_id, limit, offset)
+
+
+def bridge_rows(published: Published, query: BridgeQuery, caller: Caller, *, all_rows: bool = False) -> Rows:
+    """From the last official forecast to this one, by account."""
+    limit, offset = (None, 0) if all_rows else (query.limit, query.offset)
+    return published.forecast_bridge(require_book(caller, query.csm), limit, offset)
+
+
+def bridge_steps(published: Published, query: BridgeQuery, caller: Caller) -> dict[str, Any]:
+    """The same summed up: where it starts and ends, and what each step is worth."""
+    sums = published.bridge_sums(require_book(caller, query.csm))
+    start, end = sums.pop("expected_before"), sums.pop("expected_now")
+    residual = round(end - start - sum(sums.values()), 2) + 0.0
+    steps = [{"step": name, "amount": amount} for name, amount in sums.items()]
+    return {"start": start, "end": end, "residual": residual, "steps": steps}
 
 
 def history_rows(published: Published, query: HistoryQuery, caller: Caller, *, all_rows: bool = False) -> Rows:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -19,10 +20,10 @@ from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome, Prediction
 from models.paths.rollup import TOTAL, RollUp, Trailing, roll_up
 from models.paths.simulate import AccountPaths, PathSettings
-from models.reasons.background import Background, background
-from models.reasons.drivers import drivers
+from models.reasons.background import background
 from models.words import counted
 from params import Params
+from serving.forecast.account_reasons import reasons
 from serving.forecast.column import OutTable, names_of
 from serving.forecast.definitions import Rules
 from serving.forecast.learned_features import require_same_features
@@ -40,14 +41,16 @@ from serving.forecast.refusals import BadRequest
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
-EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
 PAST_MONTHS = 3  # how far back lies the past that reasons are held against
 _UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One forecast: its four tables, what it was made from, and what whoever reads it should know."""
+    """One forecast: its four tables, what it was made from, and what whoever reads it should know.
+
+    `average_effects` is what the average account's inputs do to each outcome; of one read from files it is empty.
+    """
 
     run_id: str
     as_of: date
@@ -61,6 +64,7 @@ class Forecast:
     account_driver: pd.DataFrame = field(repr=False)
     nrr_forecast: pd.DataFrame = field(repr=False)
     renewal_forecast: pd.DataFrame = field(repr=False)
+    average_effects: Mapping[Outcome, Array] = field(default_factory=dict, repr=False)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -137,7 +141,7 @@ def forecast(
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
     compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
-    reasons = _reasons(champion, customers, compared, rules, top=params.forecast.drivers)
+    explained, average = reasons(champion.model, customers, compared, rules, top=params.forecast.drivers)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
@@ -147,11 +151,12 @@ def forecast(
         red_flag=_red_flag(portfolio, rules),
         notes=(*_notes(tables, champion, as_of, params), *cut_notes, *_skewed(portfolio)),
         account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, prediction, rolled.accounts, rules)),
-        account_driver=stamp.shape(ACCOUNT_DRIVER, reasons),
+        account_driver=stamp.shape(ACCOUNT_DRIVER, explained),
         nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
         renewal_forecast=stamp.shape(
             RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules, champion.model.horizon_months)
         ),
+        average_effects=average,
     )
 
 
@@ -250,25 +255,6 @@ def earlier_snapshot(tables: Tables, as_of: date, params: Params) -> pd.DataFram
     return stored(tables, [day], params=params).frame if day >= first_date(tables, params.snapshots) else None
 
 
-def _reasons(
-    champion: Champion, customers: pd.DataFrame, compared: Background, rules: Rules, *, top: int
-) -> pd.DataFrame:
-    """The reasons behind each account's churn and expansion probability over the whole horizon."""
-    model, explained = champion.model, []
-    for outcome in EXPLAINED:
-        reasons = drivers(
-            model.contributions(customers, outcome),
-            model.all_inputs,
-            customers,
-            outcome=outcome,
-            top=top,
-            currency=rules.currency,
-            background=compared,
-        )
-        explained.append(reasons.assign(definition=rules.driver(outcome, model.horizon_months)))
-    return pd.concat(explained, ignore_index=True)
-
-
 def account_facts(customers: pd.DataFrame) -> pd.DataFrame:
     """The account's id and each of `ACCOUNT_FACTS`, from its snapshot row."""
     return customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
@@ -286,6 +272,7 @@ def account_figures(prediction: Prediction, paths: AccountPaths) -> dict[str, Ar
         "arr_p50": paths.p50,
         "arr_p90": paths.p90,
         "arr_at_risk": prediction.arr[:, None] * paths.churn_probability,
+        "first_leaving_probability": paths.first_leaving_probability,
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from features.families.catalogue import FEATURES
-from features.families.own import meaning_of
+from features.families.declared.meanings import declared_meanings
 from params import Params
 from serving.forecast.refusals import BadRequest
 from training.tracking.champion import Champion
@@ -23,14 +23,14 @@ def require_same_features(champion: Champion, params: Params) -> None:
 
 
 def _differences(champion: Champion, params: Params) -> Iterator[str]:
-    built_in = {feature.name for feature in FEATURES}
+    built_in, meanings = {feature.name for feature in FEATURES}, declared_meanings(params.declared)
     for item in champion.model.inputs:
         if item.name in built_in:
             continue
-        declared = params.features.get(item.name)
+        declared = meanings.get(item.name)
         learned = f"The champion learned from features.{item.name} ({item.meaning})"
         todo = "Declare it as it was, or let another model take charge: `holdfast train --promote`."
         if declared is None:
             yield f"{learned}, and the settings declare no such feature. {todo}"
-        elif meaning_of(item.name, declared) != item.meaning:
-            yield f"{learned}, and now it is another ({meaning_of(item.name, declared)}). {todo}"
+        elif declared != item.meaning:
+            yield f"{learned}, and now it is another ({declared}). {todo}"

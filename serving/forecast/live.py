@@ -16,9 +16,10 @@ from models.hazards.model_inputs import evenly_spread
 from models.outcomes.prediction import Outcome
 from models.paths.simulate import PathSettings, account_paths
 from models.reasons.background import Background
-from models.reasons.drivers import drivers, path_effects
+from models.reasons.drivers import drivers
 from params import Params
-from serving.forecast.batch import EXPLAINED, account_facts, account_figures
+from serving.forecast.account_reasons import EXPLAINED
+from serving.forecast.batch import account_facts, account_figures
 from serving.forecast.column import Kind, OutColumn, Place, names_of
 from serving.forecast.output_tables import ACCOUNT_DRIVER, ACCOUNT_FACTS, ACCOUNT_FIGURES, HORIZON
 from training.tracking.champion import Champion
@@ -88,12 +89,6 @@ def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array
     return Scorer(
         champion, paths, params.forecast.drivers, params.revenue.currency, reference, background, params.threads
     )
-
-
-def average_effects(champion: Champion, frame: pd.DataFrame) -> dict[Outcome, Array]:
-    """Mean effect of each input on each outcome explained: what the average account of `frame` has."""
-    model = champion.model
-    return {o: path_effects(model.contributions(frame, o)).mean(axis=0) for o in EXPLAINED}
 
 
 def evenly(frame: pd.DataFrame, rows: int = REFERENCE_ROWS) -> pd.DataFrame:

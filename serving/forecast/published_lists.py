@@ -15,6 +15,7 @@ from serving.forecast.output_tables import (
     AS_OF,
     CUT_AND_VALUE,
     DEFINITION,
+    FORECAST_BRIDGE,
     HORIZON,
     INTERVAL,
     MADE_AT,
@@ -153,4 +154,10 @@ FORECASTS = OutTable(
         *(column for column in NRR_FORECAST if column.name in ("mean", *INTERVAL[:2])),
     ),
 )
-LISTS: Mapping[str, OutTable] = {t.name: t for t in (ACCOUNTS, NRR, RENEWALS, MOVEMENTS, HISTORY, FORECASTS)}
+BRIDGE = OutTable(
+    "bridge",
+    "From the last official forecast before to this one, account by account",
+    FORECAST_BRIDGE.key,
+    (ACCOUNT_ID, CSM, *(column for column in FORECAST_BRIDGE.at(Place.API) if column.name != ACCOUNT_ID.name)),
+)
+LISTS: Mapping[str, OutTable] = {t.name: t for t in (ACCOUNTS, NRR, RENEWALS, MOVEMENTS, BRIDGE, HISTORY, FORECASTS)}

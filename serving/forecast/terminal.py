@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from models.words import NO_REASON, counted
-from serving.forecast.batch import EXPLAINED, Forecast
+from serving.forecast.account_reasons import EXPLAINED
+from serving.forecast.batch import Forecast
 from serving.forecast.column import Form, Interval, Kind, OutColumn, Place, names_of
 from serving.forecast.output_tables import (
     ACCOUNT_DRIVER,

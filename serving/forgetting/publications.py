@@ -18,7 +18,7 @@ from serving.publication import publication_file
 from serving.publication.on_record import NOT_TAKEN_OVER
 
 NAME = "name"
-_OF_ACCOUNTS = ("account", "said", "history", "movement")
+_OF_ACCOUNTS = ("account", "said", "history", "movement", "forecast_bridge")
 _OF_CUTS = ("nrr", "published", "renewal")
 _LABELLED = ("account", "movement")
 
@@ -99,7 +99,7 @@ def _row(connection: sqlite3.Connection, columns: str, account_id: str) -> tuple
 def _forget_labels(connection: sqlite3.Connection, suppressed: Suppressed) -> None:
     """Other accounts whose parent was erased have none."""
     for table in _LABELLED:
-        for (text,) in connection.execute(f"SELECT DISTINCT labels FROM {table}").fetchall():
+        for (text,) in connection.execute(f"SELECT DISTINCT labels FROM {table} WHERE labels IS NOT NULL").fetchall():
             labels = json.loads(text)
             named = [name for name in COLUMNS if suppressed.among(COLUMNS[name], [labels.get(name)])]
             if named:

@@ -29,12 +29,15 @@ class Past:
         `SCORES`: of each run and account the churn probability over the run's longest horizon; later runs later.
     figures
         `FIGURES`: of each run its portfolio figures; later runs later.
+    bridge
+        The table `forecast_bridge` from the last official forecast to the one that is published; None without one.
     notes
         What could not be read or taken over, and why.
     """
 
     scores: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SCORES)))
     figures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FIGURES)))
+    bridge: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -57,7 +60,7 @@ def read_past(record: Record, *, but: str = "", metrics: tuple[str, ...] = ()) -
                 "record's folder (record.folder): restore it from a backup."
             )
     scores = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-    return Past(scores, figures, tuple(notes))
+    return Past(scores, figures, notes=tuple(notes))
 
 
 def _last(but: str) -> Any:

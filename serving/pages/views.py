@@ -9,11 +9,12 @@ from features.revenue.timelines import DISTINCT, SIGNALS
 from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
-from serving.desk.queries import AccountQuery, account_filter
+from serving.desk.queries import AccountQuery, BridgeQuery, account_filter, bridge_steps
 from serving.forecast.column import OutColumn, Place
 from serving.forecast.output_tables import ACCOUNT_FORECAST, CUT_METRICS, INTERVAL, METRIC_OF, RATIOS, horizons_shown
-from serving.forecast.published_lists import ACCOUNTS, RENEWALS
+from serving.forecast.published_lists import ACCOUNTS, BRIDGE, RENEWALS
 from serving.publication.gather import END, RESCORED, START
+from serving.publication.last_night import warning_in
 from serving.publication.reader import AccountFilter, Published, scope
 from serving.wire.plain_values import small_number
 
@@ -29,7 +30,8 @@ _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 def head(published: Published) -> Row:
     """What every page says of its figures."""
     names = ("as_of", "model_version", "made_at", "currency", "run_id")
-    return {name: published.about[name] for name in names} | {"record_head": published.record_head}
+    of_night = {"record_head": published.record_head, "night": warning_in(published.file.parent)}
+    return {name: published.about[name] for name in names} | of_night
 
 
 def horizons(published: Published) -> list[int]:
@@ -59,6 +61,7 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
         "cuts": cuts,
         "cut_metrics": CUT_METRICS,
         "bridge": _bridge(published.bridge(caller.csm)),
+        "change": _change(published, caller),
         "renewals": published.renewals(**whole),
         "flags": flags,
         "renewal_columns": RENEWALS.laid_out(Place.PAGE),
@@ -70,10 +73,12 @@ def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
 
 
 def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, str]]:
+    bridge = published.about["bridge"]
     return [
         *((row["metric"], row["definition"]) for row in cards if row["metric"] in RATIOS),
         ("renewals", published.about["renewal_definition"]),
         ("movements", published.about["movement_definition"]),
+        *([("forecast change", bridge["definition"])] if bridge["target"] else []),
     ]
 
 
@@ -120,6 +125,17 @@ def _bridge(rows: Sequence[Row]) -> Row:
         steps.append({**row, "start": start, "end": level, "css": css})
     levels = [step["end"] for step in steps]
     return {"steps": steps, "low": _below(min(levels)), "high": max(levels)}
+
+
+def _change(published: Published, caller: Caller) -> Row | None:
+    """Why the forecast changed since the last official one: the steps that moved it; None where there was none."""
+    about = published.about["bridge"]
+    if not about["target"]:
+        return None
+    sums = bridge_steps(published, BridgeQuery(), caller)
+    titles = {column.name: column.head for column in BRIDGE}
+    steps = [{"title": titles[step["step"]], "amount": step["amount"]} for step in sums["steps"] if step["amount"]]
+    return {**about, "start": sums["start"], "end": sums["end"], "steps": steps}
 
 
 def _below(amount: float) -> float:

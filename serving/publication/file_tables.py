@@ -8,7 +8,7 @@ import pandas as pd
 from serving.forecast.column import Kind, OutColumn, OutTable, Place, names_of
 from serving.forecast.live import SCORED
 from serving.forecast.output_tables import ACCOUNT_ID, HORIZON
-from serving.forecast.published_lists import ACCOUNTS, CSM, FORECASTS, HISTORY, MOVEMENTS, NRR, RENEWALS
+from serving.forecast.published_lists import ACCOUNTS, BRIDGE, CSM, FORECASTS, HISTORY, MOVEMENTS, NRR, RENEWALS
 
 _SQL_TYPES = {Kind.INTEGER: "INTEGER", Kind.MONEY: "REAL", Kind.SHARE: "REAL", Kind.NUMBER: "REAL"}
 _BY_HORIZON = (HORIZON, *SCORED)
@@ -67,9 +67,10 @@ HORIZONS = StoreTable(
 PAST_SCORE = _list(HISTORY, "history", ("account_id", "as_of", "kind", "model_version"))
 PAST_FORECAST = _list(FORECASTS, "published", ("cut", "value", "metric", "horizon_months", "as_of", "run_id"))
 MOVEMENT = StoreTable("movement", _declared(MOVEMENTS.at(Place.API)) | {"labels": "TEXT"})
+BRIDGE_ROW = _list(BRIDGE, "forecast_bridge", BRIDGE.key)
 FIGURE = _list(NRR, "nrr", NRR.key)
 RENEWAL = _list(RENEWALS, "renewal", RENEWALS.key)
-TABLES = (ABOUT, ACCOUNT, SCORE, HORIZONS, PAST_SCORE, PAST_FORECAST, MOVEMENT, FIGURE, RENEWAL)
+TABLES = (ABOUT, ACCOUNT, SCORE, HORIZONS, PAST_SCORE, PAST_FORECAST, MOVEMENT, BRIDGE_ROW, FIGURE, RENEWAL)
 INDEXES = """
     CREATE INDEX account_csm ON account (csm);
     CREATE INDEX movement_account ON movement (account_id);

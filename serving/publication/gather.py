@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from features.revenue import add_months, arr_by_account, movements
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.timelines import contract_events, monthly_activity
-from features.snapshots.snapshot_files import stored
+from features.snapshots.building import Snapshots
+from features.snapshots.snapshot_files import each_stored, stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
 from params import Budget, Params
+from serving.forecast.account_reasons import average_effects
 from serving.forecast.batch import Forecast, earlier_snapshot
-from serving.forecast.column import names_of
-from serving.forecast.live import SCORED, Score, as_scores, average_effects, days
+from serving.forecast.column import Place, names_of
+from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.forecast.output_tables import ACCOUNT_FACTS
-from serving.forecast.published_lists import HISTORY_KINDS, LABELS
+from serving.forecast.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.ledger.past import Past
 from training.tracking.champion import Champion
 
@@ -54,6 +56,8 @@ class Publication:
         What earlier runs said of the portfolio, see `serving.ledger.past`.
     moves
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
+    bridge
+        From the last official forecast to this one: the columns of the list `BRIDGE`, no rows where there is none.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -72,6 +76,7 @@ class Publication:
     history: pd.DataFrame
     past_figures: pd.DataFrame
     moves: pd.DataFrame
+    bridge: pd.DataFrame
     nrr: pd.DataFrame
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
@@ -105,7 +110,7 @@ def gather(
     card
         The model card, see `training.tracking.model_card`.
     past
-        What earlier runs said, as `serving.publication.on_record` gives it.
+        What earlier runs said and the bridge from the last official one, as `serving.publication.on_record` gives it.
     track
         The track record, as `serving.publication.on_record.read_track` gives it; None if none is to be published.
     progress
@@ -119,7 +124,11 @@ def gather(
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
     return Publication(
-        about=_about(forecast, champion, tables, params, card) | _tracked(track),
+        about={
+            **_about(forecast, champion, tables, params, card),
+            "bridge": _about_bridge(past.bridge),
+            **_tracked(track),
+        },
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
@@ -129,17 +138,23 @@ def gather(
         history=_with_published(past, history, forecast),
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
+        bridge=_bridge(past.bridge, labels),
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,
         earlier=earlier_snapshot(tables, as_of, params),
-        reference=average_effects(champion, customers),
+        reference=forecast.average_effects or average_effects(champion.model, customers),
     )
 
 
 def customers_at(tables: Tables, as_of: date, params: Params) -> pd.DataFrame:
     """The snapshot rows of the accounts with ARR at a date."""
-    frame = stored(tables, [as_of], params=params).frame
+    return customers_in(stored(tables, [as_of], params=params))
+
+
+def customers_in(snapshots: Snapshots) -> pd.DataFrame:
+    """The rows of the accounts with ARR."""
+    frame = snapshots.frame
     return frame[frame["arr"] > 0].reset_index(drop=True)
 
 
@@ -165,6 +180,24 @@ def _about(
 
 def _tracked(track: Mapping[str, Any] | None) -> dict[str, Any]:
     return {} if track is None else {"track_record": dict(track)}
+
+
+def _about_bridge(bridge: pd.DataFrame | None) -> dict[str, str]:
+    """Where the bridge begins, which date it is about, and what its figures mean; texts are empty without one."""
+    if bridge is None or bridge.empty:
+        return dict.fromkeys(("from_as_of", "from_run_id", "target", "definition"), "")
+    first = bridge.iloc[0]
+    days = {name: first[name].date().isoformat() for name in ("from_as_of", "target")}
+    return {**days, "from_run_id": str(first["from_run_id"]), "definition": str(first["definition"])}
+
+
+def _bridge(bridge: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
+    """A row an account with whose book it is in now."""
+    if bridge is None:
+        return pd.DataFrame(columns=names_of(BRIDGE.at(Place.API)))
+    csm = labels[CSM.name].reindex(bridge["account_id"]).to_numpy() if CSM.name in labels else NO_LABEL
+    rows = bridge.assign(csm=csm)[names_of(BRIDGE.at(Place.API))]
+    return rows.assign(csm=rows[CSM.name].fillna(NO_LABEL))
 
 
 def _movement_definition(as_of: date, params: Params) -> str:
@@ -237,8 +270,8 @@ def _history(tables: Tables, champion: Champion, as_of: date, params: Params) ->
     starts = [add_months(as_of.replace(day=1), -m) for m in range(params.serving.rescored_months + 1)]
     dates = sorted({as_of, *(day for day in starts if day <= as_of)})
     parts = []
-    for day in dates:
-        frame = customers_at(tables, day, params)
+    for day, snapshots in each_stored(tables, dates, params=params):
+        frame = customers_in(snapshots)
         if len(frame):
             churn = champion.model.predict(frame).event_probability("churn")[:, champion.model.horizon_months - 1]
             parts.append(frame[["account_id", "arr"]].assign(as_of=day.isoformat(), churn_probability=churn))

@@ -17,6 +17,9 @@ from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.output_tables import QUANTILES
 from serving.forecast.published_lists import FORECAST_METRICS
+from serving.forecast.refusals import BadRequest
+from serving.ledger.bridging.answer import bridge_table
+from serving.ledger.bridging.recorded import bridge_to
 from serving.ledger.chain.head import head_of
 from serving.ledger.past import Past, read_past
 from serving.ledger.record import Record, open_record
@@ -46,7 +49,7 @@ def put_on_record(
     code_version: str,
     progress: Progress = silent,
 ) -> Past:
-    """Put a forecast on record, where it stays, and give what the runs before it said.
+    """Put a forecast on record, where it stays, and give what the runs before it said, and the bridge from the last.
 
     To be done before anything of the forecast is shown. What has become known of earlier ones is put on record with it.
     Publications that lie in the data folder and whose run is not
@@ -75,7 +78,26 @@ def put_on_record(
         record_actuals(record, tables, params, progress)
         publication_file.keep_head(publication_file.folder_of(params.data_dir), head_of(record))
         past = read_past(record, but=forecast.run_id, metrics=FORECAST_METRICS)
-    return replace(past, notes=(*notes, *past.notes))
+        progress("making the bridge from the last official forecast", 0, 1)
+        bridge, lacking = _bridge_to(record, tables, champion, forecast, params)
+    return replace(past, bridge=bridge, notes=(*notes, *past.notes, *lacking))
+
+
+def _bridge_to(
+    record: Record, tables: Tables, champion: Champion, forecast: Forecast, params: Params
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The table `forecast_bridge` from the last official forecast, None without one, and notes.
+
+    That there can be no bridge stops nothing: a note says why.
+    """
+    try:
+        bridge = bridge_to(record, tables, champion, forecast, params=params)
+    except BadRequest as refusal:
+        return None, (f"There is no bridge from the last official forecast. {refusal}",)
+    if bridge is None:
+        return None, ()
+    notes = (f"The bridge from the last official forecast is one step: {bridge.lacking}.",) if bridge.lacking else ()
+    return bridge_table(bridge), notes
 
 
 def read_track(params: Params, progress: Progress = silent) -> dict[str, Any]:

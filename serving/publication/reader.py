@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
-from serving.forecast.column import OutTable, Place, names_of
+from serving.forecast.column import Kind, OutTable, Place, names_of
 from serving.forecast.output_tables import ACCOUNT_ID, INTERVAL
-from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, HISTORY, LABELS, MOVEMENTS
+from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, BRIDGE, HISTORY, LABELS, MOVEMENTS
 from serving.publication import publication_file
 from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 from serving.publication.gather import END, START
@@ -103,7 +103,7 @@ class Published:
     def score(self, account_id: str, csm: str | None) -> bytes | None:
         """An account's score as JSON; None if it is not there or not in the book."""
         row = self._lookup.execute("SELECT score, csm FROM said WHERE account_id = ?", (account_id,)).fetchone()
-        return None if row is None or (csm is not None and row[1] != csm) else bytes(row[0])
+        return None if row is None or (csm is not None and row[1] != csm) else publication_file.unpack(row[0])
 
     def knows(self, account_id: str) -> bool:
         """Whether it is a customer, or was one at the earlier date that reasons compare with."""
@@ -118,8 +118,8 @@ class Published:
         if row is None or (csm is not None and row["csm"] != csm):
             return None
         about = {name: row[name] for name in names}
-        labels, score, detail = (json.loads(row[name]) for name in ("labels", "score", "detail"))
-        return {**about, "labels": labels, **score, **detail, "history": self.history(account_id)}
+        score, detail = (json.loads(publication_file.unpack(row[name])) for name in ("score", "detail"))
+        return {**about, "labels": json.loads(row["labels"]), **score, **detail, "history": self.history(account_id)}
 
     def history(self, account_id: str) -> list[Row]:
         """What an account's churn probability over the longest horizon was said to be, oldest first."""
@@ -208,12 +208,13 @@ class Published:
     def _bridge(self, csm: str | None, cut: str | None, value: str | None) -> list[Row]:
         where, values = [], []
         if csm is not None:
-            where, values = ["csm = ?"], [csm]
+            where, values = ["m.csm = ?"], [csm]
         if cut is not None:
-            where, values = [*where, _LABEL.format("labels")], [*values, cut, value or ""]
+            labels = "coalesce(m.labels, a.labels)"  # a customer's are those of its account
+            where, values = [*where, _LABEL.format(labels)], [*values, cut, value or ""]
         condition = f"WHERE {' AND '.join(where)}" if where else ""
-        query = f"""SELECT movement, COUNT(DISTINCT account_id) AS accounts, SUM(amount) AS amount
-                    FROM movement {condition} GROUP BY movement"""
+        query = f"""SELECT m.movement, COUNT(DISTINCT m.account_id) AS accounts, SUM(m.amount) AS amount
+                    FROM movement m LEFT JOIN account a USING (account_id) {condition} GROUP BY m.movement"""
         sums = {row["movement"]: row for row in self._rows(query, values)}
         nothing = {"accounts": 0, "amount": _NONE_AMOUNT}
         return [{**nothing, **sums.get(name, {}), "movement": name} for name in (START, *BRIDGE_ORDER, END)]
@@ -228,6 +229,21 @@ class Published:
         source = f"FROM movement WHERE {' AND '.join(where)}"
         query = f"SELECT {', '.join(_of(MOVEMENTS))} {source} ORDER BY account_id, rowid LIMIT ? OFFSET ?"
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def forecast_bridge(self, csm: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
+        """From the last official forecast to this one: accounts that moved most first, and how many there are."""
+        where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
+        source = f"FROM forecast_bridge {where}"
+        query = f"""SELECT {", ".join(_of(BRIDGE))} {source}
+                    ORDER BY ABS(expected_now - expected_before) DESC, account_id LIMIT ? OFFSET ?"""
+        return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def bridge_sums(self, csm: str | None) -> dict[str, float]:
+        """The same summed up, to the cent: what was expected before, each step, what is expected now."""
+        where, values = ("WHERE csm = ?", [csm]) if csm is not None else ("", [])
+        names = [column.name for column in BRIDGE.at(Place.API) if column.kind is Kind.MONEY]
+        sums = ", ".join(f"COALESCE(SUM(CAST(ROUND({name} * 100) AS INTEGER)), 0) / 100.0 AS {name}" for name in names)
+        return dict(self._rows(f"SELECT {sums} FROM forecast_bridge {where}", values)[0])
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
         """Snapshot rows of accounts, and the ids that are not there or not in the book."""

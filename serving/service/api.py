@@ -184,6 +184,23 @@ def download_movements(kind: FileKind, request: Request, query: Annotated[querie
     return _file(request, "movements", kind, lambda: queries.movement_rows(published, query, caller, all_rows=True)[1])
 
 
+@router.get("/api/bridge", response_model=schemas.ForecastBridge, tags=["portfolio"])
+def bridge(request: Request, query: Annotated[queries.BridgeQuery, Query()]) -> Response:
+    """Why the forecast changed since the last official one: steps that add up to the cent, and the accounts behind."""
+    published, caller = _published(request), caller_of(request.scope)
+    total, rows = queries.bridge_rows(published, query, caller)
+    _seen(request, rows)
+    page = {"total": total, "offset": query.offset, "limit": query.limit, **published.about["bridge"]}
+    return answer({**_head(published), **page, **queries.bridge_steps(published, query, caller), "rows": rows})
+
+
+@router.get("/api/bridge.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_bridge(kind: FileKind, request: Request, query: Annotated[queries.BridgeQuery, Query()]) -> Response:
+    """The bridge by account as a file, all pages."""
+    published, caller = _published(request), caller_of(request.scope)
+    return _file(request, "bridge", kind, lambda: queries.bridge_rows(published, query, caller, all_rows=True)[1])
+
+
 @router.get("/api/history", response_model=schemas.History, tags=["accounts"])
 def history(request: Request, query: Annotated[queries.HistoryQuery, Query()]) -> Response:
     """Past churn probabilities: as published then, and as today's model says from what was known then."""

@@ -17,6 +17,7 @@ from serving.forecast.output_tables import (
 from serving.forecast.published_lists import (
     ABOUT_AN_ACCOUNT,
     ACCOUNTS,
+    BRIDGE,
     FORECASTS,
     HISTORY,
     MOVEMENTS,
@@ -210,6 +211,29 @@ class Movements(Page):
 
     bridge: list[BridgeRow]
     rows: list[MovementRow]
+
+
+class BridgeStep(BaseModel):
+    """One step between two forecasts, summed up."""
+
+    step: str
+    amount: float
+
+
+ForecastBridgeRow: Any = row_model("ForecastBridgeRow", "One account's steps between two forecasts.", BRIDGE)
+
+
+class ForecastBridge(Page):
+    """From the last official forecast before to this one; empty where there is none."""
+
+    from_as_of: str = Field(description="Date of the last official forecast before; empty without one")
+    from_run_id: str
+    target: str = Field(description="The date whose ARR both forecast")
+    start: float = Field(description="Expected ARR then by the last official forecast")
+    end: float = Field(description="Expected ARR then by this forecast")
+    residual: float = Field(description="What the steps leave over: 0")
+    steps: list[BridgeStep]
+    rows: list[ForecastBridgeRow]
 
 
 class History(Page):

@@ -64,7 +64,71 @@ class Company:
             {"month": month.date(), "currency": "EUR", "rate": 1 + month.month / 64}
             for month in pd.date_range("2021-12-01", "2024-06-01", freq="MS")
         ]
+        self.more = np.random.default_rng(1)  # of what came later, so that the rows before stay as they were
+        for enrich in (self.with_plans, self.with_tasks, self.with_users, self.with_sent):
+            enrich(rows)
         return rows
+
+    def draw(self, *options: Any) -> Any:
+        return options[self.more.integers(len(options))]
+
+    def after(self, day: date, days: int) -> date:
+        return day + timedelta(days=int(self.more.integers(days)))
+
+    def with_plans(self, rows: Rows) -> None:
+        for row in rows["accounts"]:
+            row |= {name: self.draw("text", None) for name in ("pain", "impact", "decision_criteria", "critical_event")}
+            row["use_case"] = self.draw("reports", "plans", None)
+            row["critical_event_on"] = self.draw(self.after(date(2023, 1, 1), 700), None)
+            row["potential_seats"] = self.draw(20, 50, None)
+
+    def with_tasks(self, rows: Rows) -> None:
+        """Goals that are measured, and tasks of both sides; some tasks lack a day, some became known late."""
+        for row in rows["goals"]:
+            row |= {"baseline_value": self.draw(10.0, 20.0, None), "target_value": self.draw(30.0, 5.0)}
+            measured = self.draw(self.after(row["set_on"], 300), self.after(row["set_on"], 300), None)
+            row |= {"updated_on": measured, "current_value": self.draw(8.0, 12.5, 40.0) if measured else None}
+            row |= {"owner_side": None, "milestone_of": None}
+        for account in self.accounts:
+            for _ in range(8):
+                agreed = self.after(FIRST, 700)
+                rows["goals"].append({
+                    "account_id": account, "set_on": self.draw(agreed, agreed, agreed, None), "goal": "task",
+                    "recorded_at": self.draw(None, None, None, self.after(agreed, 60)), "horizon": "other",
+                    "due_on": self.draw(self.after(agreed, 90), self.after(agreed, 90), None),
+                    "achieved_on": self.draw(self.after(agreed, 200), None), "milestone_of": "goal",
+                    "owner_side": self.draw("customer", "Vendor", "customer", None), "baseline_value": None,
+                    "target_value": None, "updated_on": None, "current_value": None,
+                })  # fmt: skip
+
+    def with_users(self, rows: Rows) -> None:
+        contacts = {
+            account: [row for row in rows["contacts"] if row["account_id"] == account] for account in self.accounts
+        }
+        for row in rows["contacts"]:
+            row |= {
+                "user_id": self.draw("ann", "bob", "cy", "gone", None),
+                "department": self.draw("IT", " it", "HR", None),
+            }
+        for row in rows["engagement"]:
+            if row["contact_id"] is not None:
+                row["contact_id"] = contacts[row["account_id"]]["xyz".index(row["contact_id"])]["contact_id"]
+
+    def with_sent(self, rows: Rows) -> None:
+        """Surveys that were sent before they were answered, some recorded in between, and some nobody answered."""
+        for row in rows["surveys"]:
+            sent = row["responded_on"] - timedelta(days=int(self.more.integers(40)))
+            row["sent_on"] = self.draw(sent, sent, None)
+            if row["sent_on"] and self.more.random() < 0.2:
+                row["recorded_at"] = self.after(sent, 1 + (row["responded_on"] - sent).days)
+        for account in self.accounts:
+            for _ in range(6):
+                sent = self.after(FIRST, 800)
+                rows["surveys"].append({
+                    "account_id": account, "responded_on": None, "kind": "nps", "score": None, "sent_on": sent,
+                    "respondent_role": self.draw("Decision maker", "user", None),
+                    "recorded_at": self.draw(None, None, self.after(sent, 30)),
+                })  # fmt: skip
 
     def day(self, first: date = FIRST, last: date = UNTIL) -> date:
         return first + timedelta(days=int(self.rng.integers((last - first).days)))

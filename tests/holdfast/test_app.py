@@ -13,7 +13,7 @@ from typer.testing import Result
 from holdfast import app
 
 PANELS = {
-    "Start here": ["demo", "init"],
+    "Start here": ["demo", "init", "run"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],

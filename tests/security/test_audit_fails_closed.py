@@ -105,7 +105,7 @@ def test_it_is_written_before_anything_is_shown(fresh: Any, monkeypatch: pytest.
     assert order[:2] == ["written", "http.response.start"]
 
 
-@pytest.mark.parametrize("name", ["accounts", "history", "movements"])
+@pytest.mark.parametrize("name", ["accounts", "history", "movements", "bridge"])
 def test_every_account_of_a_download_is_in_it(untouched: Any, name: str) -> None:
     service = untouched()
     text = service.client().get(f"/api/{name}.csv").text

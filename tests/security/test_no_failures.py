@@ -22,7 +22,7 @@ FIELDS = (
     "unknown",
 )  # fmt: skip
 PAGES = ("/", "/accounts", "/model", "/sign-in", "/accounts/")
-LISTS = ("accounts", "nrr", "renewals", "movements", "history", "forecasts")
+LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
 PATHS = (
     *PAGES,
     "/api",

@@ -15,7 +15,7 @@ from serving.pages import routes as pages
 from serving.service import api
 
 ROLES = ("admin", "revops", "csm", "stranger")
-LISTS = ("accounts", "nrr", "renewals", "movements", "history", "forecasts")
+LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
 EVERYBODY, SIGNED_IN, NOT_CSM = (200, 200, 200, 200), (200, 200, 200, 401), (200, 200, 403, 401)
 # What each role is answered: a route that is added fails until somebody has decided who sees it.
 EXPECTED: dict[str, tuple[int, ...]] = {
@@ -180,8 +180,15 @@ def whole_company(service: Any) -> tuple[set[str], set[str]]:
     mine = numbers(client.get(f"/api/nrr?cut=csm&value={quote('Ada A.')}").json())
     mine |= numbers(client.get(f"/api/renewals?cut=csm&value={quote('Ada A.')}").json())
     mine |= numbers(client.get(f"/api/movements?limit=1000&csm={quote('Ada A.')}").json())
+    mine |= numbers(client.get(f"/api/bridge?limit=1000&csm={quote('Ada A.')}").json())
     whole = set()
-    for path in ("/api/nrr?cut=total", "/api/renewals?cut=total", "/api/movements?limit=1", "/api/forecasts?cut=total"):
+    for path in (
+        "/api/nrr?cut=total",
+        "/api/renewals?cut=total",
+        "/api/movements?limit=1",
+        "/api/bridge?limit=1",
+        "/api/forecasts?cut=total",
+    ):
         whole |= numbers(client.get(path).json())
     figures = {number for number in whole - mine if len(repr(number).strip("0.")) > 4}
     return {repr(number) for number in figures} | {f"{n:,.0f}" for n in figures if n > 20_000}, people

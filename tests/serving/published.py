@@ -34,7 +34,9 @@ from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
 from serving.desk.desk import Desk
-from serving.forecast.batch import forecast
+from serving.forecast.batch import Forecast, forecast
+from serving.forecast.column import Kind
+from serving.forecast.output_tables import FORECAST_BRIDGE
 from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record, read_track
 from serving.service.api import create_app
@@ -114,6 +116,17 @@ def _years(account: int) -> int:
     return 2 if account % 5 == 0 or account in (49, 52) else 4
 
 
+def a_bridge_to(made: Forecast) -> pd.DataFrame:
+    """A bridge from a forecast that expected a tenth more of every account."""
+    rows = made.account_forecast.query("horizon_months == 5").reset_index(drop=True)
+    now = rows["expected_arr"].round(2)
+    news = (-now / 10).round(2)
+    money = {column.name: 0.0 for column in FORECAST_BRIDGE if column.kind is Kind.MONEY}
+    about = {"from_as_of": pd.Timestamp("2025-12-01"), "from_run_id": "before", "target": pd.Timestamp("2026-06-01")}
+    amounts = {"expected_before": (now - news).round(2), "news": news, "expected_now": now}
+    return FORECAST_BRIDGE.shape(rows.assign(**about, **money | amounts, reason="What became known since."))
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """A data folder with tables, a champion and a publication."""
@@ -136,6 +149,7 @@ class Place:
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
         card = model_card(self.params, champion)
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
+        past = dataclasses.replace(past, bridge=a_bridge_to(made))
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params)
         )

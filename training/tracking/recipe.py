@@ -32,7 +32,9 @@ def recipe_of(params: Params) -> dict[str, Any]:
     snapshots = {f"snapshots.{key}": value for key, value in _plain(params.snapshots).items()}
     tune = {f"tune.{key}": value for key, value in _plain(params.tune).items()} if params.tune.enabled else {}
     features = {f"features.{name}": _value(feature) for name, feature in params.features.items()}
-    return model | snapshots | features | tune
+    team = {f"journey.{segment}": _plain(journey) for segment, journey in params.journey.items()}
+    team |= {f"cadence.{key}": value for key, value in _plain(params.cadence).items() if params.cadence.rules}
+    return model | snapshots | features | team | tune
 
 
 def recipe_digest(params: Params) -> str:
@@ -49,6 +51,8 @@ def with_recipe(params: Params, settings: Mapping[str, Any]) -> Params:
         "model": params.model.model_dump(mode="json") | _known(params.model, settings.get("model", {})),
         "snapshots": params.snapshots.model_dump(mode="json") | _known(params.snapshots, settings.get("snapshots", {})),
         "features": settings.get("features", {}),
+        "journey": settings.get("journey", {}),
+        "cadence": _plain(params.cadence) | _known(params.cadence, settings.get("cadence", {"rules": {}})),
         "tune": params.tune.model_dump(mode="json") | _known(params.tune, settings.get("tune", {"enabled": False})),
     }
     return Params.model_validate(params.model_dump(mode="json") | sections)

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 
 from features.inputs.checks.line_overlaps import discount_rules, overlap_rules
 from features.inputs.checks.rule import Level, Rule
+from features.inputs.checks.team_rules import team_rules
 from features.inputs.reading.columns import raw
 from features.inputs.staged import STRICT, Staged, key_columns, may_be_unread, whose, with_key
 from features.tables.contract import Column, Type
@@ -82,6 +83,7 @@ def rules_of(
         yield from _contract_rules(staged, revenue, keyed, overlaps or {})
     if staged.table.name == "fx_rates":
         yield _rate_not_positive()
+    yield from team_rules(staged)
 
 
 def _value_rules(staged: Staged, column: Column, row_level: Level, *, decimal_comma: bool) -> Iterator[Rule]:
@@ -130,6 +132,8 @@ def _unreadable_rules(staged: Staged, column: Column, row_level: Level, *, decim
 def _missing(staged: Staged, column: Column, row_level: Level) -> Rule:
     """A value that is required and not there."""
     bad = f"{named(column.name)} IS NULL" + (f" AND {raw(column.name)} IS NULL" if may_be_unread(column) else "")
+    if column.name in staged.table.answer and staged.table.opened_by in staged.columns:
+        bad += f" AND NOT ({staged.table.is_open({name: named(name) for name in staged.columns})})"
     silent = SILENT.get((staged.table.name, column.name))
     todo = silent or (
         f"Every row needs one; map another column in source.tables.{staged.table.name}.columns if it is there."

@@ -11,6 +11,7 @@ from features.inputs.checks.line_overlaps import mark_overlaps
 from features.inputs.checks.lookalikes import mark_lookalikes
 from features.inputs.checks.rule import Level, Rule
 from features.inputs.checks.rules import row_level_of, rules_of
+from features.inputs.checks.team_rules import mark_circles
 from features.inputs.files.csv_files import LONGEST_LINE, lines_without
 from features.inputs.files.text_encoding import advice, likely_encoding
 from features.inputs.reading.columns import is_blank
@@ -86,6 +87,7 @@ def check_table(
         that one lacks because part of it cannot be read (0) are no problem of this table's.
     """
     _mark_repeats(connection, staged)
+    mark_circles(connection, staged)
     overlaps = mark_overlaps(connection, staged, revenue) if is_lines(staged) else {}
     look_alike = mark_lookalikes(connection, staged) if keyed.get("accounts") else False
     rules = list(rules_of(staged, source, revenue, keyed, look_alike=look_alike, overlaps=overlaps))

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from features.simulation.emission.display import Display, Names, codes, conform, dates, named, times
+from features.simulation.emission.signing import plans_at_signing
 from features.simulation.line_book import KINDS
-from features.simulation.months import FAR, Ints, generator
+from features.simulation.months import Ints, generator
 from features.simulation.world import (
     CURRENCIES,
     FITS,
-    GRACE_DAYS,
     INDUSTRIES,
     PRODUCTS,
     REGIONS,
@@ -23,8 +23,8 @@ from features.simulation.world import (
 _USUAL_RATES = (1.08, 1.27)
 _SUB_FITS = ("technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit")
 _BUYING_CENTERS = ("Operations", "Finance", "IT", "Sales")
-_REASONS = ("price", "budget cut", "sponsor left", "missing features", "went to a competitor", "not known")
-_SELLERS = ("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess")
+SELL_BAD_FIT = ("Quinn", "Tess")
+SELLERS = ("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess")
 _FIRST_HALVES = ("North", "Blue", "Silver", "Oak", "River", "Bright", "Stone", "Clear", "Red", "High", "Green", "Iron")
 _SECOND_HALVES = ("field", "works", "point", "bridge", "line", "port", "hill", "soft", "gate", "mark", "path", "forge")
 
@@ -60,7 +60,7 @@ def _first_rows(display: Display) -> pd.DataFrame:
         "industry": named(INDUSTRIES, profile.industry),
         "region": named(REGIONS, profile.region),
         "csm": display.csm_of(display.live.argmax(axis=0), np.arange(count)),
-        "seller": named(_SELLERS, rng.integers(len(_SELLERS), size=count)),
+        "seller": _sellers(display, rng.integers(len(SELLERS), size=count)),
         "touch_model": named(TOUCHES, profile.touch),
         "fit": named(FITS, _judged_fit(rng, profile.fit)),
         "parent_account_id": _parents(rng, display.account_ids),
@@ -68,9 +68,18 @@ def _first_rows(display: Display) -> pd.DataFrame:
         "acquisition_cost": cost.round(2),
         "valid_from": times(since.astype(np.int64) * 86_400),
     }
+    columns |= plans_at_signing(display)
     for name in _SUB_FITS:
         columns[name] = np.clip(0.78 - 0.17 * profile.fit + 0.14 * rng.standard_normal(count), 0, 1).round(2)
     return pd.DataFrame(columns)
+
+
+def _sellers(display: Display, drawn: Ints) -> Names:
+    """Who sold each account: two sellers sell more than their part of the accounts that fit badly."""
+    rng, profile = display.generator("accounts", "bad fit"), display.history.company.profile
+    places = [SELLERS.index(name) for name in SELL_BAD_FIT]
+    is_theirs = (profile.fit == FITS.index("bad")) & (rng.random(len(drawn)) < 0.6)
+    return named(SELLERS, np.where(is_theirs, rng.choice(places, size=len(drawn)), drawn))
 
 
 def _judged_fit(rng: np.random.Generator, fit: Ints) -> Ints:
@@ -124,24 +133,6 @@ def contracts(display: Display) -> pd.DataFrame:
     return conform("contracts", frame, ["contract_id"])
 
 
-def churn_events(display: Display) -> pd.DataFrame:
-    """Who has left by the last day, with the reason that somebody wrote down."""
-    lines, rng = display.history.lines, display.generator("churn_events")
-    in_silence = (lines["ended"] == FAR) & (lines["notice"] == FAR)
-    stops = lines[["ended"]].assign(scheduled=lines["ends"] + GRACE_DAYS * in_silence).min(axis=1)
-    left = stops.groupby(lines["account"]).max()
-    left = left[left < display.history.last_day]
-    account = left.index.to_numpy()
-    poor_fit = rng.random(len(left)) < 0.25 * display.history.company.profile.fit[account]
-    reason = named(_REASONS, rng.integers(len(_REASONS), size=len(left)))
-    columns = {
-        "account_id": display.account_ids[account],
-        "churned_on": dates(left.to_numpy()),
-        "reason": np.where(poor_fit, "poor fit", reason),
-    }
-    return conform("churn_events", pd.DataFrame(columns), ["account_id"])
-
-
 def monthly_rates(*, seed: int, last_day: int) -> pd.DataFrame:
     """Rates for each calendar month since 1970 that begins before `last_day`; `month` is a day number."""
     count = 1 + int(np.datetime64(last_day - 1, "D").astype("datetime64[M]").astype(int))
@@ -172,7 +163,7 @@ def calls(display: Display) -> pd.DataFrame:
     outcome = np.digitize(feeling, [-1.9, 1.5, 2.1])
     amount = history.states["mrr"][month, account] * 12 / 100
     by_seller = rng.random(len(month)) < 0.35
-    seller = named(_SELLERS, rng.integers(len(_SELLERS), size=len(month)))
+    seller = named(SELLERS, rng.integers(len(SELLERS), size=len(month)))
     frame = pd.DataFrame(
         {
             "account_id": display.account_ids[account],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.simulation.emission import commercial, relations
+from features.simulation.emission import commercial, losses, relations, stakeholders, success_plan, vendor
 from features.simulation.emission.display import Display
 from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
@@ -16,13 +16,16 @@ _SMALL_TABLES: dict[str, Callable[[Display], pd.DataFrame]] = {
     "accounts": commercial.accounts,
     "contracts": commercial.contracts,
     "csm_actions": relations.csm_actions,
-    "goals": relations.goals,
+    "goals": success_plan.goals,
     "engagement": relations.engagement,
     "tickets": relations.tickets,
     "surveys": relations.surveys,
-    "contacts": relations.contacts,
+    "contacts": stakeholders.contacts,
     "calls": commercial.calls,
-    "churn_events": commercial.churn_events,
+    "churn_events": losses.churn_events,
+    "people": vendor.people,
+    "targets": vendor.targets,
+    "pay": vendor.pay,
     "fx_rates": commercial.fx_rates,
 }
 

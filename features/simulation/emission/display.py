@@ -101,7 +101,7 @@ def codes(rng: np.random.Generator, count: int, prefix: str) -> Names:
     return np.array([f"{prefix}{number:06x}" for number in numbers], dtype=object)
 
 
-def named(names: Sequence[str], positions: Ints) -> Names:
+def named(names: Sequence[str | None], positions: Ints) -> Names:
     """The name at each position."""
     return np.array(names, dtype=object)[positions]
 

@@ -1,66 +1,51 @@
 """The usage table: a row an account, user, feature and day, made a month at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from features.simulation.emission.display import Display, codes, dates, times
+from features.simulation.emission.display import Display, dates, times
+from features.simulation.emission.planted_usage import ALL_FEATURES, Planted, plant
+from features.simulation.emission.product_users import FEATURES, POPULARITY, Users, users_of
 from features.simulation.months import Floats, Ints
 from features.simulation.state import expit
 
-FEATURES = (
-    *("dashboards", "reports", "alerts", "api", "exports"),
-    *("automation", "sharing", "forecasts", "audit", "mobile"),
-)
-_POPULARITY = np.array([0.75, 0.45, 0.28, 0.14, 0.16, 0.12, 0.16, 0.08, 0.05, 0.2])
 _MEAN_EXTRA = np.array([4.0, 2.0, 1.0, 12.0, 1.0, 3.0, 1.0, 1.5, 0.5, 3.0])
-_MOST_USERS = 120
-_Small = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Users:
-    """All users: those of account `i` are `offset[i] : offset[i + 1]`, in the order in which seats are given."""
-
-    offset: Ints
-    keenness: _Small
-    ids: pd.Index
-    account_ids: pd.Index
-    rank: Ints
-    enrolled: Ints
-    adopted: Ints
 
 
 def usage_by_month(display: Display) -> Iterator[pd.DataFrame]:
     """The usage of each month, sorted by account, day, user and feature."""
-    users = _users(display)
+    users = users_of(display)
+    planted = plant(display, users)
     for month in range(display.history.months):
-        yield _usage_of(display, users, month)
+        yield _with_planted(_usage_of(display, users, month), planted, users, display.history.edges[month : month + 2])
 
 
-def _users(display: Display) -> _Users:
-    rng = display.generator("users")
-    adoption = expit(0.9 + 0.5 * display.state("health") + 0.6 * display.state("growth"))
-    enrolled = np.clip(np.ceil(display.state("seats") * adoption), 1, _MOST_USERS).astype(np.int64)
-    offset = np.concatenate([[0], np.cumsum(np.where(display.live, enrolled, 0).max(axis=0))])
-    ids = codes(rng, int(offset[-1]), "U-")
-    joins, count = display.history.company.profile.joins, display.history.accounts
-    wait = rng.exponential(60.0, (count, len(FEATURES))) / _POPULARITY
-    return _Users(
-        offset=offset,
-        keenness=rng.standard_normal(len(ids)).astype(np.float32),
-        ids=pd.Index(ids),
-        account_ids=pd.Index(display.account_ids),
-        rank=np.argsort(np.argsort(ids)),
-        enrolled=enrolled,
-        adopted=(joins[:, None] + wait).astype(np.int64),
+def _with_planted(frame: pd.DataFrame, planted: Planted, users: Users, edges: Ints) -> pd.DataFrame:
+    """A month's rows and the planted ones among them, in one order."""
+    rows = planted.between(*edges)
+    ids = users.ids.append(planted.user_ids)
+    more = pd.DataFrame(
+        {
+            "account_id": _category(rows.account, users.account_ids),
+            "used_on": dates(rows.day),
+            "feature": _category(rows.feature, pd.Index(ALL_FEATURES)),
+            "user_id": _category(rows.user, ids),
+            "quantity": np.ones(len(rows.day), dtype=np.int32),
+            "recorded_at": times(rows.recorded),
+        }
     )
+    frame["feature"] = frame["feature"].cat.set_categories(ALL_FEATURES)
+    frame["user_id"] = frame["user_id"].cat.set_categories(ids)
+    whole = pd.concat([frame, more], ignore_index=True)
+    rank = np.argsort(np.argsort(ids.to_numpy()))
+    codes = [whole[name].cat.codes.to_numpy() for name in ("feature", "user_id", "account_id")]
+    order = np.lexsort((codes[0], rank[codes[1]], whole["used_on"].to_numpy(), codes[2]))
+    return whole.take(order).reset_index(drop=True)
 
 
-def _usage_of(display: Display, users: _Users, month: int) -> pd.DataFrame:
+def _usage_of(display: Display, users: Users, month: int) -> pd.DataFrame:
     rng = display.generator("usage", month)
     live = np.flatnonzero(display.live[month])
     size = users.enrolled[month, live]
@@ -72,7 +57,7 @@ def _usage_of(display: Display, users: _Users, month: int) -> pd.DataFrame:
 
 
 def _active_days(
-    display: Display, users: _Users, month: int, live: Ints, cell: Ints, user: Ints, rng: np.random.Generator
+    display: Display, users: Users, month: int, live: Ints, cell: Ints, user: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
     """Which user was active on which day (day numbers)."""
     days = np.arange(display.history.edges[month], display.history.edges[month + 1])
@@ -87,11 +72,11 @@ def _active_days(
 
 
 def _features_used(
-    display: Display, users: _Users, month: int, live: Ints, cell: Ints, rng: np.random.Generator
+    display: Display, users: Users, month: int, live: Ints, cell: Ints, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
     """Which active day saw which features: at least the first one."""
     health = display.state("health")[month, live, None]
-    breadth: Floats = _POPULARITY * expit(0.9 + 0.7 * health) * 1.25
+    breadth: Floats = POPULARITY * expit(0.9 + 0.7 * health) * 1.25
     chance = np.where(users.adopted[live] < display.history.edges[month + 1], breadth, 0.0).astype(np.float32)
     used = rng.random((len(cell), len(FEATURES)), dtype=np.float32) < chance[cell]
     used[~used.any(axis=1), 0] = True
@@ -100,7 +85,7 @@ def _features_used(
 
 
 def _sorted(
-    display: Display, users: _Users, account: Ints, day: Ints, user: Ints, feature: Ints, rng: np.random.Generator
+    display: Display, users: Users, account: Ints, day: Ints, user: Ints, feature: Ints, rng: np.random.Generator
 ) -> pd.DataFrame:
     quantity = 1 + rng.poisson(_MEAN_EXTRA[feature])
     recorded = display.recorded(day, rng)

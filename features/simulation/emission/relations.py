@@ -6,12 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features.simulation.emission.display import Display, Names, codes, conform, dates, named, times
-from features.simulation.months import FAR, Bools, Floats, Ints
+from features.simulation.emission.display import Display, Names, conform, dates, named, times
+from features.simulation.emission.sent_surveys import with_sent
+from features.simulation.emission.stakeholders import contacts
+from features.simulation.months import FAR, Floats, Ints
 from features.simulation.state import expit
 
 _LATE_REPORTS = 0.05
 _ROLES = ("decision_maker", "champion", "user")
+_CATEGORIES = ("how_to", "request", "bug")
 _SEVERITIES = ("low", "medium", "high", "critical")
 _DAY = 86_400
 
@@ -46,113 +49,6 @@ def csm_actions(display: Display) -> pd.DataFrame:
     return conform("csm_actions", display.known_rows(pd.DataFrame(columns)), ["account_id", "acted_on", "action"])
 
 
-# ---------------------------------------------------------------------------------------------- goals
-
-_GOAL_TEXTS = {
-    "first_value": ("first report in use", "first team live", "first process automated"),
-    "twelve_month": ("adoption across teams", "reporting time halved", "audit passed", "cost per case down"),
-}
-
-
-def goals(display: Display) -> pd.DataFrame:
-    """Each account's goals for first value and for twelve months."""
-    frames = [_first_value(display), _twelve_month(display)]
-    return conform("goals", pd.concat(frames, ignore_index=True), ["account_id", "horizon"])
-
-
-def _first_value(display: Display) -> pd.DataFrame:
-    rng, profile = display.generator("goals", "first value"), display.history.company.profile
-    count = display.history.accounts
-    planned = np.array([60, 90, 120])[profile.segment]
-    needed = 0.85 * planned * np.exp(-0.35 * profile.level + 0.45 * rng.standard_normal(count))
-    achieved = np.where(rng.random(count) < 0.95, profile.joins + np.maximum(needed, 3).astype(np.int64), FAR)
-    return _goals(display, rng, "first_value", profile.joins, profile.joins + planned, achieved)
-
-
-def _twelve_month(display: Display) -> pd.DataFrame:
-    rng, profile = display.generator("goals", "twelve months"), display.history.company.profile
-    count = display.history.accounts
-    set_on = profile.joins + rng.integers(10, 60, count)
-    reached = rng.random(count) < expit(0.7 + 1.1 * profile.level)
-    achieved = np.where(reached, profile.joins + rng.integers(200, 430, count), FAR)
-    return _goals(display, rng, "twelve_month", set_on, profile.joins + 365, achieved)
-
-
-def _goals(
-    display: Display, rng: np.random.Generator, horizon: str, set_on: Ints, due_on: Ints, achieved: Ints
-) -> pd.DataFrame:
-    until = display.history.company.state.until
-    rows = np.flatnonzero((set_on < display.history.last_day) & (set_on < until))
-    reached = np.where(achieved < until, achieved, FAR)
-    texts = _GOAL_TEXTS[horizon]
-    columns = {
-        "account_id": display.account_ids[rows],
-        "goal": named(texts, rng.integers(len(texts), size=len(rows))),
-        "horizon": horizon,
-        "set_on": dates(set_on[rows]),
-        "due_on": dates(due_on[rows]),
-        "achieved_on": display.past(reached[rows]),
-    }
-    return pd.DataFrame(columns)
-
-
-# ---------------------------------------------------------------------------------------------- contacts
-
-
-def contacts(display: Display) -> pd.DataFrame:
-    """People on both sides; champions and sponsors come and go as they do in the company's hidden life."""
-    people = pd.concat([_comers_and_goers(display), _steady(display)], ignore_index=True)
-    people = people[people["joined"] < display.history.last_day]
-    columns = {
-        "contact_id": codes(display.generator("contact ids"), len(people), "P-"),
-        "account_id": display.account_ids[people["account"].to_numpy()],
-        "role": people["role"].to_numpy(),
-        "side": people["side"].to_numpy(),
-        "joined_on": dates(people["joined"].to_numpy()),
-        "left_on": display.past(people["left"].to_numpy()),
-    }
-    return conform("contacts", pd.DataFrame(columns), ["account_id", "contact_id"])
-
-
-def _comers_and_goers(display: Display) -> pd.DataFrame:
-    frames = []
-    for state, role in (("champion", "champion"), ("sponsor", "executive_sponsor")):
-        present = display.history.states[state] & display.live
-        frames.append(_stays(display, present, display.generator("contacts", role)).assign(role=role, side="customer"))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _stays(display: Display, present: Bools, rng: np.random.Generator) -> pd.DataFrame:
-    """Unbroken stays of a person in a role; who is there when the customer goes has no leaving day."""
-    padded = np.pad(present.T.astype(np.int8), ((0, 0), (1, 1)))
-    change = np.diff(padded, axis=1)
-    account, start = np.nonzero(change == 1)
-    stop = np.nonzero(change == -1)[1]
-    first_month = display.live.argmax(axis=0)[account]
-    joined = display.days_in(start, account, rng)
-    joined = np.where(start == first_month, display.history.company.profile.joins[account], joined)
-    inside = np.minimum(stop, display.history.months - 1)
-    leaves = (stop < display.history.months) & display.live[inside, account]
-    left = np.where(leaves, display.days_in(inside, account, rng), FAR)
-    return pd.DataFrame({"account": account, "joined": joined, "left": left})
-
-
-def _steady(display: Display) -> pd.DataFrame:
-    """Decision-makers, users and the vendor's own people, whose coming and going says little."""
-    rng, profile = display.generator("contacts", "steady"), display.history.company.profile
-    kinds = (("decision_maker", "customer", 1.0, 0.5), ("user", "customer", 1.6, 1.6), ("csm", "vendor", 1.0, 0.0))
-    frames = []
-    for role, side, base, more in (*kinds, ("executive_sponsor", "vendor", 0.15, 0.35)):
-        chance = rng.random((2, len(profile.segment)))
-        number = np.floor(base + more * profile.segment * chance[0] + 0.9 * chance[1])
-        account = np.repeat(np.arange(len(number)), number.astype(np.int64))
-        joined = profile.joins[account] + rng.exponential(90, len(account)).astype(np.int64)
-        left = joined + 1 + rng.exponential(1500, len(account)).astype(np.int64)
-        left = np.where(left < display.history.company.state.until[account], left, FAR)
-        frames.append(pd.DataFrame({"account": account, "joined": joined, "left": left, "role": role, "side": side}))
-    return pd.concat(frames, ignore_index=True)
-
-
 # ---------------------------------------------------------------------------------------------- engagement
 
 
@@ -179,6 +75,9 @@ _KINDS = (
 )
 
 
+_ABOUT_ITEMS = ("training", "community", "webinar", "event", "self_help")
+
+
 def engagement(display: Display) -> pd.DataFrame:
     """Meetings, e-mails, training, community and the like."""
     rng = display.generator("engagement")
@@ -194,7 +93,17 @@ def engagement(display: Display) -> pd.DataFrame:
             "contact_id": _someone(display, people, cells.account, days, rng),
         }
         frames.append(pd.DataFrame(columns))
-    return conform("engagement", pd.concat(frames, ignore_index=True), ["account_id", "happened_on", "kind"])
+    rows = pd.concat(frames, ignore_index=True)
+    rows["item"] = _items(display, rows["kind"].to_numpy())
+    return conform("engagement", rows, ["account_id", "happened_on", "kind"])
+
+
+def _items(display: Display, kinds: Names) -> Names:
+    """Which course, article or event a contact was about, where it was about one."""
+    number = display.generator("engagement", "items").integers(1, 6, len(kinds)).astype(str).astype(object)
+    items: Names = kinds + " " + number
+    items[~np.isin(kinds, _ABOUT_ITEMS)] = None
+    return items
 
 
 def _engagement_rate(display: Display, kind: _Kind) -> Floats:
@@ -250,8 +159,15 @@ def tickets(display: Display) -> pd.DataFrame:
         "first_response_at": _past_times(display, answered),
         "resolved_at": _past_times(display, resolved),
         "severity": named(_SEVERITIES, severity),
+        "category": _categories(display, severity),
     }
     return conform("tickets", pd.DataFrame(columns), ["account_id", "opened_at"])
+
+
+def _categories(display: Display, severity: Ints) -> Names:
+    """What tickets are about: the severe ones are bugs more often."""
+    drawn = display.generator("tickets", "category").random(len(severity))
+    return named(_CATEGORIES, np.digitize(drawn + 0.12 * severity, [0.35, 0.6]))
 
 
 def _past_times(display: Display, seconds: Ints) -> np.ndarray:
@@ -281,7 +197,7 @@ def surveys(display: Display) -> pd.DataFrame:
     """Answers to surveys; the unhappy answer less often."""
     frames = [_answers(display, survey) for survey in _SURVEYS]
     answers = display.known_rows(pd.concat(frames, ignore_index=True))
-    return conform("surveys", answers, ["account_id", "responded_on", "kind", "score"])
+    return conform("surveys", with_sent(display, answers), ["account_id", "responded_on", "kind", "score"])
 
 
 def _answers(display: Display, survey: _Survey) -> pd.DataFrame:

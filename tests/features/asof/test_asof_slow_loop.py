@@ -41,6 +41,18 @@ def known(table: str, row: Row) -> date:
     return day(row["recorded_at"]) or day(row[EVENT_DAY[table]])
 
 
+def is_seen(table: str, row: Row, t: date) -> bool:
+    """A row without an event day happened before all others, unless it waits for an answer."""
+    happened = day(row[EVENT_DAY[table]])
+    if happened is None:
+        return table not in ("surveys", "goals") and known(table, row) < t
+    return known(table, row) < t and happened < t
+
+
+def sent_known(row: Row) -> date:
+    return day(row["recorded_at"]) or row["sent_on"]
+
+
 def code(value: Any) -> Any:
     """Spelling does not matter: lower case, words joined by underscores."""
     return value.strip().lower().replace(" ", "_").replace("-", "_") if isinstance(value, str) else value
@@ -52,9 +64,8 @@ class Account:
     def __init__(self, rows: dict[str, list[Row]], account: str, t: date) -> None:
         self.t = t
         mine = {name: [r for r in table if r.get("account_id") == account] for name, table in rows.items()}
-        self.rows = {
-            name: [r for r in mine[name] if known(name, r) < t and day(r[EVENT_DAY[name]]) < t] for name in EVENT_DAY
-        }
+        self.rows = {name: [r for r in mine[name] if is_seen(name, r, t)] for name in EVENT_DAY}
+        self.sent = [r for r in mine["surveys"] if r["sent_on"] and sent_known(r) < t and r["sent_on"] < t]
         self.lines = self.known_lines(mine["contracts"])
         self.until = {line["contract_id"]: self.active_until(line) for line in self.lines}
         self.attributes = self.in_force(mine["accounts"])
@@ -251,7 +262,8 @@ def csm_actions(a: Account) -> dict[str, Any]:
     missed = {w: len(a.events("csm_actions", w, status=("missed",))) for w in (90, 180)}
     late = [(r["acted_on"] - r["planned_on"]).days for r in done(180) if r["planned_on"]]
     processes = ("onboarding", "expansion", "retention", "success_plan", "advocacy")
-    reached = [r for r in a.rows["goals"] if r["achieved_on"] and r["achieved_on"] < a.t]
+    goals = [r for r in a.rows["goals"] if r["milestone_of"] is None]
+    reached = [r for r in goals if r["achieved_on"] and r["achieved_on"] < a.t]
     first_value = min((r["achieved_on"] for r in reached if r["horizon"] == "first_value"), default=None)
     return {
         **{f"csm_actions_{w}d": len(done(w)) for w in (28, 90, 180)},
@@ -271,11 +283,31 @@ def csm_actions(a: Account) -> dict[str, Any]:
         "days_to_first_value": (first_value - a.started()).days if first_value else np.nan,
         "days_without_first_value": np.nan if first_value else a.ago(a.started()),
         "goals_reached": len(reached),
-        "goals_reached_share": over(len(reached), len(a.rows["goals"])),
+        "goals_reached_share": over(len(reached), len(goals)),
         "goals_reached_late": sum(r["due_on"] is not None and r["achieved_on"] > r["due_on"] for r in reached),
-        "goals_overdue": sum(
-            r["due_on"] is not None and r["due_on"] < a.t and r not in reached for r in a.rows["goals"]
-        ),
+        "goals_overdue": sum(r["due_on"] is not None and r["due_on"] < a.t and r not in reached for r in goals),
+    }
+
+
+def success_plan(a: Account) -> dict[str, Any]:
+    def overdue(side: str) -> float:
+        tasks = [r for r in a.rows["goals"] if code(r["owner_side"]) == side and r["due_on"]]
+        open_tasks = [r for r in tasks if r["due_on"] < a.t and not (r["achieved_on"] and r["achieved_on"] < a.t)]
+        return over(len(open_tasks), len(tasks))
+
+    def progress(r: Row) -> float:
+        way = (r["current_value"] - r["baseline_value"]) / (r["target_value"] - r["baseline_value"])
+        return np.floor(1000 * min(max(way, 0), 1) + 0.5) / 1000
+
+    measured = [r for r in a.rows["goals"] if a.inside(r["updated_on"], 180) and r["baseline_value"] is not None]
+    plan = ("pain", "impact", "decision_criteria", "critical_event")
+    event = a.attributes["critical_event_on"]
+    return {
+        "days_to_critical_event": -a.ago(event) if event else np.nan,
+        "customer_tasks_overdue_share": overdue("customer"),
+        "vendor_tasks_overdue_share": overdue("vendor"),
+        "value_reached_share": mean(map(progress, measured)) if measured else np.nan,
+        "plan_completeness": sum(a.attributes[name] is not None for name in plan) / 4,
     }
 
 
@@ -381,8 +413,42 @@ def people(a: Account) -> dict[str, Any]:
     }
 
 
+def relationship(a: Account) -> dict[str, Any]:
+    customers = [r for r in a.rows["contacts"] if (r["side"] or "customer") != "vendor"]
+    champions = [r for r in customers if code(r["role"]) == "champion"]
+    users, ids = ({r[name] for r in champions} - {None} for name in ("user_id", "contact_id"))
+    used = [r for r in a.events("usage", 180) if r["user_id"] in users]
+    uses = [a.ago(r["used_on"]) for r in used if r["quantity"] is None or r["quantity"] > 0]
+    met = [a.ago(r["happened_on"]) for r in a.events("engagement", 180) if r["contact_id"] in ids]
+    everyone = [r for r in a.rows["contacts"] if code(r["role"]) == "champion"]
+    present = [r for r in everyone if r["left_on"] is None or r["left_on"] >= a.t]
+    recent = amount([r for r in used if a.ago(r["used_on"]) <= 28])
+    sponsors = [r for r in customers if code(r["role"]) == "executive_sponsor" and a.inside(r["joined_on"], 90)]
+    department = {r["contact_id"]: code(r["department"]) for r in customers}
+    active = {department.get(r["contact_id"]) for r in a.events("engagement", 90)} - {None}
+    sent = [r for r in a.sent if a.inside(r["sent_on"], 180) and code(r["respondent_role"]) in DECIDERS]
+    answered = [r for r in a.events("surveys", 180, respondent_role=DECIDERS) if r["sent_on"]]
+    return {
+        "champion_days_since_use": min(uses, default=np.nan),
+        "champion_days_since_contact": min(met, default=np.nan),
+        "champion_silent_60d": bool(present) and min([*uses, *met], default=YEAR) > 60,
+        "champion_usage_vs_baseline_28d": a.once_aged(
+            29, over(recent / 28, amount(used) / min(a.ago(a.started()), 180))
+        ),
+        "new_sponsors_90d": a.once_aged(90, len(sponsors)),
+        "departments_active_90d": len(active),
+        "deciders_unanswered_180d": max(len(sent) - len(answered), 0),
+        "score_gap_365d": nps_of(a, ("user", "champion")) - nps_of(a, DECIDERS),
+    }
+
+
+def nps_of(a: Account, roles: tuple[str, ...]) -> float:
+    scores = [r["score"] for r in a.events("surveys", YEAR, kind=("nps",), respondent_role=roles)]
+    return mean(scores) if scores else np.nan
+
+
 ATTRIBUTES = (
-    "segment", "industry", "region", "touch_model", "fit",
+    "segment", "industry", "region", "touch_model", "fit", "use_case",
     "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit",
 )  # fmt: skip
 
@@ -422,6 +488,7 @@ def contract_history(a: Account) -> dict[str, Any]:
         "products": len({line["product"] for line in active}),
         "buying_centers": len({line["buying_center"] for line in active}),
         "seats": paid,
+        "potential_used_share": paid / (a.attributes["potential_seats"] or np.nan),
         **changes(a),
         **{name: a.attributes[name] for name in ATTRIBUTES},
     }
@@ -482,7 +549,7 @@ def ranked(rows: list[Row]) -> None:
             row[rank] = sum(other < row[of] for other in others) / len(others) if known_one else np.nan
 
 
-FAMILIES = (usage, csm_actions, engagement, contract_history)
+FAMILIES = (usage, csm_actions, success_plan, engagement, relationship, contract_history)
 
 
 @pytest.fixture(scope="module")

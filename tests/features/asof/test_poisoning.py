@@ -40,7 +40,7 @@ EVENT_DAY = {
     "contacts": "joined_on", "calls": "called_on",
 }  # fmt: skip
 FILLED_LATER = {
-    "contracts": ("notice_on", "ended_on"), "goals": ("achieved_on",), "contacts": ("left_on",),
+    "contracts": ("notice_on", "ended_on"), "goals": ("achieved_on", "updated_on"), "contacts": ("left_on",),
     "tickets": ("first_response_at", "resolved_at"),
 }  # fmt: skip
 GARBAGE: dict[str, Any] = {
@@ -48,7 +48,9 @@ GARBAGE: dict[str, Any] = {
     "severity": "4", "process": "retention", "role": "champion", "side": "vendor", "outcome": "churn",
     "segment": "poison", "technical_fit": -1.0, "user_id": "nobody", "feature": "nothing", "playbook": "none",
     "name": "poison", "respondent_role": "decision_maker", "horizon": "first_value", "currency": None,
-    "parent_account_id": "group 0",
+    "parent_account_id": "group 0", "owner_side": "customer", "milestone_of": None, "department": "poison",
+    "baseline_value": 1.0, "target_value": 2.0, "use_case": "poison", "pain": "poison", "potential_seats": 1,
+    "critical_event_on": date(2020, 1, 1),
 }  # fmt: skip
 
 
@@ -57,11 +59,27 @@ def day(value: Any) -> date | None:
 
 
 def event_day(table: str, row: dict[str, Any]) -> date:
-    return day(row[EVENT_DAY[table]] or row.get("starts_on"))
+    waits = date.max if table == "surveys" else date.min  # for an answer; others have happened before anything
+    return day(row[EVENT_DAY[table]] or row.get("starts_on")) or waits
+
+
+def is_opened(row: dict[str, Any], t: date) -> bool:
+    """A survey that was sent is there before its answer; its record tells of the sending, unless of the answer."""
+    recorded, answered, sent = (day(row[name]) for name in ("recorded_at", "responded_on", "sent_on"))
+    told = recorded if recorded and (answered is None or recorded < answered) else sent
+    return sent is not None and sent < t and told < t
+
+
+def waits(table: str, row: dict[str, Any], t: date) -> bool:
+    """A survey that was sent and whose answer is not known yet."""
+    known = day(row["recorded_at"]) or event_day(table, row)
+    return table == "surveys" and is_opened(row, t) and not (known < t and event_day(table, row) < t)
 
 
 def is_known(table: str, row: dict[str, Any], t: date) -> bool:
     """A contract is known from its signature on, however late it starts; any other row once it has happened."""
+    if table == "surveys" and is_opened(row, t):
+        return True
     known = day(row["recorded_at"]) or event_day(table, row)
     return known < t and (table == "contracts" or event_day(table, row) < t)
 
@@ -71,6 +89,10 @@ def spoil(table: str, row: dict[str, Any], t: date) -> dict[str, Any]:
     garbage = {name: value for name, value in GARBAGE.items() if name in row}
     if table in ("surveys", "contracts"):
         garbage["kind"] = {"surveys": "nps", "contracts": "price_change"}[table]
+    if table == "surveys":
+        garbage["sent_on"] = t
+    if table == "contacts":
+        garbage.pop("user_id", None)  # whose use would then be a champion's
     if row["recorded_at"] is not None and day(row["recorded_at"]) >= t and table != "contracts":
         garbage[EVENT_DAY[table]] = t - timedelta(days=20)
     return row | garbage
@@ -83,6 +105,10 @@ def fill_in(table: str, row: dict[str, Any], t: date) -> dict[str, Any]:
     for days, column in enumerate(FILLED_LATER.get(table, ())):
         if (row[column] is None or day(row[column]) >= t) and not gave_notice:
             filled[column] = t + timedelta(days=days * 3)
+            filled |= {"current_value": 1.5} if column == "updated_on" else {}
+    if waits(table, row, t):
+        filled |= {"responded_on": t + timedelta(days=1), "score": 0.5}
+        filled["recorded_at"] = row["recorded_at"] if row["recorded_at"] and day(row["recorded_at"]) < t else None
     return filled
 
 
@@ -94,7 +120,8 @@ def added(table: str, rows: list[dict[str, Any]], t: date) -> list[dict[str, Any
         if table == "contracts" and number % 2:
             copy_["contract_id"] = f"new {number}"
         if table in ("contacts", "usage"):
-            copy_ |= {name: f"new {number}" for name in ("contact_id", "user_id") if name in copy_}
+            copy_ |= {"contact_id": f"new {number}"} if table == "contacts" else {"user_id": f"new {number}"}
+            copy_ |= {"side": "customer"} if table == "contacts" and number % 2 else {}
         if table not in ("contracts", "accounts") and number % 2:
             copy_ |= {"recorded_at": None, EVENT_DAY[table]: t}
         copies.append(copy_)
@@ -120,6 +147,10 @@ def truncated(rows: Rows, t: date) -> Rows:
             early = table == "contracts" and row["notice_on"] is not None and row["notice_on"] < t
             late = [c for c in FILLED_LATER.get(table, ()) if row[c] is not None and day(row[c]) >= t and not early]
             row.update(dict.fromkeys(late))
+            row.update({"current_value": None} if "updated_on" in late else {})
+            if waits(table, row, t):
+                row |= {"responded_on": None, "score": None}
+                row["recorded_at"] = row["recorded_at"] if row["recorded_at"] and day(row["recorded_at"]) < t else None
     return kept | {"fx_rates": [row for row in rows["fx_rates"] if row["month"] <= t]}
 
 
@@ -215,7 +246,8 @@ def test_what_becomes_known_later_changes_no_roll_up(
 WATCHED = (
     "usage_28d", "active_days_28d", "active_users_28d", "days_per_user_28d", "features_used_90d", "goals_reached",
     "ticket_backlog", "response_hours_90d", "nps_last", "champions", "arr", "arr_peer_rank", "days_to_term_end",
-    "notice_given", "segment", "technical_fit",
+    "notice_given", "segment", "technical_fit", "champion_days_since_use", "deciders_unanswered_180d",
+    "value_reached_share", "customer_tasks_overdue_share", "departments_active_90d",
 )  # fmt: skip
 
 
@@ -250,6 +282,7 @@ LEAKS = {
     "newest day of a user of all arrivals": (
         "p.day = a.day AND",
         "p.day = (SELECT MAX(day) FROM usage_user_id_arrivals l WHERE l.thing = a.thing) AND",
+        r"FROM usage_user_id_arrivals",
     ),
     "users' days one snapshot early": ("p.kv = a.kv", "p.kv + 1 = a.kv"),
     "states of later on": ("PARTITION BY account_id ORDER BY k", "PARTITION BY account_id"),
@@ -266,6 +299,10 @@ LEAKS = {
     "answers dated by their ticket": ("CAST(first_response_at AS DATE)", "CAST(opened_at AS DATE)"),
     "solutions dated by their ticket": ("THEN resolved_at ELSE", "THEN opened_at ELSE"),
     "goals reached once they are set": ("CAST(achieved_on AS DATE)", "CAST(set_on AS DATE)"),
+    "answers known once they are asked for": ("CAST(responded_on AS DATE)", "CAST(sent_on AS DATE)"),
+    "values measured once the goal is set": ("CAST(updated_on AS DATE)", "CAST(set_on AS DATE)"),
+    "tasks done once they are due": ("THEN achieved_on ELSE", "THEN set_on ELSE"),
+    "champions before they are met": ("GREATEST(r.known_day, p.met_day)", "r.known_day"),
     "people gone once they join": ("THEN left_on ELSE", "THEN joined_on ELSE"),
     "a snapshot that sees its own day": ("day_first AS SELECT *", "day_first AS SELECT * REPLACE (day + 1 AS day)"),
 }

@@ -15,11 +15,13 @@ import params
 from features.inputs.frames import tables_from_frames
 from features.revenue import arr_by_account
 from features.simulation import simulate, write_company
-from features.simulation.emission import relations
-from features.simulation.emission.commercial import contracts
+from features.simulation.emission import relations, success_plan
+from features.simulation.emission.commercial import accounts, contracts
 from features.simulation.emission.display import Display, account_ids
 from features.simulation.emission.files import write_tables
+from features.simulation.emission.planted_usage import ALL_FEATURES, plant
 from features.simulation.emission.product_usage import usage_by_month
+from features.simulation.emission.product_users import users_of
 from features.simulation.history import History, live_through, record_history, start_company
 from features.simulation.line_book import LineBook
 from features.simulation.months import add_months, as_date
@@ -90,6 +92,7 @@ def test_all_tables_follow_the_contract(frames: Frames, tmp_path: Path) -> None:
 def test_nothing_is_known_that_has_not_happened_yet(frames: Frames) -> None:
     """Scheduled ends, signed starts and due days may lie ahead; an early end only where notice was given."""
     ahead = {("contracts", "starts_on"), ("contracts", "ends_on"), ("contracts", "ended_on"), ("goals", "due_on")}
+    ahead |= {("accounts", "critical_event_on")}
     end = pd.Timestamp(ENDS_ON)
     for name, frame in frames.items():
         for column in frame.select_dtypes("datetime"):
@@ -350,7 +353,7 @@ def test_tickets_surveys_and_engagement_follow_health_with_noise(
     history: History, table: str, kept: tuple[str, str] | None, lowest: float, highest: float
 ) -> None:
     display = Display(history)
-    frame: pd.DataFrame = getattr(relations, table)(display)
+    frame: pd.DataFrame = getattr(success_plan if table == "goals" else relations, table)(display)
     frame = frame if kept is None else frame[frame[kept[0]] == kept[1]]
     accounts = frame.groupby("account_id")
     months = pd.Series(display.live.sum(axis=0), index=display.account_ids)
@@ -431,3 +434,69 @@ def test_even_the_smallest_company_has_all_tables(accounts: int) -> None:
 def test_months_are_calendar_months(day: str, months: int, later: str) -> None:
     number = np.array([np.datetime64(day, "D").astype(np.int64)])
     assert str(as_date(int(add_months(number, months)[0]))) == later
+
+
+# What is planted: known truth about people, plans, behaviours and losses ---------------------------------------------
+
+
+def test_one_behaviour_of_young_accounts_goes_with_the_hidden_level_and_one_does_not(history: History) -> None:
+    display = Display(history)
+    planted = plant(display, users_of(display))
+    level, joins = history.company.profile.level, history.company.profile.joins
+    is_new = joins >= history.first_day
+    for place, goes_with_it in ((len(ALL_FEATURES) - 2, True), (len(ALL_FEATURES) - 1, False)):
+        rows = planted.feature == place
+        pairs = pd.DataFrame({"account": planted.account[rows], "user": planted.user[rows]})
+        users = pairs.groupby("account")["user"].nunique().reindex(range(history.accounts), fill_value=0).to_numpy()
+        seats = np.minimum(np.diff(users_of(display).offset), 6)
+        told = (users / np.maximum(seats, 1))[is_new]
+        strength = np.corrcoef(told, level[is_new])[0, 1]
+        assert strength > 0.3 if goes_with_it else abs(strength) < 0.08
+
+
+def test_a_champion_falls_silent_before_leaving(frames: Frames) -> None:
+    people = frames["contacts"]
+    champions = people[(people["role"] == "champion") & people["user_id"].notna() & people["left_on"].notna()]
+    use = frames["usage"].astype({"user_id": str}).groupby("user_id")["used_on"].max()
+    silent = champions["left_on"] - champions["user_id"].map(use)
+    assert (silent.dropna() > pd.Timedelta(0)).all()
+    assert silent.median() > pd.Timedelta(days=25)
+
+
+def test_people_hang_together_and_two_sellers_sell_what_fits_badly(history: History, frames: Frames) -> None:
+    people = frames["people"]
+    assert people["name"].is_unique
+    assert {*frames["accounts"]["csm"], *frames["accounts"]["seller"]} <= {*people["name"]}
+    assert {*people["manager"].dropna()} <= {*people["name"]}
+    assert people["manager"].isna().sum() == 1
+    seller = accounts(Display(history)).groupby("account_id")["seller"].first()
+    bad = pd.Series(history.company.profile.fit == 2, index=seller.index).groupby(seller).mean()
+    assert bad[["Quinn", "Tess"]].min() > 2 * bad.drop(["Quinn", "Tess"]).max()
+
+
+def test_causes_of_loss_showed_before(frames: Frames) -> None:
+    lost = frames["churn_events"]
+    people = frames["contacts"]
+    left = people[people["role"] == "champion"].groupby("account_id")["left_on"].agg(lambda days: days.notna().any())
+    told = lost["account_id"].map(left).fillna(False).astype(bool)
+    assert told[lost["cause"] == "stakeholder"].mean() > told[lost["cause"] != "stakeholder"].mean() + 0.2
+    assert 0.05 < lost["cause"].isna().mean() < 0.45
+
+
+def test_milestones_of_the_customer_are_late_where_its_level_is_low(history: History) -> None:
+    goals = success_plan.goals(Display(history))
+    level = pd.Series(history.company.profile.level, index=Display(history).account_ids)
+    for side, goes_with_it in (("customer", True), ("vendor", False)):
+        tasks = goals[goals["owner_side"] == side]
+        late = (tasks["achieved_on"] > tasks["due_on"]) | tasks["achieved_on"].isna()
+        strength = np.corrcoef(late.astype(float), tasks["account_id"].map(level))[0, 1]
+        assert strength < -0.2 if goes_with_it else abs(strength) < 0.05
+
+
+def test_some_surveys_are_sent_and_never_answered(frames: Frames) -> None:
+    surveys = frames["surveys"]
+    unanswered = surveys[surveys["responded_on"].isna()]
+    assert 0.1 < len(unanswered) / len(surveys) < 0.5
+    assert unanswered["sent_on"].notna().all()
+    assert unanswered["score"].isna().all()
+    assert (surveys["sent_on"] <= surveys["responded_on"].fillna(surveys["sent_on"])).all()

@@ -36,6 +36,9 @@ FEATURES = {
     "csm_missed_90d": "text in any spelling",
     "discount": "an aggregate over contract lines",
     "expansions_365d": "each contract line beside the one before it",
+    "champion_days_since_use": "rows of certain people, known once both are",
+    "deciders_unanswered_180d": "what was sent, known before its answer",
+    "customer_tasks_overdue_share": "a balance over a running sum",
     "invites_28d": "declared in the settings: words where the engine has a key",
 }
 OWN = params.load(None, ["features.invites_28d={table: usage, filter: {feature: Invite Sent}, window: 28}"]).features

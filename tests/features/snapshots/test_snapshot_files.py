@@ -15,7 +15,7 @@ import params
 from features.engines import embedded
 from features.families import catalogue
 from features.snapshots import definition, snapshot_files
-from features.snapshots.snapshot_files import make, plan, stored
+from features.snapshots.snapshot_files import each_stored, make, plan, stored
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 
@@ -75,6 +75,14 @@ def test_the_store_gives_what_build_gives_sorted_and_typed(
     kinds = {feature.name: feature.kind for feature in found.features}
     assert all((found.frame[name].dtype == "float64") == (kind == "number") for name, kind in kinds.items())
     assert found.frame[["as_of", "term_ends_on"]].dtypes.map(str).tolist() == ["datetime64[us]"] * 2
+
+
+def test_each_date_by_itself_is_what_the_store_gives_of_it(
+    company_tables: Any, settings: Callable[..., params.Params]
+) -> None:
+    used = settings()
+    for day, alone in each_stored(company_tables, [LAST, FIRST], params=used):
+        pd.testing.assert_frame_equal(alone.frame, stored(company_tables, [day], params=used).frame, check_exact=True)
 
 
 def test_a_new_date_costs_one_file_and_is_that_of_a_rebuild(

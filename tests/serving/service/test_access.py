@@ -166,6 +166,7 @@ EVERYWHERE = (
     "/api/nrr",
     "/api/renewals",
     "/api/movements",
+    "/api/bridge",
     "/api/history.xlsx",
     "/api/forecasts",
     "/api/model",
@@ -295,12 +296,13 @@ def words_of(answer: Any) -> str:
     return " ".join(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
-ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "history", "forecasts")
+ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
+PAGED = ("movements", "bridge", "history")
 
 
 @pytest.mark.parametrize("path", [
     "/", "/accounts", "/accounts?search=a", "/model", "/api", "/api/accounts?limit=1000", "/api/model",
-    *(f"/api/{name}?limit=1000" if name in ("movements", "history") else f"/api/{name}" for name in ALL_LISTS[1:]),
+    *(f"/api/{name}?limit=1000" if name in PAGED else f"/api/{name}" for name in ALL_LISTS[1:]),
     *(f"/api/{name}.{kind}" for name in ALL_LISTS for kind in ("csv", "xlsx")),
 ])  # fmt: skip
 def test_a_csm_sees_nothing_of_another_book_anywhere(service: Any, path: str) -> None:
@@ -321,9 +323,25 @@ def test_a_csm_sees_nothing_of_another_book_anywhere(service: Any, path: str) ->
         assert f"{whole['accounts']} accounts" not in text
 
 
+def test_a_csm_s_bridge_between_forecasts_is_that_of_the_own_book(service: Any) -> None:
+    bridge = service.remote(service.token("csm", "Ada A.")).get("/api/bridge?limit=1000").json()
+    assert bridge == service.client().get("/api/bridge?limit=1000&csm=Ada%20A.").json()
+    assert {row["account_id"] for row in bridge["rows"]} == set(books(service)["Ada A."])
+    whole = service.client().get("/api/bridge").json()
+    assert bridge["total"] < whole["total"]
+    for told in (bridge, whole):
+        assert told["residual"] == 0
+        assert told["start"] + sum(step["amount"] for step in told["steps"]) == pytest.approx(told["end"], abs=0.001)
+    assert bridge["end"] == pytest.approx(sum(row["expected_now"] for row in bridge["rows"]), abs=0.001)
+    assert (whole["from_as_of"], whole["target"]) == ("2025-12-01", "2026-06-01")
+    moves = [abs(row["expected_now"] - row["expected_before"]) for row in whole["rows"]]
+    assert moves == sorted(moves, reverse=True)
+
+
 @pytest.mark.parametrize("path", [
     "/api/accounts?csm={other}", "/api/nrr?cut=total", "/api/nrr?cut=csm&value={other}", "/api/nrr?cut=segment",
-    "/api/renewals?cut=total", "/api/movements?csm={other}", "/api/history?csm={other}", "/api/nrr.csv?cut=total",
+    "/api/renewals?cut=total", "/api/movements?csm={other}", "/api/bridge?csm={other}", "/api/history?csm={other}",
+    "/api/nrr.csv?cut=total",
     "/api/forecasts?cut=total", "/metrics",
 ])  # fmt: skip
 def test_a_csm_is_told_no(service: Any, path: str) -> None:

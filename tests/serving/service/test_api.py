@@ -22,6 +22,7 @@ from serving.service.worker import NoValues
 from serving.wire.schemas import (
     AccountDetail,
     Accounts,
+    ForecastBridge,
     History,
     ModelCard,
     Movements,
@@ -143,6 +144,7 @@ def test_live_scores_refuse_what_cannot_be(service: Any, account: dict[str, Any]
         ("/api/nrr?cut=segment&value=large&horizon_months=3&metric=grr", Nrr),
         ("/api/renewals?cut=region", Renewals),
         ("/api/movements?limit=3&offset=2", Movements),
+        ("/api/bridge?limit=3&offset=2", ForecastBridge),
         ("/api/history?csm=Ada%20A.", History),
         ("/api/forecasts?cut=csm", PublishedForecasts),
         ("/api/model", ModelCard),
@@ -274,9 +276,9 @@ def test_every_answer_has_the_security_headers(service: Any, path: str) -> None:
     assert ("no-store" in headers["cache-control"]) == (not path.startswith("/static"))
 
 
-@pytest.mark.parametrize("name", ["accounts", "nrr", "renewals", "movements", "history", "forecasts"])
+@pytest.mark.parametrize("name", ["accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts"])
 def test_downloads_hold_the_rows_of_the_list(service: Any, name: str) -> None:
-    paged = "?limit=1000" if name in ("accounts", "movements", "history") else ""
+    paged = "?limit=1000" if name in ("accounts", "movements", "bridge", "history") else ""
     rows = service.client().get(f"/api/{name}{paged}").json()["rows"]
     text = service.client().get(f"/api/{name}.csv")
     frame = pd.read_csv(io.StringIO(text.text), keep_default_na=False)

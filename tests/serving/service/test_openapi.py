@@ -25,6 +25,8 @@ PATHS = (
     "/api/renewals.{kind}",
     "/api/movements",
     "/api/movements.{kind}",
+    "/api/bridge",
+    "/api/bridge.{kind}",
     "/api/history",
     "/api/history.{kind}",
     "/api/forecasts",

@@ -86,7 +86,7 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
     file = publication_file.newest(folder)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
-    with pytest.raises(NoPublication, match="format 99, not 2: run `holdfast publish`"):
+    with pytest.raises(NoPublication, match="format 99, not 3: run `holdfast publish`"):
         Published(file)
 
 
@@ -153,6 +153,27 @@ def test_the_bridge_adds_up_in_total_and_by_book(published: Published) -> None:
     whole, parts = published.bridge(None), [published.bridge(csm) for csm in published.cuts["csm"]]
     for place_, step in enumerate(whole):
         assert sum(part[place_]["amount"] for part in parts) == pytest.approx(step["amount"], abs=0.01)
+
+
+def test_what_is_said_of_an_account_is_stored_packed(published: Published) -> None:
+    """It is most of a publication."""
+    with closing(sqlite3.connect(published.file)) as connection:
+        account_id, blob = connection.execute("SELECT account_id, score FROM said LIMIT 1").fetchone()
+    score = published.score(account_id, None)
+    assert score is not None
+    assert json.loads(score)["account_id"] == account_id
+    assert len(blob) < len(score) / 2
+
+
+def test_movements_of_customers_are_cut_by_the_labels_of_their_accounts(published: Published) -> None:
+    """Only those of accounts that left hold labels of their own."""
+    with closing(sqlite3.connect(published.file)) as connection:
+        query = "SELECT m.labels IS NULL, a.number IS NULL FROM movement m LEFT JOIN account a USING (account_id)"
+        assert set(connection.execute(query)) <= {(1, 0), (0, 1)}
+    parts = [published.bridge(None, "region", value) for value in published.labels("region", None)]
+    whole = published.bridge(None)[-1]
+    assert sum(part[-1]["accounts"] for part in parts) == whole["accounts"]
+    assert sum(part[-1]["amount"] for part in parts) == pytest.approx(whole["amount"], abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from serving.access.tokens import Caller
 from serving.desk import queries
 from serving.pages import views
 from serving.pages.render import environment
+from serving.publication import last_night
 
 RETENTION = import_module("features.revenue.retention")  # the room has a function of that name, too
 EVERYBODY = Caller("ada", "revops", None)
@@ -79,3 +80,14 @@ def test_the_api_tells_the_red_flags_of_what_is_asked_for(service: Any, asked: s
     told = service.client().get(f"/api/nrr?cut=csm{asked}").json()["red_flags"]
     assert told == [f"csm {row['value']}: {row['flag']}" for row in flags]
     assert published.ratios(3, cut="csm") != published.ratios(6, cut="csm")
+
+
+def test_pages_say_that_the_last_night_failed_and_what_they_show(service: Any) -> None:
+    folder = service.desk.following.state.published.file.parent
+    last_night.note(folder, last_night.LastNight("2026-02-01", "2026-02-01T02:00:00+00:00", "failed", "train"))
+    try:
+        for path in ("/", "/accounts", "/model"):
+            assert "did not finish at the step “train”" in service.client().get(path).text, path
+    finally:
+        (folder / last_night.FILE).unlink()
+    assert "did not finish" not in service.client().get("/").text

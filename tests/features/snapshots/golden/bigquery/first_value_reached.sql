@@ -7,7 +7,7 @@ FROM (SELECT account_id, k, MIN(goals_reached_first_value) AS goals_reached_firs
     FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
       FROM (SELECT account_id, (CAST(DATE_DIFF(CAST(achieved_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) AS day, COALESCE((CAST(DATE_DIFF(CAST(recorded_at AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)), COALESCE(CASE WHEN (CAST(DATE_DIFF(CAST(achieved_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) > (CAST(DATE_DIFF(CAST(set_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) THEN (CAST(DATE_DIFF(CAST(achieved_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) ELSE (CAST(DATE_DIFF(CAST(set_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) END + 0, (CAST(DATE_DIFF(CAST(achieved_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) + 0)) AS known_day, horizon, due_on, achieved_on
         FROM goals AS goals
-        WHERE NOT achieved_on IS NULL AND TRUE AND TRUE) AS e
+        WHERE NOT achieved_on IS NULL AND TRUE AND milestone_of IS NULL) AS e
       JOIN day_first AS s ON s.day = GREATEST(CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END, 19630)) AS e
     GROUP BY account_id, kv
     UNION ALL SELECT account_id, k, CAST(NULL AS INT64)

@@ -7,7 +7,7 @@ FROM (SELECT account_id, k, MIN(goals_reached_first_value) AS goals_reached_firs
     FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
       FROM (SELECT account_id, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(achieved_on AS DATE)) AS BIGINT)) AS day, COALESCE((CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(recorded_at AS DATE)) AS BIGINT)), COALESCE(CASE WHEN (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(achieved_on AS DATE)) AS BIGINT)) > (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(set_on AS DATE)) AS BIGINT)) THEN (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(achieved_on AS DATE)) AS BIGINT)) ELSE (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(set_on AS DATE)) AS BIGINT)) END + 0, (CAST(DATEDIFF(DAY, CAST('1970-01-01' AS DATE), CAST(achieved_on AS DATE)) AS BIGINT)) + 0)) AS known_day, horizon, due_on, achieved_on
         FROM goals AS goals
-        WHERE NOT achieved_on IS NULL AND TRUE AND TRUE) AS e
+        WHERE NOT achieved_on IS NULL AND TRUE AND milestone_of IS NULL) AS e
       JOIN day_first AS s ON s.day = GREATEST(CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END, 19630)) AS e
     GROUP BY account_id, kv
     UNION ALL SELECT account_id, k, CAST(NULL AS BIGINT)

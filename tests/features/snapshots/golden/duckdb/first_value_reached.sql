@@ -9,7 +9,7 @@ FROM (SELECT account_id, k, MIN(goals_reached_first_value) AS goals_reached_firs
       FROM (
         SELECT account_id, (CAST(achieved_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), COALESCE(CASE WHEN (CAST(achieved_on AS DATE) - DATE '1970-01-01') > (CAST(set_on AS DATE) - DATE '1970-01-01') THEN (CAST(achieved_on AS DATE) - DATE '1970-01-01') ELSE (CAST(set_on AS DATE) - DATE '1970-01-01') END + 0, (CAST(achieved_on AS DATE) - DATE '1970-01-01') + 0)) AS known_day, horizon, due_on, achieved_on
         FROM raw.goals
-        WHERE achieved_on IS NOT NULL AND TRUE AND TRUE) e
+        WHERE achieved_on IS NOT NULL AND TRUE AND milestone_of IS NULL) e
       JOIN day_first s ON s.day = GREATEST(CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END, 19630)) e
     GROUP BY account_id, kv
     UNION ALL SELECT account_id, k, CAST(NULL AS BIGINT)

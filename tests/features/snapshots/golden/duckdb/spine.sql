@@ -286,15 +286,15 @@ FROM (SELECT s.*, COALESCE(s.currency, 'USD') AS priced_in, CASE WHEN COALESCE(s
   LEFT JOIN rates r ON r.k = s.k AND r.currency = s.currency) l
 
 -- attributes
-SELECT account_id, k, "segment" AS "attribute_segment", "name" AS "attribute_name", "industry" AS "attribute_industry", "region" AS "attribute_region", "touch_model" AS "attribute_touch_model", "fit" AS "attribute_fit", "technical_fit" AS "attribute_technical_fit", "functional_fit" AS "attribute_functional_fit", "experience_fit" AS "attribute_experience_fit", "support_fit" AS "attribute_support_fit", "buy_in_fit" AS "attribute_buy_in_fit", "customer_since" AS "attribute_customer_since"
+SELECT account_id, k, "segment" AS "attribute_segment", "name" AS "attribute_name", "industry" AS "attribute_industry", "region" AS "attribute_region", "touch_model" AS "attribute_touch_model", "fit" AS "attribute_fit", "technical_fit" AS "attribute_technical_fit", "functional_fit" AS "attribute_functional_fit", "experience_fit" AS "attribute_experience_fit", "support_fit" AS "attribute_support_fit", "buy_in_fit" AS "attribute_buy_in_fit", "customer_since" AS "attribute_customer_since", "pain" AS "attribute_pain", "impact" AS "attribute_impact", "decision_criteria" AS "attribute_decision_criteria", "critical_event" AS "attribute_critical_event", "use_case" AS "attribute_use_case", "critical_event_on" AS "attribute_critical_event_on", "potential_seats" AS "attribute_potential_seats"
 FROM (
-  SELECT k, "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since"
+  SELECT k, "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since", "pain", "impact", "decision_criteria", "critical_event", "use_case", "critical_event_on", "potential_seats"
   FROM (
     SELECT c.k, v.*, ROW_NUMBER() OVER (
       PARTITION BY c.k, v.account_id
       ORDER BY v.hf_valid_day DESC, v.hf_known_day DESC, v.hf_valid DESC, v.hf_recorded DESC
     ) AS hf_newest
-    FROM (SELECT "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since", valid_from AS hf_valid, recorded_at AS hf_recorded,
+    FROM (SELECT "account_id", "segment", "name", "industry", "region", "touch_model", "fit", "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit", "customer_since", "pain", "impact", "decision_criteria", "critical_event", "use_case", "critical_event_on", "potential_seats", valid_from AS hf_valid, recorded_at AS hf_recorded,
       COALESCE((CAST(valid_from AS DATE) - DATE '1970-01-01'), -2000000) AS hf_valid_day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), COALESCE((CAST(valid_from AS DATE) - DATE '1970-01-01'), -2000000) + 0) AS hf_known_day
       FROM raw.accounts) v
     JOIN cal c ON v.hf_valid_day < c.t AND v.hf_known_day < c.t) ranked

@@ -1,0 +1,1 @@
+"""Facts about the business, without models: each with its definition, its number of accounts and its date."""

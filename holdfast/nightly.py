@@ -1,0 +1,202 @@
+"""The verb for cron: all that is due on a night, one step after the other, each on its own and safe to repeat."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from holdfast.forecast import publish_tables
+from holdfast.lock import only_writer
+from holdfast.model import require_store
+from holdfast.output import print_lines
+from holdfast.run import Ended, Run, day_option, explained
+from models.words import counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from features.tables.checked import Tables
+
+NIGHT_FOLDER = ".night-"
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+Outcome = tuple[str, dict[str, Any]]  # done or skipped, and the result
+
+
+def run(
+    run: Run,
+    as_of: Annotated[
+        date | None,
+        day_option("--as-of", "A past night, with only what was known before it [default: where the data end]"),
+    ] = None,
+) -> None:
+    """Do all that is due, as cron does every night: check, snapshots, training, forecast, record, publication."""
+    require_store(run.params)
+    with only_writer(run.params.data_dir), _night_folder(run) as folder:
+        night = Night(run, as_of, folder)
+        steps = night.go()
+    content = {"as_of": night.day and night.day.isoformat(), "steps": steps}
+    run.show(content, lambda console: _print(console, content))
+    if night.exit_code:
+        raise Ended(night.exit_code)
+
+
+class Night:
+    """One night's steps. A step that fails ends it; what was published before stays.
+
+    Parameters
+    ----------
+    run
+        Settings, and where progress is told.
+    as_of
+        A past night; None for the day the data end.
+    folder
+        Where the tables of a past night lie while it runs.
+    """
+
+    def __init__(self, run: Run, as_of: date | None, folder: "Path") -> None:
+        self._run, self._as_of, self._folder = run, as_of, folder
+        self._tables: Tables | None = None
+        self._began_at = datetime.now(tz=UTC).isoformat(timespec="seconds")
+        self.day: date | None = as_of
+        self.exit_code = 0
+
+    def go(self) -> list[dict[str, Any]]:
+        """Do the steps; what each did, how long it took, and what came of it."""
+        todo: dict[str, Callable[[], Outcome]] = {
+            "check": self._check,
+            "snapshots": self._snapshots,
+            "train": self._train,
+            "publish": self._publish,
+        }
+        steps = []
+        for name, work in todo.items():
+            if self.exit_code:
+                steps.append({"step": name, "status": SKIPPED, "seconds": 0.0, "result": {"reason": "a step failed"}})
+            else:
+                steps.append(self._done(name, work))
+        if not self.exit_code:
+            self._note("done", "")
+        return steps
+
+    def _done(self, name: str, work: Callable[[], Outcome]) -> dict[str, Any]:
+        """Do one step, and note a failure where the pages look for it."""
+        self._note("running", name)
+        start = time.monotonic()
+        try:
+            status, result = work()
+        except Exception as error:
+            self.exit_code, kind, message = explained(error)
+            status, result = FAILED, {"error": kind, "message": message}
+            self._note("failed", name)
+        return {"step": name, "status": status, "seconds": round(time.monotonic() - start, 1), "result": result}
+
+    def _check(self) -> Outcome:
+        loaded = self._run.load()
+        self._tables, until = loaded.tables, loaded.tables.data_until
+        if self._as_of is not None and self._as_of != until:
+            from features.asof.past_night import tables_as_known
+
+            file = self._folder / "tables.duckdb"
+            self._run.progress(f"going back to {self._as_of}")
+            self._tables = tables_as_known(self._tables, self._as_of, file, budget=self._run.params.budget)
+        self.day = self._tables.data_until
+        return DONE, {"data_until": until.isoformat(), "warnings": len(loaded.report.warnings)}
+
+    def _snapshots(self) -> Outcome:
+        from features.snapshots.dates import month_starts
+        from features.snapshots.snapshot_files import make
+
+        params, tables = self._run.params, self._known
+        stored = make(tables, month_starts(tables, params.snapshots), params=params, progress=self._run.progress)
+        rows, accounts = stored.totals()
+        return DONE, {"dates": len(stored.files), "rows": rows, "accounts": accounts}
+
+    def _train(self) -> Outcome:
+        from training.fit import train
+        from training.retraining import schedule
+
+        params = self._run.params
+        plan = schedule(params, self._known.data_until)
+        if not plan.is_due:
+            return SKIPPED, {"reason": plan.reason}
+        result = train(self._known, params=params, may_contest=True, progress=self._run.progress)
+        names = ("version", "promoted", "reason", "caution", "verdict")
+        refused = {"refused": result.suspicion.reason} if result.suspicion.refuses else {}
+        return DONE, {"due": plan.reason, **{name: result.to_json()[name] for name in names}, **refused}
+
+    def _publish(self) -> Outcome:
+        newer = _newer_publication(self._run, self._known.data_until)
+        summary = publish_tables(self._run, self._known, self._known.data_until, serve=not newer)
+        names = ("run_id", "model_version", "accounts", "notes", "folder", "file")
+        note = {"not_served": f"the service stays with what was published as of {newer}"} if newer else {}
+        return DONE, {name: summary[name] for name in names if name in summary} | note
+
+    @property
+    def _known(self) -> "Tables":
+        """What was known before the night."""
+        if self._tables is None:
+            raise RuntimeError("the check comes first")
+        return self._tables
+
+    def _note(self, status: str, step: str) -> None:
+        """Say where the pages look how the night stands; a past one that is run again is nobody's news."""
+        from serving.publication.last_night import LastNight, note
+        from serving.publication.publication_file import folder_of
+
+        if self.day is not None and _newer_publication(self._run, self.day):
+            return
+        as_of = self.day.isoformat() if self.day else datetime.now(tz=UTC).date().isoformat()
+        note(folder_of(self._run.params.data_dir), LastNight(as_of, self._began_at, status, step))
+
+
+def _newer_publication(run: Run, day: date) -> str:
+    """The date of the publication that the service answers from if it is after a day; else empty."""
+    from serving.publication.publication_file import current_date, folder_of
+
+    published = current_date(folder_of(run.params.data_dir))
+    return published.isoformat() if published is not None and published > day else ""
+
+
+@contextmanager
+def _night_folder(run: Run) -> "Iterator[Path]":
+    from features.tables.scratch import scratch_folder
+
+    with scratch_folder(run.params.data_dir, NIGHT_FOLDER) as folder:
+        yield folder
+
+
+def _print(console: "Console", content: dict[str, Any]) -> None:
+    """How it ended first, then a line a step."""
+    steps = content["steps"]
+    failed = [step for step in steps if step["status"] == FAILED]
+    seconds = sum(step["seconds"] for step in steps)
+    head = f"The night as of {content['as_of']}: {counted(len(steps), 'step')} in {seconds:.0f} s."
+    if failed:
+        head = (
+            f"The night as of {content['as_of']} failed at {failed[0]['step']}: {failed[0]['result']['message']}\n"
+            "What was published before stays. Run it again once that is mended: it does what is missing."
+        )
+    print_lines(console, [head, *(_line(step) for step in steps)])
+
+
+def _line(step: dict[str, Any]) -> str:
+    result = step["result"]
+    told = _told(step["step"], result) if step["status"] == DONE else result.get("reason", "")
+    return f"  {step['step']:<10} {step['status']:<8} {step['seconds']:>6.1f} s  {told}".rstrip()
+
+
+def _told(step: str, result: dict[str, Any]) -> str:
+    """What came of a step, in a few words."""
+    match step:
+        case "check":
+            return f"the data end before {result['data_until']}; {counted(result['warnings'], 'warning')}"
+        case "snapshots":
+            return f"{counted(result['dates'], 'date')}, {counted(result['rows'], 'row')}"
+        case "train":
+            return f"version {result['version']}: {result['reason']}"
+        case _:
+            file = result.get("not_served") or f"the service answers from {result['file']}"
+            return f"{counted(result['accounts'], 'account')} by model version {result['model_version']}; {file}"

@@ -1,0 +1,157 @@
+"""How a team works, as settings: the journey of its customers by phases, and the cadence that they were promised."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+if TYPE_CHECKING:
+    from params import OwnFeature
+
+TIERS = ("high", "low", "tech")
+_TERM = re.compile(
+    r"(?P<name>[a-z][a-z0-9_]*)(\.(?P<measure>users|uses|days))?\s*(?P<sign>>=|<=|>|<|=)\s*(?P<number>-?\d+(\.\d+)?)"
+    r"(\s+within\s+(?P<days>\d+)\s*d)?"
+)
+LONGEST_DAYS = 1095
+
+
+class Section(BaseModel):
+    """A part of params.yaml: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Term(Section):
+    """One comparison of a condition: a feature of the snapshot, or the use of a part of the product within days."""
+
+    name: str
+    measure: Literal["users", "uses", "days"] | None
+    sign: Literal[">=", "<=", ">", "<", "="]
+    number: float
+    days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = LONGEST_DAYS
+
+
+def terms_of(condition: str) -> tuple[Term, ...]:
+    """The comparisons of a condition, such as `invites.users >= 3 within 90d and seats >= 5`.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    terms = []
+    for text in re.split(r"\s+and\s+", condition.strip()):
+        match = _TERM.fullmatch(text.strip())
+        if match is None or (match["days"] and not match["measure"]):
+            raise ValueError(
+                f"{text!r} cannot be read: write FEATURE >= NUMBER, or PART.users (.uses, .days) >= NUMBER within 90d, "
+                "joined by and"
+            )
+        found = {name: match[name] for name in ("name", "measure", "sign", "number")}
+        terms.append(Term.model_validate(found | ({"days": match["days"]} if match["days"] else {})))
+    return tuple(terms)
+
+
+class Phase(Section):
+    """A phase of the journey: it begins where the one before ends, and lasts until a condition holds."""
+
+    begins: str | None = None
+    until: str | None = None
+    expected_day: Annotated[int, Field(ge=1)] | None = None
+    playbook: str | None = None
+
+
+class Journey(Section):
+    """The phases of a segment's customers, in order, and what first value is for them."""
+
+    first_value: str | None = None
+    phases: Annotated[dict[str, Phase], Field(min_length=1)]
+
+    @field_validator("first_value")
+    @classmethod
+    def _is_condition(cls, condition: str | None) -> str | None:
+        if condition is not None:
+            terms_of(condition)
+        return condition
+
+    @model_validator(mode="after")
+    def _phases_follow_each_other(self) -> Self:
+        names = list(self.phases)
+        before: str | None = None
+        for place, (name, phase) in enumerate(self.phases.items()):
+            self._require_end(name, phase, is_last=place == len(names) - 1)
+            if phase.begins is not None:
+                _require_same(name, phase.begins, names[place - 1] if place else None, before)
+            if place and phase.until is not None and self.condition(phase.until) == before:
+                raise ValueError(f"{names[place - 1]} and {name} end on the same condition, so {name} is never entered")
+            before = self.condition(phase.until) if phase.until is not None else None
+        return self
+
+    def condition(self, text: str) -> str:
+        """A condition as it stands, with `first_value` as what that is."""
+        return self.first_value if text.strip() == "first_value" and self.first_value else text
+
+    def _require_end(self, name: str, phase: Phase, *, is_last: bool) -> None:
+        if is_last and phase.until is not None:
+            raise ValueError(f"{name} is the last phase: leave its until out, or say what comes after it")
+        if not is_last and phase.until is None:
+            raise ValueError(f"{name} never ends: give its until, or make it the last phase")
+        if phase.until is not None:
+            if phase.until.strip() == "first_value" and self.first_value is None:
+                raise ValueError(f"{name} lasts until first_value, and the journey does not say what that is")
+            terms_of(self.condition(phase.until))
+
+
+def _require_same(name: str, begins: str, before_name: str | None, before: str | None) -> None:
+    """A phase that says when it begins must begin where the one before ends."""
+    if before_name is None:
+        raise ValueError(f"{name} is the first phase, which begins with the contract: leave its begins out")
+    if before is None or terms_of(begins) != terms_of(before):
+        raise ValueError(
+            f"{name} begins at {begins}, and {before_name} lasts until {before}: they overlap, or leave days between "
+            f"them. Leave begins out: a phase begins where the one before ends"
+        )
+
+
+class Touch(Section):
+    """What is promised: an action of a kind, every so many days."""
+
+    kind: str
+    every_days: Annotated[int, Field(ge=1, le=366)]
+
+
+class Cadence(Section):
+    """What is promised to customers by touch tier and phase, and how it is judged."""
+
+    touches: Annotated[int, Field(ge=1, le=6)]
+    tolerance_days: Annotated[int, Field(ge=0, le=60)]
+    rules: dict[str, dict[str, tuple[Touch, ...]]]
+
+    @field_validator("rules")
+    @classmethod
+    def _tiers(cls, rules: dict[str, dict[str, tuple[Touch, ...]]]) -> dict[str, dict[str, tuple[Touch, ...]]]:
+        for tier in rules:
+            if tier not in TIERS:
+                raise ValueError(f"there is no touch tier {tier}: accounts.touch_model is one of {', '.join(TIERS)}")
+        return rules
+
+
+class Declared(Mapping[str, "OwnFeature"]):
+    """The features that settings declare, by name; beside them the journey and the cadence, of which more are made."""
+
+    def __init__(self, features: "Mapping[str, OwnFeature]", journey: Mapping[str, Journey], cadence: Cadence) -> None:
+        self._features, self.journey, self.cadence = features, journey, cadence
+
+    def __getitem__(self, name: str) -> "OwnFeature":
+        """A feature by its name."""
+        return self._features[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the features."""
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        """How many features."""
+        return len(self._features)
