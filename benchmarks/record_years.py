@@ -72,7 +72,7 @@ def _run(record: Any, subjects: Any, as_of: date, names: list[str], labels: list
 
 
 def _accounts(numbers: np.random.Generator, names: list[str], horizons: tuple[int, ...]) -> pd.DataFrame:
-    from serving.forecast.output_tables import ACCOUNT_FIGURES
+    from serving.forecast.declared.output_tables import ACCOUNT_FIGURES
 
     count = len(names)
     arr = np.round(numbers.lognormal(9, 1, count), 2)
@@ -86,7 +86,7 @@ def _accounts(numbers: np.random.Generator, names: list[str], horizons: tuple[in
 
 
 def _figures(numbers: np.random.Generator, labels: list[str], horizons: range) -> pd.DataFrame:
-    from serving.forecast.output_tables import METRICS, QUANTILES
+    from serving.forecast.declared.output_tables import METRICS, QUANTILES
 
     keys = [
         (metric.name, months, cut, value)

@@ -10,8 +10,8 @@ from features.families.catalogue import FEATURES
 from features.families.feature import Feature
 from features.tables import contract
 from features.tables.contract import Column, Table
-from serving.forecast.ledger_tables import render_markdown as render_ledger
-from serving.forecast.output_tables import render_markdown
+from serving.forecast.declared.ledger_tables import render_markdown as render_ledger
+from serving.forecast.declared.output_tables import render_markdown
 
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
 OUTPUTS = Path(__file__).with_name("outputs.md")

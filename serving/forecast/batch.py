@@ -24,10 +24,8 @@ from models.reasons.background import background
 from models.words import counted
 from params import Params
 from serving.forecast.account_reasons import reasons
-from serving.forecast.column import OutTable, names_of
-from serving.forecast.definitions import Rules
-from serving.forecast.learned_features import require_same_features
-from serving.forecast.output_tables import (
+from serving.forecast.declared.column import OutTable, names_of
+from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FORECAST,
     INTERVAL,
@@ -36,6 +34,8 @@ from serving.forecast.output_tables import (
     RUN_COLUMNS,
     TABLES,
 )
+from serving.forecast.definitions import Rules
+from serving.forecast.learned_features import require_same_features
 from serving.forecast.realised import due_by_month, realised
 from serving.forecast.refusals import BadRequest
 from training.tracking.champion import Champion

@@ -5,7 +5,7 @@ from datetime import date
 
 from features.revenue import add_months
 from models.words import counted
-from serving.forecast.output_tables import ACCOUNT_FIGURES, METRIC_OF
+from serving.forecast.declared.output_tables import ACCOUNT_FIGURES, METRIC_OF
 
 TRAILING_MONTHS = 12
 _EXPLAINED = {"churn": "leaving at least once", "expansion": "expanding at least once, were it to stay,"}

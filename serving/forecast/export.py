@@ -18,9 +18,9 @@ import pandas as pd
 
 from features.tables import spreadsheet_text
 from serving.forecast.batch import Forecast
-from serving.forecast.column import Kind, OutTable
+from serving.forecast.declared.column import Kind, OutTable
+from serving.forecast.declared.output_tables import TABLES
 from serving.forecast.forecast_workbook import write_workbook
-from serving.forecast.output_tables import TABLES
 
 KEPT = ".kept"
 LATEST = "latest"

@@ -14,8 +14,8 @@ from features.tables import spreadsheet_text
 from features.tables.spreadsheet_text import write_text
 from models.words import counted
 from serving.forecast.batch import Forecast
-from serving.forecast.column import Kind, OutTable
-from serving.forecast.output_tables import ACCOUNT_ID, INTERVAL, METRIC_OF, METRICS, TABLES, horizons_shown
+from serving.forecast.declared.column import Kind, OutTable
+from serving.forecast.declared.output_tables import ACCOUNT_ID, INTERVAL, METRIC_OF, METRICS, TABLES, horizons_shown
 
 MOST_SHEET_ROWS = 1_000_000  # of the 1,048,576 that a sheet can hold
 _NAME = "name"

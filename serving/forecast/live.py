@@ -20,8 +20,8 @@ from models.reasons.drivers import drivers
 from params import Params
 from serving.forecast.account_reasons import EXPLAINED
 from serving.forecast.batch import account_facts, account_figures
-from serving.forecast.column import Kind, OutColumn, Place, names_of
-from serving.forecast.output_tables import ACCOUNT_DRIVER, ACCOUNT_FACTS, ACCOUNT_FIGURES, HORIZON
+from serving.forecast.declared.column import Kind, OutColumn, Place, names_of
+from serving.forecast.declared.output_tables import ACCOUNT_DRIVER, ACCOUNT_FACTS, ACCOUNT_FIGURES, HORIZON
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]

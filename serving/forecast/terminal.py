@@ -12,8 +12,8 @@ from rich.table import Table
 from models.words import NO_REASON, counted
 from serving.forecast.account_reasons import EXPLAINED
 from serving.forecast.batch import Forecast
-from serving.forecast.column import Form, Interval, Kind, OutColumn, Place, names_of
-from serving.forecast.output_tables import (
+from serving.forecast.declared.column import Form, Interval, Kind, OutColumn, Place, names_of
+from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FACTS,
     ACCOUNT_FORECAST,

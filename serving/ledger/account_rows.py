@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 
-from serving.forecast.output_tables import ACCOUNT_FORECAST, DEFINITION, RUN_COLUMNS
+from serving.forecast.declared.output_tables import ACCOUNT_FORECAST, DEFINITION, RUN_COLUMNS
 from serving.ledger import whole_numbers
 from serving.ledger.subjects import Subjects
 

@@ -22,8 +22,8 @@ from models.outcomes.prediction import OUTCOMES
 from models.paths.simulate import PathSettings
 from params import Params
 from serving.forecast.batch import Forecast
+from serving.forecast.declared.output_tables import QUANTILES
 from serving.forecast.definitions import Rules
-from serving.forecast.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import horizons_kept
 from serving.ledger.books import SLOPES, book_rows

@@ -11,7 +11,7 @@ from models.outcomes.prediction import OUTCOMES, Prediction
 from models.paths.given_luck import given_expected_luck, level_slopes
 from models.paths.rollup import roll_up
 from models.paths.simulate import PathSettings
-from serving.forecast.output_tables import QUANTILES
+from serving.forecast.declared.output_tables import QUANTILES
 
 Labels = Mapping[str, NDArray[np.object_]]
 SLOPES = tuple(f"{outcome}_slope" for outcome in OUTCOMES)

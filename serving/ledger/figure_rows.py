@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
-from serving.forecast.output_tables import QUANTILES
+from serving.forecast.declared.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.subjects import Subjects, is_personal
 

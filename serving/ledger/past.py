@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from serving.forecast.output_tables import QUANTILES
+from serving.forecast.declared.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from serving.forecast.output_tables import QUANTILES
+from serving.forecast.declared.output_tables import QUANTILES
 
 RUN = sa.table(
     "record_run",

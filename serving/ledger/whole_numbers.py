@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from serving.forecast.column import Kind
-from serving.forecast.output_tables import METRIC_OF
+from serving.forecast.declared.column import Kind
+from serving.forecast.declared.output_tables import METRIC_OF
 
 CENTS, MILLIONTHS = "cents", "millionths"
 PER_UNIT: Mapping[str, int] = {CENTS: 100, MILLIONTHS: 1_000_000}

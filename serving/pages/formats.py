@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from serving.forecast.column import Kind, OutColumn
-from serving.forecast.output_tables import METRIC_OF, Metric
+from serving.forecast.declared.column import Kind, OutColumn
+from serving.forecast.declared.output_tables import METRIC_OF, Metric
 
 DASH = "–"
 MINUS = "−"

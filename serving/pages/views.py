@@ -10,9 +10,16 @@ from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
 from serving.desk.queries import AccountQuery, BridgeQuery, account_filter, bridge_steps
-from serving.forecast.column import OutColumn, Place
-from serving.forecast.output_tables import ACCOUNT_FORECAST, CUT_METRICS, INTERVAL, METRIC_OF, RATIOS, horizons_shown
-from serving.forecast.published_lists import ACCOUNTS, BRIDGE, RENEWALS
+from serving.forecast.declared.column import OutColumn, Place
+from serving.forecast.declared.output_tables import (
+    ACCOUNT_FORECAST,
+    CUT_METRICS,
+    INTERVAL,
+    METRIC_OF,
+    RATIOS,
+    horizons_shown,
+)
+from serving.forecast.declared.published_lists import ACCOUNTS, BRIDGE, RENEWALS
 from serving.publication.gather import END, RESCORED, START
 from serving.publication.last_night import warning_in
 from serving.publication.reader import AccountFilter, Published, scope

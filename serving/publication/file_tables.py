@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from serving.forecast.column import Kind, OutColumn, OutTable, Place, names_of
+from serving.forecast.declared.column import Kind, OutColumn, OutTable, Place, names_of
+from serving.forecast.declared.output_tables import ACCOUNT_ID, HORIZON
+from serving.forecast.declared.published_lists import (
+    ACCOUNTS,
+    BRIDGE,
+    CSM,
+    FORECASTS,
+    HISTORY,
+    MOVEMENTS,
+    NRR,
+    RENEWALS,
+)
 from serving.forecast.live import SCORED
-from serving.forecast.output_tables import ACCOUNT_ID, HORIZON
-from serving.forecast.published_lists import ACCOUNTS, BRIDGE, CSM, FORECASTS, HISTORY, MOVEMENTS, NRR, RENEWALS
 
 _SQL_TYPES = {Kind.INTEGER: "INTEGER", Kind.MONEY: "REAL", Kind.SHARE: "REAL", Kind.NUMBER: "REAL"}
 _BY_HORIZON = (HORIZON, *SCORED)

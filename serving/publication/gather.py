@@ -20,10 +20,10 @@ from models.outcomes.prediction import Outcome
 from params import Budget, Params
 from serving.forecast.account_reasons import average_effects
 from serving.forecast.batch import Forecast, earlier_snapshot
-from serving.forecast.column import Place, names_of
+from serving.forecast.declared.column import Place, names_of
+from serving.forecast.declared.output_tables import ACCOUNT_FACTS
+from serving.forecast.declared.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.forecast.live import SCORED, Score, as_scores, days
-from serving.forecast.output_tables import ACCOUNT_FACTS
-from serving.forecast.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.ledger.past import Past
 from training.tracking.champion import Champion
 

@@ -15,8 +15,8 @@ from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.batch import Forecast
-from serving.forecast.output_tables import QUANTILES
-from serving.forecast.published_lists import FORECAST_METRICS
+from serving.forecast.declared.output_tables import QUANTILES
+from serving.forecast.declared.published_lists import FORECAST_METRICS
 from serving.forecast.refusals import BadRequest
 from serving.ledger.bridging.answer import bridge_table
 from serving.ledger.bridging.recorded import bridge_to

@@ -24,7 +24,7 @@ import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
 from features.tables.whole_file import clear_leftovers, flush_folder, write_whole
-from serving.forecast.published_lists import CSM, FORECAST_METRICS
+from serving.forecast.declared.published_lists import CSM, FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
 from serving.publication.file_tables import (
     ABOUT,

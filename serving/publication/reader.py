@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
-from serving.forecast.column import Kind, OutTable, Place, names_of
-from serving.forecast.output_tables import ACCOUNT_ID, INTERVAL
-from serving.forecast.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, BRIDGE, HISTORY, LABELS, MOVEMENTS
+from serving.forecast.declared.column import Kind, OutTable, Place, names_of
+from serving.forecast.declared.output_tables import ACCOUNT_ID, INTERVAL
+from serving.forecast.declared.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, BRIDGE, HISTORY, LABELS, MOVEMENTS
 from serving.publication import publication_file
 from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 from serving.publication.gather import END, START

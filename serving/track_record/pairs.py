@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from models.paths.rollup import QUANTILES as PERCENTS
 from models.scores.quantile_forecasts import crps_of_quantiles
-from serving.forecast.output_tables import QUANTILES
+from serving.forecast.declared.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
 from serving.ledger.record_tables import ACTUAL, FIGURE, OUTCOME, RIVAL, RUN, SUBJECT, WITHDRAWAL

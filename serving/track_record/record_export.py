@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from serving.forecast.column import Kind, OutTable
+from serving.forecast.declared.column import Kind, OutTable
+from serving.forecast.declared.ledger_tables import ACTUAL, FORECAST_LEDGER, FORECAST_SCORE
+from serving.forecast.declared.output_tables import QUANTILES
 from serving.forecast.export import write_csv
 from serving.forecast.forecast_workbook import write_table
-from serving.forecast.ledger_tables import ACTUAL, FORECAST_LEDGER, FORECAST_SCORE
-from serving.forecast.output_tables import QUANTILES
 from serving.forecast.refusals import BadRequest
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record

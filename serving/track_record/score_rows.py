@@ -14,8 +14,8 @@ from models.scores.evaluation import windows_of
 from models.scores.portfolio import INTERVALS, POINTS
 from models.scores.quantile_forecasts import pit_of_quantiles
 from models.scores.skill import Bootstrap, comparisons
-from serving.forecast.column import Kind
-from serving.forecast.output_tables import METRIC_OF, QUANTILES
+from serving.forecast.declared.column import Kind
+from serving.forecast.declared.output_tables import METRIC_OF, QUANTILES
 from serving.track_record.pairs import KEY, LEVELS, Pairs, crps
 
 Row = dict[str, Any]

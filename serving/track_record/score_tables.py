@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from serving.forecast.output_tables import METRIC_OF
+from serving.forecast.declared.output_tables import METRIC_OF
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from serving.forecast.column import Kind, OutTable, Place
+from serving.forecast.declared.column import Kind, OutTable, Place
+from serving.forecast.declared.published_lists import LISTS
 from serving.forecast.export import write_csv
 from serving.forecast.forecast_workbook import write_table
-from serving.forecast.published_lists import LISTS
 
 TYPES = {
     "csv": "text/csv; charset=utf-8",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from serving.forecast.column import Kind, OutColumn, Place
+from serving.forecast.declared.column import Kind, OutColumn, Place
 
 _TYPES: dict[Kind, Any] = {
     Kind.TEXT: str,

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from serving.forecast.column import Place
-from serving.forecast.output_tables import (
+from serving.forecast.declared.column import Place
+from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FACTS,
     ACCOUNT_FIGURES,
@@ -14,7 +14,7 @@ from serving.forecast.output_tables import (
     HORIZON,
     METRIC_OF,
 )
-from serving.forecast.published_lists import (
+from serving.forecast.declared.published_lists import (
     ABOUT_AN_ACCOUNT,
     ACCOUNTS,
     BRIDGE,

@@ -8,7 +8,7 @@ import openpyxl
 import pandas as pd
 
 from features.tables.spreadsheet_text import neutral
-from serving.forecast.column import Kind, OutColumn, OutTable
+from serving.forecast.declared.column import Kind, OutColumn, OutTable
 from serving.forecast.export import write_csv
 from serving.forecast.forecast_workbook import write_table
 

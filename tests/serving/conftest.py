@@ -12,8 +12,8 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.forecast.batch import Forecast, forecast
-from serving.forecast.column import names_of
-from serving.forecast.output_tables import ACCOUNT_FIGURES, TABLES
+from serving.forecast.declared.column import names_of
+from serving.forecast.declared.output_tables import ACCOUNT_FIGURES, TABLES
 from training.learn.dataset import assemble, settings_of
 from training.tracking.champion import Champion
 

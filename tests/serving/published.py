@@ -35,8 +35,8 @@ from params import Params, load
 from serving.access.tokens import Tokens
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
-from serving.forecast.column import Kind
-from serving.forecast.output_tables import FORECAST_BRIDGE
+from serving.forecast.declared.column import Kind
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record, read_track
 from serving.service.api import create_app

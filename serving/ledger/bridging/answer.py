@@ -11,9 +11,9 @@ from features.revenue import add_months
 from features.revenue.cut_labels import NO_LABEL, in_order
 from models.paths.bridge import STEPS, largest_remainder
 from models.words import counted
-from serving.forecast.bridge_steps import ROLLING, STEP_WORDS
+from serving.forecast.declared.bridge_steps import ROLLING, STEP_WORDS
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.forecast.definitions import Rules
-from serving.forecast.output_tables import FORECAST_BRIDGE
 from serving.forecast.refusals import BadRequest
 from serving.ledger.bridging.between import Between
 from serving.ledger.bridging.reasons import reasons

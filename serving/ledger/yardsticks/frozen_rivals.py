@@ -23,7 +23,7 @@ from models.paths.rollup import TOTAL
 from models.scores import baselines, time_series
 from params import Params
 from serving.forecast.batch import Forecast
-from serving.forecast.output_tables import QUANTILES
+from serving.forecast.declared.output_tables import QUANTILES
 from serving.ledger.account_rows import horizons_kept
 
 Array = NDArray[np.float64]

@@ -16,7 +16,7 @@ from features.snapshots.snapshot_files import stored
 from models.words import format_value
 from params import Budget
 from serving.forecast.batch import Forecast, earlier_snapshot, run_id
-from serving.forecast.output_tables import TABLES
+from serving.forecast.declared.output_tables import TABLES
 from serving.forecast.refusals import BadRequest
 
 AS_OF = date(2026, 1, 1)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from serving.forecast.batch import Forecast
+from serving.forecast.declared.output_tables import TABLES
 from serving.forecast.export import forms_of, publish, read_published
-from serving.forecast.output_tables import TABLES
 
 pytestmark = pytest.mark.usefixtures("costly")
 

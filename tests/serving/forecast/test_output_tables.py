@@ -6,10 +6,17 @@ import pandas as pd
 import pytest
 
 from models.paths import rollup
-from serving.forecast.column import Kind, OutColumn, OutTable, Place, names_of
-from serving.forecast.ledger_tables import render_markdown as render_ledger
-from serving.forecast.output_tables import ACCOUNT_DRIVER, INTERVAL, METRICS, QUANTILES, TABLES, render_markdown
-from serving.forecast.published_lists import LISTS
+from serving.forecast.declared.column import Kind, OutColumn, OutTable, Place, names_of
+from serving.forecast.declared.ledger_tables import render_markdown as render_ledger
+from serving.forecast.declared.output_tables import (
+    ACCOUNT_DRIVER,
+    INTERVAL,
+    METRICS,
+    QUANTILES,
+    TABLES,
+    render_markdown,
+)
+from serving.forecast.declared.published_lists import LISTS
 
 CONTRACT = {
     "account_forecast": (

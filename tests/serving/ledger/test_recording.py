@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from features.revenue import add_months
 from params import Params, Record, SettingsError
 from serving.forecast.batch import Forecast
-from serving.forecast.output_tables import METRICS
+from serving.forecast.declared.output_tables import METRICS
 from serving.forecast.refusals import NoRecord
 from serving.ledger import recording
 from serving.ledger.account_rows import horizons_kept

@@ -46,7 +46,7 @@ spec.loader.exec_module(places)
 
 from serving.forecast import export, terminal
 from training.tracking.champion import load_champion
-from serving.forecast.output_tables import render_markdown
+from serving.forecast.declared.output_tables import render_markdown
 
 folder = Path(sys.argv[2])
 (folder / "data").mkdir()

@@ -224,7 +224,8 @@ def publish():
     made = forecast(tables, champion, as_of=date(2026, 1, 1), params=params, made_at=moment)
     past = on_record.put_on_record(tables, champion, made, params=params, code_version="of tests")
     card = model_card(params, champion)
-    gathered = gather.gather(tables, champion, made, params=params, card=card, past=past)
+    track = on_record.read_track(params)
+    gathered = gather.gather(tables, champion, made, params=params, card=card, past=past, track=track)
     print(publication_file.write(gathered, publication_file.folder_of(params.data_dir)).name)
 
 def killed(*_, **__):

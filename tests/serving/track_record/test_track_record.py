@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from features.inputs.frames import tables_from_frames
 from params import Params
 from params import Record as Place
-from serving.forecast.ledger_tables import LEDGER_TABLES
+from serving.forecast.declared.ledger_tables import LEDGER_TABLES
 from serving.forecast.refusals import BadRequest
 from serving.ledger.record import Record, open_record
 from serving.ledger.record_tables import ACTUAL, OUTCOME, RIVAL, SUBJECT

@@ -7,8 +7,8 @@ of the portfolio is one line of `METRICS` and its computation in `models.paths.r
 from dataclasses import dataclass, replace
 
 from models.paths.rollup import QUANTILES as PERCENTS
-from serving.forecast.bridge_steps import ROLLING, STEP_WORDS
-from serving.forecast.column import Form, Interval, Kind, OutColumn, OutTable, Place
+from serving.forecast.declared.bridge_steps import ROLLING, STEP_WORDS
+from serving.forecast.declared.column import Form, Interval, Kind, OutColumn, OutTable, Place
 
 YEARLY = "currency a year"
 PUBLISHED = (Place.API, Place.DOWNLOAD)
@@ -373,8 +373,8 @@ def render_markdown() -> str:
     parts = [
         "# What comes out",
         "",
-        "Made by `make docs` from `serving/forecast/output_tables.py`; do not edit it here. Each table is written as",
-        "`export` says, to `<data_dir>/forecasts/<as_of>/`: Parquet, CSV, and with `xlsx` all of them as one workbook",
+        "Made by `make docs` from `serving/forecast/declared/output_tables.py`; do not edit it here. Each table is",
+        "written as `export` says, to `<data_dir>/forecasts/<as_of>/`: Parquet, CSV, and with `xlsx` all of them as one workbook",
         "with a summary and the names of the accounts.",
     ]
     for table in (*TABLES.values(), FORECAST_BRIDGE):

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from serving.forecast.column import Kind, OutColumn, OutTable
-from serving.forecast.output_tables import (
+from serving.forecast.declared.column import Kind, OutColumn, OutTable
+from serving.forecast.declared.output_tables import (
     AS_OF,
     CUT_AND_VALUE,
     HORIZON,
@@ -98,6 +98,6 @@ def render_markdown() -> str:
         "",
         "# What `holdfast ledger export` writes",
         "",
-        "Made from `serving/forecast/ledger_tables.py`. The same formats; see [the record](record.md).",
+        "Made from `serving/forecast/declared/ledger_tables.py`. The same formats; see [the record](record.md).",
     ]
     return "\n".join([*head, *(line for table in LEDGER_TABLES.values() for line in markdown_of(table))]) + "\n"

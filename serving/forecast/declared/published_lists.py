@@ -6,8 +6,8 @@ The published store, the API's rows and the downloads follow from these declarat
 from collections.abc import Mapping
 from dataclasses import replace
 
-from serving.forecast.column import Form, Kind, OutColumn, OutTable, Place
-from serving.forecast.output_tables import (
+from serving.forecast.declared.column import Form, Kind, OutColumn, OutTable, Place
+from serving.forecast.declared.output_tables import (
     ACCOUNT_FACTS,
     ACCOUNT_FIGURES,
     ACCOUNT_ID,
