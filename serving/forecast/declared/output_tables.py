@@ -374,8 +374,8 @@ def render_markdown() -> str:
         "# What comes out",
         "",
         "Made by `make docs` from `serving/forecast/declared/output_tables.py`; do not edit it here. Each table is",
-        "written as `export` says, to `<data_dir>/forecasts/<as_of>/`: Parquet, CSV, and with `xlsx` all of them as one workbook",
-        "with a summary and the names of the accounts.",
+        "written as `export` says, to `<data_dir>/forecasts/<as_of>/`: Parquet, CSV, and with `xlsx` all of them",
+        "as one workbook with a summary and the names of the accounts.",
     ]
     for table in (*TABLES.values(), FORECAST_BRIDGE):
         parts += markdown_of(table)

@@ -22,7 +22,7 @@ import pytest
 from features.tables.spreadsheet_text import safe
 
 ROOT = Path(__file__).parents[3]
-CODE = ("features", "models", "training", "serving", "params.py", "params_reading.py", "params.yaml")
+CODE = ("features", "models", "training", "serving", "params.py", "params_reading.py", "params_team.py", "params.yaml")
 DECLARATION = """\
     OutColumn(
         "kept_share", Kind.SHARE, "share", "Expected ARR over ARR at as_of", places=EVERYWHERE, head="ARR kept",
@@ -108,7 +108,7 @@ def answers(folder: Path) -> dict[str, Any]:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, code / name)
     forecast = code / "serving" / "forecast"
-    add_before(forecast / "output_tables.py", r'^    OutColumn\(\n        "arr_at_risk"', DECLARATION)
+    add_before(forecast / "declared" / "output_tables.py", r'^    OutColumn\(\n        "arr_at_risk"', DECLARATION)
     add_before(forecast / "batch.py", r'^        "arr_at_risk": ', COMPUTATION)
     command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1] / "published.py"), str(folder)]
     done = subprocess.run(
