@@ -44,9 +44,13 @@ class Clocks:
         if table == "contracts":
             return self._of_contract()
         event = str(contract.TABLES[table].event_day or contract.TABLES[table].version)
-        return self._on(
-            table, f"COALESCE({day_of(event)}, -{NEVER})" if self.tables.has(table, event) else f"(-{NEVER})"
-        )
+        if not self.tables.has(table, event):
+            return self._on(table, f"(-{NEVER})")
+        opened = contract.TABLES[table].opened_by
+        absent = f"-{NEVER}"
+        if opened is not None and self.tables.has(table, opened):  # what waits for its event has not happened
+            absent = f"CASE WHEN {opened} IS NULL THEN -{NEVER} ELSE {NEVER} END"
+        return self._on(table, f"COALESCE({day_of(event)}, {absent})")
 
     def of_event(self, table: str, day: str) -> Clock:
         """When rows that have a day happened and became known; `day` is the table's event day, or is filled in later.
@@ -59,10 +63,8 @@ class Clocks:
         declared = contract.TABLES[table].event_day
         if declared is None:
             raise ValueError(f"{table} has no event day")
-        if day == declared:
+        if day in (declared, contract.TABLES[table].opened_by):
             return self._on(table, day_of(day))
-        if day == contract.TABLES[table].opened_by:
-            return Clock(day_of(day), self._known_of_opening(table, day, declared))
         return Clock(day_of(day), self._known_of_cell(table, day, declared))
 
     def of_cell(self, table: str, column: str) -> Clock:
@@ -83,14 +85,6 @@ class Clocks:
         opened = str(contract.TABLES[table].opened_by)
         clock = self.of_event(table, opened)
         return Clock(*(f"CASE WHEN {opened} IS NOT NULL THEN {sql} END" for sql in (clock.happened, clock.known)))
-
-    def _known_of_opening(self, table: str, day: str, declared: str) -> str:
-        """A row opened and not yet answered is known by its record, but one that was written anew with its answer."""
-        opened = f"{day_of(day)} + {self._lag(table)}"
-        if not self.tables.has(table, "recorded_at", declared):
-            return self._recorded(table, opened)
-        recorded = day_of("recorded_at")
-        return f"CASE WHEN {recorded} < COALESCE({day_of(declared)}, {NEVER}) THEN {recorded} ELSE {opened} END"
 
     def _on(self, table: str, happened: str) -> Clock:
         """Rows that happened on a day become known on it, after the lag, unless their record says when."""

@@ -62,15 +62,18 @@ def tables_as_known(tables: Tables, night: date, file: Path, *, budget: Budget) 
 
 def _known(tables: Tables, table: str, night: int) -> str:
     """SELECT of the rows of a stored table that count before a night, cells that were filled in later left empty."""
-    clocks = Clocks(tables)
-    later = {c.name for c in contract.TABLES[table] if c.filled_later}
-    cells = []
-    for column in tables.columns[table]:
-        cell = named(column)
-        if column in later:
-            cell = f"CASE WHEN {_told(clocks, table, column, night)} THEN {cell} END AS {cell}"
-        cells.append(cell)
-    return f"SELECT {', '.join(cells)} FROM stored.{table} l WHERE {clocks.of_row(table).counts_after} < {night}"
+    clocks, declared = Clocks(tables), contract.TABLES[table]
+    happened = rows = f"{clocks.of_row(table).counts_after} < {night}"
+    later = [c.name for c in declared if c.filled_later and tables.has(table, c.name)]
+    conditions = {name: _told(clocks, table, name, night) for name in later}
+    if tables.has(table, declared.opened_by or ""):
+        conditions |= dict.fromkeys(declared.answer, happened)
+        rows = f"({happened} OR COALESCE({clocks.of_opening(table).counts_after} < {night}, FALSE))"
+    cells = [
+        f"CASE WHEN {conditions[name]} THEN {named(name)} END AS {named(name)}" if name in conditions else named(name)
+        for name in tables.columns[table]
+    ]
+    return f"SELECT {', '.join(cells)} FROM stored.{table} l WHERE {rows}"
 
 
 def _told(clocks: Clocks, table: str, column: str, night: int) -> str:

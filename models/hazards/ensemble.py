@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models.hazards.hazard import Hazard, Rows
+from models.hazards.hazard import NONE, Hazard, Rows
 from models.hazards.logistic import LogisticHazard
 from models.hazards.model_inputs import Input
 from models.hazards.trees import TreeHazard
@@ -39,9 +39,9 @@ class EnsembleHazard(Hazard):
         self.logistic.fit(rows)
         return self
 
-    def level(self, inputs: Array) -> Array:
+    def level(self, inputs: Array, decided: Array = NONE) -> Array:
         """The mean of both models' log-odds of the kind of month, shape (rows,)."""
-        return (self.trees.level(inputs) + self.logistic.level(inputs)) / 2
+        return (self.trees.level(inputs, decided) + self.logistic.level(inputs, decided)) / 2
 
     def beyond(self, inputs: Array) -> Array:
         """The mean of what the inputs add in both, shape (rows,)."""

@@ -9,7 +9,7 @@ classifier of "left within 12 months" learns from no snapshot younger than a yea
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -18,13 +18,26 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+NONE: Array = np.empty(0)
+
+
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from: inputs (rows, columns), 0/1 outcomes, weights."""
+    """Rows to learn from: inputs (rows, columns), 0/1 outcomes, weights.
+
+    `decided` says of which rows ARR had changed at the last term's end, while its grace runs (`term_ends.py`); of none
+    if it is empty.
+    """
 
     inputs: Array
     event: Array
     weight: Array
+    decided: Array = field(default_factory=lambda: NONE)
+
+    def part(self, chosen: NDArray[np.bool_]) -> "Rows":
+        """Some of the rows."""
+        decided = self.decided[chosen] if self.decided.size else self.decided
+        return Rows(self.inputs[chosen], self.event[chosen], self.weight[chosen], decided)
 
 
 class Hazard(ABC):
@@ -35,8 +48,8 @@ class Hazard(ABC):
         """Learn from `rows`; stop where `others` (of other accounts) no longer improve."""
 
     @abstractmethod
-    def level(self, inputs: Array) -> Array:
-        """Log-odds of the kind of month, shape (rows,)."""
+    def level(self, inputs: Array, decided: Array = NONE) -> Array:
+        """Log-odds of the kind of month, shape (rows,); `decided` as in `Rows`."""
 
     @abstractmethod
     def beyond(self, inputs: Array) -> Array:
@@ -70,6 +83,6 @@ class Hazard(ABC):
     def mean_level_(self) -> float:
         """Mean log-odds of the kinds of months learned from."""
 
-    def margin(self, inputs: Array) -> Array:
+    def margin(self, inputs: Array, decided: Array = NONE) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        return self.level(inputs) + self.beyond(inputs)
+        return self.level(inputs, decided) + self.beyond(inputs)

@@ -90,6 +90,17 @@ def calendar(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np
     return np.stack([np.asarray(columns[item.name], dtype=float) for item in CALENDAR_INPUTS], axis=-1)
 
 
+def grace_is_open(frame: pd.DataFrame, *, months: int, grace_days: int) -> NDArray[np.bool_]:
+    """Whether each month ahead begins while the grace of a term runs that ended in a month ahead before it.
+
+    Shape (rows, months). Who lets a term run out in silence is still there in such a month, beside those who renewed.
+    """
+    start, _ = _month_edges(frame["as_of"], months)
+    terms_passed, graces_passed = (_next_end(frame, start, after_days=days)[1] for days in (0, grace_days))
+    since_snapshot = terms_passed > terms_passed[:, :1]
+    return np.asarray((terms_passed > graces_passed) & since_snapshot)
+
+
 def column_of(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """A column as floats, shape (rows, 1)."""
     return frame[name].to_numpy(dtype=float)[:, None]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from models.hazards.hazard import Hazard, Rows
+from models.hazards.hazard import NONE, Hazard, Rows
 from models.hazards.model_inputs import Input
 from models.hazards.month_level import fit_ridge, kinds_of_months, row_sums
 
@@ -70,14 +70,14 @@ class LogisticHazard(Hazard):
     def fit(self, rows: Rows, others: Rows | None = None) -> Self:
         """Learn the coefficients; `others` are not needed, nothing is stopped early."""
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
-        design = self._with_kinds(rows.inputs)
+        design = self._with_kinds(rows.inputs, rows.decided)
         self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2)
         self.means_: Array = np.average(design, axis=0, weights=rows.weight)
         return self
 
-    def level(self, inputs: Array) -> Array:
+    def level(self, inputs: Array, decided: Array = NONE) -> Array:
         """Log-odds of the kind of month, the inputs being at their means, shape (rows,)."""
-        level = row_sums(kinds_of_months(self.inputs, inputs), self.coefficients_[self._width :])
+        level = row_sums(kinds_of_months(self.inputs, inputs, decided), self.coefficients_[self._width :])
         return level + self.intercept_ + self._middle
 
     def beyond(self, inputs: Array) -> Array:
@@ -96,7 +96,7 @@ class LogisticHazard(Hazard):
 
     def estimation_variance(self, training: Rows, ahead: Iterable[tuple[Array, Array]]) -> float:
         """That of the coefficients' posterior by Laplace's method, the penalty being their prior."""
-        design, information = self._information(training.inputs, training.weight)
+        design, information = self._information(training.inputs, training.weight, training.decided)
         precision = (design * information[:, None]).T @ design
         precision[np.diag_indices(len(precision) - 1)] += self.l2
         middle = information @ design / information.sum()
@@ -111,13 +111,13 @@ class LogisticHazard(Hazard):
         distance[self._width :] = 0
         return float(distance @ np.linalg.solve(precision, distance))
 
-    def _with_kinds(self, inputs: Array) -> Array:
+    def _with_kinds(self, inputs: Array, decided: Array = NONE) -> Array:
         """The columns of the inputs, and those of the kinds of months."""
-        return np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs)])
+        return np.hstack([self._design(inputs), kinds_of_months(self.inputs, inputs, decided)])
 
-    def _information(self, inputs: Array, weight: Array) -> tuple[Array, Array]:
+    def _information(self, inputs: Array, weight: Array, decided: Array = NONE) -> tuple[Array, Array]:
         """Design with the intercept, (rows, columns + 1), and what each row tells of it: weight * p * (1 - p)."""
-        design = np.hstack([self._with_kinds(inputs), np.ones((len(inputs), 1))])
+        design = np.hstack([self._with_kinds(inputs, decided), np.ones((len(inputs), 1))])
         chance = expit(design @ np.append(self.coefficients_, self.intercept_))
         return design, weight * chance * (1 - chance)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from models.hazards.hazard import NONE, Rows
 from models.hazards.model_inputs import Input
 
 Array = NDArray[np.float64]
@@ -20,7 +21,8 @@ _CALENDAR = (LEVEL_INPUT, "grace_ends_in_month", "months_ahead")
 _LENGTH = "term_days"
 LEVEL_INPUTS = (*_CALENDAR, _LENGTH)
 _TERM_CLASSES = (45.0, 400.0)  # days: a monthly term, one of up to a year, a longer one; evergreen is a fourth class
-_KINDS = 4  # a term ends or not, a grace ends or not
+_TERM_NAMES = ("monthly term", "term of up to a year", "longer term", "no term")
+_KINDS = 6  # a term ends or not, times: no grace ends, one ends, or it is open and ARR changed when its term ended
 _KNOTS = (1.0, 2.0, 3.0, 6.0, 12.0)  # months ahead between which a kind's level runs straight; flat after the last
 _YEAR, _TERM_LIMITS = 365.25, (28.0, 1100.0)
 _SCALES = (10.0, 20.0, 30.0)  # of lengths, of log length, of knots: a penalty weighs on them by the inverse squares
@@ -43,9 +45,9 @@ class MonthLevel:
         self.inputs = tuple(inputs)
         self.l2 = l2
 
-    def fit(self, inputs: Array, event: Array, weight: Array) -> Self:
-        """Learn from inputs (rows, columns), 0/1 outcomes and weights; with a calendar some of both are needed."""
-        design = kinds_of_months(self.inputs, inputs)
+    def fit(self, rows: Rows) -> Self:
+        """Learn; with a calendar some rows with and some without the outcome are needed."""
+        design, event, weight = kinds_of_months(self.inputs, rows.inputs, rows.decided), rows.event, rows.weight
         mean = np.clip(np.average(event, weights=weight), _RAREST, 1 - _RAREST)
         self.coefficients_, self.intercept_ = np.empty(0), float(np.log(mean / (1 - mean)))
         if design.shape[1]:
@@ -53,9 +55,9 @@ class MonthLevel:
         self.mean_ = float(np.average(design, axis=0, weights=weight) @ self.coefficients_ + self.intercept_)
         return self
 
-    def margin(self, inputs: Array) -> Array:
+    def margin(self, inputs: Array, decided: Array = NONE) -> Array:
         """Log-odds of the outcome, shape (rows,)."""
-        return row_sums(kinds_of_months(self.inputs, inputs), self.coefficients_) + self.intercept_
+        return row_sums(kinds_of_months(self.inputs, inputs, decided), self.coefficients_) + self.intercept_
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -82,9 +84,20 @@ def row_sums(design: Array, coefficients: Array) -> Array:
     return np.asarray(np.einsum("ij,j->i", np.ascontiguousarray(design), coefficients))
 
 
-def kinds_of_months(inputs: Sequence[Input], rows: Array) -> Array:
+def term_class(term_days: Array) -> NDArray[np.object_]:
+    """The class of each length of term, in words: monthly, of up to a year, longer, none."""
+    return np.array(_TERM_NAMES, dtype=object)[_term_class(term_days)]
+
+
+def _term_class(term_days: Array) -> NDArray[np.int64]:
+    none = len(_TERM_CLASSES) + 1
+    return np.where(np.isnan(term_days), none, np.searchsorted(_TERM_CLASSES, term_days))
+
+
+def kinds_of_months(inputs: Sequence[Input], rows: Array, decided: Array = NONE) -> Array:
     """Columns that tell whether a term ends in a row's month, or a grace, by the term's length, and by months ahead.
 
+    `decided` says of which rows ARR had changed at the last term's end, while its grace runs: of none if it is empty.
     Shape (rows, columns); no columns where the inputs hold no calendar. Without its length a term is as an evergreen.
     """
     places = {item.name: place for place, item in enumerate(inputs)}
@@ -92,12 +105,13 @@ def kinds_of_months(inputs: Sequence[Input], rows: Array) -> Array:
         return np.empty((len(rows), 0))
     term_ends, grace_ends, ahead = rows[:, [places[name] for name in _CALENDAR]].T
     term_days = rows[:, places[_LENGTH]] if _LENGTH in places else np.full(len(rows), np.nan)
-    kind = ((term_ends > 0) * 2 + (grace_ends > 0)).astype(int)
-    lengths = len(_TERM_CLASSES) + 2
-    length = np.where(np.isnan(term_days), lengths - 1, np.searchsorted(_TERM_CLASSES, term_days))
+    grace = (grace_ends > 0).astype(int)
+    kind = (term_ends > 0) * 3 + (np.where(decided > 0, 2, grace) if decided.size else grace)
+    lengths, length = len(_TERM_NAMES), _term_class(term_days)
     near_knots = np.stack([np.interp(ahead, _KNOTS, knot) for knot in np.eye(len(_KNOTS))], axis=1)
     by_knot = np.eye(_KINDS)[kind][:, :, None] * near_knots[:, None, :]
     by_length = np.eye(_KINDS * lengths)[kind * lengths + length]
     years = np.log(np.clip(np.nan_to_num(term_days, nan=_YEAR), *_TERM_LIMITS) / _YEAR)
     by_years = np.eye(_KINDS)[kind] * years[:, None]
-    return np.hstack([_SCALES[0] * by_length, _SCALES[1] * by_years, _SCALES[2] * by_knot.reshape(len(rows), -1)])
+    by_knots = by_knot.reshape(len(rows), _KINDS * len(_KNOTS))
+    return np.hstack([_SCALES[0] * by_length, _SCALES[1] * by_years, _SCALES[2] * by_knots])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.hazards.fit_settings import Tuning, required
-from models.hazards.hazard import Hazard, Rows
+from models.hazards.hazard import NONE, Hazard, Rows
 from models.hazards.model_inputs import Input
 from models.hazards.month_level import MonthLevel
 from models.hazards.tree_shap import TreeShap
@@ -69,7 +69,7 @@ class TreeHazard(Hazard):
             There is no `tuning`.
         """
         tuning = required(self.tuning)
-        self.level_ = MonthLevel(self.inputs, l2=_LEVEL_L2).fit(rows.inputs, rows.event, rows.weight)
+        self.level_ = MonthLevel(self.inputs, l2=_LEVEL_L2).fit(rows)
         train = self._dataset(rows, tuning)
         valid = [] if others is None else [self._dataset(others, tuning, train)]
         stop: list[Callable[..., Any]] = []
@@ -82,9 +82,9 @@ class TreeHazard(Hazard):
         self.trees_ = max(min(tuning.min_trees, self.trees), best)
         return self
 
-    def level(self, inputs: Array) -> Array:
+    def level(self, inputs: Array, decided: Array = NONE) -> Array:
         """Log-odds of the kind of month, shape (rows,)."""
-        return self.level_.margin(inputs)
+        return self.level_.margin(inputs, decided)
 
     def beyond(self, inputs: Array) -> Array:
         """What the trees add to them, shape (rows,)."""
@@ -127,7 +127,7 @@ class TreeHazard(Hazard):
             rows.inputs,
             rows.event,
             weight=rows.weight,
-            init_score=self.level_.margin(rows.inputs),
+            init_score=self.level_.margin(rows.inputs, rows.decided),
             reference=reference,
             feature_name=[item.name for item in self.inputs],
             categorical_feature=categories,

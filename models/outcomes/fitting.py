@@ -39,8 +39,8 @@ class Material:
     """What all outcomes are learned from: inputs and calendar of each snapshot row, and the rows at risk.
 
     `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` and `arr` (rows,), `facts`
-    (rows, months, outcomes) as `models.outcomes.facts.certainties` gives them. `latest` are the rows of the last
-    snapshot.
+    (rows, months, outcomes) as `models.outcomes.facts.certainties` gives them, `decided` (rows, months) whether ARR had
+    changed at the last term's end (`TermEnds.decided`). `latest` are the rows of the last snapshot.
     """
 
     inputs: tuple[Input, ...]
@@ -48,6 +48,7 @@ class Material:
     calendar: Array
     size: Array
     facts: Array
+    decided: NDArray[np.bool_]
     at_risk: AtRisk
     settings: Settings
     latest: NDArray[np.int64]
@@ -66,6 +67,10 @@ class Material:
         """The inputs of some rows at risk."""
         row, ahead = self.at_risk.row[chosen], self.at_risk.ahead[chosen]
         return np.hstack([self.snapshot[row], self.calendar[row, ahead - 1]])
+
+    def decided_at(self, chosen: NDArray[np.int64]) -> Array:
+        """Whether ARR had changed at the last term's end, of some rows at risk."""
+        return np.asarray(self.decided[self.at_risk.row[chosen], self.at_risk.ahead[chosen] - 1], dtype=float)
 
     def ahead(self, outcome: str) -> Iterator[tuple[Array, Array]]:
         """Inputs of the accounts of the last snapshot, a month ahead at a time, and their ARR, 0 where facts decide."""
@@ -93,6 +98,15 @@ class FittedOutcome:
         if self.hazard is None:
             return np.full(len(inputs), self.calibrator.intercept)
         return self.hazard.level(inputs) + self.calibrator.log_odds(self.hazard.beyond(inputs), ahead)
+
+    def decision(self, inputs: Array) -> Array:
+        """What it adds to the log-odds that ARR changed at the end of the term whose grace runs, shape (rows,).
+
+        That a renewal has been seen tells more than all that is known of the account: it moves the level alone.
+        """
+        if self.hazard is None:
+            return np.zeros(len(inputs))
+        return self.hazard.level(inputs, np.ones(len(inputs))) - self.hazard.level(inputs)
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     halves = _halves(rows, event)
     if halves is None:
         return _rate_alone(material, event, counted_rows, events, pairs)
-    learned_from = Rows(material.gather(sampled.chosen), sampled.event, _nearer(sampled, rows.ahead))
+    inputs, decided = material.gather(sampled.chosen), material.decided_at(sampled.chosen)
+    learned_from = Rows(inputs, sampled.event, _nearer(sampled, rows.ahead), decided)
     tested = [
         _test(material, number, learned_from, counted_rows, (half[sampled.chosen], half[counted_rows]))
         for half in halves
@@ -141,8 +156,8 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     calibrator = match_level(fit_by_month(margin, outcomes, prior_sd=prior_sd), margin, outcomes)
     trees = round(np.mean([test.trees for test in tested]))
     hazard = _learner(material, number, trees).fit(learned_from)
-    full = replace(outcomes, level=hazard.level(learned_from.inputs))
-    final = match_level(calibrator, hazard.beyond(learned_from.inputs), full)
+    full = replace(outcomes, level=hazard.level(inputs, decided))
+    final = match_level(calibrator, hazard.beyond(inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted_rows])
     tilt, counts = _count(material, counted_rows, log_odds, event[counted_rows].astype(float))
     unsure = hazard.estimation_variance(learned_from, material.ahead(outcome))
@@ -215,10 +230,10 @@ def _test(
 ) -> _Test:
     """`half` says which of `rows`, and which of those counted, are of the accounts predicted."""
     here, there = half
-    training, held_out = (Rows(rows.inputs[part], rows.event[part], rows.weight[part]) for part in (~here, here))
+    training, held_out = rows.part(~here), rows.part(here)
     learner = _learner(material, number, material.settings.trees).fit(training, held_out)
     parts, of_counted = np.zeros((2, here.size)), np.zeros((2, counted_rows.size))
-    parts[:, here] = learner.level(held_out.inputs), learner.beyond(held_out.inputs)
+    parts[:, here] = learner.level(held_out.inputs, held_out.decided), learner.beyond(held_out.inputs)
     of_counted[:, there] = _parts(learner, material, counted_rows[there])
     return _Test(parts, of_counted, getattr(learner, "trees_", 0))
 
@@ -226,8 +241,8 @@ def _test(
 def _parts(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Array:
     """Level and log-odds on top, (2, rows), gathered a piece at a time: all together would not fit into memory."""
     pieces = np.array_split(chosen, max(1, -(-chosen.size // _GATHERED)))
-    gathered = (material.gather(piece) for piece in pieces)
-    return np.hstack([(learner.level(inputs), learner.beyond(inputs)) for inputs in gathered])
+    gathered = ((material.gather(piece), material.decided_at(piece)) for piece in pieces)
+    return np.hstack([(learner.level(inputs, decided), learner.beyond(inputs)) for inputs, decided in gathered])
 
 
 def _learner(material: Material, number: int, trees: int) -> Hazard:

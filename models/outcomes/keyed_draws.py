@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     AMOUNT = 2
     SHARED_LUCK = 3
     PARAMETER = 4
+    RETURN = 5
 
 
 def streams(names: Iterable[object]) -> Streams:

@@ -20,6 +20,8 @@ from models.hazards.fit_settings import Settings, required
 from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.hazards.model_inputs import Input, in_blocks, learn_categories, matrix
 from models.hazards.month_level import LEVEL_INPUT
+from models.hazards.term_ends import TermEnds, has_changed
+from models.outcomes.after_change import AfterChange
 from models.outcomes.amounts import ChangePools, Changes
 from models.outcomes.cross_sell import fit_shares, share_of
 from models.outcomes.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
@@ -27,11 +29,24 @@ from models.outcomes.fitting import LEARNERS, FittedOutcome, Material, fit_outco
 from models.outcomes.keyed_draws import streams
 from models.outcomes.luck_posterior import fit_luck
 from models.outcomes.prediction import OUTCOMES, Estimation, Outcome, Prediction
+from models.outcomes.returns import Returns, fit_returns
 from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
-FORMAT = 7
+FORMAT = 8
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What it does to the hazards of one outcome that ARR changed at the end of a term, while its grace runs.
+
+    `share`, shape (accounts, months), is the share for which it did of those that are still there; `shift`, of the same
+    shape, what it adds to their log-odds.
+    """
+
+    share: Array
+    shift: Array
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,7 @@ class Contributions:
     `margin` has shape (accounts, months, inputs), `names` names the inputs. `slope` and `intercept` have shape
     (months,); the latter holds the luck to be expected in each month, as one shift of all accounts. `facts`, shape
     (accounts, months), is NaN but where the hazard is known whatever the margin. None: nowhere. Notice makes certain,
-    `ruled_out_by` names the input that rules out.
+    `ruled_out_by` names the input that rules out. With `decisions` the hazard of a month is a mean of two.
     """
 
     names: tuple[str, ...]
@@ -51,6 +66,7 @@ class Contributions:
     intercept: Array
     facts: Array | None = None
     ruled_out_by: str = "presigned_ahead"
+    decisions: Decisions | None = None
 
 
 class OutcomeModel:
@@ -130,6 +146,7 @@ class OutcomeModel:
             level_sd=tuning.calibration_prior_sd,
             seed=self.settings.seed,
         )
+        self.returns_ = fit_returns(frame, paths)
         self.luck_until_ = material.at_risk.first_month + material.at_risk.months
         min_change = self.settings.min_change
         self.cross_sell_ = None if streams is None else fit_shares(material.at_risk, frame, streams, min_change)
@@ -145,6 +162,7 @@ class OutcomeModel:
             snapshot=matrix(self.inputs, frame),
             calendar=ahead,
             facts=certainties(frame, ahead, min_change=self.settings.min_change),
+            decided=self._term_ends(frame, ahead).decided(has_changed(paths, self.settings.min_change)),
             size=self._size(arr),
             at_risk=at_risk(frame, paths),
             settings=self.settings,
@@ -161,8 +179,8 @@ class OutcomeModel:
             A column the model was trained on is absent.
         """
         ahead = self._ahead(frame, self.months)
-        facts = self._facts(frame, ahead)
-        hazards = with_facts(expit(self._log_odds(frame, ahead)), facts)
+        facts, ends = self._facts(frame, ahead), self._term_ends(frame, ahead)
+        log_odds, decided = self._log_odds(frame, ahead, ends)
         arr = frame["arr"].to_numpy(dtype=float)
         amounts = self.pools_.of(arr, renewal(ahead)).with_known_contraction(*kept_after_notice(frame, facts))
         return Prediction(
@@ -170,7 +188,7 @@ class OutcomeModel:
             first_month=int(month_number(frame).max(initial=0)),
             arr=arr,
             size=self._size(arr),
-            hazards=hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)),
+            hazards=_hazards(log_odds, facts),
             pool_index=amounts.index,
             pools=amounts.pools,
             pool_names=amounts.names,
@@ -178,6 +196,8 @@ class OutcomeModel:
             gap_months=self._gap_months(frame),
             estimation=Estimation(*tilts(list(self.outcomes_.values())), amounts.errors),
             cross_sell_share=share_of(self.cross_sell_, frame),
+            decisions=AfterChange(ends, _hazards(decided, facts)),
+            returns=self.returns_,
         )
 
     def calibrated_as(self, other: "OutcomeModel") -> "OutcomeModel":
@@ -218,7 +238,17 @@ class OutcomeModel:
         if "arr" in names:
             size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
             margin[:, :, names.index("arr")] += size[:, None] / slope
-        return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by)
+        decisions = self._decisions(frame, outcome, months)
+        return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by, decisions)
+
+    def _decisions(self, frame: pd.DataFrame, outcome: Outcome, months: int) -> Decisions:
+        """Shares of accounts whose ARR changed at the last term's end, and what that does, by month."""
+        ahead = self._ahead(frame, self.months)[:, :months]
+        shift, here = np.zeros(ahead.shape[:2]), self._term_ends(frame, ahead).open
+        if here.any():
+            rows = self._rows_ahead(frame, ahead)[np.flatnonzero(here)]
+            shift[here] = self.outcomes_[outcome].decision(rows)
+        return Decisions(self.predict(frame).under_expected_luck().decided_share(outcome)[:, :months], shift)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""
@@ -231,6 +261,7 @@ class OutcomeModel:
             "luck_until": self.luck_until_,
             "notice_holds": self.notice_holds_.tolist(),
             "cross_sell": None if self.cross_sell_ is None else self.cross_sell_.tolist(),
+            "returns": None if self.returns_ is None else self.returns_.to_dict(),
             "size": [self.size_mean_, self.size_sd_],
             "outcomes": {name: _describe(fitted) for name, fitted in self.outcomes_.items()},
         }
@@ -262,6 +293,7 @@ class OutcomeModel:
         model.size_mean_, model.size_sd_ = content["size"]
         model.notice_holds_ = np.array(content["notice_holds"])
         model.cross_sell_ = None if content["cross_sell"] is None else np.array(content["cross_sell"])
+        model.returns_ = None if content["returns"] is None else Returns.from_dict(content["returns"])
         model.outcomes_ = {
             name: model._restore(description, files.get(f"{name}.txt"))
             for name, description in content["outcomes"].items()
@@ -289,20 +321,30 @@ class OutcomeModel:
     def _gap_months(self, frame: pd.DataFrame) -> int:
         return max(0, int(month_number(frame).max(initial=0)) - self.luck_until_)
 
-    def _log_odds(self, frame: pd.DataFrame, ahead: Array) -> Array:
-        """Calibrated log-odds of each account, month and outcome, by blocks of accounts: of each account alone."""
+    def _log_odds(self, frame: pd.DataFrame, ahead: Array, ends: TermEnds) -> tuple[Array, Array]:
+        """Calibrated log-odds of each account, month and outcome, by blocks of accounts: of each account alone.
+
+        And those once ARR has changed at the end of a term.
+        """
         snapshot = matrix(self.inputs, frame)
         log_odds = np.empty((*ahead.shape[:2], len(OUTCOMES)))
+        shift = np.zeros_like(log_odds)
         for block in in_blocks(len(frame)):
             rows = _with_calendar(snapshot[block], ahead[block])
             months = np.tile(np.arange(1.0, ahead.shape[1] + 1), len(ahead[block]))
             for place, outcome in enumerate(OUTCOMES):
                 of_rows = self.outcomes_[outcome].log_odds(rows, months)
                 log_odds[block, :, place] = of_rows.reshape(-1, ahead.shape[1])
-        return log_odds
+                shift[block, :, place][ends.open[block]] = self.outcomes_[outcome].decision(
+                    rows[ends.open[block].ravel()]
+                )
+        return log_odds, log_odds + shift
 
     def _ahead(self, frame: pd.DataFrame, months: int) -> Array:
         return calendar(frame, months=months, grace_days=self.settings.grace_days)
+
+    def _term_ends(self, frame: pd.DataFrame, ahead: Array) -> TermEnds:
+        return TermEnds.of(frame, ahead, grace_days=self.settings.grace_days)
 
     def _rows_ahead(self, frame: pd.DataFrame, ahead: Array) -> Array:
         """Inputs of every (account, month ahead), shape (accounts * months, inputs)."""
@@ -317,6 +359,12 @@ class OutcomeModel:
             chosen = (rows.ahead == 1) & rows.event(outcome, self.settings.min_change)
             changes[outcome] = Changes(rows.before[chosen], rows.after[chosen], at_term_end[chosen])
         return ChangePools().fit(frame["arr"].to_numpy(dtype=float), changes)
+
+
+def _hazards(log_odds: Array, facts: Array) -> Array:
+    """Hazards of shape (rows, months, outcomes) that exclude each other, with what is certain put in its place."""
+    hazards = with_facts(expit(log_odds), facts)
+    return np.asarray(hazards / np.maximum(1.0, hazards.sum(axis=-1, keepdims=True)))
 
 
 def _with_calendar(snapshot: Array, ahead: Array) -> Array:

@@ -1,13 +1,16 @@
 """What a model says of the months ahead, and what it leaves open."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.hazards.model_inputs import in_blocks
+from models.hazards.term_ends import has_changed
+from models.outcomes.after_change import AfterChange, Factors, Mass
 from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
+from models.outcomes.returns import Returns
 from models.outcomes.shared_luck import SharedLuck
 
 Array = NDArray[np.float64]
@@ -76,6 +79,10 @@ class Prediction:
         What the history leaves open.
     cross_sell_share
         Share of each account's expansions that are cross-sells, shape (n,); NaN where none can be told.
+    returns
+        How accounts that left come back; None: leaving is for good.
+    decisions
+        What the hazards are once ARR has changed at the end of a term, while its grace runs; None: as ever.
     """
 
     account: Streams
@@ -90,6 +97,13 @@ class Prediction:
     gap_months: int
     estimation: Estimation
     cross_sell_share: Array
+    decisions: AfterChange | None = None
+    returns: Returns | None = None
+
+    @property
+    def after_change(self) -> AfterChange:
+        """What changes once ARR has changed at the end of a term; nothing where there are no `decisions`."""
+        return AfterChange.none(self.hazards) if self.decisions is None else self.decisions
 
     def draw_shifts(self, draws: int, *, seed: int, first_month: int) -> tuple[Array, Array]:
         """What futures add to all accounts' log-odds, (M, 3, draws), and by standard deviation of size, (3, draws).
@@ -114,7 +128,48 @@ class Prediction:
     def rows(self, chosen: NDArray[np.int64]) -> Self:
         """The same of some accounts, in the order given."""
         names = ("account", "arr", "size", "hazards", "pool_index", "cross_sell_share")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+        decisions = None if self.decisions is None else self.decisions.rows(chosen)
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names}, decisions=decisions)
+
+    def along(self, paths: Array, min_change: float) -> Array:
+        """The hazards of each month given what came of the accounts until then, shape (n, months, 3).
+
+        `paths` holds ARR at the start and after each month, shape (n, months + 1).
+        """
+        months, after = paths.shape[1] - 1, self.after_change
+        decided = after.term_ends.first(months).decided(has_changed(paths, min_change))
+        return np.where(decided[:, :, None], after.hazards[:, :months], self.hazards[:, :months])
+
+    def under_expected_luck(self) -> Self:
+        """The same accounts in months whose shared luck is as expected and known: only their own luck is left.
+
+        The hazards hold the expected shift of all log-odds and the tilt by size, and nothing is drawn in common.
+        """
+        shift = self.luck.expected(self.hazards.shape[1], gap_months=self.gap_months)
+        margin = shift[None] + self.size[:, None, None] * self.estimation.tilt
+        factor = np.exp(margin).astype(np.float32)
+        after = self.after_change
+        return replace(
+            self,
+            hazards=_with_odds(self.hazards, factor),
+            decisions=replace(after, hazards=_with_odds(after.hazards, factor)),
+            luck=SharedLuck(),
+            estimation=Estimation.none(len(self.pools)),
+        )
+
+    def decided_share(self, outcome: Outcome) -> Array:
+        """The share whose ARR changed at the last term's end of those still there without such an event, (n, M).
+
+        At the start of each month, in months whose luck is 0; 0 where no grace is open.
+        """
+        after, share = self.after_change, np.zeros(self.hazards.shape[:2])
+        waits, every = Mass.of(np.ones((len(self.arr), 1))), np.ones((len(self.arr), 1))
+        for month in range(self.hazards.shape[1]):
+            share[:, [month]] = np.divide(waits.decided, waits.total, out=np.zeros_like(every), where=waits.total > 0)
+            here = after.open_rows(month)
+            hazards, changed = self.hazards[:, month, :, None], after.hazards[here, month, :, None]
+            waits = waits.step(_waiting(outcome, hazards, changed, every, here), after.term_ends, month)
+        return share
 
     def event_probability(self, outcome: Outcome) -> Array:
         """Probability of at least one such event by the end of each month ahead, shape (n, M).
@@ -144,22 +199,49 @@ class Prediction:
 
     def _ever_in(self, block: slice, outcome: Outcome, share: Array, shift: Array, tilt: Array) -> Array:
         """The same of some accounts, in the months and futures of `shift`."""
-        size, hazards = self.size[block, None, None], self.hazards[block]
+        size, hazards, after = self.size[block, None, None], self.hazards[block], self.after_change.rows(block)
         which, counts = OUTCOMES.index(outcome), share.astype(np.float32)[:, None]
         odds, tilted = np.exp(shift).astype(np.float32), np.exp(size * tilt).astype(np.float32)
-        waits = np.ones((len(hazards), _FIXED_DRAWS))  # still a customer, and no such event yet
-        probability, by_month = np.zeros_like(waits), []
+        waits = Mass.of(np.ones((len(hazards), _FIXED_DRAWS)))  # still a customer, and no such event yet
+        probability, by_month = np.zeros_like(waits.total), []
         for month in range(hazards.shape[1]):
-            shifted = multiply_odds(hazards[:, month], odds[month] * tilted)
+            factor, here = odds[month] * tilted, after.open_rows(month)
+            shifted = multiply_odds(hazards[:, month], factor)
+            changed = multiply_odds(after.hazards[here, month], factor[here])
             event = shifted[:, which] * counts
-            probability = probability + waits * event
-            waits = waits * np.maximum(1 - event - (shifted[:, 0] if outcome != "churn" else 0), 0)
+            probability = probability + waits.total * event
+            probability[here] += waits.decided[here] * (changed[:, which] * counts[here] - event[here])
+            waits = waits.step(_waiting(outcome, shifted, changed, counts, here), after.term_ends, month)
             by_month.append(np.minimum(probability.mean(axis=1), 1.0))  # single precision may exceed it
         return np.stack(by_month, axis=1)
 
     def independent(self) -> "Prediction":
         """The same, as if months shared no luck and nothing were left open: what a forecast without them claims."""
         return replace(self, luck=SharedLuck(), estimation=Estimation.none(len(self.pools)))
+
+
+def _waiting(outcome: Outcome, shifted: Any, changed: Any, counts: Any, here: NDArray[np.int64]) -> Factors:
+    """What a month leaves of those who wait for an event that counts with a chance of `counts`, (n, 1).
+
+    From hazards (n, 3, draws), and those of the rows `here` once ARR has changed.
+    """
+    which = OUTCOMES.index(outcome)
+
+    def parts(hazards: Any, share: Any) -> tuple[Any, Any]:
+        event = hazards[:, which] * share
+        lost = event if outcome == "churn" else event + hazards[:, 0]
+        keep = np.maximum(1 - lost, 0)
+        change = hazards[:, 1] + hazards[:, 2] - (0 if outcome == "churn" else event)
+        return keep, np.minimum(change, keep)
+
+    keep, change = parts(shifted, counts)
+    return Factors(keep, change, parts(changed, counts[here]))
+
+
+def _with_odds(hazards: Array, factor: Floats32) -> Array:
+    """Hazards when their odds are multiplied by a factor, both of shape (n, M, 3)."""
+    shifted = multiply_odds(hazards.reshape(-1, 3), factor.reshape(-1, 3, 1))
+    return np.asarray(shifted.astype(float).reshape(hazards.shape))
 
 
 def multiply_odds(hazard: Array, factor: Floats32) -> Floats32:

@@ -26,7 +26,7 @@ def _compiled(function: Function) -> Function:
 def add_changes(
     sums: Array, month: int, group: Ints, start: Array, account: Ints, draw: Ints, before: Array, after: Array
 ) -> None:
-    """Add what the cells that change in a month do to ARR, in place.
+    """Add what the cells that change in a month do to ARR, in place; an account may leave, and come back.
 
     `sums` has shape (4, groups, months, draws): ARR of those that left, what others have below and above their start's,
     and how many left. `group` has shape (chunk, cuts), `start` (chunk,); of each cell `account` within the chunk,
@@ -34,14 +34,17 @@ def add_changes(
     """
     for cell in range(account.size):
         first, place = start[account[cell]], draw[cell]
-        gone = after[cell] == 0
-        shrunk = (0.0 if gone else max(first - after[cell], 0.0)) - max(first - before[cell], 0.0)
+        gone, back = after[cell] == 0, before[cell] == 0
+        shrunk = (0.0 if gone else max(first - after[cell], 0.0)) - (0.0 if back else max(first - before[cell], 0.0))
         grown = max(after[cell] - first, 0.0) - max(before[cell] - first, 0.0)
         for cut in range(group.shape[1]):
             one = group[account[cell], cut]
             if gone:
                 sums[0, one, month, place] += first
                 sums[3, one, month, place] += 1.0
+            if back:
+                sums[0, one, month, place] -= first
+                sums[3, one, month, place] -= 1.0
             sums[1, one, month, place] += shrunk
             sums[2, one, month, place] += grown
 

@@ -5,7 +5,7 @@ other in a fixed order: neither the order in which they come nor chunks nor thre
 the number of groups, not of accounts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.outcomes.prediction import Prediction
+from models.paths.closed_means import closed_means, reported_mean
 from models.paths.group_sums import add_changes, add_rows
+from models.paths.lost_returns import LostReturns, lost_that_return
 from models.paths.simulate import AccountPaths, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
@@ -43,7 +45,8 @@ class Trailing:
         Of each account, shape (accounts, months): column h - 1 is its ARR 12 months before month h ahead ends; 0 where
         it was no customer then.
     lost
-        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`.
+        Starting ARR of the same cohorts' accounts that have left since: labels as in the cuts, `month` (h), `arr`. For
+        their returns also `account_id`, `months_gone` (in the first month ahead) and `last_arr`.
     """
 
     cohort_arr: Array
@@ -65,19 +68,23 @@ class RollUp:
         renewed ARR), accounts_due.
     accounts
         Per account.
+    means
+        The mean of each metric, shape (groups, months): what the accounts' figures add up to, which the draws' means
+        are but for the dice.
     """
 
     groups: pd.DataFrame
     draws: Mapping[str, Array]
     renewals: pd.DataFrame
     accounts: AccountPaths
+    means: Mapping[str, Array]
 
     def table(self) -> pd.DataFrame:
-        """A row a group, horizon and metric: mean and quantiles over the draws."""
+        """A row a group, horizon and metric: mean, and quantiles over the draws."""
         parts = []
         for metric in METRICS:
             if metric in self.draws:
-                parts.append(_summaries(self.groups, metric, self.draws[metric]))
+                parts.append(_summaries(self.groups, metric, self.draws[metric], self.means[metric]))
         table = pd.concat(parts, ignore_index=True)
         order = {metric: place for place, metric in enumerate(METRICS)}
         keys = [table["group"], table["horizon_months"], table["metric"].map(order)]
@@ -152,9 +159,36 @@ def _in_order(
         sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
         if due is not None:
             sums.add_renewals(start, chunk, due[chunk.rows], settle)
-    draws = sums.metrics(groups, None if trailing is None else _cohort_start(groups, member, trailing, horizon_months))
+    cohort_start = None if trailing is None else _cohort_start(groups, member, trailing, horizon_months)
+    returned = None
+    if trailing is not None and prediction.returns is not None and "months_gone" in trailing.lost:
+        returned = lost_that_return(trailing.lost, prediction.returns, prediction.first_month, settings, horizon_months)
+        for group, one in enumerate(_members_lost(groups, trailing.lost)):
+            sums.outside[group] -= returned.drawn(one)
+    draws, of_accounts = sums.metrics(groups, cohort_start), together(descriptions, horizon_months)
     renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    return RollUp(groups, draws, renewals, together(descriptions, horizon_months))
+    means = closed_means(groups, member, prediction.arr, of_accounts, draws)
+    _add_reported(means, groups, member, of_accounts, trailing, cohort_start, returned)
+    return RollUp(groups, draws, renewals, of_accounts, means)
+
+
+def _add_reported(
+    means: dict[str, Array],
+    groups: pd.DataFrame,
+    member: sparse.csr_matrix,
+    accounts: AccountPaths,
+    trailing: Trailing | None,
+    cohort_start: Array | None,
+    returned: LostReturns | None,
+) -> None:
+    """Add the means of reported NRR, where there are trailing cohorts."""
+    if trailing is None or cohort_start is None:
+        return
+    reported = reported_mean(means["ending_arr"], member, accounts, trailing.cohort_arr, cohort_start)
+    if returned is not None:
+        back = [returned.expected(one) for one in _members_lost(groups, trailing.lost)]
+        reported = reported + np.array(back) / cohort_start
+    means["reported_nrr"] = reported
 
 
 class _Sums:
@@ -248,10 +282,16 @@ def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.Dat
 def _cohort_start(groups: pd.DataFrame, member: sparse.csr_matrix, trailing: Trailing, months: int) -> Array:
     """Starting ARR of the trailing cohorts by group and month, those that left since included."""
     start = np.asarray(member @ trailing.cohort_arr[:, :months])
-    for row, (cut, value) in enumerate(zip(groups["cut"], groups["value"], strict=True)):
-        lost = trailing.lost if cut == TOTAL else trailing.lost[trailing.lost[cut] == value]
+    for row, here in enumerate(_members_lost(groups, trailing.lost)):
+        lost = trailing.lost[here]
         start[row] += np.bincount(lost["month"] - 1, weights=lost["arr"], minlength=months)[:months]
     return np.where(start > 0, start, np.nan)
+
+
+def _members_lost(groups: pd.DataFrame, lost: pd.DataFrame) -> Iterator[NDArray[np.bool_]]:
+    """Which rows of the accounts that have left belong to each group, one after the other."""
+    for cut, value in zip(groups["cut"], groups["value"], strict=True):
+        yield np.ones(len(lost), dtype=bool) if cut == TOTAL else (lost[cut] == value).to_numpy()
 
 
 def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, renewed: Array) -> pd.DataFrame:
@@ -272,7 +312,7 @@ def _renewal_table(groups: pd.DataFrame, member: sparse.csr_matrix, due: Array, 
     )
 
 
-def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
+def _summaries(groups: pd.DataFrame, metric: str, draws: Array, mean: Array) -> pd.DataFrame:
     """A row a group and month: mean and quantiles of a metric."""
     count, months, _ = draws.shape
     quantiles = np.quantile(draws, np.array(QUANTILES) / 100, axis=2)
@@ -282,6 +322,6 @@ def _summaries(groups: pd.DataFrame, metric: str, draws: Array) -> pd.DataFrame:
         group=np.repeat(np.arange(count), months),
         horizon_months=np.tile(np.arange(1, months + 1), count),
         metric=metric,
-        mean=flat(draws.mean(axis=2)),
+        mean=flat(mean),
     )
     return table.assign(**{f"p{q:02d}": flat(values) for q, values in zip(QUANTILES, quantiles, strict=True)})

@@ -3,7 +3,7 @@
 Each account's luck is keyed by the account and the calendar month, so that it lives the same futures whoever else is
 there. Paths are simulated in chunks of accounts, to hold memory down; neither chunks nor threads change a byte.
 
-Churn is final within the horizon: an account that comes back is its own movement (reactivation excluded).
+Churn is final within the horizon, unless the model has learned of returns (`models.outcomes.returns`).
 """
 
 from collections import deque
@@ -16,8 +16,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.outcomes.after_change import Mass
 from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
 from models.outcomes.prediction import Prediction, multiply_odds
+from models.paths.absent import Absent
+from models.paths.closed_form import ClosedForm, growth, mean_gains
 
 Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -37,13 +40,17 @@ class PathSettings:
 
 @dataclass(frozen=True)
 class AccountPaths:
-    """What the paths say of each account; arrays of shape (accounts, months)."""
+    """What the paths say of each account; arrays of shape (accounts, months).
+
+    `churn_probability` is that of having no ARR, `first_leaving_probability` that of having left at least once.
+    """
 
     expected_arr: Array
     p10: Array
     p50: Array
     p90: Array
     churn_probability: Array
+    first_leaving_probability: Array
     contraction_probability: Array
     expansion_probability: Array
 
@@ -66,24 +73,30 @@ class Changed:
 class Paths:
     """Simulated futures of a chunk of accounts.
 
-    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left` and
-    `expected_arr`, shape (chunk, months), are the probability of having left and the expected ARR given each draw's
-    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
+    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left`,
+    `first_left` and `expected_arr`, shape (chunk, months), are the chances of having no ARR and of having left at least
+    once, and expected ARR, given each draw's shared luck, averaged over the draws: the same futures as `arr` without
+    each account's own luck.
     """
 
     rows: slice
     arr: Array
     changed: tuple[Changed, ...]
     left: Array
+    first_left: Array
     expected_arr: Array
 
 
 def expected_arr(prediction: Prediction) -> Array:
     """Expected ARR by month ahead if the luck of every month were 0, in closed form, shape (accounts, months)."""
-    churn, down, up = np.moveaxis(prediction.hazards, -1, 0)
-    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index]
-    growth = 1 - churn + down * (means[:, :, 0] - 1) + up * (means[:, :, 1] - 1)
-    return np.asarray(prediction.arr[:, None] * np.cumprod(growth, axis=1))
+    gains, after = mean_gains(prediction), prediction.after_change
+    arr, by_month = Mass.of(prediction.arr[:, None]), []
+    for month in range(prediction.hazards.shape[1]):
+        here = after.open_rows(month)
+        hazards, changed = prediction.hazards[:, month, :, None], after.hazards[here, month, :, None]
+        arr = arr.step(growth(hazards, changed, gains[:, month, :, None], here), after.term_ends, month)
+        by_month.append(arr.total[:, 0])
+    return np.stack(by_month, axis=1)
 
 
 def simulate_paths(prediction: Prediction, settings: PathSettings, *, threads: int = 1) -> Iterator[Paths]:
@@ -131,6 +144,7 @@ def describe(prediction: Prediction, settings: PathSettings, horizon_months: int
         p50=p50,
         p90=p90,
         churn_probability=paths.left[:, :horizon_months],
+        first_leaving_probability=paths.first_left[:, :horizon_months],
         contraction_probability=lower.mean(axis=2),
         expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
     )
@@ -161,14 +175,16 @@ class _Common:
     """What all accounts of a future share.
 
     `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
-    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws).
-    `pools` holds the multipliers from the smallest up, padded to the longest, and `lengths` how many of them count.
+    account one standard deviation larger, (3, draws); `change` multiplies the changes of each pool, (pools, draws), and
+    `gains` are the mean changes of ARR that come of it, of the same shape. `pools` holds the multipliers from the
+    smallest up, padded to the longest, and `lengths` how many of them count.
     """
 
     seed: int
     odds: Floats32
     tilt: Array
     change: Array
+    gains: Floats32
     pools: Array
     lengths: NDArray[np.int64]
 
@@ -181,31 +197,54 @@ def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
     pools = np.ones((len(lengths), lengths.max()))
     for row, pool in zip(pools, prediction.pools, strict=True):
         row[: pool.size] = np.sort(pool)
-    return _Common(seed, np.exp(shift).astype(np.float32), tilt, change, pools, lengths)
+    gains = [
+        np.maximum(1 + (pool[:, None] - 1) * factor, _SMALLEST_LEFT).mean(axis=0) - 1
+        for pool, factor in zip(prediction.pools, change, strict=True)
+    ]
+    odds = np.exp(shift).astype(np.float32)
+    return _Common(seed, odds, tilt, change, np.array(gains, dtype=np.float32), pools, lengths)
 
 
 def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
-    hazards, pool_index = prediction.hazards[rows], prediction.pool_index[rows]
-    accounts, months, _ = hazards.shape
+    pool_index, after, stream = (
+        prediction.pool_index[rows],
+        prediction.after_change.rows(rows),
+        prediction.account[rows],
+    )
+    accounts, months = pool_index.shape[:2]
     draws = common.tilt.shape[1]
-    means = np.array([pool.mean() for pool in prediction.pools])[pool_index]
     tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
-    paths, changed = np.empty((accounts, months, draws)), []
-    left, expected = np.empty((accounts, months)), np.empty((accounts, months))
+    paths, changed, closed = np.empty((accounts, months, draws)), [], np.empty((3, accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    stays = grown = np.ones((accounts, draws), dtype=np.float32)
+    masses, absent = (
+        ClosedForm(after, prediction.returns, draws),
+        Absent(prediction.returns, common.seed, stream, draws),
+    )
+    decided = np.zeros((accounts, draws), dtype=bool)  # whether ARR changed at the last term's end
     for month in range(months):
-        shifted = multiply_odds(hazards[:, month], common.odds[month] * tilt)
-        calendar = prediction.first_month + month
-        changed.append(_change(arr, shifted, pool_index[:, month], common, prediction.account[rows], calendar))
-        kept = 1 - shifted[:, 0]
-        stays = stays * kept
-        for outcome in (1, 2):
-            kept = kept + shifted[:, outcome] * (means[:, month, outcome - 1, None] - 1).astype(np.float32)
-        grown = grown * kept
-        paths[:, month], left[:, month] = arr, 1 - stays.mean(axis=1, dtype=float)
-        expected[:, month] = prediction.arr[rows] * grown.mean(axis=1, dtype=float)
-    return Paths(rows, paths, tuple(changed), left, expected)
+        odds, here, calendar = common.odds[month] * tilt, after.open_rows(month), prediction.first_month + month
+        hazards = multiply_odds(prediction.hazards[rows, month], odds)
+        others = multiply_odds(after.hazards[here, month], odds[here])
+        masses.step(month, hazards, others, common.gains[pool_index[:, month].T].swapaxes(0, 1))
+        closed[:, :, month] = masses.means()
+        hazards[here] = np.where(decided[here, None], others, hazards[here])
+        change = _change(arr, hazards, pool_index[:, month], common, stream, calendar)
+        decided = after.decided(decided, change.account, change.draw, month)
+        changed.append(_with_returns(change, absent, arr, calendar))
+        paths[:, month] = arr
+    return Paths(rows, paths, tuple(changed), closed[0], closed[1], prediction.arr[rows, None] * closed[2])
+
+
+def _with_returns(changed: Changed, absent: Absent, arr: Array, month: int) -> Changed:
+    """The cells that change in a calendar month, with those that come back in it, which are put into `arr`."""
+    account, draw, back = absent.come_back(month)
+    left = changed.after == 0
+    absent.pass_month(changed.account[left], changed.draw[left], changed.before[left])
+    if not account.size:
+        return changed
+    arr[account, draw] = back
+    cells = ("account", account), ("draw", draw), ("before", np.zeros_like(back)), ("after", back)
+    return Changed(**{name: np.concatenate([getattr(changed, name), values]) for name, values in cells})
 
 
 def _change(

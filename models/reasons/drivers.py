@@ -9,6 +9,10 @@ straight line from their base to the account's and gives each input what its sha
 
     effect_f = sum over m of slope * SHAP_mf * integral over s from 0 to 1 of dP/dz_m at base + s * (z - base).
 
+In a month of the grace after a term, ARR has changed when the term ended in a share p_m of an account's futures, which
+adds d_m to the log-odds: the hazard is h_m = (1 - p_m) expit(z_m) + p_m expit(z_m + d_m). Both p_m and d_m go the same
+way, from 0, and what they add is put down to the end of the term.
+
 The effects add up to P(account) - P(base) exactly. Where a hazard is certain (notice given, renewal signed), what that
 adds to P is put down to it whole. Effects are associations that the model learned, not what an action
 would change.
@@ -26,8 +30,9 @@ from scipy.special import expit
 
 from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
+from models.hazards.month_level import LEVEL_INPUT
 from models.outcomes.facts import UNDER_NOTICE
-from models.outcomes.outcome import Contributions
+from models.outcomes.outcome import Contributions, Decisions
 from models.outcomes.prediction import Outcome
 from models.reasons.background import Background
 from models.words import counted, format_value, of_one
@@ -41,6 +46,7 @@ _CHUNK = 256  # accounts integrated at a time
 _CALENDAR = frozenset(item.name for item in CALENDAR_INPUTS)
 _SUBJECT = {"churn": "churn risk", "contraction": "the risk of contraction", "expansion": "the chance of expansion"}
 _SMALLEST_SHOWN = 0.05  # probability points
+_SMALLEST = 1e-300  # chance of staying in a month
 _OF_OTHERS = " of the other accounts"
 
 
@@ -68,7 +74,10 @@ def horizon_probability(contributions: Contributions) -> Array:
 
     Expansion and contraction are taken by themselves here, as if the account stayed a customer.
     """
-    stays = expit(-_log_odds(contributions))
+    log_odds = _log_odds(contributions)
+    stays, decisions = expit(-log_odds), contributions.decisions
+    if decisions is not None:
+        stays += decisions.share * (expit(-log_odds - decisions.shift) - stays)
     if contributions.facts is not None:
         stays = np.where(np.isnan(contributions.facts), stays, 1 - contributions.facts)
     return np.asarray(1 - stays.prod(axis=1))
@@ -83,9 +92,16 @@ def path_effects(contributions: Contributions) -> Array:
         Each row sums to the account's `horizon_probability` less that of an account without any contribution.
     """
     margin = contributions.margin
-    chunks = [margin[start : start + _CHUNK] for start in range(0, len(margin), _CHUNK)]
+    decisions = contributions.decisions or Decisions(*np.zeros((2, *margin.shape[:2])))
     start = (contributions.slope * contributions.base + contributions.intercept)[:, None]
-    parts = [_integrate(contributions.slope[:, None] * chunk, start) for chunk in chunks]
+    end_of_term = contributions.names.index(LEVEL_INPUT) if LEVEL_INPUT in contributions.names else 0
+    parts = []
+    for first in range(0, len(margin), _CHUNK):
+        chunk = slice(first, first + _CHUNK)
+        share, shift = decisions.share[chunk], decisions.shift[chunk]
+        part, of_decisions = _integrate(contributions.slope[:, None] * margin[chunk], start, share, shift)
+        part[:, end_of_term] += of_decisions
+        parts.append(part)
     effects = np.concatenate([np.empty((0, margin.shape[2])), *parts])
     return effects if contributions.facts is None else _with_facts(effects, contributions, contributions.facts)
 
@@ -210,13 +226,24 @@ def _log_odds(contributions: Contributions) -> Array:
     return np.asarray(contributions.slope * margin + contributions.intercept)
 
 
-def _integrate(change: Array, start: Array) -> Array:
-    """Effects of changes of the log-odds (accounts, months, inputs) from `start` on; dP/dz_m = h_m prod_k (1 - h_k)."""
+def _integrate(change: Array, start: Array, share: Array, shift: Array) -> tuple[Array, Array]:
+    """Effects of changes of the log-odds (accounts, months, inputs) from `start` on, and of the decisions, (accounts,).
+
+    The hazard of a month is (1 - p) expit(z) + p expit(z + d); dP is its change times the others' product of 1 - h.
+    """
     points, weights = np.polynomial.legendre.leggauss(_POINTS)
-    way = change.sum(axis=-1)[..., None] * ((points + 1) / 2)
-    stays = expit(-(start + way)).prod(axis=1, keepdims=True)
-    gradient = (stays * expit(start + way) * (weights / 2)).sum(axis=-1)  # no row depends on the others, as with @
-    return np.asarray(np.einsum("amf,am->af", change, gradient))
+    on_the_way = (points + 1) / 2
+    way = start + change.sum(axis=-1)[..., None] * on_the_way
+    other, part = way + shift[..., None] * on_the_way, share[..., None] * on_the_way
+    stays = (1 - part) * expit(-way) + part * expit(-other)
+    others_stay = stays.prod(axis=1, keepdims=True) / np.maximum(stays, _SMALLEST)
+    slope, other_slope = (1 - part) * expit(way) * expit(-way), part * expit(other) * expit(-other)
+    others_stay *= weights / 2  # added up by row, which does not depend on the others as it does with @
+    gradient = (others_stay * (slope + other_slope)).sum(axis=-1)
+    of_shift = (others_stay * other_slope).sum(axis=-1)
+    of_share = (others_stay * (expit(other) - expit(way))).sum(axis=-1)
+    of_decisions = (shift * of_shift + share * of_share).sum(axis=1)
+    return np.asarray(np.einsum("amf,am->af", change, gradient)), np.asarray(of_decisions)
 
 
 def _group(inputs: Sequence[Input]) -> _Signals:

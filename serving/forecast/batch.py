@@ -272,6 +272,7 @@ def account_figures(prediction: Prediction, paths: AccountPaths) -> dict[str, Ar
         "arr_p50": paths.p50,
         "arr_p90": paths.p90,
         "arr_at_risk": prediction.arr[:, None] * paths.churn_probability,
+        "first_leaving_probability": paths.first_leaving_probability,
     }
 
 

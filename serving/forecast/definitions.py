@@ -8,10 +8,10 @@ from models.words import counted
 from serving.forecast.output_tables import ACCOUNT_FIGURES, METRIC_OF
 
 TRAILING_MONTHS = 12
-_EXPLAINED = {"churn": "leaving", "expansion": "expanding at least once, were it to stay,"}
+_EXPLAINED = {"churn": "leaving at least once", "expansion": "expanding at least once, were it to stay,"}
 _REACTIVATION = {
     "exclude": "an account that left and came back counts 0",
-    "include": "a return counts once it has come; returns ahead are not simulated",
+    "include": "an account that left and came back counts with its ARR, and returns ahead are forecast",
 }
 
 

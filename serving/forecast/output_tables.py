@@ -207,6 +207,12 @@ ACCOUNT_FIGURES = (
         sortable=True,
         definition="ARR at risk = ARR x churn probability",
     ),
+    OutColumn(
+        "first_leaving_probability",
+        Kind.SHARE,
+        "probability",
+        "That it leaves at least once in the window; where returns count, more than churn_probability",
+    ),
 )
 """What account_forecast says of an account over each horizon, computed in `batch.account_figures`."""
 ACCOUNT_FORECAST = _table(

@@ -26,7 +26,8 @@ class Realised:
         Of each current account, shape (accounts, months): column h - 1 is its ARR at `as_of` + h - 12 months; 0 if it
         was no customer then, or left and came back since.
     lost
-        The rest of those cohorts: `account_id`, `month` (h) and `arr` of accounts that have left since.
+        The rest of those cohorts: `account_id`, `month` (h) and `arr` of accounts that have left since, `last_arr`,
+        their ARR before, and `months_gone`: the first month ahead is so many months after that of their leaving.
     """
 
     cohort_arr: Array
@@ -56,8 +57,17 @@ def realised(
     ).arr
     now = since[np.arange(len(past)), TRAILING_MONTHS - past["month"].to_numpy(dtype=int)]
     stayed = (now > 0) & past["account_id"].isin(customers["account_id"]).to_numpy()
-    lost = past.loc[~stayed & (past["month"] <= months).to_numpy(), ["account_id", "month", "arr"]]
-    return Realised(_by_customer(past[stayed], customers, months), lost.reset_index(drop=True))
+    left = ~stayed & (past["month"] <= months).to_numpy()
+    lost = past.loc[left, ["account_id", "month", "arr"]].reset_index(drop=True)
+    return Realised(_by_customer(past[stayed], customers, months), lost.assign(**_leaving(since[left], lost["month"])))
+
+
+def _leaving(since: Array, month: "pd.Series[int]") -> dict[str, Array]:
+    """How long ago accounts left, and with how much, from ARR at the months since the date of their cohort."""
+    now = TRAILING_MONTHS - month.to_numpy(dtype=int)
+    ever = np.where(np.arange(since.shape[1]) <= now[:, None], np.nan_to_num(since), 0.0) > 0
+    last = np.where(ever.any(axis=1), since.shape[1] - 1 - ever[:, ::-1].argmax(axis=1), 0)
+    return {"months_gone": np.maximum(now - last, 1), "last_arr": since[np.arange(len(since)), last]}
 
 
 def _by_customer(past: pd.DataFrame, customers: pd.DataFrame, months: int) -> Array:

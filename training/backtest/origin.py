@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Any
 
@@ -19,6 +20,7 @@ from models.scores import baselines
 from models.scores.evaluation import crps
 from params import Params
 from training.backtest import rivals as field
+from training.backtest.expected_events import expected_events
 from training.backtest.rivals import Rivals
 from training.learn.dataset import Dataset, known_at, paths_settings
 from training.learn.importance import Explanation, explain
@@ -63,7 +65,8 @@ class OriginResult:
     `cut_...` for each cut, churned and expanded (0/1, at the horizon), cross_sold (0/1, at least once by the horizon,
     NaN where not told), their probabilities and the rivals' (`churn_base`, `churn_segments`, ...).
     `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, crps, and for NRR the rivals' means
-    and CRPS. `cuts` has the same by `cut` and `value`, without rivals.
+    and CRPS. `cuts` has the same by `cut` and `value`, without rivals. `events` holds the events expected and seen by
+    kinds of accounts and months, as `expected_events` gives them.
     """
 
     origin: date
@@ -71,6 +74,7 @@ class OriginResult:
     portfolio: pd.DataFrame
     cuts: pd.DataFrame
     explained: tuple[Explanation, ...] = ()
+    events: pd.DataFrame = dataclass_field(default_factory=pd.DataFrame)
 
 
 def prepare(
@@ -114,6 +118,7 @@ def work(task: Task) -> OriginResult:
         _portfolio_rows(task, cohort, rolled, rivals),
         _cut_rows(task, rolled),
         explain(model, cohort) if task.explained else (),
+        _events(task, cohort, prediction),
     )
 
 
@@ -147,6 +152,15 @@ def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Riva
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def _events(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
+    """Events expected and seen by kinds of months, as far ahead as the horizon."""
+    months, params = task.params.model.horizon_months, task.params
+    paths = np.where(task.paused, np.nan, task.actual_paths)[:, : months + 1]
+    grace_days, min_change = params.revenue.grace_days, params.model.min_change
+    events = expected_events(cohort, paths, prediction, grace_days=grace_days, min_change=min_change)
+    return events.assign(origin=pd.Timestamp(task.dataset.as_of))
 
 
 def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> dict[str, Array]:

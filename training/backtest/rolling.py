@@ -17,6 +17,7 @@ from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.problems import SNAPSHOTS_STORED, BadInput, Finding
 from features.tables.progress import Progress, silent
+from models.scores.bias import bias_table
 from models.scores.capacity import capacity_curve, capacity_table
 from models.scores.evaluation import AccountScore, cross_sell_table, score_accounts, windows_of
 from models.scores.portfolio import account_cut_table, cut_table, portfolio_table
@@ -42,6 +43,7 @@ class Findings:
     accounts: pd.DataFrame
     portfolio: pd.DataFrame
     cuts: pd.DataFrame
+    events: pd.DataFrame
     explained: tuple[Explanation, ...]
     params: Params
     snapshots: int
@@ -65,6 +67,7 @@ class Findings:
             "capacity_curve": capacity_curve(self.accounts),
             "portfolio_by_cut": cut_table(self.cuts, **few),
             "scores_by_cut": account_cut_table(self.accounts, **few),
+            "bias": bias_table(self.events),
             "forecasts": self.portfolio,
             "forecasts_by_cut": self.cuts,
         }
@@ -100,14 +103,14 @@ class BacktestResult:
     def to_json(self) -> dict[str, Any]:
         """The same for machines."""
         findings = self.findings
-        tables = ("skill", "portfolio", "cross_sells", "capacity", "portfolio_by_cut", "scores_by_cut", "forecasts")
+        names = "skill portfolio cross_sells capacity portfolio_by_cut scores_by_cut bias forecasts"
         return {
             "origins": [origin.isoformat() for origin in findings.origins],
             "run_id": self.record.run_id,
             "report": str(self.page),
             "verdict": findings.verdict,
             "scores": summary.score_rows(findings.scores),
-            **{name: summary.json_rows(findings.tables[name]) for name in tables},
+            **{name: summary.json_rows(findings.tables[name]) for name in names.split()},
         }
 
 
@@ -178,6 +181,7 @@ def gather(results: Sequence[OriginResult], snapshots: int, params: Params) -> F
         accounts=pd.concat([result.accounts for result in results], ignore_index=True),
         portfolio=pd.concat([result.portfolio for result in results], ignore_index=True),
         cuts=pd.concat([result.cuts for result in results], ignore_index=True),
+        events=pd.concat([result.events for result in results], ignore_index=True),
         explained=results[-1].explained,
         params=params,
         snapshots=snapshots,

@@ -100,7 +100,7 @@ def loss_of(inner: Split, settings: Settings) -> float:
     """Mean negative log-likelihood of what came of each account in each month held out, nats."""
     model = OutcomeModel(inner.earlier.inputs, settings).fit(inner.earlier.frame, inner.earlier.paths)
     cohort = inner.earlier.frame[inner.earlier.cohort(inner.earlier.as_of)]
-    hazards = model.predict(cohort).hazards[:, : inner.actual_paths.shape[1] - 1]
+    hazards = model.predict(cohort).along(inner.actual_paths, settings.min_change)
     return monthly_loss(hazards, inner.actual_paths, settings.min_change)
 
 

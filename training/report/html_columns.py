@@ -145,6 +145,20 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("came", "came", "Those with at least one", _whole),
         Column("ratio", "expected / came", "1 is calibrated", _two),
     ),
+    "bias": (
+        *_CUT,
+        Column("outcome", "outcome"),
+        Column("rows", "rows", "Accounts times months ahead, each calendar month counted once", _whole),
+        Column("expected", "expected", "Events expected among those that were there at the month's start", _one),
+        Column("seen", "came", "Events that came", _one),
+        Column("ratio", "expected / came", "1 is calibrated", _two),
+        Column(
+            "deviation", "deviations", "Expected less came, in standard deviations were accounts independent", _signed
+        ),
+        Column("expected_arr", "ARR expected", "Change of ARR by these events", _whole),
+        Column("seen_arr", "ARR that came", "The same of the events that came", _whole),
+        Column("finding", "finding", "Too high or too low by more than three deviations and a tenth of what came"),
+    ),
     "capacity": (
         _HORIZON,
         Column("ranking", "who is called"),

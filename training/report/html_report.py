@@ -156,6 +156,15 @@ def _cut_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     words = "Values of few accounts are left out"
     return [
         Section(
+            "Where it is biased",
+            "Events expected and seen in the months ahead by the account's term, by where the month lies on its "
+            "renewal calendar, by tenure and months ahead, and in the month after the end of a term by whether ARR "
+            "changed at it. Accounts share their luck, so that all may be off together: a value that is off alone is a "
+            "bias.",
+            table=_table("bias", tables["bias"]),
+            folded=True,
+        ),
+        Section(
             "NRR and GRR by cut", f"{words}.", table=_table("portfolio_by_cut", tables["portfolio_by_cut"]), folded=True
         ),
         Section(

@@ -50,9 +50,7 @@ def is_seen(table: str, row: Row, t: date) -> bool:
 
 
 def sent_known(row: Row) -> date:
-    """A survey's record tells of its sending unless it was written with the answer."""
-    recorded, answered = day(row["recorded_at"]), row["responded_on"]
-    return recorded if recorded and (answered is None or recorded < answered) else row["sent_on"]
+    return day(row["recorded_at"]) or row["sent_on"]
 
 
 def code(value: Any) -> Any:

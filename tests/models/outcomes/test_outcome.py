@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.hazards.calibration import Slope
 from models.hazards.logistic import LogisticHazard
-from models.outcomes.outcome import OutcomeModel
+from models.outcomes.outcome import Decisions, OutcomeModel
 from models.outcomes.prediction import OUTCOMES, Estimation, Prediction
 from models.outcomes.shared_luck import SharedLuck
 from models.paths.simulate import PathSettings, simulate_paths
@@ -54,7 +54,7 @@ def test_hazards_exclude_each_other(fitted, world):
 def test_the_bundle_is_text_and_gives_the_same_predictions(fitted, world):
     files = fitted.to_files()
     again = OutcomeModel.from_files(files)
-    assert json.loads(files["model.json"])["format"] == 7
+    assert json.loads(files["model.json"])["format"] == 8
     assert all(isinstance(text, str) for text in files.values())
     one, other = again.predict(newest(world)), fitted.predict(newest(world))
     np.testing.assert_array_equal(one.hazards, other.hazards)
@@ -72,7 +72,7 @@ def test_the_bundle_loads_with_pickle_forbidden(fitted, monkeypatch):
 
 
 def test_a_bundle_of_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"no model bundle of format 7 among the files \['notes.txt'\]"):
+    with pytest.raises(ValueError, match=r"no model bundle of format 8 among the files \['notes.txt'\]"):
         OutcomeModel.from_files({"notes.txt": ""})
 
 
@@ -240,7 +240,10 @@ def test_what_is_explained_is_what_is_published_where_luck_has_no_spread(world, 
 
 def first_month(explained):
     first = {name: getattr(explained, name)[:1] for name in ("slope", "intercept")}
-    return replace(explained, margin=explained.margin[:, :1], facts=explained.facts[:, :1], **first)
+    decisions = Decisions(explained.decisions.share[:, :1], explained.decisions.shift[:, :1])
+    return replace(
+        explained, margin=explained.margin[:, :1], facts=explained.facts[:, :1], decisions=decisions, **first
+    )
 
 
 def test_months_between_training_and_snapshot_let_the_luck_fade(fitted, world):

@@ -1,6 +1,7 @@
 """Reasons add up to the probability they explain, and read as sentences."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from scipy.special import expit
 
 from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
-from models.outcomes.outcome import Contributions
+from models.hazards.month_level import LEVEL_INPUT
+from models.outcomes.outcome import Contributions, Decisions
 from models.reasons.drivers import drivers, horizon_probability, path_effects
 
 BASE, SLOPE, INTERCEPT = -4.0, 1.1, 0.2
@@ -328,3 +330,21 @@ def test_the_sickest_accounts_are_told_that_it_raises_their_risk_and_the_healthi
     health = latest.set_index("account_id")["health_score"].reindex(effect.index)
     assert effect[health < health.quantile(0.2)].mean() > 0
     assert effect[health > health.quantile(0.8)].mean() < 0
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.5, 2.0])
+def test_what_the_end_of_a_term_decides_adds_up_too_and_is_put_down_to_it(scale):
+    """In some months ARR has changed when the term ended, in a share of the futures: it shifts the log-odds there."""
+    generator = np.random.default_rng(1)
+    share = generator.uniform(size=(300, 12)) * (generator.uniform(size=(300, 12)) < 0.2)
+    decisions = Decisions(share, np.where(share > 0, generator.normal(-3, 1, share.shape), 0))
+    margin = generator.normal(0, scale, (300, 12, 3))
+    plain = contributions(margin, ("x", LEVEL_INPUT, "y"))
+    decided = replace(plain, decisions=decisions)
+    gained = horizon_probability(decided) - without_contributions(12)
+    np.testing.assert_allclose(path_effects(decided).sum(axis=1), gained, rtol=0, atol=1e-9)
+    assert (path_effects(decided)[:, 1] < path_effects(plain)[:, 1]).mean() > 0.8
+    by_month = 1 - expit(SLOPE * (BASE + margin.sum(axis=2)) + INTERCEPT)
+    shifted = 1 - expit(SLOPE * (BASE + margin.sum(axis=2)) + INTERCEPT + decisions.shift)
+    mean = (1 - share) * by_month + share * shifted
+    np.testing.assert_allclose(horizon_probability(decided), 1 - mean.prod(axis=1), atol=1e-12)

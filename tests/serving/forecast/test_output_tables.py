@@ -13,7 +13,8 @@ from serving.forecast.published_lists import LISTS
 CONTRACT = {
     "account_forecast": (
         "account_id, horizon_months, arr, churn_probability, contraction_probability, expansion_probability, "
-        "cross_sell_probability, expected_arr, arr_p10, arr_p50, arr_p90, arr_at_risk, renews_on"
+        "cross_sell_probability, expected_arr, arr_p10, arr_p50, arr_p90, arr_at_risk, first_leaving_probability, "
+        "renews_on"
     ),
     "account_driver": "account_id, outcome, rank, feature, value, effect, text",
     "nrr_forecast": (

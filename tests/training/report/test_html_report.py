@@ -23,7 +23,7 @@ def page(scored: Any) -> str:
     quantiles = {"p25": 0.99, "p75": 1.01, "p10": 0.98, "p90": 1.02, "p05": 0.97, "p95": 1.03}
     forecasts = forecasts.assign(**quantiles, crps=0.01, trailing_nrr=1.0, trailing_nrr_crps=0.01)
     skill = {"outcome": "nrr", "horizon_months": 3, "label": "trailing NRR", "skill": 0.1, "finding": "better"}
-    empty = ("capacity", "capacity_curve", "portfolio_by_cut", "cross_sells")
+    empty = ("capacity", "capacity_curve", "portfolio_by_cut", "cross_sells", "bias")
     tables = {
         "forecasts": forecasts,
         "portfolio": pd.DataFrame({"metric": ["nrr"], "horizon_months": [3], "model_error": [1.0]}),
@@ -76,7 +76,7 @@ def test_a_cell(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["portfolio", "portfolio_by_cut", "skill", "scores", "scores_by_cut", "cross_sells", "capacity"]
+    "table", ["portfolio", "portfolio_by_cut", "skill", "scores", "scores_by_cut", "cross_sells", "capacity", "bias"]
 )
 def test_every_number_in_a_table_says_what_it_means(table: str) -> None:
     """But for names, and for the intervals of 80 and 90 % beside those of 50 %."""

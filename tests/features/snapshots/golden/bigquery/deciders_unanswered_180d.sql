@@ -20,7 +20,7 @@ GROUP BY account_id, k
 -- decider_sent_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(1) AS INT64) AS v0
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST(DATE_DIFF(CAST(sent_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) AS day, CASE WHEN (CAST(DATE_DIFF(CAST(recorded_at AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) < COALESCE((CAST(DATE_DIFF(CAST(responded_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)), 2000000) THEN (CAST(DATE_DIFF(CAST(recorded_at AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) ELSE (CAST(DATE_DIFF(CAST(sent_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) + 0 END AS known_day
+  FROM (SELECT account_id, (CAST(DATE_DIFF(CAST(sent_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) AS day, COALESCE((CAST(DATE_DIFF(CAST(recorded_at AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)), (CAST(DATE_DIFF(CAST(sent_on AS DATE), CAST('1970-01-01' AS DATE), DAY) AS INT64)) + 0) AS known_day
     FROM surveys AS surveys
     WHERE NOT sent_on IS NULL AND sent_on >= CAST('2023-04-04' AS DATE) AND NOT sent_on IS NULL AND REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(respondent_role, '                　'), 'Σ', 'σ'), 'İ', 'i')), ' ', '_'), '-', '_') IN ('decision_maker', 'executive_sponsor', 'executive', 'sponsor')) AS e
   JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e

@@ -27,7 +27,7 @@ SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(1) AS BIGINT) AS v0
 FROM (
   SELECT e.*, s.k AS kv, s.t AS kv_t
   FROM (
-    SELECT account_id, (CAST(sent_on AS DATE) - DATE '1970-01-01') AS day, CASE WHEN (CAST(recorded_at AS DATE) - DATE '1970-01-01') < COALESCE((CAST(responded_on AS DATE) - DATE '1970-01-01'), 2000000) THEN (CAST(recorded_at AS DATE) - DATE '1970-01-01') ELSE (CAST(sent_on AS DATE) - DATE '1970-01-01') + 0 END AS known_day
+    SELECT account_id, (CAST(sent_on AS DATE) - DATE '1970-01-01') AS day, COALESCE((CAST(recorded_at AS DATE) - DATE '1970-01-01'), (CAST(sent_on AS DATE) - DATE '1970-01-01') + 0) AS known_day
     FROM raw.surveys
     WHERE sent_on IS NOT NULL AND sent_on >= DATE '2023-04-04' AND sent_on IS NOT NULL AND REPLACE(REPLACE(LOWER(TRIM(respondent_role)), ' ', '_'), '-', '_') IN ('decision_maker', 'executive_sponsor', 'executive', 'sponsor')) e
   JOIN day_first s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) e

@@ -21,7 +21,7 @@ GROUP BY account_id, k
 -- decider_sent_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(1) AS BIGINT) AS v0
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, (CAST((CAST(sent_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS day, CASE WHEN (CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) < COALESCE((CAST((CAST(responded_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), 2000000) THEN (CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) ELSE (CAST((CAST(sent_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0 END AS known_day
+  FROM (SELECT account_id, (CAST((CAST(sent_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) AS day, COALESCE((CAST((CAST(recorded_at AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)), (CAST((CAST(sent_on AS DATE) - CAST('1970-01-01' AS DATE)) AS BIGINT)) + 0) AS known_day
     FROM surveys AS surveys
     WHERE NOT sent_on IS NULL AND sent_on >= CAST('2023-04-04' AS DATE) AND NOT sent_on IS NULL AND REPLACE(REPLACE((LOWER((REPLACE(REPLACE(TRIM(BOTH '                　'
                     FROM respondent_role), 'Σ', 'σ'), 'İ', 'i') COLLATE "und-x-icu")) COLLATE "C"), ' ', '_'), '-', '_') IN ('decision_maker', 'executive_sponsor', 'executive', 'sponsor')) AS e

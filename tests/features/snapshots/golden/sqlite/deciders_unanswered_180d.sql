@@ -20,7 +20,7 @@ GROUP BY account_id, k
 -- decider_sent_tile
 SELECT e.account_id, d.slice_start, e.kv, CAST(SUM(1) AS INTEGER) AS v0
 FROM (SELECT e.*, s.k AS kv, s.t AS kv_t
-  FROM (SELECT account_id, ((((sent_on - (sent_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) AS day, CASE WHEN ((((recorded_at - (recorded_at % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) < COALESCE(((((responded_on - (responded_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)), 2000000) THEN ((((recorded_at - (recorded_at % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) ELSE ((((sent_on - (sent_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) + 0 END AS known_day
+  FROM (SELECT account_id, ((((sent_on - (sent_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) AS day, COALESCE(((((recorded_at - (recorded_at % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)), ((((sent_on - (sent_on % 86400000000 + 86400000000) % 86400000000) - 0) / 86400000000)) + 0) AS known_day
     FROM raw_surveys AS surveys
     WHERE NOT sent_on IS NULL AND sent_on >= 1680566400000000 AND NOT sent_on IS NULL AND REPLACE(REPLACE(LOWER(REPLACE(REPLACE(TRIM(respondent_role, '                　'), 'Σ', 'σ'), 'İ', 'i')), ' ', '_'), '-', '_') IN ('decision_maker', 'executive_sponsor', 'executive', 'sponsor')) AS e
   JOIN day_first AS s ON s.day = CASE WHEN e.known_day > e.day THEN e.known_day ELSE e.day END) AS e
