@@ -1,8 +1,7 @@
 """What the bridge between two forecasts costs, were the company larger: `python -m benchmarks.bridge DATA FROM TO`.
 
 The accounts of both forecasts are taken several times, each time under other ids, with their lines. Timed are the
-bridge of one model, of two (one drawn on for the second forecast, with another market level, calibration and amounts),
-and that with the worth of each factor over all orders.
+bridge of one model, and that of two: the second forecast's with another market level and calibration.
 """
 
 import argparse
@@ -43,7 +42,6 @@ def main() -> None:
     first, second = (_enlarged(made, times) for made in (small.first, small.second))
     rows = [_row("one model", times, small.bridge, first, second, params)]
     rows.append(_row("another model", times, None, first, _retrained(second), params))
-    rows.append(_row("all orders", times, None, first, _retrained(second), params, all_orders=True))
     print(markdown(f"The bridge between two forecasts, {times * len(small.accounts):,} accounts", rows))
 
 

@@ -127,3 +127,26 @@ def test_a_publication_that_moves_back_says_so() -> None:
     (note,) = _moved_back(before, day)
     assert note.startswith("The service answered as of 2026-01-01, and now answers as of 2025-10-01, which is earlier.")
     assert [_moved_back(None, day), _moved_back(day, day), _moved_back(day, before)] == [[], [], []]
+
+
+def test_a_bridge_between_two_publications_adds_up_and_says_why(
+    run: Callable[..., Result], demo_data: tuple[Path, Result]
+) -> None:
+    data_dir, _ = demo_data
+    for as_of in ("2025-12-01", "2026-01-01"):
+        assert run("publish", "--as-of", as_of, data_dir=data_dir).exit_code == 0
+    dates = ("--from", "2025-12-01", "--to", "2026-01-01")
+    told = json.loads(run("bridge", *dates, "--by", "segment", "--json", data_dir=data_dir).stdout)
+    assert (told["metric"], told["target"], told["not_split"]) == ("ending_arr", "2026-12-01", "")
+    assert told["residual"] == 0
+    assert told["start"] + sum(step["amount"] for step in told["steps"]) == pytest.approx(told["end"], abs=0.001)
+    assert sum(row["end"] for row in told["by"]["rows"]) == pytest.approx(told["end"], abs=0.001)
+    shown = run("bridge", *dates, data_dir=data_dir).stdout
+    assert shown.startswith(f"Expected ARR on 2026-12-01 {'rose' if told['end'] > told['start'] else 'fell'} by ")
+    assert "Accounts that moved most" in shown
+    backwards = run("bridge", "--from", "2026-01-01", "--to", "2025-12-01", data_dir=data_dir)
+    assert backwards.exit_code == 2
+    assert "put the earlier forecast first" in backwards.stderr
+    nowhere = run("bridge", "--from", "2025-11-20", "--to", "2026-01-01", data_dir=data_dir)
+    assert nowhere.exit_code == 2
+    assert "No forecast of 2025-11-20 is on record. The nearest is that of 2025-12-01" in nowhere.stderr

@@ -5,7 +5,7 @@ from itertools import chain, combinations, permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -186,6 +186,7 @@ def test_a_restated_start_and_a_moved_window_have_steps_of_their_own() -> None:
 MONEY = st.floats(-1e9, 1e9, allow_nan=False, width=64)
 
 
+@settings(deadline=None)
 @given(arrays.arrays(float, st.tuples(st.integers(1, 6), st.integers(1, 9)), elements=MONEY), st.integers(-3, 3))
 def test_largest_remainder_adds_up_and_is_near(parts: np.ndarray, off: int) -> None:
     total = np.rint(parts.sum(axis=1)).astype(np.int64) + off
@@ -194,6 +195,7 @@ def test_largest_remainder_adds_up_and_is_near(parts: np.ndarray, off: int) -> N
     assert (np.abs(whole - parts) <= 2 + abs(off)).all()
 
 
+@settings(deadline=None)
 @given(
     arrays.arrays(float, (5, 8), elements=st.one_of(st.just(0.0), st.floats(-1e7, 1e7))),
     arrays.arrays(float, 5, elements=st.floats(0, 1e8)),
@@ -213,6 +215,7 @@ def expected() -> Outlook:
     return outlook(prediction(), SETTINGS, months=3, passed=2)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_bridge_of_any_passage_leaves_nothing_over(expected: Outlook, data: st.DataObject) -> None:
     of = prediction()

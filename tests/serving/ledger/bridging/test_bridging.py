@@ -20,8 +20,11 @@ from models.paths.bridge import STEPS, Step
 from params import Params, load
 from params import Record as RecordSettings
 from serving.forecast.batch import Forecast
+from serving.forecast.column import Kind
+from serving.forecast.output_tables import FORECAST_BRIDGE
 from serving.forecast.refusals import BadRequest
 from serving.forgetting.record_names import forget_subjects
+from serving.ledger.bridging import recorded
 from serving.ledger.bridging.answer import bridge_json, bridge_table
 from serving.ledger.bridging.between import Between, between
 from serving.ledger.bridging.made_of import MadeOf, newest_official_before, on_record
@@ -367,3 +370,18 @@ def test_the_bridge_begins_at_the_last_official_forecast(two: TwoMonths) -> None
     with open_record(two.params) as record:
         assert newest_official_before(record, SECOND, but=two.made[1].run_id) == FIRST
         assert newest_official_before(record, FIRST, but=two.made[0].run_id) is None
+
+
+def test_what_is_published_is_the_bridge_on_record(two: TwoMonths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made from the tables before the later forecast has an archive, it is the one that the archives give later."""
+    monkeypatch.setattr(recorded, "load_version", lambda params, number: two.books.world.champion)
+    tables = dataclasses.replace(two.books.world.tables, data_until=SECOND)
+    champion = dataclasses.replace(two.books.world.champion, trained_as_of=SECOND)
+    with open_record(two.params) as record:
+        published = recorded.bridge_to(record, tables, champion, two.made[1], params=two.params)
+        later = recorded.recorded_bridge(record, FIRST, SECOND, tables=None, params=two.params)
+        assert recorded.bridge_to(record, tables, champion, two.made[0], params=two.params) is None
+    assert published is not None
+    money = [column.name for column in FORECAST_BRIDGE if column.kind is Kind.MONEY]
+    tables_of = [bridge_table(one).sort_values("account_id")[["account_id", *money]] for one in (published, later)]
+    pd.testing.assert_frame_equal(*tables_of)
