@@ -47,7 +47,7 @@ def test_the_demo_ends_with_commands_for_the_same_settings(monkeypatch: pytest.M
     options = settings_options(Path("my params.yaml"), ["data_dir=x", "seed=1"])
     console = Console(file=io.StringIO(), width=200)
     run = Run(load(overrides=["data_dir=x"]), False, Progress(), options)
-    demo._print_end(console, {"at_risk": [{"account_id": "A-1"}], "folder": "x"}, run)
+    demo._print_end(console, {"at_risk": [{"account_id": "A-1"}], "folder": "x", "forms": ["csv"]}, run)
     same = "--params 'my params.yaml' --set data_dir=x --set seed=1"
     assert console.file.getvalue().splitlines()[-4:] == [  # type: ignore[attr-defined]
         f"The reasons behind one account: .venv/bin/holdfast explain A-1 {same}",

@@ -20,8 +20,8 @@ from models.paths.bridge import STEPS, Step
 from params import Params, load
 from params import Record as RecordSettings
 from serving.forecast.batch import Forecast
-from serving.forecast.column import Kind
-from serving.forecast.output_tables import FORECAST_BRIDGE
+from serving.forecast.declared.column import Kind
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.forecast.refusals import BadRequest
 from serving.forgetting.record_names import forget_subjects
 from serving.ledger.bridging import recorded
