@@ -118,7 +118,8 @@ def test_publish_writes_what_the_service_answers_from(
     assert (data_dir / "serving" / "current").read_text().strip() == Path(content["file"]).name
     assert content["accounts"] > 0
     with closing(sqlite3.connect(data_dir / "record.sqlite")) as connection:
-        recorded = connection.execute("SELECT run_id, kind, accounts FROM record_run").fetchall()
+        query = "SELECT run_id, kind, accounts FROM record_run WHERE run_id = ?"
+        recorded = connection.execute(query, [content["run_id"]]).fetchall()
     assert recorded == [(content["run_id"], "official", content["accounts"])]
 
 

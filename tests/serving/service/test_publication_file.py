@@ -113,7 +113,9 @@ def test_publishing_again_keeps_the_one_before_clears_leftovers_and_carries_on_w
         (here / ".new-killed.tmp").write_bytes(b"half")
     again = other.publish()
     assert again.name == names[1], "the same data, settings and seed give the same bytes"
-    assert sorted(file.name for file in here.iterdir()) == sorted([publication_file.CURRENT, *names])
+    assert sorted(file.name for file in here.iterdir()) == sorted(
+        [publication_file.CURRENT, publication_file.RECORD_HEAD, *names]
+    )
     with Published(again) as published:
         said = [row["as_of"] for row in published.history("a01") if row["kind"] == "published"]
         ledger = published.said(cut="total", metric="nrr", horizon_months=6)
