@@ -1,6 +1,6 @@
 """What months ahead do to an account's ARR on average, in closed form given the shared draws: no dice of its own.
 
-The same draws of what accounts share as in `models.paths.simulate`, so that ARR times the multiple is the expected ARR
+The same draws and the same steps as in `models.paths.simulate`, so that ARR times the multiple is the expected ARR
 that a forecast publishes. Months are told apart, and so are churn, contraction and expansion.
 """
 
@@ -8,12 +8,15 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.outcomes.prediction import OUTCOMES, Floats32, Prediction, multiply_odds
-from models.paths.simulate import CHUNK, PathSettings
+from models.outcomes.after_change import Mass
+from models.outcomes.prediction import OUTCOMES, Floats32, Prediction
+from models.paths.closed_form import ClosedForm
+from models.paths.simulate import CHUNK, Common, MonthMeans, PathSettings, draw_common, monthly
 
 Array = NDArray[np.float64]
 
@@ -30,7 +33,7 @@ class Outlook:
         The same over the time after that which has passed, for whoever is still there; shape (accounts,).
     change
         What churn, contraction and expansion of the time that has passed make of the multiple at the end, shape
-        (accounts, 3): losses are negative. They add up to `whole - later`.
+        (accounts, 3): losses are negative, and returns of who left count as expansion. They add up to `whole - later`.
     """
 
     whole: Array
@@ -60,9 +63,7 @@ def outlook(
     threads
         How many to use; the result does not depend on it.
     """
-    shift, tilt = prediction.draw_shifts(settings.draws, seed=settings.seed, first_month=prediction.first_month)
-    odds = np.exp(shift).astype(np.float32)
-    work = partial(_chunk, prediction, odds, tilt, months, passed)
+    work = partial(_chunk, prediction, draw_common(prediction, settings), months, passed)
     chunks = [np.s_[first : first + CHUNK] for first in range(0, len(prediction.arr), CHUNK)]
     with ThreadPoolExecutor(max_workers=threads) as pool:
         parts = list(pool.map(work, chunks))
@@ -70,38 +71,59 @@ def outlook(
     return Outlook(*(np.concatenate([getattr(part, name) for part in empty + parts]) for name in vars(empty[0])))
 
 
-def _chunk(prediction: Prediction, odds: Floats32, tilt: Array, months: float, passed: float, rows: slice) -> Outlook:
-    hazards, gains = prediction.hazards[rows], mean_gains(prediction, rows)
-    tilted = np.exp(prediction.size[rows, None, None] * tilt).astype(np.float32)
-    whole = np.ones((len(hazards), tilt.shape[1]), dtype=np.float32)
-    later, changes = np.ones_like(whole), np.zeros((len(hazards), len(OUTCOMES), tilt.shape[1]), dtype=np.float32)
-    for month in range(math.ceil(months)):
-        change = multiply_odds(hazards[:, month], odds[month] * tilted) * gains[:, month, :, None]
-        growth = 1 + change[:, 0] + change[:, 1] + change[:, 2]  # in the order of `simulate`, to the last digit
-        there, gone = (np.clip(span - month, 0, 1) for span in (months, passed))
+def _chunk(prediction: Prediction, common: Common, months: float, passed: float, rows: slice) -> Outlook:
+    after, draws = prediction.after_change.rows(rows), common.tilt.shape[1]
+    whole, later = (ClosedForm(after, prediction.returns, draws) for _ in range(2))
+    changes = np.zeros((len(after.hazards), len(OUTCOMES), draws), dtype=np.float32)
+    for month, means in enumerate(islice(monthly(prediction, rows, common), math.ceil(months))):
+        there, gone = (np.float32(min(max(span - month, 0), 1)) for span in (months, passed))
+        before = whole.grown
+        growth = _step(whole, month, means, there)
         if gone:
-            changes = changes + whole[:, None] * _part_of(change, growth, gone)
-        later = later * _power(growth, there - gone)
-        whole = whole * _power(growth, there)
-    at_end = (changes * later[:, None]).mean(axis=2, dtype=float)
-    return Outlook(whole.mean(axis=1, dtype=float), later.mean(axis=1, dtype=float), at_end)
+            change = _by_outcome(before, after.open_rows(month), *means)
+            changes += before.total[:, None] * _part_of(change, growth, gone)
+            later = ClosedForm(after, prediction.returns, draws)
+            later.grown = _from_here(whole.grown, growth ** (there - gone))
+        else:
+            _step(later, month, means, there)
+    at_end = (changes * later.grown.total[:, None]).mean(axis=2, dtype=float)
+    ends, from_here = (one.grown.total.mean(axis=1, dtype=float) for one in (whole, later))
+    if prediction.returns is not None:
+        at_end[:, 2] += ends - from_here - at_end.sum(axis=1)
+    return Outlook(ends, from_here, at_end)
 
 
-def _part_of(change: Floats32, growth: Floats32, part: float) -> Floats32:
+def _step(closed: ClosedForm, month: int, means: MonthMeans, part: np.float32) -> Floats32:
+    """Let a month pass, or, if it is the last, a part of it; gives the growth of ARR in all of it."""
+    before = closed.grown.total
+    closed.step(month, *means)
+    growth = np.divide(closed.grown.total, before, out=np.ones_like(before), where=before > 0)
+    if part < 1:
+        closed.grown = Mass(before * growth**part, closed.grown.decided)
+    return growth
+
+
+def _by_outcome(mass: Mass, here: NDArray[np.int64], hazards: Floats32, others: Floats32, gains: Floats32) -> Floats32:
+    """What churn, contraction and expansion add to ARR in a month, as shares of it, shape (rows, 3, draws)."""
+    chances = hazards.copy()
+    chances[here] += _decided_share(mass)[here, None] * (others - hazards[here])
+    return np.concatenate([-chances[:, :1], chances[:, 1:] * gains], axis=1)
+
+
+def _decided_share(mass: Mass) -> Floats32:
+    """Whose ARR changed at the last term's end, as a share of what is there."""
+    return np.divide(mass.decided, mass.total, out=np.zeros_like(mass.total), where=mass.total > 0)
+
+
+def _from_here(mass: Mass, total: Floats32) -> Mass:
+    """A mass that begins anew, with as large a share of those who decided."""
+    return Mass(total, total * _decided_share(mass))
+
+
+def _part_of(change: Floats32, growth: Floats32, part: np.float32) -> Floats32:
     """What each outcome does in a part of a month: shares of what the growth to the power of the part does."""
     if part == 1:
         return change
     total = change.sum(axis=1, keepdims=True)
-    scale = np.divide((growth ** np.float32(part))[:, None] - 1, total, out=np.zeros_like(total), where=total != 0)
+    scale = np.divide((growth**part)[:, None] - 1, total, out=np.zeros_like(total), where=total != 0)
     return np.asarray(change * scale)
-
-
-def _power(growth: Floats32, part: float) -> Floats32 | float:
-    """Growth over a part of a month."""
-    return growth if part == 1 else np.asarray(growth ** np.float32(part)) if part else 1.0
-
-
-def mean_gains(prediction: Prediction, rows: slice) -> Floats32:
-    """By what share ARR changes on average if an outcome comes: -1, less than 0, more; shape (accounts, months, 3)."""
-    means = np.array([pool.mean() for pool in prediction.pools])[prediction.pool_index[rows]]
-    return np.concatenate([np.full((*means.shape[:2], 1), -1.0), means - 1], axis=2).astype(np.float32)

@@ -24,6 +24,7 @@ from models.paths.closed_form import ClosedForm, growth, mean_gains
 
 Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
+MonthMeans = tuple[Floats32, Floats32, Floats32]  # see `monthly`
 CHUNK = 32
 _SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
 Finding = TypeVar("Finding")
@@ -116,7 +117,7 @@ def in_chunks(
     prediction: Prediction, settings: PathSettings, work: Callable[[Paths], Finding], threads: int
 ) -> Iterator[Finding]:
     """What some work finds in the paths of each chunk of accounts, in order."""
-    common = _draw_common(prediction, settings)
+    common = draw_common(prediction, settings)
 
     def simulate(number: int) -> Finding:
         rows = slice(number * CHUNK, min((number + 1) * CHUNK, len(prediction.arr)))
@@ -171,7 +172,7 @@ def together(parts: list[AccountPaths], months: int) -> AccountPaths:
 
 
 @dataclass(frozen=True)
-class _Common:
+class Common:
     """What all accounts of a future share.
 
     `odds` multiplies the odds of each month and outcome, (months, 3, draws); `tilt` is added to the log-odds of an
@@ -189,7 +190,8 @@ class _Common:
     lengths: NDArray[np.int64]
 
 
-def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
+def draw_common(prediction: Prediction, settings: PathSettings) -> Common:
+    """Draw what all accounts of a future share."""
     seed, draws = settings.seed, settings.draws
     shift, tilt = prediction.draw_shifts(draws, seed=seed, first_month=prediction.first_month)
     change = prediction.draw_changes(draws, seed=seed)
@@ -202,30 +204,38 @@ def _draw_common(prediction: Prediction, settings: PathSettings) -> _Common:
         for pool, factor in zip(prediction.pools, change, strict=True)
     ]
     odds = np.exp(shift).astype(np.float32)
-    return _Common(seed, odds, tilt, change, np.array(gains, dtype=np.float32), pools, lengths)
+    return Common(seed, odds, tilt, change, np.array(gains, dtype=np.float32), pools, lengths)
 
 
-def _chunk_paths(prediction: Prediction, rows: slice, common: _Common) -> Paths:
-    pool_index, after, stream = (
-        prediction.pool_index[rows],
-        prediction.after_change.rows(rows),
-        prediction.account[rows],
-    )
+def monthly(prediction: Prediction, rows: slice, common: Common) -> Iterator[MonthMeans]:
+    """What each month ahead does in each draw of what accounts share, as `ClosedForm.step` takes it.
+
+    Hazards, (rows, 3, draws), those of the rows in an open grace once ARR has changed, and mean changes of ARR where it
+    contracts and expands, (rows, 2, draws).
+    """
+    after = prediction.after_change.rows(rows)
+    tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
+    pool_index = prediction.pool_index[rows]
+    for month in range(pool_index.shape[1]):
+        odds, here = common.odds[month] * tilt, after.open_rows(month)
+        others = multiply_odds(after.hazards[here, month], odds[here])
+        gains = common.gains[pool_index[:, month].T].swapaxes(0, 1)
+        yield multiply_odds(prediction.hazards[rows, month], odds), others, gains
+
+
+def _chunk_paths(prediction: Prediction, rows: slice, common: Common) -> Paths:
+    pool_index, stream = prediction.pool_index[rows], prediction.account[rows]
+    after = prediction.after_change.rows(rows)
     accounts, months = pool_index.shape[:2]
     draws = common.tilt.shape[1]
-    tilt = np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32)
     paths, changed, closed = np.empty((accounts, months, draws)), [], np.empty((3, accounts, months))
     arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    masses, absent = (
-        ClosedForm(after, prediction.returns, draws),
-        Absent(prediction.returns, common.seed, stream, draws),
-    )
+    masses = ClosedForm(after, prediction.returns, draws)
+    absent = Absent(prediction.returns, common.seed, stream, draws)
     decided = np.zeros((accounts, draws), dtype=bool)  # whether ARR changed at the last term's end
-    for month in range(months):
-        odds, here, calendar = common.odds[month] * tilt, after.open_rows(month), prediction.first_month + month
-        hazards = multiply_odds(prediction.hazards[rows, month], odds)
-        others = multiply_odds(after.hazards[here, month], odds[here])
-        masses.step(month, hazards, others, common.gains[pool_index[:, month].T].swapaxes(0, 1))
+    for month, (hazards, others, gains) in enumerate(monthly(prediction, rows, common)):
+        here, calendar = after.open_rows(month), prediction.first_month + month
+        masses.step(month, hazards, others, gains)
         closed[:, :, month] = masses.means()
         hazards[here] = np.where(decided[here, None], others, hazards[here])
         change = _change(arr, hazards, pool_index[:, month], common, stream, calendar)
@@ -248,7 +258,7 @@ def _with_returns(changed: Changed, absent: Absent, arr: Array, month: int) -> C
 
 
 def _change(
-    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: _Common, stream: Streams, month: int
+    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: Common, stream: Streams, month: int
 ) -> Changed:
     """Let a calendar month pass, in place: a number of each cell decides which outcome, another one the amount."""
     luck = uniforms(common.seed, stream, month, Purpose.OUTCOME, draws=arr.shape[1])

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from models.hazards.term_ends import TermEnds
+from models.outcomes.after_change import AfterChange
 from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
+from models.outcomes.returns import Returns
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.bridge import (
     FACTORS,
@@ -62,8 +65,23 @@ def a_month_later(of: Prediction, *, months: int) -> Prediction:
     return dataclasses.replace(of, **rows, first_month=of.first_month + months, gap_months=months)
 
 
-def test_an_outlook_is_the_expected_arr_that_a_forecast_publishes() -> None:
-    of = prediction()
+def decided_and_returning() -> Prediction:
+    """The same with all that a forecast knows: ends of terms that are decided, returns, amounts that are open."""
+    of, random = prediction(), np.random.default_rng(5)
+    ends = random.random((ACCOUNTS, MONTHS)) < 0.3
+    is_open = np.roll(ends, 1, axis=1)
+    is_open[:, 0] = False
+    changed = np.where(is_open[:, :, None], of.hazards / 4, of.hazards)
+    return dataclasses.replace(
+        of,
+        decisions=AfterChange(TermEnds(ends, is_open), changed),
+        returns=Returns(np.array([0.4, 0.3, 0.2, 0.1, 0.1, 0.1]), np.array([0.4, 0.8])),
+        estimation=dataclasses.replace(of.estimation, change_error=np.full(2, 0.3)),
+    )
+
+
+@pytest.mark.parametrize("of", [prediction(), decided_and_returning()], ids=["plain", "decided and returning"])
+def test_an_outlook_is_the_expected_arr_that_a_forecast_publishes(of: Prediction) -> None:
     published = account_paths(of, SETTINGS, horizon_months=MONTHS).expected_arr
     for months in (1, 5, MONTHS):
         np.testing.assert_array_equal(of.arr * outlook(of, SETTINGS, months=months).whole, published[:, months - 1])
@@ -75,9 +93,10 @@ def test_an_outlook_does_not_depend_on_threads() -> None:
         np.testing.assert_array_equal(values, getattr(two, name))
 
 
+@pytest.mark.parametrize("known", [prediction(), decided_and_returning()], ids=["plain", "decided and returning"])
 @pytest.mark.parametrize("passed", [1, 2, 2.4])
-def test_what_the_months_that_passed_do_is_told_by_outcome(passed: float) -> None:
-    of = outlook(prediction(), SETTINGS, months=MONTHS, passed=passed)
+def test_what_the_months_that_passed_do_is_told_by_outcome(passed: float, known: Prediction) -> None:
+    of = outlook(known, SETTINGS, months=MONTHS, passed=passed)
     np.testing.assert_allclose(of.whole - of.later, of.change.sum(axis=1), atol=1e-6)
     assert (of.change[:, :2] <= 0).all()
     assert (of.change[:, 2] >= 0).all()
