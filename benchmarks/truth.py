@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from functools import partial
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -69,32 +70,13 @@ def summary(scores: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(scores: pd.DataFrame) -> Iterator[tuple[str, str, str | None]]:
+Figure = tuple[str, str, str | None]  # what it is, and the columns whose means it is the ratio of
+
+
+def _figures(scores: pd.DataFrame) -> Iterator[Figure]:
     """Each figure with the columns whose means it is the ratio of."""
-    for outcome in ("churn", "expansion"):
-        for h in HORIZONS:
-            yield (
-                f"skill on {outcome}, {h} months, share of the true state's",
-                f"{outcome} {h} skill",
-                f"{outcome} {h} true skill",
-            )
-    for outcome in OUTCOMES:
-        for h in HORIZONS:
-            yield f"{outcome} expected / true, {h} months", f"{outcome} {h} rate", f"{outcome} {h} true rate"
-    yield from (
-        (f"calibration slope of {one}, {h} months", f"{one} {h} slope", None) for one in OUTCOMES[:2] for h in HORIZONS
-    )
-    for ratio in RATIOS:
-        for h in HORIZONS:
-            yield (
-                f"CRPS of {ratio}, {h} months, times the true distribution's",
-                f"{ratio} {h} CRPS",
-                f"{ratio} {h} true CRPS",
-            )
-    for h in HORIZONS:
-        for share in COVERAGES:
-            yield f"share of futures inside the {share} % interval, {h} months", f"nrr {h} inside {share}", None
-    yield "share inside 80 %, 12 months, if accounts were independent", "inside if independent", None
+    yield from _of_accounts()
+    yield from _of_portfolio()
     yield from (
         (f"{name}, 12 months, times ours", name, "nrr 12 CRPS") for name in scores if name.startswith("CRPS of ")
     )
@@ -102,11 +84,28 @@ def _figures(scores: pd.DataFrame) -> Iterator[tuple[str, str, str | None]]:
     yield "GRR expected less true, 12 months, points", "grr 12 error", None
     yield "churn in mid-term, expected in 3 months, % of accounts", "mid-term churn %", None
     yield "churn in mid-term, true", "mid-term true churn %", None
-    yield from (
-        (f"churn of monthly plans expected / true, {h} months", f"monthly {h} rate", f"monthly {h} true rate")
-        for h in (3, 12)
-    )
+    for h in (3, 12):
+        yield f"churn of monthly plans expected / true, {h} months", f"monthly {h} rate", f"monthly {h} true rate"
     yield "calibration slope of churn, monthly plans, 12 months", "monthly 12 slope", None
+
+
+def _of_accounts() -> Iterator[Figure]:
+    """Those of the accounts' probabilities."""
+    for one, h in product(OUTCOMES[:2], HORIZONS):
+        yield f"skill on {one}, {h} months, share of the true state's", f"{one} {h} skill", f"{one} {h} true skill"
+    for one, h in product(OUTCOMES, HORIZONS):
+        yield f"{one} expected / true, {h} months", f"{one} {h} rate", f"{one} {h} true rate"
+    for one, h in product(OUTCOMES[:2], HORIZONS):
+        yield f"calibration slope of {one}, {h} months", f"{one} {h} slope", None
+
+
+def _of_portfolio() -> Iterator[Figure]:
+    """Those of the portfolio's distribution."""
+    for one, h in product(RATIOS, HORIZONS):
+        yield f"CRPS of {one}, {h} months, times the true distribution's", f"{one} {h} CRPS", f"{one} {h} true CRPS"
+    for h, share in product(HORIZONS, COVERAGES):
+        yield f"share of futures inside the {share} % interval, {h} months", f"nrr {h} inside {share}", None
+    yield "share inside 80 %, 12 months, if accounts were independent", "inside if independent", None
 
 
 def _ratio(scores: pd.DataFrame, top: str, below: str | None) -> float:

@@ -1,8 +1,7 @@
 """The verb for cron: all that is due on a night, one step after the other, each on its own and safe to repeat."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from holdfast.model import require_store
 from holdfast.output import print_lines
 from holdfast.run import Ended, Run, day_option, explained
 from models.words import counted
+from serving.publication.last_night import DONE, FAILED, RUNNING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from features.tables.checked import Tables
 
 NIGHT_FOLDER = ".night-"
-DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+SKIPPED = "skipped"
 Outcome = tuple[str, dict[str, Any]]  # done or skipped, and the result
 
 
@@ -33,8 +33,11 @@ def run(
     ] = None,
 ) -> None:
     """Do all that is due, as cron does every night: check, snapshots, training, forecast, record, publication."""
+    from features.tables.scratch import scratch_folder
+
     require_store(run.params)
-    with only_writer(run.params.data_dir), _night_folder(run) as folder:
+    data_dir = run.params.data_dir
+    with only_writer(data_dir), scratch_folder(data_dir, NIGHT_FOLDER) as folder:
         night = Night(run, as_of, folder)
         steps = night.go()
     content = {"as_of": night.day and night.day.isoformat(), "steps": steps}
@@ -78,19 +81,19 @@ class Night:
             else:
                 steps.append(self._done(name, work))
         if not self.exit_code:
-            self._note("done", "")
+            self._note(DONE)
         return steps
 
     def _done(self, name: str, work: Callable[[], Outcome]) -> dict[str, Any]:
         """Do one step, and note a failure where the pages look for it."""
-        self._note("running", name)
+        self._note(RUNNING, name)
         start = time.monotonic()
         try:
             status, result = work()
         except Exception as error:
             self.exit_code, kind, message = explained(error)
             status, result = FAILED, {"error": kind, "message": message}
-            self._note("failed", name)
+            self._note(FAILED, name)
         return {"step": name, "status": status, "seconds": round(time.monotonic() - start, 1), "result": result}
 
     def _check(self) -> Outcome:
@@ -123,9 +126,10 @@ class Night:
         if not plan.is_due:
             return SKIPPED, {"reason": plan.reason}
         result = train(self._known, params=params, may_contest=True, progress=self._run.progress)
-        names = ("version", "promoted", "reason", "caution", "verdict")
+        content = result.to_json()
+        told = {name: content[name] for name in ("version", "promoted", "reason", "caution", "verdict")}
         refused = {"refused": result.suspicion.reason} if result.suspicion.refuses else {}
-        return DONE, {"due": plan.reason, **{name: result.to_json()[name] for name in names}, **refused}
+        return DONE, {"due": plan.reason, **told, **refused}
 
     def _publish(self) -> Outcome:
         newer = _newer_publication(self._run, self._known.data_until)
@@ -141,7 +145,7 @@ class Night:
             raise RuntimeError("the check comes first")
         return self._tables
 
-    def _note(self, status: str, step: str) -> None:
+    def _note(self, status: str, step: str = "") -> None:
         """Say where the pages look how the night stands; a past one that is run again is nobody's news."""
         from serving.publication.last_night import LastNight, note
         from serving.publication.publication_file import folder_of
@@ -158,14 +162,6 @@ def _newer_publication(run: Run, day: date) -> str:
 
     published = current_date(folder_of(run.params.data_dir))
     return published.isoformat() if published is not None and published > day else ""
-
-
-@contextmanager
-def _night_folder(run: Run) -> "Iterator[Path]":
-    from features.tables.scratch import scratch_folder
-
-    with scratch_folder(run.params.data_dir, NIGHT_FOLDER) as folder:
-        yield folder
 
 
 def _print(console: "Console", content: dict[str, Any]) -> None:

@@ -43,15 +43,16 @@ def tables_as_known(tables: Tables, night: date, file: Path, *, budget: Budget) 
         raise _refusal("cannot be read as of a past night in a warehouse", "Replay it from files or DuckDB.")
     if night > tables.data_until:
         raise _refusal(f"end before {tables.data_until}: {night} has not come yet", "Ask for an earlier night.")
+    whole = tables.at(night)
     past = replace(
-        tables.at(night),
+        whole,
         database=file,
         data_until=night,
         digest="",
         fingerprint=f"{tables.fingerprint}@{night.isoformat()}",
     )
     with open_duckdb(budget) as connection:
-        connection.execute(f"ATTACH {quoted(str(tables.at(night).database))} AS stored (READ_ONLY)")
+        connection.execute(f"ATTACH {quoted(str(whole.database))} AS stored (READ_ONLY)")
         connection.execute(f"ATTACH {quoted(str(file))} AS made")
         for name in sorted(past.columns, key=list(contract.TABLES).index):  # accounts first
             write_table(connection, name, past.columns[name], _known(past, name, day_number(night)))

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from serving.forecast.declared.output_tables import QUANTILES
 
+OFFICIAL, REVISION, RERUN = "official", "revision", "rerun"  # kinds of runs
 RUN = sa.table(
     "record_run",
     *(

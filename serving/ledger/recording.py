@@ -20,13 +20,12 @@ from serving.ledger.chain.head import note_head
 from serving.ledger.figure_rows import figure_rows, rival_rows
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile, RecordFiles, canonical_json
-from serving.ledger.record_tables import FIGURE, RIVAL, RUN
+from serving.ledger.record_tables import FIGURE, OFFICIAL, RERUN, REVISION, RIVAL, RUN
 from serving.ledger.subjects import Subjects, is_personal, subjects_of
-from serving.ledger.withdrawals import OFFICIAL, is_withdrawn, official_of, withdrawal_notes, withdrawn_official
+from serving.ledger.withdrawals import is_withdrawn, official_of, withdrawal_notes, withdrawn_official
 from serving.ledger.yardsticks.frozen_rivals import frozen_rivals
 from training.tracking.champion import Champion
 
-REVISION, RERUN = "revision", "rerun"
 SETTINGS = ("seed", "revenue", "snapshots", "forecast", "model")  # those that decide what is forecast
 _Row = dict[str, Any]
 

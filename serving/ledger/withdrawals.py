@@ -9,9 +9,8 @@ from serving.ledger.chain.entries import WITHDRAWAL as CHAINED
 from serving.ledger.chain.entries import append, next_number
 from serving.ledger.chain.head import note_head
 from serving.ledger.record import Record
-from serving.ledger.record_tables import RUN, WITHDRAWAL
+from serving.ledger.record_tables import OFFICIAL, RUN, WITHDRAWAL
 
-OFFICIAL = "official"
 WITHDRAWN = sa.select(WITHDRAWAL.c.run_number)
 
 

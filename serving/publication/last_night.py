@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from features.tables.whole_file import write_whole
+
 FILE = "last-night.json"
 RUNNING, DONE, FAILED = "running", "done", "failed"
 HANGS_AFTER = timedelta(hours=12)  # one that still runs then was killed
@@ -38,9 +40,7 @@ class LastNight:
 def note(folder: Path, night: LastNight) -> None:
     """Write down how a night stands, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{FILE}.tmp"
-    fresh.write_text(json.dumps(asdict(night)), encoding="utf-8")
-    fresh.replace(folder / FILE)
+    write_whole(folder / FILE, json.dumps(asdict(night)).encode())
 
 
 def last_night(folder: Path) -> LastNight | None:

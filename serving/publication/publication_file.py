@@ -364,10 +364,7 @@ def clear_unfinished(folder: Path) -> None:
 def keep_head(folder: Path, head: str) -> None:
     """Keep the head of the record beside the publications, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{RECORD_HEAD}.tmp"
-    fresh.write_text(head + "\n", encoding="utf-8")
-    _flush(fresh)
-    fresh.replace(folder / RECORD_HEAD)
+    write_whole(folder / RECORD_HEAD, f"{head}\n".encode())
 
 
 def kept_head(folder: Path) -> str:

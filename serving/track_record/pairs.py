@@ -12,8 +12,7 @@ from models.scores.quantile_forecasts import crps_of_quantiles
 from serving.forecast.declared.output_tables import QUANTILES
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
-from serving.ledger.record_tables import ACTUAL, FIGURE, OUTCOME, RIVAL, RUN, SUBJECT, WITHDRAWAL
-from serving.ledger.withdrawals import OFFICIAL
+from serving.ledger.record_tables import ACTUAL, FIGURE, OFFICIAL, OUTCOME, RIVAL, RUN, SUBJECT, WITHDRAWAL
 
 LEVELS = tuple(percent / 100 for percent in PERCENTS)
 KEY = ("number", "cut", "value", "horizon_months", "metric")

@@ -12,8 +12,8 @@ from models.words import counted
 from params import Params
 from serving.ledger.chain.head import head_of
 from serving.ledger.record import Record
-from serving.ledger.record_tables import RUN, WITHDRAWAL
-from serving.ledger.withdrawals import OFFICIAL
+from serving.ledger.record_tables import OFFICIAL, RUN
+from serving.ledger.withdrawals import WITHDRAWN
 from serving.ledger.yardsticks.windows import horizons_of, rules_of
 from serving.track_record.account_scores import account_scores, largest_misses, read_windows
 from serving.track_record.pairs import read_pairs
@@ -127,10 +127,9 @@ def track_record(record: Record, params: Params, *, latest: bool = False) -> Tra
 
 def _runs(record: Record) -> tuple[list[Any], int]:
     """The official forecasts that count, and how many runs were withdrawn."""
-    withdrawn = sa.select(WITHDRAWAL.c.run_number)
     with record.reading() as connection:
-        query = sa.select(RUN).where(RUN.c.kind == OFFICIAL, RUN.c.number.not_in(withdrawn))
-        return list(connection.execute(query).all()), len(connection.execute(withdrawn).all())
+        query = sa.select(RUN).where(RUN.c.kind == OFFICIAL, RUN.c.number.not_in(WITHDRAWN))
+        return list(connection.execute(query).all()), len(connection.execute(WITHDRAWN).all())
 
 
 def _ahead(runs: list[Any], scored: set[tuple[int, int]], params: Params) -> list[date]:

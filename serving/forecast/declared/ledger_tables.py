@@ -1,4 +1,4 @@
-"""The tables of `holdfast ledger export`, declared once: every forecast on record, what came of it, and the scores."""
+"""The tables of `holdfast ledger export`, declared once: every forecast on record, actuals and scores."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ _KNOWN_ON = "What was known before this day went in"
 
 FORECAST_LEDGER = OutTable(
     "forecast_ledger",
-    "A row a forecast on record, by the model or by a rival beside it, with what came to pass once it has",
+    "One row per forecast on record, by the model or a rival recorded beside it, with the actual figure once known",
     ("run_number", "source", "cut", "value", "horizon_months", "metric"),
     (
         _NUMBER,
@@ -51,7 +51,7 @@ FORECAST_LEDGER = OutTable(
 )
 ACTUAL = OutTable(
     "actual",
-    "A row an actual figure of an official forecast's accounts, as it became known; edition 1 is the first",
+    "One row per actual figure of an official forecast's accounts, as it became known; edition 1 is the first",
     ("run_number", "horizon_months", "edition", "cut", "value", "metric"),
     (
         _NUMBER,
@@ -70,7 +70,7 @@ ACTUAL = OutTable(
 )
 FORECAST_SCORE = OutTable(
     "forecast_score",
-    "A row a metric, cut, value and horizon: how official forecasts did",
+    "One row per metric, cut, value and horizon: how official forecasts did",
     ("cut", "value", "metric", "horizon_months"),
     (
         *CUT_AND_VALUE,

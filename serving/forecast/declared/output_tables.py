@@ -217,7 +217,7 @@ ACCOUNT_FIGURES = (
 """What account_forecast says of an account over each horizon, computed in `batch.account_figures`."""
 ACCOUNT_FORECAST = _table(
     "account_forecast",
-    "A row an account and horizon",
+    "One row per account and horizon",
     ("account_id", "horizon_months"),
     ACCOUNT_ID,
     HORIZON,
@@ -228,7 +228,7 @@ ACCOUNT_FORECAST = _table(
 
 ACCOUNT_DRIVER = _table(
     "account_driver",
-    "A row an account, outcome and reason, ranked",
+    "One row per account, outcome and reason, ranked",
     ("account_id", "outcome", "rank"),
     replace(ACCOUNT_ID, places=()),
     OutColumn("outcome", Kind.TEXT, "", "churn or expansion", places=(Place.DATA,)),
@@ -261,7 +261,7 @@ def _of_futures(name: str, what: str) -> OutColumn:
 
 NRR_FORECAST = _table(
     "nrr_forecast",
-    "A row a cut, value, horizon and metric",
+    "One row per cut, value, horizon and metric",
     ("cut", "value", "horizon_months", "metric"),
     *CUT_AND_VALUE,
     HORIZON,
@@ -281,7 +281,7 @@ NRR_FORECAST = _table(
 
 RENEWAL_FORECAST = _table(
     "renewal_forecast",
-    "A row a cut, value and month in which terms end",
+    "One row per cut, value and month in which terms end",
     ("cut", "value", "month"),
     *CUT_AND_VALUE,
     OutColumn("month", Kind.DATE, "date", "First day of the calendar month", places=_SUMMED_UP, form=Form.MONTH),
@@ -343,7 +343,7 @@ TABLES: dict[str, OutTable] = {
 _PREVIOUS = "the last official forecast before"
 FORECAST_BRIDGE = _table(
     "forecast_bridge",
-    "A row an account: from what the last official forecast expected of it at a date to what this one expects, in "
+    "One row per account: from what the last official forecast expected of it at a date to what this one expects, in "
     "steps that add up to the cent",
     ("account_id",),
     ACCOUNT_ID,

@@ -19,10 +19,9 @@ from serving.ledger import whole_numbers
 from serving.ledger.archive import BELONGINGS, Archive, Known, known_at, read_archive
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
-from serving.ledger.record_tables import RUN
-from serving.ledger.recording import RERUN, REVISION
+from serving.ledger.record_tables import OFFICIAL, RERUN, REVISION, RUN
 from serving.ledger.subjects import ACCOUNT, account_of, names_of
-from serving.ledger.withdrawals import OFFICIAL, WITHDRAWN
+from serving.ledger.withdrawals import WITHDRAWN
 from training.tracking.champion import Champion
 from training.tracking.errors import NoModel, StoreUnreachable
 

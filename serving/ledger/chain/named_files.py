@@ -9,10 +9,8 @@ import sqlalchemy as sa
 from serving.ledger.chain.entries import ACTUALS, RUN
 from serving.ledger.record import Record
 from serving.ledger.record_files import MANIFEST, TABLE, BrokenFile
-from serving.ledger.record_tables import OUTCOME
+from serving.ledger.record_tables import OUTCOME, REVISION
 from serving.ledger.record_tables import RUN as RUN_TABLE
-
-REVISION = "revision"
 
 
 def files_named(

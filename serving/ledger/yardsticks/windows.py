@@ -12,8 +12,8 @@ from features.tables.checked import Tables
 from params import Params, Revenue
 from serving.ledger.account_rows import horizons_kept
 from serving.ledger.record import Record
-from serving.ledger.record_tables import OUTCOME, RUN, WITHDRAWAL
-from serving.ledger.withdrawals import OFFICIAL
+from serving.ledger.record_tables import OFFICIAL, OUTCOME, RUN
+from serving.ledger.withdrawals import WITHDRAWN
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def windows(record: Record, tables: Tables, params: Params) -> list[Window]:
     """All windows of official forecasts, those that lie ahead among them."""
     lag = timedelta(days=tables.lag_days.get("contracts", 0))
     with record.reading() as connection:
-        withdrawn = sa.select(WITHDRAWAL.c.run_number)
-        official = sa.and_(RUN.c.kind == OFFICIAL, RUN.c.account_rows.is_not(None), RUN.c.number.not_in(withdrawn))
+        official = sa.and_(RUN.c.kind == OFFICIAL, RUN.c.account_rows.is_not(None), RUN.c.number.not_in(WITHDRAWN))
         runs = connection.execute(sa.select(RUN).where(official).order_by(RUN.c.number)).all()
         editions = connection.execute(sa.select(OUTCOME).order_by(OUTCOME.c.edition)).all()
     last = {(row.run_number, row.horizon_months): row for row in editions}
