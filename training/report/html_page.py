@@ -44,7 +44,7 @@ tbody tr:hover { background: var(--paper); }
 </head>
 <body>
 <main>
-<h1>Backtest: forecasts from past dates against what came</h1>
+<h1>Backtest: forecasts from past dates against what happened</h1>
 <section class="verdict">
 <h2>Verdict</h2>
 <ul>

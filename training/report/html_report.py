@@ -100,7 +100,7 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     portfolio = tables["forecasts"]
     return [
         Section(
-            "NRR forecast against what came",
+            "NRR forecast against the actual NRR",
             "At each origin the model was fitted on what was known then. Bars: 50, 80 and 90 % intervals of NRR over "
             "the horizon; dots: what came; orange: the baselines.",
             _pictures(figures.backtest_panels(portfolio)),

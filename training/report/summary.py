@@ -143,7 +143,7 @@ def portfolio_evidence(portfolio: pd.DataFrame, table: pd.DataFrame) -> list[Evi
     for row in table.to_dict(orient="records"):
         prefix = f"{row['metric']}_{row['horizon_months']}m"
         evidence += [Metric(f"{prefix}_{name}", float(row[name])) for name in PORTFOLIO_METRICS]
-    title = "NRR forecast at past dates against what came (bars: 50, 80 and 90 % intervals)"
+    title = "NRR forecast at past dates against the actual NRR (bars: 50, 80 and 90 % intervals)"
     evidence.append(Figure("backtest", figures.sheet(figures.backtest_panels(portfolio), title)))
     return evidence
 
