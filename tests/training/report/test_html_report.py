@@ -60,7 +60,7 @@ def test_the_page_asks_nobody_for_anything(page: str) -> None:
 def test_the_verdict_comes_first_and_what_is_loud_is_marked(page: str) -> None:
     assert '<li class="loud">NO SKILL FOUND for &lt;churn&gt;</li>' in page
     assert "<li>More.</li>" in page
-    assert page.index("Verdict") < page.index("NRR forecast against what came") < page.index("Are the probabilities")
+    assert page.index("Verdict") < page.index("NRR forecast against the actual NRR") < page.index("Are the probabilities")
 
 
 def test_names_of_customers_are_text_and_gaps_are_dashes(page: str) -> None:
