@@ -353,8 +353,8 @@ FEATURES: tuple[Feature, ...] = (
             _capped(distinct(ENGAGED, "contact_id", REDUNDANCY_DAYS)),
             _capped(distinct(ACTED, "csm", REDUNDANCY_DAYS)),
         ),
-        meaning=f"The customer's people in contact and our people who acted in the last {REDUNDANCY_DAYS} days, at most "
-        f"{REDUNDANCY_MOST} of either side",
+        meaning=f"The customer's people in contact and our people who acted in the last {REDUNDANCY_DAYS} days, at "
+        f"most {REDUNDANCY_MOST} of either side",
         span=(0, 2 * REDUNDANCY_MOST),
         sentence="{value} people of the two sides are in touch, out of 6",
     ),
