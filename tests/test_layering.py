@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.paths": {"models.words", "models.outcomes"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.scores": {"models.words", "models.hazards"},
+    "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},
     "training.report": {"models", "training.learn", "training.tracking"},
