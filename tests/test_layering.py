@@ -57,7 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
-    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger"},
+    "serving.journal": {"features", "serving.forecast", "serving.ledger"},
+    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
     },
