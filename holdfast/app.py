@@ -20,7 +20,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
-    "Service": (service.serve, service.tokens),
+    "Service": (service.serve, service.tokens, service.mcp),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

@@ -73,7 +73,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         *("serving.desk", "training.tracking"),
     },
+    "serving.assistant": set(),
     "serving.service": {
+        "serving.assistant",
         *("models", "serving.forecast", "serving.publication", "serving.wire", "serving.access", "serving.desk"),
         *("serving.pages", "training.tracking", "features.tables"),
     },
