@@ -12,7 +12,7 @@ MONTHS = 12
 
 
 def predict(churn, arr, contraction=0.0, expansion=0.0, luck=None):
-    """Accounts with the same hazard every month, which halve when they contract and grow by a fifth when they expand."""
+    """Accounts with the same hazards every month: half is left of a contraction, a fifth is added by an expansion."""
     hazards = np.zeros((len(churn), MONTHS, 3))
     hazards[:, :, 0] = np.array(churn)[:, None]
     hazards[:, :, 1:] = contraction, expansion
