@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.scores": {"models.words", "models.hazards"},
+    "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},
     "training.report": {"models", "training.learn", "training.tracking"},
@@ -57,8 +58,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
-    "serving.actions": {"features", "models", "training.tracking", "serving.forecast", "serving.ledger"},
-    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger"},
+    "serving.journal": {"features", "serving.forecast", "serving.ledger"},
+    "serving.actions": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+    },
+    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
     },

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from models.effects.action_effect import HARMFUL, HELPFUL, ActionEffect
 from models.plans.play_value import PlaySize
 from params import load
 from params_team import Actions, Play
@@ -16,24 +17,7 @@ from serving.forecast.declared.acting_tables import ASSUMED, ESTIMATED
 from serving.forecast.refusals import BadRequest
 
 Z_80 = float(ndtri(0.9))  # an 80 % interval reaches so many standard errors to either side
-STANDING = ("helpful", "harmful")
-
-
-@dataclass(frozen=True)
-class StudiedEffect:
-    """What a study of past actions found of a kind: log-odds of churn with its error, allowance included.
-
-    `low, high` is its 95 % interval; `verdict` says whether it stands; `expansion` is added to the log-odds of
-    expansion, with its error.
-    """
-
-    churn: float
-    churn_sd: float
-    low: float
-    high: float
-    verdict: str
-    expansion: float = 0.0
-    expansion_sd: float = 0.0
+STANDING = (HELPFUL, HARMFUL)
 
 
 @dataclass(frozen=True)
@@ -84,7 +68,7 @@ class Kinds:
         return np.array([kind.play.group or 0 for kind in self.kinds], dtype=np.int64)
 
 
-def usable_kinds(settings: Actions, done: pd.DataFrame, studied: Mapping[str, StudiedEffect]) -> Kinds:
+def usable_kinds(settings: Actions, done: pd.DataFrame, studied: Mapping[str, ActionEffect]) -> Kinds:
     """The kinds of the settings, as far as the team has ever done them.
 
     A kind of the default settings that the data do not hold is left out, with a note.
@@ -143,19 +127,28 @@ def _holds(there: Collection[str]) -> str:
     return f"csm_actions holds {', '.join(sorted(there))}"
 
 
-def _sized(name: str, play: Play, settings: Actions, studied: StudiedEffect | None) -> KindOfPlay:
+def _sized(name: str, play: Play, settings: Actions, studied: ActionEffect | None) -> KindOfPlay:
     """A kind with the effect that a study found and that stands, else with the assumed one.
 
     What is assumed keeps within what a study leaves open.
     """
-    if studied is not None and studied.verdict in STANDING:
-        size, sd = PlaySize(studied.churn, studied.expansion), PlaySize(studied.churn_sd, studied.expansion_sd)
-        return KindOfPlay(name, play, size, sd, ESTIMATED, studied.verdict)
-    logit = settings.assumed_logit if play.assumed_logit is None else play.assumed_logit
-    if studied is not None:
-        logit = float(np.clip(logit, studied.low, studied.high))
-    sd = PlaySize(
-        min(settings.assumed_sd, abs(logit) / 2), settings.assumed_sd if play.assumed_expansion_logit else 0.0
-    )
     verdict = "not studied" if studied is None else studied.verdict
-    return KindOfPlay(name, play, PlaySize(logit, play.assumed_expansion_logit), sd, ASSUMED, verdict)
+    if studied is not None and verdict in STANDING and studied.pooled_logit is not None:
+        return KindOfPlay(name, play, *_estimated(studied), ESTIMATED, verdict)
+    logit = settings.assumed_logit if play.assumed_logit is None else play.assumed_logit
+    if studied is not None and studied.is_estimated:
+        logit = float(np.clip(logit, studied.logit_low, studied.logit_high))
+    expansion = play.assumed_expansion_logit
+    sd = PlaySize(*(min(settings.assumed_sd, abs(size) / 2) for size in (logit, expansion)))
+    return KindOfPlay(name, play, PlaySize(logit, expansion), sd, ASSUMED, verdict)
+
+
+def _estimated(studied: ActionEffect) -> tuple[PlaySize, PlaySize]:
+    """The size that a study found, drawn towards the mean of all kinds, and its error with the allowance within."""
+    sizes = PlaySize(studied.pooled_logit or 0.0, studied.expansion_logit or 0.0)
+    errors = PlaySize(studied.pooled_se or 0.0, studied.expansion_logit_se or 0.0)
+    allowance = studied.allowance
+    return sizes, PlaySize(
+        float(np.hypot(errors.churn, allowance)),
+        float(np.hypot(errors.expansion, allowance)) if studied.expansion_logit is not None else 0.0,
+    )

@@ -11,13 +11,17 @@ from features.kpis.care_done import last_done, staff_hours
 from features.revenue.cut_labels import account_names
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
+from models.effects.action_effect import ActionEffect
 from params import Params
 from serving.actions.book import book_of, hours_by_person
-from serving.actions.kinds import StudiedEffect, usable_kinds
+from serving.actions.kinds import usable_kinds
 from serving.actions.planning import Plan
 from serving.forecast.batch import customers_of, predict, require_usable, run_id
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
+from serving.forecast.stored_effects import read_effects
 from training.tracking.champion import Champion
+
+LEVEL = "action"  # of the kinds of a study, those that csm_actions.action names
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,6 @@ def recommend(
     as_of: date,
     params: Params,
     made_at: datetime,
-    studied: Mapping[str, StudiedEffect] | None = None,
     progress: Progress = silent,
 ) -> Recommendations:
     """Recommend one play an account at most, within the hours of each CSM and of the pool.
@@ -65,8 +68,6 @@ def recommend(
         All settings.
     made_at
         The time to write into the table; nothing else depends on it.
-    studied
-        What a study found of each kind; None without one.
     progress
         Told how far the work is.
 
@@ -78,7 +79,7 @@ def recommend(
     require_usable(tables, champion, as_of, params)
     customers = customers_of(tables, as_of, params, progress)
     progress("weighing the plays", 0, 1)
-    plan = plan_of(tables, champion, customers, as_of=as_of, params=params, studied=studied or {})
+    plan = plan_of(tables, champion, customers, as_of=as_of, params=params)
     stamp: dict[str, Any] = {
         "run_id": run_id(tables, champion, as_of, params),
         "as_of": as_of,
@@ -104,13 +105,18 @@ def plan_of(
     *,
     as_of: date,
     params: Params,
-    studied: Mapping[str, StudiedEffect],
 ) -> Plan:
     """The plan of a month for some customers, given as snapshot rows; what is raised is as of `recommend`."""
     settings, budget = params.actions, params.budget
     done = last_done(tables, as_of, budget)
-    kinds = usable_kinds(settings, done, studied)
+    kinds = usable_kinds(settings, done, studied_effects(params))
     book = book_of(customers, done, kinds, settings, as_of)
     hours = hours_by_person(staff_hours(tables, as_of, budget), book, settings)
     prediction = predict(champion, customers)
     return Plan(kinds, book, hours, prediction, horizon_months=champion.model.horizon_months, decay=settings.decay)
+
+
+def studied_effects(params: Params) -> Mapping[str, ActionEffect]:
+    """What the last study of past actions found, by kind; empty where there was none."""
+    stored = read_effects(params.data_dir)
+    return {} if stored is None else {each.action: each for each in stored.effects if each.level == LEVEL}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.effects.action_effect import ActionEffect
 from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import SharedLuck
@@ -13,7 +14,7 @@ from models.plans.play_value import PlaySize
 from params import SettingsError, load
 from params_team import Actions
 from serving.actions.book import book_of, hours_by_person, meets
-from serving.actions.kinds import Kinds, StudiedEffect, usable_kinds
+from serving.actions.kinds import Kinds, usable_kinds
 from serving.actions.planning import Plan
 from serving.forecast.refusals import BadRequest
 
@@ -64,7 +65,7 @@ def plan(
     churn: float = 0.03,
     arr: object = 1000.0,
     lately: tuple[tuple[str, str, str], ...] = (),
-    studied: dict[str, StudiedEffect] | None = None,
+    studied: dict[str, ActionEffect] | None = None,
 ) -> tuple[Plan, pd.DataFrame]:
     chosen = settings(f"actions.hours_per_month={hours}", f"actions.pooled_hours_per_month={pool}")
     known = done(*lately)
@@ -94,6 +95,15 @@ def prediction(accounts: int, churn: float, arr: object) -> Prediction:
         estimation=Estimation.none(1),
         cross_sell_share=np.full(accounts, np.nan),
     )
+
+
+def found(logit: float, verdict: str) -> ActionEffect:
+    """What a study found, known to 0.1 either way."""
+    return ActionEffect(
+        level="action", action="call", treated_rows=900, treated_accounts=300, missed_rows=0, decay=0.9,
+        allowance=0.03, verdict=verdict, evidence="good", reason="", logit=logit, logit_se=0.04,
+        logit_low=logit - 0.1, logit_high=logit + 0.1, pooled_logit=logit, pooled_se=0.04,
+    )  # fmt: skip
 
 
 def test_the_play_that_saves_most_is_done_where_there_are_hours_enough() -> None:
@@ -171,16 +181,16 @@ def test_a_session_is_paid_for_once_and_shared() -> None:
 
 
 def test_what_a_study_found_takes_the_place_of_what_is_assumed_if_it_stands() -> None:
-    helpful = StudiedEffect(-0.5, 0.1, -0.7, -0.3, "helpful")
-    harmful = StudiedEffect(0.3, 0.1, 0.1, 0.5, "harmful")
+    helpful = found(-0.5, "helpful")
+    harmful = found(0.3, "harmful")
     _, rows = plan(customers(csm=["Ada"]), studied={"call": helpful, "visit": harmful})
     assert rows[["action", "evidence"]].to_numpy().tolist() == [["call", "estimated"]]
-    kinds = usable_kinds(settings(), done(), {"visit": StudiedEffect(0.0, 0.05, -0.1, 0.1, "no effect found")})
+    kinds = usable_kinds(settings(), done(), {"visit": found(0.0, "no effect found")})
     assert {kind.name: kind.size for kind in kinds.kinds}["visit"] == PlaySize(-0.1)  # no more than is left open
 
 
 def test_harm_is_never_recommended_not_even_where_something_must_be_done() -> None:
-    harmful = StudiedEffect(0.3, 0.1, 0.1, 0.5, "harmful")
+    harmful = found(0.3, "harmful")
     frame = customers(notice_given=[1.0, 0.0])
     _, rows = plan(frame, churn=1.0, studied={"call": harmful})
     assert "call" not in set(rows["action"])
