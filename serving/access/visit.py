@@ -8,7 +8,7 @@ from serving.access.tokens import Caller
 from serving.wire.answers import Refused
 
 VISIT = "holdfast"
-SCORE, LIVE = "/api/score", "/api/live"
+SCORE, LIVE, CALLS = "/api/score", "/api/live", "/api/calls"
 
 
 @dataclass

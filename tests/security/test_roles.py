@@ -33,6 +33,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/docs.json": SIGNED_IN,
     "/api": SIGNED_IN,
     "/api/track-record": SIGNED_IN,
+    "/api/calls": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
@@ -43,11 +44,13 @@ MINE = "a03"
 POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
+    "/api/calls": {"account_id": MINE, "outcome": "renew"},
+    "/calls": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
-EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/sign-in": 415, "/sign-out": 303}
+EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/calls": 415, "/calls": 415, "/sign-in": 415, "/sign-out": 303}
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 
