@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
-        "training.tracking",
+        *("serving.ledger", "serving.journal", "training.tracking"),
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
