@@ -197,6 +197,15 @@ class Actions(Section):
     kinds: Annotated[dict[str, Play], BeforeValidator(_but_removed)]
 
 
+class Lifetime(Section):
+    """What the value of a customer is worked out with."""
+
+    gross_margin: Annotated[float, Field(gt=0, le=1)]
+    discount_rate: Annotated[float, Field(ge=0, lt=1)]
+    growth: Annotated[float, Field(gt=-1, le=1)]
+    history_months: Annotated[int, Field(ge=6, le=120)]
+
+
 class Declared(Mapping[str, "OwnFeature"]):
     """The features that settings declare, by name; beside them the journey and the cadence, of which more are made."""
 

@@ -21,7 +21,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
     "Act": (acting.actions,),
-    "Team": (kpis.kpis,),
+    "Team": (kpis.kpis, kpis.cohorts),
     "Service": (service.serve, service.tokens, service.mcp),
     "Privacy": (privacy.erase,),
 }

@@ -18,7 +18,7 @@ PANELS = {
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
     "Act": ["actions"],
-    "Team": ["kpis"],
+    "Team": ["kpis", "cohorts"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }
