@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, data, demo, forecast, model, nightly, privacy, retention, service, setup
+from holdfast import acting, data, demo, forecast, judging, model, nightly, privacy, retention, service, setup
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -19,7 +19,14 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init, nightly.run),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
-    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
+    "Forecast": (
+        forecast.forecast,
+        forecast.explain,
+        forecast.publish,
+        retention.bridge,
+        retention.ledger,
+        judging.calls,
+    ),
     "Act": (acting.actions,),
     "Service": (service.serve, service.tokens, service.mcp),
     "Privacy": (privacy.erase,),
