@@ -7,7 +7,20 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, data, delivery, demo, forecast, model, nightly, privacy, retention, service, setup
+from holdfast import (
+    acting,
+    data,
+    delivery,
+    demo,
+    forecast,
+    kpis,
+    model,
+    nightly,
+    privacy,
+    retention,
+    service,
+    setup,
+)
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -21,6 +34,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
     "Act": (acting.actions,),
+    "Team": (kpis.kpis,),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

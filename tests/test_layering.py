@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "features.forgetting",
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
-    "features.kpis": {"features.tables", "features.asof", "features.revenue"},
+    "features.kpis": {"features.tables", "features.asof", "features.families", "features.revenue"},
     "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
     "models.words": set(),
     "models.hazards": {"models.words"},
@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
     },
     "serving.retention": {"features", "serving.forecast"},
+    "serving.kpis": {"features", "models.words", "serving.forecast", "serving.retention"},
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {

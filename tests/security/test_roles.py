@@ -55,8 +55,15 @@ OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 
 def routes(method: str) -> set[str]:
-    every = (route for router in (api.router, pages.router) for route in router.routes)
+    every = (route for router in (api.router, pages.router) for route in routes_of(router))
     return {route.path for route in every if isinstance(route, APIRoute) and method in route.methods}
+
+
+def routes_of(router: Any) -> Iterator[Any]:
+    """The routes of a router, and of all that it includes."""
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        yield from [route] if included is None else routes_of(included)
 
 
 def addresses() -> Iterator[tuple[str, str]]:
