@@ -7,7 +7,21 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, data, demo, forecast, judging, model, nightly, privacy, retention, service, setup
+from holdfast import (
+    acting,
+    data,
+    delivery,
+    demo,
+    forecast,
+    judging,
+    kpis,
+    model,
+    nightly,
+    privacy,
+    retention,
+    service,
+    setup,
+)
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -28,7 +42,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         judging.calls,
     ),
     "Act": (acting.actions,),
-    "Service": (service.serve, service.tokens, service.mcp),
+    "Team": (kpis.kpis,),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

@@ -18,6 +18,7 @@ PANELS = {
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["actions"],
+    "Team": ["kpis"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }
