@@ -16,10 +16,10 @@ PANELS = {
     "Start here": ["demo", "init", "run"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
-    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
+    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["actions"],
     "Team": ["kpis", "cohorts"],
-    "Service": ["serve", "tokens"],
+    "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]
