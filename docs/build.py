@@ -12,6 +12,7 @@ from features.tables import contract
 from features.tables.contract import Column, Table
 from serving.forecast.declared.ledger_tables import render_markdown as render_ledger
 from serving.forecast.declared.output_tables import render_markdown
+from serving.forecast.declared.team_tables import render_markdown as render_team
 
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
 OUTPUTS = Path(__file__).with_name("outputs.md")
@@ -102,4 +103,4 @@ def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 if __name__ == "__main__":
     DICTIONARY.write_text(dictionary(), encoding="utf-8")
-    OUTPUTS.write_text(render_markdown() + render_ledger(), encoding="utf-8")
+    OUTPUTS.write_text(render_markdown() + render_ledger() + render_team(), encoding="utf-8")

@@ -22,7 +22,8 @@ PACKAGES = (*FLOORS, "holdfast")
 MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
     "params_team": set(),
-    "params": {"params_reading", "params_team"},
+    "params_signals": {"params_team"},
+    "params": {"params_reading", "params_signals", "params_team"},
     "features.tables": set(),
     "features.asof": {"features.tables"},
     "features.families": {"features.tables"},
@@ -57,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
     "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger"},
+    "serving.health": {"features", "models", "training.tracking", "serving.forecast"},
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
     },
@@ -80,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "holdfast": {"features", "models", "training", "serving"},
 }
-OURS = {*PACKAGES, "params", "params_reading", "params_team"}
+OURS = {*PACKAGES, "params", "params_reading", "params_signals", "params_team"}
 KNOWS_MLFLOW = "training.tracking"
 FAMILIES = ("usage", "csm_actions", "success_plan", "engagement", "relationship", "contract_history")
 FILES_CLOCK_AND_STORES = {"os", "pathlib", "io", "shutil", "tempfile", "time", "random", "duckdb", "mlflow", "sqlite3"}
@@ -107,7 +109,7 @@ HEAVY = (
 
 def sources() -> list[Path]:
     rooms = [file for room in PACKAGES for file in sorted((ROOT / room).rglob("*.py"))]
-    return [ROOT / "params.py", ROOT / "params_reading.py", ROOT / "params_team.py", *rooms]
+    return [ROOT / "params.py", *(ROOT / f"params_{name}.py" for name in ("reading", "signals", "team")), *rooms]
 
 
 def name_of(file: Path) -> str:
@@ -182,7 +184,7 @@ def home_of(file: Path) -> str:
 @all_sources
 def test_imports_run_one_way(file: Path) -> None:
     home = home_of(file)
-    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_team"}
+    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_signals", "params_team"}
     for room in rooms_imported(file):
         assert room in allowed or room.split(".")[0] in allowed, f"{name_of(file)} may not import {room}"
 

@@ -17,6 +17,7 @@ from serving.forecast.declared.output_tables import (
     render_markdown,
 )
 from serving.forecast.declared.published_lists import LISTS
+from serving.forecast.declared.team_tables import render_markdown as render_team
 
 CONTRACT = {
     "account_forecast": (
@@ -68,7 +69,7 @@ def test_the_markdown_lists_every_column() -> None:
 
 def test_the_committed_page_is_up_to_date() -> None:
     page = Path(__file__).parents[3] / "docs" / "outputs.md"
-    assert page.read_text(encoding="utf-8") == render_markdown() + render_ledger(), "run `make docs`"
+    assert page.read_text(encoding="utf-8") == render_markdown() + render_ledger() + render_team(), "run `make docs`"
 
 
 def test_the_metrics_declared_are_those_that_are_rolled_up() -> None:
