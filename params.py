@@ -24,7 +24,7 @@ from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
 from params_signals import AlertRule, Alerts, Measure
 from params_signals import Health as Health
-from params_team import Cadence, Declared, Journey, Phase
+from params_team import Actions, Cadence, Declared, Journey, Phase, Play
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
@@ -319,6 +319,7 @@ class Params(Section):
     features: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnFeature]
     journey: dict[str, Journey]
     cadence: Cadence
+    actions: Actions
     health: Health
     alerts: Alerts
     leaks: Leaks
@@ -394,5 +395,5 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
-_ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields)}
+_ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields), "actions.kinds.": tuple(Play.model_fields)}
 _ITEMS |= {"health.": tuple(Measure.model_fields), "alerts.rules.": tuple(AlertRule.model_fields)}

@@ -74,7 +74,7 @@ def health_scores(frame: pd.DataFrame, rule: Health) -> pd.DataFrame:
     asked = {half: np.where(settings.weight > 0, points[half], 0.0) for half, settings in rule.halves.items()}
     score = np.sum([settings.weight * asked[half] for half, settings in rule.halves.items()], axis=0)
     capped, cap = _caps(frame, rule, bands_of(score, rule))
-    colours: dict[str, str] = {**rule.colours, "": ""}
+    colours: dict[str, str] = {"": ""} | dict(rule.colours.items())
     columns = {
         "score": score,
         **points,

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -15,10 +16,11 @@ from features.tables.progress import Progress, silent
 from models.scores.health import measures_of
 from params import Health, Params
 from serving.forecast.declared.column import Place, names_of
-from serving.forecast.declared.team_tables import HEALTH
+from serving.forecast.declared.team_tables import HEALTH, HEALTH_SCORE
 from serving.health.account_health import FROZEN, AccountHealth, account_health
 
 _PLACES = 2  # decimals of points
+_ROUNDED = ("score", "csm_half", "customer_half", "change", "coverage")
 DEFINITION = (
     "Health: {csm:.0%} what the team did + {customer:.0%} what the customer did, each the mean of measures held "
     "against targets, as of {as_of}; a rule of the business (`health` in the settings), and no probability"
@@ -48,6 +50,32 @@ def listed_health(
         "rows": rows,
         "notes": list(health.notes),
     }
+
+
+@dataclass(frozen=True)
+class PublishedHealth:
+    """What the service answers from: the rows of the list, each account's details, and what goes with them."""
+
+    rows: pd.DataFrame
+    details: Mapping[str, dict[str, Any]]
+    about: dict[str, Any]
+
+
+def published(health: AccountHealth, tables: Tables, params: Params) -> PublishedHealth:
+    """The health of accounts as it is published."""
+    about = {
+        "definition": definition_of(health.rule, health.as_of),
+        "rule": rule_in_words(health.rule),
+        "notes": list(health.notes),
+    }
+    names = account_names(tables, health.as_of, params.budget)
+    rows = named(health, names)[names_of(HEALTH.at(Place.API))]
+    return PublishedHealth(rows.round(dict.fromkeys(_ROUNDED, _PLACES)), details(health, tables, params), about)
+
+
+def health_table(health: AccountHealth, run: Mapping[str, Any]) -> pd.DataFrame:
+    """The table `health_score` of a publication, with the columns of its run."""
+    return HEALTH_SCORE.shape(health.rows.assign(definition=definition_of(health.rule, health.as_of), **run))
 
 
 def definition_of(rule: Health, as_of: date) -> str:

@@ -32,6 +32,7 @@ from serving.publication.file_tables import (
     ACCOUNT_COLUMNS,
     BRIDGE_ROW,
     FIGURE,
+    HEALTH_ROW,
     HORIZONS,
     INDEXES,
     MOVEMENT,
@@ -275,6 +276,7 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
     for number, (account, score) in enumerate(both):
         account_id = account["account_id"]
         detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
+        detail["health"] = publication.health.details.get(account_id)
         facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
         rows.append((number, *facts, _json(account["labels"]).decode()))
         scores.append((account_id, account["csm"], pack(_json(score)), pack(_json(detail))))
@@ -298,6 +300,7 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
     _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves, publication.accounts)))
     _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
+    _insert(connection, HEALTH_ROW, HEALTH_ROW.rows(publication.health.rows))
 
 
 def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

@@ -17,8 +17,9 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
+    "Act": ["actions"],
     "Team": ["health"],
-    "Service": ["serve", "tokens"],
+    "Service": ["serve", "tokens", "mcp"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]

@@ -55,6 +55,7 @@ HEALTH_SCORE = OutTable(
 HEALTH = OutTable(
     "health", "The health of accounts, by rule", HEALTH_SCORE.key, (ACCOUNT_ID, _NAME, CSM, _ARR, *HEALTH_FIGURES)
 )
+TEAM_LISTS: dict[str, OutTable] = {table.name: table for table in (HEALTH,)}
 TEAM_TABLES: dict[str, OutTable] = {table.name: table for table in (HEALTH_SCORE,)}
 
 
