@@ -20,6 +20,7 @@ _SCORE_STEP = 10.0  # points; scores of one step have one past rate
 _RENEWAL_EDGES = (0.0, 30.0, 90.0, 180.0, 270.0, 365.0)
 _FAR_DAYS = 1e5  # of an evergreen contract
 _FEWEST_EVENTS = 5
+_BAND_RANK = {"A": 0, "B": 1000, "C": 2000, "D": 3000}  # a band that a cap holds down ranks below all above it
 _SETTLING_MONTHS = 1
 
 
@@ -176,7 +177,7 @@ def _beside(past: Scored, forecasts: pd.DataFrame, horizon: int) -> pd.DataFrame
     }
     ranks = {
         f"{MODEL}_rank": both["churn_probability"],
-        f"{HEALTH}_rank": -both["score"],
+        f"{HEALTH}_rank": both["band"].map(_BAND_RANK) - both["score"],
         f"{RENEWAL}_rank": -both["days_to_term_end"].fillna(_FAR_DAYS),
         f"{BASE}_rank": np.zeros(len(both)),
     }
@@ -193,7 +194,8 @@ def _known_then(past: Scored, origin: pd.Timestamp, horizon: int) -> Scored | No
 
 
 def _steps(frame: pd.DataFrame) -> NDArray[np.object_]:
-    return np.asarray((frame["score"] // _SCORE_STEP).to_numpy(float).astype(object))
+    """The band, which caps hold down, and the step of the score."""
+    return np.asarray((frame["band"] + (frame["score"] // _SCORE_STEP).astype(str)).to_numpy(object))
 
 
 def _terms(frame: pd.DataFrame) -> NDArray[np.object_]:
