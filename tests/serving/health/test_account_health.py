@@ -138,9 +138,7 @@ def test_measures_that_are_no_features_are_named_all_at_once(company: Any) -> No
         rows_of(company, *wrong)
     text = str(error.value)
     assert "goals_reached_shar that is a number; did you mean goals_reached_share?" in text
-    assert (
-        "health.caps.notice.when: there is no feature notce_given that is a number; did you mean notice_given?" in text
-    )
+    assert "caps.notice.when: there is no feature notce_given that is a number; did you mean notice_given?" in text
     assert "tenure_phase" in text, "a text is no measure"
     with pytest.raises(SettingsError, match=r"health\.caps\.notice\.when: seats\.users cannot be asked for here"):
         rows_of(company, "health.caps.notice.when=seats.users >= 3 within 90d")
