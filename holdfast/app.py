@@ -7,7 +7,21 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, data, demo, forecast, model, nightly, privacy, retention, service, setup, team
+from holdfast import (
+    acting,
+    data,
+    delivery,
+    demo,
+    forecast,
+    kpis,
+    model,
+    nightly,
+    privacy,
+    retention,
+    service,
+    setup,
+    team,
+)
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -21,8 +35,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
     "Act": (acting.actions,),
-    "Team": (team.health,),
-    "Service": (service.serve, service.tokens, service.mcp),
+    "Team": (kpis.kpis, team.health),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

@@ -19,6 +19,7 @@ from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.reader import AccountFilter
 from serving.service.guard import Guard
+from serving.service.journal_api import router as journal_router
 from serving.service.replies import (
     BODY_ERRORS,
     ERRORS,
@@ -44,6 +45,7 @@ champion model. Every answer says as of when it is, by which model version and r
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
 router = APIRouter(responses=ERRORS)
+router.include_router(journal_router, responses=BODY_ERRORS)
 router.include_router(team)
 
 

@@ -23,8 +23,16 @@ from features.tables.spreadsheet_text import safe
 
 ROOT = Path(__file__).parents[3]
 CODE = (
-    *("features", "models", "training", "serving"),
-    *("params.py", "params_reading.py", "params_signals.py", "params_team.py", "params.yaml"),
+    "features",
+    "models",
+    "training",
+    "serving",
+    "params.py",
+    "params_outlets.py",
+    "params_reading.py",
+    "params_signals.py",
+    "params_team.py",
+    "params.yaml",
 )
 DECLARATION = """\
     OutColumn(
