@@ -23,8 +23,7 @@ from params_outlets import Deliver
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
-from params_signals import AlertRule, Alerts, Measure
-from params_signals import Health as Health
+from params_signals import AlertRule, Alerts, Health, Measure
 from params_team import Actions, Cadence, Declared, Journey, Phase, Play
 from params_team import Section as Section
 

@@ -10,7 +10,8 @@ import pandas as pd
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.scores.health import NO_DATA, can_be_gamed, columns_needed, health_scores, moves
-from params import Health, Params
+from params import Params
+from params_signals import Health
 from serving.health.panel import customers_at, named_in, numbers_known, past_month_starts, require_known
 
 SCORED, FROZEN = "scored", "frozen"

@@ -14,7 +14,8 @@ from features.revenue.cut_labels import account_names
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.scores.health import measures_of
-from params import Health, Params
+from params import Params
+from params_signals import Health
 from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.team_tables import HEALTH, HEALTH_SCORE
 from serving.health.account_health import FROZEN, AccountHealth, account_health
