@@ -14,7 +14,7 @@ from models.scores.health_check import Scored, against_model, by_band, green_bef
 from params import Params
 from serving.health.account_health import require_rule
 from serving.health.panel import customers_at
-from training.tracking.past_scores import read_past_scores
+from training.tracking.evidence import read_past_scores
 
 HORIZONS = (3, 6, 12)
 NO_BACKTEST = "There is no model to compare with yet: run `holdfast backtest`, which keeps what it said at past dates."

@@ -29,8 +29,7 @@ from training.backtest.verdict import backtest_verdict
 from training.learn.dataset import Dataset, assemble, require_enough, settled_dates
 from training.learn.importance import Explanation
 from training.report import html_report, summary
-from training.tracking.evidence import Evidence, Page, Table
-from training.tracking.past_scores import write_past_scores
+from training.tracking.evidence import Evidence, Page, Table, write_past_scores
 from training.tracking.runs import RecordedRun, record_evaluation, require_store
 
 ROWS_WORTH_A_PROCESS = 20_000
