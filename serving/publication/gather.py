@@ -133,12 +133,9 @@ def gather(
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
     return Publication(
-        about={
-            **_about(forecast, champion, tables, params, card),
-            "bridge": _about_bridge(past.bridge),
-            "health": published_health.about,
-            **_tracked(track),
-        },
+        about=_about(forecast, champion, tables, params, card)
+        | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
+        | _tracked(track),
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
