@@ -23,7 +23,12 @@ from params_outlets import Deliver
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
+<<<<<<< HEAD
 from params_team import Actions, Cadence, Declared, Journey, Lifetime, Phase, Play
+=======
+from params_signals import AlertRule, Alerts, Health, Measure
+from params_team import Actions, Cadence, Declared, Journey, Phase, Play
+>>>>>>> main
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
@@ -320,6 +325,8 @@ class Params(Section):
     cadence: Cadence
     lifetime: Lifetime
     actions: Actions
+    health: Health
+    alerts: Alerts
     leaks: Leaks
     model: Model
     forecast: Forecast
@@ -395,3 +402,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
 _ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields), "actions.kinds.": tuple(Play.model_fields)}
+_ITEMS |= {"health.": tuple(Measure.model_fields), "alerts.rules.": tuple(AlertRule.model_fields)}

@@ -21,6 +21,7 @@ from holdfast import (
     retention,
     service,
     setup,
+    team,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -42,7 +43,11 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         judging.calls,
     ),
     "Act": (acting.actions,),
+<<<<<<< HEAD
     "Team": (kpis.kpis, kpis.cohorts),
+=======
+    "Team": (kpis.kpis, team.health),
+>>>>>>> main
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

@@ -18,7 +18,7 @@ PANELS = {
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["actions"],
-    "Team": ["kpis", "cohorts"],
+    "Team": ["kpis", "cohorts", "health"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }
