@@ -23,12 +23,8 @@ from params_outlets import Deliver
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
-<<<<<<< HEAD
-from params_team import Actions, Cadence, Declared, Journey, Lifetime, Phase, Play
-=======
 from params_signals import AlertRule, Alerts, Health, Measure
-from params_team import Actions, Cadence, Declared, Journey, Phase, Play
->>>>>>> main
+from params_team import Actions, Cadence, Declared, Journey, Lifetime, Phase, Play
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")

@@ -43,11 +43,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         judging.calls,
     ),
     "Act": (acting.actions,),
-<<<<<<< HEAD
-    "Team": (kpis.kpis, kpis.cohorts),
-=======
-    "Team": (kpis.kpis, team.health),
->>>>>>> main
+    "Team": (kpis.kpis, kpis.cohorts, team.health),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
