@@ -43,7 +43,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         judging.calls,
     ),
     "Act": (acting.actions,),
-    "Team": (kpis.kpis, team.health),
+    "Team": (kpis.kpis, team.health, team.alerts),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

@@ -68,6 +68,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.health": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
     },
+    "serving.alerts": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+        "serving.health",
+    },
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
         *("serving.journal", "serving.health"),
