@@ -64,8 +64,8 @@ def replay_rules(tables: Tables, params: Params, progress: Progress = silent) ->
         "definition": (
             f"Month starts from {dates[0]} to {dates[-1]}, each by what was known then. A risk is true if ARR was "
             "lost, an opportunity if ARR was won, within 180 days (six months; true_90: three). Random: as many "
-            "accounts of the same dates. By probability: as many of the most likely ones, by out-of-time forecasts. Missed ARR: "
-            "lost, or won, by accounts that the rule had not told of in the half year before."
+            "accounts of the same dates. By probability: as many of the most likely ones, by out-of-time forecasts. "
+            "Missed ARR: lost, or won, by accounts that the rule had not told of in the half year before."
         ),
     }
 
