@@ -22,7 +22,7 @@ import params_reading as reading
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
-from params_team import Actions, Cadence, Declared, Journey, Phase, Play
+from params_team import Actions, Cadence, Declared, Effects, Journey, Phase, Play
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
@@ -89,6 +89,7 @@ class Simulated(Section):
     accounts: Positive
     months: Annotated[int, Field(ge=6)]
     ends_on: date
+    team: Literal["steady", "stretched"]
 
     @field_validator("ends_on")
     @classmethod
@@ -324,6 +325,7 @@ class Params(Section):
     export: Annotated[tuple[Literal["parquet", "csv", "xlsx"], ...], Field(min_length=1)]
     backtest: Backtest
     tune: Tune
+    effects: Effects
     promotion: Promotion
     tracking: Tracking
     record: Record

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, data, demo, forecast, model, nightly, privacy, retention, service, setup
+from holdfast import acting, action_effects, data, demo, forecast, model, nightly, privacy, retention, service, setup
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -20,7 +20,10 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
-    "Act": (acting.actions,),
+    "Act": (
+        action_effects.effects,
+        acting.actions,
+    ),
     "Service": (service.serve, service.tokens),
     "Privacy": (privacy.erase,),
 }

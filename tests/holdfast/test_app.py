@@ -17,7 +17,7 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
-    "Act": ["actions"],
+    "Act": ["effects", "actions"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }
