@@ -7,7 +7,22 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, action_effects, data, demo, forecast, model, nightly, privacy, retention, service, setup
+from holdfast import (
+    acting,
+    action_effects,
+    data,
+    delivery,
+    demo,
+    forecast,
+    judging,
+    kpis,
+    model,
+    nightly,
+    privacy,
+    retention,
+    service,
+    setup,
+)
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -19,12 +34,17 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init, nightly.run),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
-    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
-    "Act": (
-        action_effects.effects,
-        acting.actions,
+    "Forecast": (
+        forecast.forecast,
+        forecast.explain,
+        forecast.publish,
+        retention.bridge,
+        retention.ledger,
+        judging.calls,
     ),
-    "Service": (service.serve, service.tokens),
+    "Act": (action_effects.effects, acting.actions),
+    "Team": (kpis.kpis,),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

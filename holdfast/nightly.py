@@ -74,6 +74,7 @@ class Night:
             "train": self._train,
             "effects": self._effects,
             "publish": self._publish,
+            "deliver": self._deliver,
         }
         steps = []
         for name, work in todo.items():
@@ -145,6 +146,15 @@ class Night:
         note = {"not_served": f"the service stays with what was published as of {newer}"} if newer else {}
         return DONE, {name: summary[name] for name in names if name in summary} | note
 
+    def _deliver(self) -> Outcome:
+        """What does not arrive waits for the next `holdfast deliver`: no reason for the night to fail."""
+        from holdfast.delivery import delivered
+
+        if not self._run.params.deliver.targets:
+            return SKIPPED, {"reason": "deliver.targets is empty"}
+        content = delivered(self._run.params)
+        return DONE, {name: content[name] for name in ("delivered", "waiting", "given_up")}
+
     @property
     def _known(self) -> "Tables":
         """What was known before the night."""
@@ -202,6 +212,8 @@ def _told(step: str, result: dict[str, Any]) -> str:
             return f"version {result['version']}: {result['reason']}"
         case "effects":
             return f"{counted(result['kinds'], 'kind')} of actions, {result['known']} with a verdict"
+        case "deliver":
+            return f"{counted(result['delivered'], 'message')} delivered, {result['waiting']} waiting"
         case _:
             file = result.get("not_served") or f"the service answers from {result['file']}"
             return f"{counted(result['accounts'], 'account')} by model version {result['model_version']}; {file}"
