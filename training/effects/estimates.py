@@ -114,39 +114,43 @@ def _effect(
     shared: Known, treatments: Treatments, place: int, shifts: dict[str, Estimate], tests: Tests
 ) -> ActionEffect:
     """One kind's effect from the shifts of all."""
-    settings = shared.params.effects
     shift, se = (float(values[place]) for values in (shifts["churn"].shift, shifts["churn"].se))
-    allowance = tests.allowances["churn"]
-    half = half_width(se, allowance)
-    counts = _counts(shared.study, treatments, place)
+    allowance, counts = tests.allowances["churn"], _counts(shared.study, treatments, place)
     verdict = verdict_of(shift, se, allowance, tests.failed)
     standards = _standards(shared, treatments.done[:, place] > 0)
-    churn = standards["churn"]
     return ActionEffect(
         level=treatments.level,
         action=treatments.names[place],
-        decay=settings.decay,
+        decay=shared.params.effects.decay,
         allowance=allowance,
         verdict=verdict.word,
         evidence=EVIDENCE_OF[verdict.word],
         reason=verdict.reason,
         rows_needed=None if verdict.word == NOT_SEPARABLE else rows_to_see(counts["treated_rows"], se, allowance),
         **counts,
-        logit=shift,
-        logit_se=se,
-        logit_low=shift - half,
-        logit_high=shift + half,
+        **_churn_figures(shift, se, allowance, standards["churn"]),
         pooled_logit=float(shifts["pooled"].shift[place]),
         pooled_se=float(shifts["pooled"].se[place]),
-        churn_points=churn.points(shift),
-        se=se * churn.slope(shift),
-        low=churn.points(shift - half),
-        high=churn.points(shift + half),
         **_arr_figures(shifts["arr"], place),
         **_outcome_figures("expansion", shifts, place, standards, tests),
         **_outcome_figures("contraction", shifts, place, standards, tests),
         refuters=tests.figures,
     )
+
+
+def _churn_figures(shift: float, se: float, allowance: float, standard: Standard) -> dict[str, Any]:
+    """The shift and its points, with intervals that hold the allowance."""
+    half = half_width(se, allowance)
+    return {
+        "logit": shift,
+        "logit_se": se,
+        "logit_low": shift - half,
+        "logit_high": shift + half,
+        "churn_points": standard.points(shift),
+        "se": se * standard.slope(shift),
+        "low": standard.points(shift - half),
+        "high": standard.points(shift + half),
+    }
 
 
 def _arr_figures(estimate: Estimate, place: int) -> dict[str, Any]:
