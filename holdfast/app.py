@@ -22,6 +22,7 @@ from holdfast import (
     retention,
     service,
     setup,
+    team,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -42,8 +43,11 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         retention.ledger,
         judging.calls,
     ),
-    "Act": (action_effects.effects, acting.actions),
-    "Team": (kpis.kpis,),
+    "Act": (
+        action_effects.effects,
+        acting.actions,
+    ),
+    "Team": (kpis.kpis, team.health),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
