@@ -17,7 +17,7 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["actions"],
+    "Act": ["effects", "actions"],
     "Team": ["kpis", "health", "alerts"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
