@@ -110,6 +110,33 @@ def _print_behaviours(console: "Console", report: dict[str, Any]) -> None:
     console.print("* confirmed on newer accounts. It goes with staying; it need not cause it.", style="dim")
 
 
+def icp(run: Run, as_of: AsOfDate = None) -> None:
+    """Show which accounts to sell to: what was known at signing, against what they came to in a year."""
+    from serving.kpis.behaviour_report import icp_report
+
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        report = icp_report(tables, as_of=_within(as_of, tables.data_until), params=run.params)
+    run.show(report, lambda console: _print_icp(console, report))
+
+
+def _print_icp(console: "Console", report: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console.print(f"{report['accounts']:,} accounts have had their first year. {report['note']}".strip())
+    table = Table()
+    for head in ("attribute", "value", "proposed fit"):
+        table.add_column(head)
+    for head in ("GRR", "NRR", "kept by the average account", "accounts"):
+        table.add_column(head, justify="right")
+    for row in report["rows"]:
+        table.add_row(row["attribute"], row["value"], row["proposed_fit"], f"{row['grr']:.0%}", f"{row['nrr']:.0%}",
+                      f"{row['low']:.0%} to {row['high']:.0%}", f"{row['n']:,}")  # fmt: skip
+    if report["rows"]:
+        console.print(table)
+    console.print(report["definition"], soft_wrap=True, style="dim")
+
+
 def _within(as_of: date | None, data_until: date) -> date:
     from serving.forecast.refusals import BadRequest
 

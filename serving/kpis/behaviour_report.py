@@ -1,5 +1,6 @@
 """What customers who stay did when they were young, and which young accounts have not: goes with, not causes."""
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -8,13 +9,13 @@ import pandas as pd
 from features.asof.view import day_number
 from features.kpis.behaviours import STAY_DAYS, Choice, by_segment, choices, standing, young_use
 from features.kpis.going_with import FALSE_SHARE
+from features.kpis.signing import FEWEST_CLOSED, closed_accounts, value_fits
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from params import Params
 from serving.retention.cohort_labels import given_names
 
 Row = dict[str, Any]
-FEWEST = 60  # accounts of which it is known whether they stayed
 
 
 def behaviour_report(tables: Tables, *, as_of: date, params: Params) -> Row:
@@ -80,14 +81,30 @@ def _behind(choice: Choice, accounts: pd.DataFrame, users: pd.DataFrame, as_of: 
 
 def _definition(as_of: date) -> str:
     return (
-        "Users of each part of the product by an age of 30, 60 or 90 days, as known at that age, and whether "
-        "the account "
-        f"was a customer {STAY_DAYS} days after it, as known before {as_of}. Age and number of users were chosen "
-        "on the older half "
-        "of the accounts and are judged on the newer half, within segment and size; confirmed: at most "
-        f"{FALSE_SHARE:.0%} of those "
-        "confirmed are expected to be false (Benjamini and Hochberg). kept_above and kept_below are shares of "
-        "the newer half; "
-        "low and high the 95 % interval of their difference within segment and size. It goes with staying; it "
-        "need not cause it."
+        "Users of each part of the product by an age of 30, 60 or 90 days, as known at that age, and whether the "
+        f"account was a customer {STAY_DAYS} days after it, as known before {as_of}. Age and number of users were "
+        "chosen on the older half of the accounts and are judged on the newer half, within segment and size; at most "
+        f"{FALSE_SHARE:.0%} of those confirmed are expected to be false (Benjamini and Hochberg). kept_above and "
+        "kept_below are shares of the newer half; low and high the 95 % interval of their difference within segment "
+        "and size. It goes with staying; it need not cause it."
     )
+
+
+def icp_report(tables: Tables, *, as_of: date, params: Params) -> Row:
+    """Which values of what is known at signing go with keeping, as plain data: `rows`, or none of too few accounts."""
+    closed = closed_accounts(tables, as_of=as_of, rules=params.revenue, budget=params.budget)
+    enough = len(closed) >= FEWEST_CLOSED
+    note = "" if enough else f"Too few: {len(closed):,} accounts have had their first year, {FEWEST_CLOSED} are needed."
+    fits = value_fits(closed, params.forecast) if enough else []
+    return {
+        "as_of": as_of.isoformat(),
+        "rows": [asdict(fit) for fit in fits],
+        "accounts": len(closed),
+        "note": note,
+        "definition": (
+            f"Accounts whose first year was over by {as_of}, by what was known when they signed: GRR and NRR of that "
+            "year; low and high the 95 % interval of the share of its ARR that the average account kept. Good or bad: "
+            "accounts of the older half stayed the year more, or less, often than all others, and the newer half "
+            f"confirms it (at most {FALSE_SHARE:.0%} of those are expected to be false); else stretch."
+        ),
+    }

@@ -1,4 +1,4 @@
-"""Differences within strata against statsmodels, how many stand, and error rates on accounts drawn with a known truth."""
+"""Differences within strata against statsmodels, how many stand, and error rates where the truth is known."""
 
 from datetime import date
 
