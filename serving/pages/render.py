@@ -9,7 +9,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from models.words import NO_REASON
 from serving.access.visit import Visit
 from serving.pages import charts, formats
 
@@ -50,7 +49,7 @@ def environment() -> Environment:
         formats.interval,
     ):
         templates.filters[filter_.__name__] = filter_
-    templates.globals.update(charts=charts, no_reason=NO_REASON)
+    templates.globals.update(charts=charts)
     for name in templates.list_templates():  # compiled now rather than for the first reader
         templates.get_template(name)
     return templates

@@ -16,9 +16,11 @@ from features.snapshots.building import Snapshots
 from features.snapshots.snapshot_files import each_stored, stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
-from models.outcomes.prediction import Outcome
+from models.reasons.background import background
+from models.reasons.peers import Norms
+from models.words import nothing_unusual
 from params import Budget, Params
-from serving.forecast.account_reasons import average_effects
+from serving.forecast.account_reasons import expected_ways, explain, norms_of
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_FACTS
@@ -64,8 +66,8 @@ class Publication:
         The snapshot rows of the customers, for live scores.
     earlier
         Those of some months before, for what reasons say of the past; None if nothing is known of it.
-    reference
-        What the average account's inputs do, for the reasons of live scores.
+    norms
+        What is usual in each peer group, for the reasons of live scores.
     """
 
     about: dict[str, Any]
@@ -81,7 +83,7 @@ class Publication:
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
     earlier: pd.DataFrame | None
-    reference: Mapping[Outcome, Array]
+    norms: Norms
 
 
 def gather(
@@ -123,13 +125,14 @@ def gather(
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
+    earlier = earlier_snapshot(tables, as_of, params)
     return Publication(
         about={
             **_about(forecast, champion, tables, params, card),
             "bridge": _about_bridge(past.bridge),
             **_tracked(track),
         },
-        accounts=_accounts(customers, labels, scores, history),
+        accounts=_accounts(as_of, labels, scores, history),
         scores=scores,
         activity=_by_month(
             monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
@@ -142,9 +145,16 @@ def gather(
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,
-        earlier=earlier_snapshot(tables, as_of, params),
-        reference=forecast.average_effects or average_effects(champion.model, customers),
+        earlier=earlier,
+        norms=forecast.norms or usual(champion, customers, earlier, params),
     )
+
+
+def usual(champion: Champion, customers: pd.DataFrame, earlier: pd.DataFrame | None, params: Params) -> Norms:
+    """What is usual in each peer group of the customers by a champion."""
+    compared = background(champion.model.all_inputs, customers, earlier)
+    explained = explain(champion.model, customers)
+    return norms_of(champion.model, customers, explained, compared, expected_ways(params))
 
 
 def customers_at(tables: Tables, as_of: date, params: Params) -> pd.DataFrame:
@@ -226,12 +236,10 @@ def _published_scores(forecast: Forecast) -> list[Score]:
     rows = forecast.account_forecast
     months = int(rows["horizon_months"].max())
     figures = {figure.name: rows[figure.name].to_numpy(dtype=float).reshape(-1, months) for figure in SCORED}
-    return as_scores(rows.iloc[::months], figures, forecast.account_driver)
+    return as_scores(rows.iloc[::months], figures, forecast.account_driver, forecast.account_peers)
 
 
-def _accounts(
-    customers: pd.DataFrame, labels: pd.DataFrame, scores: list[Score], history: pd.DataFrame
-) -> pd.DataFrame:
+def _accounts(as_of: date, labels: pd.DataFrame, scores: list[Score], history: pd.DataFrame) -> pd.DataFrame:
     """A row an account, in the order of the scores."""
     here = labels.reindex([score["account_id"] for score in scores]).fillna(NO_LABEL)
     names = here["name"] if "name" in here.columns else pd.Series(here.index, index=here.index)
@@ -244,7 +252,8 @@ def _accounts(
             **{label: here[label].to_numpy() if label in here.columns else NO_LABEL for label in names_of(LABELS)},
             **{fact: [score[fact] for score in scores] for fact in names_of(ACCOUNT_FACTS)},
             "trend": _trend(history).reindex(here.index).to_numpy(),
-            "top_reason": [top_reason(score) for score in scores],
+            "top_reason": [top_reason(score, as_of) for score in scores],
+            **_beside_peers(scores),
         }
     )
 
@@ -260,9 +269,21 @@ def _trend(history: pd.DataFrame) -> "pd.Series[float]":
     return pd.Series(now - before)
 
 
-def top_reason(score: Score) -> str:
-    """The strongest reason that raises the churn probability; empty if none of the reasons shown does."""
-    return next((str(reason["text"]) for reason in score["drivers"]["churn"] if reason["effect"] > 0), "")
+def _beside_peers(scores: list[Score]) -> dict[str, list[Any]]:
+    """The peers' mean churn probability over the longest horizon, and how far above it each account lies."""
+    peers = [score["peers"]["churn"] for score in scores]
+    return {
+        "peer_churn_probability": [row["peer_probability"] for row in peers],
+        "above_peers": [round(row["probability"] - row["peer_probability"], 6) for row in peers],
+    }
+
+
+def top_reason(score: Score, as_of: date) -> str:
+    """What the customer or the team does that raises the churn probability most; else that nothing is unusual."""
+    leading = [reason for reason in score["drivers"]["churn"] if reason["leads"] and reason["effect"] > 0]
+    if leading:
+        return str(min(leading, key=lambda reason: reason["display_rank"])["text"])
+    return nothing_unusual(score["renews_on"], as_of.isoformat())
 
 
 def _history(tables: Tables, champion: Champion, as_of: date, params: Params) -> pd.DataFrame:

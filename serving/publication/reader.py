@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
@@ -70,7 +68,7 @@ class Published:
         self.horizon_months: int = self.about["horizon_months"]
         frame, self.earlier = publication_file.read_snapshots(self._lookup)
         self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])
-        self.reference = publication_file.read_reference(self._lookup)
+        self.norms = publication_file.read_norms(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
@@ -283,11 +281,6 @@ def open_newest(folder: Path) -> Published:
 def scope(csm: str | None) -> dict[str, str]:
     """The cut and value of the portfolio that a caller sees."""
     return {"cut": TOTAL, "value": TOTAL} if csm is None else {"cut": "csm", "value": csm}
-
-
-def reference_of(published: Published) -> dict[Any, NDArray[np.float64]]:
-    """What the average account's inputs do, as published."""
-    return dict(published.reference)
 
 
 def _of(table: OutTable, but: str = "") -> list[str]:

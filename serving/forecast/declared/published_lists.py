@@ -64,9 +64,29 @@ _TOP_REASON = OutColumn(
     "top_reason",
     Kind.TEXT,
     "",
-    "The strongest reason that raises its churn probability; empty if none of its main reasons does",
+    "What the customer or the team does that raises its churn probability most; else that nothing is unusual, and the "
+    "date of its renewal",
     places=(*PUBLISHED, Place.BOOK, Place.AT_RISK),
     form=Form.REASON,
+)
+_BESIDE_PEERS = (
+    OutColumn(
+        "peer_churn_probability",
+        Kind.SHARE,
+        "probability",
+        "Mean churn probability over the longest horizon of its peers: accounts like it in size, segment and calendar",
+        places=(*PUBLISHED, Place.BOOK),
+        head="Peers",
+        sortable=True,
+    ),
+    OutColumn(
+        "above_peers",
+        Kind.NUMBER,
+        "probability",
+        "Its churn probability over the longest horizon, less that of its peers",
+        places=PUBLISHED,
+        sortable=True,
+    ),
 )
 ABOUT_AN_ACCOUNT = (_NAME, CSM, _TREND, _TOP_REASON)
 """What is published of an account beside its forecast."""
@@ -82,10 +102,11 @@ ACCOUNTS = OutTable(
         *ACCOUNT_FACTS,
         HORIZON,
         *ACCOUNT_FIGURES,
+        *_BESIDE_PEERS,
         _TREND,
         _TOP_REASON,
     ),
-    lead=("name", "csm", "segment", "arr", "churn_probability", "trend"),
+    lead=("name", "csm", "segment", "arr", "churn_probability", "peer_churn_probability", "trend"),
     trail=("renews_on", "top_reason"),
 )
 NRR = OutTable(
