@@ -22,7 +22,7 @@ import params_reading as reading
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
-from params_team import Cadence, Declared, Journey, Phase
+from params_team import Actions, Cadence, Declared, Journey, Phase, Play
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
@@ -317,6 +317,7 @@ class Params(Section):
     features: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnFeature]
     journey: dict[str, Journey]
     cadence: Cadence
+    actions: Actions
     leaks: Leaks
     model: Model
     forecast: Forecast
@@ -390,4 +391,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
-_ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields)}
+_ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields), "actions.kinds.": tuple(Play.model_fields)}

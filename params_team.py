@@ -1,10 +1,10 @@
-"""How a team works, as settings: the journey of its customers by phases, and the cadence that they were promised."""
+"""How a team works, as settings: its customers' journey, the cadence they were promised, and the plays it can do."""
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 if TYPE_CHECKING:
     from params import OwnFeature
@@ -14,6 +14,7 @@ _TERM = re.compile(
     r"(?P<name>[a-z][a-z0-9_]*)(\.(?P<measure>users|uses|days))?\s*(?P<sign>>=|<=|>|<|=)\s*(?P<number>-?\d+(\.\d+)?)"
     r"(\s+within\s+(?P<days>\d+)\s*d)?"
 )
+_COMPARISON = re.compile(r"\s*(?P<name>\w+)\s*(?P<sign>>=|<=|!=|>|<|=)\s*(?P<value>\S.*?)\s*")
 LONGEST_DAYS = 1095
 
 
@@ -52,6 +53,29 @@ def terms_of(condition: str) -> tuple[Term, ...]:
         found = {name: match[name] for name in ("name", "measure", "sign", "number")}
         terms.append(Term.model_validate(found | ({"days": match["days"]} if match["days"] else {})))
     return tuple(terms)
+
+
+def comparison_of(condition: str) -> tuple[str, str, str]:
+    """The column, sign and value of a condition on an account, such as `touch_model = tech`.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    match = _COMPARISON.fullmatch(condition)
+    if match is None:
+        raise ValueError(f"{condition!r} cannot be read: write COLUMN = VALUE, or COLUMN >= NUMBER")
+    return match["name"], match["sign"], match["value"]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _but_removed(kinds: Any) -> Any:
+    """Without the kinds that a settings file takes away by null."""
+    return {name: play for name, play in kinds.items() if play is not None} if isinstance(kinds, Mapping) else kinds
 
 
 class Phase(Section):
@@ -136,6 +160,41 @@ class Cadence(Section):
             if tier not in TIERS:
                 raise ValueError(f"there is no touch tier {tier}: accounts.touch_model is one of {', '.join(TIERS)}")
         return rules
+
+
+class Play(Section):
+    """What the team can do for an account: an action of csm_actions, what it costs, and for whom it is not.
+
+    `hours` are of one account or, where `group` says how many accounts a session holds, of a session. `exclude` holds
+    conditions on the snapshot, such as `touch_model = tech`; whoever meets one is not offered it.
+    """
+
+    hours: Annotated[float, Field(ge=0, le=1000)]
+    min_gap_days: Annotated[int, Field(ge=0, le=1095)] = 0
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    group: Annotated[int, Field(ge=2)] | None = None
+    assumed_logit: float | None = None
+    assumed_expansion_logit: float = 0.0
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        if self.hours == 0 and self.min_gap_days == 0:
+            raise ValueError("hours is 0 and min_gap_days too: say how often it may be done, or how long it takes")
+        for condition in self.exclude:
+            comparison_of(condition)
+        return self
+
+
+class Actions(Section):
+    """Which plays there are, the hours for them, and how large their effects are taken to be until they are known."""
+
+    hours_per_month: Annotated[float, Field(gt=0, le=1000)] | None
+    pooled_hours_per_month: Annotated[float, Field(gt=0)]
+    must_do_days: Annotated[int, Field(ge=0, le=366)]
+    decay: Annotated[float, Field(gt=0, le=1)]
+    assumed_logit: Annotated[float, Field(ge=-2, le=2)]
+    assumed_sd: Annotated[float, Field(ge=0, le=2)]
+    kinds: Annotated[dict[str, Play], BeforeValidator(_but_removed)]
 
 
 class Declared(Mapping[str, "OwnFeature"]):

@@ -10,6 +10,8 @@ from features.families.catalogue import FEATURES
 from features.families.feature import Feature
 from features.tables import contract
 from features.tables.contract import Column, Table
+from serving.forecast.declared.acting_tables import render_markdown as render_acting
+from serving.forecast.declared.effect_tables import render_markdown as render_effects
 from serving.forecast.declared.ledger_tables import render_markdown as render_ledger
 from serving.forecast.declared.output_tables import render_markdown
 
@@ -102,4 +104,4 @@ def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 if __name__ == "__main__":
     DICTIONARY.write_text(dictionary(), encoding="utf-8")
-    OUTPUTS.write_text(render_markdown() + render_ledger(), encoding="utf-8")
+    OUTPUTS.write_text(render_markdown() + render_ledger() + render_effects() + render_acting(), encoding="utf-8")

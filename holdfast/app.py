@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import data, demo, forecast, model, nightly, privacy, retention, service, setup
+from holdfast import acting, data, demo, forecast, model, nightly, privacy, retention, service, setup
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -20,7 +20,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
-    "Service": (service.serve, service.tokens),
+    "Act": (acting.actions,),
+    "Service": (service.serve, service.tokens, service.mcp),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

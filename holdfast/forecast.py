@@ -90,7 +90,7 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
         champion,
         as_of=as_of or loaded.tables.data_until,
         params=run.params,
-        made_at=_made_at(),
+        made_at=made_at(),
         progress=run.progress,
     )
     run.progress("writing the tables")
@@ -134,7 +134,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
     params, progress = run.params, run.progress
     champion = load_champion(params)
-    result = make(tables, champion, as_of=day, made_at=_made_at(), params=params, progress=progress)
+    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(tables, result, params))
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
@@ -186,7 +186,7 @@ def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
     print_lines(console, lines)
 
 
-def _made_at() -> datetime:
+def made_at() -> datetime:
     """Now, or the time that SOURCE_DATE_EPOCH gives, for outputs that are the same byte for byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     seconds = int(epoch) if epoch and epoch.isdigit() else int(time.time())
@@ -233,7 +233,7 @@ def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) 
         tables = run.load().tables
         day = as_of or tables.data_until
         who = named_account(tables, account, day, run.params)
-        made = account_forecast(
-            tables, champion, who[0], as_of=day, params=run.params, made_at=_made_at(), progress=run.progress
+        result = account_forecast(
+            tables, champion, who[0], as_of=day, params=run.params, made_at=made_at(), progress=run.progress
         )
-        return made, who
+        return result, who

@@ -44,8 +44,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.hazards": {"models.words"},
     "models.outcomes": {"models.words", "models.hazards"},
     "models.paths": {"models.words", "models.outcomes"},
+    "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.scores": {"models.words", "models.hazards"},
+    "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},
     "training.report": {"models", "training.learn", "training.tracking"},
@@ -56,7 +58,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
-    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger"},
+    "serving.journal": {"features", "serving.forecast", "serving.ledger"},
+    "serving.actions": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+    },
+    "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
     },
@@ -71,7 +77,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         *("serving.desk", "training.tracking"),
     },
+    "serving.assistant": set(),
     "serving.service": {
+        "serving.assistant",
         *("models", "serving.forecast", "serving.publication", "serving.wire", "serving.access", "serving.desk"),
         *("serving.pages", "training.tracking", "features.tables"),
     },

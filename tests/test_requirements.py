@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
-IN_LOCK = ("dev", "postgres")  # the extras that requirements.lock is made for; see `make lock`
+IN_LOCK = ("dev", "postgres", "mcp", "effects")  # the extras that requirements.lock is made for; see `make lock`
 SYSTEMS = {
     "linux": {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
     "mac": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"},

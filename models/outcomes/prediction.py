@@ -146,15 +146,17 @@ class Prediction:
         The hazards hold the expected shift of all log-odds and the tilt by size, and nothing is drawn in common.
         """
         shift = self.luck.expected(self.hazards.shape[1], gap_months=self.gap_months)
-        margin = shift[None] + self.size[:, None, None] * self.estimation.tilt
-        factor = np.exp(margin).astype(np.float32)
+        calm = self.with_log_odds(shift[None] + self.size[:, None, None] * self.estimation.tilt)
+        return replace(calm, luck=SharedLuck(), estimation=Estimation.none(len(self.pools)))
+
+    def with_log_odds(self, shift: Array) -> Self:
+        """The same with something added to all log-odds, shape (n, M, 3) or what becomes it; what is certain stays."""
+        factor = np.broadcast_to(np.exp(shift), self.hazards.shape).astype(np.float32)
         after = self.after_change
         return replace(
             self,
             hazards=_with_odds(self.hazards, factor),
             decisions=replace(after, hazards=_with_odds(after.hazards, factor)),
-            luck=SharedLuck(),
-            estimation=Estimation.none(len(self.pools)),
         )
 
     def decided_share(self, outcome: Outcome) -> Array:

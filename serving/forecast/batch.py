@@ -136,9 +136,9 @@ def forecast(
     """
     require_usable(tables, champion, as_of, params)
     rules = Rules(as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
-    customers = _customers(tables, as_of, params, progress)
+    customers = customers_of(tables, as_of, params, progress)
     progress("scoring the accounts", 0, 1)
-    prediction = _predict(champion, customers)
+    prediction = predict(champion, customers)
     progress("simulating the portfolio", 0, 1)
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
@@ -216,8 +216,14 @@ def require_same_rules(champion: Champion, params: Params) -> None:
         raise BadRequest("\n".join(other))
 
 
-def _customers(tables: Tables, as_of: date, params: Params, progress: Progress) -> pd.DataFrame:
-    """The snapshot rows of the accounts with ARR."""
+def customers_of(tables: Tables, as_of: date, params: Params, progress: Progress) -> pd.DataFrame:
+    """The snapshot rows of the accounts with ARR.
+
+    Raises
+    ------
+    BadRequest
+        There is none.
+    """
     frame = stored(tables, [as_of], params=params, progress=progress).frame
     customers = frame[frame["arr"] > 0].reset_index(drop=True)
     if customers.empty:
@@ -225,7 +231,14 @@ def _customers(tables: Tables, as_of: date, params: Params, progress: Progress) 
     return customers
 
 
-def _predict(champion: Champion, customers: pd.DataFrame) -> Prediction:
+def predict(champion: Champion, customers: pd.DataFrame) -> Prediction:
+    """The monthly hazards and amounts of snapshot rows.
+
+    Raises
+    ------
+    BadRequest
+        A column that the model was trained on is absent.
+    """
     try:
         return champion.model.predict(customers)
     except ValueError as error:

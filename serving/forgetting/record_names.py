@@ -11,7 +11,7 @@ from serving.ledger.chain.seals import add_erasures
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
 from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
-from serving.ledger.subjects import ACCOUNT, PERSON, is_personal, kind_of
+from serving.ledger.subjects import ACCOUNT, PERSON, is_personal, kind_of, text_kind
 
 
 def forget_subjects(record: Record, suppressed: Suppressed) -> int:
@@ -24,7 +24,8 @@ def forget_subjects(record: Record, suppressed: Suppressed) -> int:
         accounts = connection.execute(sa.select(SUBJECT).where(SUBJECT.c.kind == ACCOUNT)).all()
         erased = set(suppressed.among(ACCOUNT, [row.name for row in accounts]))
         theirs = {row.subject_id for row in accounts if row.name in erased}
-        gone = sorted(theirs | _only_theirs(record, connection, theirs)) if theirs else []
+        beside = _only_theirs(record, connection, theirs) | _texts_of(connection, theirs) if theirs else set()
+        gone = sorted(theirs | beside)
         for subject_id in gone:
             connection.execute(sa.delete(SUBJECT).where(SUBJECT.c.subject_id == subject_id))
         if gone:
@@ -58,6 +59,12 @@ def _only_theirs(record: Record, connection: sa.Connection, theirs: set[str]) ->
                     if subject is not None:
                         (with_them if account in theirs else with_others).add(subject.hex())
     return with_them - with_others
+
+
+def _texts_of(connection: sa.Connection, theirs: set[str]) -> set[str]:
+    """What people wrote about these accounts in their own words."""
+    kinds = [text_kind(subject_id) for subject_id in theirs]
+    return set(connection.execute(sa.select(SUBJECT.c.subject_id).where(SUBJECT.c.kind.in_(kinds))).scalars())
 
 
 def _values_of_cuts(connection: sa.Connection) -> Iterator[str]:

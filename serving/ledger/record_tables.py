@@ -58,6 +58,23 @@ ACTUAL = sa.table(
 WITHDRAWAL = sa.table(
     "record_withdrawal", *(sa.column(name) for name in ("run_number", "entry_number", "withdrawn_at", "reason"))
 )
+JOURNAL = sa.table(
+    "record_journal",
+    *(
+        sa.column(name)
+        for name in (
+            "number", "entry_number", "kind", "written_at", "author_id", "account_id", "text_id", "payload",
+            "seen_model", "replaces",
+        )
+    ),
+)  # fmt: skip
+STEP = sa.table(
+    "record_step",
+    *(
+        sa.column(name)
+        for name in ("entry_number", "place", "as_of", "began_at", "step", "status", "milliseconds", "result")
+    ),
+)
 ENTRY = sa.table(
     "record_entry",
     *(

@@ -67,6 +67,11 @@ def kind_of(column: str) -> str:
     return KINDS.get(column, column)
 
 
+def text_kind(subject_id: str) -> str:
+    """The kind of texts about an account or by a person: they go when the account is erased."""
+    return f"text {subject_id}"
+
+
 def is_personal(column: str) -> bool:
     """Whether a column's values may name someone: all but those that are known not to."""
     return column not in IMPERSONAL

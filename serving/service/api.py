@@ -9,15 +9,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.access import sight
-from serving.access.visit import LIVE, SCORE, caller_of, visit_of
+from serving.access.visit import LIVE, MCP, SCORE, caller_of, visit_of
+from serving.assistant.server import OverHttp, is_installed
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
 from serving.desk.scoring import require_published
 from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.reader import AccountFilter, Published
+from serving.service.guard import Guard
 from serving.wire import schemas
 from serving.wire.answers import Refused, answer, failure, invalid, raw
 from serving.wire.downloads import TYPES, render
@@ -64,11 +67,14 @@ router = APIRouter(responses=ERRORS)
 
 
 def create_app(desk: Desk) -> FastAPI:
-    """The application of API and pages; a `Guard` must stand before it."""
+    """The application of API and pages, and of assistants' tools; a `Guard` must stand before it."""
     app = FastAPI(title="Holdfast", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.desk = desk
     app.include_router(router)
     app.include_router(pages)
+    if is_installed():  # a tool's question passes the guard once more, as whoever asked
+        tools = OverHttp(Guard(app, desk, app), lambda: specification(app))
+        app.router.routes.append(Route(MCP, tools, methods=["POST"], include_in_schema=False))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _not_valid)

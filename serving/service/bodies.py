@@ -8,11 +8,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import LIVE, SCORE, Visit
+from serving.access.visit import LIVE, MCP, SCORE, Visit
 from serving.wire.answers import Refused, invalid
 from serving.wire.schemas import LiveRequest, ScoreRequest
 
 BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest}
+TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"
 FORMS = ("/sign-in",)
 MOST_OF_A_FORM = 8 << 10
@@ -29,7 +30,7 @@ def require_kind(path: str, headers: Headers) -> None:
         415.
     """
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
-    if path in BODIES and kind != "application/json":
+    if path in TAKES_JSON and kind != "application/json":
         raise Refused(415, "Send JSON, with Content-Type: application/json.")
     if path in FORMS and kind != FORM:
         raise Refused(415, f"Send a form, with Content-Type: {FORM}.")

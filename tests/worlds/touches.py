@@ -83,8 +83,8 @@ def tickets(past: History) -> pd.DataFrame:
         {
             "account_id": account_ids(rows["number"].to_numpy()[row]),
             "opened_at": opened,
-            "first_response_at": np.where(answered < end, answered, np.datetime64("NaT")),
-            "resolved_at": np.where(resolved < end, resolved, np.datetime64("NaT")),
+            "first_response_at": np.where(answered < end, answered, np.datetime64("NaT", "s")),
+            "resolved_at": np.where(resolved < end, resolved, np.datetime64("NaT", "s")),
             "severity": np.select([severe < 0.06, severe < 0.25, severe < 0.6], ["critical", "high", "medium"], "low"),
         }
     )
@@ -179,7 +179,7 @@ def goals(past: History) -> pd.DataFrame:
         lost = (reached >= past.customers.gone[numbers]) | (
             reached >= np.datetime64(past.world.ends_on).astype(np.int64)
         )
-        achieved = np.where(lost, np.datetime64("NaT"), _days(reached))
+        achieved = np.where(lost, np.datetime64("NaT", "s"), _days(reached))
         days = {"set_on": _days(since), "due_on": _days(since + due), "achieved_on": achieved}
         parts.append(pd.DataFrame({"account_id": account_ids(numbers), "goal": goal, "horizon": horizon, **days}))
     table = pd.concat(parts, ignore_index=True)

@@ -18,12 +18,15 @@ from serving.ledger.record_files import canonical_json
 from serving.ledger.record_tables import ENTRY
 
 RUN, SUBJECTS, ERASURE, ACTUALS, WITHDRAWAL = "run", "subjects", "erasure", "actuals", "withdrawal"
+JOURNAL, NIGHT = "journal", "night"
 TABLES_OF: Mapping[str, Mapping[str, str]] = {
     RUN: {"record_run": "number", "record_figure": "run_number", "record_rival": "run_number"},
     SUBJECTS: {"record_seal": "entry_number"},
     ERASURE: {"record_erasure": "entry_number"},
     ACTUALS: {"record_outcome": "entry_number", "record_actual": "entry_number"},
     WITHDRAWAL: {"record_withdrawal": "entry_number"},
+    JOURNAL: {"record_journal": "entry_number"},
+    NIGHT: {"record_step": "entry_number"},
 }
 """The tables whose rows an entry of a kind is over, and the column of each that says which rows are the entry's."""
 BEGINNING = "0" * 64

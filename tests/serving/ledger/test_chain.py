@@ -18,11 +18,13 @@ from params import Params
 from params import Record as Place
 from serving.forecast.batch import Forecast
 from serving.forecast.refusals import BadRequest
+from serving.journal.entries import CALL, Note, write
 from serving.ledger.chain.entries import TABLES_OF
 from serving.ledger.chain.head import head_of, noted_head
 from serving.ledger.chain.named_files import remove_past_keeping
 from serving.ledger.chain.verifying import Verdict, verify
 from serving.ledger.migrations.r0001_runs import SAME_ROW as BEFORE
+from serving.ledger.nights import record_night
 from serving.ledger.record import Record, open_record
 from serving.ledger.record_tables import FIGURE, RUN, SUBJECT
 from serving.ledger.recording import OldRun, take_over
@@ -78,6 +80,11 @@ def full(
         books.record(record, another(small(official), "again"))
         withdraw(record, "again", "made from half a table")
         assert record_actuals(record, books.world.tables, books.params) == 3
+        note = Note(CALL, "Ada A.", "a02", {"outcome": "churn"}, {"asked": "Ben B."}, "They said so.", seen_model=True)
+        write(record, [note, replace(note, account_id=None, text="", seen_model=None)])
+        write(record, [replace(note, replaces=1)])
+        steps = [{"step": "check", "status": "done", "seconds": 0.25, "result": {"rows": 3}}]
+        record_night(record, as_of="2026-01-01", began_at="2026-01-01T02:15:00+00:00", steps=steps)
         forget_one(record)
     return params
 
@@ -129,7 +136,7 @@ def other(value: Any, numbers: random.Random, column: str) -> Any:
 
 KEYS = {"number", "run_number", "horizon_months", "edition"}
 WHOLE = {"mean", "p05", "p10", "p25", "p50", "p75", "p90", "p95", "starting_arr_cents", "accounts", "replaces",
-         "run_number", "actual", "rows", "horizon_months"}  # fmt: skip
+         "run_number", "actual", "rows", "horizon_months", "seen_model"}  # fmt: skip
 
 
 def rows(record: Record, table: str) -> list[dict[str, Any]]:
@@ -297,7 +304,7 @@ def test_a_record_of_the_version_before_is_taken_over_whole(
         before = {table.name: pandas_rows(record, table) for table in (RUN, FIGURE, SUBJECT)}
         as_it_was(record)
     with open_one() as record:
-        assert {"0002"} == set(rows(record, "record_version")[0].values())
+        assert {"0003"} == set(rows(record, "record_version")[0].values())
         for table in (RUN, FIGURE, SUBJECT):
             columns = list(before[table.name].columns)
             after = pandas_rows(record, table)[columns]
@@ -316,7 +323,7 @@ def as_it_was(record: Record) -> None:
     """Bring a record back to the schema that the version before had."""
     with record.writing() as connection:
         sqlite = connection.dialect.name == "sqlite"
-        for table in ("rival", "actual", "outcome", "withdrawal", "entry", "seal", "erasure"):
+        for table in ("rival", "actual", "outcome", "withdrawal", "entry", "seal", "erasure", "journal", "step"):
             connection.exec_driver_sql(f"DROP TABLE record_{table}")
         connection.exec_driver_sql("DROP INDEX record_run_official")
         if sqlite:

@@ -1,0 +1,1 @@
+"""What an action changes: orthogonal estimates with honest intervals, what tries to refute them, what may be said."""

@@ -1,0 +1,1 @@
+"""What plays and scenarios come to by an account's own hazards, and which plays fit into the hours: pure arithmetic."""

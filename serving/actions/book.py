@@ -1,0 +1,193 @@
+"""Who can be tended to, by whose hours, what must be done, and which plays are not allowed now."""
+
+import difflib
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.families.catalogue import FEATURES
+from features.revenue.cut_labels import NO_LABEL
+from features.tables.contract import ACCOUNTS
+from models.words import counted
+from params_team import Actions, comparison_of
+from serving.actions.kinds import Kinds
+from serving.forecast.declared.acting_tables import POOLED
+from serving.forecast.refusals import BadRequest
+
+Bools = NDArray[np.bool_]
+_SIGNS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le,
+}  # fmt: skip
+TECH = "tech"
+CSM_ROLE = "csm"
+
+
+@dataclass(frozen=True)
+class Book:
+    """The accounts, a row each in the order of the snapshot.
+
+    Attributes
+    ----------
+    csm
+        Whose book each is in; `NO_LABEL` where nobody's.
+    hours_of
+        Whose hours each takes: its CSM's, or `POOLED`.
+    must_do
+        Why it must be tended to; empty where it need not.
+    allowed
+        Which plays may be done now, shape (accounts, plays).
+    done_lately
+        Which plays may not since they were done not long ago, of the same shape.
+    """
+
+    csm: NDArray[np.object_]
+    hours_of: NDArray[np.object_]
+    must_do: NDArray[np.object_]
+    allowed: Bools
+    done_lately: Bools
+
+
+def book_of(customers: pd.DataFrame, done: pd.DataFrame, kinds: Kinds, settings: Actions, as_of: date) -> Book:
+    """The book of the customers at a date.
+
+    Parameters
+    ----------
+    customers
+        Their snapshot rows.
+    done
+        What was done, as `features.kpis.care_done.last_done` gives it.
+    kinds
+        The plays.
+    settings
+        `actions` of the settings.
+    as_of
+        The date.
+
+    Raises
+    ------
+    BadRequest
+        A condition of `exclude` is on a column that there is not.
+    """
+    csm = _text(customers, "csm")
+    pooled = (csm == NO_LABEL) | (_text(customers, "touch_model") == TECH)
+    lately = _done_lately(customers["account_id"], done, kinds, as_of)
+    excluded = np.column_stack([_excluded(customers, kind.name, kind.play.exclude) for kind in kinds.kinds])
+    return Book(
+        csm, np.where(pooled, POOLED, csm), _must_do(customers, settings.must_do_days), ~lately & ~excluded, lately
+    )
+
+
+def hours_by_person(people: pd.DataFrame, book: Book, settings: Actions) -> dict[str, float]:
+    """The hours a month of each CSM with accounts, of those without, and of the pool, by name.
+
+    Parameters
+    ----------
+    people
+        As `features.kpis.care_done.staff_hours` gives them.
+
+    Raises
+    ------
+    BadRequest
+        Hours of a CSM are missing, negative or zero.
+    """
+    told = people.set_index("name")["hours_per_month"] if len(people) else pd.Series(dtype=float)
+    team = sorted({*book.hours_of, *people.loc[people["role"] == CSM_ROLE, "name"]} - {POOLED})
+    hours = {name: told.get(name, np.nan) for name in team}
+    wrong = [f"{name} ({value:g})" for name, value in hours.items() if not np.isnan(value) and value <= 0]
+    if wrong:
+        raise BadRequest(
+            f"people.hours_per_month must be above 0: it is not for {_some(wrong)}. Give the hours, or leave the cell "
+            "empty, so that actions.hours_per_month counts; who has left has a left_on."
+        )
+    missing = [name for name, value in hours.items() if np.isnan(value)]
+    if missing and settings.hours_per_month is None:
+        raise BadRequest(
+            f"There are no hours for {_some(missing)}: give people.hours_per_month, or actions.hours_per_month for all."
+        )
+    default = settings.hours_per_month or 0.0
+    return {
+        **{name: default if np.isnan(value) else float(value) for name, value in hours.items()},
+        POOLED: settings.pooled_hours_per_month,
+    }
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    """Some names, and how many there are beside them."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _text(customers: pd.DataFrame, column: str) -> NDArray[np.object_]:
+    if column not in customers.columns:
+        return np.full(len(customers), NO_LABEL, dtype=object)
+    texts = customers[column].astype("object")
+    return np.asarray(texts.where(texts.notna(), NO_LABEL), dtype=object)
+
+
+def _must_do(customers: pd.DataFrame, days: int) -> NDArray[np.object_]:
+    """Notice first, then what is overdue, then a renewal that is near and not signed."""
+    reasons = np.full(len(customers), "", dtype=object)
+    ends = (customers["term_ends_on"] - customers["as_of"]).dt.days.to_numpy(dtype=float)
+    overdue = np.nan_to_num(customers["overdue_days"].to_numpy(dtype=float))
+    near = (ends >= 0) & (ends <= days) & ~(customers["presigned"].to_numpy(dtype=float) > 0)
+    reasons[near] = [f"renews in {counted(int(left), 'day')}" for left in ends[near]]
+    late = overdue > 0
+    reasons[late] = [f"its term ran out {counted(int(gone), 'day')} ago" for gone in overdue[late]]
+    reasons[customers["notice_given"].to_numpy(dtype=float) > 0] = "notice is given"
+    return reasons
+
+
+def _done_lately(accounts: "pd.Series[str]", done: pd.DataFrame, kinds: Kinds, as_of: date) -> Bools:
+    """Which plays were done within their minimum gap, shape (accounts, plays)."""
+    last = done.pivot(index="account_id", columns="action", values="done_on") if len(done) else pd.DataFrame()
+    last = last.reindex(index=accounts, columns=kinds.names)
+    days = last.astype("datetime64[us]").to_numpy().astype("datetime64[D]")
+    gaps = np.array([kind.play.min_gap_days for kind in kinds.kinds])
+    return np.asarray(~np.isnat(days) & ((np.datetime64(as_of) - days).astype(int) < gaps))
+
+
+def _excluded(customers: pd.DataFrame, kind: str, conditions: tuple[str, ...]) -> Bools:
+    """Who meets one of the conditions."""
+    excluded = np.zeros(len(customers), dtype=bool)
+    for condition in conditions:
+        excluded |= meets(customers, condition, f"actions.kinds.{kind}.exclude")
+    return excluded
+
+
+def meets(customers: pd.DataFrame, condition: str, where: str) -> Bools:
+    """Which accounts meet a condition such as `touch_model = tech`; nobody does on what the data do not tell.
+
+    Raises
+    ------
+    BadRequest
+        There is no such column, or it holds numbers and the value is none.
+    """
+    name, sign, value = comparison_of(condition)
+    if name not in customers.columns:
+        _require_declared(name, condition, where, customers)
+        return np.zeros(len(customers), dtype=bool)
+    column = customers[name]
+    if not pd.api.types.is_numeric_dtype(column):
+        if sign not in ("=", "!="):
+            raise BadRequest(f"{where}: {condition!r} compares text: {name} can be = or != a value.")
+        return np.asarray(_SIGNS[sign](column.astype("object"), value) & column.notna())
+    try:
+        number = float(value)
+    except ValueError:
+        raise BadRequest(f"{where}: {condition!r} needs a number: {name} holds numbers.") from None
+    return np.asarray(_SIGNS[sign](column.to_numpy(dtype=float), number))
+
+
+def _require_declared(name: str, condition: str, where: str, customers: pd.DataFrame) -> None:
+    declared = {*(feature.name for feature in FEATURES), *(column.name for column in ACCOUNTS)}
+    if name in declared:
+        return
+    near = difflib.get_close_matches(name, [*declared, *map(str, customers.columns)], n=1)
+    hint = f"Did you mean {near[0]}?" if near else "docs/data-dictionary.md lists the features and columns of accounts."
+    raise BadRequest(f"{where}: {condition!r} is on a column that there is not. {hint}")

@@ -1,0 +1,122 @@
+"""The next best action of each account within the hours there are, as a table with its capacity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+
+from features.kpis.care_done import last_done, staff_hours
+from features.revenue.cut_labels import account_names
+from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
+from models.effects.action_effect import ActionEffect
+from params import Params
+from serving.actions.book import book_of, hours_by_person
+from serving.actions.kinds import usable_kinds
+from serving.actions.planning import Plan
+from serving.forecast.batch import customers_of, predict, require_usable, run_id
+from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
+from serving.forecast.stored_effects import read_effects
+from training.tracking.champion import Champion
+
+LEVEL = "action"  # of the kinds of a study, those that csm_actions.action names
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """What is recommended.
+
+    Attributes
+    ----------
+    table
+        `recommended_action`.
+    capacity
+        As `serving.actions.planning.Plan.capacity` gives it.
+    names
+        Of the accounts, by id.
+    notes
+        What whoever reads it should know.
+    """
+
+    table: pd.DataFrame
+    capacity: pd.DataFrame
+    names: Mapping[str, str]
+    currency: str
+    notes: tuple[str, ...]
+
+
+def recommend(
+    tables: Tables,
+    champion: Champion,
+    *,
+    as_of: date,
+    params: Params,
+    made_at: datetime,
+    progress: Progress = silent,
+) -> Recommendations:
+    """Recommend one play an account at most, within the hours of each CSM and of the pool.
+
+    Parameters
+    ----------
+    tables, champion
+        The checked tables, and the model whose hazards say what an account stands to lose.
+    as_of
+        Nothing that became known on this day or later is used.
+    params
+        All settings.
+    made_at
+        The time to write into the table; nothing else depends on it.
+    progress
+        Told how far the work is.
+
+    Raises
+    ------
+    BadRequest
+        The model cannot be used, kinds of actions are not known, or there are no hours for a CSM.
+    """
+    require_usable(tables, champion, as_of, params)
+    customers = customers_of(tables, as_of, params, progress)
+    progress("weighing the plays", 0, 1)
+    plan = plan_of(tables, champion, customers, as_of=as_of, params=params)
+    stamp: dict[str, Any] = {
+        "run_id": run_id(tables, champion, as_of, params),
+        "as_of": as_of,
+        "model_version": champion.version,
+        "made_at": made_at,
+        "definition": plan.definition(as_of, params.revenue.currency),
+    }
+    rows = plan.rows().assign(account_id=customers["account_id"].to_numpy(), **stamp)
+    names = account_names(tables, as_of, params.budget)
+    return Recommendations(
+        table=RECOMMENDED_ACTION.shape(rows),
+        capacity=plan.capacity(rows),
+        names={account: names.get(account, account) for account in customers["account_id"]},
+        currency=params.revenue.currency,
+        notes=plan.notes(),
+    )
+
+
+def plan_of(
+    tables: Tables,
+    champion: Champion,
+    customers: pd.DataFrame,
+    *,
+    as_of: date,
+    params: Params,
+) -> Plan:
+    """The plan of a month for some customers, given as snapshot rows; what is raised is as of `recommend`."""
+    settings, budget = params.actions, params.budget
+    done = last_done(tables, as_of, budget)
+    kinds = usable_kinds(settings, done, studied_effects(params))
+    book = book_of(customers, done, kinds, settings, as_of)
+    hours = hours_by_person(staff_hours(tables, as_of, budget), book, settings)
+    prediction = predict(champion, customers)
+    return Plan(kinds, book, hours, prediction, horizon_months=champion.model.horizon_months, decay=settings.decay)
+
+
+def studied_effects(params: Params) -> Mapping[str, ActionEffect]:
+    """What the last study of past actions found, by kind; empty where there was none."""
+    stored = read_effects(params.data_dir)
+    return {} if stored is None else {each.action: each for each in stored.effects if each.level == LEVEL}
