@@ -12,6 +12,7 @@ from features.families.catalogue import FEATURES
 from models.hazards.model_inputs import Input, in_blocks
 from models.outcomes.outcome import OutcomeModel
 from models.outcomes.prediction import Outcome
+from models.paths.simulate import AccountPaths
 from models.reasons.attribution import horizon_probability, path_effects
 from models.reasons.background import Background
 from models.reasons.drivers import effects_in_words, group_sums, usual_ways
@@ -42,13 +43,16 @@ class Why(NamedTuple):
 
 
 def why(
-    model: OutcomeModel, customers: pd.DataFrame, compared: Background, churn: Array, *, rules: Rules, params: Params
+    model: OutcomeModel,
+    customers: pd.DataFrame,
+    compared: Background,
+    paths: AccountPaths,
+    *,
+    rules: Rules,
+    params: Params,
 ) -> Why:
-    """The reasons of all customers over the whole horizon, against their peers.
-
-    `churn` is the churn probability that people read of each account.
-    """
-    explained = explain(model, customers)
+    """The reasons of all customers over the whole horizon, against their peers."""
+    explained, churn = explain(model, customers), paths.churn_probability[:, -1]
     norms = norms_of(model, customers, explained, compared, expected_ways(params), churn=churn)
     against = (explained, compared, norms)
     drivers = reasons(model, customers, *against, top=params.forecast.drivers, currency=rules.currency)

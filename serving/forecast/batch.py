@@ -143,9 +143,7 @@ def forecast(
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
     compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
-    reasons = why(
-        champion.model, customers, compared, rolled.accounts.churn_probability[:, -1], rules=rules, params=params
-    )
+    reasons = why(champion.model, customers, compared, rolled.accounts, rules=rules, params=params)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
