@@ -16,6 +16,7 @@ from features.snapshots.building import Snapshots
 from features.snapshots.snapshot_files import each_stored, stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
+from models.outcomes.prediction import Outcome
 from models.reasons.background import background
 from models.reasons.peers import Norms
 from models.words import nothing_unusual
@@ -27,6 +28,7 @@ from serving.forecast.declared.output_tables import ACCOUNT_FACTS
 from serving.forecast.declared.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.ledger.past import Past
+from serving.publication.trailing import realised_trailing
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
@@ -130,6 +132,7 @@ def gather(
         about={
             **_about(forecast, champion, tables, params, card),
             "bridge": _about_bridge(past.bridge),
+            "trailing": realised_trailing(tables, as_of, params),
             **_tracked(track),
         },
         accounts=_accounts(as_of, labels, scores, history),
@@ -253,6 +256,7 @@ def _accounts(as_of: date, labels: pd.DataFrame, scores: list[Score], history: p
             **{fact: [score[fact] for score in scores] for fact in names_of(ACCOUNT_FACTS)},
             "trend": _trend(history).reindex(here.index).to_numpy(),
             "top_reason": [top_reason(score, as_of) for score in scores],
+            "growth_reason": [leading_reason(score, "expansion") for score in scores],
             **_beside_peers(scores),
         }
     )
@@ -274,16 +278,23 @@ def _beside_peers(scores: list[Score]) -> dict[str, list[Any]]:
     peers = [score["peers"]["churn"] for score in scores]
     return {
         "peer_churn_probability": [row["peer_probability"] for row in peers],
+        "arr_above_peers": [
+            round(score["arr"] * max(0.0, row["probability"] - row["peer_probability"]), 2)
+            for score, row in zip(scores, peers, strict=True)
+        ],
         "above_peers": [round(row["probability"] - row["peer_probability"], 6) for row in peers],
     }
 
 
 def top_reason(score: Score, as_of: date) -> str:
     """What the customer or the team does that raises the churn probability most; else that nothing is unusual."""
-    leading = [reason for reason in score["drivers"]["churn"] if reason["leads"] and reason["effect"] > 0]
-    if leading:
-        return str(min(leading, key=lambda reason: reason["display_rank"])["text"])
-    return nothing_unusual(score["renews_on"], as_of.isoformat())
+    return leading_reason(score, "churn") or nothing_unusual(score["renews_on"], as_of.isoformat())
+
+
+def leading_reason(score: Score, outcome: Outcome) -> str:
+    """What the customer or the team does that raises a probability most; empty if nothing does."""
+    leading = [reason for reason in score["drivers"][outcome] if reason["leads"] and reason["effect"] > 0]
+    return str(min(leading, key=lambda reason: reason["display_rank"])["text"]) if leading else ""
 
 
 def _history(tables: Tables, champion: Champion, as_of: date, params: Params) -> pd.DataFrame:

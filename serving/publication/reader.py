@@ -27,6 +27,8 @@ _AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}
 _LIST = ", ".join(_AMONG[column.name] for column in ACCOUNTS.at(Place.API))
 _SORTS = _AMONG | {"name": "a.name COLLATE NOCASE"}
 _NONE_AMOUNT = 0.0
+_ATTENTION = "a.above_peers > 0 AND (a.renews_on < ? OR a.trend >= ?)"
+RISE = 0.005  # of a probability: a smaller change since the snapshot before is not called a rise
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
 _LABEL = "EXISTS (SELECT 1 FROM json_each({}) AS label WHERE label.key = ? AND label.value = ?)"
@@ -35,7 +37,11 @@ CUTS = {name: _AMONG[name] for name in names_of(LABELS)}  # the cuts with a colu
 
 @dataclass(frozen=True)
 class AccountFilter:
-    """Which accounts, in which order, which page. `cuts` are labels that must be as given."""
+    """Which accounts, in which order, which page.
+
+    `cuts` are labels that must be as given. `attention_until` asks for those that lie above their peers' risk and
+    renew before that day, or are overdue, or whose risk rose.
+    """
 
     horizon_months: int
     csm: str | None = None
@@ -44,6 +50,7 @@ class AccountFilter:
     renews_before: str | None = None
     least_at_risk: float | None = None
     search: str | None = None
+    attention_until: str | None = None
     sort: str = "arr_at_risk"
     descending: bool = True
     limit: int | None = 50
@@ -300,6 +307,8 @@ def _conditions(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
     for condition, value in simple.items():
         if value is not None:
             where, values = [*where, condition], [*values, value]
+    if chosen.attention_until is not None:
+        where, values = [*where, _ATTENTION], [*values, chosen.attention_until, RISE]
     for cut, label in chosen.cuts.items():
         if cut in CUTS:
             where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]

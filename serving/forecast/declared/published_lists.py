@@ -87,6 +87,21 @@ _BESIDE_PEERS = (
         places=PUBLISHED,
         sortable=True,
     ),
+    OutColumn(
+        "arr_above_peers",
+        Kind.MONEY,
+        YEARLY,
+        "ARR x what its churn probability over the longest horizon exceeds that of its peers by",
+        places=PUBLISHED,
+        sortable=True,
+    ),
+)
+_GROWTH_REASON = OutColumn(
+    "growth_reason",
+    Kind.TEXT,
+    "",
+    "What the customer or the team does that raises its chance of expansion most; empty if nothing does",
+    places=PUBLISHED,
 )
 ABOUT_AN_ACCOUNT = (_NAME, CSM, _TREND, _TOP_REASON)
 """What is published of an account beside its forecast."""
@@ -105,6 +120,7 @@ ACCOUNTS = OutTable(
         *_BESIDE_PEERS,
         _TREND,
         _TOP_REASON,
+        _GROWTH_REASON,
     ),
     lead=("name", "csm", "segment", "arr", "churn_probability", "peer_churn_probability", "trend"),
     trail=("renews_on", "top_reason"),

@@ -87,7 +87,7 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
     file = publication_file.newest(folder)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
-    with pytest.raises(NoPublication, match="format 99, not 3: run `holdfast publish`"):
+    with pytest.raises(NoPublication, match="format 99, not 4: run `holdfast publish`"):
         Published(file)
 
 
