@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.hazards.horizon import SIGNAL as CALENDAR_SIGNAL
 from models.hazards.model_inputs import Input
+from models.outcomes.facts import UNDER_NOTICE
 from models.outcomes.outcome import Contributions
 from models.outcomes.prediction import Outcome
 from models.reasons.attribution import path_effects
@@ -180,7 +182,7 @@ def effects_in_words(
     ways = np.zeros(len(inputs)) if directions is None else directions
     standing = _standing(inputs, frame, background)
     choice = _choose(effects, signals, ways, standing)
-    reasons = _ranked(choice, signals, top)
+    reasons = _ranked(choice, _lead(choice, signals, _under_notice(frame)), top)
     telling = _Telling(frame, currency, standing, ways, background.earlier_on if background else "")
     words = _all_words(reasons, inputs, telling)
     effect = reasons.effect.tolist()
@@ -265,22 +267,30 @@ def _choose(effects: Array, signals: _Signals, ways: Array, standing: _Standing)
     return _Choice(totals, column, explains)
 
 
-def _ranked(choice: _Choice, signals: _Signals, top: int) -> _Reasons:
+def _ranked(choice: _Choice, leads: NDArray[np.bool_], top: int) -> _Reasons:
     """The strongest signals of each account, and those that people are shown first."""
-    leads = _lead(choice, signals)
     rank, display = _places(-np.abs(choice.effect)), _places(_display_key(choice, leads))
     kept = ((rank < top) | (display < top)) & (choice.effect != 0)
     row, signal = np.nonzero(kept)
     order = np.lexsort((rank[row, signal], row))
     at = row[order], signal[order]
-    shown = _places(np.where(kept, display, display + len(signals.names)))
+    shown = _places(np.where(kept, display, display + choice.effect.shape[1]))
     return _Reasons(at[0], rank[at] + 1, shown[at] + 1, leads[at] * 1, at[1], choice.column[at], choice.effect[at])
 
 
-def _lead(choice: _Choice, signals: _Signals) -> NDArray[np.bool_]:
-    """Whether a reason is one that somebody can act on, that matters, and that its value explains."""
+def _lead(choice: _Choice, signals: _Signals, under_notice: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a reason is one that somebody can act on, that matters, and that its value explains; or is notice."""
     behaviour = np.array([group in BEHAVIOUR for group in signals.groups])
-    return np.asarray(behaviour & (choice.agrees >= 1) & (np.abs(choice.effect) >= LEAST_TO_LEAD))
+    leads = behaviour & (choice.agrees >= 1) & (np.abs(choice.effect) >= LEAST_TO_LEAD)
+    told = under_notice[:, None] & np.array([name == CALENDAR_SIGNAL for name in signals.names])
+    return np.asarray(leads | (told & (choice.effect > 0)))
+
+
+def _under_notice(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Whether notice was given: what the customer did, told with the date that it leads to."""
+    if UNDER_NOTICE not in frame.columns:
+        return np.zeros(len(frame), dtype=bool)
+    return np.asarray(frame[UNDER_NOTICE].to_numpy(dtype=float) > 0)
 
 
 def _display_key(choice: _Choice, leads: NDArray[np.bool_]) -> Array:

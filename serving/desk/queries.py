@@ -12,6 +12,7 @@ from serving.wire.answers import Refused
 from serving.wire.schemas import MOST_PAGE, Metric, Sort, Text, Wire
 
 ATTENTION_DAYS = 90
+GROWTH_AT_LEAST = 0.5  # chance of expansion of what is listed as growth, where something speaks for it
 Rows = tuple[int, list[dict[str, Any]]]
 Month = Annotated[int, Field(ge=1, le=24, examples=[12])]
 Label = Annotated[Text, Field(examples=["enterprise"])]
@@ -44,6 +45,13 @@ class AccountQuery(Paged):
         Field(
             description="Only accounts above the risk of their peers that are overdue or renew within "
             f"{ATTENTION_DAYS} days, or whose risk rose since the snapshot before"
+        ),
+    ] = False
+    growth: Annotated[
+        bool,
+        Field(
+            description=f"Only accounts with a chance of expansion of at least {GROWTH_AT_LEAST:.0%}, and something "
+            "the customer or the team does that speaks for it"
         ),
     ] = False
     sort: Annotated[Sort, Field(description="What to sort by")] = "arr_at_risk"
@@ -131,6 +139,7 @@ def account_filter(published: Published, query: AccountQuery, caller: Caller) ->
         least_at_risk=query.min_arr_at_risk,
         search=query.search or None,
         attention_until=attention_until(published) if query.attention else None,
+        least_growth=GROWTH_AT_LEAST if query.growth else None,
         sort=query.sort,
         descending=query.order == "desc",
         limit=query.limit,

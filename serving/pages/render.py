@@ -47,6 +47,9 @@ def environment() -> Environment:
         formats.label,
         formats.figure,
         formats.interval,
+        formats.day,
+        formats.reason,
+        formats.level,
     ):
         templates.filters[filter_.__name__] = filter_
     templates.globals.update(charts=charts)

@@ -15,6 +15,7 @@ from serving.desk.queries import AccountQuery
 from serving.desk.scoring import require_published
 from serving.pages import views
 from serving.pages.error_page import is_page
+from serving.pages.home import LISTED, home
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
@@ -27,7 +28,7 @@ KEPT_SECONDS = 31_536_000
 
 
 @router.get("/")
-def portfolio(request: Request) -> Response:
+def first_page(request: Request) -> Response:
     """The portfolio, or a CSM's book of it."""
     published, caller = _published(request), _caller(request)
     asked = small_number(request.query_params.get("horizon", ""))
@@ -36,9 +37,9 @@ def portfolio(request: Request) -> Response:
         raise Refused(
             404, "No figures are published for your book: it holds no account, or csm is not in forecast.cuts."
         )
-    content = views.portfolio(published, caller, chosen)
-    _seen(request, [row["account_id"] for row in content["at_risk"]])
-    return page("portfolio.html", visit_of(request.scope), here="portfolio", **content)
+    content = home(published, caller, chosen)
+    _seen(request, list(dict.fromkeys(row["account_id"] for name in LISTED for row in content[name])))
+    return page("home.html", visit_of(request.scope), here="home", **content)
 
 
 @router.get("/accounts")

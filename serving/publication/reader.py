@@ -25,7 +25,7 @@ from serving.publication.gather import END, START
 Row = dict[str, Any]
 _AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}" for name in HORIZON_COLUMNS}}
 _LIST = ", ".join(_AMONG[column.name] for column in ACCOUNTS.at(Place.API))
-_SORTS = _AMONG | {"name": "a.name COLLATE NOCASE"}
+_SORTS = _AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
 _ATTENTION = "a.above_peers > 0 AND (a.renews_on < ? OR a.trend >= ?)"
 RISE = 0.005  # of a probability: a smaller change since the snapshot before is not called a rise
@@ -40,7 +40,8 @@ class AccountFilter:
     """Which accounts, in which order, which page.
 
     `cuts` are labels that must be as given. `attention_until` asks for those that lie above their peers' risk and
-    renew before that day, or are overdue, or whose risk rose.
+    renew before that day, or are overdue, or whose risk rose; `least_growth` for those with at least that chance of
+    expansion of which something speaks for it.
     """
 
     horizon_months: int
@@ -51,6 +52,7 @@ class AccountFilter:
     least_at_risk: float | None = None
     search: str | None = None
     attention_until: str | None = None
+    least_growth: float | None = None
     sort: str = "arr_at_risk"
     descending: bool = True
     limit: int | None = 50
@@ -303,6 +305,7 @@ def _conditions(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
         "a.renews_on >= ?": chosen.renews_from,
         "a.renews_on < ?": chosen.renews_before,
         "h.arr_at_risk >= ?": chosen.least_at_risk,
+        "a.growth_reason <> '' AND h.expansion_probability >= ?": chosen.least_growth,
     }
     for condition, value in simple.items():
         if value is not None:

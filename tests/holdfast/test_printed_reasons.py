@@ -52,7 +52,8 @@ def test_no_two_sentences_of_a_feature_contradict_each_other(printed: pd.DataFra
 def test_what_leads_is_explained_by_its_value(printed: pd.DataFrame, demo_data: tuple[Path, Result]) -> None:
     drivers = pd.read_parquet(demo_data[0] / "forecasts" / "latest" / "account_driver.parquet")
     leading = drivers[drivers["leads"] == 1]
-    assert set(leading["group"]) <= {"customer", "team"}
+    notice = leading["text"].str.contains("notice was given")
+    assert set(leading.loc[~notice, "group"]) <= {"customer", "team"}
     assert leading["text"].str.contains("unusual|not known").sum() == 0
     assert not printed[printed["unusual"]]["leads"].any()
 

@@ -435,3 +435,15 @@ def test_people_are_shown_first_what_raises_and_can_be_acted_on():
     assert shown["leads"].tolist() == [1, 1, 0, 0]
     assert table["feature"].tolist() == ["fit", "logins", "tasks", "users"], "rank goes by size alone"
     np.testing.assert_allclose(group_sums(matrix[:1], items), [[-0.04, 0.02, 0.3]])
+
+
+def test_notice_is_what_the_customer_did_and_leads():
+    items = [CALENDAR_INPUTS[0], describe("users")]
+    rows = frame(users=[3.0] + [10.0] * 11, notice_share=[1.0] + [0.0] * 11).assign(arr=1.0)
+    matrix = np.zeros((12, 2))
+    matrix[:2] = [0.7, 0.01]
+    compared, ways = background(items, rows), np.array([0.0, -1.0])
+    table = effects_in_words(matrix, items, rows, outcome="churn", top=5, background=compared, directions=ways)
+    first = table[table["display_rank"] == 1].set_index("account_id")
+    assert first.loc["a0", "text"].startswith("Raises churn risk by 70.0 points: notice was given and the term ends")
+    assert (first.loc["a0", "leads"], first.loc["a1", "leads"]) == (1, 0)
