@@ -8,7 +8,7 @@ from serving.access.tokens import Caller
 from serving.wire.answers import Refused
 
 VISIT = "holdfast"
-SCORE, LIVE, MCP = "/api/score", "/api/live", "/mcp"
+SCORE, LIVE, CALLS, MCP = "/api/score", "/api/live", "/api/calls", "/mcp"
 
 
 @dataclass

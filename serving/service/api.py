@@ -21,6 +21,7 @@ from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.reader import AccountFilter, Published
 from serving.service.guard import Guard
+from serving.service.journal_api import router as journal_router
 from serving.wire import schemas
 from serving.wire.answers import Refused, answer, failure, invalid, raw
 from serving.wire.downloads import TYPES, render
@@ -64,6 +65,7 @@ FILES: Responses = {
     200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
 }
 router = APIRouter(responses=ERRORS)
+router.include_router(journal_router, responses=BODY_ERRORS)
 
 
 def create_app(desk: Desk) -> FastAPI:

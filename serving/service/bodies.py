@@ -8,14 +8,14 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import LIVE, MCP, SCORE, Visit
+from serving.access.visit import CALLS, LIVE, MCP, SCORE, Visit
 from serving.wire.answers import Refused, invalid
-from serving.wire.schemas import LiveRequest, ScoreRequest
+from serving.wire.schemas import CallRequest, LiveRequest, ScoreRequest
 
-BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest}
+BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest, CALLS: CallRequest}
 TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"
-FORMS = ("/sign-in",)
+FORMS = ("/sign-in", "/calls")
 MOST_OF_A_FORM = 8 << 10
 BODY_SECONDS = 20.0  # for all of it
 MOST_DRAINED = 128 << 20
@@ -91,6 +91,8 @@ def checked(path: str, body: bytes, visit: Visit, most_accounts: int) -> BaseMod
         visit.accounts = list(body_model.account_ids)
     elif isinstance(body_model, LiveRequest):
         visit.accounts = [account.account_id for account in body_model.accounts]
+    elif isinstance(body_model, CallRequest):
+        visit.accounts = [body_model.account_id]
     if len(visit.accounts) > most_accounts:
         count = len(visit.accounts)
         raise Refused(422, f"A request may ask for {most_accounts:,} accounts (serving.max_accounts), got {count:,}.")

@@ -33,6 +33,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/docs.json": SIGNED_IN,
     "/api": SIGNED_IN,
     "/api/track-record": SIGNED_IN,
+    "/api/calls": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
@@ -43,17 +44,26 @@ MINE = "a03"
 POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
+    "/api/calls": {"account_id": MINE, "outcome": "renew"},
+    "/calls": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
-EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/sign-in": 415, "/sign-out": 303}
+EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/calls": 415, "/calls": 415, "/sign-in": 415, "/sign-out": 303}
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 
 def routes(method: str) -> set[str]:
-    every = (route for router in (api.router, pages.router) for route in router.routes)
+    every = (route for router in (api.router, pages.router) for route in routes_of(router))
     return {route.path for route in every if isinstance(route, APIRoute) and method in route.methods}
+
+
+def routes_of(router: Any) -> Iterator[Any]:
+    """The routes of a router, and of all that it includes."""
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        yield from [route] if included is None else routes_of(included)
 
 
 def addresses() -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What the pages show is consistent with itself."""
 
+import itertools
 from importlib import import_module
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_a_book_s_page_tells_nothing_of_the_company(service: Any) -> None:
 def test_the_waterfall_leads_from_today_to_the_expected_arr(service: Any) -> None:
     published = service.desk.following.state.published
     steps = home.home(published, EVERYBODY, 6)["waterfall"]["steps"]
-    for before, step in zip(steps[1:-2], steps[2:-1], strict=True):
+    for before, step in itertools.pairwise(steps[:-1]):
         assert step["start"] == pytest.approx(before["end"])
     assert steps[-2]["end"] == pytest.approx(steps[-1]["end"], rel=1e-9)
 
