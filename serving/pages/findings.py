@@ -6,7 +6,7 @@ from typing import Any
 
 from features.revenue import add_months
 from models.words import counted
-from serving.pages.formats import day, percent, short
+from serving.pages.formats import day, level, percent, short, until, what_happened
 
 Row = Mapping[str, Any]
 SMALLEST_CHANGE = 0.01  # of NRR: less than a point is called no change
@@ -99,3 +99,29 @@ def renewals_title(renewals: Sequence[Row]) -> str:
     total = sum(row["available_to_renew"] for row in renewals)
     month = date.fromisoformat(str(most["month"])[:10]).strftime("%B %Y")
     return f"{short(total)} comes up for renewal, most of it ({short(most['available_to_renew'])}) in {month}"
+
+
+def account_summary(detail: Row, as_of: str) -> str:
+    """Where an account stands, why, and when it renews, in a few sentences; nothing that is not known of it."""
+    peers, longest = detail["peers"]["churn"], detail["horizons"][-1]
+    churn = longest["churn_probability"]
+    sentences = [
+        f"{level(churn).capitalize()} risk: {percent(churn, 0)} within {counted(longest['horizon_months'], 'month')}, "
+        f"against {percent(peers['peer_probability'], 0)} of accounts like it."
+    ]
+    leading = sorted((r for r in detail["drivers"]["churn"] if r["leads"]), key=lambda r: r["display_rank"])
+    raising = [what_happened(row["text"]) for row in leading if row["effect"] > 0][:2]
+    lowering = [what_happened(row["text"]) for row in leading if row["effect"] < 0][:1]
+    sentences += [f"What raises it: {'; '.join(raising)}." if raising else "Nothing it or we do raises it noticeably."]
+    sentences += [f"What speaks for it: {lowering[0]}."] if lowering else []
+    sentences.append(_renewal(detail["renews_on"], as_of))
+    growth = longest["expansion_probability"]
+    return " ".join([*sentences, f"The chance that it has grown by then is {percent(growth, 0)}."])
+
+
+def _renewal(renews_on: str | None, as_of: str) -> str:
+    if renews_on is None:
+        return "Its contract has no end date."
+    if renews_on >= as_of:
+        return f"It renews {until(renews_on, as_of)}, on {day(renews_on)}."
+    return f"Its renewal is {until(renews_on, as_of)}, since {day(renews_on)}."

@@ -75,6 +75,12 @@ def reason(text: str) -> Markup:
     return Markup('{} <span class="small brief">{} points</span>').format(what, size)
 
 
+def what_happened(text: str) -> str:
+    """A reason without what it does in points."""
+    parts = _REASON.fullmatch(text)
+    return parts[3] if parts else text
+
+
 LEVELS = ((0.05, "low"), (0.15, "some"), (0.30, "elevated"), (1.01, "high"))
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from serving.access.visit import Visit
-from serving.pages import charts, formats
+from serving.pages import charts, formats, time_chart
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
@@ -50,9 +50,10 @@ def environment() -> Environment:
         formats.day,
         formats.reason,
         formats.level,
+        formats.what_happened,
     ):
         templates.filters[filter_.__name__] = filter_
-    templates.globals.update(charts=charts)
+    templates.globals.update(charts=charts, time_chart=time_chart)
     for name in templates.list_templates():  # compiled now rather than for the first reader
         templates.get_template(name)
     return templates

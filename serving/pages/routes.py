@@ -16,7 +16,7 @@ from serving.desk import journal_desk
 from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery, CallQuery
 from serving.desk.scoring import require_published
-from serving.pages import views
+from serving.pages import account_page, views
 from serving.pages.error_page import is_page
 from serving.pages.formats import account_address
 from serving.pages.home import LISTED, home
@@ -73,7 +73,9 @@ def account(account_id: str, request: Request) -> Response:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
     calls = _calls_about(request, account_id)
-    return page("account.html", visit_of(request.scope), here="accounts", **views.account(published, detail, calls))
+    return page(
+        "account.html", visit_of(request.scope), here="accounts", **account_page.account(published, detail, calls)
+    )
 
 
 def _calls_about(request: Request, account_id: str) -> list[dict[str, Any]] | None:

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from features.revenue.timelines import DISTINCT, SIGNALS
 from features.tables import contract
 from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
@@ -13,11 +12,9 @@ from serving.access.tokens import Caller
 from serving.desk.queries import AccountQuery, account_filter
 from serving.forecast.declared.column import OutColumn, Place
 from serving.forecast.declared.output_tables import (
-    ACCOUNT_FORECAST,
     horizons_shown,
 )
 from serving.forecast.declared.published_lists import ACCOUNTS
-from serving.publication.gather import RESCORED
 from serving.publication.last_night import warning_in
 from serving.publication.reader import Published
 from serving.wire.plain_values import small_number
@@ -143,33 +140,6 @@ def _link(parameters: Mapping[str, str], **changed: Any) -> str:
 def _file_query(query: AccountQuery) -> str:
     fields = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "offset"})
     return urlencode(fields)
-
-
-def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> Row:
-    """One account, with what people expect of it."""
-    reasons = [row for rows in detail["drivers"].values() for row in rows]
-    months = published.about["months"]
-    return {
-        **head(published),
-        "title": detail["name"],
-        "account": detail,
-        "calls": calls,
-        "call_outcomes": CALL_COLUMNS["outcome"].allowed,
-        "call_categories": CALL_COLUMNS["category"].allowed,
-        "columns": ACCOUNT_FORECAST.laid_out(Place.PAGE),
-        "chances": [row for row in detail["horizons"] if row["horizon_months"] in horizons(published)],
-        "longest": detail["horizons"][-1],
-        "most_effect": max((abs(row["effect"]) for row in reasons), default=1.0),
-        "months": months,
-        "signals": [
-            (SIGNALS[name], detail["activity"][name], name not in DISTINCT)
-            for name in SIGNALS
-            if name in detail["activity"]
-        ],
-        "moves": published.moves(None, detail["account_id"], None, 0)[1],
-        "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
-        "definition": published.about["account_definition"],
-    }
 
 
 def track(published: Published, caller: Caller) -> Row:

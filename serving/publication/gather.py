@@ -1,6 +1,6 @@
 """What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.revenue import add_months, arr_by_account, movements
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
-from features.revenue.timelines import contract_events, monthly_activity
+from features.revenue.timelines import contract_events, life_events, monthly_activity
 from features.snapshots.building import Snapshots
 from features.snapshots.snapshot_files import each_stored, stored
 from features.tables.checked import Tables
@@ -53,6 +53,8 @@ class Publication:
         Months, and of each account the amounts of each signal in them.
     events
         Of each account: the events of its contracts.
+    life
+        Of each account: its people, goals, survey answers and severe tickets.
     history
         `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`; of rows
         with the same first four the last one counts.
@@ -77,6 +79,7 @@ class Publication:
     scores: list[Score]
     activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
     events: Mapping[str, list[dict[str, Any]]]
+    life: Mapping[str, list[dict[str, Any]]]
     history: pd.DataFrame
     past_figures: pd.DataFrame
     moves: pd.DataFrame
@@ -140,7 +143,10 @@ def gather(
         activity=_by_month(
             monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
         ),
-        events=_events(contract_events(tables, as_of=as_of, budget=params.budget)),
+        events=_events(contract_events(tables, as_of=as_of, budget=params.budget), _EVENT),
+        life=_events(
+            life_events(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget), _LIFE_EVENT
+        ),
         history=_with_published(past, history, forecast),
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
@@ -336,16 +342,20 @@ def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, li
     return [month.date().isoformat() for month in months], by_account
 
 
-def _events(events: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _events(events: pd.DataFrame, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     by_account: dict[str, list[dict[str, Any]]] = {}
-    columns = [events["account_id"].tolist(), days(events["day"])]
-    columns += [events[name].astype(object).where(events[name].notna(), None).tolist() for name in _EVENT]
-    for account, day, *values in zip(*columns, strict=True):
-        by_account.setdefault(account, []).append({"day": day, **dict(zip(_EVENT, values, strict=True))})
+    dates = events.select_dtypes("datetime").columns
+    columns = [
+        days(events[name]) if name in dates else events[name].astype(object).where(events[name].notna(), None).tolist()
+        for name in names
+    ]
+    for account, *values in zip(events["account_id"].tolist(), *columns, strict=True):
+        by_account.setdefault(account, []).append(dict(zip(names, values, strict=True)))
     return by_account
 
 
-_EVENT = ("event", "product", "kind", "mrr", "currency")
+_EVENT = ("day", "event", "product", "kind", "mrr", "currency")
+_LIFE_EVENT = ("day", "event", "what", "side", "score", "due")
 
 
 def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) -> pd.DataFrame:

@@ -274,6 +274,7 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
     for number, (account, score) in enumerate(both):
         account_id = account["account_id"]
         detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
+        detail["life"] = publication.life.get(account_id, [])
         facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
         rows.append((number, *facts, _json(account["labels"]).decode()))
         scores.append((account_id, account["csm"], pack(_json(score)), pack(_json(detail))))
