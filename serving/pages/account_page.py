@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from features.revenue.cut_labels import NO_LABEL
 from features.revenue.timelines import DISTINCT, SIGNALS
 from features.tables import contract
 from models.reasons.groups import GROUPS
@@ -35,6 +36,7 @@ def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> R
         **head(published),
         "title": detail["name"],
         "account": detail,
+        "labels": {name: _plain_label(value) for name, value in detail["labels"].items() if value != NO_LABEL},
         "summary": findings.account_summary(detail, as_of),
         "calls": calls,
         "call_outcomes": CALL_COLUMNS["outcome"].allowed,
@@ -57,6 +59,11 @@ def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> R
         "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
         "definition": published.about["account_definition"],
     }
+
+
+def _plain_label(value: str) -> str:
+    """A label as people read it: a day without its midnight."""
+    return value.removesuffix(" 00:00:00")
 
 
 def reasons_by_group(detail: Row, outcome: str, title: str) -> Row:
@@ -87,7 +94,7 @@ def people(life: Sequence[Row]) -> Row:
             present[key] += 1 if row["event"] == "joined" else -1
             last[key] = f"{row['event']} {day(row['day'])}"
     roles = sorted(last, key=_role_order)
-    sides = {
+    sides: dict[str, list[Row]] = {
         side: [{"role": held[1], "present": present[held], "last": last[held]} for held in roles if held[0] == side]
         for side in ("customer", "vendor")
     }
