@@ -36,12 +36,10 @@ def portfolio_lead(nrr: Row, ending: Row, currency: str) -> str:
 
 def book_verdict(csm: str, attention: int, first: Row | None, growth: int) -> str:
     """Whom to call first, and how many need a look."""
+    grows = f" {counted(growth, 'account')} may grow." if growth else ""
     if first is None:
-        return f"No account of {csm} stands above the risk of accounts like it and renews soon."
-    return (
-        f"Call {first['name']} first. {counted(attention, 'account')} need{'s' if attention == 1 else ''} a look, "
-        f"and {counted(growth, 'account')} may grow."
-    )
+        return f"No account of {csm} stands above the risk of accounts like it and renews soon.{grows}"
+    return f"Call {first['name']} first. {counted(attention, 'account')} need{'s' if attention == 1 else ''} a look.{grows}"
 
 
 def _moved(before: float, after: float) -> str:
