@@ -39,7 +39,8 @@ def book_verdict(csm: str, attention: int, first: Row | None, growth: int) -> st
     grows = f" {counted(growth, 'account')} may grow." if growth else ""
     if first is None:
         return f"No account of {csm} stands above the risk of accounts like it and renews soon.{grows}"
-    return f"Call {first['name']} first. {counted(attention, 'account')} need{'s' if attention == 1 else ''} a look.{grows}"
+    need = f"{counted(attention, 'account')} need{'s' if attention == 1 else ''} a look."
+    return f"Call {first['name']} first. {need}{grows}"
 
 
 def _moved(before: float, after: float) -> str:
