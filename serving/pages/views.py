@@ -56,7 +56,7 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
     """A page of a book."""
     filters = account_filter(published, query, caller)
     totals, rows = published.totals(filters), published.rows(filters)
-    total, shown = totals["accounts"], list_shown(parameters)
+    total = totals["accounts"]
     pages = max(1, -(-total // query.limit))
     return {
         **head(published),
@@ -72,13 +72,7 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
         "csms": [] if caller.csm is not None else published.labels("csm", None),
         "windows": WINDOWS,
         "asked": parameters,
-        "shown": shown,
-        "lists": [
-            (name, title, _link(parameters, show=name, sort="", order="", page="")) for name, title in SHOWN.items()
-        ],
-        "rankings": [
-            (name, title, _link(parameters, show=shown, sort=name, order="", page="")) for name, title in RANKINGS
-        ],
+        **_choices(parameters),
         "page_number": query.offset // query.limit + 1,
         "pages": pages,
         "columns": BOOK,
@@ -88,6 +82,18 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
         "files": {kind: f"/api/accounts.{kind}?{_file_query(query)}" for kind in ("csv", "xlsx")},
         "most": max((row["arr_at_risk"] for row in rows), default=0.0),
         "definition": published.about["account_definition"],
+    }
+
+
+def _choices(parameters: Mapping[str, str]) -> Row:
+    """The lists and the orders to choose from, each with its address."""
+    shown = list_shown(parameters)
+    return {
+        "shown": shown,
+        "lists": [(name, title, _link(parameters, **_AFRESH | {"show": name})) for name, title in SHOWN.items()],
+        "rankings": [
+            (name, title, _link(parameters, **_AFRESH | {"show": shown, "sort": name})) for name, title in RANKINGS
+        ],
     }
 
 

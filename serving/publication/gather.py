@@ -147,13 +147,7 @@ def gather(
         | _tracked(track),
         accounts=_accounts(as_of, labels, scores, history),
         scores=scores,
-        activity=_by_month(
-            monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
-        ),
-        events=_events(contract_events(tables, as_of=as_of, budget=params.budget), _EVENT),
-        life=_events(
-            life_events(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget), _LIFE_EVENT
-        ),
+        **_happened(tables, as_of, params),
         history=_with_published(past, history, forecast),
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
@@ -165,6 +159,16 @@ def gather(
         earlier=earlier,
         norms=forecast.norms or usual(champion, customers, earlier, params),
     )
+
+
+def _happened(tables: Tables, as_of: date, params: Params) -> dict[str, Any]:
+    """What happened to each account: activity by month, contract events, and the life of its people and goals."""
+    months, budget = params.serving.history_months, params.budget
+    return {
+        "activity": _by_month(monthly_activity(tables, as_of=as_of, months=months, budget=budget)),
+        "events": _events(contract_events(tables, as_of=as_of, budget=budget), _EVENT),
+        "life": _events(life_events(tables, as_of=as_of, months=months, budget=budget), _LIFE_EVENT),
+    }
 
 
 def usual(champion: Champion, customers: pd.DataFrame, earlier: pd.DataFrame | None, params: Params) -> Norms:

@@ -120,15 +120,15 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
         ),
         Section(
             "Do the intervals hold?",
-            "Share of forecast dates whose NRR or GRR lay inside the interval, against what it promised; below the dashed "
-            "line, intervals are too narrow.",
+            "Share of forecast dates whose NRR or GRR lay inside the interval, against what it promised; below "
+            "the dashed line, intervals are too narrow.",
             pictures(figures.coverage_panels(portfolio)),
         ),
         Section(
             "Skill against the baselines",
             "By how much the model's loss is smaller than the baseline's: log-loss of the probabilities, CRPS of NRR. "
-            "Lines: 90 % intervals by a block bootstrap over forecast dates. Hollow: fewer than six windows fit beside each "
-            "other, or fewer than ten accounts had the outcome, so that no interval can be trusted. An arrow at "
+            "Lines: 90 % intervals by a block bootstrap over forecast dates. Hollow: fewer than six windows fit beside "
+            "each other, or fewer than ten accounts had the outcome, so that no interval can be trusted. An arrow at "
             "the left edge: far below, at the number beside it.",
             pictures(figures.skill_panels(tables["skill"])),
             _table("skill", tables["skill"]),
