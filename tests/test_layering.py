@@ -21,7 +21,7 @@ PACKAGES = (*FLOORS, "holdfast")
 # are the modules that stand outside of their rooms.
 MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
-    "params_team": set(),
+    "params_team": {"params_reading"},
     "params_outlets": {"params_team"},
     "params_signals": {"params_team"},
     "params": {"params_outlets", "params_reading", "params_signals", "params_team"},
