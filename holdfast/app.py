@@ -47,7 +47,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         action_effects.effects,
         acting.actions,
     ),
-    "Team": (kpis.kpis, team.health),
+    "Team": (kpis.kpis, kpis.cohorts, team.health, team.alerts),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
