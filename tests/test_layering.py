@@ -85,6 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         *("serving.ledger", "serving.journal", "training.tracking"),
+        *("serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
