@@ -16,7 +16,7 @@ PANELS = {
     "Start here": ["demo", "init", "run"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
-    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
+    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["actions"],
     "Team": ["kpis"],
     "Service": ["serve", "tokens"],
