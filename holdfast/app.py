@@ -19,6 +19,7 @@ from holdfast import (
     nightly,
     privacy,
     retention,
+    scorecards,
     service,
     setup,
 )
@@ -42,7 +43,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         judging.calls,
     ),
     "Act": (acting.actions,),
-    "Team": (kpis.kpis,),
+    "Team": (kpis.kpis, scorecards.scorecard, scorecards.comp),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

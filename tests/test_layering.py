@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
     },
     "serving.retention": {"features", "serving.forecast"},
+    "serving.scorecards": {"features", "models", "serving.forecast", "serving.ledger"},
     "serving.kpis": {"features", "models.words", "serving.forecast", "serving.retention"},
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
