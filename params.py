@@ -11,7 +11,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    IPvAnyAddress,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -20,10 +19,12 @@ from pydantic import (
 
 import params_reading as reading
 from params_outlets import Deliver
+from params_outlets import Serving as Serving
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
-from params_team import Actions, Cadence, Declared, Journey, Phase, Play
+from params_signals import AlertRule, Alerts, Health, Measure
+from params_team import Actions, Cadence, Declared, Effects, Journey, Phase, Play
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
@@ -90,6 +91,7 @@ class Simulated(Section):
     accounts: Positive
     months: Annotated[int, Field(ge=6)]
     ends_on: date
+    team: Literal["steady", "stretched"]
 
     @field_validator("ends_on")
     @classmethod
@@ -275,35 +277,6 @@ class Retention(Section):
     revision_accounts_days: Positive | None
 
 
-class Serving(Section):
-    """How forecasts are published and answered from."""
-
-    host: IPvAnyAddress
-    port: Annotated[int, Field(ge=0, le=65535)]
-    workers: Annotated[int, Field(ge=1, le=64)]
-    access: Literal["auto", "required", "anyone_is_admin"]
-    base_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", max_length=100)]
-    audit: Literal["best_effort", "required"]
-    hosts: tuple[
-        Annotated[str, StringConstraints(pattern=r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]*:[0-9a-f:.]*)$")], ...
-    ]
-    proxies: tuple[IPvAnyAddress, ...]
-    proxy_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None
-    poll_seconds: Annotated[float, Field(ge=0.1, le=3600)]
-    requests_per_minute: Positive
-    max_body_kb: Annotated[int, Field(ge=16)]
-    max_accounts: Annotated[int, Field(ge=1, le=10_000)]
-    history_months: Annotated[int, Field(ge=1, le=120)]
-    rescored_months: Annotated[int, Field(ge=0, le=60)]
-    mlflow_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None
-
-    @model_validator(mode="after")
-    def _proxies_name_users(self) -> Self:
-        if bool(self.proxies) != bool(self.proxy_header):
-            raise ValueError("proxies and proxy_header go together: which proxies to trust, and in which header")
-        return self
-
-
 class Params(Section):
     """All settings."""
 
@@ -319,12 +292,15 @@ class Params(Section):
     journey: dict[str, Journey]
     cadence: Cadence
     actions: Actions
+    health: Health
+    alerts: Alerts
     leaks: Leaks
     model: Model
     forecast: Forecast
     export: Annotated[tuple[Literal["parquet", "csv", "xlsx"], ...], Field(min_length=1)]
     backtest: Backtest
     tune: Tune
+    effects: Effects
     promotion: Promotion
     tracking: Tracking
     record: Record
@@ -394,3 +370,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
 _ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields), "actions.kinds.": tuple(Play.model_fields)}
+_ITEMS |= {"health.": tuple(Measure.model_fields), "alerts.rules.": tuple(AlertRule.model_fields)}

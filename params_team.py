@@ -214,3 +214,18 @@ class Declared(Mapping[str, "OwnFeature"]):
     def __len__(self) -> int:
         """How many features."""
         return len(self._features)
+
+
+class Effects(Section):
+    """How the effects of actions are estimated."""
+
+    levels: Annotated[tuple[Literal["action", "process", "playbook"], ...], Field(min_length=1)]
+    kinds: tuple[str, ...]
+    null_action: str | None
+    decay: Annotated[float, Field(gt=0, le=1)]
+    allowance: Annotated[float, Field(gt=0, le=1)]
+    pooling_sd: Annotated[float, Field(gt=0, le=2)]
+    folds: Annotated[int, Field(ge=2, le=10)]
+    trees: Annotated[int, Field(ge=10)]
+    max_rows: Annotated[int, Field(ge=1000)]
+    every_months: Annotated[int, Field(ge=0, le=60)]

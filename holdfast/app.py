@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from holdfast import (
     acting,
+    action_effects,
     data,
     delivery,
     demo,
@@ -22,6 +23,7 @@ from holdfast import (
     scorecards,
     service,
     setup,
+    team,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -42,8 +44,16 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         retention.ledger,
         judging.calls,
     ),
-    "Act": (acting.actions,),
-    "Team": (kpis.kpis, scorecards.scorecard, scorecards.comp),
+    "Act": (
+        action_effects.effects,
+        acting.actions,
+    ),
+    "Team": (
+        kpis.kpis,
+        team.health,
+        scorecards.scorecard,
+        scorecards.comp,
+    ),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

@@ -17,9 +17,9 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["actions"],
-    "Team": ["kpis"],
-    "Service": ["serve", "tokens"],
+    "Act": ["effects", "actions"],
+    "Team": ["kpis", "health"],
+    "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]
