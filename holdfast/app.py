@@ -50,7 +50,9 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Team": (
         kpis.kpis,
+        kpis.cohorts,
         team.health,
+        team.alerts,
         scorecards.scorecard,
         scorecards.comp,
     ),

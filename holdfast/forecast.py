@@ -127,34 +127,49 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
     With `serve` off, the service goes on with what it answers from now.
     """
+    from serving.alerts.rules import require_rules
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
-    from serving.forecast.declared.column import names_of
-    from serving.forecast.declared.output_tables import RUN_COLUMNS
     from serving.forgetting.keeping import apply_retention
     from serving.health.account_health import account_health, require_rule
-    from serving.health.listed import health_table
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
     require_rule(tables, params)
+    require_rules(tables, params)
     champion = load_champion(params)
     result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     health = account_health(tables, day, params, progress)
-    beside = {"health_score": health_table(health, {name: getattr(result, name) for name in names_of(RUN_COLUMNS)})}
+    beside, waiting = _beside(tables, result, health, params)
     names = _names(tables, result, params)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes, *health.notes]
+    notes = [*result.notes, *past.notes, *health.notes, *waiting]
     if serve:
         file, moved_back = _serve(run, tables, champion, result, past, health)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+
+
+def _beside(
+    tables: "Tables", result: "Forecast", health: "AccountHealth", params: "Params"
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The tables that go with a forecast: health, and the alerts that are open once the rules are scored; and notes."""
+    from serving.alerts.watching import longest_of, watch
+    from serving.forecast.declared.column import names_of
+    from serving.forecast.declared.output_tables import RUN_COLUMNS
+    from serving.health.listed import health_table
+    from serving.ledger.record import open_record
+
+    stamp = {name: getattr(result, name) for name in names_of(RUN_COLUMNS)}
+    with open_record(params) as record:
+        alerts = watch(tables, result.as_of, params, record, longest_of(result.account_forecast))
+    return {"health_score": health_table(health, stamp), "alert": alerts.table(stamp)}, alerts.notes
 
 
 def _serve(

@@ -21,7 +21,7 @@ PACKAGES = (*FLOORS, "holdfast")
 # are the modules that stand outside of their rooms.
 MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
-    "params_team": set(),
+    "params_team": {"params_reading"},
     "params_outlets": {"params_team"},
     "params_signals": {"params_team"},
     "params": {"params_outlets", "params_reading", "params_signals", "params_team"},
@@ -70,6 +70,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.health": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
     },
+    "serving.alerts": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+        "serving.health",
+    },
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
         *("serving.journal", "serving.health"),
@@ -82,6 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         *("serving.ledger", "serving.journal", "training.tracking"),
+        *("serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),

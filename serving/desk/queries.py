@@ -94,6 +94,18 @@ class HealthQuery(Paged):
     ] = None
 
 
+class AlertQuery(Paged):
+    """Which open alerts."""
+
+    csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
+    rule: Annotated[Text | None, Field(description="Only this rule", examples=["champion_left"])] = None
+    kind: Annotated[Literal["risk", "opportunity"] | None, Field(description="Only this kind")] = None
+    status: Annotated[
+        Literal["open", "acknowledged", "snoozed"] | None, Field(description="Only those of this state")
+    ] = None
+    delivery: Annotated[Literal["new", "digest"] | None, Field(description="Only those of this delivery")] = None
+
+
 class HistoryQuery(Paged):
     """Whose past scores."""
 

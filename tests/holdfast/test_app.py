@@ -18,7 +18,7 @@ PANELS = {
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["effects", "actions"],
-    "Team": ["kpis", "health"],
+    "Team": ["kpis", "cohorts", "health", "alerts"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }
