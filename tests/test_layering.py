@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.paths": {"models.words", "models.outcomes"},
     "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
+    "models.books": set(),
     "models.scores": {"models.words", "models.hazards"},
     "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},

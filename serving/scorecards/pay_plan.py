@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from features.tables.checked import Tables
-from models.scores.compensation import Component, Plan, replay
-from models.scores.scorecards import at_the_level_of_others
+from models.books.compensation import Component, Plan, replay
+from models.books.scorecards import at_the_level_of_others
 from params import Params
 from serving.forecast.refusals import BadRequest
 from serving.scorecards.periods import NOBODY

@@ -16,8 +16,8 @@ from features.revenue import add_months
 from features.revenue.cut_labels import INHERITED, NO_LABEL, owners_in_force
 from features.revenue.retention import account_retention
 from features.tables.checked import Tables
+from models.books.scorecards import effective_n, sd_of_quantiles
 from models.paths.books import SLOPES
-from models.scores.scorecards import effective_n, sd_of_quantiles
 from params import Params
 from serving.ledger.archive import read_archive
 from serving.ledger.record import Record
@@ -50,7 +50,7 @@ def expected_quarters(record: Record, tables: Tables, role: str, params: Params)
 
 
 def book_periods(quarters: Iterable[Expected], tables: Tables, role: str, params: Params) -> pd.DataFrame:
-    """A row a quarter and person, as `models.scores.scorecards.scorecards` takes it, with its `basis`.
+    """A row a quarter and person, as `models.books.scorecards.scorecards` takes it, with its `basis`.
 
     Accounts without an owner, and those that changed hands shortly before, make rows of their own: they belong to the
     level that books are held against, and to nobody's card.

@@ -7,7 +7,7 @@ import pandas as pd
 
 from features.revenue.cut_labels import GRACE_DAYS, usable_cuts
 from features.tables.checked import Tables
-from models.scores.scorecards import FEWEST_EFFECTIVE, FEWEST_PERIODS, scorecards
+from models.books.scorecards import FEWEST_EFFECTIVE, FEWEST_PERIODS, scorecards
 from params import Params
 from serving.forecast.refusals import BadRequest
 from serving.ledger.record import open_record

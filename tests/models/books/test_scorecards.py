@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from models.scores.scorecards import (
+from models.books.scorecards import (
     ABOVE,
     AS_EXPECTED,
     BELOW,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.scores.compensation import Component, Plan, pay, payout, replay
+from models.books.compensation import Component, Plan, pay, payout, replay
 
 NRR = Component("nrr", 1.0, threshold=0.90, target=1.00, at_threshold=0.5, accelerator=2.0, cap=1.8)
 
