@@ -50,3 +50,43 @@ def actions(
         console.print(capacity_table(content))
 
     run.show(content, show)
+
+
+def scenario(
+    run: Run,
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="What is otherwise, as YAML")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="base, momentum, plan, downside or severe")
+    ] = None,
+    as_of: AsOfDate = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Also write the table, as Parquet, CSV and XLSX")
+    ] = None,
+) -> None:
+    """Show what NRR would be if things were otherwise: plays, prices, the market, hours, single accounts."""
+    from serving.actions.scenario_file import preset as preset_named
+    from serving.actions.scenario_file import read_scenario
+
+    if (file is None) == (preset is None):
+        raise typer.BadParameter("give a scenario file, or --preset NAME")
+    chosen = preset_named(preset) if preset is not None else read_scenario(file or Path())
+    champion = champion_of(run)
+    from serving.actions.scenarios import Bench, scenario_json, scenario_lines, scenario_table
+    from serving.actions.written import write_tables
+    from serving.forecast.declared.acting_tables import SCENARIO_FORECAST
+
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = as_of or tables.data_until
+        bench = Bench(tables, champion, as_of=day, params=run.params, progress=run.progress)
+        outcome = bench.try_out(chosen)
+    content = scenario_json(outcome, bench)
+    if out is not None:
+        write_tables([(SCENARIO_FORECAST, bench.table([outcome], made_at()))], out, {"as_of": day.isoformat()})
+        content["folder"] = str(out)
+
+    def show(console: "Console") -> None:
+        print_lines(console, scenario_lines(content))
+        console.print(scenario_table(content))
+
+    run.show(content, show)

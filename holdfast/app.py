@@ -20,7 +20,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
     "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
-    "Act": (acting.actions,),
+    "Act": (acting.actions, acting.scenario),
     "Service": (service.serve, service.tokens),
     "Privacy": (privacy.erase,),
 }

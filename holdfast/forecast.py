@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from params import Params
     from serving.forecast.batch import Forecast
     from serving.ledger.past import Past
+    from serving.publication.gather import Acting
     from training.tracking.champion import Champion
 
 EXPLAIN_WAITS_SECONDS = 300.0
@@ -138,18 +139,44 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(tables, result, params))
+    acting, lacking = recommended_for(run, tables, champion, result)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes]
+    notes = [*result.notes, *past.notes, *lacking]
     if serve:
-        file, moved_back = _serve(run, tables, champion, result, past)
+        file, moved_back = _serve(run, tables, champion, result, past, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
 
 
+def recommended_for(
+    run: Run, tables: "Tables", champion: "Champion", result: "Forecast"
+) -> tuple["Acting | None", tuple[str, ...]]:
+    """What to do next, put on record; that nothing can be recommended stops nothing: a note says why."""
+    from serving.actions.on_record import record_recommendations
+    from serving.actions.recommending import recommend
+    from serving.forecast.refusals import BadRequest
+    from serving.ledger.record import open_record
+    from serving.publication.gather import Acting
+
+    options: dict[str, Any] = {"as_of": result.as_of, "params": run.params, "made_at": result.made_at}
+    try:
+        recommended = recommend(tables, champion, **options, progress=run.progress)
+    except BadRequest as refusal:
+        return None, (f"Nothing is recommended. {refusal}",)
+    with open_record(run.params) as record:
+        record_recommendations(record, recommended.table)
+    return Acting(recommended.table, recommended.about()), ()
+
+
 def _serve(
-    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", past: "Past"
+    run: Run,
+    tables: "Tables",
+    champion: "Champion",
+    result: "Forecast",
+    past: "Past",
+    acting: "Acting | None",
 ) -> tuple[Path, list[str]]:
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
     from serving.publication import gather, publication_file
@@ -159,7 +186,15 @@ def _serve(
     card = model_card(run.params, champion)
     track = read_track(run.params, run.progress)
     publication = gather.gather(
-        tables, champion, result, card=card, past=past, track=track, params=run.params, progress=run.progress
+        tables,
+        champion,
+        result,
+        card=card,
+        past=past,
+        track=track,
+        acting=acting,
+        params=run.params,
+        progress=run.progress,
     )
     store = publication_file.folder_of(run.params.data_dir)
     moved_back = _moved_back(publication_file.current_date(store), result.as_of)

@@ -72,6 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         "training.tracking",
+        *("serving.ledger", "serving.journal", "serving.actions"),
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),

@@ -8,7 +8,7 @@ from serving.access.tokens import Caller
 from serving.wire.answers import Refused
 
 VISIT = "holdfast"
-SCORE, LIVE = "/api/score", "/api/live"
+SCORE, LIVE, ACTION_ANSWERS = "/api/score", "/api/live", "/api/actions/answers"
 
 
 @dataclass

@@ -22,8 +22,12 @@ from serving.ledger.record_files import canonical_json
 from serving.ledger.record_tables import JOURNAL, SUBJECT
 from serving.ledger.subjects import Subjects, subjects_of, text_kind
 
-CALL = "call"
-KINDS: Mapping[str, str] = {CALL: "a person's own forecast of an account"}
+CALL, RECOMMENDATION, ANSWER = "call", "recommendation", "answer"
+KINDS: Mapping[str, str] = {
+    CALL: "a person's own forecast of an account",
+    RECOMMENDATION: "a play that was recommended for an account, with its chance of being so by design",
+    ANSWER: "what somebody did with a recommendation",
+}
 LONGEST_TEXT = 500
 _PERSON = "csm"  # a column of people: whoever writes is one person with whoever has a book under that name
 Value = int | str | bool | None

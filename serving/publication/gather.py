@@ -1,7 +1,7 @@
 """What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -22,7 +22,7 @@ from serving.forecast.account_reasons import average_effects
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_FACTS
-from serving.forecast.declared.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
+from serving.forecast.declared.published_lists import ACTIONS, BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.ledger.past import Past
 from training.tracking.champion import Champion
@@ -31,6 +31,14 @@ Array = NDArray[np.float64]
 BRIDGE_MONTHS = 12
 START, END = "starting_arr", "ending_arr"
 PUBLISHED, RESCORED = HISTORY_KINDS
+
+
+@dataclass(frozen=True)
+class Acting:
+    """What to do next: the table `recommended_action`, and `capacity`, `notes` and `definition` as plain data."""
+
+    table: pd.DataFrame | None = None
+    about: Mapping[str, Any] = field(default_factory=lambda: {"capacity": [], "notes": [], "definition": ""})
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Publication:
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
     bridge
         From the last official forecast to this one: the columns of the list `BRIDGE`, no rows where there is none.
+    actions
+        What to do next: the columns of the list `ACTIONS`.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -77,6 +87,7 @@ class Publication:
     past_figures: pd.DataFrame
     moves: pd.DataFrame
     bridge: pd.DataFrame
+    actions: pd.DataFrame
     nrr: pd.DataFrame
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
@@ -93,6 +104,7 @@ def gather(
     card: dict[str, Any],
     past: Past,
     track: Mapping[str, Any] | None = None,
+    acting: Acting | None = None,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
@@ -113,6 +125,8 @@ def gather(
         What earlier runs said and the bridge from the last official one, as `serving.publication.on_record` gives it.
     track
         The track record, as `serving.publication.on_record.read_track` gives it; None if none is to be published.
+    acting
+        What to do next; None if nothing is recommended.
     progress
         Told how far the work is.
     """
@@ -128,6 +142,7 @@ def gather(
             **_about(forecast, champion, tables, params, card),
             "bridge": _about_bridge(past.bridge),
             **_tracked(track),
+            **_about_actions(acting or Acting()),
         },
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
@@ -139,6 +154,7 @@ def gather(
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
         bridge=_bridge(past.bridge, labels),
+        actions=_actions((acting or Acting()).table, labels),
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,
@@ -198,6 +214,21 @@ def _bridge(bridge: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
     csm = labels[CSM.name].reindex(bridge["account_id"]).to_numpy() if CSM.name in labels else NO_LABEL
     rows = bridge.assign(csm=csm)[names_of(BRIDGE.at(Place.API))]
     return rows.assign(csm=rows[CSM.name].fillna(NO_LABEL))
+
+
+def _about_actions(acting: Acting) -> dict[str, Any]:
+    about = dict(acting.about)
+    return {"action_definition": about.pop("definition"), "actions": about}
+
+
+def _actions(table: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
+    """What to do next with the accounts' names."""
+    names = names_of(ACTIONS.at(Place.API))
+    if table is None:
+        return pd.DataFrame(columns=names)
+    ids = table["account_id"]
+    called = labels["name"].reindex(ids).to_numpy() if "name" in labels else ids.to_numpy()
+    return table.assign(name=np.where(called == NO_LABEL, ids, called))[names]
 
 
 def _movement_definition(as_of: date, params: Params) -> str:

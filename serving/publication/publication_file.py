@@ -30,6 +30,7 @@ from serving.publication.file_tables import (
     ABOUT,
     ACCOUNT,
     ACCOUNT_COLUMNS,
+    ACTION,
     BRIDGE_ROW,
     FIGURE,
     HORIZONS,
@@ -298,6 +299,7 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
     _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves, publication.accounts)))
     _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
+    _insert(connection, ACTION, ACTION.rows(publication.actions))
 
 
 def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

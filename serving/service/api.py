@@ -1,8 +1,7 @@
 """The HTTP API: each handler takes a request apart, calls, and answers."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,52 +13,27 @@ from serving.access import sight
 from serving.access.visit import LIVE, SCORE, caller_of, visit_of
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
-from serving.desk.scoring import require_published
 from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
-from serving.publication.reader import AccountFilter, Published
+from serving.publication.reader import AccountFilter
+from serving.service.acting_api import router as acting
+from serving.service.answering import BODY_ERRORS, ERRORS, FILES, LIVE_ERRORS, FileKind
+from serving.service.answering import desk_of as _desk
+from serving.service.answering import file_of as _file
+from serving.service.answering import head_of as _head
+from serving.service.answering import note_seen as _seen
+from serving.service.answering import page_of as _page
+from serving.service.answering import published_of as _published
 from serving.wire import schemas
 from serving.wire.answers import Refused, answer, failure, invalid, raw
-from serving.wire.downloads import TYPES, render
-from serving.wire.schemas import ErrorBody, LiveRequest, ScoreRequest
+from serving.wire.schemas import LiveRequest, ScoreRequest
 from training.tracking.model_card import describe
 
-FileKind = Literal["csv", "xlsx"]
 DESCRIPTION = """\
 Churn, expansion and NRR of a subscription business, as published by `holdfast publish` and scored live by the
 champion model. Every answer says as of when it is, by which model version and run, and what its figures mean. Dates are
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
-_MEANINGS = {
-    400: "A header that says who asks came more than once",
-    401: "No token, or one that is unknown, revoked or expired",
-    403: "Not yours to see",
-    404: "No such account, cut or value",
-    421: "Called by a name that is not this service's",
-    422: "Not valid: the details say where and why",
-    429: "Too many requests: see Retry-After",
-    500: "A failure here; the server's log says where",
-    503: "Nothing is published, or no model could be loaded: the message says why",
-}
-_BODY = {
-    400: "The body did not come whole, or a header that says who asks came more than once",
-    413: "The body is too large",
-    415: "Not JSON",
-}
-Responses = dict[int | str, dict[str, Any]]
-
-
-def _errors(meanings: Mapping[int, str]) -> Responses:
-    return {status: {"model": ErrorBody, "description": text} for status, text in meanings.items()}
-
-
-ERRORS = _errors(_MEANINGS)
-BODY_ERRORS = _errors(_MEANINGS | _BODY)
-LIVE_ERRORS = _errors(_MEANINGS | _BODY | {504: "It took too long: send fewer accounts at a time"})
-FILES: Responses = {
-    **ERRORS,
-    200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
-}
 router = APIRouter(responses=ERRORS)
 
 
@@ -68,6 +42,7 @@ def create_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="Holdfast", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.desk = desk
     app.include_router(router)
+    app.include_router(acting)
     app.include_router(pages)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http_error)
@@ -296,51 +271,6 @@ def specification(app: FastAPI) -> dict[str, Any]:
         document |= {"servers": [{"url": base_path}]} if base_path else {}
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-def _published(request: Request) -> Published:
-    return require_published(_desk(request).following.state)
-
-
-def _head(published: Published) -> dict[str, Any]:
-    return {name: published.about[name] for name in ("run_id", "as_of", "model_version", "made_at", "currency")}
-
-
-def _page(
-    published: Published, query: queries.Paged, total: int, rows: list[dict[str, Any]], definition: str
-) -> dict[str, Any]:
-    page = {"definition": published.about[definition], "total": total, "offset": query.offset, "limit": query.limit}
-    return {**_head(published), **page, "rows": rows}
-
-
-def _seen(request: Request, rows: list[dict[str, Any]]) -> None:
-    """For the audit log: whose rows the answer holds."""
-    visit_of(request.scope).accounts = list(dict.fromkeys(row["account_id"] for row in rows))
-
-
-def _file(request: Request, name: str, kind: FileKind, rows: Callable[[], list[dict[str, Any]]]) -> Response:
-    published, content = _published(request), rows()
-    if content and "account_id" in content[0]:
-        _seen(request, content)
-    about = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
-    about |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
-    disposition = f'attachment; filename="holdfast-{name}-{published.about["as_of"]}.{kind}"'
-    return Response(
-        render(name, content, kind, about), media_type=TYPES[kind], headers={"content-disposition": disposition}
-    )
-
-
-_DEFINITIONS = {
-    "accounts": "account_definition",
-    "history": "account_definition",
-    "renewals": "renewal_definition",
-    "movements": "movement_definition",
-}
 
 
 async def _refused(request: Request, error: Exception) -> Response:

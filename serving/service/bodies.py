@@ -8,11 +8,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import LIVE, SCORE, Visit
+from serving.access.visit import ACTION_ANSWERS, LIVE, SCORE, Visit
+from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
 from serving.wire.schemas import LiveRequest, ScoreRequest
 
-BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest}
+BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest, ACTION_ANSWERS: ActionAnswer}
 FORM = "application/x-www-form-urlencoded"
 FORMS = ("/sign-in",)
 MOST_OF_A_FORM = 8 << 10
@@ -90,6 +91,8 @@ def checked(path: str, body: bytes, visit: Visit, most_accounts: int) -> BaseMod
         visit.accounts = list(body_model.account_ids)
     elif isinstance(body_model, LiveRequest):
         visit.accounts = [account.account_id for account in body_model.accounts]
+    elif isinstance(body_model, ActionAnswer):
+        visit.accounts = [body_model.account_id]
     if len(visit.accounts) > most_accounts:
         count = len(visit.accounts)
         raise Refused(422, f"A request may ask for {most_accounts:,} accounts (serving.max_accounts), got {count:,}.")

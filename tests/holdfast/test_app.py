@@ -17,7 +17,7 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
-    "Act": ["actions"],
+    "Act": ["actions", "scenario"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }

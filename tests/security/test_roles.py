@@ -12,10 +12,10 @@ import pytest
 from fastapi.routing import APIRoute
 
 from serving.pages import routes as pages
-from serving.service import api
+from serving.service import acting_api, api
 
 ROLES = ("admin", "revops", "csm", "stranger")
-LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
+LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "actions")
 EVERYBODY, SIGNED_IN, NOT_CSM = (200, 200, 200, 200), (200, 200, 200, 401), (200, 200, 403, 401)
 # What each role is answered: a route that is added fails until somebody has decided who sees it.
 EXPECTED: dict[str, tuple[int, ...]] = {
@@ -34,6 +34,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api": SIGNED_IN,
     "/api/track-record": SIGNED_IN,
     "/api/model": SIGNED_IN,
+    "/api/actions/answers": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
@@ -43,16 +44,17 @@ MINE = "a03"
 POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
+    "/api/actions/answers": {"account_id": MINE, "action": "training", "answer": "done"},
     "/sign-in": None,
     "/sign-out": None,
 }
 
-EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/sign-in": 415, "/sign-out": 303}
+EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/actions/answers": 415, "/sign-in": 415, "/sign-out": 303}
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 
 def routes(method: str) -> set[str]:
-    every = (route for router in (api.router, pages.router) for route in router.routes)
+    every = (route for router in (api.router, acting_api.router, pages.router) for route in router.routes)
     return {route.path for route in every if isinstance(route, APIRoute) and method in route.methods}
 
 

@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
 import pytest
 
 from features.inputs.frames import tables_from_frames
+from features.revenue.cut_labels import labels_in_force
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
@@ -35,6 +37,7 @@ from params import Params, load
 from serving.access.tokens import Tokens
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
+from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.publication import gather, publication_file
@@ -127,6 +130,23 @@ def a_bridge_to(made: Forecast) -> pd.DataFrame:
     return FORECAST_BRIDGE.shape(rows.assign(**about, **money | amounts, reason="What became known since."))
 
 
+def plays_for(made: Forecast, tables: Tables) -> gather.Acting:
+    """Training for every account but one in ten, ranked by id within each book; the hours of all books."""
+    rows = made.account_forecast.query("horizon_months == 5").reset_index(drop=True)
+    book = labels_in_force(tables, made.as_of, ["csm"], load().budget)["csm"].reindex(rows["account_id"]).to_numpy()
+    done = ~rows["account_id"].str.endswith("7").to_numpy()
+    rows = rows.assign(
+        csm=book, book=book, answer=np.where(done, "do", "nothing"), action=np.where(done, "training", ""), must_do="",
+        rank=rows.groupby(book).cumcount() + 1, hours=done * 2.0, arr_saved=done * rows["arr"] / 100,
+        low=done * rows["arr"] / 200, high=done * rows["arr"] / 50, arr_saved_per_hour=done * rows["arr"] / 200,
+        evidence=np.where(done, "assumed", ""), probability_of_assignment=1.0, why="Its term ends soon.",
+    )  # fmt: skip
+    hours = {"hours": 40.0, "used": 20.0, "must_do_hours": 0.0, "shadow_price": 12.5, "accounts": 7}
+    capacity = [{"csm": name, **hours} for name in sorted(set(book))]
+    table = RECOMMENDED_ACTION.shape(rows)
+    return gather.Acting(table, {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."})
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """A data folder with tables, a champion and a publication."""
@@ -151,8 +171,9 @@ class Place:
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
         past = dataclasses.replace(past, bridge=a_bridge_to(made)) if bridge else past
         gathered = gather.gather(
-            self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params)
-        )
+            self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
+            acting=plays_for(made, self.tables),
+        )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 
     def called(self, names: Sequence[str], data: Path) -> "Place":

@@ -169,6 +169,8 @@ EVERYWHERE = (
     "/api/bridge",
     "/api/history.xlsx",
     "/api/forecasts",
+    "/api/actions",
+    "/api/actions/answers",
     "/api/model",
     "/openapi.json",
     "/docs.json",
@@ -296,8 +298,8 @@ def words_of(answer: Any) -> str:
     return " ".join(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
-ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
-PAGED = ("movements", "bridge", "history")
+ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "actions")
+PAGED = ("movements", "bridge", "history", "actions")
 
 
 @pytest.mark.parametrize("path", [
