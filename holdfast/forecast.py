@@ -156,6 +156,7 @@ def recommended_for(
     """What to do next, put on record; that nothing can be recommended stops nothing: a note says why."""
     from serving.actions.on_record import record_recommendations
     from serving.actions.recommending import recommend
+    from serving.actions.scenarios import preset_scenarios
     from serving.forecast.refusals import BadRequest
     from serving.ledger.record import open_record
     from serving.publication.gather import Acting
@@ -165,9 +166,11 @@ def recommended_for(
         recommended = recommend(tables, champion, **options, progress=run.progress)
     except BadRequest as refusal:
         return None, (f"Nothing is recommended. {refusal}",)
+    del options["made_at"]
+    scenarios, notes = preset_scenarios(tables, champion, **options, progress=run.progress)
     with open_record(run.params) as record:
         record_recommendations(record, recommended.table)
-    return Acting(recommended.table, recommended.about()), ()
+    return Acting(recommended.table, recommended.about(), scenarios), notes
 
 
 def _serve(

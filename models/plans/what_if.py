@@ -36,7 +36,7 @@ class Lever:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """A portfolio as a scenario has it: hazards with levers, and what ARR is multiplied by, (accounts, months), if by anything."""
+    """A portfolio as a scenario has it: hazards with levers and, if any, multiples of ARR, (accounts, months)."""
 
     prediction: Prediction
     growth: Array | None = None

@@ -8,7 +8,7 @@ from serving.access.tokens import Caller
 from serving.wire.answers import Refused
 
 VISIT = "holdfast"
-SCORE, LIVE, ACTION_ANSWERS = "/api/score", "/api/live", "/api/actions/answers"
+SCORE, LIVE, ANSWER_ACTION = "/api/score", "/api/live", "/api/actions/answer"
 
 
 @dataclass

@@ -14,7 +14,7 @@ from models.paths.simulate import PathSettings
 from models.plans import what_if
 from models.plans.what_if import CHURN, EXPANSION, NEVER, Lever, Portfolio
 from models.words import counted
-from params_team import Actions
+from params_team import Actions, comparison_of
 from serving.actions.book import meets
 from serving.actions.kinds import KindOfPlay, require_kinds
 from serving.actions.planning import Plan
@@ -113,7 +113,19 @@ def _chosen(accounts: Sequence[str], where: str | None, ground: Ground, key: str
     if accounts:
         require_accounts(accounts, ids, key)
         return ids.isin(accounts).to_numpy()
-    return np.ones(len(ids), dtype=bool) if where is None else meets(ground.customers, where, f"{key}.where")
+    if where is None:
+        return np.ones(len(ids), dtype=bool)
+    chosen = meets(ground.customers, where, f"{key}.where")
+    if not chosen.any():
+        raise BadRequest(f"{key}.where: no customer meets {where!r}.{_values_of(ground.customers, where)}")
+    return chosen
+
+
+def _values_of(customers: pd.DataFrame, condition: str) -> str:
+    """What a column of text holds, where there is little of it."""
+    name = comparison_of(condition)[0]
+    values = sorted(map(str, customers[name].dropna().unique())) if name in customers.columns else []
+    return f" {name} holds {', '.join(values)}." if 0 < len(values) <= _MANY * 4 else ""
 
 
 def require_accounts(accounts: Sequence[str], ids: "pd.Series[str]", key: str) -> None:
@@ -144,7 +156,7 @@ def _forced(scenario: Scenario, ground: Ground) -> tuple[Prediction, Mark]:
         else:
             stays[place[account]] = True
     gone, kept = int((leaves != NEVER).sum()), int(stays.sum())
-    text = f"{counted(gone, 'account')} leave for certain, {counted(kept, 'account')} do not leave."
+    text = f"Leaving for certain: {counted(gone, 'account')}; not leaving: {counted(kept, 'account')}."
     return what_if.forced(ground.prediction, leaves, stays), Mark("accounts", ASSUMED, text)
 
 
@@ -217,7 +229,7 @@ def _price(price: PriceChange, number: int, ground: Ground) -> tuple[list[Lever]
     strength = what_if.uniform_strength(name, low, high, draws=ground.paths.draws, seed=ground.paths.seed)
     text = (
         f"{price.change:+.1%} at the first renewal of {counted(int(chosen.sum()), 'account')}; elasticity anywhere "
-        f"from {low:g} to {high:g}: {low * price.change:+.2f} to {high * price.change:+.2f} on the log-odds of leaving then."
+        f"from {low:g} to {high:g}: {low * price.change:+.2f} to {high * price.change:+.2f} on the log-odds of leaving."
     )
     return [Lever(shape[:, :, None] * (np.arange(3) == CHURN), strength)], Mark(f"prices: {number}", ASSUMED, text)
 

@@ -18,7 +18,7 @@ from params import Params
 from serving.actions.applying import Ground, Mark, apply
 from serving.actions.planning import Plan
 from serving.actions.recommending import plan_of
-from serving.actions.scenario_file import MEANINGS, Scenario
+from serving.actions.scenario_file import MEANINGS, PRESETS, Scenario
 from serving.forecast.batch import customers_of, predict, require_usable, run_id
 from serving.forecast.declared.acting_tables import SCENARIO_FORECAST
 from serving.forecast.declared.column import Kind
@@ -188,6 +188,26 @@ def _row(outcome: Outcome, metric: str, months: int) -> dict[str, Any]:
         **{f"difference_{name}": value for name, value in difference.items()},
         "marks": "; ".join(f"{mark.lever}: {mark.mark}" for mark in outcome.marks),
     }
+
+
+def preset_scenarios(
+    tables: Tables, champion: Champion, *, as_of: date, params: Params, progress: Progress = silent
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """All presets as plain data, and a note of each that cannot be told.
+
+    Raises
+    ------
+    BadRequest
+        The model cannot be used on the date.
+    """
+    bench = Bench(tables, champion, as_of=as_of, params=params, progress=progress)
+    contents, notes = [], []
+    for name, scenario in PRESETS.items():
+        try:
+            contents.append(scenario_json(bench.try_out(scenario), bench))
+        except BadRequest as refusal:
+            notes.append(f"There is no scenario {name}. {refusal}")
+    return contents, tuple(notes)
 
 
 def scenario_json(outcome: Outcome, bench: Bench) -> dict[str, Any]:

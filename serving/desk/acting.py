@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from params import Params
+from serving.access.sight import sees_whole
 from serving.access.tokens import Caller
 from serving.actions.on_record import answer_rows, record_answer
 from serving.desk.queries import Paged, Rows, require_book
@@ -14,7 +15,7 @@ from serving.forecast.refusals import NoRecord
 from serving.journal.entries import ANSWER, read
 from serving.ledger.record import Record, open_record
 from serving.publication.reader import Published
-from serving.wire.acting_schemas import ActionAnswer
+from serving.wire.acting_schemas import ActionAnswer, ScenarioQuery
 from serving.wire.answers import Refused
 from serving.wire.schemas import Text
 
@@ -40,6 +41,22 @@ def action_rows(published: Published, query: ActionQuery, caller: Caller, *, all
     limit, offset = (None, 0) if all_rows else (query.limit, query.offset)
     answer = None if query.answer == "all" else query.answer
     return published.actions(require_book(caller, query.csm), answer, limit, offset)
+
+
+def preset_scenario(published: Published, query: ScenarioQuery, caller: Caller) -> dict[str, Any]:
+    """A preset as it was published.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book; 404: it was not published.
+    """
+    if not sees_whole(caller):
+        raise Refused(403, "Scenarios are of the whole company: ask with a token of role revops or admin.")
+    content = published.about["scenarios"].get(query.preset)
+    if content is None:
+        raise Refused(404, f"There is no scenario {query.preset}: the notes of the publication say why.")
+    return dict(content)
 
 
 def answer_action(published: Published, wanted: ActionAnswer, caller: Caller, params: Params) -> dict[str, Any]:

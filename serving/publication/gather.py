@@ -1,6 +1,6 @@
 """What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -35,10 +35,21 @@ PUBLISHED, RESCORED = HISTORY_KINDS
 
 @dataclass(frozen=True)
 class Acting:
-    """What to do next: the table `recommended_action`, and `capacity`, `notes` and `definition` as plain data."""
+    """What to do next, and what if.
+
+    Attributes
+    ----------
+    table
+        `recommended_action`; None if nothing is recommended.
+    about
+        `capacity`, `notes` and `definition` as plain data.
+    scenarios
+        The presets, as `serving.actions.scenarios` gives them.
+    """
 
     table: pd.DataFrame | None = None
     about: Mapping[str, Any] = field(default_factory=lambda: {"capacity": [], "notes": [], "definition": ""})
+    scenarios: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -218,7 +229,8 @@ def _bridge(bridge: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
 
 def _about_actions(acting: Acting) -> dict[str, Any]:
     about = dict(acting.about)
-    return {"action_definition": about.pop("definition"), "actions": about}
+    scenarios = {one["scenario"]["name"]: dict(one) for one in acting.scenarios}
+    return {"action_definition": about.pop("definition"), "actions": about, "scenarios": scenarios}
 
 
 def _actions(table: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from serving.access import sight
-from serving.access.visit import ACTION_ANSWERS, caller_of
+from serving.access.visit import ANSWER_ACTION, caller_of
 from serving.desk import acting
 from serving.service.answering import (
     BODY_ERRORS,
@@ -15,6 +15,7 @@ from serving.service.answering import (
     FileKind,
     desk_of,
     file_of,
+    head_of,
     note_seen,
     page_of,
     published_of,
@@ -51,7 +52,14 @@ def answers(request: Request, query: Annotated[acting.AnswerQuery, Query()]) -> 
     return answer(page_of(published, query, total, rows, "action_definition"))
 
 
-@router.post(ACTION_ANSWERS, response_model=schemas.AnswerTaken, responses=BODY_ERRORS)
+@router.get("/api/scenario", response_model=schemas.ScenarioForecast)
+def scenario(request: Request, query: Annotated[schemas.ScenarioQuery, Query()]) -> Response:
+    """What NRR would be if things were otherwise, by a preset; not for role csm."""
+    published = published_of(request)
+    return answer({**head_of(published), **acting.preset_scenario(published, query, caller_of(request.scope))})
+
+
+@router.post(ANSWER_ACTION, response_model=schemas.AnswerTaken, responses=BODY_ERRORS)
 def answer_an_action(request: Request, wanted: schemas.ActionAnswer) -> Response:
     """Say what you did with a play that is recommended: done, not now, or disagree with a reason.
 

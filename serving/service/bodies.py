@@ -8,12 +8,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import ACTION_ANSWERS, LIVE, SCORE, Visit
+from serving.access.visit import ANSWER_ACTION, LIVE, SCORE, Visit
 from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
 from serving.wire.schemas import LiveRequest, ScoreRequest
 
-BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest, ACTION_ANSWERS: ActionAnswer}
+BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest, ANSWER_ACTION: ActionAnswer}
 FORM = "application/x-www-form-urlencoded"
 FORMS = ("/sign-in",)
 MOST_OF_A_FORM = 8 << 10

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from serving.forecast.declared.published_lists import ACTIONS
 from serving.wire.row_models import row_model
-from serving.wire.schemas import AccountId, Page, Text, Wire
+from serving.wire.schemas import AccountId, Head, Page, Text, Wire
 
 LONGEST_REASON = 500
 Answer = Literal["done", "not now", "disagree"]
@@ -32,6 +32,51 @@ class Actions(Page):
     capacity: list[Capacity]
     notes: list[str]
     rows: list[ActionRow]
+
+
+class ScenarioQuery(Wire):
+    """Which preset."""
+
+    preset: Annotated[
+        Literal["base", "momentum", "plan", "downside", "severe"], Field(description="The scenario", examples=["plan"])
+    ] = "base"
+
+
+class Spread(BaseModel):
+    """Mean and 80 % interval over the simulated futures."""
+
+    mean: float
+    p10: float
+    p90: float
+
+
+class NamedSpread(Spread):
+    """The same of a scenario."""
+
+    name: str
+    meaning: str
+
+
+class ScenarioMark(BaseModel):
+    """One thing that a scenario changes."""
+
+    lever: str
+    mark: Literal["estimated", "assumed"]
+    text: str
+
+
+class ScenarioForecast(Head):
+    """NRR as it is and as it would be, by the same futures, and all other figures."""
+
+    metric: str
+    horizon_months: int
+    accounts: int
+    base: Spread
+    scenario: NamedSpread
+    difference: Spread
+    marks: list[ScenarioMark]
+    rows: list[dict[str, Any]] = Field(description="All metrics and horizons: scenario_forecast")
+    definition: str
 
 
 class ActionAnswer(Wire):

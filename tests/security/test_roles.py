@@ -38,18 +38,19 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
+    "/api/scenario": NOT_CSM,
     "/metrics": NOT_CSM,
 }
 MINE = "a03"
 POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
-    "/api/actions/answers": {"account_id": MINE, "action": "training", "answer": "done"},
+    "/api/actions/answer": {"account_id": MINE, "action": "training", "answer": "done"},
     "/sign-in": None,
     "/sign-out": None,
 }
 
-EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/actions/answers": 415, "/sign-in": 415, "/sign-out": 303}
+EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/actions/answer": 415, "/sign-in": 415, "/sign-out": 303}
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 

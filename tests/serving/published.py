@@ -35,6 +35,7 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
+from serving.actions.scenario_file import PRESETS
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
@@ -144,7 +145,27 @@ def plays_for(made: Forecast, tables: Tables) -> gather.Acting:
     hours = {"hours": 40.0, "used": 20.0, "must_do_hours": 0.0, "shadow_price": 12.5, "accounts": 7}
     capacity = [{"csm": name, **hours} for name in sorted(set(book))]
     table = RECOMMENDED_ACTION.shape(rows)
-    return gather.Acting(table, {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."})
+    about = {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."}
+    return gather.Acting(table, about, [a_scenario(name) for name in PRESETS])
+
+
+def a_scenario(name: str) -> dict[str, Any]:
+    """A preset that makes all a little worse."""
+    figures = {"mean": 0.9, "p10": 0.8, "p90": 1.0}
+    return {
+        "as_of": AS_OF.isoformat(),
+        "model_version": "1",
+        "currency": "USD",
+        "metric": "nrr",
+        "horizon_months": 6,
+        "accounts": 50,
+        "base": figures,
+        "scenario": {"name": name, "meaning": "Worse.", **figures},
+        "difference": dict.fromkeys(figures, -0.01),
+        "marks": [{"lever": "market", "mark": "assumed", "text": "Worse."}],
+        "rows": [],
+        "definition": "The same futures.",
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -171,6 +171,7 @@ EVERYWHERE = (
     "/api/forecasts",
     "/api/actions",
     "/api/actions/answers",
+    "/api/scenario",
     "/api/model",
     "/openapi.json",
     "/docs.json",

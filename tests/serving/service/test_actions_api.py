@@ -45,7 +45,7 @@ def test_an_answer_stays_on_record_and_holds_the_play_back(answering: Any) -> No
     client = answering.client(answering.token("csm", "Ada A."))
     row = client.get("/api/actions").json()["rows"][0]
     sent = {"account_id": row["account_id"], "action": row["action"], "answer": "disagree", "reason": "They migrate."}
-    taken = client.post("/api/actions/answers", json=sent)
+    taken = client.post("/api/actions/answer", json=sent)
     assert taken.status_code == 200
     assert taken.json() == sent | {"answered_by": "Ada A.", "entry": taken.json()["entry"]}
     listed = client.get("/api/actions/answers").json()["rows"]
@@ -74,6 +74,16 @@ def test_an_answer_stays_on_record_and_holds_the_play_back(answering: Any) -> No
 def test_what_cannot_be_answered_is_refused(service: Any, changes: dict[str, object], status: int, words: str) -> None:
     client = service.client(service.token("csm", "Ada A."))
     sent = {"account_id": MINE, "action": "training", "answer": "done"} | changes
-    refused = client.post("/api/actions/answers", json=sent)
+    refused = client.post("/api/actions/answer", json=sent)
     assert refused.status_code == status
     assert words in refused.text
+
+
+@pytest.mark.parametrize("name", ["base", "momentum", "plan", "downside", "severe"])
+def test_presets_are_answered_from_the_publication(service: Any, name: str) -> None:
+    content = service.client().get(f"/api/scenario?preset={name}").json()
+    assert content["scenario"]["name"] == name
+    assert content["difference"] == {"mean": -0.01, "p10": -0.01, "p90": -0.01}
+    assert content["marks"][0]["mark"] == "assumed"
+    assert service.client().get("/api/scenario?preset=worst").status_code == 422
+    assert service.client(service.token("csm", "Ada A.")).get(f"/api/scenario?preset={name}").status_code == 403
