@@ -26,7 +26,7 @@ test: lint
 # The tests of what SECURITY.md promises, with many more tries; it says at the end what was tried.
 attack: setup
 	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --attack tests/security tests/test_killed.py \
-		tests/serving/access tests/serving/forgetting tests/serving/service/test_access.py tests/serving/service/test_damage.py \
+		tests/serving/access tests/serving/outlets tests/serving/forgetting tests/serving/service/test_access.py tests/serving/service/test_damage.py \
 		tests/serving/service/test_openapi.py tests/serving/service/test_publication_file.py \
 		tests/serving/service/test_running.py tests/training/tracking/test_bundle.py
 
@@ -51,7 +51,7 @@ golden: setup
 	$(BIN)/pytest -q --update-golden tests/features/snapshots/test_golden.py
 
 setup: $(VENV)/.done
-	@$(BIN)/python -m compileall -q features models training serving holdfast params.py params_reading.py params_team.py
+	@$(BIN)/python -m compileall -q features models training serving holdfast params.py params_outlets.py params_reading.py params_team.py
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)

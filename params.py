@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 import params_reading as reading
+from params_outlets import Deliver
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
@@ -329,6 +330,7 @@ class Params(Section):
     record: Record
     retention: Retention
     serving: Serving
+    deliver: Deliver
 
     @model_validator(mode="after")
     def _horizons_are_modelled(self) -> Self:

@@ -12,11 +12,14 @@ from features.tables import contract
 from features.tables.contract import Column, Table
 from serving.forecast.declared.acting_tables import render_markdown as render_acting
 from serving.forecast.declared.effect_tables import render_markdown as render_effects
+from serving.forecast.declared.kpi_tables import render_markdown as render_kpis
 from serving.forecast.declared.ledger_tables import render_markdown as render_ledger
 from serving.forecast.declared.output_tables import render_markdown
 
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
 OUTPUTS = Path(__file__).with_name("outputs.md")
+
+RENDERED = (render_markdown, render_ledger, render_effects, render_acting, render_kpis)
 
 HEAD = """\
 # Data dictionary
@@ -104,4 +107,4 @@ def _rows(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[
 
 if __name__ == "__main__":
     DICTIONARY.write_text(dictionary(), encoding="utf-8")
-    OUTPUTS.write_text(render_markdown() + render_ledger() + render_effects() + render_acting(), encoding="utf-8")
+    OUTPUTS.write_text("".join(render() for render in RENDERED), encoding="utf-8")

@@ -7,7 +7,21 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from holdfast import acting, data, demo, forecast, model, nightly, privacy, retention, service, setup
+from holdfast import (
+    acting,
+    data,
+    delivery,
+    demo,
+    forecast,
+    judging,
+    kpis,
+    model,
+    nightly,
+    privacy,
+    retention,
+    service,
+    setup,
+)
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
 
@@ -19,9 +33,17 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init, nightly.run),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
     "Model": (model.train, model.backtest, model.models),
-    "Forecast": (forecast.forecast, forecast.explain, forecast.publish, retention.bridge, retention.ledger),
+    "Forecast": (
+        forecast.forecast,
+        forecast.explain,
+        forecast.publish,
+        retention.bridge,
+        retention.ledger,
+        judging.calls,
+    ),
     "Act": (acting.actions, acting.scenario),
-    "Service": (service.serve, service.tokens),
+    "Team": (kpis.kpis,),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

@@ -10,10 +10,13 @@ from features.tables.progress import Progress, silent
 from holdfast.run import Failure
 
 POLL_SECONDS = 0.2
+TABLES, OUTBOX = ".lock", ".outbox.lock"  # what is written to, each by one run at a time
 
 
 @contextmanager
-def only_writer(data_dir: Path, wait_seconds: float = 0.0, progress: Progress = silent) -> Iterator[None]:
+def only_writer(
+    data_dir: Path, wait_seconds: float = 0.0, progress: Progress = silent, *, name: str = TABLES
+) -> Iterator[None]:
     """Hold the data folder's lock, so that two runs do not write at once; it goes when the process ends.
 
     Parameters
@@ -24,6 +27,8 @@ def only_writer(data_dir: Path, wait_seconds: float = 0.0, progress: Progress = 
         How long to wait for another run.
     progress
         Told that this run waits.
+    name
+        Which lock: that of all that is stored, or that of the outbox.
 
     Raises
     ------
@@ -32,7 +37,7 @@ def only_writer(data_dir: Path, wait_seconds: float = 0.0, progress: Progress = 
     Failure
         Another run holds the lock.
     """
-    with _lock_file(data_dir) as file:
+    with _lock_file(data_dir, name) as file:
         deadline = time.monotonic() + wait_seconds
         while not _locked(file):
             if time.monotonic() >= deadline:
@@ -44,12 +49,12 @@ def only_writer(data_dir: Path, wait_seconds: float = 0.0, progress: Progress = 
         yield
 
 
-def _lock_file(data_dir: Path) -> TextIO:
+def _lock_file(data_dir: Path, name: str) -> TextIO:
     from params import SettingsError
 
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        return (data_dir / ".lock").open("a", encoding="utf-8")
+        return (data_dir / name).open("a", encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"data_dir {data_dir} cannot be written to: {error.strerror}. Set another one.") from None
 

@@ -73,6 +73,7 @@ class Night:
             "snapshots": self._snapshots,
             "train": self._train,
             "publish": self._publish,
+            "deliver": self._deliver,
         }
         steps = []
         for name, work in todo.items():
@@ -138,6 +139,15 @@ class Night:
         note = {"not_served": f"the service stays with what was published as of {newer}"} if newer else {}
         return DONE, {name: summary[name] for name in names if name in summary} | note
 
+    def _deliver(self) -> Outcome:
+        """What does not arrive waits for the next `holdfast deliver`: no reason for the night to fail."""
+        from holdfast.delivery import delivered
+
+        if not self._run.params.deliver.targets:
+            return SKIPPED, {"reason": "deliver.targets is empty"}
+        content = delivered(self._run.params)
+        return DONE, {name: content[name] for name in ("delivered", "waiting", "given_up")}
+
     @property
     def _known(self) -> "Tables":
         """What was known before the night."""
@@ -193,6 +203,8 @@ def _told(step: str, result: dict[str, Any]) -> str:
             return f"{counted(result['dates'], 'date')}, {counted(result['rows'], 'row')}"
         case "train":
             return f"version {result['version']}: {result['reason']}"
+        case "deliver":
+            return f"{counted(result['delivered'], 'message')} delivered, {result['waiting']} waiting"
         case _:
             file = result.get("not_served") or f"the service answers from {result['file']}"
             return f"{counted(result['accounts'], 'account')} by model version {result['model_version']}; {file}"

@@ -1,5 +1,6 @@
 """Verbs of the service: answer from what is published, and who may ask."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -7,7 +8,9 @@ import typer
 
 from holdfast.lock import only_writer
 from holdfast.output import print_lines
-from holdfast.run import Run
+from holdfast.run import Failure, Run
+
+TOKEN = "HOLDFAST_TOKEN"
 
 
 def serve(
@@ -49,3 +52,13 @@ def tokens(
 
     content, lines = work(run.params, action, name, role=role, csm=csm, days=days)
     run.show(content, lambda console: print_lines(console, lines))
+
+
+def mcp(run: Run) -> None:
+    """Answer an assistant, by MCP on standard input and output, as the token in HOLDFAST_TOKEN may see."""
+    from serving.assistant.server import MISSING, is_installed
+    from serving.service.standalone import answer_on_stdio, open_desk
+
+    if not is_installed():
+        raise Failure(MISSING)
+    answer_on_stdio(open_desk(run.params, os.environ.get(TOKEN, ""), TOKEN), os.environ[TOKEN])

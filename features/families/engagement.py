@@ -23,6 +23,8 @@ from features.families.people import (
     CUSTOMER,
     DECIDES,
     DECISION_MAKER,
+    REDUNDANCY_DAYS,
+    REDUNDANCY_MOST,
     SIDE_AND_ROLE,
     SPONSOR,
     VENDOR,
@@ -98,8 +100,18 @@ CALLS = Stream(
 )
 
 
+ACTED = Stream(
+    "vendor_people",
+    "csm_actions",
+    needs=("csm_actions.acted_on",),
+    columns=("csm",),
+    where=f"{code('status')} = 'done'",
+    few="csm",
+)
+
+
 def _capped(people: Value) -> Value:
-    return value("CASE WHEN {0} > 3 THEN 3 ELSE {0} END", people)
+    return value(f"CASE WHEN {{0}} > {REDUNDANCY_MOST} THEN {REDUNDANCY_MOST} ELSE {{0}} END", people)
 
 
 _champions = present("champions", CHAMPION, "contacts.role")
@@ -336,11 +348,15 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _person(
         name="contact_redundancy",
-        value=value("({}) * ({})", _capped(_customers), _capped(_vendors)),
-        unit="pairs",
-        meaning="Pairs of people across the two sides, at most 3 x 3",
-        span=(0, 9),
-        sentence="{value} pairs of people connect the two sides, out of 9",
+        value=value(
+            "({}) + ({})",
+            _capped(distinct(ENGAGED, "contact_id", REDUNDANCY_DAYS)),
+            _capped(distinct(ACTED, "csm", REDUNDANCY_DAYS)),
+        ),
+        meaning=f"The customer's people in contact and our people who acted in the last {REDUNDANCY_DAYS} days, at "
+        f"most {REDUNDANCY_MOST} of either side",
+        span=(0, 2 * REDUNDANCY_MOST),
+        sentence="{value} people of the two sides are in touch, out of 6",
     ),
     _feature(
         name="last_call",

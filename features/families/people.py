@@ -9,6 +9,7 @@ SPONSOR = one_of("role", "executive_sponsor", "sponsor")
 DECISION_MAKER = one_of("role", "decision_maker")
 CUSTOMER, VENDOR = "side <> 'vendor'", "side = 'vendor'"
 DECIDES = one_of("respondent_role", "decision_maker", "executive_sponsor", "executive", "sponsor")
+REDUNDANCY_DAYS, REDUNDANCY_MOST = 90, 3  # who was active in so many days, and how many of either side count
 SIDE_AND_ROLE = ("role", f"COALESCE({code('side')}, 'customer') AS side")
 JOINED = Stream("people", "contacts", needs=("contacts.joined_on",), columns=SIDE_AND_ROLE)
 GONE = Stream(

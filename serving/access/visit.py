@@ -8,7 +8,8 @@ from serving.access.tokens import Caller
 from serving.wire.answers import Refused
 
 VISIT = "holdfast"
-SCORE, LIVE, ANSWER_ACTION = "/api/score", "/api/live", "/api/actions/answer"
+SCORE, LIVE, CALLS, MCP = "/api/score", "/api/live", "/api/calls", "/mcp"
+ANSWER_ACTION = "/api/actions/answer"
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pydantic import Field
 from serving.access.tokens import Caller
 from serving.publication.reader import AccountFilter, Published, scope
 from serving.wire.answers import Refused
-from serving.wire.schemas import MOST_PAGE, Metric, Sort, Text, Wire
+from serving.wire.schemas import MOST_PAGE, AccountId, Metric, Sort, Text, Wire
 
 Rows = tuple[int, list[dict[str, Any]]]
 Month = Annotated[int, Field(ge=1, le=24, examples=[12])]
@@ -21,6 +21,12 @@ class Paged(Wire):
 
     limit: Annotated[int, Field(ge=1, le=MOST_PAGE, description="Rows a page")] = 50
     offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to leave out first")] = 0
+
+
+class CallQuery(Paged):
+    """Which calls of people."""
+
+    account_id: Annotated[AccountId | None, Field(description="Only of this account")] = None
 
 
 class AccountQuery(Paged):

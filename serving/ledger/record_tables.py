@@ -75,6 +75,16 @@ STEP = sa.table(
         for name in ("entry_number", "place", "as_of", "began_at", "step", "status", "milliseconds", "result")
     ),
 )
+OUTBOX = sa.table(
+    "record_outbox",
+    *(
+        sa.column(name)
+        for name in (
+            "message_id", "target", "event", "occurred_at", "queued_at", "state", "attempts", "next_at", "error",
+            "body",
+        )
+    ),
+)  # fmt: skip
 ENTRY = sa.table(
     "record_entry",
     *(

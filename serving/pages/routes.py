@@ -1,29 +1,35 @@
 """The addresses of the pages."""
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from serving.access.identity import cookie_name
 from serving.access.origins import is_unencrypted, needs_secure_cookie
 from serving.access.tokens import Caller
 from serving.access.visit import caller_of, visit_of
+from serving.desk import journal_desk
 from serving.desk.desk import Desk
-from serving.desk.queries import AccountQuery
+from serving.desk.queries import AccountQuery, CallQuery
 from serving.desk.scoring import require_published
 from serving.pages import views
 from serving.pages.error_page import is_page
+from serving.pages.formats import account_address
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
 from serving.wire.plain_values import small_number
+from serving.wire.schemas import CallRequest
 from training.tracking.model_card import describe
 from training.tracking.store import ui_command
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
 KEPT_SECONDS = 31_536_000
+CALLS_SHOWN = 20
 
 
 @router.get("/")
@@ -65,7 +71,31 @@ def account(account_id: str, request: Request) -> Response:
     if detail is None:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
-    return page("account.html", visit_of(request.scope), here="accounts", **views.account(published, detail))
+    calls = _calls_about(request, account_id)
+    return page("account.html", visit_of(request.scope), here="accounts", **views.account(published, detail, calls))
+
+
+def _calls_about(request: Request, account_id: str) -> list[dict[str, Any]] | None:
+    """The newest calls about an account; None where the record cannot be read, which stops no page."""
+    query = CallQuery.model_construct(account_id=account_id, limit=CALLS_SHOWN, offset=0)
+    try:
+        return journal_desk.calls_about(_desk(request).params, _published(request), _caller(request), query)[1]
+    except Refused:
+        return None
+
+
+@router.post("/calls")
+async def add_call(request: Request) -> Response:
+    """Take a call from the form of an account's page, which shows the model's figure; and back to it."""
+    fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    try:
+        wanted = CallRequest.model_validate(fields | {"seen_model": True})
+    except ValidationError as error:
+        raise invalid(error) from None
+    published, caller = _published(request), _caller(request)
+    _seen(request, [wanted.account_id])
+    await run_in_threadpool(journal_desk.add_call, _desk(request).params, published, caller, wanted)
+    return RedirectResponse(visit_of(request.scope).base + account_address(wanted.account_id) + "#calls", 303)
 
 
 @router.get("/track-record")

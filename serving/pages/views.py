@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from features.revenue.timelines import DISTINCT, SIGNALS
+from features.tables import contract
 from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
@@ -31,6 +32,7 @@ MOST_VALUES = 12
 MOST_FLAGS = 3
 WINDOWS = {"": "any time", "0": "overdue", "30": "next 30 days", "90": "next 90 days", "180": "next 180 days"}
 BOOK = ACCOUNTS.laid_out(Place.BOOK)
+CALL_COLUMNS = {column.name: column for column in contract.TABLES["calls"]}
 _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 
 
@@ -222,14 +224,17 @@ def _file_query(query: AccountQuery) -> str:
     return urlencode(fields)
 
 
-def account(published: Published, detail: Row) -> Row:
-    """One account."""
+def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> Row:
+    """One account, with what people expect of it."""
     reasons = [row for rows in detail["drivers"].values() for row in rows]
     months = published.about["months"]
     return {
         **head(published),
         "title": detail["name"],
         "account": detail,
+        "calls": calls,
+        "call_outcomes": CALL_COLUMNS["outcome"].allowed,
+        "call_categories": CALL_COLUMNS["category"].allowed,
         "columns": ACCOUNT_FORECAST.laid_out(Place.PAGE),
         "chances": [row for row in detail["horizons"] if row["horizon_months"] in horizons(published)],
         "longest": detail["horizons"][-1],

@@ -1,6 +1,5 @@
 """NRR, GRR, logo retention and movements between two dates, in total and by any column of the accounts."""
 
-import difflib
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -10,14 +9,13 @@ import pandas as pd
 
 from features.revenue import MOVEMENTS
 from features.revenue.account_changes import account_changes
-from features.revenue.cut_labels import NO_LABEL, in_order, labels_in_force
-from features.revenue.number_ranges import in_ranges
+from features.revenue.cut_labels import NO_LABEL, in_order
 from features.revenue.retention import definition, summarise
-from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.refusals import BadRequest
+from serving.retention.cohort_labels import given_names, labels_between
 
 Weight = Literal["arr", "account"]
 TOTAL = "total"
@@ -103,10 +101,10 @@ def realised_nrr(
     accounts, paused = account_changes(
         tables, start=start, end=end, known_by=known, rules=params.revenue, budget=params.budget
     )
-    labels = _labels(tables, by, start, end, params, progress) if by else None
+    labels = labels_between(tables, by, start, end, params, progress) if by else None
     by = by if labels is None else str(labels.name)
     values = TOTAL if labels is None else [labels.get(account, NO_LABEL) for account in accounts["account_id"]]
-    names = _names(tables, end, params)
+    names = given_names(tables, end, params)
     for frame in (accounts, paused):
         frame.insert(1, "name", [names.get(account, account) for account in frame["account_id"]])
     accounts.insert(2, "value", values)
@@ -137,39 +135,6 @@ def _require_window(start: date, end: date, known_by: date, data_until: date) ->
     if end > known_by:
         why = f"--to {end} lies after {known_by}: what was known by then cannot say what came to pass."
         raise BadRequest(f"{why} {todo}" if known_by == data_until else f"{why} Give a later --known-by.")
-
-
-def _labels(tables: Tables, by: str, start: date, end: date, params: Params, progress: Progress) -> "pd.Series[str]":
-    """The label of every account, named by its cut: as known at the start or, of those that came later, at the end."""
-    if tables.has("accounts", by) and by != "account_id":
-        then, later = (labels_in_force(tables, day, (by,), params.budget)[by] for day in (start, end))
-        ranged = labels_in_force(tables, start, (by,), params.budget, params.forecast)[by]
-        return (ranged.combine_first(later) if ranged.equals(then) else ranged).rename(by)
-    snapshots = stored(tables, [start], params=params, progress=progress)
-    features = [feature.name for feature in snapshots.features]
-    alike = [name for name in features if name.endswith(f"_{by}")]
-    if by not in features and len(alike) == 1:
-        by = alike[0]
-    if by not in features:
-        columns = tables.attribute_columns
-        close = alike or difflib.get_close_matches(by, [*columns, *features], n=1)
-        hint = f" Did you mean {' or '.join(close[:5])}?" if close else ""
-        raise BadRequest(
-            f"--by {by}: accounts has no such column, and snapshots have no such feature. The columns are "
-            f"{', '.join(columns)}; others of the source are kept if source.tables.accounts.extra names them.{hint}"
-        )
-    values = snapshots.frame.set_index("account_id")[by].rename(by)
-    if pd.api.types.is_numeric_dtype(values):
-        values = in_ranges(values, bins=params.forecast.cut_bins, edges=params.forecast.cut_edges.get(by))
-    return values.astype("object").where(values.notna(), NO_LABEL).astype(str)
-
-
-def _names(tables: Tables, end: date, params: Params) -> dict[str, str]:
-    """The accounts that have a name."""
-    if not tables.has("accounts", "name"):
-        return {}
-    names = labels_in_force(tables, end, ("name",), params.budget)["name"]
-    return {str(account): name for account, name in names[names != NO_LABEL].items()}
 
 
 def _row(cut: str, value: str, accounts: pd.DataFrame, weight: Weight) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from features.revenue import MOVEMENTS
-from features.tables.spreadsheet_text import QUOTED, write_text
+from features.tables.spreadsheet_text import write_text
 from serving.retention.realised_nrr import TOTAL, RealisedNrr
+from serving.retention.sheets import Check, letter, write_checks, write_definitions, write_heads, written_whole
 
 ACCOUNTS, CHECKS, DEFINITION, FIGURES, PAUSED = "Accounts", "Checks", "Definition", "NRR", "Paused"
 TEXTS = ("account_id", "name", "value")
@@ -18,28 +19,16 @@ NUMBER = "value_number"  # keys the rows of a value: as criteria, texts such as 
 AMOUNTS = ("starting_arr", "ending_arr", "gross_losses", *MOVEMENTS)
 OUTSIDE = ("new", "reactivation", "resume", "currency")  # movements that are no change of the cohort's ARR
 INSIDE = tuple(name for name in MOVEMENTS if name not in OUTSIDE)
-CENT = 0.005
-Side = tuple[str, float]
 
 
 def write_workbook(result: RealisedNrr, file: Path) -> None:
     """Write the workbook under another name first, and rename it once it is whole."""
-    import xlsxwriter
-
-    part = file.with_name(f".{file.name}.part")
-    options = {"strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(str(part), options) as workbook:
-        kinds = {"money": "#,##0.00", "share": "0.0%", "count": "#,##0"}
-        formats = {name: workbook.add_format({"num_format": code}) for name, code in kinds.items()}
-        formats["text"] = workbook.add_format(QUOTED)
-        formats["head"] = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True})
-        sheets = {name: workbook.add_worksheet(name) for name in (FIGURES, ACCOUNTS, PAUSED, CHECKS, DEFINITION)}
+    with written_whole(file, (FIGURES, ACCOUNTS, PAUSED, CHECKS, DEFINITION)) as (sheets, formats):
         columns = _accounts_sheet(sheets[ACCOUNTS], result, formats)
         _figures_sheet(sheets[FIGURES], result, columns, formats)
         _paused_sheet(sheets[PAUSED], result, formats)
-        _checks_sheet(sheets[CHECKS], result, columns, formats)
+        write_checks(sheets[CHECKS], _checks(result, columns), formats)
         _definition_sheet(sheets[DEFINITION], result, formats)
-    part.replace(file)
 
 
 def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> dict[str, str]:
@@ -47,12 +36,11 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
     names = [*TEXTS, NUMBER, "cohort", "customer", *AMOUNTS, "kept_arr"]
     numbers = {row["value"]: number for number, row in enumerate(result.rows)}
     last = len(result.accounts) + 1
-    for place, name in enumerate(names):
-        write_text(sheet, 0, place, name, formats["head"])
+    write_heads(sheet, names, formats)
     sheet.set_column(0, 2, 24, formats["text"])
     sheet.set_column(3, len(names) - 1, 14, formats["money"])
     place_of = {name: place for place, name in enumerate(names)}
-    letters = {name: _letter(place) for name, place in place_of.items()}
+    letters = {name: letter(place) for name, place in place_of.items()}
     for number, account in enumerate(result.accounts.to_dict("records"), start=1):
         for name in TEXTS:
             write_text(sheet, number, place_of[name], str(account[name]), formats["text"])
@@ -73,18 +61,11 @@ def _accounts_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any])
 
 
 def _paused_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:
-    for place, name in enumerate(result.paused.columns):
-        write_text(sheet, 0, place, name, formats["head"])
+    write_heads(sheet, list(result.paused.columns), formats)
     sheet.set_column(0, len(result.paused.columns) - 1, 24, formats["text"])
     for number, row in enumerate(result.paused_rows(), start=1):
         for place, text in enumerate(row.values()):
             write_text(sheet, number, place, text, formats["text"])
-
-
-def _letter(place: int) -> str:
-    from xlsxwriter.utility import xl_col_to_name
-
-    return str(xl_col_to_name(place))
 
 
 def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
@@ -92,8 +73,7 @@ def _figures_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], 
         result.cut if result.cut != TOTAL else "cut", "accounts", "starting_arr", "ending_arr", "nrr", "grr",
         "logo_retention", *MOVEMENTS, "gross_losses", "netted_within_accounts", NUMBER,
     ]  # fmt: skip
-    for place, name in enumerate(heads):
-        write_text(sheet, 0, place, name, formats["head"])
+    write_heads(sheet, heads, formats)
     sheet.set_column(0, 0, 24, formats["text"])
     sheet.set_column(1, len(heads) - 1, 15)
     for number, row in enumerate(result.rows, start=1):
@@ -108,7 +88,7 @@ def _formulas(
     result: RealisedNrr, row: Mapping[str, Any], line: int, columns: Mapping[str, str]
 ) -> list[tuple[str, Any, str]]:
     """Formula, value and format of each figure of a row of sheet `NRR`."""
-    key = f"${_letter(9 + len(MOVEMENTS))}{line}"
+    key = f"${letter(9 + len(MOVEMENTS))}{line}"
     only = "" if row["cut"] == TOTAL else f",{columns[NUMBER]},{key}"
 
     def added(name: str) -> str:
@@ -122,7 +102,7 @@ def _formulas(
         alike = "1" if row["cut"] == TOTAL else f"({columns[NUMBER]}={key})"
         per_account = f"SUMPRODUCT({alike}*{{}}/({columns['starting_arr']}+({columns['starting_arr']}=0)))"
         shares = [ratio(per_account.format(columns[name]), f"B{line}") for name in ("ending_arr", "kept_arr")]
-    lost = _letter(7 + len(MOVEMENTS))
+    lost = letter(7 + len(MOVEMENTS))
     return [
         (f"={added('cohort')}", row["accounts"], "count"),
         (f"={added('starting_arr')}", row["starting_arr"], "money"),
@@ -136,20 +116,7 @@ def _formulas(
     ]
 
 
-def _checks_sheet(sheet: Any, result: RealisedNrr, columns: Mapping[str, str], formats: Mapping[str, Any]) -> None:
-    for place, (name, width) in enumerate((("check", 70), ("left", 18), ("right", 18), ("equal", 10))):
-        write_text(sheet, 0, place, name, formats["head"])
-        sheet.set_column(place, place, width)
-    for number, (what, *sides) in enumerate(_checks(result, columns), start=1):
-        write_text(sheet, number, 0, what, formats["text"])
-        for place, (formula, value) in enumerate(sides, start=1):
-            sheet.write_formula(number, place, f"={formula}", formats["money"], value)
-        (_, left), (_, right) = sides
-        equal = bool(abs(left - right) < CENT)
-        sheet.write_formula(number, 3, f"=ABS(B{number + 1}-C{number + 1})<{CENT}", None, equal)
-
-
-def _checks(result: RealisedNrr, columns: Mapping[str, str]) -> list[tuple[str, Side, Side]]:
+def _checks(result: RealisedNrr, columns: Mapping[str, str]) -> list[Check]:
     """What must be equal: in words, and of either side its formula and value, which come from different figures."""
     total, *parts = result.rows
     accounts = result.accounts[result.accounts["cohort"]]
@@ -179,9 +146,5 @@ def _checks(result: RealisedNrr, columns: Mapping[str, str]) -> list[tuple[str, 
 
 def _definition_sheet(sheet: Any, result: RealisedNrr, formats: Mapping[str, Any]) -> None:
     about = result.to_json()
-    rows = [(name, str(about[name])) for name in ("definition", "from", "to", "known_by", "by", "weight", "currency")]
-    sheet.set_column(0, 0, 14)
-    sheet.set_column(1, 1, 120)
-    for number, (name, text) in enumerate(rows):
-        write_text(sheet, number, 0, name, formats["head"])
-        write_text(sheet, number, 1, text, formats["text"])
+    names = ("definition", "from", "to", "known_by", "by", "weight", "currency")
+    write_definitions(sheet, [(name, str(about[name])) for name in names], formats)

@@ -8,9 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.access import sight
-from serving.access.visit import LIVE, SCORE, caller_of, visit_of
+from serving.access.visit import LIVE, MCP, SCORE, caller_of, visit_of
+from serving.assistant.server import OverHttp, is_installed
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
 from serving.pages.error_page import problem
@@ -24,6 +26,8 @@ from serving.service.answering import head_of as _head
 from serving.service.answering import note_seen as _seen
 from serving.service.answering import page_of as _page
 from serving.service.answering import published_of as _published
+from serving.service.guard import Guard
+from serving.service.journal_api import router as journal_router
 from serving.wire import schemas
 from serving.wire.answers import Refused, answer, failure, invalid, raw
 from serving.wire.schemas import LiveRequest, ScoreRequest
@@ -35,15 +39,19 @@ champion model. Every answer says as of when it is, by which model version and r
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
 router = APIRouter(responses=ERRORS)
+router.include_router(journal_router, responses=BODY_ERRORS)
+router.include_router(acting)
 
 
 def create_app(desk: Desk) -> FastAPI:
-    """The application of API and pages; a `Guard` must stand before it."""
+    """The application of API and pages, and of assistants' tools; a `Guard` must stand before it."""
     app = FastAPI(title="Holdfast", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.desk = desk
     app.include_router(router)
-    app.include_router(acting)
     app.include_router(pages)
+    if is_installed():  # a tool's question passes the guard once more, as whoever asked
+        tools = OverHttp(Guard(app, desk, app), lambda: specification(app))
+        app.router.routes.append(Route(MCP, tools, methods=["POST"], include_in_schema=False))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _not_valid)

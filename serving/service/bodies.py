@@ -8,14 +8,20 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import ANSWER_ACTION, LIVE, SCORE, Visit
+from serving.access.visit import ANSWER_ACTION, CALLS, LIVE, MCP, SCORE, Visit
 from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
-from serving.wire.schemas import LiveRequest, ScoreRequest
+from serving.wire.schemas import CallRequest, LiveRequest, ScoreRequest
 
-BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest, ANSWER_ACTION: ActionAnswer}
+BODIES: Mapping[str, type[BaseModel]] = {
+    SCORE: ScoreRequest,
+    LIVE: LiveRequest,
+    CALLS: CallRequest,
+    ANSWER_ACTION: ActionAnswer,
+}
+TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"
-FORMS = ("/sign-in",)
+FORMS = ("/sign-in", "/calls")
 MOST_OF_A_FORM = 8 << 10
 BODY_SECONDS = 20.0  # for all of it
 MOST_DRAINED = 128 << 20
@@ -30,7 +36,7 @@ def require_kind(path: str, headers: Headers) -> None:
         415.
     """
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
-    if path in BODIES and kind != "application/json":
+    if path in TAKES_JSON and kind != "application/json":
         raise Refused(415, "Send JSON, with Content-Type: application/json.")
     if path in FORMS and kind != FORM:
         raise Refused(415, f"Send a form, with Content-Type: {FORM}.")
@@ -91,7 +97,7 @@ def checked(path: str, body: bytes, visit: Visit, most_accounts: int) -> BaseMod
         visit.accounts = list(body_model.account_ids)
     elif isinstance(body_model, LiveRequest):
         visit.accounts = [account.account_id for account in body_model.accounts]
-    elif isinstance(body_model, ActionAnswer):
+    elif isinstance(body_model, CallRequest | ActionAnswer):
         visit.accounts = [body_model.account_id]
     if len(visit.accounts) > most_accounts:
         count = len(visit.accounts)

@@ -1,9 +1,9 @@
 """What goes over the wire: requests and answers, with their units, limits and examples."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from serving.forecast.declared.column import Place
 from serving.forecast.declared.output_tables import (
@@ -80,6 +80,36 @@ class LiveRequest(Wire):
     )
 
     accounts: Annotated[list[ChangedAccount], Field(min_length=1, max_length=MOST_IDS)]
+
+
+class CallRequest(Wire):
+    """Write down what you expect of an account: an outcome, how sure you are, or a probability."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"account_id": "A-002a87", "outcome": "renew", "category": "likely", "for_date": "2026-03-01"}
+        }
+    )
+
+    account_id: AccountId
+    outcome: Literal["renew", "churn", "contract", "expand"] | None = None
+    amount: Annotated[float, Field(ge=0, le=1e13, description="ARR that you expect to be left")] | None = None
+    for_date: date | None = Field(default=None, description="The renewal or month that is meant")
+    category: Literal["commit", "likely", "best_case", "at_risk", "lost"] | None = None
+    probability: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="Of the outcome; without one, of the account being kept"
+    )
+    reason: Annotated[str, StringConstraints(max_length=500), AfterValidator(stored_text)] = ""
+    seen_model: bool | None = Field(default=None, description="Whether you had seen the model's figure")
+    replaces: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
+        default=None, description="The number of your own earlier call on this account whose place it takes"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.outcome is None and self.category is None and self.probability is None:
+            raise ValueError("say an outcome, a category or a probability")
+        return self
 
 
 Horizon: Any = row_model("Horizon", "An account's chances over one horizon.", (HORIZON, *ACCOUNT_FIGURES))
@@ -278,6 +308,39 @@ class Problem(BaseModel):
     code: str = Field(description="Stable; to be read by machines")
     message: str = Field(description="What came, what is allowed, what to do")
     details: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Call(BaseModel):
+    """A person's call, as it was written down."""
+
+    number: int = Field(description="In the journal")
+    call_id: str
+    account_id: str
+    called_on: date
+    called_by: str | None = Field(description="By the name of their book or token; null = erased since")
+    outcome: str | None
+    amount: float | None = Field(description="ARR that they expect to be left")
+    for_date: date | None
+    category: str | None
+    probability: float | None
+    reason: str | None
+    seen_model: bool | None = Field(description="Whether they had seen the model's figure; null = not said")
+    superseded_by: str | None = Field(description="The call_id of the call that took its place")
+
+
+class Calls(BaseModel):
+    """A page of calls."""
+
+    total: int
+    offset: int
+    limit: int
+    rows: list[Call]
+
+
+class Written(BaseModel):
+    """What was written down."""
+
+    number: int = Field(description="Its number in the journal")
 
 
 class ErrorBody(BaseModel):

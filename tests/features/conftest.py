@@ -177,6 +177,7 @@ class Company:
             "playbook": self.pick("one", "two", None),
             "status": self.pick("done", "done", "missed", "planned", None),
             "planned_on": self.pick(acted - timedelta(days=int(self.rng.integers(20))), None),
+            "csm": ("Ann", "Bo", "Cy", "Di", None)[acted.toordinal() % 5],
         }
 
     def goal(self) -> dict[str, Any]:

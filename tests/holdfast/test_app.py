@@ -16,8 +16,9 @@ PANELS = {
     "Start here": ["demo", "init", "run"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
-    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger"],
+    "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["actions", "scenario"],
+    "Team": ["kpis"],
     "Service": ["serve", "tokens"],
     "Privacy": ["erase"],
 }

@@ -12,7 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from serving.pages import routes as pages
-from serving.service import acting_api, api
+from serving.service import api
 
 ROLES = ("admin", "revops", "csm", "stranger")
 LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "actions")
@@ -33,6 +33,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/docs.json": SIGNED_IN,
     "/api": SIGNED_IN,
     "/api/track-record": SIGNED_IN,
+    "/api/calls": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/actions/answers": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
@@ -46,17 +47,29 @@ POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
     "/api/actions/answer": {"account_id": MINE, "action": "training", "answer": "done"},
+    "/api/calls": {"account_id": MINE, "outcome": "renew"},
+    "/calls": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
-EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/actions/answer": 415, "/sign-in": 415, "/sign-out": 303}
+EMPTY_POSTS = {
+    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/actions/answer", "/calls", "/sign-in"), 415),
+    "/sign-out": 303,
+}
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 
 def routes(method: str) -> set[str]:
-    every = (route for router in (api.router, acting_api.router, pages.router) for route in router.routes)
+    every = (route for router in (api.router, pages.router) for route in routes_of(router))
     return {route.path for route in every if isinstance(route, APIRoute) and method in route.methods}
+
+
+def routes_of(router: Any) -> Iterator[Any]:
+    """The routes of a router, and of all that it includes."""
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        yield from [route] if included is None else routes_of(included)
 
 
 def addresses() -> Iterator[tuple[str, str]]:

@@ -89,6 +89,35 @@ FORECAST_SCORE = OutTable(
         ),
     ),
 )  # fmt: skip
+_KEPT = "Probability that the account is a customer when the window ends"
+CALL_RECORD = OutTable(
+    "call_record",
+    "One row per call of a person, beside the model's official forecast of the same account and window, and the actual",
+    ("called_on", "account_id", "call_id"),
+    (
+        OutColumn("call_id", Kind.TEXT, "", "The call's own id; journal-N of one that was written here", optional=True),
+        OutColumn("account_id", Kind.TEXT, "", "The account"),
+        OutColumn("called_on", Kind.DATE, "date", "The day of the call"),
+        OutColumn("called_by", Kind.TEXT, "", "Who called it", optional=True),
+        OutColumn("outcome", Kind.TEXT, "", "renew, churn, contract or expand", optional=True),
+        OutColumn("category", Kind.TEXT, "", "commit, likely, best_case, at_risk or lost", optional=True),
+        OutColumn("for_date", Kind.DATE, "date", "The renewal or month that is meant", optional=True),
+        OutColumn("amount", Kind.MONEY, YEARLY, "ARR they expect to be left", optional=True),
+        OutColumn(
+            "seen_model", Kind.TEXT, "", "Whether they had seen the model's figure; empty = not said", optional=True
+        ),
+        OutColumn("superseded_by", Kind.TEXT, "", "The call that took its place; it is not scored", optional=True),
+        OutColumn("probability", Kind.SHARE, "probability", f"{_KEPT}, by the call", optional=True),
+        OutColumn("model_as_of", Kind.DATE, "date", "The official forecast it is compared with", optional=True),
+        OutColumn("horizon_months", Kind.NUMBER, "months", "Months of the window from model_as_of on", optional=True),
+        OutColumn("model_probability", Kind.SHARE, "probability", f"{_KEPT}, by the model", optional=True),
+        OutColumn("model_expected_arr", Kind.MONEY, YEARLY, "ARR that the model expected then", optional=True),
+        OutColumn("kept", Kind.TEXT, "", "Whether it was a customer then; empty = not known yet", optional=True),
+        OutColumn("actual_arr", Kind.MONEY, YEARLY, "Its ARR then", optional=True),
+        OutColumn("known_on", Kind.DATE, "date", _KNOWN_ON, optional=True),
+        OutColumn("difference", Kind.NUMBER, "nats", "Log score of the call less the model's", optional=True),
+    ),
+)
 LEDGER_TABLES = {table.name: table for table in (FORECAST_LEDGER, ACTUAL, FORECAST_SCORE)}
 
 
@@ -100,4 +129,6 @@ def render_markdown() -> str:
         "",
         "Made from `serving/forecast/declared/ledger_tables.py`. The same formats; see [the record](record.md).",
     ]
-    return "\n".join([*head, *(line for table in LEDGER_TABLES.values() for line in markdown_of(table))]) + "\n"
+    calls = ["", "# What `holdfast calls --out` writes", *markdown_of(CALL_RECORD)]
+    lines = [*head, *(line for table in LEDGER_TABLES.values() for line in markdown_of(table)), *calls]
+    return "\n".join(lines) + "\n"

@@ -398,6 +398,8 @@ def people(a: Account) -> dict[str, Any]:
 
     vendors = sum(r["side"] == "vendor" for r in present)
     customers = len(present) - vendors
+    met = {r["contact_id"] for r in a.events("engagement", 90)}
+    acted = {r["csm"] for r in a.events("csm_actions", 90) if r["status"] in (None, "done")}
     return {
         "champions": sum(r["role"] == "champion" for r in present),
         "sponsors": sum(r["role"] == "executive_sponsor" for r in present),
@@ -409,7 +411,7 @@ def people(a: Account) -> dict[str, Any]:
         "people_joined_180d": sum(a.inside(r["joined_on"], 180) for r in everyone if r["side"] == "customer"),
         "customer_contacts": customers,
         "vendor_contacts": vendors,
-        "contact_redundancy": min(vendors, 3) * min(customers, 3),
+        "contact_redundancy": min(len(met - {None}), 3) + min(len(acted - {None}), 3),
     }
 
 

@@ -1,6 +1,7 @@
 """A workbook worked out anew, as a spreadsheet would: no cached result is believed."""
 
 import fnmatch
+import operator
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +18,19 @@ _TERM = re.compile(
 )
 
 
+COMPARED = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
+
+
 class Spreadsheet:
     """Works out the formulas of a workbook: of functions, those that the product writes."""
 
     def __init__(self, file: Path) -> None:
         self._book = openpyxl.load_workbook(file)
         self._values: dict[tuple[str, str], Any] = {}
-        functions = (self.SUMIFS, self.SUM, self.MIN, self.IF, self.ABS, self.SUMPRODUCT)
+        functions = (
+            *(self.SUMIFS, self.SUM, self.MIN, self.IF, self.ABS, self.SUMPRODUCT),
+            *(self.POWER, self.ROUND),
+        )
         self._names = {function.__name__: function for function in functions} | {"cells": self.cells}
 
     def rows(self, sheet: str) -> list[list[Any]]:
@@ -74,6 +81,12 @@ class Spreadsheet:
     def ABS(self, amount: Any) -> Any:
         return abs(amount)
 
+    def POWER(self, base: Any, exponent: Any) -> Any:
+        return base**exponent
+
+    def ROUND(self, amount: Any, digits: Any) -> Any:
+        return round(amount, int(digits))
+
     def IF(self, condition: Any, then: Any, otherwise: Any) -> Any:
         return then if condition else otherwise
 
@@ -83,8 +96,8 @@ def _fits(value: Any, criterion: Any) -> bool:
     if not isinstance(criterion, str):
         return bool(value == criterion)
     sign, limit = re.fullmatch("(<>|<=|>=|<|>|=|)(.*)", criterion, re.DOTALL).groups()  # type: ignore[union-attr]
-    if sign in ("<", ">") and re.fullmatch("[0-9.]+", limit) and not isinstance(value, str):
-        return bool(value < float(limit) if sign == "<" else value > float(limit))
+    if sign in COMPARED and re.fullmatch("[0-9.]+", limit) and not isinstance(value, str):
+        return bool(COMPARED[sign](value, float(limit)))
     fits = sign in ("", "=") and fnmatch.fnmatchcase(str(value).lower(), limit.lower())
     return fits or (sign == "<>" and str(value).lower() != limit.lower())
 

@@ -22,7 +22,17 @@ import pytest
 from features.tables.spreadsheet_text import safe
 
 ROOT = Path(__file__).parents[3]
-CODE = ("features", "models", "training", "serving", "params.py", "params_reading.py", "params_team.py", "params.yaml")
+CODE = (
+    "features",
+    "models",
+    "training",
+    "serving",
+    "params.py",
+    "params_outlets.py",
+    "params_reading.py",
+    "params_team.py",
+    "params.yaml",
+)
 DECLARATION = """\
     OutColumn(
         "kept_share", Kind.SHARE, "share", "Expected ARR over ARR at as_of", places=EVERYWHERE, head="ARR kept",

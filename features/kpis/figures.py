@@ -1,0 +1,98 @@
+"""The KPIs of some accounts, from their facts."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from features.kpis.account_facts import Window
+from features.kpis.declared_kpis import ANNUALISED, DAYS, FIRST_VALUE, MEDIAN, RATIOS, SHARE, SHARE_DAYS, Ratio
+from features.kpis.incidence import CENSORED, LEFT, REACHED, Incidence, incidence
+
+MONTHS = 12
+SCALE = 100  # amounts are to the cent, and added up in whole ones
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """A figure with what it says: NaN where there is nothing to say, and `note` then says why."""
+
+    kpi: str
+    cut: str
+    value: str
+    figure: float
+    n: int
+    unit: str
+    definition: str
+    as_of: date
+    note: str = ""
+
+
+def kpis_of(facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
+    """All KPIs that the facts of some accounts give, in the order in which they are declared."""
+    for ratio in RATIOS:
+        if {ratio.over, ratio.under, ratio.counted} <= set(facts):
+            yield from _ratio_rows(ratio, facts, window, cut, value)
+    if "first_value" in facts:
+        yield from _first_value_rows(facts, window, cut, value)
+
+
+def added(facts: pd.DataFrame, name: str) -> float:
+    """The sum of a column, in whole cents, so that the order of accounts does not matter."""
+    return int((facts[name] * SCALE).round().astype("int64").sum()) / SCALE
+
+
+def annualised(rate: float, months: int) -> float:
+    """A rate of so many months as one of a year: what is lost is lost of what was left, so not twelve times it."""
+    return float(1 - (1 - rate) ** (MONTHS / months))
+
+
+def meaning(ratio: Ratio, window: Window) -> str:
+    """What a KPI means in a window."""
+    days = {"start": window.start, "end": window.as_of, "months": window.months, "tolerance": window.tolerance_days}
+    return ratio.definition.format(**days)
+
+
+def first_value_times(facts: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """The new customers of the window: `days` until first value, until it left or until now, and which `outcome`."""
+    fresh = facts[facts["began"] >= pd.Timestamp(window.start)]
+    reached = fresh["first_value"] <= fresh["lived_days"]
+    outcome = np.select([reached, fresh["left_by_now"] == 1], [REACHED, LEFT], CENSORED)
+    days = fresh["first_value"].where(reached, fresh["lived_days"]).astype("int64")
+    return pd.DataFrame({"days": days, "outcome": outcome}, index=fresh.index)
+
+
+def _ratio_rows(ratio: Ratio, facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
+    over, under, n = (added(facts, name) for name in (ratio.over, ratio.under, ratio.counted))
+    figure = over / under if under else math.nan
+    note = "" if under else ratio.empty.format(end=window.as_of)
+    words = meaning(ratio, window)
+    yield Kpi(ratio.name, cut, value, figure, int(n), ratio.unit, words, window.as_of, note)
+    if ratio.annual and window.months != MONTHS:
+        words = f"1 - (1 - rate) ^ (12 / {window.months}); rate: {words}"
+        yearly = annualised(figure, window.months)
+        yield Kpi(ratio.name + ANNUALISED, cut, value, yearly, int(n), ratio.unit, words, window.as_of, note)
+
+
+def _first_value_rows(facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
+    times = first_value_times(facts, window)
+    curve = incidence(times["days"].to_numpy(np.int64), times["outcome"].to_numpy(np.int64))
+    of_whom = (
+        f"of the accounts that became customers from {window.start} to {window.as_of}, leaving before it competing"
+    )
+    nobody = "" if curve.accounts else "no account became a customer"
+    for name, day in zip(FIRST_VALUE, SHARE_DAYS, strict=True):
+        words = f"share that reached its first-value goal by day {day}, {of_whom} (Aalen and Johansen)"
+        yield Kpi(name, cut, value, curve.by(day), curve.accounts, SHARE, words, window.as_of, nobody)
+    words = f"day by which half have reached their first-value goal, {of_whom}"
+    median = math.nan if curve.median_day is None else float(curve.median_day)
+    yield Kpi(MEDIAN, cut, value, median, curve.accounts, DAYS, words, window.as_of, nobody or _not_reached(curve))
+
+
+def _not_reached(curve: Incidence) -> str:
+    if curve.median_day is not None:
+        return ""
+    return f"not reached: {curve.share[-1]:.0%} by day {curve.days[-1]}, the longest that any of them was followed"

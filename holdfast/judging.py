@@ -1,0 +1,103 @@
+"""Verbs that judge: people's calls beside the model's figures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.lock import only_writer
+from holdfast.output import figure, print_lines
+from holdfast.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+ROWS_SHOWN = 40  # in the terminal; the JSON has all
+
+
+def calls(
+    run: Run,
+    record: Annotated[bool, typer.Option("--record", help="How each caller did, instead of the calls")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write the table call_record: .csv or .parquet")
+    ] = None,
+) -> None:
+    """Show people's own calls beside the model's figures, and how each caller did against it."""
+    from features.revenue.cut_labels import account_names
+    from serving.forecast.refusals import BadRequest
+    from serving.ledger.record import open_record
+    from serving.track_record.call_pairs import paired_calls
+    from serving.track_record.call_record import DEFINITIONS, call_record, callers, calls_json
+
+    if out is not None and (out.suffix not in (".csv", ".parquet") or not out.parent.is_dir()):
+        raise BadRequest(f"--out {out}: give a file that ends with .csv or .parquet, in a folder that is there.")
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        run.progress("comparing calls with the model's forecasts")
+        with open_record(run.params) as opened:
+            paired = paired_calls(opened, tables, budget=run.params.budget)
+        names = account_names(tables, tables.data_until, run.params.budget)
+    if out is not None:
+        _write(call_record(paired), out)
+    rows = calls_json(paired, names)
+    content = {"rows": rows, "callers": callers(paired), "definitions": DEFINITIONS, "file": str(out) if out else None}
+    run.show(content, lambda console: _print_callers(console, content) if record else _print_calls(console, content))
+
+
+def _write(frame: "pd.DataFrame", out: Path) -> None:
+    from serving.forecast.declared.ledger_tables import CALL_RECORD
+    from serving.forecast.export import write_csv
+
+    if out.suffix == ".csv":
+        write_csv(CALL_RECORD, frame, out)
+    else:
+        frame.to_parquet(out, index=False)
+
+
+def _print_calls(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    rows = content["rows"]
+    if not rows:
+        print_lines(console, ["No calls yet: write one on an account's page, or bring the table calls."])
+        return
+    resolved = sum(row["kept"] is not None for row in rows)
+    compared = sum(row["model_probability"] is not None for row in rows)
+    print_lines(
+        console, [f"{len(rows):,} calls, {compared:,} beside an official forecast, {resolved:,} with a known outcome."]
+    )
+    table = Table()
+    for name in ("account", "called on", "by", "call", "for"):
+        table.add_column(name)
+    for name in ("kept, call", "kept, model", "ARR, call", "ARR, model", "actual"):
+        table.add_column(name, justify="right")
+    for row in rows[:ROWS_SHOWN]:
+        said = row["category"] or row["outcome"] or "-"
+        table.add_row(row["name"], row["called_on"], row["called_by"] or "-", said, row["for_date"] or "-",
+                      figure(row["probability"], ".0%"), figure(row["model_probability"], ".0%"),
+                      figure(row["amount"], ",.0f"), figure(row["model_expected_arr"], ",.0f"),
+                      figure(row["actual_arr"], ",.0f"))  # fmt: skip
+    console.print(table)
+    if len(rows) > ROWS_SHOWN:
+        console.print(f"{len(rows) - ROWS_SHOWN:,} older calls: --json shows all.")
+
+
+def _print_callers(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    rows = content["callers"]
+    told = [row for row in rows if row["verdict"] in ("better", "worse")]
+    words = ", ".join(f"{row['called_by']} {row['verdict']}" for row in told) or "nobody can be told from the model"
+    print_lines(console, [f"{len(rows):,} callers: {words}."])
+    table = Table()
+    table.add_column("caller")
+    for name in ("calls", "resolved", "skill", "interval", "bias, ARR", "model's", "verdict"):
+        table.add_column(name, justify="right")
+    for row in rows[:ROWS_SHOWN]:
+        interval = f"{figure(row['low'], '+.2f')} to {figure(row['high'], '+.2f')}"
+        table.add_row(row["called_by"], f"{row['calls']:,}", f"{row['resolved']:,}", figure(row["skill"], "+.3f"),
+                      interval, figure(row["bias_arr"], "+,.0f"), figure(row["model_bias_arr"], "+,.0f"),
+                      row["verdict"])  # fmt: skip
+    console.print(table)
+    console.print(content["definitions"]["skill"], soft_wrap=True, style="dim")

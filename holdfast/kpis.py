@@ -1,0 +1,138 @@
+"""Verbs of facts about the business: KPIs, and what follows from them; none takes a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.lock import only_writer
+from holdfast.output import print_lines
+from holdfast.run import AsOfDate, Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from serving.kpis.kpi_report import KpiReport, Row
+
+ByColumn = Annotated[
+    str | None, typer.Option("--by", metavar="COLUMN", help="Also by a column of accounts, or a feature")
+]
+SHOWN = 30  # values of a column in the terminal; the JSON and the workbook have all
+
+
+def kpis(
+    run: Run,
+    by: ByColumn = None,
+    as_of: AsOfDate = None,
+    months: Annotated[
+        int, typer.Option("--months", min=1, max=36, help="Months before the date that rates are of")
+    ] = 12,
+    quarters: Annotated[
+        int, typer.Option("--quarters", min=0, max=20, help="Also as of so many quarter starts before the date")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write .xlsx with live formulas, .csv or .parquet")
+    ] = None,
+) -> None:
+    """Show KPIs with their definitions: churn, expansion, quick ratio, time to first value, cadence, targets."""
+    from serving.forecast.declared.kpi_tables import KPI
+    from serving.kpis.kpi_files import require_writable, write_facts
+    from serving.kpis.kpi_report import kpi_report
+    from serving.kpis.kpi_workbook import write_kpi_workbook
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = as_of or tables.data_until
+        report = kpi_report(
+            tables, as_of=day, params=run.params, by=by, months=months, quarters=quarters, progress=run.progress
+        )
+    if out is not None:
+        write_facts(report.rows, KPI, out, lambda file: write_kpi_workbook(report, file))
+    content = report.to_json() | {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_kpis(console, report, out))
+
+
+def _print_kpis(console: "Console", report: "KpiReport", out: Path | None) -> None:
+    from rich.table import Table
+
+    window = report.window
+    console.print(f"KPIs as of {window.as_of}; rates are of {window.months} months, from {window.start}.")
+    table = Table()
+    table.add_column("KPI")
+    days = sorted({row["as_of"] for row in report.rows}, reverse=True)
+    for head in (*map(str, days), "target", "n"):
+        table.add_column(head, justify="right")
+    totals = [row for row in report.rows if row["cut"] == "total"]
+    for row in (row for row in totals if row["as_of"] == window.as_of):
+        past = {other["as_of"]: other for other in totals if other["kpi"] == row["kpi"]}
+        figures = [_figure(past.get(day)) for day in days]
+        table.add_row(_words(row["kpi"]), *figures, _target(row), f"{row['n']:,}")
+    console.print(table)
+    _print_by_value(console, report)
+    _print_grid(console, report)
+    notes = [f"{_words(row['kpi'])}: {row['note']}." for row in totals if row["note"] and row["as_of"] == window.as_of]
+    print_lines(console, [*notes, *report.warnings])
+    console.print("--json and --out have the definition of each, and every value.", style="dim")
+    if out is not None:
+        console.print(f"Written: {out}", soft_wrap=True)
+
+
+def _print_by_value(console: "Console", report: "KpiReport") -> None:
+    """A row a KPI, a column a value, of the newest date."""
+    from rich.table import Table
+
+    cuts: dict[str, dict[str, dict[str, Row]]] = {}
+    for row in report.rows:
+        if row["cut"] != "total" and row["as_of"] == report.window.as_of:
+            cuts.setdefault(row["cut"], {}).setdefault(row["value"], {})[row["kpi"]] = row
+    for cut, values in cuts.items():
+        names = list(dict.fromkeys(name for kpis in values.values() for name in kpis))
+        table = Table(title=f"By {cut}", title_justify="left")
+        table.add_column(cut)
+        shown = [name for name in names if name in _IN_BRIEF or len(names) == 1]
+        for name in shown:
+            table.add_column(_words(name), justify="right")
+        for value, kpis in list(values.items())[:SHOWN]:
+            table.add_row(value, *(_figure(kpis.get(name)) for name in shown))
+        console.print(table)
+        if len(values) > SHOWN:
+            console.print(f"{len(values) - SHOWN:,} more values: --json or --out shows all.")
+
+
+_IN_BRIEF = (
+    "nrr", "grr", "churn_rate_logo", "churn_rate_revenue", "expansion_rate", "quick_ratio", "ttfv_median",
+    "goals_reached", "cadence_kept", "contact_redundancy",
+)  # fmt: skip
+
+
+def _print_grid(console: "Console", report: "KpiReport") -> None:
+    from rich.table import Table
+
+    if not report.grid:
+        return
+    counts = {(row["customer_people"], row["vendor_people"]): row["accounts"] for row in report.grid}
+    table = Table(title="Customers by people active in 90 days", title_justify="left")
+    for head in ("the customer's", *(f"{number} of ours" for number in range(4))):
+        table.add_column(head, justify="right")
+    for customer in range(4):
+        table.add_row(f"{customer}", *(f"{counts.get((customer, vendor), 0):,}" for vendor in range(4)))
+    console.print(table)
+
+
+def _words(name: str) -> str:
+    return " ".join(word.upper() if word in ("nrr", "grr", "ttfv") else word for word in name.split("_"))
+
+
+def _figure(row: "Row | None") -> str:
+    if row is None or row["figure"] is None:
+        return ">" if row is not None and row["unit"] == "ratio" and row["n"] else "-"
+    return f"{row['figure']:.1%}" if row["unit"] == "share" else f"{row['figure']:,.2f}"
+
+
+def _target(row: "Row") -> str:
+    if row["target"] is None:
+        return ""
+    text = f"{row['target']:.1%}" if row["unit"] == "share" else f"{row['target']:,.2f}"
+    moved = " (moved)" if row["first_target"] != row["target"] else ""
+    return f"{text} {'reached' if row['reached'] else 'missed'}{moved}"

@@ -1,0 +1,112 @@
+"""People's calls against the model's probabilities on the same accounts: who is better, worse, or cannot be told.
+
+The unit is the difference of the log score (natural logarithm) of a call and of the model, for the same account over
+the same window: above 0 the call was better. Calls on one account are not independent, so that accounts are the units
+of chance. The verdict takes two things together: that the 92 % interval of the mean lies on one side of 0, and that the
+sum is beyond ln 50. Nobody is taken to be surer than 95 %: else one miss of the very sure would decide.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+Array = NDArray[np.float64]
+Verdict = Literal["better", "worse", "cannot tell", "too few"]
+PRIORS: Mapping[str, float] = {"commit": 0.925, "likely": 0.75, "best_case": 0.6, "at_risk": 0.35, "lost": 0.1}
+PRIOR_WEIGHT = 8.0  # calls
+FEWEST_RESOLVED = 10
+LEVEL = 0.92
+_ODDS = math.log(50.0)
+_MOST = 0.95  # no one is taken to be surer than this, the model included
+
+
+@dataclass(frozen=True)
+class Skill:
+    """How a caller compares with the model.
+
+    Attributes
+    ----------
+    resolved, accounts
+        Calls whose outcome is known, and the accounts they are on.
+    mean, low, high
+        Log score of the calls less the model's, nats a call, with its 92 % interval; NaN of too few.
+    """
+
+    resolved: int
+    accounts: int
+    mean: float
+    low: float
+    high: float
+    verdict: Verdict
+
+
+def category_probability(category: str, kept: int, resolved: int) -> float:
+    """The probability of being kept that a category stands for: the prior, and what came of the caller's own.
+
+    Parameters
+    ----------
+    category
+        One of `PRIORS`.
+    kept, resolved
+        Of the caller's calls of this category that were resolved before: how many accounts were kept, of how many.
+    """
+    return (PRIOR_WEIGHT * PRIORS[category] + kept) / (PRIOR_WEIGHT + resolved)
+
+
+def log_score_difference(called: Array, model: Array, kept: Array) -> Array:
+    """Log score of calls less the model's.
+
+    Parameters
+    ----------
+    called, model
+        Probabilities that each account is kept.
+    kept
+        0/1, whether it was.
+    """
+    called, model = (np.clip(p, 1 - _MOST, _MOST) for p in (called, model))
+    return np.where(kept > 0, np.log(called / model), np.log((1 - called) / (1 - model)))
+
+
+def skill(difference: Array, accounts: Sequence[object]) -> Skill:
+    """Whether calls were better than the model, by the differences of their log scores and the account of each."""
+    names, place = np.unique(np.asarray(accounts, dtype=str), return_inverse=True)
+    resolved, units = len(difference), len(names)
+    if resolved < FEWEST_RESOLVED or units < 2:
+        return Skill(resolved, units, math.nan, math.nan, math.nan, "too few")
+    mean = float(difference.mean())
+    sums = np.bincount(place, weights=difference - mean, minlength=units)
+    error = math.sqrt(float((sums**2).sum()) * units / (units - 1)) / resolved
+    half = float(student.ppf((1 + LEVEL) / 2, units - 1)) * error
+    return Skill(resolved, units, mean, mean - half, mean + half, _verdict(mean, half, float(difference.sum())))
+
+
+def _verdict(mean: float, half: float, total: float) -> Verdict:
+    if mean - half > 0 and total > _ODDS:
+        return "better"
+    if mean + half < 0 and total < -_ODDS:
+        return "worse"
+    return "cannot tell"
+
+
+def shrunk(means: Array, errors: Array) -> Array:
+    """Means of several callers, each moved towards that of all as far as it is uncertain (DerSimonian and Laird 1986).
+
+    Parameters
+    ----------
+    means, errors
+        Of each caller the mean and its standard error, above 0.
+    """
+    weight = 1 / errors**2
+    together = float((weight * means).sum() / weight.sum())
+    scatter = float((weight * (means - together) ** 2).sum()) - (len(means) - 1)
+    between = max(0.0, scatter / max(float(weight.sum() - (weight**2).sum() / weight.sum()), 1e-12))
+    if not between:
+        return np.full(len(means), together)
+    spread = 1 / (errors**2 + between)
+    centre = float((spread * means).sum() / spread.sum())
+    return centre + (means - centre) * between / (between + errors**2)

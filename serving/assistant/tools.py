@@ -1,0 +1,120 @@
+"""The tools: each is one question that the API answers; their inputs and words are those of the API's description."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+Schema = dict[str, Any]
+_REFERENCE = "#/components/schemas/"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool, and the route of the API that answers it.
+
+    `note` is said to the assistant beside the route's own words.
+    """
+
+    name: str
+    route: str
+    method: str = "GET"
+    note: str = ""
+
+
+TOOLS = (
+    Tool("about", "/api", note="Ask this first: what can be asked for, and what must be said with the figures."),
+    Tool("book", "/api/accounts", note="`csm` for one book; `sort` by churn_probability, arr_at_risk or renews_on."),
+    Tool("account", "/api/accounts/{account_id}", note="The reasons are in `drivers`, as sentences to be quoted."),
+    Tool("forecast", "/api/nrr", note="Say the 80 % interval, p10 to p90, with every mean."),
+    Tool("renewals", "/api/renewals"),
+    Tool("movements", "/api/movements"),
+    Tool("forecast_change", "/api/bridge", note="The steps add up to the change, to the cent."),
+    Tool("past_scores", "/api/history"),
+    Tool("past_forecasts", "/api/forecasts"),
+    Tool("track_record", "/api/track-record", note="Whether the forecasts can be trusted."),
+    Tool("model", "/api/model", note="Among `inputs` are those that `rescore` may change."),
+    Tool("rescore", "/api/live", "POST", note="It is not what an action would change."),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the API: a method, an address, and the body that goes with it."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+
+
+def described(tool: Tool, api: Mapping[str, Any]) -> tuple[str, Schema]:
+    """The words and the inputs of a tool.
+
+    Parameters
+    ----------
+    tool
+        The tool.
+    api
+        The API's OpenAPI document.
+
+    Returns
+    -------
+    tuple
+        The description, and the JSON schema of the input.
+    """
+    operation = _operation(tool, api)
+    words = " ".join(f"{operation['description']} {tool.note}".split())
+    if "requestBody" in operation:
+        return words, _whole(operation["requestBody"]["content"]["application/json"]["schema"], api)
+    parameters = _parameters(operation)
+    properties = {one["name"]: _property(one) for one in parameters}
+    required = [one["name"] for one in parameters if one.get("required")]
+    return words, _whole({"type": "object", "properties": properties, "required": required,
+                          "additionalProperties": False}, api)  # fmt: skip
+
+
+def question(tool: Tool, given: Mapping[str, Any]) -> Question:
+    """What a tool asks with what was given; the API says what is wrong with it."""
+    if tool.method == "POST":
+        return Question(tool.method, tool.route, body=json.dumps(given).encode())
+    values = {name: value for name, value in given.items() if value is not None}
+    path = tool.route
+    if "{account_id}" in path:
+        path = path.replace("{account_id}", "")
+        values["id"] = values.pop("account_id", "")
+    return Question(tool.method, path, urlencode(values, doseq=True, quote_via=quote))
+
+
+def _operation(tool: Tool, api: Mapping[str, Any]) -> Mapping[str, Any]:
+    operation: Mapping[str, Any] = api["paths"][tool.route][tool.method.lower()]
+    return operation
+
+
+def _parameters(operation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a route is asked by; of one that names an account in its path, that name alone."""
+    parameters: list[Mapping[str, Any]] = operation.get("parameters", [])
+    return [one for one in parameters if one["in"] == "path"] or parameters
+
+
+def _property(parameter: Mapping[str, Any]) -> Schema:
+    words = {"description": parameter["description"]} if "description" in parameter else {}
+    return {**parameter["schema"], **words}
+
+
+def _whole(schema: Mapping[str, Any], api: Mapping[str, Any]) -> Schema:
+    """A schema that holds all it refers to."""
+    parts = api.get("components", {}).get("schemas", {})
+    names: set[str] = set()
+    text = json.dumps(schema)
+    while True:
+        more = {name for name in parts if f'"{_REFERENCE}{name}"' in text} - names
+        if not more:
+            break
+        names |= more
+        text += "".join(json.dumps(parts[name]) for name in more)
+    top = schema if "$ref" not in schema else parts[str(schema["$ref"]).removeprefix(_REFERENCE)]
+    whole = dict(top) | ({"$defs": {name: parts[name] for name in sorted(names)}} if names else {})
+    held: Schema = json.loads(json.dumps(whole).replace(_REFERENCE, "#/$defs/"))
+    return held

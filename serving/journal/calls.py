@@ -1,0 +1,88 @@
+"""People's own calls in the journal: what somebody expects of an account, in whole numbers, and as rows again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from serving.journal.entries import CALL, Entry, Note, Value
+from serving.ledger.whole_numbers import CENTS, MILLIONTHS, PER_UNIT
+
+SOURCE = "journal"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What somebody expects.
+
+    Attributes
+    ----------
+    outcome
+        renew, churn, contract or expand.
+    amount
+        ARR they expect to be left, in the reporting currency.
+    for_date
+        The renewal or month that is meant.
+    category
+        commit, likely, best_case, at_risk or lost.
+    probability
+        Of the outcome; without one, of the account being kept.
+    reason
+        In their own words.
+    """
+
+    outcome: str | None = None
+    amount: float | None = None
+    for_date: date | None = None
+    category: str | None = None
+    probability: float | None = None
+    reason: str = ""
+
+
+def note_of(call: Call, *, author: str, account_id: str, seen_model: bool | None, replaces: int | None = None) -> Note:
+    """A call as the journal takes it."""
+    payload: dict[str, Value] = {
+        "outcome": call.outcome,
+        "amount_cents": _whole(call.amount, CENTS),
+        "for_date": call.for_date.isoformat() if call.for_date else None,
+        "category": call.category,
+        "probability_millionths": _whole(call.probability, MILLIONTHS),
+    }
+    return Note(CALL, author, account_id, payload, text=call.reason, seen_model=seen_model, replaces=replaces)
+
+
+def call_rows(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """Calls with the columns of the contract's table `calls`, newest first; those of the erased are left out."""
+    rows = [_row(entry) for entry in entries if entry.account_id is not None]
+    return sorted(rows, key=lambda row: -row["number"])
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    says = entry.payload
+    return {
+        "number": entry.number,
+        "call_id": _call_id(entry.number),
+        "account_id": entry.account_id,
+        "called_on": entry.written_at[:10],
+        "called_by": entry.author or None,
+        "outcome": says.get("outcome"),
+        "amount": _figure(says.get("amount_cents"), CENTS),
+        "for_date": says.get("for_date"),
+        "category": says.get("category"),
+        "probability": _figure(says.get("probability_millionths"), MILLIONTHS),
+        "reason": entry.text or None,
+        "seen_model": entry.seen_model,
+        "superseded_by": None if entry.superseded_by is None else _call_id(entry.superseded_by),
+    }
+
+
+def _call_id(number: int) -> str:
+    return f"{SOURCE}-{number}"
+
+
+def _whole(figure: float | None, unit: str) -> int | None:
+    return None if figure is None else round(figure * PER_UNIT[unit])
+
+
+def _figure(whole: Value, unit: str) -> float | None:
+    return None if whole is None else int(whole) / PER_UNIT[unit]

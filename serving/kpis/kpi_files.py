@@ -1,0 +1,49 @@
+"""Facts written to a file: as a workbook with live formulas, or as the declared table."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from serving.forecast.declared.column import OutTable
+from serving.forecast.export import write_csv
+from serving.forecast.refusals import BadRequest
+
+SUFFIXES = (".xlsx", ".csv", ".parquet")
+
+
+def require_writable(file: Path | None) -> None:
+    """Refuse a file that could not be written, before the work is done.
+
+    Raises
+    ------
+    BadRequest
+        It has another ending, or its folder is not there.
+    """
+    if file is not None and (file.suffix.lower() not in SUFFIXES or not file.parent.is_dir()):
+        raise BadRequest(f"--out {file}: give a file that ends with {', '.join(SUFFIXES)}, in a folder that is there.")
+
+
+def write_facts(rows: Sequence[dict[str, Any]], table: OutTable, file: Path, workbook: Callable[[Path], None]) -> None:
+    """Write the rows whole: as the table's columns, or by `workbook`."""
+    if file.suffix.lower() == ".xlsx":
+        workbook(file)
+        return
+    frame = as_table(rows, table)
+    part = file.with_name(f".{file.name}.part")
+    if file.suffix.lower() == ".csv":
+        write_csv(table, frame, part)
+    else:
+        frame.to_parquet(part, index=False)
+    part.replace(file)
+
+
+def as_table(rows: Sequence[dict[str, Any]], table: OutTable) -> pd.DataFrame:
+    """The rows in the declared columns, types and order; a truth is yes or no there."""
+    words = {True: "yes", False: "no", None: ""}
+    frame = pd.DataFrame(list(rows), columns=list(table.names))
+    for column in table:
+        if column.values == ("yes", "no", ""):
+            frame[column.name] = frame[column.name].map(words)
+    return table.shape(frame)

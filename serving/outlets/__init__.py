@@ -1,0 +1,1 @@
+"""Where news goes by itself: to webhooks, Slack and Teams, through an outbox that survives a crash."""

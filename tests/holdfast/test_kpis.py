@@ -1,0 +1,22 @@
+"""The verbs of facts, run on the demo's data."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from typer.testing import Result
+
+
+def test_kpis_are_told_with_definition_and_n(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "kpis.csv"
+    told = json.loads(run("kpis", "--by", "region", "--out", str(file), "--json", data_dir=demo_data[0]).stdout)
+    assert {"kpi", "cut", "value", "figure", "n", "unit", "definition"} <= set(told["rows"][0])
+    assert {row["cut"] for row in told["rows"]} == {"total", "region", "touch_model"}
+    assert file.exists()
+    printed = run("kpis", data_dir=demo_data[0]).stdout
+    assert "quick ratio" in printed
+    refused = run("kpis", "--by", "regoin", data_dir=demo_data[0])
+    assert refused.exit_code == 2
+    assert "Did you mean region?" in refused.stderr

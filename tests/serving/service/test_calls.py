@@ -1,0 +1,88 @@
+"""People's own calls: written by API and by the form of an account's page, by whoever sees the account."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.ledger.record import DATABASE
+
+CHURN = {"account_id": "a03", "outcome": "churn", "category": "lost", "for_date": "2026-03-01", "amount": 0,
+         "probability": 0.8, "reason": "Their <champion> left.", "seen_model": False}  # fmt: skip
+
+
+@pytest.fixture
+def desk(untouched: Callable[..., Any], place: Any) -> Any:
+    """A service with a record of its own."""
+    service = untouched()
+    folder: Path = service.desk.params.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(place.params.data_dir / DATABASE, folder / DATABASE)
+    return service
+
+
+def test_a_call_is_written_down_and_read_with_who_and_what_they_had_seen(desk: Any) -> None:
+    csm = desk.client(desk.token("csm", "Ada A."))
+    assert csm.post("/api/calls", json=CHURN).json() == {"number": 1}
+    newer = {"account_id": "a03", "outcome": "renew", "replaces": 1}
+    assert csm.post("/api/calls", json=newer).json() == {"number": 2}
+    answer = csm.get("/api/calls?account_id=a03").json()
+    assert answer["total"] == 2
+    second, first = answer["rows"]
+    assert {name: first[name] for name in CHURN} == CHURN
+    assert (first["called_by"], first["call_id"], first["superseded_by"]) == ("Ada A.", "journal-1", "journal-2")
+    assert (second["outcome"], second["seen_model"], second["superseded_by"]) == ("renew", None, None)
+
+
+def test_a_csm_writes_and_reads_of_the_own_book_alone(desk: Any) -> None:
+    csm, revops = desk.client(desk.token("csm", "Ada A.")), desk.client(desk.token("revops"))
+    assert revops.post("/api/calls", json=CHURN | {"account_id": "a01"}).status_code == 200
+    refused = csm.post("/api/calls", json=CHURN | {"account_id": "a01"})
+    assert (refused.status_code, "nothing was written down" in refused.text) == (404, True)
+    assert csm.get("/api/calls").json()["rows"] == []
+    assert csm.get("/api/calls?account_id=a01").json()["total"] == 0
+    assert revops.get("/api/calls").json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "message"),
+    [
+        ({"outcome": None, "category": None, "probability": None}, 422, "say an outcome, a category or a probability"),
+        ({"outcome": "stay"}, 422, "outcome: Input should be"),
+        ({"probability": 1.5}, 422, "probability"),
+        ({"reason": "x" * 501}, 422, "reason"),
+        ({"replaces": 7}, 422, "Entry 7 is none of yours"),
+        ({"account_id": "nobody"}, 404, "no account 'nobody'"),
+    ],
+)
+def test_what_is_no_call_is_refused_and_nothing_is_written(
+    desk: Any, change: dict[str, Any], status: int, message: str
+) -> None:
+    client = desk.client(desk.token("revops"))
+    answer = client.post("/api/calls", json=CHURN | change)
+    assert (answer.status_code, message in answer.text) == (status, True), answer.text
+    assert client.get("/api/calls").json()["rows"] == []
+
+
+def test_the_form_of_an_account_s_page_writes_a_call_that_had_seen_the_model(desk: Any) -> None:
+    client = desk.client(desk.token("csm", "Ada A."), accept="text/html,*/*")
+    form = {"account_id": "a03", "outcome": "renew", "category": "", "reason": "Their <champion> stays.", "amount": "9"}
+    answer = client.post("/calls", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/accounts/a03#calls")
+    page = client.get("/accounts/a03").text
+    assert "Their &lt;champion&gt; stays." in page
+    (row,) = client.get("/api/calls").json()["rows"]
+    assert (row["seen_model"], row["amount"], row["category"]) == (True, 9.0, None)
+    assert client.post("/calls", data=form, headers={"origin": "https://elsewhere.example"}).status_code == 403
+    assert client.post("/calls", data=form | {"outcome": "x"}).status_code == 422
+    assert client.get("/api/calls").json()["total"] == 1
+
+
+def test_a_record_that_cannot_be_used_stops_no_page_and_is_said(desk: Any) -> None:
+    (desk.desk.params.data_dir / DATABASE).write_bytes(b"no database " * 400)
+    client = desk.client(desk.token("revops"), accept="text/html,*/*")
+    assert "cannot be read just now" in client.get("/accounts/a03").text
+    answer = client.post("/api/calls", json=CHURN)
+    assert (answer.status_code, "nothing was written down" in answer.text) == (503, True)
