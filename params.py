@@ -23,6 +23,7 @@ from params_outlets import Deliver
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
+from params_signals import AlertRule, Alerts, Health, Measure
 from params_team import Actions, Cadence, Declared, Journey, Phase, Play
 from params_team import Section as Section
 
@@ -319,6 +320,8 @@ class Params(Section):
     journey: dict[str, Journey]
     cadence: Cadence
     actions: Actions
+    health: Health
+    alerts: Alerts
     leaks: Leaks
     model: Model
     forecast: Forecast
@@ -394,3 +397,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
 _ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields), "actions.kinds.": tuple(Play.model_fields)}
+_ITEMS |= {"health.": tuple(Measure.model_fields), "alerts.rules.": tuple(AlertRule.model_fields)}

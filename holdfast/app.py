@@ -21,6 +21,7 @@ from holdfast import (
     retention,
     service,
     setup,
+    team,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -42,7 +43,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         judging.calls,
     ),
     "Act": (acting.actions, acting.scenario),
-    "Team": (kpis.kpis,),
+    "Team": (kpis.kpis, team.health),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

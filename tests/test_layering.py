@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
     "params_team": set(),
     "params_outlets": {"params_team"},
-    "params": {"params_reading", "params_team", "params_outlets"},
+    "params_signals": {"params_team"},
+    "params": {"params_outlets", "params_reading", "params_signals", "params_team"},
     "features.tables": set(),
     "features.asof": {"features.tables"},
     "features.families": {"features.tables"},
@@ -64,8 +65,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
     },
     "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
+    "serving.health": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+    },
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
+        *("serving.journal", "serving.health"),
     },
     "serving.retention": {"features", "serving.forecast"},
     "serving.kpis": {"features", "models.words", "serving.forecast", "serving.retention"},
@@ -91,7 +96,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "holdfast": {"features", "models", "training", "serving"},
 }
-OURS = {*PACKAGES, "params", "params_reading", "params_team", "params_outlets"}
+OURS = {*PACKAGES, "params", "params_outlets", "params_reading", "params_signals", "params_team"}
 KNOWS_MLFLOW = "training.tracking"
 FAMILIES = ("usage", "csm_actions", "success_plan", "engagement", "relationship", "contract_history")
 FILES_CLOCK_AND_STORES = {"os", "pathlib", "io", "shutil", "tempfile", "time", "random", "duckdb", "mlflow", "sqlite3"}
@@ -118,7 +123,11 @@ HEAVY = (
 
 def sources() -> list[Path]:
     rooms = [file for room in PACKAGES for file in sorted((ROOT / room).rglob("*.py"))]
-    return [ROOT / "params.py", *(ROOT / f"params_{part}.py" for part in ("outlets", "reading", "team")), *rooms]
+    return [
+        ROOT / "params.py",
+        *(ROOT / f"params_{part}.py" for part in ("outlets", "reading", "signals", "team")),
+        *rooms,
+    ]
 
 
 def name_of(file: Path) -> str:
@@ -193,7 +202,7 @@ def home_of(file: Path) -> str:
 @all_sources
 def test_imports_run_one_way(file: Path) -> None:
     home = home_of(file)
-    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_team", "params_outlets"}
+    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_signals", "params_team", "params_outlets"}
     for room in rooms_imported(file):
         assert room in allowed or room.split(".")[0] in allowed, f"{name_of(file)} may not import {room}"
 

@@ -20,6 +20,7 @@ from features.tables import spreadsheet_text
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.column import Kind, OutTable
 from serving.forecast.declared.output_tables import TABLES
+from serving.forecast.declared.team_tables import TEAM_TABLES
 from serving.forecast.forecast_workbook import write_workbook
 
 KEPT = ".kept"
@@ -35,10 +36,12 @@ def publish(
     forecasts: Path,
     forms: Collection[str] = FORMS,
     names: Mapping[str, str] | None = None,
+    beside: Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
     """Write a forecast under the folder `forecasts` and return the link to it, `forecasts/<as_of>`.
 
-    `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given.
+    `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given. `beside` are
+    tables of `TEAM_TABLES` that go with it, as Parquet and CSV.
 
     The link `latest` follows if no forecast of a later date is there. A forecast of the same date that was there
     before is removed once the new one is whole.
@@ -47,7 +50,7 @@ def publish(
     earlier.mkdir(parents=True, exist_ok=True)
     day = forecast.as_of.isoformat()
     folder = Path(tempfile.mkdtemp(prefix=f"{day}.{forecast.run_id}.", dir=earlier))
-    write_files(forecast, folder, forms, names)
+    write_files(forecast, folder, forms, names, beside)
     link = forecasts / day
     _turn(link, Path(KEPT) / folder.name)
     if _newest(forecasts) == forecast.as_of:
@@ -56,13 +59,20 @@ def publish(
     return link
 
 
-def write_files(forecast: Forecast, folder: Path, forms: Collection[str], names: Mapping[str, str] | None) -> None:
+def write_files(
+    forecast: Forecast,
+    folder: Path,
+    forms: Collection[str],
+    names: Mapping[str, str] | None,
+    beside: Mapping[str, pd.DataFrame] | None = None,
+) -> None:
     """Write all tables in some forms, a description of the run and the sums of all into an existing folder."""
-    for name, frame in forecast.tables.items():
+    declared = {**TABLES, **TEAM_TABLES}
+    for name, frame in {**forecast.tables, **(beside or {})}.items():
         if "parquet" in forms:
             frame.to_parquet(folder / f"{name}.parquet", index=False)
         if "csv" in forms:
-            write_csv(TABLES[name], frame, folder / f"{name}.csv")
+            write_csv(declared[name], frame, folder / f"{name}.csv")
     if "xlsx" in forms:
         write_workbook(forecast, folder / WORKBOOK, names)
     text = json.dumps(forecast.describe(), indent=1, sort_keys=True)
@@ -95,6 +105,13 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
     if any(set(TABLES[name].names) - set(frame.columns) for name, frame in frames.items()):
         return None
     return Forecast(**(content | frames))
+
+
+def read_beside(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that went with a forecast, by name: those that lie in its folder as they were written."""
+    names = [name for name in TEAM_TABLES if (folder / f"{name}.parquet").exists()]
+    contents = _whole(folder, [f"{name}.parquet" for name in names]) or {}
+    return {name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(content)) for name, content in contents.items()}
 
 
 def _whole(folder: Path, names: Iterable[str]) -> dict[str, bytes] | None:

@@ -33,7 +33,11 @@ def forget_exports(forecasts: Path, suppressed: Suppressed, names: frozenset[str
             remove_export(link)
             count += 1
         elif (kept := _without(forecast, suppressed, names)) is not None:
-            export.publish(kept, forecasts, export.forms_of(link))
+            beside = {
+                name: frame[_stays(frame, suppressed, names)].reset_index(drop=True)
+                for name, frame in export.read_beside(link.resolve()).items()
+            }
+            export.publish(kept, forecasts, export.forms_of(link), beside=beside)
             count += 1
     return count
 

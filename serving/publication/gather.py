@@ -24,6 +24,8 @@ from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_FACTS
 from serving.forecast.declared.published_lists import ACTIONS, BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.forecast.live import SCORED, Score, as_scores, days
+from serving.health.account_health import AccountHealth, account_health
+from serving.health.listed import PublishedHealth, published
 from serving.ledger.past import Past
 from training.tracking.champion import Champion
 
@@ -79,6 +81,8 @@ class Publication:
         From the last official forecast to this one: the columns of the list `BRIDGE`, no rows where there is none.
     actions
         What to do next: the columns of the list `ACTIONS`.
+    health
+        The health of accounts by rule: the list, each account down to its measures, and the rule.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -99,6 +103,7 @@ class Publication:
     moves: pd.DataFrame
     bridge: pd.DataFrame
     actions: pd.DataFrame
+    health: PublishedHealth
     nrr: pd.DataFrame
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
@@ -116,6 +121,7 @@ def gather(
     past: Past,
     track: Mapping[str, Any] | None = None,
     acting: Acting | None = None,
+    health: AccountHealth | None = None,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
@@ -138,23 +144,24 @@ def gather(
         The track record, as `serving.publication.on_record.read_track` gives it; None if none is to be published.
     acting
         What to do next; None if nothing is recommended.
+    health
+        The health of accounts at the forecast's date; worked out here if None.
     progress
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
     as_of = forecast.as_of
+    published_health = published(health or account_health(tables, as_of, params), tables, params)
     customers = customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
     return Publication(
-        about={
-            **_about(forecast, champion, tables, params, card),
-            "bridge": _about_bridge(past.bridge),
-            **_tracked(track),
-            **_about_actions(acting or Acting()),
-        },
+        about=_about(forecast, champion, tables, params, card)
+        | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
+        | _tracked(track)
+        | _about_actions(acting or Acting()),
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
@@ -166,6 +173,7 @@ def gather(
         moves=_moves(tables, labels, as_of, params),
         bridge=_bridge(past.bridge, labels),
         actions=_actions((acting or Acting()).table, labels),
+        health=published_health,
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,

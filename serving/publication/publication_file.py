@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.revenue.cut_labels import NO_LABEL
 from features.tables.whole_file import clear_leftovers, flush_folder, write_whole
-from serving.forecast.declared.published_lists import CSM, FORECAST_METRICS
+from serving.forecast.declared.published_lists import FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
 from serving.publication.file_tables import (
     ABOUT,
@@ -33,6 +32,7 @@ from serving.publication.file_tables import (
     ACTION,
     BRIDGE_ROW,
     FIGURE,
+    HEALTH_ROW,
     HORIZONS,
     INDEXES,
     MOVEMENT,
@@ -42,6 +42,8 @@ from serving.publication.file_tables import (
     SCORE,
     TABLES,
     StoreTable,
+    as_json,
+    movement_rows,
 )
 from serving.publication.gather import Publication
 
@@ -262,23 +264,24 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
     frames = {"snapshot": publication.snapshot, "earlier": publication.earlier}
     reference = {name: values.tolist() for name, values in publication.reference.items()}
     content = {
-        "about": _json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
-        "reference": _json(reference),
+        "about": as_json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
+        "reference": as_json(reference),
         **{name: frame.to_parquet(index=False) for name, frame in frames.items() if frame is not None},
     }
     _insert(connection, ABOUT, list(content.items()))
 
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
-    activity = publication.activity[1]
+    details: dict[str, tuple[Mapping[str, Any], Any]] = {"activity": (publication.activity[1], {})}
+    details |= {"events": (publication.events, []), "health": (publication.health.details, None)}
     rows, scores, horizons = [], [], []
     both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)
     for number, (account, score) in enumerate(both):
         account_id = account["account_id"]
-        detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
+        detail = {name: by_account.get(account_id, none) for name, (by_account, none) in details.items()}
         facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
-        rows.append((number, *facts, _json(account["labels"]).decode()))
-        scores.append((account_id, account["csm"], pack(_json(score)), pack(_json(detail))))
+        rows.append((number, *facts, as_json(account["labels"]).decode()))
+        scores.append((account_id, account["csm"], pack(as_json(score)), pack(as_json(detail))))
         horizons += [{**figures, "number": number} for figures in score["horizons"]]
     _insert(connection, ACCOUNT, rows)
     _insert(connection, SCORE, scores)
@@ -297,30 +300,14 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
     for figures in (publication.past_figures, now):
         _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(figures))
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
-    _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves, publication.accounts)))
+    _insert(connection, MOVEMENT, MOVEMENT.rows(movement_rows(publication.moves, publication.accounts)))
     _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
+    _insert(connection, HEALTH_ROW, HEALTH_ROW.rows(publication.health.rows))
     _insert(connection, ACTION, ACTION.rows(publication.actions))
-
-
-def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Movements as the store holds them: amounts to the cent; labels as JSON, of customers those of their account."""
-    customers = set(accounts["account_id"])
-    both = zip(moves["account_id"], moves["labels"], strict=True)
-    texts: list[Any] = [None if account in customers else _json(labels).decode() for account, labels in both]
-    return moves.assign(
-        csm=[labels.get(CSM.name, NO_LABEL) for labels in moves["labels"]],
-        labels=texts,
-        product=moves["product"].astype(object).where(moves["product"].notna(), None),
-        amount=[round(amount, 2) for amount in moves["amount"].tolist()],
-    )
 
 
 def _insert(connection: sqlite3.Connection, table: StoreTable, rows: Iterable[tuple[Any, ...]]) -> None:
     connection.executemany(table.insert(), rows)
-
-
-def _json(content: Any) -> bytes:
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _null(value: Any) -> Any:

@@ -8,17 +8,17 @@ from starlette.responses import Response
 from serving.access import sight
 from serving.access.visit import ANSWER_ACTION, caller_of
 from serving.desk import acting
-from serving.service.answering import (
+from serving.service.replies import (
     BODY_ERRORS,
     ERRORS,
     FILES,
     FileKind,
     desk_of,
     file_of,
-    head_of,
-    note_seen,
+    head,
     page_of,
     published_of,
+    seen,
 )
 from serving.wire import acting_schemas as schemas
 from serving.wire.answers import answer
@@ -31,7 +31,7 @@ def actions(request: Request, query: Annotated[acting.ActionQuery, Query()]) -> 
     """What to do next within the hours there are: plays by CSM and rank, what they save, and what an hour is worth."""
     published, caller = published_of(request), caller_of(request.scope)
     total, rows = acting.action_rows(published, query, caller)
-    note_seen(request, rows)
+    seen(request, rows)
     page = page_of(published, query, total, rows, "action_definition")
     return answer({**page, **sight.capacity_for(published.about["actions"], caller)})
 
@@ -48,7 +48,7 @@ def answers(request: Request, query: Annotated[acting.AnswerQuery, Query()]) -> 
     """What people did with what was recommended, the newest first."""
     published = published_of(request)
     total, rows = acting.recorded_answers(published, query, caller_of(request.scope), desk_of(request).params)
-    note_seen(request, rows)
+    seen(request, rows)
     return answer(page_of(published, query, total, rows, "action_definition"))
 
 
@@ -56,7 +56,7 @@ def answers(request: Request, query: Annotated[acting.AnswerQuery, Query()]) -> 
 def scenario(request: Request, query: Annotated[schemas.ScenarioQuery, Query()]) -> Response:
     """What NRR would be if things were otherwise, by a preset; not for role csm."""
     published = published_of(request)
-    return answer({**head_of(published), **acting.preset_scenario(published, query, caller_of(request.scope))})
+    return answer({**head(published), **acting.preset_scenario(published, query, caller_of(request.scope))})
 
 
 @router.post(ANSWER_ACTION, response_model=schemas.AnswerTaken, responses=BODY_ERRORS)

@@ -18,8 +18,8 @@ PANELS = {
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["actions", "scenario"],
-    "Team": ["kpis"],
-    "Service": ["serve", "tokens"],
+    "Team": ["kpis", "health"],
+    "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]

@@ -299,8 +299,8 @@ def words_of(answer: Any) -> str:
     return " ".join(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
-ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "actions")
-PAGED = ("movements", "bridge", "history", "actions")
+ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health", "actions")
+PAGED = ("movements", "bridge", "history", "health", "actions")
 
 
 @pytest.mark.parametrize("path", [

@@ -1,4 +1,4 @@
-"""What handlers of the API share: the desk, the publication, pages of lists, lists as files, and the errors."""
+"""What all handlers of the API share: what is published, heads and pages of answers, files, possible errors."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -48,36 +48,30 @@ FILES: Responses = {
 
 
 def desk_of(request: Request) -> Desk:
-    """What the worker has at hand."""
+    """What this worker has at hand."""
     desk: Desk = request.app.state.desk
     return desk
 
 
 def published_of(request: Request) -> Published:
-    """The publication to answer from.
-
-    Raises
-    ------
-    Refused
-        503: nothing is published.
-    """
+    """What is published, or an error that says that nothing is."""
     return require_published(desk_of(request).following.state)
 
 
-def head_of(published: Published) -> dict[str, Any]:
-    """What every answer says of where its figures come from."""
+def head(published: Published) -> dict[str, Any]:
+    """What every answer begins with."""
     return {name: published.about[name] for name in ("run_id", "as_of", "model_version", "made_at", "currency")}
 
 
 def page_of(
     published: Published, query: queries.Paged, total: int, rows: list[dict[str, Any]], definition: str
 ) -> dict[str, Any]:
-    """A page of a list; `definition` is where the publication says what its figures mean."""
+    """A page of a list."""
     page = {"definition": published.about[definition], "total": total, "offset": query.offset, "limit": query.limit}
-    return {**head_of(published), **page, "rows": rows}
+    return {**head(published), **page, "rows": rows}
 
 
-def note_seen(request: Request, rows: list[dict[str, Any]]) -> None:
+def seen(request: Request, rows: list[dict[str, Any]]) -> None:
     """For the audit log: whose rows the answer holds."""
     visit_of(request.scope).accounts = list(dict.fromkeys(row["account_id"] for row in rows))
 
@@ -86,13 +80,19 @@ def file_of(request: Request, name: str, kind: FileKind, rows: Callable[[], list
     """A list as a file."""
     published, content = published_of(request), rows()
     if content and "account_id" in content[0]:
-        note_seen(request, content)
+        seen(request, content)
     about = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
-    about |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
+    about |= {"run_id": published.about["run_id"], "definition": _definition(published, name)}
     disposition = f'attachment; filename="holdfast-{name}-{published.about["as_of"]}.{kind}"'
     return Response(
         render(name, content, kind, about), media_type=TYPES[kind], headers={"content-disposition": disposition}
     )
+
+
+def _definition(published: Published, name: str) -> str:
+    """What a list's figures mean."""
+    about = published.about["health"] if name == "health" else published.about
+    return str(about[_DEFINITIONS.get(name, "definition")])
 
 
 _DEFINITIONS = {
