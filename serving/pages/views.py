@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 from features.revenue.timelines import DISTINCT, SIGNALS
 from features.tables import contract
 from models.scores.findings import FEWEST_ACCOUNTS, finding
-from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
+from serving.access.sight import capacity_for, card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
+from serving.desk.acting import ActionQuery, action_rows
 from serving.desk.queries import AccountQuery, BridgeQuery, account_filter, bridge_steps
 from serving.forecast.declared.column import OutColumn, Place
 from serving.forecast.declared.output_tables import (
@@ -232,6 +233,7 @@ def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> R
         **head(published),
         "title": detail["name"],
         "account": detail,
+        "play": published.action_of(detail["account_id"], None),
         "calls": calls,
         "call_outcomes": CALL_COLUMNS["outcome"].allowed,
         "call_categories": CALL_COLUMNS["category"].allowed,
@@ -248,6 +250,23 @@ def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> R
         "moves": published.moves(None, detail["account_id"], None, 0)[1],
         "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
         "definition": published.about["account_definition"],
+    }
+
+
+def actions(published: Published, caller: Caller, number: int) -> Row:
+    """What to do next, a page at a time, with the hours that it takes."""
+    query = ActionQuery(limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+    total, rows = action_rows(published, query, caller)
+    return {
+        **head(published),
+        **capacity_for(published.about["actions"], caller),
+        "title": "Actions",
+        "rows": rows,
+        "total": total,
+        "page_number": number,
+        "pages": max(1, -(-total // PER_PAGE)),
+        "files": {kind: f"/api/actions.{kind}" for kind in ("csv", "xlsx")},
+        "definition": published.about["action_definition"],
     }
 
 

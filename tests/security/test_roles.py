@@ -27,6 +27,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/": SIGNED_IN,
     "/accounts": SIGNED_IN,
     "/accounts/{account_id:path}": SIGNED_IN,
+    "/actions": SIGNED_IN,
     "/track-record": SIGNED_IN,
     "/model": SIGNED_IN,
     "/openapi.json": SIGNED_IN,
@@ -49,12 +50,15 @@ POSTED = {
     "/api/actions/answer": {"account_id": MINE, "action": "training", "answer": "done"},
     "/api/calls": {"account_id": MINE, "outcome": "renew"},
     "/calls": None,
+    "/actions": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
 EMPTY_POSTS = {
-    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/actions/answer", "/calls", "/sign-in"), 415),
+    **dict.fromkeys(
+        ("/api/score", "/api/live", "/api/calls", "/api/actions/answer", "/calls", "/actions", "/sign-in"), 415
+    ),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

@@ -156,6 +156,7 @@ EVERYWHERE = (
     "/",
     "/accounts",
     "/accounts/a01",
+    "/actions",
     "/track-record",
     "/api/track-record",
     "/model",

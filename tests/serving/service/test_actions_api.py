@@ -87,3 +87,18 @@ def test_presets_are_answered_from_the_publication(service: Any, name: str) -> N
     assert content["marks"][0]["mark"] == "assumed"
     assert service.client().get("/api/scenario?preset=worst").status_code == 422
     assert service.client(service.token("csm", "Ada A.")).get(f"/api/scenario?preset={name}").status_code == 403
+
+
+def test_pages_show_the_plays_and_take_answers(answering: Any) -> None:
+    client = answering.client(answering.token("csm", "Ada A."), accept="text/html,*/*")
+    listed = client.get("/actions").text
+    assert "What Ada A. does next" in listed
+    assert "Ben <b>" not in listed
+    assert "Sizes are assumed." not in listed  # a note counts what is in other books
+    detail = client.get(f"/accounts/{MINE}").text
+    assert "<strong>Training</strong>: expected to save" in detail
+    fields = {"account_id": MINE, "action": "training", "answer": "not now", "reason": "Busy"}
+    taken = client.post("/actions", data=fields)
+    assert (taken.status_code, taken.headers["location"]) == (303, f"/accounts/{MINE}#next")
+    rows = client.get("/api/actions/answers").json()["rows"]
+    assert [(row["answer"], row["reason"]) for row in rows] == [("not now", "Busy")]
