@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from holdfast import (
     acting,
+    action_effects,
     data,
     delivery,
     demo,
@@ -42,8 +43,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         retention.ledger,
         judging.calls,
     ),
-    "Act": (acting.actions, acting.scenario),
-    "Team": (kpis.kpis, team.health),
+    "Act": (action_effects.effects, acting.actions, acting.scenario),
+    "Team": (kpis.kpis, kpis.cohorts, team.health, team.alerts),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

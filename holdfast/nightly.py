@@ -32,7 +32,7 @@ def run(
         day_option("--as-of", "A past night, with only what was known before it [default: where the data end]"),
     ] = None,
 ) -> None:
-    """Do all that is due, as cron does every night: check, snapshots, training, forecast, record, publication."""
+    """Do all that is due on a night, as cron does: check, snapshots, training, effects, forecast, record, pages."""
     from features.tables.scratch import scratch_folder
 
     require_store(run.params)
@@ -72,6 +72,7 @@ class Night:
             "check": self._check,
             "snapshots": self._snapshots,
             "train": self._train,
+            "effects": self._effects,
             "publish": self._publish,
             "deliver": self._deliver,
         }
@@ -131,6 +132,12 @@ class Night:
         told = {name: content[name] for name in ("version", "promoted", "reason", "caution", "verdict")}
         refused = {"refused": result.suspicion.reason} if result.suspicion.refuses else {}
         return DONE, {"due": plan.reason, **told, **refused}
+
+    def _effects(self) -> Outcome:
+        from holdfast.action_effects import effects_of_a_night
+
+        done, result = effects_of_a_night(self._run, self._known)
+        return DONE if done else SKIPPED, result
 
     def _publish(self) -> Outcome:
         newer = _newer_publication(self._run, self._known.data_until)
@@ -203,6 +210,8 @@ def _told(step: str, result: dict[str, Any]) -> str:
             return f"{counted(result['dates'], 'date')}, {counted(result['rows'], 'row')}"
         case "train":
             return f"version {result['version']}: {result['reason']}"
+        case "effects":
+            return f"{counted(result['kinds'], 'kind')} of actions, {result['known']} with a verdict"
         case "deliver":
             return f"{counted(result['delivered'], 'message')} delivered, {result['waiting']} waiting"
         case _:

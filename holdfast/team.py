@@ -9,8 +9,12 @@ from holdfast.output import print_lines
 from holdfast.run import AsOfDate, Run
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rich.console import Console
     from rich.table import Table
+
+    from features.tables.checked import Tables
 
 SHOWN = 30  # accounts in the terminal; the JSON has all
 BY = {
@@ -45,6 +49,77 @@ def health(
 
             content = listed_health(tables, as_of or tables.data_until, run.params, csm=csm, progress=run.progress)
     run.show(content, lambda console: (_print_check if check else _print_health)(console, content))
+
+
+def alerts(
+    run: Run,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Instead: how every rule would have done over the past, and against what")
+    ] = False,
+    as_of: AsOfDate = None,
+) -> None:
+    """Score the rules of `alerts` as of a date: who is to be told of which account, with a playbook for each."""
+    from serving.forecast.refusals import BadRequest
+
+    if replay and as_of is not None:
+        raise BadRequest("--replay is of all dates: leave --as-of out.")
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        if replay:
+            from serving.alerts.replaying import replay_rules
+
+            content = replay_rules(tables, run.params, run.progress)
+        else:
+            content = _watched(run, tables, as_of or tables.data_until)
+    run.show(content, lambda console: (_print_replay if replay else _print_alerts)(console, content))
+
+
+def _watched(run: Run, tables: "Tables", day: "date") -> dict[str, Any]:
+    """The open alerts; probabilities are those of the published forecast of the date."""
+    from serving.alerts.watching import watch
+    from serving.forecast.export import read_published
+    from serving.ledger.record import open_record
+
+    forecast = read_published(run.params.data_dir / "forecasts", day)
+    rows = None if forecast is None else forecast.account_forecast
+    longest = None if rows is None else rows[rows["horizon_months"] == rows["horizon_months"].max()]
+    with open_record(run.params) as record:
+        return watch(tables, day, run.params, record, longest, run.progress).to_json()
+
+
+def _print_alerts(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    rows = [row for row in content["rows"] if row["delivery"] == "new" and row["status"] == "open"]
+    digest = sum(row["delivery"] == "digest" for row in content["rows"])
+    console.print(f"{len(rows):,} open alerts as of {content['as_of']}, and {digest:,} in the digest.", soft_wrap=True)
+    table = Table("account", "csm", "since", "what", "first step", title="Most ARR first", title_justify="left")
+    for row in rows[:SHOWN]:
+        first = row["steps"][0]
+        table.add_row(row["name"], row["csm"], row["fired_on"], row["says"], f"{first['step']} ({first['due_on']})")
+    console.print(table)
+    passed = [
+        f"Tell leadership: {row['what'].replace('_', ' ')} is {row['value']:,.2f}, and the limit is {row['limit']:,}."
+        for row in content["escalations"]
+    ]
+    print_lines(console, [*passed, *(f"Note: {note}" for note in content["notes"])])
+
+
+def _print_replay(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console.print(content["definition"], soft_wrap=True)
+    table = Table("rule")
+    for name in ("fired", "right", "lead days", "at random", "by model", "missed ARR"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for row in content["replay"]:
+        shares = [_share(row[name]) for name in ("precision", "random_precision", "by_probability_precision")]
+        lead = "-" if row["lead_days"] is None else f"{row['lead_days']:.0f}"
+        figures = (f"{row['fired']:,}", shares[0], lead, *shares[1:], f"{row['missed_arr']:,.0f}")
+        table.add_row(row["rule"], *figures, row["verdict"])
+    console.print(table)
+    print_lines(console, [f"Note: {note}" for note in content["notes"]])
 
 
 def _print_health(console: "Console", content: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ PACKAGES = (*FLOORS, "holdfast")
 # are the modules that stand outside of their rooms.
 MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
-    "params_team": set(),
+    "params_team": {"params_reading"},
     "params_outlets": {"params_team"},
     "params_signals": {"params_team"},
     "params": {"params_outlets", "params_reading", "params_signals", "params_team"},
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
     "features.kpis": {"features.tables", "features.asof", "features.families", "features.revenue"},
+    "features.actions": {"features.tables", "features.asof"},
     "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
     "models.words": set(),
     "models.hazards": {"models.words"},
@@ -52,11 +53,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},
+    "training.effects": {"features", "models", "training.learn", "training.report", "training.tracking"},
     "training.report": {"models", "training.learn", "training.tracking"},
     "training.backtest": {"features", "models", "training.learn", "training.report", "training.tracking"},
     "training": {
         *("features", "models", "training"),
-        *("training.learn", "training.tracking", "training.report", "training.backtest"),
+        *("training.learn", "training.tracking", "training.report", "training.backtest", "training.effects"),
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
@@ -67,6 +69,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
     "serving.health": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+    },
+    "serving.alerts": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+        "serving.health",
     },
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),

@@ -17,8 +17,8 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["actions", "scenario"],
-    "Team": ["kpis", "health"],
+    "Act": ["effects", "actions", "scenario"],
+    "Team": ["kpis", "cohorts", "health", "alerts"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }

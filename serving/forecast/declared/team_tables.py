@@ -66,6 +66,6 @@ def render_markdown() -> str:
         "# What teams work by",
         "",
         "Made from `serving/forecast/declared/team_tables.py`, beside the tables of each published forecast.",
-        "See [health](health.md).",
+        "See [health](health.md) and [alerts](alerts.md).",
     ]
     return "\n".join([*head, *(line for table in TEAM_TABLES.values() for line in markdown_of(table))]) + "\n"
