@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from holdfast.lock import only_writer
 from holdfast.model import require_store
 from holdfast.output import figure, print_lines
@@ -30,28 +32,51 @@ def effects(
     run: Run,
     first: Annotated[date | None, day_option("--from", "Learn from this month start on [default: all]")] = None,
     last: Annotated[date | None, day_option("--to", "Learn from month starts before this day [default: all]")] = None,
+    doubleml: Annotated[
+        bool, typer.Option("--doubleml", help="Also ask DoubleML for the same estimates (needs the extra effects)")
+    ] = False,
 ) -> None:
     """Estimate what each kind of action changes, try to refute it, and say what may be concluded."""
     from serving.forecast.refusals import BadRequest
 
     if first is not None and last is not None and first >= last:
         raise BadRequest(f"--from {first} is not before --to {last}: put the earlier day first.")
+    _require_doubleml(wanted=doubleml)
     require_store(run.params)
     with only_writer(run.params.data_dir):
-        result, report = estimated(run, run.load().tables, first, last)
+        result, report = estimated(run, run.load().tables, first, last, with_doubleml=doubleml)
     content = effects_json(result, report)
     run.show(content, lambda console: _print(console, result, report))
 
 
+def _require_doubleml(*, wanted: bool) -> None:
+    """Refuse before the work where the library is wanted and not installed."""
+    from serving.forecast.refusals import BadRequest
+    from training.effects.doubleml_check import has_doubleml
+
+    if wanted and not has_doubleml():
+        raise BadRequest(
+            "--doubleml asks for the library DoubleML, which is not installed: pip install 'holdfast[effects]', or "
+            "leave --doubleml away. The effects themselves do not need it."
+        )
+
+
 def estimated(
-    run: Run, tables: "Tables", first: date | None = None, last: date | None = None
+    run: Run,
+    tables: "Tables",
+    first: date | None = None,
+    last: date | None = None,
+    *,
+    with_doubleml: bool = False,
 ) -> "tuple[EffectsResult, Path]":
     """Estimate and store the effects; gives them and their report."""
     from serving.forecast.stored_effects import write_effects
     from training.effects.study import estimate_effects
 
     params: Params = run.params
-    result = estimate_effects(tables, params=params, first=first, last=last, progress=run.progress)
+    result = estimate_effects(
+        tables, params=params, first=first, last=last, with_doubleml=with_doubleml, progress=run.progress
+    )
     made_at = datetime.now(tz=UTC)
     run_id = result.record.run_id
     report = write_effects(

@@ -84,7 +84,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
-        *("serving.ledger", "serving.journal", "serving.actions", "training.tracking"),
+        *("serving.actions", "serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
+        "training.tracking",
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),

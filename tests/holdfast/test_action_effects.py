@@ -11,6 +11,7 @@ from typer.testing import Result
 from features.simulation import simulate
 from holdfast.action_effects import _not_due
 from serving.forecast.stored_effects import read_effects
+from training.effects import doubleml_check
 
 KEPT = ("accounts", "contracts", "csm_actions", "fx_rates")
 QUICK = ("levels=[action]", "kinds=[newsletter, executive_call]", "folds=2", "trees=10", "max_rows=2000")
@@ -79,6 +80,15 @@ def test_days_the_wrong_way_round_exit_2(run: Callable[..., Result], demo_data: 
     result = run("effects", "--from", "2025-06-01", "--to", "2025-01-01", data_dir=demo_data[0])
     assert result.exit_code == 2
     assert "put the earlier day first" in result.stderr
+
+
+def test_without_doubleml_it_is_said_how_to_get_it(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubleml_check.importlib.util, "find_spec", lambda name: None)
+    result = run("effects", "--doubleml", data_dir=demo_data[0])
+    assert result.exit_code == 2
+    assert "pip install 'holdfast[effects]'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api": SIGNED_IN,
     "/api/track-record": SIGNED_IN,
     "/api/calls": SIGNED_IN,
+    "/api/alerts": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/actions/answers": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
@@ -49,6 +50,8 @@ POSTED = {
     "/api/live": {"accounts": [{"account_id": MINE}]},
     "/api/actions/answer": {"account_id": MINE, "action": "training", "answer": "done"},
     "/api/calls": {"account_id": MINE, "outcome": "renew"},
+    "/api/alerts": {"account_id": MINE, "rule": "renewal_in_120_days", "answer": "acknowledged"},
+    "/api/health": {"account_id": MINE, "band": "C", "reason": "of tests", "until": "2026-02-01"},
     "/calls": None,
     "/actions": None,
     "/sign-in": None,
@@ -56,9 +59,8 @@ POSTED = {
 }
 
 EMPTY_POSTS = {
-    **dict.fromkeys(
-        ("/api/score", "/api/live", "/api/calls", "/api/actions/answer", "/calls", "/actions", "/sign-in"), 415
-    ),
+    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health"), 415),
+    **dict.fromkeys(("/api/actions/answer", "/calls", "/actions", "/sign-in"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

@@ -36,13 +36,16 @@ from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
 from serving.actions.scenario_file import PRESETS
+from serving.alerts.watching import longest_of, watch
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
+from serving.ledger.record import open_record
 from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record, read_track
+from serving.publication.published_plays import Acting
 from serving.service.api import create_app
 from serving.service.guard import Guard
 from training.learn.dataset import assemble, settings_of
@@ -131,7 +134,7 @@ def a_bridge_to(made: Forecast) -> pd.DataFrame:
     return FORECAST_BRIDGE.shape(rows.assign(**about, **money | amounts, reason="What became known since."))
 
 
-def plays_for(made: Forecast, tables: Tables) -> gather.Acting:
+def plays_for(made: Forecast, tables: Tables) -> Acting:
     """Training for every account but one in ten, ranked by id within each book; the hours of all books."""
     rows = made.account_forecast.query("horizon_months == 5").reset_index(drop=True)
     book = labels_in_force(tables, made.as_of, ["csm"], load().budget)["csm"].reindex(rows["account_id"]).to_numpy()
@@ -146,7 +149,7 @@ def plays_for(made: Forecast, tables: Tables) -> gather.Acting:
     capacity = [{"csm": name, **hours} for name in sorted(set(book))]
     table = RECOMMENDED_ACTION.shape(rows)
     about = {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."}
-    return gather.Acting(table, about, [a_scenario(name) for name in PRESETS])
+    return Acting(table, about, [a_scenario(name) for name in PRESETS])
 
 
 def a_scenario(name: str) -> dict[str, Any]:
@@ -191,6 +194,8 @@ class Place:
         card = model_card(self.params, champion)
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
         past = dataclasses.replace(past, bridge=a_bridge_to(made)) if bridge else past
+        with open_record(self.params) as record:
+            watch(self.tables, as_of, self.params, record, longest_of(made.account_forecast))
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
             acting=plays_for(made, self.tables),

@@ -103,6 +103,7 @@ def _eligible(all_rows: pd.DataFrame, frame: pd.DataFrame, arr: Array) -> NDArra
     noticed = set(zip(notices["account_id"], notices["as_of"], strict=True))
     later = frame["as_of"] + pd.DateOffset(months=1)
     still = np.array([pair not in noticed for pair in zip(frame["account_id"], later, strict=True)], dtype=bool)
+    still &= later.isin(all_rows["as_of"].unique()).to_numpy()  # else a notice in the month would not be seen
     return np.asarray(quiet & (frame["arr"].to_numpy(float) > 0) & (np.nan_to_num(arr[:, 1]) > 0) & still)
 
 
@@ -125,7 +126,7 @@ def _attributes(snapshots: Snapshots, frame: pd.DataFrame) -> tuple[pd.DataFrame
         is_number = pd.api.types.is_float_dtype(values)
         if is_number or (_is_text(values) and 2 <= values.nunique() <= MOST_VALUES):
             columns[f"attribute_{place}"] = values
-            inputs.append(_input(f"attribute_{place}", "number" if is_number else "category", ACCOUNT, name))
+            inputs.append(plain_input(f"attribute_{place}", family=ACCOUNT, meaning=name, is_number=is_number))
     return pd.DataFrame(columns, index=frame.index), inputs
 
 
@@ -133,11 +134,11 @@ def _is_text(values: "pd.Series[str]") -> bool:
     return not (pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_bool_dtype(values))
 
 
-def _input(name: str, kind: str, family: str, meaning: str) -> Input:
-    chosen = "number" if kind == "number" else "category"
+def plain_input(name: str, *, family: str, meaning: str, is_number: bool) -> Input:
+    """A column as an input that no reason is told of."""
     return Input(
         name=name,
-        kind=chosen,  # type: ignore[arg-type]
+        kind="number" if is_number else "category",
         family=family,
         signal=family,
         unit="",
@@ -228,7 +229,8 @@ def _history(cells: Mapping[str, Array], names: Mapping[str, str]) -> tuple[pd.D
         for window in _HISTORY:
             column = f"history_{place}_{window}"
             columns[column] = cells[window][:, place]
-            inputs.append(_input(column, "number", "csm_actions", f"{name}, {window.replace('_', ' ')} days"))
+            meaning = f"{name}, {window.replace('_', ' ')} days"
+            inputs.append(plain_input(column, family="csm_actions", meaning=meaning, is_number=True))
     return pd.DataFrame(columns), inputs
 
 

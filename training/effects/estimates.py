@@ -21,10 +21,12 @@ from training.effects.tests_passed import Tests, tests_of
 Array = NDArray[np.float64]
 
 
-def effects_of(study: Study, *, params: Params, progress: Progress = silent) -> tuple[ActionEffect, ...]:
-    """The effects of all kinds of all levels."""
+def effects_of(
+    study: Study, *, params: Params, with_doubleml: bool = False, progress: Progress = silent
+) -> tuple[ActionEffect, ...]:
+    """The effects of all kinds of all levels; `with_doubleml` asks DoubleML for the same, beside ours."""
     steps = len(OUTCOMES) + sum(len(level.names) for level in study.levels)
-    shared = known_of(study, params, lambda done: progress("effects", done, steps))
+    shared = known_of(study, params, lambda done: progress("effects", done, steps), with_doubleml=with_doubleml)
     effects: list[ActionEffect] = []
     for level in study.levels:
         effects += _of_level(shared, level)
@@ -32,13 +34,13 @@ def effects_of(study: Study, *, params: Params, progress: Progress = silent) -> 
     return tuple(effects)
 
 
-def refusals(study: Study) -> dict[str, str]:
-    """Why each kind is not estimated; empty where it is."""
-    return {
-        name: _refusal(study, done)
+def refusals(study: Study) -> list[tuple[str, str]]:
+    """Each kind of each level, and why it is not estimated; empty where it is."""
+    return [
+        (name, _refusal(study, done))
         for level in study.levels
         for name, done in zip(level.names, level.done.T, strict=True)
-    }
+    ]
 
 
 def _of_level(shared: Known, treatments: Treatments) -> list[ActionEffect]:

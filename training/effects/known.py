@@ -30,6 +30,7 @@ class Known:
     columns: Array
     families: dict[str, list[int]]
     arr: Scores
+    with_doubleml: bool
     propensities: dict[bytes, Array] = field(default_factory=dict)
 
     @property
@@ -58,7 +59,7 @@ class Known:
         return self.propensities[key]
 
 
-def known_of(study: Study, params: Params, told: Callable[[int], None]) -> Known:
+def known_of(study: Study, params: Params, told: Callable[[int], None], *, with_doubleml: bool = False) -> Known:
     """Learn what all kinds share; `told` hears how many outcomes are done."""
     material = material_of(study, params)
     asked = _asked(study, params.seed)
@@ -69,7 +70,8 @@ def known_of(study: Study, params: Params, told: Callable[[int], None]) -> Known
     columns, owner = standardised(study.inputs, material.inputs)
     families = {name: np.flatnonzero(np.isin(owner, places)).tolist() for name, places in study.families.items()}
     month = np.unique(study.frame["as_of"], return_inverse=True)[1].astype(np.int64)
-    return Known(material, learned, asked, month, columns, families, _arr_scores(study, columns, month))
+    arr = _arr_scores(study, columns, month)
+    return Known(material, learned, asked, month, columns, families, arr, with_doubleml)
 
 
 def _asked(study: Study, seed: int) -> Ints:

@@ -1,6 +1,6 @@
 """`holdfast effects`: the study from snapshots to a recorded result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -37,7 +37,13 @@ class EffectsResult:
 
 
 def estimate_effects(
-    tables: Tables, *, params: Params, first: date | None = None, last: date | None = None, progress: Progress = silent
+    tables: Tables,
+    *,
+    params: Params,
+    first: date | None = None,
+    last: date | None = None,
+    with_doubleml: bool = False,
+    progress: Progress = silent,
 ) -> EffectsResult:
     """Estimate what each kind of action changes, and record it in MLflow.
 
@@ -49,6 +55,8 @@ def estimate_effects(
         The settings.
     first, last
         Trials from the first month start on, and before the last; None = all there are.
+    with_doubleml
+        Ask DoubleML for the same estimates, beside ours.
     progress
         Told how far it is.
 
@@ -67,7 +75,7 @@ def estimate_effects(
     snapshots = stored(tables, dates, params=params, progress=progress)
     study = make_study(tables, snapshots, known_by=tables.data_until, params=params)
     _require_one(refusals(study))
-    effects = effects_of(study, params=params, progress=progress)
+    effects = effects_of(study, params=params, with_doubleml=with_doubleml, progress=progress)
     days = study.frame["as_of"]
     span = days.min().date(), days.max().date()
     about = _about(tables, params, study.frame)
@@ -81,13 +89,13 @@ def _within(day: date, first: date | None, last: date | None) -> bool:
     return (first is None or day >= first) and (last is None or day < last)
 
 
-def _require_one(reasons: Mapping[str, str]) -> None:
+def _require_one(reasons: Sequence[tuple[str, str]]) -> None:
     """Refuse where no kind can be estimated at all: every reason is named."""
-    if all(reasons.values()):
+    if all(reason for _, reason in reasons):
         raise BadInput(
             [
                 Finding("csm_actions", f"{kind} cannot be estimated: {reason}", "Bring more history of it")
-                for kind, reason in reasons.items()
+                for kind, reason in reasons
             ]
         )
 

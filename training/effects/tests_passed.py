@@ -13,6 +13,7 @@ from models.effects.orthogonal import Estimate, demeaned
 from models.effects.refuters import SURELY, Trials, before_the_action, halves_apart, overlap, permuted, redrawn
 from models.effects.verdict import OVERLAP
 from training.effects.design import Study, Treatments
+from training.effects.doubleml_check import by_doubleml
 from training.effects.known import Known
 
 Array = NDArray[np.float64]
@@ -31,7 +32,10 @@ class Tests:
 
 
 def tests_of(
-    shared: Known, treatments: Treatments, trials: Mapping[str, Trials], shifts: Mapping[str, Estimate]
+    shared: Known,
+    treatments: Treatments,
+    trials: Mapping[str, Trials],
+    shifts: Mapping[str, Estimate],
 ) -> list[Tests]:
     """The tests of each kind of a level."""
     churn, estimate = trials["churn"], shifts["churn"]
@@ -46,6 +50,7 @@ def tests_of(
         shift, se = float(estimate.shift[place]), float(estimate.se[place])
         values["robustness_value"] = robustness_value(shift, se, len(churn.done))
         values |= _missed_figures(treatments, place, float(missed[place]), se)
+        values |= by_doubleml(churn, place) if shared.with_doubleml else {}
         failed = _failed(values, shared.params.effects.allowance)
         told = {**values, "left_out": families, "passed": not failed, "failed": failed}
         tests.append(Tests(allowances, told, failed))

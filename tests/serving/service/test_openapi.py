@@ -40,6 +40,7 @@ PATHS = (
     "/api/scenario",
     "/api/track-record",
     "/api/calls",
+    "/api/alerts",
     "/api/model",
     "/metrics",
     "/readyz",

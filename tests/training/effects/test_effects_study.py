@@ -12,7 +12,8 @@ from models.effects.orthogonal import Estimate
 from params import Params
 from training.effects.design import Study, code_of, make_study
 from training.effects.effects_page import render
-from training.effects.estimates import effects_of, less_null
+from training.effects.estimates import less_null
+from training.effects.nuisances import material_of, propensity
 from training.effects.words import CAUTIONS, sentences
 
 pytestmark = pytest.mark.usefixtures("costly")
@@ -81,12 +82,14 @@ def test_kinds_with_enough_have_an_estimate_and_the_others_a_reason(effects: Eff
     assert effects["action", "executive_call"].logit is None
 
 
-def test_the_same_data_give_the_same_effects(effects: Effects, study: Study, acting_params: Params) -> None:
-    one_level = Study(study.frame, study.paths, study.inputs, study.account, study.levels[:1])
-    threaded = acting_params.model_copy(update={"threads": 2})
-    again = {effect.action: effect for effect in effects_of(one_level, params=threaded)}
-    for name in DONE_OFTEN:
-        assert again[name].logit == pytest.approx(effects["action", name].logit, abs=1e-9)
+def test_threads_change_no_nuisance(study: Study, acting_params: Params) -> None:
+    done = study.levels[0].done[:, study.levels[0].names.index("newsletter")]
+    one, two = (
+        propensity(material_of(study, acting_params.model_copy(update={"threads": threads})), done, 0)
+        for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+    assert one.mean() == pytest.approx(done.mean(), rel=0.1)
 
 
 def test_a_kind_named_null_is_taken_off_the_others_of_its_level(study: Study, acting_params: Params) -> None:
