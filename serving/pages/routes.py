@@ -74,13 +74,8 @@ def account(account_id: str, request: Request) -> Response:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
     calls = _calls_about(request, account_id)
-    return page(
-        "account.html",
-        visit_of(request.scope),
-        here="accounts",
-        play=published.action_of(account_id, caller.csm),
-        **account_page.account(published, detail, calls),
-    )
+    content = account_page.account(published, detail, calls) | {"play": published.action_of(account_id, caller.csm)}
+    return page("account.html", visit_of(request.scope), here="accounts", **content)
 
 
 def _calls_about(request: Request, account_id: str) -> list[dict[str, Any]] | None:
