@@ -28,8 +28,6 @@ def test_plays_fit_into_the_hours_and_have_what_others_rely_on(recommended: dict
         rows = [row for row in recommended["rows"] if row["csm"] == hours["csm"]]
         told = sum(row["hours"] for row in rows)
         assert told == pytest.approx(hours["used"], abs=0.005 * len(rows) + 1e-6)  # each to the hundredth
-            hours["used"], abs=0.005 * len(rows) + 1e-6
-        )  # each is told to the hundredth
         assert hours["used"] <= hours["hours"]
         assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
         assert hours["shadow_price"] >= 0
