@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-import params_reading as reading
+from params import told_in_words
 from params_team import Section, comparison_of
 from serving.forecast.refusals import BadRequest
 
@@ -197,7 +197,7 @@ def _explained(error: ValidationError) -> str:
         elif problem["type"] == "missing":
             line = f"{where}: is missing"
         else:
-            line = f"{where or 'scenario'}: {reading.told_in_words(problem)}"
+            line = f"{where or 'scenario'}: {told_in_words(problem)}"
         if line not in lines:
             lines.append(line)
     return "\n".join(["The scenario cannot be used:", *(f"  {line}" for line in lines)])
