@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.scores": {"models.words", "models.hazards"},
+    "models.watch": {"models.words"},
     "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},

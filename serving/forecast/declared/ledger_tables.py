@@ -109,9 +109,7 @@ CALL_RECORD = OutTable(
         OutColumn("superseded_by", Kind.TEXT, "", "The call that took its place; it is not scored", optional=True),
         OutColumn("probability", Kind.SHARE, "probability", f"{_KEPT}, by the call", optional=True),
         OutColumn("model_as_of", Kind.DATE, "date", "The official forecast it is compared with", optional=True),
-        OutColumn(
-            "horizon_months", Kind.NUMBER, "months", "Months of the window from model_as_of on", optional=True
-        ),
+        OutColumn("horizon_months", Kind.NUMBER, "months", "Months of the window from model_as_of on", optional=True),
         OutColumn("model_probability", Kind.SHARE, "probability", f"{_KEPT}, by the model", optional=True),
         OutColumn("model_expected_arr", Kind.MONEY, YEARLY, "ARR that the model expected then", optional=True),
         OutColumn("kept", Kind.TEXT, "", "Whether it was a customer then; empty = not known yet", optional=True),
