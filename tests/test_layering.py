@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.tracking": {"features.tables", "models.outcomes"},
     "training.report": {"models", "training.learn", "training.tracking"},
     "training.backtest": {"features", "models", "training.learn", "training.report", "training.tracking"},
+    "training.watch": {"features", "models", "training.learn", "training.tracking"},
     "training": {
         *("features", "models", "training"),
         *("training.learn", "training.tracking", "training.report", "training.backtest"),
