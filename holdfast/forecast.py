@@ -137,7 +137,8 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     champion = load_champion(params)
     result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
-    folder = export.publish(result, params.data_dir / "forecasts", params.export, _names(tables, result, params))
+    names = _names(tables, result, params)
+    folder = export.publish(result, params.data_dir / "forecasts", params.export, names, past.bridge)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
     notes = [*result.notes, *past.notes]
     if serve:

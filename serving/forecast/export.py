@@ -19,7 +19,7 @@ import pandas as pd
 from features.tables import spreadsheet_text
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.column import Kind, OutTable
-from serving.forecast.declared.output_tables import TABLES
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE, TABLES
 from serving.forecast.forecast_workbook import write_workbook
 
 KEPT = ".kept"
@@ -35,10 +35,12 @@ def publish(
     forecasts: Path,
     forms: Collection[str] = FORMS,
     names: Mapping[str, str] | None = None,
+    bridge: pd.DataFrame | None = None,
 ) -> Path:
     """Write a forecast under the folder `forecasts` and return the link to it, `forecasts/<as_of>`.
 
-    `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given.
+    `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given. The table
+    `forecast_bridge` lies beside the others where there is one.
 
     The link `latest` follows if no forecast of a later date is there. A forecast of the same date that was there
     before is removed once the new one is whole.
@@ -47,7 +49,7 @@ def publish(
     earlier.mkdir(parents=True, exist_ok=True)
     day = forecast.as_of.isoformat()
     folder = Path(tempfile.mkdtemp(prefix=f"{day}.{forecast.run_id}.", dir=earlier))
-    write_files(forecast, folder, forms, names)
+    write_files(forecast, folder, forms, names, bridge)
     link = forecasts / day
     _turn(link, Path(KEPT) / folder.name)
     if _newest(forecasts) == forecast.as_of:
@@ -56,13 +58,20 @@ def publish(
     return link
 
 
-def write_files(forecast: Forecast, folder: Path, forms: Collection[str], names: Mapping[str, str] | None) -> None:
+def write_files(
+    forecast: Forecast,
+    folder: Path,
+    forms: Collection[str],
+    names: Mapping[str, str] | None,
+    bridge: pd.DataFrame | None = None,
+) -> None:
     """Write all tables in some forms, a description of the run and the sums of all into an existing folder."""
-    for name, frame in forecast.tables.items():
+    tables = [(TABLES[name], frame) for name, frame in forecast.tables.items()]
+    for table, frame in [*tables, *([] if bridge is None else [(FORECAST_BRIDGE, bridge)])]:
         if "parquet" in forms:
-            frame.to_parquet(folder / f"{name}.parquet", index=False)
+            frame.to_parquet(folder / f"{table.name}.parquet", index=False)
         if "csv" in forms:
-            write_csv(TABLES[name], frame, folder / f"{name}.csv")
+            write_csv(table, frame, folder / f"{table.name}.csv")
     if "xlsx" in forms:
         write_workbook(forecast, folder / WORKBOOK, names)
     text = json.dumps(forecast.describe(), indent=1, sort_keys=True)
@@ -95,6 +104,13 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
     if any(set(TABLES[name].names) - set(frame.columns) for name, frame in frames.items()):
         return None
     return Forecast(**(content | frames))
+
+
+def read_bridge(folder: Path) -> pd.DataFrame | None:
+    """The bridge that lies with a published forecast; None where there is none, or it is not what was written."""
+    name = f"{FORECAST_BRIDGE.name}.parquet"
+    contents = _whole(folder, [name])
+    return None if contents is None else pd.read_parquet(io.BytesIO(contents[name]))
 
 
 def _whole(folder: Path, names: Iterable[str]) -> dict[str, bytes] | None:

@@ -32,9 +32,12 @@ def forget_exports(forecasts: Path, suppressed: Suppressed, names: frozenset[str
         if forecast is None:
             remove_export(link)
             count += 1
-        elif (kept := _without(forecast, suppressed, names)) is not None:
-            export.publish(kept, forecasts, export.forms_of(link))
-            count += 1
+        else:
+            bridge = export.read_bridge(link)
+            kept, kept_bridge = _without(forecast, suppressed, names), _bridge_without(bridge, suppressed)
+            if kept is not None or kept_bridge is not bridge:
+                export.publish(kept or forecast, forecasts, export.forms_of(link), bridge=kept_bridge)
+                count += 1
     return count
 
 
@@ -69,6 +72,13 @@ def _without(forecast: Forecast, suppressed: Suppressed, names: frozenset[str]) 
     if all(len(kept[name]) == len(frame) for name, frame in forecast.tables.items()):
         return None
     return replace(forecast, **kept)
+
+
+def _bridge_without(bridge: pd.DataFrame | None, suppressed: Suppressed) -> pd.DataFrame | None:
+    """A bridge without their rows; the same one where it has none."""
+    if bridge is None or (stays := _stays(bridge, suppressed, frozenset())).all():
+        return bridge
+    return bridge[stays].reset_index(drop=True)
 
 
 def _stays(frame: pd.DataFrame, suppressed: Suppressed, names: frozenset[str]) -> "pd.Series[bool]":
