@@ -51,7 +51,7 @@ golden: setup
 	$(BIN)/pytest -q --update-golden tests/features/snapshots/test_golden.py
 
 setup: $(VENV)/.done
-	@$(BIN)/python -m compileall -q features models training serving holdfast params.py params_outlets.py params_reading.py params_team.py
+	@$(BIN)/python -m compileall -q features models training serving holdfast params.py params_outlets.py params_reading.py params_signals.py params_team.py
 
 $(VENV)/.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)

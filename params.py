@@ -1,17 +1,15 @@
 """`params.yaml` as frozen types: loaded once, every unknown or unreadable setting named, no value hidden in code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
-    IPvAnyAddress,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -20,26 +18,22 @@ from pydantic import (
 
 import params_reading as reading
 from params_outlets import Deliver
+from params_outlets import Serving as Serving
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
-from params_team import Actions, Cadence, Declared, Journey, Phase, Play
+from params_signals import AlertRule, Alerts, Health, Measure
+from params_team import Actions, Cadence, Declared, Effects, Journey, Lifetime, Phase, Play
+from params_team import Condition as Condition
+from params_team import OwnFeature as OwnFeature
 from params_team import Section as Section
 
 DEFAULTS = Path(__file__).with_name("params.yaml")
 LAST_DAY_OF_EVERY_MONTH = 28
 
 
-def _as_condition(value: Any) -> Any:
-    """A value, or a list of them, as the condition that one of them is there."""
-    if value is None or value == {}:
-        raise ValueError("say what the cell must hold: a value, a list of them, or such as {at_least: 10}")
-    return value if isinstance(value, Mapping | BaseModel) else {"any_of": value}
-
-
 Share = Annotated[float, Field(ge=0, le=1)]
 Extra = Annotated[dict[str, Literal["text", "number"] | None], BeforeValidator(reading.kinds_by_name)]
-Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -90,6 +84,7 @@ class Simulated(Section):
     accounts: Positive
     months: Annotated[int, Field(ge=6)]
     ends_on: date
+    team: Literal["steady", "stretched"]
 
     @field_validator("ends_on")
     @classmethod
@@ -128,33 +123,6 @@ class Snapshots(Section):
 
     first: date | None
     drop: tuple[str, ...]
-
-
-class Condition(Section):
-    """What a cell must hold for its row to count; all that is given must be true of it."""
-
-    any_of: Words | None = None
-    other_than: Words | None = None
-    above: float | None = None
-    at_least: float | None = None
-    below: float | None = None
-    at_most: float | None = None
-
-
-class OwnFeature(Section):
-    """A feature declared in the settings: `measure` of the rows of `table` that fulfil `filter`, over `window` days.
-
-    `column` is what is summed up, told apart or, of accounts, read. What is null follows from the others.
-    """
-
-    table: str
-    measure: Literal["count", "sum", "distinct", "days", "recency", "share", "trend", "attribute"] | None = None
-    column: str | None = None
-    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = Field(default_factory=dict)
-    window: Annotated[int, Field(ge=1, le=1095)] | None = None
-    sentence: str | None = None
-    signal: str | None = None
-    expected: Literal[-1, 0, 1] = 0
 
 
 class Leaks(Section):
@@ -275,35 +243,6 @@ class Retention(Section):
     revision_accounts_days: Positive | None
 
 
-class Serving(Section):
-    """How forecasts are published and answered from."""
-
-    host: IPvAnyAddress
-    port: Annotated[int, Field(ge=0, le=65535)]
-    workers: Annotated[int, Field(ge=1, le=64)]
-    access: Literal["auto", "required", "anyone_is_admin"]
-    base_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", max_length=100)]
-    audit: Literal["best_effort", "required"]
-    hosts: tuple[
-        Annotated[str, StringConstraints(pattern=r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]*:[0-9a-f:.]*)$")], ...
-    ]
-    proxies: tuple[IPvAnyAddress, ...]
-    proxy_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None
-    poll_seconds: Annotated[float, Field(ge=0.1, le=3600)]
-    requests_per_minute: Positive
-    max_body_kb: Annotated[int, Field(ge=16)]
-    max_accounts: Annotated[int, Field(ge=1, le=10_000)]
-    history_months: Annotated[int, Field(ge=1, le=120)]
-    rescored_months: Annotated[int, Field(ge=0, le=60)]
-    mlflow_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None
-
-    @model_validator(mode="after")
-    def _proxies_name_users(self) -> Self:
-        if bool(self.proxies) != bool(self.proxy_header):
-            raise ValueError("proxies and proxy_header go together: which proxies to trust, and in which header")
-        return self
-
-
 class Params(Section):
     """All settings."""
 
@@ -318,13 +257,17 @@ class Params(Section):
     features: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnFeature]
     journey: dict[str, Journey]
     cadence: Cadence
+    lifetime: Lifetime
     actions: Actions
+    health: Health
+    alerts: Alerts
     leaks: Leaks
     model: Model
     forecast: Forecast
     export: Annotated[tuple[Literal["parquet", "csv", "xlsx"], ...], Field(min_length=1)]
     backtest: Backtest
     tune: Tune
+    effects: Effects
     promotion: Promotion
     tracking: Tracking
     record: Record
@@ -394,3 +337,4 @@ def load(file: Path | None = None, overrides: Sequence[str] = ()) -> Params:
 
 _ITEMS = {"source.tables.": tuple(TableSource.model_fields), "features.": tuple(OwnFeature.model_fields)}
 _ITEMS |= {"journey.": (*Phase.model_fields, *Journey.model_fields), "actions.kinds.": tuple(Play.model_fields)}
+_ITEMS |= {"health.": tuple(Measure.model_fields), "alerts.rules.": tuple(AlertRule.model_fields)}

@@ -1,8 +1,8 @@
-"""Where things are sent, as settings: addresses and secrets are named by the environment variables that hold them."""
+"""Where things go, as settings: who is sent what, by addresses that the environment holds, and how it is served."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, IPvAnyAddress, StringConstraints, model_validator
 
 from params_team import Section
 
@@ -30,3 +30,32 @@ class Deliver(Section):
     allow_private: bool
     timeout_seconds: Annotated[float, Field(ge=1, le=60)]
     give_up_hours: Annotated[int, Field(ge=1, le=720)]
+
+
+class Serving(Section):
+    """How forecasts are published and answered from."""
+
+    host: IPvAnyAddress
+    port: Annotated[int, Field(ge=0, le=65535)]
+    workers: Annotated[int, Field(ge=1, le=64)]
+    access: Literal["auto", "required", "anyone_is_admin"]
+    base_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", max_length=100)]
+    audit: Literal["best_effort", "required"]
+    hosts: tuple[
+        Annotated[str, StringConstraints(pattern=r"^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]*:[0-9a-f:.]*)$")], ...
+    ]
+    proxies: tuple[IPvAnyAddress, ...]
+    proxy_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None
+    poll_seconds: Annotated[float, Field(ge=0.1, le=3600)]
+    requests_per_minute: Annotated[int, Field(ge=1)]
+    max_body_kb: Annotated[int, Field(ge=16)]
+    max_accounts: Annotated[int, Field(ge=1, le=10_000)]
+    history_months: Annotated[int, Field(ge=1, le=120)]
+    rescored_months: Annotated[int, Field(ge=0, le=60)]
+    mlflow_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None
+
+    @model_validator(mode="after")
+    def _proxies_name_users(self) -> Self:
+        if bool(self.proxies) != bool(self.proxy_header):
+            raise ValueError("proxies and proxy_header go together: which proxies to trust, and in which header")
+        return self

@@ -25,7 +25,7 @@ _WORDS = {
     "a valid string": "text",
     "is not a valid path.*": "should be a path",
 }
-_PATTERNS = {  # of `params`, and what they ask for
+_PATTERNS = {  # of the settings, and what they ask for
     r"^[a-z][a-z0-9_]{0,39}$": "a small letter and then small letters, digits and underscores, 40 at most",
     r"^\w+$": "letters, digits and underscores",
     r"^[\w. -]+$": "letters, digits, underscores, points, hyphens and spaces",
@@ -37,6 +37,8 @@ _PATTERNS = {  # of `params`, and what they ask for
         "a name in small letters without scheme and port, such as holdfast.example.com"
     ),
     r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
+    r"^[A-Z][A-Z0-9_]{0,99}$": "the name of an environment variable, such as HOLDFAST_SLACK",
+    r"^[a-z][a-z0-9_-]{0,39}$": "a small letter and then small letters, digits, underscores and hyphens, 40 at most",
 }
 _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
 _PASSWORD_OF_AN_ADDRESS = re.compile(r"://[^/@]*:[^@]*@")  # whoever opens it takes all up to the @ for one

@@ -1,14 +1,14 @@
-"""How a team works, as settings: its customers' journey, the cadence they were promised, and the plays it can do."""
+"""How a team works, as settings: its own features, the journey, the promised cadence, and the plays it can do."""
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-if TYPE_CHECKING:
-    from params import OwnFeature
+import params_reading as reading
 
+Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
 TIERS = ("high", "low", "tech")
 _TERM = re.compile(
     r"(?P<name>[a-z][a-z0-9_]*)(\.(?P<measure>users|uses|days))?\s*(?P<sign>>=|<=|>|<|=)\s*(?P<number>-?\d+(\.\d+)?)"
@@ -22,6 +22,40 @@ class Section(BaseModel):
     """A part of params.yaml: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _as_condition(value: Any) -> Any:
+    """A value, or a list of them, as the condition that one of them is there."""
+    if value is None or value == {}:
+        raise ValueError("say what the cell must hold: a value, a list of them, or such as {at_least: 10}")
+    return value if isinstance(value, Mapping | BaseModel) else {"any_of": value}
+
+
+class Condition(Section):
+    """What a cell must hold for its row to count; all that is given must be true of it."""
+
+    any_of: Words | None = None
+    other_than: Words | None = None
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+
+class OwnFeature(Section):
+    """A feature declared in the settings: `measure` of the rows of `table` that fulfil `filter`, over `window` days.
+
+    `column` is what is summed up, told apart or, of accounts, read. What is null follows from the others.
+    """
+
+    table: str
+    measure: Literal["count", "sum", "distinct", "days", "recency", "share", "trend", "attribute"] | None = None
+    column: str | None = None
+    filter: dict[str, Annotated[Condition, BeforeValidator(_as_condition)]] = Field(default_factory=dict)
+    window: Annotated[int, Field(ge=1, le=1095)] | None = None
+    sentence: str | None = None
+    signal: str | None = None
+    expected: Literal[-1, 0, 1] = 0
 
 
 class Term(Section):
@@ -197,13 +231,22 @@ class Actions(Section):
     kinds: Annotated[dict[str, Play], BeforeValidator(_but_removed)]
 
 
-class Declared(Mapping[str, "OwnFeature"]):
+class Lifetime(Section):
+    """What the value of a customer is worked out with."""
+
+    gross_margin: Annotated[float, Field(gt=0, le=1)]
+    discount_rate: Annotated[float, Field(ge=0, lt=1)]
+    growth: Annotated[float, Field(gt=-1, le=1)]
+    history_months: Annotated[int, Field(ge=6, le=120)]
+
+
+class Declared(Mapping[str, OwnFeature]):
     """The features that settings declare, by name; beside them the journey and the cadence, of which more are made."""
 
-    def __init__(self, features: "Mapping[str, OwnFeature]", journey: Mapping[str, Journey], cadence: Cadence) -> None:
+    def __init__(self, features: Mapping[str, OwnFeature], journey: Mapping[str, Journey], cadence: Cadence) -> None:
         self._features, self.journey, self.cadence = features, journey, cadence
 
-    def __getitem__(self, name: str) -> "OwnFeature":
+    def __getitem__(self, name: str) -> OwnFeature:
         """A feature by its name."""
         return self._features[name]
 
@@ -214,3 +257,18 @@ class Declared(Mapping[str, "OwnFeature"]):
     def __len__(self) -> int:
         """How many features."""
         return len(self._features)
+
+
+class Effects(Section):
+    """How the effects of actions are estimated."""
+
+    levels: Annotated[tuple[Literal["action", "process", "playbook"], ...], Field(min_length=1)]
+    kinds: tuple[str, ...]
+    null_action: str | None
+    decay: Annotated[float, Field(gt=0, le=1)]
+    allowance: Annotated[float, Field(gt=0, le=1)]
+    pooling_sd: Annotated[float, Field(gt=0, le=2)]
+    folds: Annotated[int, Field(ge=2, le=10)]
+    trees: Annotated[int, Field(ge=10)]
+    max_rows: Annotated[int, Field(ge=1000)]
+    every_months: Annotated[int, Field(ge=0, le=60)]

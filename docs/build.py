@@ -15,11 +15,12 @@ from serving.forecast.declared.effect_tables import render_markdown as render_ef
 from serving.forecast.declared.kpi_tables import render_markdown as render_kpis
 from serving.forecast.declared.ledger_tables import render_markdown as render_ledger
 from serving.forecast.declared.output_tables import render_markdown
+from serving.forecast.declared.team_tables import render_markdown as render_team
 
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
 OUTPUTS = Path(__file__).with_name("outputs.md")
 
-RENDERED = (render_markdown, render_ledger, render_effects, render_acting, render_kpis)
+RENDERED = (render_markdown, render_ledger, render_effects, render_acting, render_kpis, render_team)
 
 HEAD = """\
 # Data dictionary

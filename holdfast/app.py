@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from holdfast import (
     acting,
+    action_effects,
     data,
     delivery,
     demo,
@@ -21,6 +22,7 @@ from holdfast import (
     retention,
     service,
     setup,
+    team,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -41,8 +43,11 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         retention.ledger,
         judging.calls,
     ),
-    "Act": (acting.actions,),
-    "Team": (kpis.kpis,),
+    "Act": (
+        action_effects.effects,
+        acting.actions,
+    ),
+    "Team": (kpis.kpis, kpis.cohorts, team.health, team.alerts),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from features.tables.checked import Tables
     from params import Params
     from serving.forecast.batch import Forecast
+    from serving.health.account_health import AccountHealth
     from serving.ledger.past import Past
     from training.tracking.champion import Champion
 
@@ -128,21 +129,29 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     """
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
+    from serving.forecast.declared.column import names_of
+    from serving.forecast.declared.output_tables import RUN_COLUMNS
     from serving.forgetting.keeping import apply_retention
+    from serving.health.account_health import account_health, require_rule
+    from serving.health.listed import health_table
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
+    require_rule(tables, params)
     champion = load_champion(params)
     result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
+    health = account_health(tables, day, params, progress)
+    beside = {"health_score": health_table(health, {name: getattr(result, name) for name in names_of(RUN_COLUMNS)})}
+    beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
-    folder = export.publish(result, params.data_dir / "forecasts", params.export, names, past.bridge)
+    folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes]
+    notes = [*result.notes, *past.notes, *health.notes]
     if serve:
-        file, moved_back = _serve(run, tables, champion, result, past)
+        file, moved_back = _serve(run, tables, champion, result, past, health)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
@@ -150,7 +159,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
 
 def _serve(
-    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", past: "Past"
+    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", past: "Past", health: "AccountHealth"
 ) -> tuple[Path, list[str]]:
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
     from serving.publication import gather, publication_file
@@ -160,7 +169,15 @@ def _serve(
     card = model_card(run.params, champion)
     track = read_track(run.params, run.progress)
     publication = gather.gather(
-        tables, champion, result, card=card, past=past, track=track, params=run.params, progress=run.progress
+        tables,
+        champion,
+        result,
+        card=card,
+        past=past,
+        track=track,
+        health=health,
+        params=run.params,
+        progress=run.progress,
     )
     store = publication_file.folder_of(run.params.data_dir)
     moved_back = _moved_back(publication_file.current_date(store), result.as_of)

@@ -12,11 +12,17 @@ from holdfast.run import AsOfDate, Run
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from serving.kpis.cohort_report import CohortReport
     from serving.kpis.kpi_report import KpiReport, Row
 
 ByColumn = Annotated[
     str | None, typer.Option("--by", metavar="COLUMN", help="Also by a column of accounts, or a feature")
 ]
+AccountColumn = Annotated[str | None, typer.Option("--by", metavar="COLUMN", help="Also by a column of accounts")]
+OutFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Also write .xlsx with live formulas, .csv or .parquet")
+]
+AGES_SHOWN = 13  # cohorts and quarters of age in the terminal
 SHOWN = 30  # values of a column in the terminal; the JSON and the workbook have all
 
 
@@ -30,9 +36,7 @@ def kpis(
     quarters: Annotated[
         int, typer.Option("--quarters", min=0, max=20, help="Also as of so many quarter starts before the date")
     ] = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Also write .xlsx with live formulas, .csv or .parquet")
-    ] = None,
+    out: OutFile = None,
 ) -> None:
     """Show KPIs with their definitions: churn, expansion, quick ratio, time to first value, cadence, targets."""
     from serving.forecast.declared.kpi_tables import KPI
@@ -51,6 +55,43 @@ def kpis(
         write_facts(report.rows, KPI, out, lambda file: write_kpi_workbook(report, file))
     content = report.to_json() | {"file": str(out) if out else None}
     run.show(content, lambda console: _print_kpis(console, report, out))
+
+
+def cohorts(run: Run, by: AccountColumn = None, as_of: AsOfDate = None, out: OutFile = None) -> None:
+    """Show what became of accounts by the quarter they began in: logos kept, GRR and NRR by age."""
+    from serving.forecast.declared.kpi_tables import COHORT
+    from serving.kpis.cohort_report import cohort_report, write_cohort_workbook
+    from serving.kpis.kpi_files import require_writable, write_facts
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        run.progress("following the accounts")
+        report = cohort_report(tables, as_of=as_of or tables.data_until, params=run.params, by=by)
+    if out is not None:
+        write_facts(report.rows, COHORT, out, lambda file: write_cohort_workbook(report, file))
+    content = report.to_json() | {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_cohorts(console, report, out))
+
+
+def _print_cohorts(console: "Console", report: "CohortReport", out: Path | None) -> None:
+    from rich.table import Table
+
+    for figure, by_cohort in report.triangles().items():
+        newest = dict(list(by_cohort.items())[-AGES_SHOWN:])
+        ages = min(max(map(len, newest.values())), AGES_SHOWN)
+        table = Table(title=f"{_words(figure)} by age in quarters", title_justify="left")
+        table.add_column("began in")
+        for age in range(ages):
+            table.add_column(f"{age}", justify="right")
+        for cohort, shares in newest.items():
+            table.add_row(cohort, *(f"{share:.0%}" for share in shares[:ages]))
+        console.print(table)
+    if report.left_out:
+        console.print(f"{report.left_out:,} accounts began before their first contract line on file: in no cohort.")
+    console.print(report.definition, soft_wrap=True, style="dim")
+    if out is not None:
+        console.print(f"Written: {out}", soft_wrap=True)
 
 
 def _print_kpis(console: "Console", report: "KpiReport", out: Path | None) -> None:

@@ -32,7 +32,7 @@ def run(
         day_option("--as-of", "A past night, with only what was known before it [default: where the data end]"),
     ] = None,
 ) -> None:
-    """Do all that is due, as cron does every night: check, snapshots, training, forecast, record, publication."""
+    """Do all that is due on a night, as cron does: check, snapshots, training, effects, forecast, record, pages."""
     from features.tables.scratch import scratch_folder
 
     require_store(run.params)
@@ -73,6 +73,7 @@ class Night:
             "snapshots": self._snapshots,
             "watch": self._watch,
             "train": self._train,
+            "effects": self._effects,
             "publish": self._publish,
             "deliver": self._deliver,
         }
@@ -89,6 +90,7 @@ class Night:
 
     def _put_on_record(self, steps: list[dict[str, Any]]) -> None:
         """Keep the night in the record; where that cannot be used, publishing has failed and said so."""
+        from params import SettingsError
         from serving.forecast.refusals import NoRecord
         from serving.ledger.nights import record_night
         from serving.ledger.record import open_record
@@ -97,7 +99,7 @@ class Night:
         try:
             with open_record(self._run.params) as record:
                 record_night(record, as_of=day.isoformat(), began_at=self._began_at, steps=steps)
-        except NoRecord as error:
+        except (NoRecord, SettingsError) as error:
             self._run.progress(f"the night is not on record: {error}")
 
     def _done(self, name: str, work: Callable[[], Outcome]) -> dict[str, Any]:
@@ -164,6 +166,12 @@ class Night:
         told = {name: content[name] for name in ("version", "promoted", "reason", "caution", "verdict")}
         refused = {"refused": result.suspicion.reason} if result.suspicion.refuses else {}
         return DONE, {"due": plan.reason, **told, **refused}
+
+    def _effects(self) -> Outcome:
+        from holdfast.action_effects import effects_of_a_night
+
+        done, result = effects_of_a_night(self._run, self._known)
+        return DONE if done else SKIPPED, result
 
     def _publish(self) -> Outcome:
         newer = _newer_publication(self._run, self._known.data_until)
@@ -238,6 +246,8 @@ def _told(step: str, result: dict[str, Any]) -> str:
             return f"verdict: {result['verdict']}; {result['todo']}".rstrip("; ")
         case "train":
             return f"version {result['version']}: {result['reason']}"
+        case "effects":
+            return f"{counted(result['kinds'], 'kind')} of actions, {result['known']} with a verdict"
         case "deliver":
             return f"{counted(result['delivered'], 'message')} delivered, {result['waiting']} waiting"
         case _:

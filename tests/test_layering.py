@@ -21,9 +21,10 @@ PACKAGES = (*FLOORS, "holdfast")
 # are the modules that stand outside of their rooms.
 MAY_IMPORT: dict[str, set[str]] = {
     "params_reading": set(),
-    "params_team": set(),
+    "params_team": {"params_reading"},
     "params_outlets": {"params_team"},
-    "params": {"params_reading", "params_team", "params_outlets"},
+    "params_signals": {"params_team"},
+    "params": {"params_outlets", "params_reading", "params_signals", "params_team"},
     "features.tables": set(),
     "features.asof": {"features.tables"},
     "features.families": {"features.tables"},
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "features.leaks": {"features.tables", "features.families", "features.revenue", "features.snapshots"},
     "features.kpis": {"features.tables", "features.asof", "features.families", "features.revenue"},
+    "features.actions": {"features.tables", "features.asof"},
     "features.traps": {"features.tables", "features.revenue", "features.snapshots"},
     "models.words": set(),
     "models.hazards": {"models.words"},
@@ -52,12 +54,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},
+    "training.effects": {"features", "models", "training.learn", "training.report", "training.tracking"},
     "training.report": {"models", "training.learn", "training.tracking"},
     "training.backtest": {"features", "models", "training.learn", "training.report", "training.tracking"},
     "training.watch": {"features", "models", "training.learn", "training.tracking"},
     "training": {
         *("features", "models", "training"),
-        *("training.learn", "training.tracking", "training.report", "training.backtest"),
+        *("training.learn", "training.tracking", "training.report", "training.backtest", "training.effects"),
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
@@ -66,8 +69,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
     },
     "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
+    "serving.health": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+    },
+    "serving.alerts": {
+        *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
+        "serving.health",
+    },
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
+        *("serving.journal", "serving.health"),
     },
     "serving.retention": {"features", "serving.forecast"},
     "serving.kpis": {"features", "models.words", "serving.forecast", "serving.retention"},
@@ -93,7 +104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "holdfast": {"features", "models", "training", "serving"},
 }
-OURS = {*PACKAGES, "params", "params_reading", "params_team", "params_outlets"}
+OURS = {*PACKAGES, "params", "params_outlets", "params_reading", "params_signals", "params_team"}
 KNOWS_MLFLOW = "training.tracking"
 FAMILIES = ("usage", "csm_actions", "success_plan", "engagement", "relationship", "contract_history")
 FILES_CLOCK_AND_STORES = {"os", "pathlib", "io", "shutil", "tempfile", "time", "random", "duckdb", "mlflow", "sqlite3"}
@@ -120,7 +131,11 @@ HEAVY = (
 
 def sources() -> list[Path]:
     rooms = [file for room in PACKAGES for file in sorted((ROOT / room).rglob("*.py"))]
-    return [ROOT / "params.py", *(ROOT / f"params_{part}.py" for part in ("outlets", "reading", "team")), *rooms]
+    return [
+        ROOT / "params.py",
+        *(ROOT / f"params_{part}.py" for part in ("outlets", "reading", "signals", "team")),
+        *rooms,
+    ]
 
 
 def name_of(file: Path) -> str:
@@ -195,7 +210,7 @@ def home_of(file: Path) -> str:
 @all_sources
 def test_imports_run_one_way(file: Path) -> None:
     home = home_of(file)
-    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_team", "params_outlets"}
+    allowed = MAY_IMPORT.get(home, set()) | {home, "params", "params_signals", "params_team", "params_outlets"}
     for room in rooms_imported(file):
         assert room in allowed or room.split(".")[0] in allowed, f"{name_of(file)} may not import {room}"
 

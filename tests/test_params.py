@@ -130,11 +130,8 @@ def test_a_password_in_a_url_is_refused_and_not_shown(section: str, url: str) ->
 
 
 def test_every_pattern_of_a_setting_is_told_in_words() -> None:
-    patterns = set(
-        re.findall(
-            r'pattern=r?"(.*?)"', Path(params_reading.__file__).with_name("params.py").read_text(encoding="utf-8")
-        )
-    )
+    files = Path(params_reading.__file__).parent.glob("params*.py")
+    patterns = {pattern for file in files for pattern in re.findall(r'pattern=r?"(.*?)"', file.read_text("utf-8"))}
     assert patterns == set(params_reading._PATTERNS)
 
 

@@ -13,13 +13,14 @@ from features.forgetting.suppression import Suppressed
 
 DERIVED = ("tables.*", "tables-*.duckdb", "quarantine", ".checking-*", "second_look.json*")
 SIMULATED, SNAPSHOTS = "simulated", "snapshots"
+PAST_SCORES = "past_scores.parquet"  # of the newest backtest
 
 
 def forget_stored(data_dir: Path, suppressed: Suppressed) -> dict[str, int]:
     """Drop the stored tables, the rows left out of them and snapshots that name anyone; gives how many files.
 
     The tables are read anew by whatever needs them next, and snapshots are made again. The simulated company's files,
-    which stand for a source, are written again without them.
+    which stand for a source, and the backtest's forecasts are written again without them.
     """
     derived = [place for pattern in DERIVED for place in data_dir.glob(pattern)]
     for place in derived:
@@ -28,12 +29,14 @@ def forget_stored(data_dir: Path, suppressed: Suppressed) -> dict[str, int]:
     for file in snapshots:
         file.unlink()
     rewritten = forget_files(data_dir / SIMULATED, suppressed)
-    return {"stored tables": len(derived), "snapshots": len(snapshots), "simulated tables": rewritten}
+    scores = forget_files(data_dir, suppressed, PAST_SCORES)
+    counts = {"stored tables": len(derived), "snapshots": len(snapshots), "simulated tables": rewritten}
+    return {**counts, "backtested scores": scores}
 
 
-def forget_files(folder: Path, suppressed: Suppressed) -> int:
+def forget_files(folder: Path, suppressed: Suppressed, pattern: str = "*.parquet") -> int:
     """Write the Parquet files of a folder, a table each, without them; gives how many named any."""
-    named = [file for file in sorted(folder.glob("*.parquet")) if _names_any(file, suppressed)]
+    named = [file for file in sorted(folder.glob(pattern)) if _names_any(file, suppressed)]
     for file in named:
         part = file.with_name(f"{file.name}.part")
         pq.write_table(without_erased(pq.read_table(file), file.stem, suppressed), part, compression="zstd")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 SHARE, RATIO, PEOPLE, DAYS, MONEY, MONTHS = "share", "ratio", "people", "days", "currency", "months"
 UP, DOWN, NEITHER = 1, -1, 0
 SHARE_DAYS = (30, 60, 90)
+CLTV_MONTHS = (12, 24, 36, 60)
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,59 @@ RATIOS = (
         "the same of decision-makers and sponsors",
         counted="deciders_asked",
         empty="no survey was sent to one",
+    ),
+    *(
+        Ratio(
+            f"cltv_{months}",
+            f"cltv_{months}",
+            "customers",
+            f"gross profit of the {months} months after {{end}}, discounted, a customer of that day: chance to be one "
+            "still x ARR then / 12 x margin, month by month; the first twelve months by the published forecast of that "
+            "day where there is one, those beyond by the rates at which customers left, by tenure and segment",
+            counted="customers",
+            unit=MONEY,
+            empty=_NOBODY,
+        )
+        for months in CLTV_MONTHS
+    ),
+    Ratio(
+        "cltv_beyond_share",
+        "cltv_beyond",
+        f"cltv_{CLTV_MONTHS[-1]}",
+        f"share of cltv_{CLTV_MONTHS[-1]} that lies beyond twelve months, where no forecast reaches",
+        counted="customers",
+        better=NEITHER,
+        empty=_NOBODY,
+    ),
+    Ratio(
+        "cltv_to_cac",
+        "new_cltv",
+        "new_cost",
+        f"cltv_{CLTV_MONTHS[-1]} of the accounts won from {{start}} to {{end}}, those that left at 0, over what it "
+        "cost to win them",
+        counted="new_with_cost",
+        unit=RATIO,
+        empty="no account with an acquisition cost was won",
+    ),
+    Ratio(
+        "cac_payback",
+        "new_cost",
+        "new_margin",
+        "what it cost to win the accounts of {start} to {end} over their gross profit a month so far",
+        counted="new_with_cost",
+        unit=MONTHS,
+        better=DOWN,
+        empty="no account with an acquisition cost was won",
+    ),
+    Ratio(
+        "lost_before_payback",
+        "lost_unpaid",
+        "lost_with_cost",
+        "of the accounts that left from {start} to {end}, those whose gross profit until then was below what it cost "
+        "to win them",
+        counted="lost_with_cost",
+        better=DOWN,
+        empty="no account with an acquisition cost left",
     ),
 )
 FIRST_VALUE = tuple(f"first_value_by_day_{day}" for day in SHARE_DAYS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.simulation.months import Draws, Floats
+from features.simulation.months import Bools, Draws, Floats
 from features.simulation.state import LIVE, Company, Deeds, Month, churn_score, expit
 
 
@@ -15,7 +15,7 @@ def care_for(company: Company, month: Month, draws: Draws) -> Deeds:
     state.care = rules.care_memory * state.care + rules.care_noise * draws.normal("care")
     deeds = _act(company, draws)
     tenure = np.maximum(month.first - state.since, 0) / 30.4375
-    effects = np.array([action.effect for action in rules.actions])
+    effects, growth = (np.array([getattr(action, name) for action in rules.actions]) for name in ("effect", "growth"))
     state.health = (
         company.profile.level
         + rules.health_memory * (state.health - company.profile.level)
@@ -25,6 +25,7 @@ def care_for(company: Company, month: Month, draws: Draws) -> Deeds:
         + jump
     )
     state.growth = rules.growth_memory * state.growth + rules.growth_noise * draws.normal("growth")
+    state.growth = state.growth + (deeds.done * growth).sum(axis=1)
     return deeds
 
 
@@ -47,11 +48,26 @@ def _act(company: Company, draws: Draws) -> Deeds:
     view = churn_score(company) + rules.view_noise * draws.normal("view")
     readiness = np.array(rules.touch_logit)[company.profile.touch] + 0.4 * state.care
     live = state.standing == LIVE
-    done, missed = [], []
-    for action in rules.actions:
+    planned, held = np.zeros((2, company.rows, len(rules.actions)), dtype=np.bool_)
+    for place, action in enumerate(rules.actions):
         chance = expit(action.monthly_logit + action.by_risk * view + readiness)
-        planned = live & (draws.uniform(f"acts: {action.name}") < chance)
-        held = draws.uniform(f"holds: {action.name}") < expit(2.2 + 0.8 * state.care)
-        done.append(planned & held)
-        missed.append(planned & ~held)
-    return Deeds(np.stack(done, axis=1), np.stack(missed, axis=1), view)
+        planned[:, place] = live & (draws.uniform(f"acts: {action.name}") < chance)
+        held[:, place] = draws.uniform(f"holds: {action.name}") < expit(2.2 + 0.8 * state.care)
+    if rules.actions_a_month is not None:
+        held &= _has_time(company, planned, view)[:, None]
+    done = planned & held
+    if company.forced is not None:
+        done[:, company.forced.action] = company.forced.done
+    return Deeds(done, planned & ~done, view)
+
+
+def _has_time(company: Company, planned: Bools, view: Floats) -> Bools:
+    """For which accounts their CSM has time this month: the riskiest first, as long as the month's actions last."""
+    csm = company.shock.future * company.csms + company.state.csm
+    order = np.lexsort((-view, csm))
+    count, first = planned.sum(axis=1)[order], np.r_[True, np.diff(csm[order]) > 0]
+    so_far = np.cumsum(count) - count
+    used = so_far - so_far[first][np.cumsum(first) - 1]
+    has_time = np.empty(company.rows, dtype=np.bool_)
+    has_time[order] = used < company.rules.actions_a_month
+    return has_time

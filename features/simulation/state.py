@@ -84,6 +84,14 @@ class Shock:
         return pressure
 
 
+@dataclass(frozen=True)
+class Forced:
+    """An action, by its place among the rules' actions, that is done (or not) with everyone whatever was planned."""
+
+    action: int
+    done: bool
+
+
 @dataclass
 class Company:
     """Accounts with their state at a month boundary."""
@@ -93,6 +101,7 @@ class Company:
     shock: Shock
     rules: Rules
     csms: int
+    forced: Forced | None = None
 
     @property
     def rows(self) -> int:

@@ -19,7 +19,7 @@ from features.simulation.history import live_through, start_company
 from features.simulation.line_book import LineBook
 from features.simulation.months import EPOCH, Draws, Floats, Ints, add_months
 from features.simulation.state import Company, Month, Profile, Shock, State, mrr_at
-from features.simulation.world import CURRENCIES, RULES, Rules
+from features.simulation.world import CURRENCIES, TEAMS
 
 _ROWS_AT_ONCE = 150_000
 
@@ -64,7 +64,7 @@ def replay(
     as_of: date,
     horizon_months: int,
     futures: int,
-    rules: Rules = RULES,
+    team: str = "steady",
 ) -> Truth:
     """Run the company of `simulate` to `as_of`, and many futures from there.
 
@@ -78,8 +78,8 @@ def replay(
         How many months ahead.
     futures
         How many futures.
-    rules
-        The numbers of the world.
+    team
+        As given to `simulate`.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def replay(
     if horizon_months < 1 or futures < 1:
         raise ValueError(f"horizon_months is {horizon_months} and futures is {futures}: both must be at least 1")
     company, edges = start_company(
-        accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules, line_book=LineBook()
+        accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=TEAMS[team], line_book=LineBook()
     )
     origin = _month_of(edges, as_of)
     for month in range(origin):

@@ -89,7 +89,8 @@ class Action:
     """What a CSM may do in a month.
 
     `monthly_logit` is the log-odds at average risk under low touch, `by_risk` how much the CSM's view of the
-    risk adds, `effect` what it truly adds to the account's health that month (it fades as health does).
+    risk adds, `effect` what it truly adds to the account's health that month (it fades as health does), and `growth`
+    to its pull to grow.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Action:
     monthly_logit: float
     by_risk: float
     effect: float
+    growth: float = 0.0
 
 
 ACTIONS = (
@@ -114,6 +116,7 @@ class Rules:
     """How strongly each cause acts. Health has mean near 0 and spread near 1; scores are on the logit scale."""
 
     actions: tuple[Action, ...] = ACTIONS
+    actions_a_month: int | None = None  # that a CSM has time for; the others are missed, the least risky first
     level_spread: float = 0.55
     fit_level: tuple[float, ...] = (0.25, -0.1, -0.7)
     fit_shares: tuple[float, ...] = (0.62, 0.26, 0.12)
@@ -154,6 +157,10 @@ class Rules:
 
 
 RULES = Rules()
+# A team with more planned than it has time for, and a playbook that sells more and harms.
+PITCH = Action("upgrade_pitch", "expansion", "upsell push", -2.9, 0.30, -0.24, growth=0.30)
+STRETCHED = Rules(actions=(*ACTIONS, PITCH), actions_a_month=14)
+TEAMS = {"steady": RULES, "stretched": STRETCHED}
 
 
 def by_segment(name: str) -> Floats:

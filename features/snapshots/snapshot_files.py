@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -107,6 +108,22 @@ def stored(
     assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.declared)
     rows = [read_snapshot(todo.files[day]) for day in assembly.asof.dates]
     return snapshots_of(assembly, pa.concat_tables(table.replace_schema_metadata(None) for table in rows))
+
+
+def stored_columns(
+    tables: Tables, dates: Sequence[date], columns: Sequence[str], *, params: Params, progress: Progress = silent
+) -> pd.DataFrame:
+    """Some columns of the snapshots at some dates, by date and account; those that snapshots lack are absent.
+
+    `account_id`, `as_of` and `arr` are always among them. It reads what is asked for and no more.
+    """
+    todo = make(tables, dates, params=params, progress=progress)
+    files = [todo.files[day] for day in sorted(todo.files)]
+    present = set(pq.read_schema(files[0]).names)
+    names = [name for name in dict.fromkeys(("account_id", "as_of", "arr", *columns)) if name in present]
+    rows = [read_snapshot(file, names).replace_schema_metadata(None) for file in files]
+    frame: pd.DataFrame = pa.concat_tables(rows).to_pandas()
+    return frame
 
 
 def each_stored(tables: Tables, dates: Sequence[date], *, params: Params) -> Iterator[tuple[date, Snapshots]]:

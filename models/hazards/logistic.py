@@ -88,6 +88,18 @@ class LogisticHazard(Hazard):
             start += scaling.width
         return beyond
 
+    def part(self, inputs: Array, first: int) -> Array:
+        """What inputs that stand together add, from the place `first` on, shape (rows,).
+
+        The parts of all inputs add up to what `beyond` says, but for the digits of their order.
+        """
+        added, start = np.zeros(len(inputs)), sum(scaling.width for scaling in self.scaling_[:first])
+        scalings = self.scaling_[first : first + inputs.shape[1]]
+        for scaling, values in zip(scalings, np.ascontiguousarray(inputs.T), strict=True):
+            added += scaling.effect(values, self.coefficients_[start : start + scaling.width])
+            start += scaling.width
+        return added if first else added - self._middle
+
     def contributions(self, inputs: Array) -> tuple[Array, float]:
         """Each input's coefficient times its distance from the mean: the SHAP values of a linear model."""
         effects = (self._design(inputs) - self.means_[: self._width]) * self.coefficients_[: self._width]
@@ -160,6 +172,13 @@ class LogisticHazard(Hazard):
 
     def _design(self, inputs: Array) -> Array:
         return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
+
+
+def standardised(inputs: Sequence[Input], values: Array) -> tuple[Array, NDArray[np.int64]]:
+    """The columns that a logistic regression makes of inputs, and of each column the place of the input it is of."""
+    scaling = [_learn_scaling(item, values[:, place]) for place, item in enumerate(inputs)]
+    columns = [_apply_scaling(each, values[:, place]) for place, each in enumerate(scaling)]
+    return np.hstack(columns), np.repeat(np.arange(len(inputs)), [each.shape[1] for each in columns])
 
 
 def _learn_scaling(item: Input, values: Array) -> _Scaling:

@@ -52,6 +52,15 @@ def inputs_for(inputs: Iterable[Row], caller: Caller) -> list[dict[str, Any]]:
     return [{name: value for name, value in item.items() if name in OF_AN_INPUT} for item in inputs]
 
 
+def health_for(about: Row, caller: Caller) -> dict[str, Any]:
+    """What goes with the health of accounts; the rule is everybody's, notes are of all tables."""
+    return {
+        "definition": about["definition"],
+        "rule": about["rule"],
+        "notes": about["notes"] if sees_whole(caller) else [],
+    }
+
+
 def track_for(track: Row, caller: Caller) -> dict[str, Any]:
     """The track record, with the scores of the book alone for whoever sees one book."""
     if caller.csm is None:

@@ -83,6 +83,17 @@ class BridgeQuery(Paged):
     csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
 
 
+class HealthQuery(Paged):
+    """Whose health."""
+
+    csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
+    band: Annotated[Literal["A", "B", "C", "D"] | None, Field(description="Only this band")] = None
+    colour: Annotated[Literal["green", "yellow", "red"] | None, Field(description="Only this colour")] = None
+    status: Annotated[
+        Literal["scored", "not enough data", "frozen"] | None, Field(description="Only accounts of this state")
+    ] = None
+
+
 class HistoryQuery(Paged):
     """Whose past scores."""
 
@@ -207,6 +218,13 @@ def bridge_steps(published: Published, query: BridgeQuery, caller: Caller) -> di
     residual = round(end - start - sum(sums.values()), 2) + 0.0
     steps = [{"step": name, "amount": amount} for name, amount in sums.items()]
     return {"start": start, "end": end, "residual": residual, "steps": steps}
+
+
+def health_rows(published: Published, query: HealthQuery, caller: Caller, *, all_rows: bool = False) -> Rows:
+    """The health of accounts, worst first."""
+    limit, offset = (None, 0) if all_rows else (query.limit, query.offset)
+    conditions = {"band": query.band, "colour": query.colour, "status": query.status}
+    return published.health(require_book(caller, query.csm), limit, offset, **conditions)
 
 
 def history_rows(published: Published, query: HistoryQuery, caller: Caller, *, all_rows: bool = False) -> Rows:

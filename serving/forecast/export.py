@@ -20,6 +20,7 @@ from features.tables import spreadsheet_text
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.column import Kind, OutTable
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE, TABLES
+from serving.forecast.declared.team_tables import TEAM_TABLES
 from serving.forecast.forecast_workbook import write_workbook
 
 KEPT = ".kept"
@@ -28,6 +29,7 @@ WORKBOOK = "forecast.xlsx"
 DESCRIPTION = "forecast.json"
 SUMS = "forecast.sha256"  # as `sha256sum -c` reads it
 FORMS = ("parquet", "csv", "xlsx")
+BESIDE: Mapping[str, OutTable] = {**TEAM_TABLES, FORECAST_BRIDGE.name: FORECAST_BRIDGE}
 
 
 def publish(
@@ -35,12 +37,12 @@ def publish(
     forecasts: Path,
     forms: Collection[str] = FORMS,
     names: Mapping[str, str] | None = None,
-    bridge: pd.DataFrame | None = None,
+    beside: Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
     """Write a forecast under the folder `forecasts` and return the link to it, `forecasts/<as_of>`.
 
-    `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given. The table
-    `forecast_bridge` lies beside the others where there is one.
+    `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given. `beside` are
+    tables of `BESIDE` that go with it, as Parquet and CSV.
 
     The link `latest` follows if no forecast of a later date is there. A forecast of the same date that was there
     before is removed once the new one is whole.
@@ -49,7 +51,7 @@ def publish(
     earlier.mkdir(parents=True, exist_ok=True)
     day = forecast.as_of.isoformat()
     folder = Path(tempfile.mkdtemp(prefix=f"{day}.{forecast.run_id}.", dir=earlier))
-    write_files(forecast, folder, forms, names, bridge)
+    write_files(forecast, folder, forms, names, beside)
     link = forecasts / day
     _turn(link, Path(KEPT) / folder.name)
     if _newest(forecasts) == forecast.as_of:
@@ -63,15 +65,15 @@ def write_files(
     folder: Path,
     forms: Collection[str],
     names: Mapping[str, str] | None,
-    bridge: pd.DataFrame | None = None,
+    beside: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
     """Write all tables in some forms, a description of the run and the sums of all into an existing folder."""
-    tables = [(TABLES[name], frame) for name, frame in forecast.tables.items()]
-    for table, frame in [*tables, *([] if bridge is None else [(FORECAST_BRIDGE, bridge)])]:
+    declared = {**TABLES, **BESIDE}
+    for name, frame in {**forecast.tables, **(beside or {})}.items():
         if "parquet" in forms:
-            frame.to_parquet(folder / f"{table.name}.parquet", index=False)
+            frame.to_parquet(folder / f"{name}.parquet", index=False)
         if "csv" in forms:
-            write_csv(table, frame, folder / f"{table.name}.csv")
+            write_csv(declared[name], frame, folder / f"{name}.csv")
     if "xlsx" in forms:
         write_workbook(forecast, folder / WORKBOOK, names)
     text = json.dumps(forecast.describe(), indent=1, sort_keys=True)
@@ -106,11 +108,11 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
     return Forecast(**(content | frames))
 
 
-def read_bridge(folder: Path) -> pd.DataFrame | None:
-    """The bridge that lies with a published forecast; None where there is none, or it is not what was written."""
-    name = f"{FORECAST_BRIDGE.name}.parquet"
-    contents = _whole(folder, [name])
-    return None if contents is None else pd.read_parquet(io.BytesIO(contents[name]))
+def read_beside(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables that went with a forecast, by name: those that lie in its folder as they were written."""
+    names = [name for name in BESIDE if (folder / f"{name}.parquet").exists()]
+    contents = _whole(folder, [f"{name}.parquet" for name in names]) or {}
+    return {name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(content)) for name, content in contents.items()}
 
 
 def _whole(folder: Path, names: Iterable[str]) -> dict[str, bytes] | None:

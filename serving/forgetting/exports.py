@@ -32,12 +32,9 @@ def forget_exports(forecasts: Path, suppressed: Suppressed, names: frozenset[str
         if forecast is None:
             remove_export(link)
             count += 1
-        else:
-            bridge = export.read_bridge(link)
-            kept, kept_bridge = _without(forecast, suppressed, names), _bridge_without(bridge, suppressed)
-            if kept is not None or kept_bridge is not bridge:
-                export.publish(kept or forecast, forecasts, export.forms_of(link), bridge=kept_bridge)
-                count += 1
+        elif (kept := _all_without(forecast, export.read_beside(link.resolve()), suppressed, names)) is not None:
+            export.publish(kept[0], forecasts, export.forms_of(link), beside=kept[1])
+            count += 1
     return count
 
 
@@ -64,6 +61,17 @@ def _clear_unlinked(forecasts: Path) -> int:
     return len(leftovers)
 
 
+def _all_without(
+    forecast: Forecast, beside: dict[str, pd.DataFrame], suppressed: Suppressed, names: frozenset[str]
+) -> tuple[Forecast, dict[str, pd.DataFrame]] | None:
+    """A forecast and the tables that lie beside it without their rows; None where none of them has any."""
+    kept = _without(forecast, suppressed, names)
+    others = {name: frame[_stays(frame, suppressed, names)].reset_index(drop=True) for name, frame in beside.items()}
+    if kept is None and all(len(others[name]) == len(frame) for name, frame in beside.items()):
+        return None
+    return kept or forecast, others
+
+
 def _without(forecast: Forecast, suppressed: Suppressed, names: frozenset[str]) -> Forecast | None:
     """A forecast without their rows; None where it has none."""
     kept: dict[str, Any] = {
@@ -72,13 +80,6 @@ def _without(forecast: Forecast, suppressed: Suppressed, names: frozenset[str]) 
     if all(len(kept[name]) == len(frame) for name, frame in forecast.tables.items()):
         return None
     return replace(forecast, **kept)
-
-
-def _bridge_without(bridge: pd.DataFrame | None, suppressed: Suppressed) -> pd.DataFrame | None:
-    """A bridge without their rows; the same one where it has none."""
-    if bridge is None or (stays := _stays(bridge, suppressed, frozenset())).all():
-        return bridge
-    return bridge[stays].reset_index(drop=True)
 
 
 def _stays(frame: pd.DataFrame, suppressed: Suppressed, names: frozenset[str]) -> "pd.Series[bool]":

@@ -18,7 +18,7 @@ from serving.publication import publication_file
 from serving.publication.on_record import NOT_TAKEN_OVER
 
 NAME = "name"
-_OF_ACCOUNTS = ("account", "said", "history", "movement", "forecast_bridge")
+_OF_ACCOUNTS = ("account", "said", "history", "movement", "forecast_bridge", "health")
 _OF_CUTS = ("nrr", "published", "renewal")
 _LABELLED = ("account", "movement")
 
@@ -63,7 +63,7 @@ def is_published(folder: Path, account_id: str) -> bool:
     for file in _all(folder):
         try:
             with closing(publication_file.connect(file)) as connection:
-                for table in _OF_ACCOUNTS:
+                for table in _tables_of_accounts(connection):
                     if connection.execute(f"SELECT 1 FROM {table} WHERE account_id = ?", [account_id]).fetchone():
                         return True
         except sqlite3.Error:
@@ -77,16 +77,23 @@ def _all(folder: Path) -> Iterator[Path]:
 
 
 def _forget(connection: sqlite3.Connection, suppressed: Suppressed) -> None:
-    ids = {row[0] for table in _OF_ACCOUNTS for row in connection.execute(f"SELECT DISTINCT account_id FROM {table}")}
+    tables = _tables_of_accounts(connection)
+    ids = {row[0] for table in tables for row in connection.execute(f"SELECT DISTINCT account_id FROM {table}")}
     erased = suppressed.among(ACCOUNT, ids)
     numbers = [_row(connection, "number, name", account_id) for account_id in erased]
     connection.executemany("DELETE FROM horizon WHERE number = ?", [(row[0],) for row in numbers if row])
-    for table in _OF_ACCOUNTS:
+    for table in tables:
         connection.executemany(f"DELETE FROM {table} WHERE account_id = ?", [(name,) for name in erased])
     still = {name for (name,) in connection.execute("SELECT name FROM account")}
     _forget_labels(connection, suppressed)
     _forget_figures(connection, suppressed, {row[1] for row in numbers if row} - still)
     _forget_about(connection, suppressed)
+
+
+def _tables_of_accounts(connection: sqlite3.Connection) -> list[str]:
+    """The tables whose rows are an account's; publications of older versions lack some."""
+    present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [table for table in _OF_ACCOUNTS if table in present]
 
 
 def _row(connection: sqlite3.Connection, columns: str, account_id: str) -> tuple[Any, ...] | None:

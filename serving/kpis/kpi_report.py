@@ -22,6 +22,7 @@ from features.tables.progress import Progress, silent
 from models.words import counted
 from params import Params
 from serving.forecast.refusals import BadRequest
+from serving.kpis.lifetime_value import with_lifetime_value
 from serving.retention.cohort_labels import given_names, labels_between
 
 TOTAL = "total"
@@ -98,6 +99,7 @@ def kpi_report(
         of_window = account_facts(tables, window, rules=params.revenue, budget=params.budget)
         if not place:
             _require_accounts(of_window, window, tables)
+        of_window = with_lifetime_value(of_window, tables, window, params)
         cut = str(labels.name) if labels is not None else TOTAL
         tiers = _labels(tables, _tier(tables, cut), window, params, progress)
         kpis += list(_of_parts(of_window, window, labels, tiers))

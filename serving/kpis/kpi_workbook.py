@@ -24,7 +24,7 @@ TEXTS = ("account_id", "name", "value")
 HEADS = ("kpi", "cut", "value", "figure", "n", "unit", "target", "reached", "note", NUMBER)
 RATIO_OF = {ratio.name: ratio for ratio in RATIOS}
 SHARES = dict(zip(FIRST_VALUE, SHARE_DAYS, strict=True))
-CLOSE = 1e-9
+CLOSE = 1e-6
 
 
 def write_kpi_workbook(report: KpiReport, file: Path) -> None:

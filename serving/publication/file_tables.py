@@ -17,6 +17,7 @@ from serving.forecast.declared.published_lists import (
     NRR,
     RENEWALS,
 )
+from serving.forecast.declared.team_tables import HEALTH
 from serving.forecast.live import SCORED
 
 _SQL_TYPES = {Kind.INTEGER: "INTEGER", Kind.MONEY: "REAL", Kind.SHARE: "REAL", Kind.NUMBER: "REAL"}
@@ -77,9 +78,10 @@ PAST_SCORE = _list(HISTORY, "history", ("account_id", "as_of", "kind", "model_ve
 PAST_FORECAST = _list(FORECASTS, "published", ("cut", "value", "metric", "horizon_months", "as_of", "run_id"))
 MOVEMENT = StoreTable("movement", _declared(MOVEMENTS.at(Place.API)) | {"labels": "TEXT"})
 BRIDGE_ROW = _list(BRIDGE, "forecast_bridge", BRIDGE.key)
+HEALTH_ROW = _list(HEALTH, "health", HEALTH.key)
 FIGURE = _list(NRR, "nrr", NRR.key)
 RENEWAL = _list(RENEWALS, "renewal", RENEWALS.key)
-TABLES = (ABOUT, ACCOUNT, SCORE, HORIZONS, PAST_SCORE, PAST_FORECAST, MOVEMENT, BRIDGE_ROW, FIGURE, RENEWAL)
+TABLES = (ABOUT, ACCOUNT, SCORE, HORIZONS, PAST_SCORE, PAST_FORECAST, MOVEMENT, BRIDGE_ROW, HEALTH_ROW, FIGURE, RENEWAL)
 INDEXES = """
     CREATE INDEX account_csm ON account (csm);
     CREATE INDEX movement_account ON movement (account_id);

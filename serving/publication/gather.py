@@ -24,6 +24,8 @@ from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_FACTS
 from serving.forecast.declared.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
 from serving.forecast.live import SCORED, Score, as_scores, days
+from serving.health.account_health import AccountHealth, account_health
+from serving.health.listed import PublishedHealth, published
 from serving.ledger.past import Past
 from training.tracking.champion import Champion
 
@@ -58,6 +60,8 @@ class Publication:
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
     bridge
         From the last official forecast to this one: the columns of the list `BRIDGE`, no rows where there is none.
+    health
+        The health of accounts by rule: the list, each account down to its measures, and the rule.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -77,6 +81,7 @@ class Publication:
     past_figures: pd.DataFrame
     moves: pd.DataFrame
     bridge: pd.DataFrame
+    health: PublishedHealth
     nrr: pd.DataFrame
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
@@ -93,6 +98,7 @@ def gather(
     card: dict[str, Any],
     past: Past,
     track: Mapping[str, Any] | None = None,
+    health: AccountHealth | None = None,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
@@ -113,22 +119,23 @@ def gather(
         What earlier runs said and the bridge from the last official one, as `serving.publication.on_record` gives it.
     track
         The track record, as `serving.publication.on_record.read_track` gives it; None if none is to be published.
+    health
+        The health of accounts at the forecast's date; worked out here if None.
     progress
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
     as_of = forecast.as_of
+    published_health = published(health or account_health(tables, as_of, params), tables, params)
     customers = customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
     return Publication(
-        about={
-            **_about(forecast, champion, tables, params, card),
-            "bridge": _about_bridge(past.bridge),
-            **_tracked(track),
-        },
+        about=_about(forecast, champion, tables, params, card)
+        | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
+        | _tracked(track),
         accounts=_accounts(customers, labels, scores, history),
         scores=scores,
         activity=_by_month(
@@ -139,6 +146,7 @@ def gather(
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
         bridge=_bridge(past.bridge, labels),
+        health=published_health,
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,

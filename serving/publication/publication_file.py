@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -32,6 +32,7 @@ from serving.publication.file_tables import (
     ACCOUNT_COLUMNS,
     BRIDGE_ROW,
     FIGURE,
+    HEALTH_ROW,
     HORIZONS,
     INDEXES,
     MOVEMENT,
@@ -269,12 +270,13 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
 
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
-    activity = publication.activity[1]
+    details: dict[str, tuple[Mapping[str, Any], Any]] = {"activity": (publication.activity[1], {})}
+    details |= {"events": (publication.events, []), "health": (publication.health.details, None)}
     rows, scores, horizons = [], [], []
     both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)
     for number, (account, score) in enumerate(both):
         account_id = account["account_id"]
-        detail = {"activity": activity.get(account_id, {}), "events": publication.events.get(account_id, [])}
+        detail = {name: by_account.get(account_id, none) for name, (by_account, none) in details.items()}
         facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
         rows.append((number, *facts, _json(account["labels"]).decode()))
         scores.append((account_id, account["csm"], pack(_json(score)), pack(_json(detail))))
@@ -297,7 +299,8 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
         _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(figures))
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
     _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves, publication.accounts)))
-    _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
+    for table, frame in ((BRIDGE_ROW, publication.bridge), (HEALTH_ROW, publication.health.rows)):
+        _insert(connection, table, table.rows(frame))
 
 
 def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:

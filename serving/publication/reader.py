@@ -20,6 +20,7 @@ from models.paths.rollup import TOTAL
 from serving.forecast.declared.column import Kind, OutTable, Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_ID, INTERVAL
 from serving.forecast.declared.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, BRIDGE, HISTORY, LABELS, MOVEMENTS
+from serving.forecast.declared.team_tables import HEALTH
 from serving.publication import publication_file
 from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 from serving.publication.gather import END, START
@@ -244,6 +245,18 @@ class Published:
         names = [column.name for column in BRIDGE.at(Place.API) if column.kind is Kind.MONEY]
         sums = ", ".join(f"COALESCE(SUM(CAST(ROUND({name} * 100) AS INTEGER)), 0) / 100.0 AS {name}" for name in names)
         return dict(self._rows(f"SELECT {sums} FROM forecast_bridge {where}", values)[0])
+
+    def health(
+        self, csm: str | None, limit: int | None, offset: int, **conditions: str | None
+    ) -> tuple[int, list[Row]]:
+        """The health of accounts, worst first and those without a score at the end, and how many there are.
+
+        `conditions`: any of `band, colour, status, trend`; None asks for all.
+        """
+        where, values = _equal({"csm": csm, **conditions})
+        source = f"FROM health {where}"
+        query = f"SELECT {', '.join(_of(HEALTH))} {source} ORDER BY score NULLS LAST, account_id LIMIT ? OFFSET ?"
+        return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
         """Snapshot rows of accounts, and the ids that are not there or not in the book."""

@@ -1,8 +1,7 @@
 """The HTTP API: each handler takes a request apart, calls, and answers."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,56 +15,38 @@ from serving.access.visit import LIVE, MCP, SCORE, caller_of, visit_of
 from serving.assistant.server import OverHttp, is_installed
 from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
-from serving.desk.scoring import require_published
 from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
-from serving.publication.reader import AccountFilter, Published
+from serving.publication.reader import AccountFilter
 from serving.service.guard import Guard
 from serving.service.journal_api import router as journal_router
+from serving.service.replies import (
+    BODY_ERRORS,
+    ERRORS,
+    FILES,
+    LIVE_ERRORS,
+    FileKind,
+    desk_of,
+    file_of,
+    head,
+    page_of,
+    published_of,
+    seen,
+)
+from serving.service.team_api import team
 from serving.wire import schemas
 from serving.wire.answers import Refused, answer, failure, invalid, raw
-from serving.wire.downloads import TYPES, render
-from serving.wire.schemas import ErrorBody, LiveRequest, ScoreRequest
+from serving.wire.schemas import LiveRequest, ScoreRequest
 from training.tracking.model_card import describe
 
-FileKind = Literal["csv", "xlsx"]
 DESCRIPTION = """\
 Churn, expansion and NRR of a subscription business, as published by `holdfast publish` and scored live by the
 champion model. Every answer says as of when it is, by which model version and run, and what its figures mean. Dates are
 half-open windows; money is ARR, a year, in the reporting currency. Errors have one body, with a stable `code`.
 """
-_MEANINGS = {
-    400: "A header that says who asks came more than once",
-    401: "No token, or one that is unknown, revoked or expired",
-    403: "Not yours to see",
-    404: "No such account, cut or value",
-    421: "Called by a name that is not this service's",
-    422: "Not valid: the details say where and why",
-    429: "Too many requests: see Retry-After",
-    500: "A failure here; the server's log says where",
-    503: "Nothing is published, or no model could be loaded: the message says why",
-}
-_BODY = {
-    400: "The body did not come whole, or a header that says who asks came more than once",
-    413: "The body is too large",
-    415: "Not JSON",
-}
-Responses = dict[int | str, dict[str, Any]]
-
-
-def _errors(meanings: Mapping[int, str]) -> Responses:
-    return {status: {"model": ErrorBody, "description": text} for status, text in meanings.items()}
-
-
-ERRORS = _errors(_MEANINGS)
-BODY_ERRORS = _errors(_MEANINGS | _BODY)
-LIVE_ERRORS = _errors(_MEANINGS | _BODY | {504: "It took too long: send fewer accounts at a time"})
-FILES: Responses = {
-    **ERRORS,
-    200: {"content": {kind: {} for kind in TYPES.values()}, "description": "The list as a file"},
-}
 router = APIRouter(responses=ERRORS)
 router.include_router(journal_router, responses=BODY_ERRORS)
+router.include_router(team)
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -87,7 +68,7 @@ def create_app(desk: Desk) -> FastAPI:
 @router.get("/api", response_model=schemas.About, tags=["portfolio"])
 def about(request: Request) -> Response:
     """What is published: as of when, by which model, which cuts, and notes that must be read with it."""
-    published, caller = _published(request), caller_of(request.scope)
+    published, caller = published_of(request), caller_of(request.scope)
     book = None
     if caller.csm is not None:
         book = published.accounts(AccountFilter(published.horizon_months, csm=caller.csm, limit=1))[0]
@@ -98,7 +79,7 @@ def about(request: Request) -> Response:
 def score(request: Request, wanted: ScoreRequest) -> Response:
     """Score accounts by id: probabilities by horizon, expected ARR with quantiles, and the strongest reasons."""
     # behind the guard, which answers this by the same call, it is the description that counts
-    return raw(scoring.by_id(_desk(request).following.state, wanted, caller_of(request.scope)))
+    return raw(scoring.by_id(desk_of(request).following.state, wanted, caller_of(request.scope)))
 
 
 @router.post(LIVE, response_model=schemas.Scores, responses=LIVE_ERRORS, tags=["accounts"])
@@ -109,24 +90,24 @@ def live(request: Request, wanted: LiveRequest) -> Response:
     what the model would say of such an account, not what an action would change.
     """
     metrics.LIVE_ACCOUNTS.inc(len(wanted.accounts))
-    return raw(scoring.now(_desk(request).following.state, wanted, caller_of(request.scope)))
+    return raw(scoring.now(desk_of(request).following.state, wanted, caller_of(request.scope)))
 
 
 @router.get("/api/accounts", response_model=schemas.Accounts, tags=["accounts"])
 def accounts(request: Request, query: Annotated[queries.AccountQuery, Query()]) -> Response:
     """List accounts: filtered, sorted, a page at a time."""
-    published = _published(request)
+    published = published_of(request)
     total, rows = published.accounts(queries.account_filter(published, query, caller_of(request.scope)))
-    _seen(request, rows)
-    return answer(_page(published, query, total, rows, "account_definition"))
+    seen(request, rows)
+    return answer(page_of(published, query, total, rows, "account_definition"))
 
 
 @router.get("/api/accounts.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_accounts(kind: FileKind, request: Request, query: Annotated[queries.AccountQuery, Query()]) -> Response:
     """The accounts that a filter lets through, all pages, as a file."""
-    published = _published(request)
+    published = published_of(request)
     filters = queries.account_filter(published, query, caller_of(request.scope))
-    return _file(request, "accounts", kind, lambda: published.rows(replace(filters, limit=None, offset=0)))
+    return file_of(request, "accounts", kind, lambda: published.rows(replace(filters, limit=None, offset=0)))
 
 
 @router.get("/api/accounts/{account_id:path}", response_model=schemas.AccountDetail, tags=["accounts"])
@@ -136,130 +117,134 @@ def account(
     awkward_id: Annotated[str, Query(alias="id", description="One that no address holds: /api/accounts/?id=..")] = "",
 ) -> Response:
     """One account: probabilities, reasons, activity by month, contract events, and what its score was before."""
-    published, caller, account_id = _published(request), caller_of(request.scope), account_id or awkward_id
+    published, caller, account_id = published_of(request), caller_of(request.scope), account_id or awkward_id
     visit_of(request.scope).accounts = [account_id[:200]]
     detail = published.account(account_id, caller.csm)
     if detail is None:
         scoring.require_all([account_id[:200]], caller)
     definition, months = published.about["account_definition"], published.about["months"]
-    return answer({**_head(published), "definition": definition, "months": months, **(detail or {})})
+    return answer({**head(published), "definition": definition, "months": months, **(detail or {})})
 
 
 @router.get("/api/nrr", response_model=schemas.Nrr, tags=["portfolio"])
 def nrr(request: Request, query: Annotated[queries.NrrQuery, Query()]) -> Response:
     """NRR, GRR and what they are made of, for any published cut and horizon, with quantiles and definitions."""
-    published, caller = _published(request), caller_of(request.scope)
+    published, caller = published_of(request), caller_of(request.scope)
     rows, flags = queries.nrr_rows(published, query, caller), queries.red_flags(published, query, caller)
-    return answer({**_head(published), "red_flags": flags, "rows": rows})
+    return answer({**head(published), "red_flags": flags, "rows": rows})
 
 
 @router.get("/api/nrr.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_nrr(kind: FileKind, request: Request, query: Annotated[queries.NrrQuery, Query()]) -> Response:
     """The same as a file."""
-    published = _published(request)
-    return _file(request, "nrr", kind, lambda: queries.nrr_rows(published, query, caller_of(request.scope)))
+    published = published_of(request)
+    return file_of(request, "nrr", kind, lambda: queries.nrr_rows(published, query, caller_of(request.scope)))
 
 
 @router.get("/api/renewals", response_model=schemas.Renewals, tags=["portfolio"])
 def renewals(request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
     """What is up for renewal by month, and how much of it is expected to be kept."""
-    published = _published(request)
+    published = published_of(request)
     rows = queries.renewal_rows(published, query, caller_of(request.scope))
-    return answer({**_head(published), "definition": published.about["renewal_definition"], "rows": rows})
+    return answer({**head(published), "definition": published.about["renewal_definition"], "rows": rows})
 
 
 @router.get("/api/renewals.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_renewals(kind: FileKind, request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
     """The same as a file."""
-    published = _published(request)
-    return _file(request, "renewals", kind, lambda: queries.renewal_rows(published, query, caller_of(request.scope)))
+    published = published_of(request)
+    return file_of(request, "renewals", kind, lambda: queries.renewal_rows(published, query, caller_of(request.scope)))
 
 
 @router.get("/api/movements", response_model=schemas.Movements, tags=["portfolio"])
 def movements(request: Request, query: Annotated[queries.MovementQuery, Query()]) -> Response:
     """Movements of ARR in the last twelve months: the bridge, and the accounts behind it."""
-    published, caller = _published(request), caller_of(request.scope)
+    published, caller = published_of(request), caller_of(request.scope)
     total, rows = queries.movement_rows(published, query, caller)
-    _seen(request, rows)
+    seen(request, rows)
     bridge = published.bridge(queries.require_book(caller, query.csm))
-    return answer({**_page(published, query, total, rows, "movement_definition"), "bridge": bridge})
+    return answer({**page_of(published, query, total, rows, "movement_definition"), "bridge": bridge})
 
 
 @router.get("/api/movements.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_movements(kind: FileKind, request: Request, query: Annotated[queries.MovementQuery, Query()]) -> Response:
     """The movements by account as a file, all pages."""
-    published, caller = _published(request), caller_of(request.scope)
-    return _file(request, "movements", kind, lambda: queries.movement_rows(published, query, caller, all_rows=True)[1])
+    published, caller = published_of(request), caller_of(request.scope)
+    return file_of(
+        request, "movements", kind, lambda: queries.movement_rows(published, query, caller, all_rows=True)[1]
+    )
 
 
 @router.get("/api/bridge", response_model=schemas.ForecastBridge, tags=["portfolio"])
 def bridge(request: Request, query: Annotated[queries.BridgeQuery, Query()]) -> Response:
     """Why the forecast changed since the last official one: steps that add up to the cent, and the accounts behind."""
-    published, caller = _published(request), caller_of(request.scope)
+    published, caller = published_of(request), caller_of(request.scope)
     total, rows = queries.bridge_rows(published, query, caller)
-    _seen(request, rows)
+    seen(request, rows)
     page = {"total": total, "offset": query.offset, "limit": query.limit, **published.about["bridge"]}
-    return answer({**_head(published), **page, **queries.bridge_steps(published, query, caller), "rows": rows})
+    return answer({**head(published), **page, **queries.bridge_steps(published, query, caller), "rows": rows})
 
 
 @router.get("/api/bridge.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_bridge(kind: FileKind, request: Request, query: Annotated[queries.BridgeQuery, Query()]) -> Response:
     """The bridge by account as a file, all pages."""
-    published, caller = _published(request), caller_of(request.scope)
-    return _file(request, "bridge", kind, lambda: queries.bridge_rows(published, query, caller, all_rows=True)[1])
+    published, caller = published_of(request), caller_of(request.scope)
+    return file_of(request, "bridge", kind, lambda: queries.bridge_rows(published, query, caller, all_rows=True)[1])
 
 
 @router.get("/api/history", response_model=schemas.History, tags=["accounts"])
 def history(request: Request, query: Annotated[queries.HistoryQuery, Query()]) -> Response:
     """Past churn probabilities: as published then, and as today's model says from what was known then."""
-    published = _published(request)
+    published = published_of(request)
     total, rows = queries.history_rows(published, query, caller_of(request.scope))
-    _seen(request, rows)
-    return answer(_page(published, query, total, rows, "account_definition"))
+    seen(request, rows)
+    return answer(page_of(published, query, total, rows, "account_definition"))
 
 
 @router.get("/api/history.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_history(kind: FileKind, request: Request, query: Annotated[queries.HistoryQuery, Query()]) -> Response:
     """The same as a file, all pages."""
-    published, caller = _published(request), caller_of(request.scope)
-    return _file(request, "history", kind, lambda: queries.history_rows(published, query, caller, all_rows=True)[1])
+    published, caller = published_of(request), caller_of(request.scope)
+    return file_of(request, "history", kind, lambda: queries.history_rows(published, query, caller, all_rows=True)[1])
 
 
 @router.get("/api/forecasts", response_model=schemas.PublishedForecasts, tags=["portfolio"])
 def forecasts(request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
     """NRR and GRR as this and earlier publications forecast them."""
-    published = _published(request)
+    published = published_of(request)
     rows = queries.forecast_rows(published, query, caller_of(request.scope))
-    return answer({**_head(published), "rows": rows})
+    return answer({**head(published), "rows": rows})
 
 
 @router.get("/api/forecasts.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
 def download_forecasts(kind: FileKind, request: Request, query: Annotated[queries.RenewalQuery, Query()]) -> Response:
     """The same as a file."""
-    published = _published(request)
-    return _file(request, "forecasts", kind, lambda: queries.forecast_rows(published, query, caller_of(request.scope)))
+    published = published_of(request)
+    return file_of(
+        request, "forecasts", kind, lambda: queries.forecast_rows(published, query, caller_of(request.scope))
+    )
 
 
 @router.get("/api/track-record", response_model=schemas.TrackRecord, tags=["portfolio"])
 def track_record(request: Request) -> Response:
     """How official forecasts did, once the actuals were known; of one book for role csm."""
-    published = _published(request)
+    published = published_of(request)
     content = published.about.get("track_record")
     if content is None:
         raise Refused(404, "No track record is published yet: run `holdfast publish`.")
     track = sight.track_for(content, caller_of(request.scope)) | {"head": published.record_head}
-    _seen(request, track["misses"])
-    return answer({**_head(published), **track})
+    seen(request, track["misses"])
+    return answer({**head(published), **track})
 
 
 @router.get("/api/model", response_model=schemas.ModelCard, tags=["model"])
 def model(request: Request) -> Response:
     """The model card: version, when and on what it was trained, how it did out of time, and its inputs."""
-    published, state = _published(request), _desk(request).following.state
+    published, state = published_of(request), desk_of(request).following.state
     caller = caller_of(request.scope)
     return answer(
         {
-            **_head(published),
+            **head(published),
             "published_model": sight.card_for(published.about["model"], caller),
             "live_model": sight.card_for(describe(state.champion), caller) if state.champion else None,
             "inputs": sight.inputs_for(scoring.inputs_of(state.scorer) if state.scorer else [], caller),
@@ -272,13 +257,13 @@ def prometheus(request: Request) -> Response:
     """Metrics for Prometheus; not for role csm."""
     if caller_of(request.scope).csm is not None:
         raise Refused(403, "Metrics are of the whole service: ask with a token of role revops or admin.")
-    return Response(metrics.render(_desk(request).following.state), media_type=metrics.CONTENT_TYPE)
+    return Response(metrics.render(desk_of(request).following.state), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/readyz", tags=["operation"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def ready(request: Request) -> Response:
     """Whether this worker has a model to score with, and can write down who sees what."""
-    desk = _desk(request)
+    desk = desk_of(request)
     if not desk.following.state.ready:
         raise Refused(503, desk.following.state.no_model, retry_after="2")
     unaudited = f"The audit log cannot be written: {desk.audit.trouble}." if desk.audit.trouble else ""
@@ -304,51 +289,6 @@ def specification(app: FastAPI) -> dict[str, Any]:
         document |= {"servers": [{"url": base_path}]} if base_path else {}
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-def _published(request: Request) -> Published:
-    return require_published(_desk(request).following.state)
-
-
-def _head(published: Published) -> dict[str, Any]:
-    return {name: published.about[name] for name in ("run_id", "as_of", "model_version", "made_at", "currency")}
-
-
-def _page(
-    published: Published, query: queries.Paged, total: int, rows: list[dict[str, Any]], definition: str
-) -> dict[str, Any]:
-    page = {"definition": published.about[definition], "total": total, "offset": query.offset, "limit": query.limit}
-    return {**_head(published), **page, "rows": rows}
-
-
-def _seen(request: Request, rows: list[dict[str, Any]]) -> None:
-    """For the audit log: whose rows the answer holds."""
-    visit_of(request.scope).accounts = list(dict.fromkeys(row["account_id"] for row in rows))
-
-
-def _file(request: Request, name: str, kind: FileKind, rows: Callable[[], list[dict[str, Any]]]) -> Response:
-    published, content = _published(request), rows()
-    if content and "account_id" in content[0]:
-        _seen(request, content)
-    about = {"as_of": published.about["as_of"], "model_version": published.about["model_version"]}
-    about |= {"run_id": published.about["run_id"], "definition": published.about[_DEFINITIONS.get(name, "definition")]}
-    disposition = f'attachment; filename="holdfast-{name}-{published.about["as_of"]}.{kind}"'
-    return Response(
-        render(name, content, kind, about), media_type=TYPES[kind], headers={"content-disposition": disposition}
-    )
-
-
-_DEFINITIONS = {
-    "accounts": "account_definition",
-    "history": "account_definition",
-    "renewals": "renewal_definition",
-    "movements": "movement_definition",
-}
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from serving.forecast.declared.column import Kind, OutTable, Place
 from serving.forecast.declared.published_lists import LISTS
+from serving.forecast.declared.team_tables import TEAM_LISTS
 from serving.forecast.export import write_csv
 from serving.forecast.forecast_workbook import write_table
 
@@ -22,7 +23,8 @@ _ONE_WORKBOOK = threading.Lock()  # a workbook takes seconds and memory: one at 
 
 def render(name: str, rows: Sequence[Mapping[str, Any]], kind: str, about: Mapping[str, str]) -> bytes:
     """A list as a file: `kind` csv or xlsx; a workbook's first sheet says what the columns mean, and `about`."""
-    table = replace(LISTS[name], columns=LISTS[name].at(Place.DOWNLOAD))
+    declared = {**LISTS, **TEAM_LISTS}[name]
+    table = replace(declared, columns=declared.at(Place.DOWNLOAD))
     frame = _frame(table, rows)
     if kind == "csv":
         text = io.StringIO()

@@ -26,6 +26,7 @@ from serving.forecast.declared.published_lists import (
 )
 from serving.wire.plain_values import stored_text, whole_text
 from serving.wire.row_models import one_of, row_model
+from serving.wire.team_schemas import HealthDetail
 
 MOST_IDS = 10_000
 MOST_CHANGES = 200
@@ -180,6 +181,7 @@ AccountDetail: Any = row_model(
     activity=dict[str, list[float]],
     events=list[ContractEvent],
     history=list[PastScore],
+    health=(HealthDetail | None, Field(default=None, description="Its health by rule; null if published without")),
 )
 AccountRow: Any = row_model("AccountRow", "An account in a list, over one horizon.", ACCOUNTS)
 

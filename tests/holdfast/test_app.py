@@ -17,9 +17,9 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models", "watch"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["actions"],
-    "Team": ["kpis"],
-    "Service": ["serve", "tokens"],
+    "Act": ["effects", "actions"],
+    "Team": ["kpis", "cohorts", "health", "alerts"],
+    "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]

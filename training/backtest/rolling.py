@@ -29,7 +29,7 @@ from training.backtest.verdict import backtest_verdict
 from training.learn.dataset import Dataset, assemble, require_enough, settled_dates
 from training.learn.importance import Explanation
 from training.report import html_report, summary
-from training.tracking.evidence import Evidence, Page, Table
+from training.tracking.evidence import Evidence, Page, Table, write_past_scores
 from training.tracking.runs import RecordedRun, record_evaluation, require_store
 
 ROWS_WORTH_A_PROCESS = 20_000
@@ -131,6 +131,7 @@ def backtest(tables: Tables, *, params: Params, progress: Progress = silent) -> 
         findings.verdict, findings.tables, findings.scores, findings.explained, _about(tables, findings)
     )
     record = record_evaluation(_evidence(findings, page), tables=tables, params=params)
+    write_past_scores(findings.accounts, params)
     file = html_report.write(page, findings.tables, params.data_dir / "backtests", record.run_id)
     return BacktestResult(findings, record, file)
 

@@ -1,4 +1,4 @@
-"""The page of the backtest: markup and style, without any address of another host."""
+"""The page of a report: markup and style, without any address of another host."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -6,7 +6,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Backtest</title>
+<title>{{ title }}</title>
 <style>
 :root { color-scheme: light dark; --ink: #1d232b; --soft: #566070; --line: #d9dee5; --paper: #f6f7f9; --card: #fff;
   --blue: #2c5d8f; --loud: #8f3a12; --loud-paper: #fdf1ea; }
@@ -44,7 +44,7 @@ tbody tr:hover { background: var(--paper); }
 </head>
 <body>
 <main>
-<h1>Backtest: forecasts from past dates against what happened</h1>
+<h1>{{ heading }}</h1>
 <section class="verdict">
 <h2>Verdict</h2>
 <ul>

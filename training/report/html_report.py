@@ -64,13 +64,21 @@ def render(
     explained: Sequence[Explanation],
     about: Mapping[str, str],
 ) -> str:
-    """The page as text."""
+    """The page of a backtest as text."""
+    sections = [*_portfolio_sections(tables), *_account_sections(tables, scores), *_cut_sections(tables)]
+    heading = "Backtest: forecasts from past dates against what happened"
+    return page_of("Backtest", heading, verdict, [*sections, *_model_sections(explained)], about)
+
+
+def page_of(
+    title: str, heading: str, verdict: Sequence[str], sections: Sequence[Section], about: Mapping[str, str]
+) -> str:
+    """A report as text: the verdict first, then its sections."""
     from jinja2 import Environment
 
     lines = [(line, line.startswith(_LOUD)) for line in verdict]
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
-    sections = [*_portfolio_sections(tables), *_account_sections(tables, scores), *_cut_sections(tables)]
-    return template.render(verdict=lines, about=about, sections=[*sections, *_model_sections(explained)])
+    return template.render(title=title, heading=heading, verdict=lines, about=about, sections=sections)
 
 
 def write(page: str, tables: Mapping[str, pd.DataFrame], folder: Path, run_id: str) -> Path:
@@ -103,7 +111,7 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
             "NRR forecast against the actual NRR",
             "At each origin the model was fitted on what was known then. Bars: 50, 80 and 90 % intervals of NRR over "
             "the horizon; dots: what came; orange: the baselines.",
-            _pictures(figures.backtest_panels(portfolio)),
+            pictures(figures.backtest_panels(portfolio)),
         ),
         Section(
             "Errors and intervals of NRR and GRR",
@@ -114,7 +122,7 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
             "Do the intervals hold?",
             "Share of origins whose NRR or GRR lay inside the interval, against what it promised; below the dashed "
             "line, intervals are too narrow.",
-            _pictures(figures.coverage_panels(portfolio)),
+            pictures(figures.coverage_panels(portfolio)),
         ),
         Section(
             "Skill against the baselines",
@@ -122,7 +130,7 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
             "Lines: 90 % intervals by a block bootstrap over origins. Hollow: fewer than six windows fit beside each "
             "other, or the outcome came to fewer than ten accounts, so that no interval can be trusted. An arrow at "
             "the left edge: far below, at the number beside it.",
-            _pictures(figures.skill_panels(tables["skill"])),
+            pictures(figures.skill_panels(tables["skill"])),
             _table("skill", tables["skill"]),
         ),
     ]
@@ -134,7 +142,7 @@ def _account_sections(tables: Mapping[str, pd.DataFrame], scores: Sequence[Accou
             "Are the probabilities right?",
             "Predicted probability against the share of accounts it came to, in bins of equally many; bars: 95 % "
             "intervals. On the dashed line a forecast of 20 % comes in 20 of 100 cases.",
-            _pictures(figures.calibration_panels(scores)),
+            pictures(figures.calibration_panels(scores)),
             _table("scores", tables["scores"]),
         ),
         Section(
@@ -146,7 +154,7 @@ def _account_sections(tables: Mapping[str, pd.DataFrame], scores: Sequence[Accou
             "The accounts you can call",
             "Of those who left within the horizon, how many were among the k accounts called: the most likely by the "
             "model, the worst by the health score, or any. Means over the origins.",
-            _pictures(figures.capacity_panels(tables["capacity_curve"])),
+            pictures(figures.capacity_panels(tables["capacity_curve"])),
             _table("capacity", tables["capacity"]),
         ),
     ]
@@ -184,7 +192,7 @@ def _model_sections(explained: Sequence[Explanation]) -> list[Section]:
         "What the model looks at",
         "Mean absolute SHAP value of each input on the log-odds of the outcome in the next month, at the newest "
         "origin. What the model saw, not what an action would change.",
-        _pictures(figures.importance_panels(explained)),
+        pictures(figures.importance_panels(explained)),
     )
     return [
         overall,
@@ -192,7 +200,7 @@ def _model_sections(explained: Sequence[Explanation]) -> list[Section]:
             Section(
                 f"How {explanation.outcome} depends on its strongest inputs",
                 "Each dot is an account: the input's value, and what it adds to the log-odds.",
-                _pictures(figures.dependence_panels(explanation)),
+                pictures(figures.dependence_panels(explanation)),
             )
             for explanation in explained
             if explanation.outcome != "contraction"
@@ -200,7 +208,8 @@ def _model_sections(explained: Sequence[Explanation]) -> list[Section]:
     ]
 
 
-def _pictures(panels: Sequence[Panel]) -> list[Picture]:
+def pictures(panels: Sequence[Panel]) -> list[Picture]:
+    """Figures as they stand in the page."""
     return [
         Picture(panel.title, _PREFIX + base64.b64encode(figures.svg(panel)).decode(), round(panel.width * PIXELS))
         for panel in panels

@@ -1,16 +1,26 @@
 """What can be recorded of a run beside its model: numbers, plots, tables and pages."""
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from params import Params
 from training.tracking.artifacts import Artifacts
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
     from mlflow.tracking import MlflowClient
+
+PAST_SCORES = "past_scores.parquet"
+# what a backtest said at past dates names accounts: it lies in the data folder, where an erasure reaches it
+PAST_COLUMNS = (
+    "account_id", "origin", "horizon_months", "arr", "churned", "expanded", "churn_probability",
+    "expansion_probability",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,3 +88,26 @@ def _png(figure: "MatplotlibFigure") -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()
+
+
+def write_past_scores(accounts: "pd.DataFrame", params: Params) -> Path:
+    """Keep the forecasts of the newest backtest, in the place of those of the one before.
+
+    Parameters
+    ----------
+    accounts
+        A row an account, origin and horizon, with `PAST_COLUMNS`.
+    """
+    file = params.data_dir / PAST_SCORES
+    fresh = file.with_name(f".{PAST_SCORES}.{os.getpid()}")
+    accounts[list(PAST_COLUMNS)].to_parquet(fresh, index=False)
+    fresh.replace(file)
+    return file
+
+
+def read_past_scores(params: Params) -> "pd.DataFrame | None":
+    """The forecasts of the newest backtest; None where there are none."""
+    import pandas as pd
+
+    file = params.data_dir / PAST_SCORES
+    return pd.read_parquet(file) if file.exists() else None

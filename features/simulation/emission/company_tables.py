@@ -11,6 +11,7 @@ from features.simulation.emission.display import Display
 from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
 from features.simulation.history import record_history
+from features.simulation.world import TEAMS
 
 _SMALL_TABLES: dict[str, Callable[[Display], pd.DataFrame]] = {
     "accounts": commercial.accounts,
@@ -30,7 +31,7 @@ _SMALL_TABLES: dict[str, Callable[[Display], pd.DataFrame]] = {
 }
 
 
-def simulate(*, accounts: int, months: int, ends_on: date, seed: int) -> dict[str, pd.DataFrame]:
+def simulate(*, accounts: int, months: int, ends_on: date, seed: int, team: str = "steady") -> dict[str, pd.DataFrame]:
     """All tables of a simulated company.
 
     Parameters
@@ -43,25 +44,28 @@ def simulate(*, accounts: int, months: int, ends_on: date, seed: int) -> dict[st
         First day that the data do not cover, a day from 1 to 28.
     seed
         The same seed gives the same tables.
+    team
+        steady, or stretched: more planned than there is time for, and a playbook that harms.
 
     Raises
     ------
     ValueError
         Fewer than one account or month, or an `ends_on` after the 28th.
     """
-    display = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed)
+    display = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed, team=team)
     tables = {name: make(display) for name, make in _SMALL_TABLES.items()}
     return tables | {"usage": pd.concat(list(usage_by_month(display)), ignore_index=True)}
 
 
-def _live(*, accounts: int, months: int, ends_on: date, seed: int) -> Display:
+def _live(*, accounts: int, months: int, ends_on: date, seed: int, team: str) -> Display:
     for name, value in (("accounts", accounts), ("months", months)):
         if value < 1:
             raise ValueError(f"{name} is {value}: a simulated company needs at least 1")
-    return Display(record_history(accounts=accounts, months=months, ends_on=ends_on, seed=seed))
+    rules = TEAMS[team]
+    return Display(record_history(accounts=accounts, months=months, ends_on=ends_on, seed=seed, rules=rules))
 
 
-def write_company(folder: Path, *, accounts: int, months: int, ends_on: date, seed: int) -> None:
+def write_company(folder: Path, *, accounts: int, months: int, ends_on: date, seed: int, team: str = "steady") -> None:
     """Write the same tables as Parquet files into `folder`, all or nothing; the usage passes through month by month.
 
     Raises
@@ -71,6 +75,6 @@ def write_company(folder: Path, *, accounts: int, months: int, ends_on: date, se
     FileExistsError
         The folder holds something else than an earlier company.
     """
-    display = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed)
+    display = _live(accounts=accounts, months=months, ends_on=ends_on, seed=seed, team=team)
     tables: dict[str, Iterable[pd.DataFrame]] = {name: [make(display)] for name, make in _SMALL_TABLES.items()}
     write_tables(folder, tables | {"usage": usage_by_month(display)})

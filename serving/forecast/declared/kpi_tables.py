@@ -1,7 +1,7 @@
 """The tables of `holdfast kpis` and `holdfast cohorts`, declared once: facts, without a model."""
 
 from serving.forecast.declared.column import Kind, OutColumn, OutTable
-from serving.forecast.declared.output_tables import CUT_AND_VALUE, DEFINITION, markdown_of
+from serving.forecast.declared.output_tables import CUT_AND_VALUE, DEFINITION, YEARLY, markdown_of
 
 _AS_OF = OutColumn("as_of", Kind.DATE, "date", "All that was known before this day began went in, nothing later")
 KPI = OutTable(
@@ -23,7 +23,24 @@ KPI = OutTable(
         DEFINITION,
     ),
 )
-KPI_TABLES = {table.name: table for table in (KPI,)}
+COHORT = OutTable(
+    "cohort",
+    "One row per cohort, age, cut and value: what the accounts that began in a quarter came to",
+    ("cut", "value", "cohort", "age_quarters"),
+    (
+        OutColumn("cohort", Kind.TEXT, "", "The quarter in which its accounts began, such as 2024-Q1"),
+        OutColumn("age_quarters", Kind.INTEGER, "quarters", "From each account's own first day"),
+        *CUT_AND_VALUE,
+        OutColumn("accounts", Kind.INTEGER, "accounts", "That began then"),
+        OutColumn("starting_arr", Kind.MONEY, YEARLY, "Their ARR, each on its first day"),
+        OutColumn("logo_retention", Kind.SHARE, "share", "Of them, those that are customers at that age"),
+        OutColumn("grr", Kind.SHARE, "share", "Their ARR at that age, each capped at its first, over the first"),
+        OutColumn("nrr", Kind.SHARE, "share", "Their ARR at that age over the first"),
+        _AS_OF,
+        DEFINITION,
+    ),
+)
+KPI_TABLES = {table.name: table for table in (KPI, COHORT)}
 
 
 def render_markdown() -> str:

@@ -20,6 +20,7 @@ from serving.forecast.declared.output_tables import (
     render_markdown,
 )
 from serving.forecast.declared.published_lists import LISTS
+from serving.forecast.declared.team_tables import render_markdown as render_team
 
 CONTRACT = {
     "account_forecast": (
@@ -71,7 +72,7 @@ def test_the_markdown_lists_every_column() -> None:
 
 def test_the_committed_page_is_up_to_date() -> None:
     page = Path(__file__).parents[3] / "docs" / "outputs.md"
-    rendered = (render_markdown, render_ledger, render_effects, render_acting, render_kpis)
+    rendered = (render_markdown, render_ledger, render_effects, render_acting, render_kpis, render_team)
     assert page.read_text(encoding="utf-8") == "".join(render() for render in rendered), "run `make docs`"
 
 

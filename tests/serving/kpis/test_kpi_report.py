@@ -13,6 +13,9 @@ import pytest
 
 from features.inputs.frames import tables_from_frames
 from features.kpis.account_facts import Window, account_facts
+from features.kpis.lifetimes import customer_spells, leaving_rates
+from features.revenue.cut_labels import labels_in_force
+from features.revenue.paths import add_months
 from features.revenue.retention import retention
 from features.snapshots.building import build
 from features.tables.checked import Tables
@@ -22,6 +25,7 @@ from serving.forecast.refusals import BadRequest
 from serving.kpis.kpi_files import as_table, require_writable, write_facts
 from serving.kpis.kpi_report import KpiReport, kpi_report, quarter_starts
 from serving.kpis.kpi_workbook import write_kpi_workbook
+from serving.kpis.lifetime_value import _forecast_first
 
 pytestmark = pytest.mark.usefixtures("costly")
 
@@ -249,3 +253,37 @@ def test_the_table_is_the_declared_one(report: KpiReport, tmp_path: Path) -> Non
     assert len(read) == len(pd.read_csv(tmp_path / "kpis.csv")) == len(report.rows)
     assert set(as_table(report.rows, KPI)["reached"]) <= {"yes", "no", ""}
     json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_the_value_of_customers_is_a_loop_over_the_months(
+    report: KpiReport, team_tables: Tables, team_params: Params
+) -> None:
+    """Without a forecast: by the rates of leaving alone, ARR held as it is."""
+    told, window = figures(report), Window(AS_OF, 12, 7)
+    facts = report.accounts[report.accounts["arr"] > 0]
+    spells = customer_spells(team_tables, as_of=AS_OF, rules=team_params.revenue, budget=team_params.budget)
+    spells["began"] = (report.accounts["began"] - pd.Timestamp(0)).dt.days
+    spells["segment"] = labels_in_force(team_tables, AS_OF, ("segment",), team_params.budget)["segment"]
+    leaving = leaving_rates(spells, first=add_months(AS_OF, -36), as_of=AS_OF)
+    worth = 0.0
+    for account, row in facts.iterrows():
+        alive = leaving.survival(spells.loc[account, "segment"], row["lived_days"], 24)
+        worth += sum(alive[m - 1] * row["arr"] / 12 * 0.8 / 1.1 ** (m / 12) for m in range(1, 25))
+    assert told["cltv_24"] == pytest.approx(worth / len(facts), abs=0.01)
+    assert 0 < told["cltv_beyond_share"] < 1
+    assert told["cltv_12"] < told["cltv_24"] < told["cltv_36"] < told["cltv_60"]
+    fresh = report.accounts[report.accounts["began"] >= pd.Timestamp(window.start)]
+    assert (report.accounts["new_with_cost"] > 0).sum() == len(fresh)
+    assert told["cac_payback"] == pytest.approx(fresh["new_cost"].sum() / fresh["new_margin"].sum(), rel=1e-6)
+
+
+def test_the_forecast_gives_the_first_twelve_months_and_the_history_goes_on_from_its_end() -> None:
+    alive, arr = np.full((2, 24), 0.9), np.full((2, 24), 100.0)
+    alive[:, 12:] = 0.45
+    months = list(range(1, 13))
+    expected = pd.DataFrame([[60.0] * 12], index=["a"], columns=months)
+    chance = pd.DataFrame([[0.5] * 12], index=["a"], columns=months)
+    first, level = _forecast_first(pd.Index(["a", "b"]), alive, arr, (expected, chance))
+    assert first[0].tolist() == [0.5] * 12 + [0.25] * 12
+    assert level[0].tolist() == [120.0] * 24
+    assert (first[1] == alive[1]).all()

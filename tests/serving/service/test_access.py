@@ -296,8 +296,8 @@ def words_of(answer: Any) -> str:
     return " ".join(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
-ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
-PAGED = ("movements", "bridge", "history")
+ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health")
+PAGED = ("movements", "bridge", "history", "health")
 
 
 @pytest.mark.parametrize("path", [

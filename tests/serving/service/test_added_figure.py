@@ -30,6 +30,7 @@ CODE = (
     "params.py",
     "params_outlets.py",
     "params_reading.py",
+    "params_signals.py",
     "params_team.py",
     "params.yaml",
 )

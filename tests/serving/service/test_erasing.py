@@ -36,7 +36,7 @@ def whole(place: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "data"
     shutil.copytree(place.params.data_dir, folder)
     made = forecast_of(place)
-    export.publish(made, folder / "forecasts", bridge=bridge_to(made))
+    export.publish(made, folder / "forecasts", beside={"forecast_bridge": bridge_to(made)})
     log = Audit(folder / "serving")
     for account in NAMES:
         log.write("Ann", f"GET /accounts/{account}", account_ids=[account], accounts=1)

@@ -29,6 +29,8 @@ PATHS = (
     "/api/bridge.{kind}",
     "/api/history",
     "/api/history.{kind}",
+    "/api/health",
+    "/api/health.{kind}",
     "/api/forecasts",
     "/api/forecasts.{kind}",
     "/api/track-record",

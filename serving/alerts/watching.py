@@ -1,0 +1,252 @@
+"""Scoring the rules as of a date: who is to be told of what, within the budget of each CSM, and what to pass up."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.revenue.cut_labels import account_names
+from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
+from models.scores.conditions import holds
+from models.scores.crossings import Watched, step
+from params import Params
+from serving.alerts.episodes import (
+    SNOOZED,
+    Fired,
+    alerts_of,
+    answers_of,
+    scored_until,
+    states_of,
+    threshold_of,
+    write_scoring,
+)
+from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
+from serving.alerts.rules import require_rules as require_rules
+from serving.health.panel import customers_at, past_month_starts
+from serving.ledger.record import Record
+from serving.ledger.subjects import subjects_of
+
+NEW, DIGEST = "new", "digest"
+FIRST_MONTHS = 3  # a rule that was never scored begins so far back: what is across then has not crossed
+_TOP = 10
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Alerts that are open as of a date, what is to be passed up, and what whoever reads it should know."""
+
+    as_of: date
+    rows: list[dict[str, Any]] = field(repr=False)
+    escalations: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "rows": self.rows,
+            "escalations": self.escalations,
+            "notes": list(self.notes),
+        }
+
+
+def watch(
+    tables: Tables,
+    as_of: date,
+    params: Params,
+    record: Record,
+    probabilities: pd.DataFrame | None,
+    progress: Progress = silent,
+) -> Alerts:
+    """Score all rules as of a date and keep how accounts stand; a date that was scored already changes nothing.
+
+    Parameters
+    ----------
+    probabilities
+        The forecast of that date: `account_id`, `arr` and the model's probabilities over its longest horizon; None
+        where there is none, and rules on them then wait.
+
+    Raises
+    ------
+    SettingsError
+        A rule names what there is not.
+    """
+    require_rules(tables, params)
+    progress("scoring the rules of alerts", 0, 1)
+    scoring = _Scoring(tables, as_of, params, record, probabilities)
+    scoring.go()
+    names = account_names(tables, as_of, params.budget)
+    rows = open_alerts(record, params, as_of, names, scoring.csms, scoring.arrs)
+    waiting = absent(params.alerts, scoring.columns)
+    notes = [f"These rules watch what is not known here, and wait: {', '.join(waiting)}."] if waiting else []
+    return Alerts(as_of, rows, escalations(probabilities, params, names), tuple(notes))
+
+
+def open_alerts(
+    record: Record,
+    params: Params,
+    as_of: date,
+    names: Mapping[str, str],
+    csms: Mapping[str, str],
+    arrs: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """The open alerts of some accounts with their playbooks and what people answered, most ARR first."""
+    answers, rules, day = answers_of(record), params.alerts.rules, as_of.isoformat()
+    rows = []
+    for row in alerts_of(record):
+        account = row["account_id"]
+        if account not in csms or row["rule"] not in rules:
+            continue
+        rule = about(row["rule"], rules[row["rule"]], params.alerts)
+        fired_on = date.fromisoformat(row["fired_on"])
+        answer = answers.get(row["alert_id"], {})
+        if answer.get("answer") == SNOOZED and str(answer["until"]) <= day:
+            answer = {}
+        rows.append(
+            {
+                **{name: row[name] for name in ("alert_id", "rule", "account_id", "fired_on", "value", "delivery")},
+                **{name: rule[name] for name in ("kind", "feature", "says", "playbook")},
+                "name": names.get(account, account),
+                "csm": csms[account],
+                "arr": arrs.get(account, 0.0),
+                "status": answer.get("answer", "open"),
+                "by": answer.get("by", ""),
+                "until": answer.get("until"),
+                "reason": answer.get("reason", ""),
+                "expires_on": (fired_on + timedelta(days=params.alerts.expires_days)).isoformat(),
+                "steps": [
+                    {**one, "due_on": (fired_on + timedelta(days=one["due_days"])).isoformat()} for one in rule["steps"]
+                ],
+            }
+        )
+    return sorted(rows, key=lambda row: (row["delivery"] != NEW, -row["arr"], row["alert_id"]))
+
+
+def escalations(probabilities: pd.DataFrame | None, params: Params, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What passes a threshold of `alerts.escalate`, with the accounts that make most of it."""
+    if probabilities is None or probabilities.empty:
+        return []
+    limits = params.alerts.escalate
+    likely = probabilities[probabilities["churn_probability"] >= limits.churn_probability]
+    at_risk = float((probabilities["arr"] * probabilities["churn_probability"]).sum())
+    measured = {
+        "arr_at_risk_share": (at_risk / float(probabilities["arr"].sum()), limits.arr_at_risk_share),
+        "arr_at_risk": (at_risk, limits.arr_at_risk),
+        "accounts": (len(likely), limits.accounts),
+    }
+    risk = probabilities.assign(at_risk=probabilities["arr"] * probabilities["churn_probability"])
+    most = risk.sort_values(["at_risk", "account_id"], ascending=[False, True]).head(_TOP)
+    top = [
+        {"account_id": account, "name": names.get(account, account), "arr_at_risk": float(amount)}
+        for account, amount in zip(most["account_id"].tolist(), most["at_risk"].tolist(), strict=True)
+    ]
+    return [
+        {"what": what, "value": value, "limit": limit, "accounts": top}
+        for what, (value, limit) in measured.items()
+        if limit is not None and value >= limit
+    ]
+
+
+class _Scoring:
+    """One scoring of all rules: what is read, what fires, what is written."""
+
+    def __init__(
+        self, tables: Tables, as_of: date, params: Params, record: Record, probabilities: pd.DataFrame | None
+    ) -> None:
+        self._as_of, self._params, self._record = as_of, params, record
+        self._before = self._usable(scored_until(record))
+        days = {day for _, day in self._before.values()} | set(past_month_starts(tables, as_of, FIRST_MONTHS, params))
+        panel = customers_at(tables, sorted(days), columns_needed(params.alerts) | {"csm"}, params)
+        if probabilities is not None:
+            panel = _with_probabilities(panel, probabilities, as_of)
+        self.columns = set(panel.columns)
+        self._panel, dates, self._accounts = placed(panel)
+        self._dates = [day.date() for day in dates]
+        self._present = ~np.isnan(wide(self._panel, "arr"))
+        today = panel[panel["as_of"] == pd.Timestamp(as_of)]
+        csm = today["csm"].fillna("") if "csm" in today.columns else pd.Series("", index=today.index)
+        self.csms: dict[str, str] = dict(zip(today["account_id"], csm, strict=True))
+        self.arrs: dict[str, float] = dict(zip(today["account_id"], today["arr"], strict=True))
+
+    def go(self) -> None:
+        """Score, and write down what came of it."""
+        due = {
+            name: rule
+            for name, rule in active(self._params.alerts).items()
+            if rule.feature in self.columns and (name not in self._before or self._before[name][1] < self._as_of)
+        }
+        known = {name: self._present[self._dates.index(day)] for name, (_, day) in self._before.items() if name in due}
+        states = states_of(self._record, self._accounts, known)
+        after: dict[str, tuple[str, Watched]] = {}
+        fired: list[Fired] = []
+        for name in due:
+            state = states.get(name, Watched.nobody(len(self._accounts)))
+            after[name] = (threshold_of(crossing_of(due[name], self._params.alerts)), self._stepped(name, state, fired))
+        if after:
+            expires = self._as_of - timedelta(days=self._params.alerts.expires_days)
+            write_scoring(
+                self._record,
+                after,
+                self._accounts,
+                subjects_of(self._record, {"account_id": self._accounts}),
+                as_of=self._as_of,
+                fired=self._within_budget(fired),
+                expires_before=expires,
+            )
+
+    def _usable(self, before: Mapping[str, tuple[str, date]]) -> dict[str, tuple[str, date]]:
+        """Of the rules that watch for the same as when they were scored last, before the date, that scoring."""
+        rules = active(self._params.alerts)
+        same = {
+            name: threshold_of(crossing_of(rule, self._params.alerts)) for name, rule in rules.items() if name in before
+        }
+        return {name: before[name] for name, threshold in same.items() if before[name][0] == threshold}
+
+    def _stepped(self, name: str, state: Watched, fired: list[Fired]) -> Watched:
+        """Bring a rule up to the date; what fires is added to the list."""
+        rule, last = self._params.alerts.rules[name], self._before.get(name)
+        values, crossing = wide(self._panel, rule.feature), crossing_of(rule, self._params.alerts)
+        fits = np.ones(values.shape, dtype=bool)
+        if rule.where is not None:
+            fits[self._panel["date"], self._panel["account"]] = holds(self._panel, rule.where)
+        for place, day in enumerate(self._dates):
+            if last is not None and day != self._as_of:
+                continue  # nights on which nothing ran were no scorings
+            present = self._present[place] & (~np.isnan(values[place]) if rule.feature in PROBABILITIES else True)
+            state, now = step(state, values[place], present, fits[place], day.toordinal(), crossing)
+            for account in np.flatnonzero(now):
+                if self._accounts[account] in self.csms:
+                    fired.append(Fired(name, self._accounts[account], day, float(values[place, account]), NEW))
+        return state
+
+    def _within_budget(self, fired: Sequence[Fired]) -> list[Fired]:
+        """The same, where what goes beyond the budget of a CSM and week is for the digest: the least ARR first."""
+        used: Counter[tuple[str, str]] = Counter()
+        for row in alerts_of(self._record, open_only=False):
+            if row["delivery"] == NEW:
+                used[self.csms.get(row["account_id"], ""), _week(date.fromisoformat(row["fired_on"]))] += 1
+        result = []
+        for one in sorted(fired, key=lambda one: (-self.arrs[one.account_id], one.account_id, one.rule)):
+            key = (self.csms[one.account_id], _week(one.fired_on))
+            used[key] += 1
+            delivery = NEW if used[key] <= self._params.alerts.weekly_budget else DIGEST
+            result.append(Fired(one.rule, one.account_id, one.fired_on, one.value, delivery))
+        return result
+
+
+def _with_probabilities(panel: pd.DataFrame, probabilities: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """The panel with the model's probabilities at the date."""
+    names = [name for name in PROBABILITIES if name in probabilities.columns]
+    rows = probabilities[["account_id", *names]].assign(as_of=pd.Timestamp(as_of))
+    return panel.merge(rows.astype({"as_of": panel["as_of"].dtype}), on=["account_id", "as_of"], how="left")
+
+
+def _week(day: date) -> str:
+    """The week that a day lies in, from Monday on."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-{week:02d}"

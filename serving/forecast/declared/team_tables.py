@@ -1,0 +1,71 @@
+"""What teams work by, declared once: tables of each publication, and lists of the API."""
+
+from dataclasses import replace
+
+from serving.forecast.declared.column import Form, Kind, OutColumn, OutTable
+from serving.forecast.declared.output_tables import (
+    ACCOUNT_ID,
+    ARR,
+    DEFINITION,
+    PUBLISHED,
+    RUN_COLUMNS,
+    markdown_of,
+)
+from serving.forecast.declared.published_lists import CSM
+
+_POINTS = "points"
+_BANDS = ("A", "B", "C", "D", "")
+_NAME = OutColumn("name", Kind.TEXT, "", "Its name", places=PUBLISHED, form=Form.ACCOUNT)
+
+
+def _points(name: str, meaning: str) -> OutColumn:
+    return OutColumn(name, Kind.NUMBER, _POINTS, meaning, places=PUBLISHED, optional=True)
+
+
+HEALTH_FIGURES = (
+    _points("score", "Health score, 0 to 100; empty where too little is known"),
+    _points("csm_half", "What the team did, 0 to 100; empty where too little is known"),
+    _points("customer_half", "What the customer did, 0 to 100; empty where too little is known"),
+    OutColumn("coverage", Kind.SHARE, "share", "Share of the rule's weight that is known", places=PUBLISHED),
+    OutColumn("band", Kind.TEXT, "", "A to D; empty without a score", places=PUBLISHED, values=_BANDS),
+    OutColumn("colour", Kind.TEXT, "", "green, yellow or red; empty without a score", places=PUBLISHED),
+    OutColumn("cap", Kind.TEXT, "", "What holds the band down whatever the score; empty if nothing", places=PUBLISHED),
+    _points("change", "Change of the score over health.trend_days; empty where it was not known then"),
+    OutColumn("trend", Kind.TEXT, "", "up, down or level, with hysteresis; empty where not known", places=PUBLISHED),
+    OutColumn("stale", Kind.TEXT, "", "Measures too old to count, with commas", places=PUBLISHED),
+    OutColumn(
+        "status", Kind.TEXT, "", "scored, not enough data, or frozen: as it was before it left", places=PUBLISHED
+    ),
+    OutColumn(
+        "frozen_on",
+        Kind.DATE,
+        "date",
+        "Of an account that left: the snapshot whose score stays",
+        places=PUBLISHED,
+        optional=True,
+    ),
+)
+_ARR = replace(ARR, places=PUBLISHED, meaning="ARR at as_of; of an account that left, at its last snapshot")
+HEALTH_SCORE = OutTable(
+    "health_score",
+    "One row per account: its health by the rule of `health` in the settings, which is no probability",
+    ("account_id",),
+    (ACCOUNT_ID, CSM, _ARR, *HEALTH_FIGURES, DEFINITION, *RUN_COLUMNS),
+)
+HEALTH = OutTable(
+    "health", "The health of accounts, by rule", HEALTH_SCORE.key, (ACCOUNT_ID, _NAME, CSM, _ARR, *HEALTH_FIGURES)
+)
+TEAM_LISTS: dict[str, OutTable] = {table.name: table for table in (HEALTH,)}
+TEAM_TABLES: dict[str, OutTable] = {table.name: table for table in (HEALTH_SCORE,)}
+
+
+def render_markdown() -> str:
+    """The declarations as a part of `docs/outputs.md`."""
+    head = [
+        "",
+        "# What teams work by",
+        "",
+        "Made from `serving/forecast/declared/team_tables.py`, beside the tables of each published forecast.",
+        "See [health](health.md) and [alerts](alerts.md).",
+    ]
+    return "\n".join([*head, *(line for table in TEAM_TABLES.values() for line in markdown_of(table))]) + "\n"
