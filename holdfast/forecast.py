@@ -44,15 +44,15 @@ def publish(run: Run, as_of: AsOfDate = None) -> None:
 
 def explain(
     run: Run,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id")],
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id or name")],
     as_of: AsOfDate = None,
 ) -> None:
     """Show one account's probabilities and the reasons behind them."""
     champion = champion_of(run)
     from serving.forecast.terminal import explanation, print_explanation
 
-    source = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
-    content = explanation(source, account)
+    source, who = _published(run.params, champion, account, as_of) or _made_for(run, champion, account, as_of)
+    content = explanation(source, *who)
     run.show(content, lambda console: print_explanation(console, content))
 
 
@@ -95,17 +95,16 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
         progress=run.progress,
     )
     run.progress("writing the tables")
-    folder = export(
-        result, run.params.data_dir / "forecasts", run.params.export, _names(loaded.tables, result, run.params)
-    )
-    return {**summarise(result), "folder": str(folder), "forms": list(run.params.export)}
+    names = _names(loaded.tables, result, run.params)
+    folder = export(result, run.params.data_dir / "forecasts", run.params.export, names)
+    return {**summarise(result, names), "folder": str(folder), "forms": list(run.params.export)}
 
 
 def _names(tables: "Tables", result: "Forecast", params: "Params") -> dict[str, str]:
-    """Account names by id, for the workbook, where one is written."""
+    """Account names by id."""
     from features.revenue.cut_labels import account_names
 
-    return account_names(tables, result.as_of, params.budget) if "xlsx" in params.export else {}
+    return account_names(tables, result.as_of, params.budget)
 
 
 def print_summary(console: "Console", summary: dict[str, Any]) -> None:
@@ -127,35 +126,50 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
     With `serve` off, the service goes on with what it answers from now.
     """
+    from serving.alerts.rules import require_rules
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
-    from serving.forecast.declared.column import names_of
-    from serving.forecast.declared.output_tables import RUN_COLUMNS
     from serving.forgetting.keeping import apply_retention
     from serving.health.account_health import account_health, require_rule
-    from serving.health.listed import health_table
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
     require_rule(tables, params)
+    require_rules(tables, params)
     champion = load_champion(params)
     result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     health = account_health(tables, day, params, progress)
-    beside = {"health_score": health_table(health, {name: getattr(result, name) for name in names_of(RUN_COLUMNS)})}
+    beside, waiting = _beside(tables, result, health, params)
     beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes, *health.notes]
+    notes = [*result.notes, *past.notes, *health.notes, *waiting]
     if serve:
         file, moved_back = _serve(run, tables, champion, result, past, health)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+
+
+def _beside(
+    tables: "Tables", result: "Forecast", health: "AccountHealth", params: "Params"
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The tables that go with a forecast: health, and the alerts that are open once the rules are scored; and notes."""
+    from serving.alerts.watching import longest_of, watch
+    from serving.forecast.declared.column import names_of
+    from serving.forecast.declared.output_tables import RUN_COLUMNS
+    from serving.health.listed import health_table
+    from serving.ledger.record import open_record
+
+    stamp = {name: getattr(result, name) for name in names_of(RUN_COLUMNS)}
+    with open_record(params) as record:
+        alerts = watch(tables, result.as_of, params, record, longest_of(result.account_forecast))
+    return {"health_score": health_table(health, stamp), "alert": alerts.table(stamp)}, alerts.notes
 
 
 def _serve(
@@ -216,16 +230,24 @@ class _NotStored(Exception):
     """Stops a look at what is stored where it would begin to make it."""
 
 
-def _published(params: "Params", champion: "Champion", account: str, as_of: date | None) -> "Forecast | None":
-    """The published forecast, if it and the stored tables are those of today's input; nothing is written."""
+def _published(
+    params: "Params", champion: "Champion", account: str, as_of: date | None
+) -> "tuple[Forecast, tuple[str, str]] | None":
+    """The published forecast and the account's id and name, if it and the stored tables are those of today's input.
+
+    Nothing is written.
+    """
     from features.inputs.load import load_tables
-    from serving.forecast.one_account import published_forecast
+    from serving.forecast.one_account import named_account, published_forecast
 
     try:
         tables = load_tables(params, progress=_refuse_work).tables
     except _NotStored:
         return None
-    return published_forecast(tables, champion, account, as_of=as_of or tables.data_until, params=params)
+    day = as_of or tables.data_until
+    who = named_account(tables, account, day, params)
+    published = published_forecast(tables, champion, who[0], as_of=day, params=params)
+    return None if published is None else (published, who)
 
 
 def _refuse_work(what: str, done: int = 0, total: int = 0) -> None:
@@ -233,18 +255,18 @@ def _refuse_work(what: str, done: int = 0, total: int = 0) -> None:
     raise _NotStored
 
 
-def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) -> "Forecast":
-    """A forecast made for one account; what it needs is stored, so it waits for a run that writes."""
-    from serving.forecast.one_account import account_forecast
+def _made_for(run: Run, champion: "Champion", account: str, as_of: date | None) -> "tuple[Forecast, tuple[str, str]]":
+    """A forecast made for one account, and the account's id and name.
+
+    What it needs is stored, so it waits for a run that writes.
+    """
+    from serving.forecast.one_account import account_forecast, named_account
 
     with only_writer(run.params.data_dir, EXPLAIN_WAITS_SECONDS, run.progress):
         tables = run.load().tables
-        return account_forecast(
-            tables,
-            champion,
-            account,
-            as_of=as_of or tables.data_until,
-            params=run.params,
-            made_at=made_at(),
-            progress=run.progress,
+        day = as_of or tables.data_until
+        who = named_account(tables, account, day, run.params)
+        result = account_forecast(
+            tables, champion, who[0], as_of=day, params=run.params, made_at=made_at(), progress=run.progress
         )
+        return result, who

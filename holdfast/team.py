@@ -76,13 +76,12 @@ def alerts(
 
 def _watched(run: Run, tables: "Tables", day: "date") -> dict[str, Any]:
     """The open alerts; probabilities are those of the published forecast of the date."""
-    from serving.alerts.watching import watch
+    from serving.alerts.watching import longest_of, watch
     from serving.forecast.export import read_published
     from serving.ledger.record import open_record
 
     forecast = read_published(run.params.data_dir / "forecasts", day)
-    rows = None if forecast is None else forecast.account_forecast
-    longest = None if rows is None else rows[rows["horizon_months"] == rows["horizon_months"].max()]
+    longest = None if forecast is None else longest_of(forecast.account_forecast)
     with open_record(run.params) as record:
         return watch(tables, day, run.params, record, longest, run.progress).to_json()
 

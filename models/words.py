@@ -1,6 +1,7 @@
 """Numbers in sentences: one day, two days."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 
 _AFTER_THE_NOUN = (
@@ -21,13 +22,21 @@ _AFTER_THE_NOUN = (
     "the",
     "to",
 )
-NO_REASON = "its ARR: no main reason raises its churn"
 _VERBS = {"are": "is", "were": "was", "connect": "connects"}
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A count with its noun: `1 day`, `2 days`, `1,234 accounts`; `plural` where an s at the end is not it."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def nothing_unusual(renews_on: str | None, as_of: str) -> str:
+    """What is said of an account that nothing sets apart which somebody could act on: its date, as ISO text."""
+    if renews_on is None:
+        return "Nothing unusual; no end date"
+    days = (date.fromisoformat(renews_on) - date.fromisoformat(as_of)).days
+    when = f"renews in {counted(days, 'day')}" if days >= 0 else f"renewal {counted(-days, 'day')} overdue"
+    return f"Nothing unusual; {when} ({renews_on})"
 
 
 def months_ahead(months: Sequence[int]) -> str:

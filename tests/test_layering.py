@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.paths": {"models.words", "models.outcomes"},
     "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
+    "models.books": set(),
     "models.scores": {"models.words", "models.hazards"},
     "models.watch": {"models.words"},
     "models.effects": {"models.words", "models.hazards"},
@@ -81,12 +82,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("serving.journal", "serving.health"),
     },
     "serving.retention": {"features", "serving.forecast"},
+    "serving.scorecards": {"features", "models", "serving.forecast", "serving.ledger"},
     "serving.kpis": {"features", "models.words", "serving.forecast", "serving.retention"},
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
         *("serving.ledger", "serving.journal", "training.tracking"),
+        *("serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),

@@ -14,7 +14,7 @@ from features.revenue.lines import line_states
 from features.revenue.movements import MOVEMENTS, movements
 from features.revenue.paths import CohortPaths, add_months, arr_by_account, cohort_paths, settled_before
 from features.revenue.renewals import available_to_renew, monthly_plans, renewal_rates, renewals
-from features.revenue.retention import Retention, red_flag, reported_nrr, retention, retention_by
+from features.revenue.retention import Retention, red_flag, reported_nrr, retention, retention_by, trailing_retention
 
 __all__ = [
     "MOVEMENTS",
@@ -34,4 +34,5 @@ __all__ = [
     "retention",
     "retention_by",
     "settled_before",
+    "trailing_retention",
 ]

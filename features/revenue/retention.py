@@ -5,6 +5,7 @@ to u:  NRR = sum ARR(u) / sum ARR(t);  GRR = sum min(ARR(u), ARR(t)) / sum ARR(t
 logo retention = share of them that are customers at u: with ARR, or paused.  NRR >= GRR and GRR <= 1 always.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -91,6 +92,26 @@ def reported_nrr(
     """Trailing twelve months: from twelve months before `month` to `month`, by default as known then."""
     start = add_months(month, -12)
     return retention(tables, start=start, end=month, known_by=known_by or month, rules=rules, budget=budget)
+
+
+def trailing_retention(
+    tables: Tables, ends: Sequence[date], *, known_by: date, rules: Revenue, budget: Budget
+) -> list[Retention]:
+    """Of each end: the twelve months before it, all by what was known before `known_by`.
+
+    The lines are made ready once, unless accounts are rolled up by the parents that were in force at each end.
+    """
+    windows = [(add_months(end, -12), end) for end in ends]
+    if rules.account_level == "parent":
+        return [retention(tables, start=s, end=e, known_by=known_by, rules=rules, budget=budget) for s, e in windows]
+    with lines_known(tables, known_by=known_by, rules=rules, budget=budget) as connection:
+        return [
+            summarise(
+                retention_of_lines(connection, tables, start=start, end=end, rules=rules),
+                definition(start, end, known_by, rules),
+            )
+            for start, end in windows
+        ]
 
 
 def account_retention(

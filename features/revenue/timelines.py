@@ -1,6 +1,7 @@
 """What happened to each account, as known at a date: activity by month, and the events of its contracts."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
@@ -56,6 +57,68 @@ def monthly_activity(tables: Tables, *, as_of: date, months: int, budget: Budget
         load(connection, asof.frames())
         union = " UNION ALL ".join(parts)
         return connection.execute(f"SELECT * FROM ({union}) ORDER BY account_id, signal, month").df()
+
+
+def life_events(tables: Tables, *, as_of: date, months: int, budget: Budget) -> pd.DataFrame:
+    """People who came and left, answers to surveys, severe tickets, and goals set and reached, as known before a date.
+
+    Of answers and tickets those of so many months before the date; of people and goals all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `account_id`, `day`, `event` (one of `LIFE_EVENTS`), `what` (role, kind of survey, severity or goal), `side`
+        (customer or vendor), `score` and `due`; None where it does not apply or the tables do not say.
+    """
+    asof = AsOf(tables, (as_of,))
+    first = day_number(add_months(as_of, -months))
+    parts = [
+        f"""SELECT account_id, {_date("day")} AS day, '{event}' AS event, CAST(what AS VARCHAR) AS what,
+                   CAST(side AS VARCHAR) AS side, CAST(score AS DOUBLE) AS score, CAST(due AS TIMESTAMP) AS due
+            FROM ({_life(asof, event)}) e
+            WHERE kv = 1 AND ({first} <= day OR '{LIFE_EVENTS[event].table}' IN ('contacts', 'goals'))"""
+        for event, source in LIFE_EVENTS.items()
+        if tables.has(source.table, source.day)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["account_id", "day", "event", "what", "side", "score", "due"])
+    with tables.at(as_of).connect(budget=budget) as connection:
+        load(connection, asof.frames())
+        return connection.execute(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY ALL").df()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where an event is read: its table and day, and the columns of what is told of it."""
+
+    table: str
+    day: str
+    what: str
+    side: str = ""
+    score: str = ""
+    due: str = ""
+    where: str = "TRUE"
+
+
+LIFE_EVENTS: Mapping[str, _Source] = {
+    "joined": _Source("contacts", "joined_on", "role", "side"),
+    "left": _Source("contacts", "left_on", "role", "side"),
+    "answered": _Source("surveys", "responded_on", "kind", score="score"),
+    "severe ticket": _Source("tickets", "opened_at", "severity", where="severity IN ('high', 'critical')"),
+    "goal set": _Source("goals", "set_on", "goal", "owner_side", due="due_on"),
+    "goal reached": _Source("goals", "achieved_on", "goal", "owner_side", due="due_on"),
+}
+
+
+def _life(asof: AsOf, event: str) -> str:
+    """The rows of an event with what is told of it; a column that the tables lack is empty."""
+    source, has = LIFE_EVENTS[event], asof.tables.has
+    named = {"what": source.what, "side": source.side, "score": source.score, "due": source.due}
+    columns = [
+        f"{column if column and has(source.table, column) else 'NULL'} AS {name}" for name, column in named.items()
+    ]
+    where = source.where if source.where == "TRUE" or has(source.table, source.what) else "FALSE"
+    return asof.events(source.table, columns, day=source.day, where=where)
 
 
 def contract_events(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFrame:

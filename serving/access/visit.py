@@ -9,6 +9,7 @@ from serving.wire.answers import Refused
 
 VISIT = "holdfast"
 SCORE, LIVE, CALLS, MCP = "/api/score", "/api/live", "/api/calls", "/mcp"
+ALERTS, HEALTH = "/api/alerts", "/api/health"
 
 
 @dataclass

@@ -27,6 +27,7 @@ from serving.alerts.episodes import (
 )
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
+from serving.forecast.declared.team_tables import ALERT
 from serving.health.panel import customers_at, past_month_starts
 from serving.ledger.record import Record
 from serving.ledger.subjects import subjects_of
@@ -34,6 +35,7 @@ from serving.ledger.subjects import subjects_of
 NEW, DIGEST = "new", "digest"
 FIRST_MONTHS = 3  # a rule that was never scored begins so far back: what is across then has not crossed
 _TOP = 10
+DEFINITION = "Alert: a value crossed its threshold and has not come back, as known before {as_of}; see `alerts`"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ class Alerts:
     rows: list[dict[str, Any]] = field(repr=False)
     escalations: list[dict[str, Any]]
     notes: tuple[str, ...]
+
+    def table(self, run: Mapping[str, Any]) -> pd.DataFrame:
+        """The table `alert` of a publication, with the columns of its run."""
+        frame = pd.DataFrame(self.rows, columns=[name for name in ALERT.names if name not in (*run, "definition")])
+        days = {name: pd.to_datetime(frame[name]) for name in ("fired_on", "expires_on")}
+        return ALERT.shape(frame.assign(**days, definition=DEFINITION.format(as_of=self.as_of), **run))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -85,6 +93,12 @@ def watch(
     waiting = absent(params.alerts, scoring.columns)
     notes = [f"These rules watch what is not known here, and wait: {', '.join(waiting)}."] if waiting else []
     return Alerts(as_of, rows, escalations(probabilities, params, names), tuple(notes))
+
+
+def longest_of(forecast: pd.DataFrame) -> pd.DataFrame:
+    """The probabilities of a table `account_forecast` over its longest horizon."""
+    longest: pd.DataFrame = forecast[forecast["horizon_months"] == forecast["horizon_months"].max()]
+    return longest
 
 
 def open_alerts(

@@ -32,6 +32,7 @@ TOOLS = (
     Tool("movements", "/api/movements"),
     Tool("forecast_change", "/api/bridge", note="The steps add up to the change, to the cent."),
     Tool("health", "/api/health", note="A rule of the business, and no probability: say so."),
+    Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
     Tool("past_scores", "/api/history"),
     Tool("past_forecasts", "/api/forecasts"),
     Tool("track_record", "/api/track-record", note="Whether the forecasts can be trusted."),

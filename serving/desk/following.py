@@ -15,11 +15,11 @@ from pathlib import Path
 
 from models.reasons.background import background
 from params import Params
-from serving.forecast.account_reasons import average_effects
+from serving.forecast.account_reasons import expected_ways, explain, norms_of
 from serving.forecast.live import Scorer, evenly, scorer
 from serving.forecast.refusals import NoPublication
 from serving.publication import publication_file
-from serving.publication.reader import Published, open_newest, reference_of
+from serving.publication.reader import Published, open_newest
 from serving.wire.answers import kind_and_place
 from training.tracking.champion import Champion, champion_version, load_champion
 from training.tracking.errors import NoModel
@@ -183,10 +183,11 @@ class Following:
 
 def _ready(published: Published, champion: Champion, params: Params) -> Scorer:
     """A scorer that has scored once, so that the first request need not wait for compilation."""
-    reference = reference_of(published)
-    if published.about["model_digest"] != champion.digest:
-        reference = average_effects(champion.model, evenly(published.snapshot))
+    norms = published.norms
     comparison = background(champion.model.all_inputs, published.snapshot, published.earlier)
-    live_scorer = scorer(champion, params, reference, comparison)
+    if published.about["model_digest"] != champion.digest:
+        sample = evenly(published.snapshot)
+        norms = norms_of(champion.model, sample, explain(champion.model, sample), comparison, expected_ways(params))
+    live_scorer = scorer(champion, params, norms, comparison)
     live_scorer.score(evenly(published.snapshot, WARM_UP_ROWS))
     return live_scorer

@@ -58,7 +58,7 @@ def write_down(params: Params, note: Note) -> int:
     except BadRequest as refusal:
         raise Refused(422, str(refusal)) from None
     except NoRecord as error:
-        raise _unusable(error) from None
+        raise refuse_unusable(error) from None
 
 
 def require_seen(published: Published, caller: Caller, account_id: str) -> None:
@@ -89,14 +89,14 @@ def calls_about(params: Params, published: Published, caller: Caller, query: Cal
         with open_record(params) as record:
             rows = call_rows(read(record, CALL, account_ids=None if query.account_id is None else [query.account_id]))
     except NoRecord as error:
-        raise _unusable(error) from None
+        raise refuse_unusable(error) from None
     if caller.csm is not None:
         book = {account for account in {r["account_id"] for r in rows} if published.score(account, caller.csm)}
         rows = [row for row in rows if row["account_id"] in book]
     return len(rows), rows[query.offset : query.offset + query.limit]
 
 
-def _unusable(error: NoRecord) -> Refused:
+def refuse_unusable(error: NoRecord) -> Refused:
     """Where the record lies, and why it cannot be used, is for the log."""
     logger.error("The record cannot be used: %s", kind_and_place(error))
     return Refused(503, "The record cannot be used just now: nothing was written down. Try again.", retry_after="5")

@@ -1,7 +1,7 @@
 """What lists can be asked for, and the rows that answer: the API, the downloads and the pages all read here."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,6 +11,8 @@ from serving.publication.reader import AccountFilter, Published, scope
 from serving.wire.answers import Refused
 from serving.wire.schemas import MOST_PAGE, AccountId, Metric, Sort, Text, Wire
 
+ATTENTION_DAYS = 90
+GROWTH_AT_LEAST = 0.5  # chance of expansion of what is listed as growth, where something speaks for it
 Rows = tuple[int, list[dict[str, Any]]]
 Month = Annotated[int, Field(ge=1, le=24, examples=[12])]
 Label = Annotated[Text, Field(examples=["enterprise"])]
@@ -44,6 +46,20 @@ class AccountQuery(Paged):
     renews_before: Annotated[date | None, Field(description="Term ends before this day")] = None
     min_arr_at_risk: Annotated[float | None, Field(ge=0, le=1e15, description="At least so much ARR at risk")] = None
     search: Annotated[Text | None, Field(description="Part of the name or the id")] = None
+    attention: Annotated[
+        bool,
+        Field(
+            description="Only accounts above the risk of their peers that are overdue or renew within "
+            f"{ATTENTION_DAYS} days, or whose risk rose since the snapshot before"
+        ),
+    ] = False
+    growth: Annotated[
+        bool,
+        Field(
+            description=f"Only accounts with a chance of expansion of at least {GROWTH_AT_LEAST:.0%}, and something "
+            "the customer or the team does that speaks for it"
+        ),
+    ] = False
     sort: Annotated[Sort, Field(description="What to sort by")] = "arr_at_risk"
     order: Annotated[Literal["asc", "desc"], Field(description="Which way")] = "desc"
 
@@ -94,6 +110,18 @@ class HealthQuery(Paged):
     ] = None
 
 
+class AlertQuery(Paged):
+    """Which open alerts."""
+
+    csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
+    rule: Annotated[Text | None, Field(description="Only this rule", examples=["champion_left"])] = None
+    kind: Annotated[Literal["risk", "opportunity"] | None, Field(description="Only this kind")] = None
+    status: Annotated[
+        Literal["open", "acknowledged", "snoozed"] | None, Field(description="Only those of this state")
+    ] = None
+    delivery: Annotated[Literal["new", "digest"] | None, Field(description="Only those of this delivery")] = None
+
+
 class HistoryQuery(Paged):
     """Whose past scores."""
 
@@ -139,11 +167,18 @@ def account_filter(published: Published, query: AccountQuery, caller: Caller) ->
         renews_before=query.renews_before.isoformat() if query.renews_before else None,
         least_at_risk=query.min_arr_at_risk,
         search=query.search or None,
+        attention_until=attention_until(published) if query.attention else None,
+        least_growth=GROWTH_AT_LEAST if query.growth else None,
         sort=query.sort,
         descending=query.order == "desc",
         limit=query.limit,
         offset=query.offset,
     )
+
+
+def attention_until(published: Published) -> str:
+    """The day before which a renewal asks for attention."""
+    return (date.fromisoformat(published.about["as_of"]) + timedelta(days=ATTENTION_DAYS)).isoformat()
 
 
 def portfolio_scope(published: Published, query: NrrQuery | RenewalQuery, caller: Caller) -> dict[str, str | None]:

@@ -1,51 +1,199 @@
-"""The reasons behind the probabilities of all accounts, found block by block."""
+"""The reasons behind the probabilities of all accounts, against their peers, found block by block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.hazards.model_inputs import in_blocks
+from features.families.catalogue import FEATURES
+from models.hazards.model_inputs import Input, in_blocks
 from models.outcomes.outcome import OutcomeModel
 from models.outcomes.prediction import Outcome
+from models.paths.simulate import AccountPaths
+from models.reasons.attribution import horizon_probability, path_effects
 from models.reasons.background import Background
-from models.reasons.drivers import effects_in_words, path_effects
+from models.reasons.drivers import effects_in_words, group_sums, usual_ways
+from models.reasons.groups import BEHAVIOUR, GROUPS, group_of
+from models.reasons.peers import Norms, means_by_group
+from params import Params
 from serving.forecast.definitions import Rules
 
 Array = NDArray[np.float64]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
+_SIGN = {"churn": 1.0, "contraction": 1.0, "expansion": -1.0}  # of what raises churn
 
 
-def effects_of(model: OutcomeModel, frame: pd.DataFrame, outcome: Outcome) -> Array:
-    """What each input adds to each account's probability, shape (accounts, inputs).
+@dataclass(frozen=True)
+class Explained:
+    """Of each account: what each input adds to a probability, shape (accounts, inputs), and that probability."""
+
+    effects: Array
+    probability: Array
+
+
+class Why(NamedTuple):
+    """Why probabilities are what they are: the reasons, how the points add up, and what is usual of peers."""
+
+    drivers: pd.DataFrame
+    peers: pd.DataFrame
+    norms: Norms
+
+
+def why(
+    model: OutcomeModel,
+    customers: pd.DataFrame,
+    compared: Background,
+    paths: AccountPaths,
+    *,
+    rules: Rules,
+    params: Params,
+) -> Why:
+    """The reasons of all customers over the whole horizon, against their peers."""
+    explained, churn = explain(model, customers), paths.churn_probability[:, -1]
+    norms = norms_of(model, customers, explained, compared, expected_ways(params), churn=churn)
+    against = (explained, compared, norms)
+    drivers = reasons(model, customers, *against, top=params.forecast.drivers, currency=rules.currency)
+    peers = against_peers(model, customers, *against, churn=churn)
+    means = {outcome: rules.driver(outcome, model.horizon_months) for outcome in EXPLAINED}
+    drivers, peers = (part.assign(definition=part["outcome"].map(means)) for part in (drivers, peers))
+    return Why(drivers, peers, norms)
+
+
+def explain(model: OutcomeModel, frame: pd.DataFrame) -> dict[Outcome, Explained]:
+    """What the inputs of each account do to each outcome explained.
 
     SHAP values of every month ahead are held of one block of accounts at a time.
     """
-    return np.concatenate([path_effects(model.contributions(frame.iloc[b], outcome)) for b in in_blocks(len(frame))])
+    return {outcome: _explain(model, frame, outcome) for outcome in EXPLAINED}
 
 
-def average_effects(model: OutcomeModel, frame: pd.DataFrame) -> dict[Outcome, Array]:
-    """Mean effect of each input on each outcome explained: what the average account of `frame` has."""
-    return {outcome: effects_of(model, frame, outcome).mean(axis=0) for outcome in EXPLAINED}
+def norms_of(
+    model: OutcomeModel,
+    frame: pd.DataFrame,
+    explained: Mapping[Outcome, Explained],
+    compared: Background,
+    expected: Mapping[str, int],
+    *,
+    churn: Array | None = None,
+) -> Norms:
+    """What is usual in each peer group among the accounts of `frame`.
+
+    `churn` is the churn probability that people read of each account, by default what is explained of it; `expected`
+    says which way more of an input is expected to move churn (see `expected_ways`).
+    """
+    shown = {outcome: part.probability for outcome, part in explained.items()}
+    shown |= {} if churn is None else {"churn": churn}
+    return Norms(
+        effects={o: means_by_group(compared.peers, frame, part.effects) for o, part in explained.items()},
+        probability={o: means_by_group(compared.peers, frame, values) for o, values in shown.items()},
+        explained={o: means_by_group(compared.peers, frame, part.probability) for o, part in explained.items()},
+        directions={
+            outcome: _directions(model.all_inputs, frame, compared, part, expected, outcome)
+            for outcome, part in explained.items()
+        },
+    )
+
+
+def expected_ways(params: Params) -> dict[str, int]:
+    """Which way more of a feature is expected to move churn: +1 up, -1 down; without those of which nothing is."""
+    declared = {feature.name: feature.expected for feature in FEATURES}
+    declared |= {name: setting.expected for name, setting in params.features.items()}
+    return {name: way for name, way in declared.items() if way}
 
 
 def reasons(
-    model: OutcomeModel, customers: pd.DataFrame, compared: Background, rules: Rules, *, top: int
-) -> tuple[pd.DataFrame, Mapping[Outcome, Array]]:
-    """The strongest reasons of each account and outcome over the whole horizon, and what the average account has."""
-    parts, average = [], {}
-    for outcome in EXPLAINED:
-        effects = effects_of(model, customers, outcome)
-        average[outcome] = effects.mean(axis=0)
-        in_words = effects_in_words(
-            effects - average[outcome],
-            model.all_inputs,
-            customers,
-            outcome=outcome,
-            top=top,
-            currency=rules.currency,
-            background=compared,
+    model: OutcomeModel,
+    frame: pd.DataFrame,
+    explained: Mapping[Outcome, Explained],
+    compared: Background,
+    norms: Norms,
+    *,
+    top: int,
+    currency: str,
+) -> pd.DataFrame:
+    """The reasons of each account and outcome over the whole horizon; the index says of which row of `frame`."""
+    place = compared.peers.places(frame)
+    return pd.concat(
+        [
+            effects_in_words(
+                part.effects - norms.effects[outcome][place],
+                model.all_inputs,
+                frame,
+                outcome=outcome,
+                top=top,
+                currency=currency,
+                background=compared,
+                directions=norms.directions[outcome],
+            )
+            for outcome, part in explained.items()
+        ]
+    )
+
+
+def against_peers(
+    model: OutcomeModel,
+    frame: pd.DataFrame,
+    explained: Mapping[Outcome, Explained],
+    compared: Background,
+    norms: Norms,
+    *,
+    churn: Array,
+) -> pd.DataFrame:
+    """How the points add up: a row an account and outcome, from the peers' probability to the account's own.
+
+    `churn` is the churn probability that people read of each account.
+    """
+    peers, place = compared.peers, compared.peers.places(frame)
+    shown = {outcome: part.probability for outcome, part in explained.items()} | {"churn": churn}
+    parts = []
+    for outcome, part in explained.items():
+        sums = group_sums(part.effects - norms.effects[outcome][place], model.all_inputs)
+        usual = norms.probability[outcome][place]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "account_id": frame["account_id"].to_numpy(),
+                    "outcome": outcome,
+                    "peer_group": np.array(peers.names)[place],
+                    "peers": np.array(peers.accounts)[place],
+                    "peer_probability": usual,
+                    **{f"{group}_effect": sums[:, number] for number, group in enumerate(GROUPS)},
+                    "other_effect": shown[outcome] - usual - sums.sum(axis=1),
+                    "probability": shown[outcome],
+                }
+            )
         )
-        parts.append(in_words.assign(definition=rules.driver(outcome, model.horizon_months)))
-    return pd.concat(parts, ignore_index=True), average
+    return pd.concat(parts)
+
+
+def _explain(model: OutcomeModel, frame: pd.DataFrame, outcome: Outcome) -> Explained:
+    effects, probability = [], []
+    for block in in_blocks(len(frame)):
+        contributions = model.contributions(frame.iloc[block], outcome)
+        effects.append(path_effects(contributions))
+        probability.append(horizon_probability(contributions))
+    return Explained(np.concatenate(effects), np.concatenate(probability))
+
+
+def _directions(
+    inputs: Sequence[Input],
+    frame: pd.DataFrame,
+    compared: Background,
+    explained: Explained,
+    expected: Mapping[str, int],
+    outcome: Outcome,
+) -> Array:
+    """Whether more of an input is to be expected to raise the probability: as declared, else half of what is learned.
+
+    What is declared is about churn; of what people do the contrary is expected of expansion.
+    """
+    centred = explained.effects - means_by_group(compared.peers, frame, explained.effects)[compared.peers.places(frame)]
+    learned = usual_ways(centred, inputs, frame, compared)
+    declared = [
+        _SIGN[outcome] * expected.get(item.name, 0) if outcome == "churn" or group_of(item) in BEHAVIOUR else 0.0
+        for item in inputs
+    ]
+    return np.where(declared, declared, learned / 2)

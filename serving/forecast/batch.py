@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -17,17 +16,19 @@ from features.snapshots.dates import first_date
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
-from models.outcomes.prediction import Outcome, Prediction
+from models.outcomes.prediction import Prediction
 from models.paths.rollup import TOTAL, RollUp, Trailing, roll_up
 from models.paths.simulate import AccountPaths, PathSettings
 from models.reasons.background import background
+from models.reasons.peers import Norms
 from models.words import counted
 from params import Params
-from serving.forecast.account_reasons import reasons
+from serving.forecast.account_reasons import why
 from serving.forecast.declared.column import OutTable, names_of
 from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FORECAST,
+    ACCOUNT_PEERS,
     INTERVAL,
     NRR_FORECAST,
     RENEWAL_FORECAST,
@@ -47,9 +48,9 @@ _UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
 
 @dataclass(frozen=True)
 class Forecast:
-    """One forecast: its four tables, what it was made from, and what whoever reads it should know.
+    """One forecast: its five tables, what it was made from, and what whoever reads it should know.
 
-    `average_effects` is what the average account's inputs do to each outcome; of one read from files it is empty.
+    `norms` is what is usual in each peer group; of a forecast read from files it is None.
     """
 
     run_id: str
@@ -62,13 +63,14 @@ class Forecast:
     notes: tuple[str, ...]
     account_forecast: pd.DataFrame = field(repr=False)
     account_driver: pd.DataFrame = field(repr=False)
+    account_peers: pd.DataFrame = field(repr=False)
     nrr_forecast: pd.DataFrame = field(repr=False)
     renewal_forecast: pd.DataFrame = field(repr=False)
-    average_effects: Mapping[Outcome, Array] = field(default_factory=dict, repr=False)
+    norms: Norms | None = field(default=None, repr=False)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The four tables by name."""
+        """The five tables by name."""
         return {name: getattr(self, name) for name in TABLES}
 
     def describe(self) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def forecast(
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
     progress("finding the reasons", 0, 1)
     compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
-    explained, average = reasons(champion.model, customers, compared, rules, top=params.forecast.drivers)
+    reasons = why(champion.model, customers, compared, rolled.accounts, rules=rules, params=params)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
@@ -151,12 +153,13 @@ def forecast(
         red_flag=_red_flag(portfolio, rules),
         notes=(*_notes(tables, champion, as_of, params), *cut_notes, *_skewed(portfolio)),
         account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, prediction, rolled.accounts, rules)),
-        account_driver=stamp.shape(ACCOUNT_DRIVER, explained),
+        account_driver=stamp.shape(ACCOUNT_DRIVER, reasons.drivers),
+        account_peers=stamp.shape(ACCOUNT_PEERS, reasons.peers),
         nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
         renewal_forecast=stamp.shape(
             RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules, champion.model.horizon_months)
         ),
-        average_effects=average,
+        norms=reasons.norms,
     )
 
 

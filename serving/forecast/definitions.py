@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from features.revenue import add_months
+from models.reasons.peers import FEWEST
 from models.words import counted
 from serving.forecast.declared.output_tables import ACCOUNT_FIGURES, METRIC_OF
 
@@ -49,12 +50,13 @@ class Rules:
         )
 
     def driver(self, outcome: str, horizon_months: int) -> str:
-        """Definition of a row of account_driver."""
+        """Definition of a row of account_driver or account_peers."""
         end = add_months(self.as_of, horizon_months)
         return (
             f"What the model attributes to the reason, of the difference between the account's probability of "
-            f"{_EXPLAINED[outcome]} in [{self.as_of}, {end}) and the mean over all accounts; an association, not the "
-            f"effect of an action. {self._common()}"
+            f"{_EXPLAINED[outcome]} in [{self.as_of}, {end}) and the mean of its peers: accounts of its segment and "
+            "third by ARR at the same place of the renewal calendar, or a wider group where they are fewer than "
+            f"{FEWEST}; an association, not the effect of an action. {self._common()}"
         )
 
     def renewal(self, start: date, end: date) -> str:

@@ -13,34 +13,39 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.hazards.model_inputs import evenly_spread
-from models.outcomes.prediction import Outcome
 from models.paths.simulate import PathSettings, account_paths
 from models.reasons.background import Background
-from models.reasons.drivers import drivers
+from models.reasons.peers import Norms
 from params import Params
-from serving.forecast.account_reasons import EXPLAINED
+from serving.forecast.account_reasons import EXPLAINED, against_peers, explain, reasons
 from serving.forecast.batch import account_facts, account_figures
 from serving.forecast.declared.column import Kind, OutColumn, Place, names_of
-from serving.forecast.declared.output_tables import ACCOUNT_DRIVER, ACCOUNT_FACTS, ACCOUNT_FIGURES, HORIZON
+from serving.forecast.declared.output_tables import (
+    ACCOUNT_DRIVER,
+    ACCOUNT_FACTS,
+    ACCOUNT_FIGURES,
+    ACCOUNT_PEERS,
+    HORIZON,
+)
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
 Score = dict[str, Any]
 SCORED = tuple(figure for figure in ACCOUNT_FIGURES if Place.API in figure.places)
-_REASON = ACCOUNT_DRIVER.at(Place.API)
+_REASON, _PEERS = ACCOUNT_DRIVER.at(Place.API), ACCOUNT_PEERS.at(Place.API)
 _DIGITS = 6  # of a share or a number; money has cents
 REFERENCE_ROWS = 512  # accounts whose mean effect stands for the average account, where none was published
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A champion that is ready to score: settings, the average account, and what values are held against."""
+    """A champion that is ready to score: settings, what is usual of peers, and what values are held against."""
 
     champion: Champion
     paths: PathSettings
     top: int
     currency: str
-    reference: Mapping[Outcome, Array]
+    norms: Norms
     background: Background
     threads: int
 
@@ -55,40 +60,32 @@ class Scorer:
         months = self.champion.model.horizon_months
         prediction = self.champion.model.predict(frame)
         rolled = account_paths(prediction, self.paths, horizon_months=months, threads=self.threads)
-        facts, reasons = account_facts(frame), self.reasons(frame)
+        facts = account_facts(frame)
+        reasons, peers = self.reasons(frame, rolled.churn_probability[:, -1])
         # by row: an account may come several times, with other inputs each time
         scores = as_scores(
             facts.assign(account_id=range(len(facts))),
             account_figures(prediction, rolled),
             reasons.assign(account_id=reasons.index),
+            peers.assign(account_id=peers.index),
         )
         return [{**score, "account_id": name} for score, name in zip(scores, facts["account_id"], strict=True)]
 
-    def reasons(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The strongest reasons of snapshot rows, both outcomes; the index says of which row."""
+    def reasons(self, frame: pd.DataFrame, churn: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The reasons of snapshot rows, and how their points add up to `churn`; the index says of which row."""
         model = self.champion.model
-        by_outcome = [
-            drivers(
-                model.contributions(frame, outcome),
-                model.all_inputs,
-                frame,
-                outcome=outcome,
-                top=self.top,
-                currency=self.currency,
-                reference=self.reference[outcome],
-                background=self.background,
-            )
-            for outcome in EXPLAINED
-        ]
-        return pd.concat(by_outcome)
+        explained = explain(model, frame)
+        compared = (explained, self.background, self.norms)
+        return (
+            reasons(model, frame, *compared, top=self.top, currency=self.currency),
+            against_peers(model, frame, *compared, churn=churn),
+        )
 
 
-def scorer(champion: Champion, params: Params, reference: Mapping[Outcome, Array], background: Background) -> Scorer:
+def scorer(champion: Champion, params: Params, norms: Norms, background: Background) -> Scorer:
     """A champion made ready to score by the settings of a run."""
     paths = PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change)
-    return Scorer(
-        champion, paths, params.forecast.drivers, params.revenue.currency, reference, background, params.threads
-    )
+    return Scorer(champion, paths, params.forecast.drivers, params.revenue.currency, norms, background, params.threads)
 
 
 def evenly(frame: pd.DataFrame, rows: int = REFERENCE_ROWS) -> pd.DataFrame:
@@ -96,7 +93,9 @@ def evenly(frame: pd.DataFrame, rows: int = REFERENCE_ROWS) -> pd.DataFrame:
     return frame.iloc[evenly_spread(len(frame), rows)].reset_index(drop=True)
 
 
-def as_scores(facts: pd.DataFrame, figures: Mapping[str, Array], reasons: pd.DataFrame) -> list[Score]:
+def as_scores(
+    facts: pd.DataFrame, figures: Mapping[str, Array], reasons: pd.DataFrame, peers: pd.DataFrame
+) -> list[Score]:
     """Scores as plain data, one an account.
 
     Parameters
@@ -107,10 +106,12 @@ def as_scores(facts: pd.DataFrame, figures: Mapping[str, Array], reasons: pd.Dat
         Each of `SCORED` by account and month ahead, shape (accounts, months); NaN of an optional one becomes None.
     reasons
         A row an account, outcome and reason: `account_id, outcome` and what the API tells of a reason.
+    peers
+        A row an account and outcome: `account_id, outcome` and what the API tells of `ACCOUNT_PEERS`.
     """
     horizons = zip(*(_plain(figure, figures[figure.name]) for figure in SCORED), strict=True)
     of_account = zip(*(_plain(fact, facts[fact.name]) for fact in ACCOUNT_FACTS), strict=True)
-    reasons_of = _by_account(reasons)
+    reasons_of, peers_of = _by_account(_REASON, reasons), _by_account(_PEERS, peers)
     nothing: dict[str, list[Score]] = {outcome: [] for outcome in EXPLAINED}
     return [
         {
@@ -118,6 +119,7 @@ def as_scores(facts: pd.DataFrame, figures: Mapping[str, Array], reasons: pd.Dat
             **dict(zip(names_of(ACCOUNT_FACTS), values, strict=True)),
             "horizons": _by_month(rows),
             "drivers": reasons_of.get(account, nothing),
+            "peers": {outcome: rows[0] for outcome, rows in peers_of[account].items()},
         }
         for account, values, rows in zip(facts["account_id"].tolist(), of_account, horizons, strict=True)
     ]
@@ -141,15 +143,16 @@ def _plain(column: OutColumn, values: "Array | pd.Series[Any]") -> list[Any]:
     return list((np.where(np.isnan(rounded), np.array(None), rounded) if column.optional else rounded).tolist())
 
 
-def _by_account(reasons: pd.DataFrame) -> dict[str, dict[str, list[Score]]]:
-    names = names_of(_REASON)
-    keys = zip(reasons["account_id"].tolist(), reasons["outcome"].tolist(), strict=True)
-    rows = zip(*(_plain(column, reasons[column.name]) for column in _REASON), strict=True)
-    reasons_of: dict[str, dict[str, list[Score]]] = {}
+def _by_account(columns: Sequence[OutColumn], frame: pd.DataFrame) -> dict[str, dict[str, list[Score]]]:
+    """The rows of each account by outcome, with some columns."""
+    names = names_of(columns)
+    keys = zip(frame["account_id"].tolist(), frame["outcome"].tolist(), strict=True)
+    rows = zip(*(_plain(column, frame[column.name]) for column in columns), strict=True)
+    rows_of: dict[str, dict[str, list[Score]]] = {}
     for (account, outcome), values in zip(keys, rows, strict=True):
-        by_outcome = reasons_of.setdefault(account, {name: [] for name in EXPLAINED})
+        by_outcome = rows_of.setdefault(account, {name: [] for name in EXPLAINED})
         by_outcome[outcome].append(dict(zip(names, values, strict=True)))
-    return reasons_of
+    return rows_of
 
 
 def days(dates: "pd.Series[Any]") -> list[str | None]:

@@ -1,12 +1,15 @@
 """One account's forecast with its reasons: from the published forecast where it is the same, else made afresh."""
 
 import difflib
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
+from typing import NoReturn
 
-from features.revenue.cut_labels import labels_in_force
+from features.revenue.cut_labels import account_names
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
+from models.words import counted
 from params import Params
 from serving.forecast.batch import Forecast, forecast, require_usable, run_id
 from serving.forecast.export import read_published
@@ -52,7 +55,7 @@ def published_forecast(
         As `account_forecast`.
     """
     require_usable(tables, champion, as_of, params)
-    _require_known(tables, account_id, as_of, params)
+    named_account(tables, account_id, as_of, params)
     published = _published(params.data_dir / "forecasts", as_of, run_id(tables, champion, as_of, params))
     if published is not None:
         _require_customer(published, account_id)
@@ -71,9 +74,28 @@ def _published(forecasts: Path, as_of: date, wanted_run: str) -> Forecast | None
     return published if published is not None and published.run_id == wanted_run else None
 
 
-def _require_known(tables: Tables, account_id: str, as_of: date, params: Params) -> None:
-    ids = labels_in_force(tables, as_of, (), params.budget).index.tolist()
-    if account_id not in ids:
-        near = difflib.get_close_matches(account_id, ids, n=NEAR_MISSES)
-        hint = f"Did you mean {', '.join(near)}?" if near else "Ids are in the column account_id of accounts."
-        raise BadRequest(f"There is no account {account_id!r} among the {len(ids):,} known on {as_of}. {hint}")
+def named_account(tables: Tables, account: str, as_of: date, params: Params) -> tuple[str, str]:
+    """The id and the name of the account that somebody means by its id, or by its name, whatever its case.
+
+    Raises
+    ------
+    BadRequest
+        There is none of that id or name, with those that come near; or several have the name, with their ids.
+    """
+    names = account_names(tables, as_of, params.budget)
+    if account in names:
+        return account, names[account]
+    same = [account_id for account_id, name in names.items() if name.casefold() == account.strip().casefold()]
+    if len(same) > 1:
+        raise BadRequest(
+            f"{counted(len(same), 'account')} are named {account!r}: {', '.join(same[:NEAR_MISSES])}. Give the id."
+        )
+    return (same[0], names[same[0]]) if same else _refuse(account, names, as_of)
+
+
+def _refuse(account: str, names: Mapping[str, str], as_of: date) -> NoReturn:
+    """Say that there is no such account, and which ids and names come near."""
+    texts = {text.casefold(): text for text in (*names, *names.values())}
+    near = [texts[text] for text in difflib.get_close_matches(account.casefold(), texts, n=NEAR_MISSES)]
+    hint = f"Did you mean {', '.join(near)}?" if near else "Ids are in the column account_id of accounts."
+    raise BadRequest(f"There is no account {account!r} among the {len(names):,} known on {as_of}. {hint}")

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from models.words import NO_REASON, counted
+from models.words import counted, nothing_unusual
 from serving.forecast.account_reasons import EXPLAINED
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.column import Form, Interval, Kind, OutColumn, Place, names_of
@@ -17,6 +17,7 @@ from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
     ACCOUNT_FACTS,
     ACCOUNT_FORECAST,
+    ACCOUNT_PEERS,
     CUT_METRICS,
     INTERVAL,
     METRICS,
@@ -41,15 +42,18 @@ Row = Mapping[str, Any]
 INTERVAL_HEAD = "80 % interval"
 
 
-def summarise(forecast: Forecast) -> Summary:
-    """What is printed of a forecast, as plain data: the portfolio, each cut, renewals, and ARR at risk."""
+def summarise(forecast: Forecast, names: Mapping[str, str] | None = None) -> Summary:
+    """What is printed of a forecast, as plain data: the portfolio, each cut, renewals, and ARR at risk.
+
+    `names` are those of the accounts, by id; an account without one is called by its id.
+    """
     longest = int(forecast.nrr_forecast["horizon_months"].max())
     return {
         **forecast.describe(),
         "portfolio": _portfolio(forecast.nrr_forecast, horizons_shown(longest)),
         "cuts": _cuts(forecast.nrr_forecast, longest),
         "renewals": _renewals(forecast.renewal_forecast),
-        "at_risk": _at_risk(forecast, longest),
+        "at_risk": _at_risk(forecast, longest, names or {}),
     }
 
 
@@ -61,19 +65,22 @@ def print_forecast(console: Console, summary: Summary) -> None:
     _print_at_risk(console, summary["at_risk"])
 
 
-def explanation(forecast: Forecast, account_id: str) -> Summary:
+def explanation(forecast: Forecast, account_id: str, name: str = "") -> Summary:
     """One account's probabilities by horizon and the reasons behind them, as plain data."""
     rows = forecast.account_forecast[forecast.account_forecast["account_id"] == account_id]
     drivers = forecast.account_driver[forecast.account_driver["account_id"] == account_id]
     horizons = records(rows[names_of(ACCOUNT_FORECAST.at(Place.DATA))])
     skewed = any(_is_skewed(row, ACCOUNT_FORECAST.at(Place.TERMINAL)) for row in horizons)
+    peers = forecast.account_peers[forecast.account_peers["account_id"] == account_id]
     return {
         "account_id": account_id,
+        "name": name or account_id,
         "as_of": forecast.as_of.isoformat(),
         "model_version": forecast.model_version,
         **records(rows[names_of(ACCOUNT_FACTS)].head(1))[0],
         "horizons": horizons,
         "drivers": records(drivers[names_of(ACCOUNT_DRIVER.at(Place.DATA))]),
+        "peers": records(peers[names_of(ACCOUNT_PEERS.at(Place.DATA))]),
         "definition": str(rows["definition"].iloc[-1]),
         "notes": [*forecast.notes, *([SKEWED] if skewed else [])],
     }
@@ -82,18 +89,56 @@ def explanation(forecast: Forecast, account_id: str) -> Summary:
 def print_explanation(console: Console, explained: Summary) -> None:
     """Print one account's probabilities and reasons."""
     ends = explained["renews_on"] or "never: evergreen"
-    console.print(f"{_cell(explained['account_id'])}: ARR {_money(explained['arr'])}, term ends {ends}")
+    who = explained["name"]
+    who += f" ({explained['account_id']})" if who != explained["account_id"] else ""
+    console.print(f"{_cell(who)}: ARR {_money(explained['arr'])}, term ends {ends}")
     columns = ACCOUNT_FORECAST.laid_out(Place.TERMINAL)
     table = _table("", *_heads(columns))
     for row in explained["horizons"]:
         table.add_row(*_cells(columns, row))
     _print_table(console, table)
     for outcome in EXPLAINED:
-        console.print(f"\nReasons for {_WHAT[outcome]}, against the average account:")
-        for row in (row for row in explained["drivers"] if row["outcome"] == outcome):
-            console.print(f"  {row['rank']}. {_cell(row['text'])}")
+        _print_reasons(console, explained, outcome)
     _print_definition(console, explained["definition"])
     _print_notes(console, [note for note in explained["notes"] if note != SKEWED])  # told under the table
+
+
+_GROUP_HEADS = {
+    "customer": "What the customer does",
+    "team": "What we do",
+    "contract": "The contract: calendar, price, size and fit",
+}
+
+
+def _print_reasons(console: Console, explained: Summary, outcome: str) -> None:
+    """The reasons by group, and how their points add up from the peers' probability to the account's."""
+    console.print(f"\nReasons for {_WHAT[outcome]}, against its peers:")
+    peers = next((row for row in explained["peers"] if row["outcome"] == outcome), None)
+    if peers:
+        console.print(
+            f"  {_percent(peers['peer_probability'])} on average of {counted(peers['peers'], 'peer')} "
+            f"({_cell(peers['peer_group'])})"
+        )
+    for group, head in _GROUP_HEADS.items():
+        _print_group(console, head, explained, outcome, group, peers)
+    if peers:
+        console.print(
+            f"  {_points(peers['other_effect'])} all else\n  {_percent(peers['probability'])} of this account"
+        )
+
+
+def _print_group(console: Console, head: str, explained: Summary, outcome: str, group: str, peers: Row | None) -> None:
+    rows = [row for row in explained["drivers"] if (row["outcome"], row["group"]) == (outcome, group)]
+    if peers:
+        head = f"{_points(peers[f'{group}_effect'])} {head}"
+    if peers or rows:
+        console.print(f"  {head}")
+    for row in sorted(rows, key=lambda row: row["display_rank"]):
+        console.print(f"    {_cell(row['text'])}")
+
+
+def _points(effect: float) -> str:
+    return f"{100 * effect:+.1f} points"
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -128,16 +173,29 @@ def _renewals(renewals: pd.DataFrame) -> list[dict[str, Any]]:
     return records(renewals.loc[renewals["cut"] == "total", names_of(RENEWAL_FORECAST.at(Place.DATA))])
 
 
-def _at_risk(forecast: Forecast, horizon: int) -> list[dict[str, Any]]:
-    """The accounts with the most ARR at risk, each with the strongest reason that raises its churn, if any does."""
+def _at_risk(forecast: Forecast, horizon: int, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The accounts with the most ARR at risk, each with what raises its churn most that somebody can act on."""
     accounts = forecast.account_forecast
     worst = accounts[accounts["horizon_months"] == horizon]
     worst = worst.sort_values(["arr_at_risk", "account_id"], ascending=[False, True]).head(MOST_AT_RISK)
-    reasons = forecast.account_driver
-    reasons = reasons[(reasons["outcome"] == "churn") & (reasons["effect"] > 0)].sort_values(["account_id", "rank"])
-    reason = reasons.drop_duplicates("account_id").set_index("account_id")["text"]
     columns = ["account_id", *names_of(ACCOUNT_FORECAST.at(Place.AT_RISK))]
-    return records(worst[columns].assign(reason=worst["account_id"].map(reason)))
+    rows, reasons = records(worst[columns]), _leading_reasons(forecast)
+    return [
+        {
+            "name": names.get(row["account_id"], row["account_id"]),
+            **row,
+            "reason": reasons.get(row["account_id"]) or nothing_unusual(row["renews_on"], forecast.as_of.isoformat()),
+        }
+        for row in rows
+    ]
+
+
+def _leading_reasons(forecast: Forecast) -> dict[str, str]:
+    """By account, what the customer or the team does that raises its churn probability most."""
+    reasons = forecast.account_driver
+    leading = reasons[(reasons["outcome"] == "churn") & (reasons["effect"] > 0) & (reasons["leads"] == 1)]
+    first = leading.sort_values(["account_id", "display_rank"]).drop_duplicates("account_id")
+    return dict(zip(first["account_id"], first["text"], strict=True))
 
 
 def _print_portfolio(console: Console, summary: Summary) -> None:
@@ -227,7 +285,7 @@ def _print_at_risk(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     table = _table("Most ARR at risk (ARR x churn probability)", "account", *_heads(columns), "what raises it most")
     table.columns[-1].justify = "left"
     for row in rows:
-        table.add_row(_cell(row["account_id"]), *_cells(columns, row), _cell(row["reason"] or NO_REASON))
+        table.add_row(_cell(row["name"]), *_cells(columns, row), _cell(row["reason"]))
     console.print(table)
 
 

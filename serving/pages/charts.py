@@ -1,6 +1,7 @@
 """Charts as inline SVG: drawn here, coloured by the style sheet's classes, each with words that say what it shows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -8,6 +9,8 @@ from markupsafe import Markup, escape
 from serving.pages.formats import percent, short
 
 Point = tuple[float, float]
+Row = Mapping[str, Any]
+_ENDS = ("p10", "p90")
 WIDTH, HEIGHT = 420.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 12.0, 26.0
 BAR = 160.0
@@ -39,6 +42,88 @@ def fan(series: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(one["css"], _path(line)))
         parts.append(_text(line[-1][0] + 5, line[-1][1] + 4, one["name"], "start", one["css"]))
     return _svg(parts, title, WIDTH, HEIGHT + 12)
+
+
+def trailing(realised: Sequence[Row], ahead: Sequence[Row], grr: Row | None, *, title: str) -> Markup:
+    """Realised trailing NRR and GRR, joined to the forecast of the months ahead with its intervals.
+
+    Parameters
+    ----------
+    realised
+        Rows with `as_of`, `nrr`, `grr`, oldest first; the last is today's.
+    ahead
+        Rows of trailing NRR by month: `horizon_months`, `mean`, `p10`, `p25`, `p75`, `p90`.
+    grr
+        GRR at the last of them: `mean`, `p10`, `p90`.
+    """
+    wide = _trailing(realised, ahead, grr, title, 820.0, "wide")
+    return wide + _trailing(realised, ahead, grr, title, WIDTH, "narrow")
+
+
+def _trailing(
+    realised: Sequence[Row], ahead: Sequence[Row], grr: Row | None, title: str, width: float, css: str
+) -> Markup:
+    months = ahead[-1]["horizon_months"]
+    values = [row[name] for row in realised for name in ("nrr", "grr")] + [row[q] for row in ahead for q in _ENDS]
+    ticks = _ticks(min(*values, *([grr["p10"]] if grr else []), 1.0), max(*values, 1.0))
+    room = 92 if css == "wide" else 62
+    x = _scale(1 - len(realised), months, LEFT, width - RIGHT - room)
+    y = _scale(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP + 12)
+    now, last = realised[-1], ahead[-1]
+    start = [(x(0), y(now["nrr"]))]
+    parts = [_shade(x(0), x(months)), _grid(ticks, y, lambda value: percent(value, 0), width - room)]
+    for low, high, band in (("p10", "p90", "outer"), ("p25", "p75", "inner")):
+        upper, lower = ([(x(row["horizon_months"]), y(row[q])) for row in ahead] for q in (high, low))
+        shape = _path([*start, *upper, *reversed(lower)])
+        parts.append(Markup('<polygon class="band s1 {}" points="{}"/>').format(band, shape))
+    spots = list(enumerate(realised, start=1 - len(realised)))
+    for name, line in (("nrr", "realised"), ("grr", "quiet")):
+        path = _path([(x(month), y(row[name])) for month, row in spots])
+        parts.append(Markup('<polyline class="line {}" points="{}"/>').format(line, path))
+    mean = _path([*start, *((x(row["horizon_months"]), y(row["mean"])) for row in ahead)])
+    parts.append(Markup('<polyline class="line s1 dashed" points="{}"/>').format(mean))
+    parts += _named_ends(x, y, now, last, grr)
+    parts += [_vertical(x(0), TOP, HEIGHT - BOTTOM, "today"), _text(x(0) - 4, TOP + 6, "realised", "end")]
+    parts.append(_text(x(0) + 4, TOP + 6, "forecast", "start"))
+    parts += [_text(x(month), HEIGHT - 8, _year(row["as_of"]), "middle") for month, row in spots if month % 12 == 0]
+    return _svg(parts, title, width, css=css)
+
+
+def _named_ends(
+    x: Callable[[float], float], y: Callable[[float], float], now: Row, last: Row, grr: Row | None
+) -> list[Markup]:
+    """The figures at the end of each line."""
+    end = last["horizon_months"]
+    parts = [_text(x(0) - 5, y(now["nrr"]) - 7, percent(now["nrr"], 0), "end", "ink")]
+    parts.append(_text(x(end) + 6, y(last["mean"]) + 4, f"NRR {percent(last['mean'], 0)}", "start", "s1"))
+    if grr:
+        path = _path([(x(0), y(now["grr"])), (x(end), y(grr["mean"]))])
+        parts.append(Markup('<polyline class="line quiet dashed" points="{}"/>').format(path))
+        parts.append(_text(x(end) + 6, y(grr["mean"]) + 4, f"GRR {percent(grr['mean'], 0)}", "start"))
+    return parts
+
+
+def waterfall(steps: Sequence[Row], *, title: str) -> Markup:
+    """Bars from what there is to what is expected, each step from where the one before ends, with its interval.
+
+    `steps` hold `name`, `start`, `end`, `css`, `amount` and, where there is one, `low` and `high`: the ends of the
+    interval on the scale. The scale is cut.
+    """
+    levels = [step[key] for step in steps for key in ("end", "low", "high") if step.get(key) is not None]
+    low, high = _cut_below(min(levels)), max(levels)
+    y = _scale(low, high, HEIGHT - BOTTOM, TOP + 14)
+    slot = (WIDTH - LEFT - RIGHT) / len(steps)
+    parts = [_text(LEFT - 5, y(low) + 4, short(low), "end"), _text(LEFT - 5, y(high) + 4, short(high), "end")]
+    parts.append(Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH, y(low)))
+    for number, step in enumerate(steps):
+        left, top, foot = LEFT + slot * (number + 0.14), *sorted((y(step["end"]), y(max(low, step["start"]))))
+        parts.append(_rect(left, top, slot * 0.72, max(1.5, foot - top), step["css"]))
+        middle = left + slot * 0.36
+        if step.get("low") is not None:
+            parts.append(_vertical(middle, y(max(low, step["low"])), y(step["high"]), "whisker dark"))
+        parts.append(_text(middle, min(top, y(step.get("high") or step["end"])) - 5, step["amount"], "middle", "ink"))
+        parts.append(_text(middle, HEIGHT - 8, step["name"], "middle"))
+    return _svg(parts, title)
 
 
 def history(rows: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
@@ -159,11 +244,31 @@ def _bar(parts: Sequence[Markup]) -> Markup:
     )
 
 
-def _svg(parts: Sequence[Markup], title: str, width: float = WIDTH, height: float = HEIGHT) -> Markup:
+def _svg(parts: Sequence[Markup], title: str, width: float = WIDTH, height: float = HEIGHT, css: str = "") -> Markup:
     inner = Markup("").join(parts)
-    return Markup('<svg class="chart" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
-        width, height, title, inner
+    return Markup('<svg class="chart {}" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
+        css, width, height, title, inner
     )
+
+
+def _shade(start: float, end: float) -> Markup:
+    """The days ahead."""
+    return Markup('<rect class="ahead" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+        start, TOP, end - start, HEIGHT - BOTTOM - TOP
+    )
+
+
+def _cut_below(amount: float) -> float:
+    """Where a scale begins that shows steps between large amounts: a round number well below the smallest."""
+    if amount <= 0:
+        return 0.0
+    size = 10.0 ** (len(f"{amount:.0f}") - 1)
+    return float((0.9 * amount) // (size / 2) * (size / 2))
+
+
+def _year(day: str) -> str:
+    """A month start as `Jan 26`."""
+    return date.fromisoformat(day).strftime("%b %y")
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:

@@ -1,9 +1,12 @@
 """Figures as people read them."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from markupsafe import Markup, escape
 
 from serving.forecast.declared.column import Kind, OutColumn
 from serving.forecast.declared.output_tables import METRIC_OF, Metric
@@ -45,12 +48,45 @@ def month(day: str) -> str:
     return date.fromisoformat(day).strftime("%b %Y")
 
 
+def day(text: str) -> str:
+    """A day as `21 Feb 2026`."""
+    return f"{date.fromisoformat(text):%-d %b %Y}"
+
+
 def until(day: str | None, as_of: str) -> str:
     """How far a day lies ahead."""
     if day is None:
         return "evergreen"
     days = (date.fromisoformat(day) - date.fromisoformat(as_of)).days
     return f"in {days:,} days" if days >= 0 else f"{-days:,} days overdue"
+
+
+_REASON = re.compile(r"(Raises|Lowers) .* by ((?:less than )?[\d.]+) points: (.*)", re.DOTALL)
+
+
+def reason(text: str) -> Markup:
+    """A reason as people read it: what happened first, then what it does in points."""
+    parts = _REASON.fullmatch(text)
+    if parts is None:
+        return escape(text)
+    sign = "+" if parts[1] == "Raises" else MINUS
+    size = parts[2].replace("less than ", "<") if parts[2].startswith("less") else sign + parts[2]
+    what = parts[3][:1].upper() + parts[3][1:]
+    return Markup('{} <span class="small brief">{} points</span>').format(what, size)
+
+
+def what_happened(text: str) -> str:
+    """A reason without what it does in points."""
+    parts = _REASON.fullmatch(text)
+    return parts[3] if parts else text
+
+
+LEVELS = ((0.05, "low"), (0.15, "some"), (0.30, "elevated"), (1.01, "high"))
+
+
+def level(probability: float) -> str:
+    """How high a churn probability is, in a word."""
+    return next(word for limit, word in LEVELS if probability < limit)
 
 
 def account_address(account_id: str) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from models.words import NO_REASON
 from serving.access.visit import Visit
-from serving.pages import charts, formats
+from serving.pages import charts, formats, time_chart
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
@@ -48,9 +47,13 @@ def environment() -> Environment:
         formats.label,
         formats.figure,
         formats.interval,
+        formats.day,
+        formats.reason,
+        formats.level,
+        formats.what_happened,
     ):
         templates.filters[filter_.__name__] = filter_
-    templates.globals.update(charts=charts, no_reason=NO_REASON)
+    templates.globals.update(charts=charts, time_chart=time_chart)
     for name in templates.list_templates():  # compiled now rather than for the first reader
         templates.get_template(name)
     return templates

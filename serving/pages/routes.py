@@ -16,9 +16,10 @@ from serving.desk import journal_desk
 from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery, CallQuery
 from serving.desk.scoring import require_published
-from serving.pages import views
+from serving.pages import account_page, views
 from serving.pages.error_page import is_page
 from serving.pages.formats import account_address
+from serving.pages.home import LISTED, home
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
@@ -33,7 +34,7 @@ CALLS_SHOWN = 20
 
 
 @router.get("/")
-def portfolio(request: Request) -> Response:
+def first_page(request: Request) -> Response:
     """The portfolio, or a CSM's book of it."""
     published, caller = _published(request), _caller(request)
     asked = small_number(request.query_params.get("horizon", ""))
@@ -42,9 +43,9 @@ def portfolio(request: Request) -> Response:
         raise Refused(
             404, "No figures are published for your book: it holds no account, or csm is not in forecast.cuts."
         )
-    content = views.portfolio(published, caller, chosen)
-    _seen(request, [row["account_id"] for row in content["at_risk"]])
-    return page("portfolio.html", visit_of(request.scope), here="portfolio", **content)
+    content = home(published, caller, chosen)
+    _seen(request, list(dict.fromkeys(row["account_id"] for name in LISTED for row in content[name])))
+    return page("home.html", visit_of(request.scope), here="home", **content)
 
 
 @router.get("/accounts")
@@ -72,7 +73,9 @@ def account(account_id: str, request: Request) -> Response:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
     calls = _calls_about(request, account_id)
-    return page("account.html", visit_of(request.scope), here="accounts", **views.account(published, detail, calls))
+    return page(
+        "account.html", visit_of(request.scope), here="accounts", **account_page.account(published, detail, calls)
+    )
 
 
 def _calls_about(request: Request, account_id: str) -> list[dict[str, Any]] | None:

@@ -1,37 +1,41 @@
 """What each page shows, gathered from the publication as plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from features.revenue.timelines import DISTINCT, SIGNALS
 from features.tables import contract
 from models.scores.findings import FEWEST_ACCOUNTS, finding
 from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
-from serving.desk.queries import AccountQuery, BridgeQuery, account_filter, bridge_steps
+from serving.desk.queries import AccountQuery, account_filter
 from serving.forecast.declared.column import OutColumn, Place
 from serving.forecast.declared.output_tables import (
-    ACCOUNT_FORECAST,
-    CUT_METRICS,
-    INTERVAL,
-    METRIC_OF,
-    RATIOS,
     horizons_shown,
 )
-from serving.forecast.declared.published_lists import ACCOUNTS, BRIDGE, RENEWALS
-from serving.publication.gather import END, RESCORED, START
+from serving.forecast.declared.published_lists import ACCOUNTS
 from serving.publication.last_night import warning_in
-from serving.publication.reader import AccountFilter, Published, scope
+from serving.publication.reader import Published
 from serving.wire.plain_values import small_number
 
 Row = dict[str, Any]
 PER_PAGE = 50
-MOST_VALUES = 12
-MOST_FLAGS = 3
 WINDOWS = {"": "any time", "0": "overdue", "30": "next 30 days", "90": "next 90 days", "180": "next 180 days"}
+ATTENTION, GROWTH, EVERYONE = "attention", "growth", "all"
+SHOWN = {ATTENTION: "need attention", GROWTH: "may grow", EVERYONE: "all"}
+RANKINGS = (
+    ("arr_above_peers", "ARR above the risk of peers"),
+    ("arr_at_risk", "ARR at risk"),
+    ("renews_on", "next renewal"),
+    ("trend", "rise of risk"),
+    ("churn_probability", "churn probability"),
+    ("expansion_probability", "chance of expansion"),
+    ("arr", "ARR"),
+)
 BOOK = ACCOUNTS.laid_out(Place.BOOK)
+_NATURAL = {ATTENTION: "arr_above_peers", GROWTH: "expansion_probability", EVERYONE: "arr_at_risk"}
+_AFRESH = {"sort": "", "order": "", "page": ""}
 CALL_COLUMNS = {column.name: column for column in contract.TABLES["calls"]}
 _ASCENDING = tuple(column.name for column in BOOK if not column.kind.is_number)
 
@@ -46,113 +50,6 @@ def head(published: Published) -> Row:
 def horizons(published: Published) -> list[int]:
     """The horizons to choose from."""
     return horizons_shown(published.horizon_months)
-
-
-def portfolio(published: Published, caller: Caller, horizon: int) -> Row:
-    """The portfolio as a caller sees it: all of it, or one book."""
-    whole = scope(caller.csm)
-    rows = published.nrr(**whole)
-    by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in METRIC_OF}
-    flags = _flags(published, caller, horizon)
-    cuts = {} if caller.csm is not None else _cuts(published, horizon, flags)
-    cards = [row for metric in METRIC_OF for row in by_metric[metric] if row["horizon_months"] == horizon]
-    return {
-        **head(published),
-        "title": "Portfolio",
-        "horizon": horizon,
-        "horizons": horizons(published),
-        "cards": cards,
-        "ratios": RATIOS,
-        "fan": [
-            {"name": METRIC_OF[metric].title, "css": css, "rows": by_metric[metric]}
-            for metric, css in (("nrr", "s1"), ("grr", "s2"))
-        ],
-        "cuts": cuts,
-        "cut_metrics": CUT_METRICS,
-        "bridge": _bridge(published.bridge(caller.csm)),
-        "change": _change(published, caller),
-        "renewals": published.renewals(**whole),
-        "flags": flags,
-        "renewal_columns": RENEWALS.laid_out(Place.PAGE),
-        "at_risk": published.rows(AccountFilter(horizon, csm=caller.csm, limit=5)),
-        "at_risk_columns": ACCOUNTS.laid_out(Place.AT_RISK),
-        "notes": notes_for(published.about, caller),
-        "definitions": _definitions(published, cards),
-    }
-
-
-def _definitions(published: Published, cards: Sequence[Row]) -> list[tuple[str, str]]:
-    bridge = published.about["bridge"]
-    return [
-        *((row["metric"], row["definition"]) for row in cards if row["metric"] in RATIOS),
-        ("renewals", published.about["renewal_definition"]),
-        ("movements", published.about["movement_definition"]),
-        *([("forecast change", bridge["definition"])] if bridge["target"] else []),
-    ]
-
-
-def _cuts(published: Published, horizon: int, flags: Sequence[Row]) -> dict[str, Row]:
-    """Each cut's values with the most ARR, those with one of the page's red flags too, and the range of intervals."""
-    flagged = {(row["cut"], row["value"]) for row in flags}
-    cuts: dict[str, Row] = {}
-    for cut in published.cuts:
-        if cut != "total":
-            every = [
-                {**row, "flag": row["flag"] if (cut, row["value"]) in flagged else ""}
-                for row in published.ratios(horizon, cut=cut)
-            ]
-            rows = every[:MOST_VALUES] + [row for row in every[MOST_VALUES:] if row["flag"]]
-            low = min((row[INTERVAL.low] for row in rows), default=0.0)
-            high = max((row[INTERVAL.high] for row in rows), default=1.0)
-            cuts[cut] = {
-                "rows": rows,
-                "low": min(low, 0.98),
-                "high": max(high, 1.02),
-                "largest": min(MOST_VALUES, len(every)),
-                "values": len(every),
-            }
-    return cuts
-
-
-def _flags(published: Published, caller: Caller, horizon: int) -> list[Row]:
-    """The red flags of a page: those of the most ARR among the whole and its parts; a book's own page names nobody."""
-    rows = published.ratios(horizon, **({} if caller.csm is None else scope(caller.csm)))
-    flagged = [{**row, "named": caller.csm is None and row["cut"] != "total"} for row in rows if row["flag"]]
-    return flagged[:MOST_FLAGS]
-
-
-def _bridge(rows: Sequence[Row]) -> Row:
-    """The bridge's steps, each with where it begins and ends."""
-    level, steps = 0.0, []
-    for row in rows:
-        if row["movement"] in (START, END):
-            start, level = 0.0, row["amount"]
-            css = "s1"
-        else:
-            start, level = level, level + row["amount"]
-            css = "better" if row["amount"] >= 0 else "worse"
-        steps.append({**row, "start": start, "end": level, "css": css})
-    levels = [step["end"] for step in steps]
-    return {"steps": steps, "low": _below(min(levels)), "high": max(levels)}
-
-
-def _change(published: Published, caller: Caller) -> Row | None:
-    """Why the forecast changed since the last official one: the steps that moved it; None where there was none."""
-    about = published.about["bridge"]
-    if not about["target"]:
-        return None
-    sums = bridge_steps(published, BridgeQuery(), caller)
-    titles = {column.name: column.head for column in BRIDGE}
-    steps = [{"title": titles[step["step"]], "amount": step["amount"]} for step in sums["steps"] if step["amount"]]
-    return {**about, "start": sums["start"], "end": sums["end"], "steps": steps}
-
-
-def _below(amount: float) -> float:
-    """Where a scale begins that shows steps between large amounts: a round number well below the smallest."""
-    if amount <= 0:
-        return 0.0
-    size = 10.0 ** (len(f"{amount:.0f}") - 1)
-    return float((0.8 * amount) // size * size)
 
 
 def accounts(published: Published, caller: Caller, query: AccountQuery, parameters: Mapping[str, str]) -> Row:
@@ -175,6 +72,7 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
         "csms": [] if caller.csm is not None else published.labels("csm", None),
         "windows": WINDOWS,
         "asked": parameters,
+        **_choices(parameters),
         "page_number": query.offset // query.limit + 1,
         "pages": pages,
         "columns": BOOK,
@@ -187,9 +85,34 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
     }
 
 
+def _choices(parameters: Mapping[str, str]) -> Row:
+    """The lists and the orders to choose from, each with its address."""
+    shown = list_shown(parameters)
+    return {
+        "shown": shown,
+        "lists": [(name, title, _link(parameters, **_AFRESH | {"show": name})) for name, title in SHOWN.items()],
+        "rankings": [
+            (name, title, _link(parameters, **_AFRESH | {"show": shown, "sort": name})) for name, title in RANKINGS
+        ],
+    }
+
+
+def list_shown(parameters: Mapping[str, str]) -> str:
+    """Which of the lists is asked for: those that need attention, unless another is. A name is looked for in all."""
+    asked = parameters.get("show", "")
+    if parameters.get("search"):
+        return EVERYONE
+    if asked in SHOWN:
+        return asked
+    looked_for = {name for name, value in parameters.items() if value} - {"horizon_months", "page", "csm"}
+    return EVERYONE if looked_for else ATTENTION
+
+
 def account_query(parameters: Mapping[str, str], as_of: str) -> dict[str, Any]:
     """The form's fields as a query; empty ones ask for nothing."""
     given = {name: value for name, value in parameters.items() if value != ""}
+    shown = list_shown(given)
+    given.pop("show", None)
     window, page = given.pop("window", ""), given.pop("page", "1")
     if window in WINDOWS and window:
         day = date.fromisoformat(as_of)
@@ -197,9 +120,10 @@ def account_query(parameters: Mapping[str, str], as_of: str) -> dict[str, Any]:
         if window != "0":
             given |= {"renews_from": day.isoformat()}
     number = small_number(page) or 1
-    sort = given.get("sort", "arr_at_risk")
+    sort = given.setdefault("sort", _NATURAL[shown])
     given.setdefault("order", "asc" if sort in _ASCENDING else "desc")
-    return {**given, "limit": PER_PAGE, "offset": (max(1, number) - 1) * PER_PAGE}
+    lists = {"attention": shown == ATTENTION, "growth": shown == GROWTH}
+    return {**given, **lists, "limit": PER_PAGE, "offset": (max(1, number) - 1) * PER_PAGE}
 
 
 def _heading(column: OutColumn, query: AccountQuery, parameters: Mapping[str, str]) -> Row:
@@ -222,33 +146,6 @@ def _link(parameters: Mapping[str, str], **changed: Any) -> str:
 def _file_query(query: AccountQuery) -> str:
     fields = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "offset"})
     return urlencode(fields)
-
-
-def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> Row:
-    """One account, with what people expect of it."""
-    reasons = [row for rows in detail["drivers"].values() for row in rows]
-    months = published.about["months"]
-    return {
-        **head(published),
-        "title": detail["name"],
-        "account": detail,
-        "calls": calls,
-        "call_outcomes": CALL_COLUMNS["outcome"].allowed,
-        "call_categories": CALL_COLUMNS["category"].allowed,
-        "columns": ACCOUNT_FORECAST.laid_out(Place.PAGE),
-        "chances": [row for row in detail["horizons"] if row["horizon_months"] in horizons(published)],
-        "longest": detail["horizons"][-1],
-        "most_effect": max((abs(row["effect"]) for row in reasons), default=1.0),
-        "months": months,
-        "signals": [
-            (SIGNALS[name], detail["activity"][name], name not in DISTINCT)
-            for name in SIGNALS
-            if name in detail["activity"]
-        ],
-        "moves": published.moves(None, detail["account_id"], None, 0)[1],
-        "rescored": [row for row in detail["history"] if row["kind"] == RESCORED],
-        "definition": published.about["account_definition"],
-    }
 
 
 def track(published: Published, caller: Caller) -> Row:

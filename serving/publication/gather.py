@@ -1,6 +1,6 @@
 """What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from features.revenue import add_months, arr_by_account, movements
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
-from features.revenue.timelines import contract_events, monthly_activity
+from features.revenue.timelines import contract_events, life_events, monthly_activity
 from features.snapshots.building import Snapshots
 from features.snapshots.snapshot_files import each_stored, stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.outcomes.prediction import Outcome
+from models.reasons.background import background
+from models.reasons.peers import Norms
+from models.words import nothing_unusual
 from params import Budget, Params
-from serving.forecast.account_reasons import average_effects
+from serving.forecast.account_reasons import expected_ways, explain, norms_of
 from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_FACTS
@@ -27,6 +30,7 @@ from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.health.account_health import AccountHealth, account_health
 from serving.health.listed import PublishedHealth, published
 from serving.ledger.past import Past
+from serving.publication.trailing import realised_trailing
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
@@ -51,6 +55,8 @@ class Publication:
         Months, and of each account the amounts of each signal in them.
     events
         Of each account: the events of its contracts.
+    life
+        Of each account: its people, goals, survey answers and severe tickets.
     history
         `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`; of rows
         with the same first four the last one counts.
@@ -68,8 +74,8 @@ class Publication:
         The snapshot rows of the customers, for live scores.
     earlier
         Those of some months before, for what reasons say of the past; None if nothing is known of it.
-    reference
-        What the average account's inputs do, for the reasons of live scores.
+    norms
+        What is usual in each peer group, for the reasons of live scores.
     """
 
     about: dict[str, Any]
@@ -77,6 +83,7 @@ class Publication:
     scores: list[Score]
     activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
     events: Mapping[str, list[dict[str, Any]]]
+    life: Mapping[str, list[dict[str, Any]]]
     history: pd.DataFrame
     past_figures: pd.DataFrame
     moves: pd.DataFrame
@@ -86,7 +93,7 @@ class Publication:
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
     earlier: pd.DataFrame | None
-    reference: Mapping[Outcome, Array]
+    norms: Norms
 
 
 def gather(
@@ -132,16 +139,15 @@ def gather(
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
     scores = _published_scores(forecast)
+    earlier = earlier_snapshot(tables, as_of, params)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
+        | {"trailing": realised_trailing(tables, as_of, params)}
         | _tracked(track),
-        accounts=_accounts(customers, labels, scores, history),
+        accounts=_accounts(as_of, labels, scores, history),
         scores=scores,
-        activity=_by_month(
-            monthly_activity(tables, as_of=as_of, months=params.serving.history_months, budget=params.budget)
-        ),
-        events=_events(contract_events(tables, as_of=as_of, budget=params.budget)),
+        **_happened(tables, as_of, params),
         history=_with_published(past, history, forecast),
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
@@ -150,9 +156,26 @@ def gather(
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
         snapshot=customers,
-        earlier=earlier_snapshot(tables, as_of, params),
-        reference=forecast.average_effects or average_effects(champion.model, customers),
+        earlier=earlier,
+        norms=forecast.norms or usual(champion, customers, earlier, params),
     )
+
+
+def _happened(tables: Tables, as_of: date, params: Params) -> dict[str, Any]:
+    """What happened to each account: activity by month, contract events, and the life of its people and goals."""
+    months, budget = params.serving.history_months, params.budget
+    return {
+        "activity": _by_month(monthly_activity(tables, as_of=as_of, months=months, budget=budget)),
+        "events": _events(contract_events(tables, as_of=as_of, budget=budget), _EVENT),
+        "life": _events(life_events(tables, as_of=as_of, months=months, budget=budget), _LIFE_EVENT),
+    }
+
+
+def usual(champion: Champion, customers: pd.DataFrame, earlier: pd.DataFrame | None, params: Params) -> Norms:
+    """What is usual in each peer group of the customers by a champion."""
+    compared = background(champion.model.all_inputs, customers, earlier)
+    explained = explain(champion.model, customers)
+    return norms_of(champion.model, customers, explained, compared, expected_ways(params))
 
 
 def customers_at(tables: Tables, as_of: date, params: Params) -> pd.DataFrame:
@@ -234,12 +257,10 @@ def _published_scores(forecast: Forecast) -> list[Score]:
     rows = forecast.account_forecast
     months = int(rows["horizon_months"].max())
     figures = {figure.name: rows[figure.name].to_numpy(dtype=float).reshape(-1, months) for figure in SCORED}
-    return as_scores(rows.iloc[::months], figures, forecast.account_driver)
+    return as_scores(rows.iloc[::months], figures, forecast.account_driver, forecast.account_peers)
 
 
-def _accounts(
-    customers: pd.DataFrame, labels: pd.DataFrame, scores: list[Score], history: pd.DataFrame
-) -> pd.DataFrame:
+def _accounts(as_of: date, labels: pd.DataFrame, scores: list[Score], history: pd.DataFrame) -> pd.DataFrame:
     """A row an account, in the order of the scores."""
     here = labels.reindex([score["account_id"] for score in scores]).fillna(NO_LABEL)
     names = here["name"] if "name" in here.columns else pd.Series(here.index, index=here.index)
@@ -252,7 +273,9 @@ def _accounts(
             **{label: here[label].to_numpy() if label in here.columns else NO_LABEL for label in names_of(LABELS)},
             **{fact: [score[fact] for score in scores] for fact in names_of(ACCOUNT_FACTS)},
             "trend": _trend(history).reindex(here.index).to_numpy(),
-            "top_reason": [top_reason(score) for score in scores],
+            "top_reason": [top_reason(score, as_of) for score in scores],
+            "growth_reason": [leading_reason(score, "expansion") for score in scores],
+            **_beside_peers(scores),
         }
     )
 
@@ -268,9 +291,28 @@ def _trend(history: pd.DataFrame) -> "pd.Series[float]":
     return pd.Series(now - before)
 
 
-def top_reason(score: Score) -> str:
-    """The strongest reason that raises the churn probability; empty if none of the reasons shown does."""
-    return next((str(reason["text"]) for reason in score["drivers"]["churn"] if reason["effect"] > 0), "")
+def _beside_peers(scores: list[Score]) -> dict[str, list[Any]]:
+    """The peers' mean churn probability over the longest horizon, and how far above it each account lies."""
+    peers = [score["peers"]["churn"] for score in scores]
+    return {
+        "peer_churn_probability": [row["peer_probability"] for row in peers],
+        "arr_above_peers": [
+            round(score["arr"] * max(0.0, row["probability"] - row["peer_probability"]), 2)
+            for score, row in zip(scores, peers, strict=True)
+        ],
+        "above_peers": [round(row["probability"] - row["peer_probability"], 6) for row in peers],
+    }
+
+
+def top_reason(score: Score, as_of: date) -> str:
+    """What the customer or the team does that raises the churn probability most; else that nothing is unusual."""
+    return leading_reason(score, "churn") or nothing_unusual(score["renews_on"], as_of.isoformat())
+
+
+def leading_reason(score: Score, outcome: Outcome) -> str:
+    """What the customer or the team does that raises a probability most; empty if nothing does."""
+    leading = [reason for reason in score["drivers"][outcome] if reason["leads"] and reason["effect"] > 0]
+    return str(min(leading, key=lambda reason: reason["display_rank"])["text"]) if leading else ""
 
 
 def _history(tables: Tables, champion: Champion, as_of: date, params: Params) -> pd.DataFrame:
@@ -312,16 +354,20 @@ def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, li
     return [month.date().isoformat() for month in months], by_account
 
 
-def _events(events: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _events(events: pd.DataFrame, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     by_account: dict[str, list[dict[str, Any]]] = {}
-    columns = [events["account_id"].tolist(), days(events["day"])]
-    columns += [events[name].astype(object).where(events[name].notna(), None).tolist() for name in _EVENT]
-    for account, day, *values in zip(*columns, strict=True):
-        by_account.setdefault(account, []).append({"day": day, **dict(zip(_EVENT, values, strict=True))})
+    dates = events.select_dtypes("datetime").columns
+    columns = [
+        days(events[name]) if name in dates else events[name].astype(object).where(events[name].notna(), None).tolist()
+        for name in names
+    ]
+    for account, *values in zip(events["account_id"].tolist(), *columns, strict=True):
+        by_account.setdefault(account, []).append(dict(zip(names, values, strict=True)))
     return by_account
 
 
-_EVENT = ("event", "product", "kind", "mrr", "currency")
+_EVENT = ("day", "event", "product", "kind", "mrr", "currency")
+_LIFE_EVENT = ("day", "event", "what", "side", "score", "due")
 
 
 def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) -> pd.DataFrame:

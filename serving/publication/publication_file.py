@@ -19,11 +19,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
 from features.tables.whole_file import clear_leftovers, flush_folder, write_whole
+from models.reasons.peers import Norms
 from serving.forecast.declared.published_lists import CSM, FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
 from serving.publication.file_tables import (
@@ -50,7 +50,7 @@ CURRENT = "current"
 RECORD_HEAD = "record-head"  # of the record when a publication was made: apart from it, so that the same is the same
 SUFFIX = ".sqlite"
 UNFINISHED = ".new-"
-FORMAT = 3
+FORMAT = 4
 _DIGEST_LETTERS = 32
 _READ_BYTES = 1 << 20
 
@@ -237,10 +237,10 @@ def read_snapshots(connection: sqlite3.Connection) -> tuple[pd.DataFrame, pd.Dat
     return frames["snapshot"], frames.get("earlier")
 
 
-def read_reference(connection: sqlite3.Connection) -> dict[str, Any]:
-    """What the average account's inputs do."""
-    row = connection.execute("SELECT value FROM about WHERE key = 'reference'").fetchone()
-    return {name: np.asarray(values) for name, values in json.loads(row[0]).items()}
+def read_norms(connection: sqlite3.Connection) -> Norms:
+    """What is usual in each peer group."""
+    row = connection.execute("SELECT value FROM about WHERE key = 'norms'").fetchone()
+    return Norms.from_data(json.loads(row[0]))
 
 
 def _fill(file: Path, publication: Publication) -> None:
@@ -260,10 +260,9 @@ def _fill(file: Path, publication: Publication) -> None:
 
 def _fill_about(connection: sqlite3.Connection, publication: Publication) -> None:
     frames = {"snapshot": publication.snapshot, "earlier": publication.earlier}
-    reference = {name: values.tolist() for name, values in publication.reference.items()}
     content = {
         "about": _json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
-        "reference": _json(reference),
+        "norms": _json(publication.norms.as_data()),
         **{name: frame.to_parquet(index=False) for name, frame in frames.items() if frame is not None},
     }
     _insert(connection, ABOUT, list(content.items()))
@@ -271,7 +270,8 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
     details: dict[str, tuple[Mapping[str, Any], Any]] = {"activity": (publication.activity[1], {})}
-    details |= {"events": (publication.events, []), "health": (publication.health.details, None)}
+    details |= {"events": (publication.events, []), "life": (publication.life, [])}
+    details["health"] = (publication.health.details, None)
     rows, scores, horizons = [], [], []
     both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)
     for number, (account, score) in enumerate(both):

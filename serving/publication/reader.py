@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
@@ -28,8 +26,10 @@ from serving.publication.gather import END, START
 Row = dict[str, Any]
 _AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}" for name in HORIZON_COLUMNS}}
 _LIST = ", ".join(_AMONG[column.name] for column in ACCOUNTS.at(Place.API))
-_SORTS = _AMONG | {"name": "a.name COLLATE NOCASE"}
+_SORTS = _AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
+_ATTENTION = "a.above_peers > 0 AND (a.renews_on < ? OR a.trend >= ?)"
+RISE = 0.005  # of a probability: a smaller change since the snapshot before is not called a rise
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
 _LABEL = "EXISTS (SELECT 1 FROM json_each({}) AS label WHERE label.key = ? AND label.value = ?)"
@@ -38,7 +38,12 @@ CUTS = {name: _AMONG[name] for name in names_of(LABELS)}  # the cuts with a colu
 
 @dataclass(frozen=True)
 class AccountFilter:
-    """Which accounts, in which order, which page. `cuts` are labels that must be as given."""
+    """Which accounts, in which order, which page.
+
+    `cuts` are labels that must be as given. `attention_until` asks for those that lie above their peers' risk and
+    renew before that day, or are overdue, or whose risk rose; `least_growth` for those with at least that chance of
+    expansion of which something speaks for it.
+    """
 
     horizon_months: int
     csm: str | None = None
@@ -47,6 +52,8 @@ class AccountFilter:
     renews_before: str | None = None
     least_at_risk: float | None = None
     search: str | None = None
+    attention_until: str | None = None
+    least_growth: float | None = None
     sort: str = "arr_at_risk"
     descending: bool = True
     limit: int | None = 50
@@ -71,7 +78,7 @@ class Published:
         self.horizon_months: int = self.about["horizon_months"]
         frame, self.earlier = publication_file.read_snapshots(self._lookup)
         self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])
-        self.reference = publication_file.read_reference(self._lookup)
+        self.norms = publication_file.read_norms(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
@@ -298,11 +305,6 @@ def scope(csm: str | None) -> dict[str, str]:
     return {"cut": TOTAL, "value": TOTAL} if csm is None else {"cut": "csm", "value": csm}
 
 
-def reference_of(published: Published) -> dict[Any, NDArray[np.float64]]:
-    """What the average account's inputs do, as published."""
-    return dict(published.reference)
-
-
 def _of(table: OutTable, but: str = "") -> list[str]:
     """The columns of a list that are published."""
     return [column.name for column in table.at(Place.API) if column.name != but]
@@ -316,10 +318,13 @@ def _conditions(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
         "a.renews_on >= ?": chosen.renews_from,
         "a.renews_on < ?": chosen.renews_before,
         "h.arr_at_risk >= ?": chosen.least_at_risk,
+        "a.growth_reason <> '' AND h.expansion_probability >= ?": chosen.least_growth,
     }
     for condition, value in simple.items():
         if value is not None:
             where, values = [*where, condition], [*values, value]
+    if chosen.attention_until is not None:
+        where, values = [*where, _ATTENTION], [*values, chosen.attention_until, RISE]
     for cut, label in chosen.cuts.items():
         if cut in CUTS:
             where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]

@@ -8,11 +8,18 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import CALLS, LIVE, MCP, SCORE, Visit
+from serving.access.visit import ALERTS, CALLS, HEALTH, LIVE, MCP, SCORE, Visit
 from serving.wire.answers import Refused, invalid
 from serving.wire.schemas import CallRequest, LiveRequest, ScoreRequest
+from serving.wire.team_schemas import AnswerRequest, OverrideRequest
 
-BODIES: Mapping[str, type[BaseModel]] = {SCORE: ScoreRequest, LIVE: LiveRequest, CALLS: CallRequest}
+BODIES: Mapping[str, type[BaseModel]] = {
+    SCORE: ScoreRequest,
+    LIVE: LiveRequest,
+    CALLS: CallRequest,
+    ALERTS: AnswerRequest,
+    HEALTH: OverrideRequest,
+}
 TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"
 FORMS = ("/sign-in", "/calls")

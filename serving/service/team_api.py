@@ -1,4 +1,4 @@
-"""The part of the API that teams work with: the health of accounts."""
+"""The part of the API that teams work with: the health of accounts, and alerts."""
 
 from typing import Annotated, Any
 
@@ -7,14 +7,23 @@ from pydantic import Field
 from starlette.responses import Response
 
 from serving.access import sight
-from serving.access.visit import caller_of
-from serving.desk import queries
-from serving.service.replies import FILES, FileKind, file_of, head, published_of, seen
+from serving.access.visit import ALERTS, HEALTH, caller_of, visit_of
+from serving.desk import queries, team_desk
+from serving.service.replies import BODY_ERRORS, FILES, FileKind, desk_of, file_of, head, published_of, seen
 from serving.wire.answers import answer
-from serving.wire.schemas import Page
-from serving.wire.team_schemas import HealthRow
+from serving.wire.schemas import Head, Page, Written
+from serving.wire.team_schemas import AlertRow, AnswerRequest, HealthRow, OverrideRequest
 
 team = APIRouter()
+
+
+class Alerts(Head):
+    """The open alerts, new ones first, most ARR first."""
+
+    total: int
+    offset: int
+    limit: int
+    rows: list[AlertRow]
 
 
 class Health(Page):
@@ -25,7 +34,7 @@ class Health(Page):
     rows: list[HealthRow]
 
 
-@team.get("/api/health", response_model=Health, tags=["accounts"])
+@team.get(HEALTH, response_model=Health, tags=["accounts"])
 def health(request: Request, query: Annotated[queries.HealthQuery, Query()]) -> Response:
     """The health of accounts by rule, worst first: score, halves, band, what holds it down, trend. No probability."""
     published, caller = published_of(request), caller_of(request.scope)
@@ -33,7 +42,16 @@ def health(request: Request, query: Annotated[queries.HealthQuery, Query()]) -> 
     seen(request, rows)
     page = {"total": total, "offset": query.offset, "limit": query.limit}
     about = sight.health_for(published.about["health"], caller)
+    rows = team_desk.with_overrides(desk_of(request).params, published, rows)
     return answer({**head(published), **page, **about, "rows": rows})
+
+
+@team.post(HEALTH, response_model=Written, responses=BODY_ERRORS, tags=["accounts"])
+def override(request: Request, wanted: OverrideRequest) -> Response:
+    """Put your own judgement beside an account's health, with a reason and an end; the computed score stays."""
+    published, caller = published_of(request), caller_of(request.scope)
+    visit_of(request.scope).accounts = [wanted.account_id]
+    return answer({"number": team_desk.override_health(desk_of(request).params, published, caller, wanted)})
 
 
 @team.get("/api/health.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
@@ -41,3 +59,21 @@ def download_health(kind: FileKind, request: Request, query: Annotated[queries.H
     """The same as a file, all pages."""
     published, caller = published_of(request), caller_of(request.scope)
     return file_of(request, "health", kind, lambda: queries.health_rows(published, query, caller, all_rows=True)[1])
+
+
+@team.get(ALERTS, response_model=Alerts, tags=["accounts"])
+def alerts(request: Request, query: Annotated[queries.AlertQuery, Query()]) -> Response:
+    """The open alerts: which account, what happened, the steps of the playbook, and who has taken it up."""
+    published, caller = published_of(request), caller_of(request.scope)
+    total, rows = team_desk.alert_rows(desk_of(request).params, published, caller, query)
+    seen(request, rows)
+    page = {"total": total, "offset": query.offset, "limit": query.limit}
+    return answer({**head(published), **page, "rows": rows})
+
+
+@team.post(ALERTS, response_model=Written, responses=BODY_ERRORS, tags=["accounts"])
+def answer_alert(request: Request, wanted: AnswerRequest) -> Response:
+    """Say that you have taken an open alert up, or snooze it with a reason and an end."""
+    published, caller = published_of(request), caller_of(request.scope)
+    visit_of(request.scope).accounts = [wanted.account_id]
+    return answer({"number": team_desk.answer_alert(desk_of(request).params, published, caller, wanted)})

@@ -11,6 +11,7 @@ from serving.forecast.declared.output_tables import (
     ACCOUNT_FACTS,
     ACCOUNT_FIGURES,
     ACCOUNT_ID,
+    ACCOUNT_PEERS,
     HORIZON,
     METRIC_OF,
 )
@@ -128,8 +129,23 @@ class Drivers(BaseModel):
     expansion: list[Driver]
 
 
+Peers: Any = row_model("Peers", "Whom an account is compared with, and how the points add up.", ACCOUNT_PEERS)
+
+
+class PeersByOutcome(BaseModel):
+    """The same by outcome."""
+
+    churn: Peers
+    expansion: Peers
+
+
 Score: Any = row_model(
-    "Score", "An account's score.", (ACCOUNT_ID, *ACCOUNT_FACTS), horizons=list[Horizon], drivers=Drivers
+    "Score",
+    "An account's score.",
+    (ACCOUNT_ID, *ACCOUNT_FACTS),
+    horizons=list[Horizon],
+    drivers=Drivers,
+    peers=PeersByOutcome,
 )
 
 

@@ -1,11 +1,12 @@
 """What goes over the wire of health and alerts: answers with their meanings, and what people send."""
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from serving.forecast.declared.team_tables import HEALTH, HEALTH_FIGURES
+from serving.wire.plain_values import stored_text, whole_text
 from serving.wire.row_models import row_model
 
 
@@ -37,4 +38,93 @@ HealthDetail: Any = row_model(
     measures=list[MeasureScore],
     history=list[PastHealth],
 )
-HealthRow: Any = row_model("HealthRow", "The health of an account, by rule.", HEALTH)
+
+
+class HealthOverride(BaseModel):
+    """A person's own judgement, which stands beside the computed score for a while."""
+
+    band: Literal["A", "B", "C", "D"]
+    colour: str
+    reason: str
+    by: str
+    until: date = Field(description="The first day on which it does not stand any more")
+
+
+HealthRow: Any = row_model(
+    "HealthRow",
+    "The health of an account, by rule.",
+    HEALTH,
+    override=(HealthOverride | None, Field(default=None, description="What a person set beside it; null if none")),
+)
+
+
+class OverrideRequest(BaseModel):
+    """Put your own judgement beside an account's health."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"account_id": "A-002a87", "band": "C", "reason": "Sponsor on leave", "until": "2026-02-01"}
+        },
+    )
+
+    account_id: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(whole_text)]
+    band: Literal["A", "B", "C", "D"]
+    reason: Annotated[str, StringConstraints(min_length=3, max_length=500), AfterValidator(stored_text)]
+    until: date = Field(description="The first day on which it does not stand any more")
+
+
+class AnswerRequest(BaseModel):
+    """Say that you have taken an alert up, or put it off with a reason."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"account_id": "A-002a87", "rule": "champion_left", "answer": "acknowledged"}},
+    )
+
+    account_id: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(whole_text)]
+    rule: Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(stored_text)]
+    answer: Literal["acknowledged", "snoozed"]
+    until: date | None = Field(default=None, description="Of a snooze: the first day on which it is open again")
+    reason: Annotated[str, StringConstraints(max_length=500), AfterValidator(stored_text)] = Field(
+        default="", description="A snooze needs one"
+    )
+
+    @model_validator(mode="after")
+    def _snooze_says_why(self) -> Self:
+        if self.answer == "snoozed" and (len(self.reason.strip()) < 3 or self.until is None):
+            raise ValueError("a snooze needs until and a reason")
+        return self
+
+
+class AlertStep(BaseModel):
+    """A step of the alert's playbook."""
+
+    step: str
+    owner: str
+    due_days: int
+    due_on: date
+
+
+class AlertRow(BaseModel):
+    """An open alert."""
+
+    alert_id: int
+    rule: str
+    kind: Literal["risk", "opportunity"]
+    account_id: str
+    name: str
+    csm: str
+    arr: float
+    feature: str = Field(description="What the rule watches")
+    value: float = Field(description="Its value when the alert was given")
+    fired_on: date
+    delivery: Literal["new", "digest"] = Field(description="digest: beyond the CSM's budget of that week")
+    says: str
+    playbook: str
+    steps: list[AlertStep]
+    expires_on: date
+    status: Literal["open", "acknowledged", "snoozed"]
+    by: str = Field(description="Who answered; empty if nobody did")
+    until: date | None
+    reason: str

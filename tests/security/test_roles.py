@@ -34,6 +34,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api": SIGNED_IN,
     "/api/track-record": SIGNED_IN,
     "/api/calls": SIGNED_IN,
+    "/api/alerts": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
@@ -45,12 +46,17 @@ POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
     "/api/calls": {"account_id": MINE, "outcome": "renew"},
+    "/api/alerts": {"account_id": MINE, "rule": "renewal_in_120_days", "answer": "acknowledged"},
+    "/api/health": {"account_id": MINE, "band": "C", "reason": "of tests", "until": "2026-02-01"},
     "/calls": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
-EMPTY_POSTS = {"/api/score": 415, "/api/live": 415, "/api/calls": 415, "/calls": 415, "/sign-in": 415, "/sign-out": 303}
+EMPTY_POSTS = {
+    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health", "/calls", "/sign-in"), 415),
+    "/sign-out": 303,
+}
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
 
 

@@ -55,6 +55,9 @@ def driver_rows() -> list[dict[str, object]]:
             "account_id": account,
             "outcome": outcome,
             "rank": rank,
+            "group": "customer",
+            "display_rank": 3 - rank,
+            "leads": 1,
             "feature": f"feature_{rank}",
             "value": value,
             "effect": effect,
@@ -63,6 +66,23 @@ def driver_rows() -> list[dict[str, object]]:
         for account in ("=2+5", "b")
         for outcome in ("churn", "expansion")
         for rank, value, effect in ((1, "-3.5", -0.05), (2, "@risk", 0.02))
+    ]
+
+
+def peer_rows() -> list[dict[str, object]]:
+    effects = {"customer_effect": 0.06, "team_effect": -0.01, "contract_effect": 0.04, "other_effect": 0.01}
+    return [
+        {
+            "account_id": account,
+            "outcome": outcome,
+            "peer_group": "largest third by ARR, no end date",
+            "peers": 12,
+            "peer_probability": 0.1,
+            **effects,
+            "probability": 0.2,
+        }
+        for account in ("=2+5", "b")
+        for outcome in ("churn", "expansion")
     ]
 
 
@@ -123,6 +143,7 @@ def small_forecast() -> Forecast:
         notes=("No cut by csm: accounts has no such column.",),
         account_forecast=shaped("account_forecast", account_rows()),
         account_driver=shaped("account_driver", driver_rows()),
+        account_peers=shaped("account_peers", peer_rows()),
         nrr_forecast=shaped("nrr_forecast", nrr_rows()),
         renewal_forecast=shaped("renewal_forecast", renewal_rows()),
     )

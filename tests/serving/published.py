@@ -33,10 +33,12 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
+from serving.alerts.watching import longest_of, watch
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
+from serving.ledger.record import open_record
 from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record, read_track
 from serving.service.api import create_app
@@ -150,6 +152,8 @@ class Place:
         card = model_card(self.params, champion)
         past = put_on_record(self.tables, champion, made, params=self.params, code_version="of tests")
         past = dataclasses.replace(past, bridge=a_bridge_to(made)) if bridge else past
+        with open_record(self.params) as record:
+            watch(self.tables, as_of, self.params, record, longest_of(made.account_forecast))
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params)
         )

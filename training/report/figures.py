@@ -149,7 +149,7 @@ def _draw_reliability(axes: "Axes", score: AccountScore) -> None:
     spread = np.maximum(np.vstack([low, high]), 0)
     axes.errorbar(predicted, observed, yerr=spread, fmt="o", color=BLUE, markersize=4, capsize=2)
     axes.set_xlabel("predicted probability")
-    axes.set_ylabel("share that came")
+    axes.set_ylabel("actual share")
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
 
@@ -188,7 +188,7 @@ def _draw_coverage(axes: "Axes", part: pd.DataFrame) -> None:
     for (horizon, line), colour in zip(part.groupby("horizon_months"), _repeated(SHADES), strict=False):
         axes.plot(line["promised"] * 100, line["kept"] * 100, "o-", color=colour, label=f"{horizon} months")
     axes.set_xlabel("interval, %")
-    axes.set_ylabel("origins it held, %")
+    axes.set_ylabel("forecast dates it held, %")
     axes.set_ylim(-3, 103)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False)

@@ -39,11 +39,9 @@ class Column:
         return self.form in (_text, _mark)
 
 
-_HORIZON = Column("horizon_months", "months", "Months ahead of the origin", _whole)
-_ORIGINS = Column("origins", "origins", "Past dates forecast from", _whole)
-_WINDOWS = Column(
-    "windows_apart", "windows", "How many of the origins' windows fit beside each other without overlap", _whole
-)
+_HORIZON = Column("horizon_months", "months", "Months ahead of the forecast date", _whole)
+_ORIGINS = Column("origins", "forecast dates", "Past dates forecast from", _whole)
+_WINDOWS = Column("windows_apart", "windows", "How many of their windows fit beside each other without overlap", _whole)
 _ERRORS = (
     Column("model_error", "error", "Mean absolute error, points", _one),
     Column("model_bias", "bias", "Mean of forecast less actual, points", _signed),
@@ -55,7 +53,7 @@ _INTERVALS = (
     *(
         Column(f"coverage_{share}", f"in {share} %", meaning, _percent)
         for share, meaning in (
-            (50, "Share of origins inside the interval, which 50 % should be; so 80 and 90 %"),
+            (50, "Share of forecast dates whose actual lay inside the interval; 50 % should, and so 80 and 90 %"),
             (80, ""),
             (90, ""),
         )
@@ -66,10 +64,10 @@ _INTERVALS = (
     ),
 )
 _PREDICTED = (
-    Column("rows", "rows", "Accounts times origins", _whole),
-    Column("events", "came", "Rows to which the outcome came", _whole),
+    Column("rows", "rows", "Accounts times forecast dates", _whole),
+    Column("events", "actual", "Rows that had the outcome", _whole),
     Column("mean_predicted", "predicted", "Mean probability", _percent_one),
-    Column("mean_observed", "observed", "Share to which it came", _percent_one),
+    Column("mean_observed", "observed", "Share that had it", _percent_one),
 )
 _CUT = (Column("cut", "cut"), Column("value", "value"))
 _COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -79,7 +77,7 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("metric", "metric"),
         _HORIZON,
         _ORIGINS,
-        Column("accounts", "accounts", "Mean number of accounts at an origin", _whole),
+        Column("accounts", "accounts", "Mean number of accounts at a forecast date", _whole),
         *_ERRORS,
         *_INTERVALS,
     ),
@@ -96,24 +94,24 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "finding",
             "finding",
-            "Whether the whole interval lies on one side of 0; too few events: it came to fewer than ten accounts",
+            "Whether the whole interval lies on one side of 0; too few events: fewer than ten accounts had it",
         ),
     ),
     "scores": (
         Column("outcome", "outcome"),
         _HORIZON,
         *_PREDICTED,
-        Column("accounts", "accounts", "Accounts to which it came; a row is an account at one origin", _whole),
+        Column("accounts", "accounts", "Accounts that had it; a row is an account at one forecast date", _whole),
         Column(
             "finding",
             "finding",
             "skill: the log-loss beats the base rate's and the AUC lies above 0.5, both beyond chance; too few events: "
-            "it came to fewer than ten accounts",
+            "fewer than ten accounts had it",
         ),
         Column("log_loss", "log-loss", "Mean negative log-likelihood, nats; smaller is better", _four),
-        Column("base_log_loss", "of base rate", "Log-loss of the rate known at the origin", _four),
+        Column("base_log_loss", "of base rate", "Log-loss of the rate known at the forecast date", _four),
         Column("brier", "Brier", "Mean squared error of the probabilities", _four),
-        Column("auc", "AUC", "Chance that one to whom it came had the higher probability; 0.5 is none", _two),
+        Column("auc", "AUC", "Chance that one that had it was given the higher probability; 0.5 is none", _two),
         Column("calibration_slope", "slope", "Of a logistic regression on the predicted log-odds; 1 is perfect", _two),
         Column("calibration_intercept", "intercept", "Of the same; 0 is perfect", _two),
         Column(
@@ -133,39 +131,39 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
         _HORIZON,
         *_PREDICTED,
         Column("log_loss", "log-loss", "Mean negative log-likelihood, nats", _four),
-        Column("base_log_loss", "of base rate", "Log-loss of the whole portfolio's rate known at the origin", _four),
+        Column("base_log_loss", "of base rate", "Log-loss of the portfolio's rate known at the forecast date", _four),
         Column("brier", "Brier", "Mean squared error of the probabilities", _four),
         Column("auc", "AUC", "0.5 is no better than any order", _two),
-        Column("few", "note", "few: it came to fewer than ten accounts, so that the row says little", _mark),
+        Column("few", "note", "few: fewer than ten accounts had it, so that the row says little", _mark),
     ),
     "cross_sells": (
         _HORIZON,
-        Column("rows", "rows", "Accounts times origins", _whole),
+        Column("rows", "rows", "Accounts times forecast dates", _whole),
         Column("expected", "expected", "Sum of their chances of at least one cross-sell", _one),
-        Column("came", "came", "Those with at least one", _whole),
-        Column("ratio", "expected / came", "1 is calibrated", _two),
+        Column("came", "actual", "Those with at least one", _whole),
+        Column("ratio", "expected / actual", "1 is calibrated", _two),
     ),
     "bias": (
         *_CUT,
         Column("outcome", "outcome"),
         Column("rows", "rows", "Accounts times months ahead, each calendar month counted once", _whole),
         Column("expected", "expected", "Events expected among those that were there at the month's start", _one),
-        Column("seen", "came", "Events that came", _one),
-        Column("ratio", "expected / came", "1 is calibrated", _two),
+        Column("seen", "actual", "Actual events", _one),
+        Column("ratio", "expected / actual", "1 is calibrated", _two),
         Column(
-            "deviation", "deviations", "Expected less came, in standard deviations were accounts independent", _signed
+            "deviation", "deviations", "Expected less actual, in standard deviations were accounts independent", _signed
         ),
         Column("expected_arr", "ARR expected", "Change of ARR by these events", _whole),
-        Column("seen_arr", "ARR that came", "The same of the events that came", _whole),
-        Column("finding", "finding", "Too high or too low by more than three deviations and a tenth of what came"),
+        Column("seen_arr", "actual ARR", "The same of the actual events", _whole),
+        Column("finding", "finding", "Too high or too low by more than three deviations and a tenth of the actual"),
     ),
     "capacity": (
         _HORIZON,
         Column("ranking", "who is called"),
-        Column("called", "called", "Accounts called at an origin", _whole),
+        Column("called", "called", "Accounts called at a forecast date", _whole),
         Column("left", "left", "Accounts that left within the horizon", _one),
         Column("caught", "caught", "Of those, among the accounts called", _one),
-        Column("share_caught", "share caught", "caught / left, mean over the origins", _percent),
+        Column("share_caught", "share caught", "caught / left, mean over the forecast dates", _percent),
         Column("precision", "precision", "caught / called", _percent),
         Column("lift", "lift", "Precision over that of calling any account; 1 is none", _one),
         Column("arr_caught", "ARR caught", "ARR of those caught over the ARR of all who left", _percent),

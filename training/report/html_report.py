@@ -109,26 +109,26 @@ def _portfolio_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
     return [
         Section(
             "NRR forecast against the actual NRR",
-            "At each origin the model was fitted on what was known then. Bars: 50, 80 and 90 % intervals of NRR over "
-            "the horizon; dots: what came; orange: the baselines.",
+            "At each forecast date the model was fitted on what was known then. Bars: 50, 80 and 90 % intervals of NRR "
+            "over the horizon; dots: actual; orange: the baselines.",
             pictures(figures.backtest_panels(portfolio)),
         ),
         Section(
             "Errors and intervals of NRR and GRR",
-            "All in points: 1 point is 1 % of the ARR at the origin.",
+            "All in points: 1 point is 1 % of the ARR at the forecast date.",
             table=_table("portfolio", tables["portfolio"]),
         ),
         Section(
             "Do the intervals hold?",
-            "Share of origins whose NRR or GRR lay inside the interval, against what it promised; below the dashed "
-            "line, intervals are too narrow.",
+            "Share of forecast dates whose NRR or GRR lay inside the interval, against what it promised; below "
+            "the dashed line, intervals are too narrow.",
             pictures(figures.coverage_panels(portfolio)),
         ),
         Section(
             "Skill against the baselines",
             "By how much the model's loss is smaller than the baseline's: log-loss of the probabilities, CRPS of NRR. "
-            "Lines: 90 % intervals by a block bootstrap over origins. Hollow: fewer than six windows fit beside each "
-            "other, or the outcome came to fewer than ten accounts, so that no interval can be trusted. An arrow at "
+            "Lines: 90 % intervals by a block bootstrap over forecast dates. Hollow: fewer than six windows fit beside "
+            "each other, or fewer than ten accounts had the outcome, so that no interval can be trusted. An arrow at "
             "the left edge: far below, at the number beside it.",
             pictures(figures.skill_panels(tables["skill"])),
             _table("skill", tables["skill"]),
@@ -140,7 +140,7 @@ def _account_sections(tables: Mapping[str, pd.DataFrame], scores: Sequence[Accou
     return [
         Section(
             "Are the probabilities right?",
-            "Predicted probability against the share of accounts it came to, in bins of equally many; bars: 95 % "
+            "Predicted probability against the actual share, in bins of equal numbers of accounts; bars: 95 % "
             "intervals. On the dashed line a forecast of 20 % comes in 20 of 100 cases.",
             pictures(figures.calibration_panels(scores)),
             _table("scores", tables["scores"]),
@@ -153,7 +153,7 @@ def _account_sections(tables: Mapping[str, pd.DataFrame], scores: Sequence[Accou
         Section(
             "The accounts you can call",
             "Of those who left within the horizon, how many were among the k accounts called: the most likely by the "
-            "model, the worst by the health score, or any. Means over the origins.",
+            "model, the worst by the health score, or any. Means over the forecast dates.",
             pictures(figures.capacity_panels(tables["capacity_curve"])),
             _table("capacity", tables["capacity"]),
         ),
@@ -177,7 +177,7 @@ def _cut_sections(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
         ),
         Section(
             "Probabilities by cut",
-            f"{words}; those to which the outcome came in fewer than ten accounts are marked.",
+            f"{words}; those in which fewer than ten accounts had the outcome are marked.",
             table=_table("scores_by_cut", tables["scores_by_cut"]),
             folded=True,
         ),
@@ -191,7 +191,7 @@ def _model_sections(explained: Sequence[Explanation]) -> list[Section]:
     overall = Section(
         "What the model looks at",
         "Mean absolute SHAP value of each input on the log-odds of the outcome in the next month, at the newest "
-        "origin. What the model saw, not what an action would change.",
+        "forecast date. What the model saw, not what an action would change.",
         pictures(figures.importance_panels(explained)),
     )
     return [

@@ -115,7 +115,7 @@ def explanation_evidence(explained: Sequence[Explanation]) -> list[Evidence]:
 
 def portfolio_lines(table: pd.DataFrame) -> list[str]:
     """The table of errors, CRPS, coverage and width as text, then the rivals' CRPS; all in points of NRR or GRR."""
-    lines = ["metric months origins   error    bias    CRPS   inside 50 %   80 %   90 %   width of 80 %"]
+    lines = ["metric months   dates   error    bias    CRPS   inside 50 %   80 %   90 %   width of 80 %"]
     for row in table.to_dict(orient="records"):
         lines.append(
             f"{row['metric']:<6} {row['horizon_months']:>6} {row['origins']:>7} {row['model_error']:>7.1f} "
@@ -154,6 +154,6 @@ def skill_evidence(skill: pd.DataFrame) -> list[Evidence]:
     for row in skill.to_dict(orient="records"):
         name = f"{row['outcome']}_{row['horizon_months']}m_skill_over_{row['rival']}"
         evidence.append(Metric(name, float(row["skill"])))
-    title = "Skill against each baseline (90 % intervals; hollow: too few origins or events to trust them)"
+    title = "Skill against each baseline (90 % intervals; hollow: too few forecast dates or events to trust them)"
     evidence.append(Figure("skill", figures.sheet(figures.skill_panels(skill), title)))
     return evidence

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from models.paths.rollup import QUANTILES as PERCENTS
 from serving.forecast.declared.bridge_steps import ROLLING, STEP_WORDS
 from serving.forecast.declared.column import Form, Interval, Kind, OutColumn, OutTable, Place
+from serving.forecast.declared.reason_columns import OF_A_REASON, OF_PEERS
 
 YEARLY = "currency a year"
 PUBLISHED = (Place.API, Place.DOWNLOAD)
@@ -231,24 +232,14 @@ ACCOUNT_DRIVER = _table(
     "One row per account, outcome and reason, ranked",
     ("account_id", "outcome", "rank"),
     replace(ACCOUNT_ID, places=()),
-    OutColumn("outcome", Kind.TEXT, "", "churn or expansion", places=(Place.DATA,)),
-    OutColumn("rank", Kind.INTEGER, "", "1 = moves the probability most, up or down", places=(Place.API, Place.DATA)),
-    OutColumn("feature", Kind.TEXT, "", "The model input shown for the reason", places=(Place.API, Place.DATA)),
-    OutColumn("value", Kind.TEXT, "", "Its value at as_of; empty = not known", places=(Place.API, Place.DATA)),
-    OutColumn(
-        "effect",
-        Kind.NUMBER,
-        "probability points",
-        "What the reason adds to the probability, against the average account; 0.01 = one point",
-        places=(Place.API, Place.DATA),
-    ),
-    OutColumn(
-        "text",
-        Kind.TEXT,
-        "",
-        "The sentence a CSM reads; typical = the median of its third of the accounts by ARR",
-        places=(Place.API, Place.DATA),
-    ),
+    *OF_A_REASON,
+)
+ACCOUNT_PEERS = _table(
+    "account_peers",
+    "One row per account and outcome: peer_probability and the four effects add up to probability",
+    ("account_id", "outcome"),
+    replace(ACCOUNT_ID, places=()),
+    *OF_PEERS,
 )
 
 
@@ -336,7 +327,7 @@ RENEWAL_FORECAST = _table(
 )
 
 TABLES: dict[str, OutTable] = {
-    table.name: table for table in (ACCOUNT_FORECAST, ACCOUNT_DRIVER, NRR_FORECAST, RENEWAL_FORECAST)
+    table.name: table for table in (ACCOUNT_FORECAST, ACCOUNT_DRIVER, ACCOUNT_PEERS, NRR_FORECAST, RENEWAL_FORECAST)
 }
 
 

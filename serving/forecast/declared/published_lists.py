@@ -64,9 +64,44 @@ _TOP_REASON = OutColumn(
     "top_reason",
     Kind.TEXT,
     "",
-    "The strongest reason that raises its churn probability; empty if none of its main reasons does",
+    "What the customer or the team does that raises its churn probability most; else that nothing is unusual, and the "
+    "date of its renewal",
     places=(*PUBLISHED, Place.BOOK, Place.AT_RISK),
     form=Form.REASON,
+)
+_BESIDE_PEERS = (
+    OutColumn(
+        "peer_churn_probability",
+        Kind.SHARE,
+        "probability",
+        "Mean churn probability over the longest horizon of its peers: accounts like it in size, segment and calendar",
+        places=(*PUBLISHED, Place.BOOK),
+        head="Peers",
+        sortable=True,
+    ),
+    OutColumn(
+        "above_peers",
+        Kind.NUMBER,
+        "probability",
+        "Its churn probability over the longest horizon, less that of its peers",
+        places=PUBLISHED,
+        sortable=True,
+    ),
+    OutColumn(
+        "arr_above_peers",
+        Kind.MONEY,
+        YEARLY,
+        "ARR x what its churn probability over the longest horizon exceeds that of its peers by",
+        places=PUBLISHED,
+        sortable=True,
+    ),
+)
+_GROWTH_REASON = OutColumn(
+    "growth_reason",
+    Kind.TEXT,
+    "",
+    "What the customer or the team does that raises its chance of expansion most; empty if nothing does",
+    places=PUBLISHED,
 )
 ABOUT_AN_ACCOUNT = (_NAME, CSM, _TREND, _TOP_REASON)
 """What is published of an account beside its forecast."""
@@ -82,10 +117,12 @@ ACCOUNTS = OutTable(
         *ACCOUNT_FACTS,
         HORIZON,
         *ACCOUNT_FIGURES,
+        *_BESIDE_PEERS,
         _TREND,
         _TOP_REASON,
+        _GROWTH_REASON,
     ),
-    lead=("name", "csm", "segment", "arr", "churn_probability", "trend"),
+    lead=("name", "csm", "segment", "arr", "churn_probability", "peer_churn_probability", "trend"),
     trail=("renews_on", "top_reason"),
 )
 NRR = OutTable(

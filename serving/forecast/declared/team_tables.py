@@ -55,8 +55,32 @@ HEALTH_SCORE = OutTable(
 HEALTH = OutTable(
     "health", "The health of accounts, by rule", HEALTH_SCORE.key, (ACCOUNT_ID, _NAME, CSM, _ARR, *HEALTH_FIGURES)
 )
+ALERT = OutTable(
+    "alert",
+    "One row per alert that is open: which account, what happened, what to do",
+    ("alert_id",),
+    (
+        OutColumn("alert_id", Kind.INTEGER, "", "Its number"),
+        OutColumn("rule", Kind.TEXT, "", "The rule of `alerts` in the settings"),
+        OutColumn("kind", Kind.TEXT, "", "risk or opportunity"),
+        ACCOUNT_ID,
+        CSM,
+        ARR,
+        OutColumn("feature", Kind.TEXT, "", "What the rule watches"),
+        OutColumn("value", Kind.NUMBER, "", "Its value when the alert was given"),
+        OutColumn("fired_on", Kind.DATE, "date", "When it was given"),
+        OutColumn("expires_on", Kind.DATE, "date", "When it is closed if nobody takes it up"),
+        OutColumn("delivery", Kind.TEXT, "", "new, or digest: beyond the CSM's budget of that week"),
+        OutColumn("status", Kind.TEXT, "", "open, acknowledged or snoozed"),
+        OutColumn("by", Kind.TEXT, "", "Who answered; empty if nobody did"),
+        OutColumn("says", Kind.TEXT, "", "What happened, in words"),
+        OutColumn("playbook", Kind.TEXT, "", "What to do, by `alerts.playbooks`"),
+        DEFINITION,
+        *RUN_COLUMNS,
+    ),
+)
 TEAM_LISTS: dict[str, OutTable] = {table.name: table for table in (HEALTH,)}
-TEAM_TABLES: dict[str, OutTable] = {table.name: table for table in (HEALTH_SCORE,)}
+TEAM_TABLES: dict[str, OutTable] = {table.name: table for table in (HEALTH_SCORE, ALERT)}
 
 
 def render_markdown() -> str:

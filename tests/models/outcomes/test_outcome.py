@@ -14,7 +14,8 @@ from models.outcomes.outcome import Decisions, OutcomeModel
 from models.outcomes.prediction import OUTCOMES, Estimation, Prediction
 from models.outcomes.shared_luck import SharedLuck
 from models.paths.simulate import PathSettings, simulate_paths
-from models.reasons.drivers import drivers, horizon_probability
+from models.reasons.attribution import horizon_probability
+from models.reasons.drivers import drivers
 
 pytestmark = pytest.mark.usefixtures("costly")
 

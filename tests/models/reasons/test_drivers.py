@@ -13,7 +13,9 @@ from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
 from models.hazards.month_level import LEVEL_INPUT
 from models.outcomes.outcome import Contributions, Decisions
-from models.reasons.drivers import drivers, horizon_probability, path_effects
+from models.reasons.attribution import horizon_probability, path_effects
+from models.reasons.background import background
+from models.reasons.drivers import COLUMNS, drivers, effects_in_words, group_sums
 
 BASE, SLOPE, INTERCEPT = -4.0, 1.1, 0.2
 PEERS = "uses more than {value} of the other accounts"
@@ -176,7 +178,7 @@ def test_ranks_count_from_one_for_each_account_and_stop_at_top():
     assert table["rank"].tolist() == [1, 2] * 4
     assert table["account_id"].tolist() == ["a0", "a0", "a1", "a1", "a2", "a2", "a3", "a3"]
     assert table["outcome"].unique().tolist() == ["expansion"]
-    assert table.columns.tolist() == ["account_id", "outcome", "rank", "feature", "signal", "value", "effect", "text"]
+    assert tuple(table.columns) == COLUMNS
 
 
 def test_the_reference_may_be_that_of_a_whole_portfolio():
@@ -297,8 +299,10 @@ def test_a_model_without_contributions_gives_no_reasons_and_no_accounts_none(acc
     table = drivers(found, [describe("n")], rows, outcome="churn", top=5)
     assert table.empty
     assert table.dtypes.astype(str).to_dict() == {
-        **dict.fromkeys(("account_id", "outcome", "feature", "signal", "value", "text"), "str"),
+        **dict.fromkeys(("account_id", "outcome", "group", "feature", "signal", "value", "text"), "str"),
         "rank": "int64",
+        "display_rank": "int64",
+        "leads": "int64",
         "effect": "float64",
     }
 
@@ -347,3 +351,99 @@ def test_what_the_end_of_a_term_decides_adds_up_too_and_is_put_down_to_it(scale)
     shifted = 1 - expit(SLOPE * (BASE + margin.sum(axis=2)) + INTERCEPT + decisions.shift)
     mean = (1 - share) * by_month + share * shifted
     np.testing.assert_allclose(horizon_probability(decided), 1 - mean.prod(axis=1), atol=1e-12)
+
+
+def against_peers(effects, values, directions, **more):
+    """Churn reasons of account a0 with inputs `logins` and `users` of one signal, whose eleven peers have 10 of each.
+
+    `more` are the family of the inputs and the earlier snapshot.
+    """
+    items = [describe(name, "use", sentence="{value} " + name) for name in ("logins", "users")]
+    items = [replace(item, family=more.get("family", "usage")) for item in items]
+    rows = frame(logins=[values[0]] + [10.0] * 11, users=[values[1]] + [10.0] * 11).assign(arr=1.0)
+    matrix = np.zeros((12, 2))
+    matrix[0] = effects
+    compared = background(items, rows, more.get("past"))
+    ways = np.array(directions, dtype=float)
+    table = effects_in_words(matrix, items, rows, outcome="churn", top=5, background=compared, directions=ways)
+    return table.iloc[0]
+
+
+def test_the_input_shown_is_one_whose_value_explains_the_effect():
+    reason = against_peers([0.02, 0.01], [12.0, 3.0], [-1, -1])
+    assert reason["text"] == "Raises churn risk by 3.0 points: 3 users (typical of its peers: 10)"
+    assert reason["leads"] == 1
+
+
+def test_an_input_too_weak_is_not_shown_in_place_of_a_strong_one_and_what_is_unusual_is_said_and_does_not_lead():
+    reason = against_peers([0.04, 0.001], [12.0, 3.0], [-1, -1])
+    assert reason["text"] == (
+        "Raises churn risk by 4.1 points: 12 logins (typical of its peers: 10; unusual: more of it mostly lowers it)"
+    )
+    assert reason["leads"] == 0
+
+
+def test_what_is_expected_of_an_input_by_the_model_alone_does_not_lead():
+    """What a team does where the risk is high would read as if it raised it."""
+    assert against_peers([0.02, 0.0], [3.0, 10.0], [-0.5, 0])["leads"] == 0
+    assert against_peers([0.02, 0.0], [3.0, 10.0], [-1, 0])["leads"] == 1
+
+
+def test_size_fit_and_calendar_do_not_lead():
+    reason = against_peers([0.02, 0.0], [3.0, 10.0], [-1, 0], family="contract_history")
+    assert (reason["group"], reason["leads"]) == ("contract", 0)
+
+
+def test_a_past_that_tells_the_contrary_is_not_said():
+    """Use rose from 1 to 3, and still lies below its peers': that it rose does not raise the risk."""
+    past = pd.DataFrame({"account_id": ["a0"], "as_of": [pd.Timestamp("2024-10-01")], "logins": [1.0], "arr": [1.0]})
+    rose = against_peers([0.02, 0.0], [3.0, 10.0], [-1, 0], past=past)
+    assert rose["text"].endswith("3 logins (typical of its peers: 10)")
+    fell = against_peers([0.02, 0.0], [3.0, 10.0], [-1, 0], past=past.assign(logins=20.0))
+    assert fell["text"].endswith("3 logins (20 as of 2024-10-01; typical of its peers: 10)")
+
+
+def test_an_account_without_arr_then_has_no_past():
+    past = pd.DataFrame({"account_id": ["a0"], "as_of": [pd.Timestamp("2024-10-01")], "logins": [20.0], "arr": [0.0]})
+    reason = against_peers([0.02, 0.0], [3.0, 10.0], [-1, 0], past=past)
+    assert reason["text"].endswith("3 logins (typical of its peers: 10)")
+
+
+def test_a_young_account_is_called_one_where_the_sentence_looks_further_back():
+    item = describe("uses_90d", sentence="{value} uses in the last 90 days")
+    rows = frame(uses_90d=[3.0] + [10.0] * 11).assign(arr=1.0, tenure_days=[40.0] + [400.0] * 11)
+    matrix = np.zeros((12, 1))
+    matrix[:2] = 0.02
+    table = effects_in_words(matrix, [item], rows, outcome="churn", top=5, background=background([item], rows))
+    young, old = table["text"]
+    assert young.endswith("3 uses in the last 90 days (a customer for 40 days only; typical of its peers: 10)")
+    assert old.endswith("10 uses in the last 90 days")
+
+
+def test_people_are_shown_first_what_raises_and_can_be_acted_on():
+    items = [describe("fit"), describe("users"), describe("logins"), describe("tasks")]
+    items = [replace(items[0], family="contract_history"), *items[1:3], replace(items[3], family="csm_actions")]
+    rows = frame(fit=[1.0] + [10.0] * 11, users=[3.0] + [10.0] * 11, logins=[30.0] + [10.0] * 11, tasks=[9.0] * 12)
+    rows = rows.assign(arr=1.0)
+    matrix = np.zeros((12, 4))
+    matrix[0] = [0.3, 0.01, -0.05, 0.02]
+    compared, ways = background(items, rows), np.array([-1.0, -1, -1, -1])
+    table = effects_in_words(matrix, items, rows, outcome="churn", top=5, background=compared, directions=ways)
+    shown = table.sort_values("display_rank")
+    assert shown["feature"].tolist() == ["users", "logins", "fit", "tasks"]
+    assert shown["group"].tolist() == ["customer", "customer", "contract", "team"]
+    assert shown["leads"].tolist() == [1, 1, 0, 0]
+    assert table["feature"].tolist() == ["fit", "logins", "tasks", "users"], "rank goes by size alone"
+    np.testing.assert_allclose(group_sums(matrix[:1], items), [[-0.04, 0.02, 0.3]])
+
+
+def test_notice_is_what_the_customer_did_and_leads():
+    items = [CALENDAR_INPUTS[0], describe("users")]
+    rows = frame(users=[3.0] + [10.0] * 11, notice_share=[1.0] + [0.0] * 11).assign(arr=1.0)
+    matrix = np.zeros((12, 2))
+    matrix[:2] = [0.7, 0.01]
+    compared, ways = background(items, rows), np.array([0.0, -1.0])
+    table = effects_in_words(matrix, items, rows, outcome="churn", top=5, background=compared, directions=ways)
+    first = table[table["display_rank"] == 1].set_index("account_id")
+    assert first.loc["a0", "text"].startswith("Raises churn risk by 70.0 points: notice was given and the term ends")
+    assert (first.loc["a0", "leads"], first.loc["a1", "leads"]) == (1, 0)

@@ -120,25 +120,27 @@ def test_the_run_id_stands_for_what_decides_the_figures(
     assert (run_id(other.tables, other.champion, AS_OF, other.params) == made.run_id) is same
 
 
-def test_reasons_hold_values_against_the_snapshot_of_three_months_before_and_the_third_of_arr(
-    world: Any,
-) -> None:
+def test_reasons_hold_values_against_the_snapshot_of_three_months_before_and_the_peers(world: Any) -> None:
     """Every past and typical value that is said is that of the snapshots, worked out here row by row."""
     now = customers(world, AS_OF).set_index("account_id")
     before = customers(world, date(2025, 10, 1)).set_index("account_id")
-    third = pd.qcut(now["arr"], 3, labels=False)
+    third = pd.qcut(now["arr"], 3, labels=["smallest", "middle", "largest"])
     unit = {item.name: item.unit for item in world.champion.model.all_inputs}
     checked = {"as of": 0, "typical": 0}
     every = world.forecast(forecast=world.params.forecast.model_copy(update={"drivers": 99}))
+    group_of = every.account_peers.drop_duplicates("account_id").set_index("account_id")["peer_group"]
     for row in every.account_driver.itertuples():
         if past := re.search(r"[(](.+) as of 2025-10-01", row.text):
             value = before.loc[row.account_id, row.feature]
-            shown = "not known" if np.isnan(value) else format_value(value, unit[row.feature], "USD")
-            assert past[1].rpartition("; ")[2] == shown
+            assert past[1].rpartition("; ")[2] == format_value(value, unit[row.feature], "USD")
             checked["as of"] += 1
-        if typical := re.search(r"typical for its size: (.+)[)]$", row.text):
-            peers = now.loc[third == third[row.account_id], row.feature]
-            assert typical[1] == format_value(peers.median(), unit[row.feature], "USD")
+        if typical := re.search(r"typical of its peers: ([^;)]+)", row.text):
+            group = group_of[row.account_id]
+            days = (now["term_ends_on"] - pd.Timestamp(AS_OF)).dt.days
+            within = {"within 90": days <= 90, "3 to 6": (days > 90) & (days <= 180), "6 to 12": days > 180}
+            members = next((held for words, held in within.items() if words in group), days == days)
+            members &= (third == third[row.account_id]) if "third" in group else members
+            assert typical[1] == format_value(now.loc[members, row.feature].median(), unit[row.feature], "USD")
             checked["typical"] += 1
     assert checked["typical"] > 3, "the past is said of usage, which this company lacks: see models/test_background"
 

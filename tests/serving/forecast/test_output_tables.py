@@ -28,7 +28,11 @@ CONTRACT = {
         "cross_sell_probability, expected_arr, arr_p10, arr_p50, arr_p90, arr_at_risk, first_leaving_probability, "
         "renews_on"
     ),
-    "account_driver": "account_id, outcome, rank, feature, value, effect, text",
+    "account_driver": ("account_id, outcome, rank, group, display_rank, leads, feature, value, effect, text"),
+    "account_peers": (
+        "account_id, outcome, peer_group, peers, peer_probability, customer_effect, team_effect, contract_effect, "
+        "other_effect, probability"
+    ),
     "nrr_forecast": (
         "cut, value, horizon_months, metric, mean, p05, p10, p25, p50, p75, p90, p95, starting_arr, accounts"
     ),

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from models.words import NO_REASON
 from serving.forecast.batch import Forecast
 from serving.forecast.terminal import SKEWED, explanation, print_explanation, print_forecast, summarise
 
@@ -50,9 +49,35 @@ def test_the_most_arr_at_risk_comes_first_with_what_raises_it(small_forecast: Fo
 def test_what_only_lowers_the_risk_is_no_reason_for_it(small_forecast: Forecast) -> None:
     lowering = small_forecast.account_driver.assign(effect=-0.01)
     summary = summarise(dataclasses.replace(small_forecast, account_driver=lowering))
-    assert [row["reason"] for row in summary["at_risk"]] == [None, None]
-    rows = printed(print_forecast, summary).rpartition("what raises it most")[2].splitlines()
-    assert [row.split("│")[-2].strip() for row in rows if "│" in row] == [NO_REASON] * 2
+    unusual = ["Nothing unusual; renews in 59 days (2026-03-01)", "Nothing unusual; no end date"]
+    assert [row["reason"] for row in summary["at_risk"]] == unusual
+    assert "Nothing unusual; no end date" in printed(print_forecast, summary)
+
+
+def test_what_nobody_can_act_on_is_no_reason_to_call(small_forecast: Forecast) -> None:
+    calendar = small_forecast.account_driver.assign(leads=0)
+    summary = summarise(dataclasses.replace(small_forecast, account_driver=calendar))
+    assert [row["reason"].partition(";")[0] for row in summary["at_risk"]] == ["Nothing unusual"] * 2
+
+
+def test_accounts_are_called_by_their_names(small_forecast: Forecast) -> None:
+    summary = summarise(small_forecast, {"b": "Bluehill 9"})
+    assert [(row["account_id"], row["name"]) for row in summary["at_risk"]] == [("=2+5", "=2+5"), ("b", "Bluehill 9")]
+    assert "Bluehill 9" in printed(print_forecast, summary)
+    assert "Bluehill 9 (b): ARR 500" in printed(print_explanation, explanation(small_forecast, "b", "Bluehill 9"))
+
+
+def test_the_points_printed_lead_from_the_peers_to_the_account(small_forecast: Forecast) -> None:
+    text = printed(print_explanation, explanation(small_forecast, "b")).partition("Reasons for its churn")[2]
+    told = [line.strip() for line in text.splitlines() if re.match(r"  [-+\d]", line)][:6]
+    assert told == [
+        "10.0 % on average of 12 peers (largest third by ARR, no end date)",
+        "+6.0 points What the customer does",
+        "-1.0 points What we do",
+        "+4.0 points The contract: calendar, price, size and fit",
+        "+1.0 points all else",
+        "20.0 % of this account",
+    ]
 
 
 def test_months_of_which_a_part_is_counted_are_marked_in_words(small_forecast: Forecast) -> None:
@@ -106,8 +131,9 @@ def test_an_account_is_explained_with_its_horizons_and_reasons(small_forecast: F
     assert [row["cross_sell_probability"] for row in explained["horizons"]] == [0.1, 0.1]
     text = printed(print_explanation, explained)
     assert "b: ARR 500, term ends never: evergreen" in text
-    assert "1. churn because of -3.5" in text
-    assert "2. expansion because of @risk" in text
+    assert "    churn because of -3.5" in text
+    assert text.index("churn because of @risk") < text.index("churn because of -3.5"), "display_rank leads"
+    assert "    expansion because of @risk" in text
 
 
 def test_a_chance_that_cannot_be_told_is_none_for_machines(small_forecast: Forecast) -> None:

@@ -35,6 +35,7 @@ PATHS = (
     "/api/forecasts.{kind}",
     "/api/track-record",
     "/api/calls",
+    "/api/alerts",
     "/api/model",
     "/metrics",
     "/readyz",

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_a_publication_of_another_format_is_refused(folder: Path) -> None:
     file = publication_file.newest(folder)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE about SET value = ? WHERE key = 'about'", [json.dumps({"format": 99}).encode()])
-    with pytest.raises(NoPublication, match="format 99, not 3: run `holdfast publish`"):
+    with pytest.raises(NoPublication, match="format 99, not 4: run `holdfast publish`"):
         Published(file)
 
 
@@ -178,21 +179,42 @@ def test_movements_of_customers_are_cut_by_the_labels_of_their_accounts(publishe
     assert sum(part[-1]["amount"] for part in parts) == pytest.approx(whole["amount"], abs=0.01)
 
 
+NOTHING = "Nothing unusual; renews in 31 days (2026-02-01)"
+
+
 @pytest.mark.parametrize(
-    ("effects", "text"), [((-0.3, 0.2, 0.1), "second"), ((0.1, -0.05), "first"), ((-0.1,), ""), ((), "")]
+    ("effects", "leads", "text"),
+    [
+        ((-0.3, 0.2, 0.1), (1, 1, 1), "second"),
+        ((0.3, 0.2, 0.1), (0, 0, 1), "third"),
+        ((0.3, 0.2), (0, 0), NOTHING),
+        ((-0.1,), (1,), NOTHING),
+        ((), (), NOTHING),
+    ],
 )
-def test_the_top_reason_is_the_strongest_that_raises_the_probability(effects: tuple[float, ...], text: str) -> None:
-    named = zip(("first", "second", "third"), effects, strict=False)
-    reasons = [{"effect": effect, "text": name} for name, effect in named]
-    assert top_reason({"drivers": {"churn": reasons}}) == text
+def test_the_top_reason_is_what_somebody_can_act_on_and_raises_the_probability_most(
+    effects: tuple[float, ...], leads: tuple[int, ...], text: str
+) -> None:
+    named = zip(("first", "second", "third"), effects, leads, strict=False)
+    reasons = [
+        {"effect": effect, "leads": lead, "text": name, "display_rank": rank}
+        for rank, (name, effect, lead) in enumerate(named)
+    ]
+    score = {"drivers": {"churn": reasons}, "renews_on": "2026-02-01"}
+    assert top_reason(score, date(2026, 1, 1)) == text
 
 
 def test_the_top_reason_is_published_as_the_reasons_say(published: Published) -> None:
-    rows = published.rows(AccountFilter(horizon_months=6, limit=None))
-    for row in rows:
-        reasons = published.account(row["account_id"], None)["drivers"]["churn"]
-        assert row["top_reason"] == next((reason["text"] for reason in reasons if reason["effect"] > 0), "")
-    assert any(row["top_reason"] for row in rows)
+    as_of = date.fromisoformat(published.about["as_of"])
+    for row in published.rows(AccountFilter(horizon_months=6, limit=None)):
+        assert row["top_reason"] == top_reason(published.account(row["account_id"], None), as_of)
+
+
+def test_accounts_are_published_beside_their_peers(published: Published) -> None:
+    for row in published.rows(AccountFilter(horizon_months=6, limit=None)):
+        peers = published.account(row["account_id"], None)["peers"]["churn"]
+        assert row["peer_churn_probability"] == peers["peer_probability"]
+        assert row["above_peers"] == pytest.approx(row["churn_probability"] - peers["peer_probability"], abs=2e-6)
 
 
 def test_the_earlier_snapshot_is_published_for_live_scores(published: Published) -> None:

@@ -1,14 +1,14 @@
 """What the pages show is consistent with itself."""
 
+import itertools
 from importlib import import_module
 from typing import Any
 
 import pytest
 
-from models.words import NO_REASON
 from serving.access.tokens import Caller
 from serving.desk import queries
-from serving.pages import views
+from serving.pages import findings, formats, home, views
 from serving.pages.render import environment
 from serving.publication import last_night
 
@@ -29,8 +29,8 @@ def test_a_page_shows_three_red_flags_of_rows_that_it_lists(
     service: Any, monkeypatch: pytest.MonkeyPatch, horizon: int
 ) -> None:
     published = service.desk.following.state.published
-    monkeypatch.setattr(views, "MOST_VALUES", 1)
-    page = views.portfolio(published, EVERYBODY, horizon)
+    monkeypatch.setattr(home, "MOST_VALUES", 1)
+    page = home.home(published, EVERYBODY, horizon)
     flagged = [(row["cut"], row["value"]) for row in page["flags"]]
     assert len(flagged) == 3
     assert flagged[0][0] == "total"
@@ -48,7 +48,7 @@ def test_no_one_reads_their_own_name_as_a_red_flag(service: Any) -> None:
     published = service.desk.following.state.published
     csm = next(value for value in published.cuts["csm"])
     caller = Caller("whoever", "csm", csm)
-    assert [row["named"] for row in views.portfolio(published, caller, 6)["flags"]] == [False]
+    assert [row["named"] for row in home.home(published, caller, 6)["flags"]] == [False]
     (flag,) = queries.red_flags(published, queries.NrrQuery(), caller)
     assert csm not in flag
     (flag,) = queries.red_flags(published, queries.NrrQuery(cut="csm", value=csm), EVERYBODY)
@@ -63,10 +63,83 @@ def test_the_model_page_tells_administrators_how_to_open_its_run(service: Any) -
     assert (answer.status_code, "backend-store-uri" in answer.text) == (200, False)
 
 
-@pytest.mark.parametrize(("reason", "said"), [("", NO_REASON), ("usage fell <b>", "usage fell &lt;b&gt;")])
-def test_what_no_reason_raises_is_said_as_in_the_terminal(reason: str, said: str) -> None:
-    macro = '{% from "macros.html" import top_reason %}{{ top_reason({"top_reason": reason}) }}'
-    assert environment().from_string(macro).render(reason=reason).strip() == said
+@pytest.mark.parametrize("csm", [None, "Ada A."])
+def test_whom_to_call_lies_above_its_peers_and_the_most_arr_above_them_comes_first(
+    service: Any, csm: str | None
+) -> None:
+    published = service.desk.following.state.published
+    shown = home.home(published, Caller("whoever", "csm" if csm else "revops", csm), 6)["attention"]
+    assert all(row["above_peers"] > 0 for row in shown)
+    above = [row["arr_above_peers"] for row in shown]
+    assert above == sorted(above, reverse=True)
+
+
+def test_a_book_s_page_tells_nothing_of_the_company(service: Any) -> None:
+    published = service.desk.following.state.published
+    page = home.home(published, Caller("whoever", "csm", "Ada A."), 6)
+    assert (page["trailing"], page["cuts"], page["origins"], page["record_answer"]) == (None, {}, [], [])
+
+
+def test_the_waterfall_leads_from_today_to_the_expected_arr(service: Any) -> None:
+    published = service.desk.following.state.published
+    steps = home.home(published, EVERYBODY, 6)["waterfall"]["steps"]
+    for before, step in itertools.pairwise(steps[:-1]):
+        assert step["start"] == pytest.approx(before["end"])
+    assert steps[-2]["end"] == pytest.approx(steps[-1]["end"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shown"),
+    [
+        ({}, "attention"),
+        ({"horizon_months": "3"}, "attention"),
+        ({"segment": "large"}, "all"),
+        ({"search": "oak", "show": "attention"}, "all"),
+        ({"segment": "large", "show": "growth"}, "growth"),
+        ({"show": "nonsense"}, "all"),
+    ],
+)
+def test_the_list_is_of_accounts_that_need_attention_unless_another_is_asked_for(
+    parameters: dict[str, str], shown: str
+) -> None:
+    assert views.list_shown(parameters) == shown
+
+
+def nrr(value: float) -> dict[str, Any]:
+    return {"nrr": value, "mean": value}
+
+
+@pytest.mark.parametrize(
+    ("realised", "ahead", "title"),
+    [
+        ([1.15] + [1.1] * 11 + [1.07], 1.07, "NRR fell from 115 % to 107 % in a year, and should hold there"),
+        ([1.0] + [1.0] * 11 + [1.004], 1.05, "NRR held at 100 % in a year, and should rise to 105 %"),
+        ([0.9] + [1.0] * 11 + [1.0], 0.95, "NRR rose from 90 % to 100 % in a year, and should fall to 95 %"),
+        ([1.0], 0.95, "NRR of the last twelve months is 100 % and should fall to 95 %"),
+    ],
+)
+def test_the_title_of_a_chart_says_what_it_shows(realised: list[float], ahead: float, title: str) -> None:
+    assert findings.trailing_title([nrr(value) for value in realised], [nrr(ahead)]) == title
+
+
+def test_few_past_forecasts_are_called_few() -> None:
+    row = {"p10": 0.9, "p90": 1.1, "actual": 1.0}
+    assert (
+        findings.record_title([row]) == "Too few forecast dates to judge: the 80 % range held in 1 of 1 past forecast"
+    )
+    assert findings.record_title([row] * 9 + [row | {"actual": 2}]) == "The 80 % range held in 9 of 10 past forecasts"
+
+
+def test_what_happened_comes_before_its_points() -> None:
+    text = "Raises churn risk by 1.2 points: 12 active users (24 as of 2025-10-01)"
+    assert formats.reason(text) == '12 active users (24 as of 2025-10-01) <span class="small brief">+1.2 points</span>'
+    assert "<0.1 points" not in formats.reason("Lowers churn risk by less than 0.1 points: x")
+    assert formats.reason("Nothing unusual; no end date") == "Nothing unusual; no end date"
+
+
+def test_a_reason_is_shown_as_text() -> None:
+    macro = '{% from "macros.html" import top_reason %}{{ top_reason({"top_reason": "usage fell <b>"}) }}'
+    assert environment().from_string(macro).render().strip() == "usage fell &lt;b&gt;"
 
 
 @pytest.mark.parametrize(("asked", "horizon"), [("", 6), ("&horizon_months=3", 3), ("&horizon_months=3&metric=grr", 3)])
