@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init, nightly.run),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
-    "Model": (model.train, model.backtest, model.models),
+    "Model": (model.train, model.backtest, model.models, judging.watch),
     "Forecast": (
         forecast.forecast,
         forecast.explain,

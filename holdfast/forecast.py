@@ -144,6 +144,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     health = account_health(tables, day, params, progress)
     beside, waiting = _beside(tables, result, health, params)
+    beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
     acting, lacking = recommended_for(run, tables, champion, result)
