@@ -15,9 +15,9 @@ from holdfast import app
 PANELS = {
     "Start here": ["demo", "init", "run"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
-    "Model": ["train", "backtest", "models"],
+    "Model": ["train", "backtest", "models", "watch"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["effects", "actions"],
+    "Act": ["effects", "actions", "scenario"],
     "Team": ["kpis", "cohorts", "behaviours", "icp", "health", "alerts", "scorecard", "comp"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
