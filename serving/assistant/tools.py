@@ -31,6 +31,13 @@ TOOLS = (
     Tool("renewals", "/api/renewals"),
     Tool("movements", "/api/movements"),
     Tool("forecast_change", "/api/bridge", note="The steps add up to the change, to the cent."),
+    Tool(
+        "plays",
+        "/api/actions",
+        note="What to do with the hours there are; say whether an effect is estimated or assumed.",
+    ),
+    Tool("play_answers", "/api/actions/answers"),
+    Tool("scenario", "/api/scenario", note="Say what is assumed in it; not for one book."),
     Tool("health", "/api/health", note="A rule of the business, and no probability: say so."),
     Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
     Tool("past_scores", "/api/history"),

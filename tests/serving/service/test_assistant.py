@@ -17,11 +17,12 @@ from serving.assistant.tools import TOOLS, described, question
 from serving.service.api import specification
 
 MINE, OTHERS = "a03", "a01"
+NOT_OF_A_BOOK = {"scenario"}
 GIVEN: dict[str, dict[str, Any]] = {
     "account": {"account_id": MINE},
     "rescore": {"accounts": [{"account_id": MINE}]},
+    "scenario": {"preset": "downside"},
 }
-NOT_OF_A_BOOK: set[str] = set()
 
 
 def over_http(service: Any, token: str | None, work: Callable[[Client], Awaitable[Any]]) -> Any:
