@@ -20,6 +20,7 @@ from holdfast import (
     nightly,
     privacy,
     retention,
+    scorecards,
     service,
     setup,
     team,
@@ -47,7 +48,14 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         action_effects.effects,
         acting.actions,
     ),
-    "Team": (kpis.kpis, kpis.cohorts, team.health, team.alerts),
+    "Team": (
+        kpis.kpis,
+        kpis.cohorts,
+        team.health,
+        team.alerts,
+        scorecards.scorecard,
+        scorecards.comp,
+    ),
     "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
     "Privacy": (privacy.erase,),
 }

@@ -37,14 +37,16 @@ def require_actions(tables: Tables) -> None:
 def kinds_of(tables: Tables, level: str, budget: Budget) -> dict[str, str]:
     """Each kind of a level, as it is written in the data, by its code; the commonest spelling where there are several.
 
-    Empty where the table has no such column.
+    The commonest kinds come first. Empty where the table has no such column.
     """
     if not tables.has(TABLE, level):
         return {}
     with tables.connect(budget=budget) as connection:
         rows = connection.execute(f"""
-            SELECT {code(level)} AS kind, TRIM({level}) AS name, COUNT(*) AS number FROM raw.{TABLE}
-            WHERE {level} IS NOT NULL AND TRIM({level}) <> '' GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2""").fetchall()
+            SELECT kind, name, SUM(number) OVER (PARTITION BY kind) AS of_kind FROM (
+                SELECT {code(level)} AS kind, TRIM({level}) AS name, COUNT(*) AS number FROM raw.{TABLE}
+                WHERE {level} IS NOT NULL AND TRIM({level}) <> '' GROUP BY 1, 2)
+            ORDER BY of_kind DESC, kind, number DESC, name""").fetchall()
     names: dict[str, str] = {}
     for kind, name, _ in rows:
         names.setdefault(kind, name)

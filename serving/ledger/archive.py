@@ -14,11 +14,12 @@ import pandas as pd
 import pyarrow as pa
 
 from features.families.catalogue import FEATURES
-from features.revenue.cut_labels import NO_LABEL, group_labels, labels_in_force, usable_cuts
+from features.revenue.cut_labels import NO_LABEL, ROLES, group_labels, labels_in_force, owners_in_force, usable_cuts
 from features.revenue.timelines import contract_lines, rates_in_force
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.prediction import OUTCOMES
+from models.paths.books import SLOPES, book_rows
 from models.paths.simulate import PathSettings
 from params import Params
 from serving.forecast.batch import Forecast
@@ -26,14 +27,12 @@ from serving.forecast.declared.output_tables import QUANTILES
 from serving.forecast.definitions import Rules
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import horizons_kept
-from serving.ledger.books import SLOPES, book_rows
 from serving.ledger.record import Record
 from serving.ledger.record_files import RecordFiles
 from serving.ledger.subjects import PERSON, Subjects, account_of, is_personal, kind_of, names_of
 from training.tracking.champion import Champion
 
 FORMAT = 1
-ROLES = ("csm", "seller")
 BELONGINGS = ("contract_id", "buying_center")
 _BOOK_MONEY = ("starting_arr", "expected_arr", *QUANTILES, *SLOPES)
 
@@ -68,7 +67,7 @@ class Parts(Known):
     Attributes
     ----------
     books
-        A row a person and horizon, see `serving.ledger.books`; None where accounts name no one.
+        A row a person and horizon, see `models.paths.books`; None where accounts name no one.
     market
         The expected shift of all log-odds by month and outcome, in millionths.
     """
@@ -120,7 +119,8 @@ def parts_of(tables: Tables, champion: Champion, forecast: Forecast, *, params: 
     known = known_at(tables, forecast.as_of, params=params)
     prediction = champion.model.predict(known.snapshot)
     months = champion.model.horizon_months
-    roles = {role: known.labels[role].to_numpy(dtype=object) for role in ROLES if role in known.labels.columns}
+    owners = owners_in_force(tables, forecast.as_of, params.budget)
+    roles = group_labels(owners, known.snapshot["account_id"])
     luck = prediction.luck.expected(months, gap_months=prediction.gap_months)
     return Parts(
         **vars(known),

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.revenue.cut_labels import group_labels, labels_in_force, usable_cuts
+from features.revenue.cut_labels import group_labels, labels_in_force, owners_in_force, usable_cuts
 from features.tables.checked import Tables
 from models.hazards.at_risk import at_risk
 from models.outcomes.cross_sell import cross_sold
 from models.outcomes.prediction import Prediction
+from models.paths.books import book_rows
 from models.paths.rollup import QUANTILES, TOTAL, RollUp, roll_up
 from models.scores import baselines
 from models.scores.evaluation import crps
@@ -37,7 +38,7 @@ class Task:
 
     `dataset` is what was known at the origin, `actual_paths` and `streams` what its accounts' ARR and streams came to
     as known now, `paused` which of them were customers without ARR then, `labels` the cuts' labels of the same
-    accounts, `inner` what the settings are tuned on, if they are.
+    accounts, `owners` whose book each is in, `inner` what the settings are tuned on, if they are.
     `with_rivals` asks for the rivals that take work, `explained` for what the model looks at.
     """
 
@@ -47,6 +48,7 @@ class Task:
     streams: Array
     labels: Mapping[str, NDArray[np.object_]]
     params: Params
+    owners: Mapping[str, NDArray[np.object_]] = dataclass_field(default_factory=dict)
     inner: Split | None = None
     with_rivals: bool = True
     explained: bool = False
@@ -66,7 +68,8 @@ class OriginResult:
     NaN where not told), their probabilities and the rivals' (`churn_base`, `churn_segments`, ...).
     `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, crps, and for NRR the rivals' means
     and CRPS. `cuts` has the same by `cut` and `value`, without rivals. `events` holds the events expected and seen by
-    kinds of accounts and months, as `expected_events` gives them.
+    kinds of accounts and months, as `expected_events` gives them. `books` holds what was expected of each person's
+    book, as `book_rows` gives it.
     """
 
     origin: date
@@ -75,6 +78,7 @@ class OriginResult:
     cuts: pd.DataFrame
     explained: tuple[Explanation, ...] = ()
     events: pd.DataFrame = dataclass_field(default_factory=pd.DataFrame)
+    books: pd.DataFrame = dataclass_field(default_factory=pd.DataFrame)
 
 
 def prepare(
@@ -85,6 +89,7 @@ def prepare(
     here = full.cohort(origin)
     cuts, _ = usable_cuts(tables, params.forecast.cuts)
     labels = labels_in_force(tables, origin, cuts, params.budget, params.forecast)
+    owners = owners_in_force(tables, origin, params.budget)
     return Task(
         dataset=dataset,
         actual_paths=full.actual[here],
@@ -92,6 +97,7 @@ def prepare(
         streams=full.streams[here],
         inner=split(tables, dataset, params=params),
         labels=group_labels(labels, full.frame["account_id"][here]),
+        owners=group_labels(owners, full.frame["account_id"][here]) if with_rivals else {},
         params=params,
         with_rivals=with_rivals,
         explained=explained,
@@ -119,6 +125,7 @@ def work(task: Task) -> OriginResult:
         _cut_rows(task, rolled),
         explain(model, cohort) if task.explained else (),
         _events(task, cohort, prediction),
+        _books(task, cohort, prediction, rolled),
     )
 
 
@@ -161,6 +168,30 @@ def _events(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> pd.Data
     grace_days, min_change = params.revenue.grace_days, params.model.min_change
     events = expected_events(cohort, paths, prediction, grace_days=grace_days, min_change=min_change)
     return events.assign(origin=pd.Timestamp(task.dataset.as_of))
+
+
+def _books(task: Task, cohort: pd.DataFrame, prediction: Prediction, rolled: RollUp) -> pd.DataFrame:
+    """What was expected of each person's book, at the horizons that have come."""
+    if not task.owners:
+        return pd.DataFrame()
+    months = max(task.horizons)
+    forecast = pd.DataFrame(
+        {
+            "account_id": np.repeat(cohort["account_id"].to_numpy(), months),
+            "horizon_months": np.tile(np.arange(1, months + 1), len(cohort)),
+            "expected_arr": rolled.accounts.expected_arr[:, :months].ravel(),
+        }
+    )
+    params = task.params
+    rows = book_rows(
+        prediction,
+        forecast,
+        task.owners,
+        horizons=tuple(task.horizons),
+        settings=paths_settings(params),
+        threads=params.threads,
+    )
+    return rows.assign(origin=pd.Timestamp(task.dataset.as_of))
 
 
 def _cross_sells(task: Task, cohort: pd.DataFrame, prediction: Prediction) -> dict[str, Array]:

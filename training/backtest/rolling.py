@@ -44,6 +44,7 @@ class Findings:
     portfolio: pd.DataFrame
     cuts: pd.DataFrame
     events: pd.DataFrame
+    books: pd.DataFrame
     explained: tuple[Explanation, ...]
     params: Params
     snapshots: int
@@ -70,6 +71,7 @@ class Findings:
             "bias": bias_table(self.events),
             "forecasts": self.portfolio,
             "forecasts_by_cut": self.cuts,
+            "books": self.books,
         }
 
     @cached_property
@@ -183,6 +185,7 @@ def gather(results: Sequence[OriginResult], snapshots: int, params: Params) -> F
         portfolio=pd.concat([result.portfolio for result in results], ignore_index=True),
         cuts=pd.concat([result.cuts for result in results], ignore_index=True),
         events=pd.concat([result.events for result in results], ignore_index=True),
+        books=pd.concat([result.books for result in results], ignore_index=True),
         explained=results[-1].explained,
         params=params,
         snapshots=snapshots,

@@ -25,6 +25,7 @@ from training.learn.dataset import inputs_of, paths_of
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 YEAR = 12
+MOST_KINDS = 30  # of a level
 MOST_VALUES = 50  # of an attribute that is read as a category
 ACCOUNT = "account"  # the family of the attributes of accounts
 _HISTORY = (*(f"before_{days}" for days in HISTORY_DAYS), "missed_before")
@@ -155,6 +156,7 @@ def _treatments(
         level: kinds_of(tables, level, params.budget) for level in params.effects.levels
     }
     _require_kinds(names, params)
+    names = {level: _commonest(kinds, params) for level, kinds in names.items()}
     levels: list[Treatments] = []
     history, inputs = pd.DataFrame(index=frame.index), list[Input]()
     for level in (level for level in params.effects.levels if names[level]):
@@ -166,6 +168,12 @@ def _treatments(
         if not any(_same(treatments, other) for other in levels):
             levels.append(treatments)
     return tuple(levels), history, inputs
+
+
+def _commonest(kinds: Mapping[str, str], params: Params) -> dict[str, str]:
+    """The commonest kinds, and those that the settings name: the others are too rare, or the column is free text."""
+    named = {code_of(kind) for kind in (*params.effects.kinds, params.effects.null_action or "")}
+    return {kind: name for place, (kind, name) in enumerate(kinds.items()) if place < MOST_KINDS or kind in named}
 
 
 def _chosen(treatments: Treatments, params: Params) -> Treatments:

@@ -10,7 +10,7 @@ from features.tables.problems import BadInput
 from models.effects.action_effect import EVIDENCE_OF, NOT_KNOWN, VERDICTS, ActionEffect
 from models.effects.orthogonal import Estimate
 from params import Params
-from training.effects.design import Study, code_of, make_study
+from training.effects.design import MOST_KINDS, Study, _commonest, code_of, make_study
 from training.effects.effects_page import render
 from training.effects.estimates import less_null
 from training.effects.nuisances import material_of, propensity
@@ -119,6 +119,13 @@ def test_kinds_that_are_not_there_are_refused(
             known_by=acting_tables.data_until,
             params=settings_with(acting_params, **changes),
         )
+
+
+def test_of_many_kinds_the_commonest_and_those_that_are_named_stay(acting_params: Params) -> None:
+    kinds = {f"kind_{number}": f"Kind {number}" for number in range(2000)}
+    assert list(_commonest(kinds, acting_params)) == [f"kind_{number}" for number in range(MOST_KINDS)]
+    named = _commonest(kinds, settings_with(acting_params, null_action="Kind 1500"))
+    assert list(named)[MOST_KINDS:] == ["kind_1500"]
 
 
 def test_only_the_kinds_asked_for_are_estimated(

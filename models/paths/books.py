@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from models.outcomes.prediction import OUTCOMES, Prediction
 from models.paths.given_luck import given_expected_luck, level_slopes
-from models.paths.rollup import roll_up
+from models.paths.rollup import QUANTILES, roll_up
 from models.paths.simulate import PathSettings
-from serving.forecast.declared.output_tables import QUANTILES
 
 Labels = Mapping[str, NDArray[np.object_]]
+POINTS = tuple(f"p{percent:02d}" for percent in QUANTILES)
 SLOPES = tuple(f"{outcome}_slope" for outcome in OUTCOMES)
 
 
@@ -52,7 +52,7 @@ def book_rows(
     table = roll_up(given, settings, horizon_months=months, cuts=roles, threads=threads).table()
     chosen = (table["metric"] == "ending_arr") & table["cut"].isin(list(roles)) & table["horizon_months"].isin(horizons)
     keys = ["cut", "value", "horizon_months"]
-    rows = table.loc[chosen, [*keys, "accounts", "starting_arr", *QUANTILES]]
+    rows = table.loc[chosen, [*keys, "accounts", "starting_arr", *POINTS]]
     sums = _sums(forecast, level_slopes(given)[:, :months], roles)
     return rows.merge(sums, on=keys, validate="one_to_one").rename(columns={"cut": "role", "value": "person"})
 

@@ -1,0 +1,1 @@
+"""Books of people: what they did against what they were expected to do, and what a plan would have paid for it."""

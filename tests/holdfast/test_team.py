@@ -1,0 +1,60 @@
+"""`holdfast health` and `holdfast alerts`, on a small simulated company without a model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("team") / "data"
+
+
+def test_health_is_listed_for_machines_and_people(run: Callable[..., Result], data_dir: Path) -> None:
+    content = json.loads(run("health", "--json", data_dir=data_dir).stdout)
+    keys = {"account_id", "score", "csm_half", "customer_half", "coverage", "band", "colour", "cap"}
+    assert keys <= set(content["rows"][0])
+    assert sum(content["colours"].values()) == sum(row["status"] != "frozen" for row in content["rows"])
+    result = run("health", data_dir=data_dir)
+    assert "A rule, and no probability." in result.stdout
+    assert result.exit_code == 0
+
+
+def test_the_check_says_what_came_of_each_band(run: Callable[..., Result], data_dir: Path) -> None:
+    content = json.loads(run("health", "--check", "--json", data_dir=data_dir).stdout)
+    assert {row["band"] for row in content["bands"]} == {"A", "B", "C", "D", None}
+    assert content["against"] == []
+    assert "run `holdfast backtest`" in content["notes"][0]
+    assert "What came of each band" in run("health", "--check", data_dir=data_dir).stdout
+
+
+def test_alerts_are_listed_and_replayed(run: Callable[..., Result], data_dir: Path) -> None:
+    content = json.loads(run("alerts", "--json", data_dir=data_dir).stdout)
+    assert set(content) == {"as_of", "rows", "escalations", "notes"}
+    assert "churn_likely" in content["notes"][0], "there is no forecast"
+    replay = json.loads(run("alerts", "--replay", "--json", data_dir=data_dir).stdout)
+    keys = {"rule", "fired", "true", "precision", "lead_days", "random_precision", "by_probability_precision"}
+    assert keys | {"missed_arr"} <= set(replay["replay"][0])
+    assert "open alerts as of" in run("alerts", data_dir=data_dir).stdout
+    assert "verdict" in run("alerts", "--replay", data_dir=data_dir).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("health", "--check", "--csm", "Ada"), "--check is of all accounts and dates"),
+        (("health", "--csm", "Nobody"), "--csm Nobody: no account is in that book"),
+        (("alerts", "--replay", "--as-of", "2025-01-01"), "--replay is of all dates"),
+        (("health", "--set", "health.csm_actions.weight=1"), "the halves add up to 1.4, and must add up to 1"),
+        (("alerts", "--set", "alerts.rules.usage_down.feature=usge_28d"), "there is no feature usge_28d"),
+    ],
+)
+def test_bad_requests_and_rules_exit_2_with_one_message(
+    run: Callable[..., Result], data_dir: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = run(*arguments, data_dir=data_dir)
+    assert result.exit_code == 2
+    assert message in result.stderr
