@@ -228,6 +228,7 @@ class Actions(Section):
     decay: Annotated[float, Field(gt=0, le=1)]
     assumed_logit: Annotated[float, Field(ge=-2, le=2)]
     assumed_sd: Annotated[float, Field(ge=0, le=2)]
+    elasticity: tuple[float, float]
     kinds: Annotated[dict[str, Play], BeforeValidator(_but_removed)]
 
 

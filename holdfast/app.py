@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, setup.init, nightly.run),
     "Data": (data.check, data.simulate, data.snapshots, retention.nrr),
-    "Model": (model.train, model.backtest, model.models),
+    "Model": (model.train, model.backtest, model.models, judging.watch),
     "Forecast": (
         forecast.forecast,
         forecast.explain,
@@ -47,10 +47,13 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Act": (
         action_effects.effects,
         acting.actions,
+        acting.scenario,
     ),
     "Team": (
         kpis.kpis,
         kpis.cohorts,
+        kpis.behaviours,
+        kpis.icp,
         team.health,
         team.alerts,
         scorecards.scorecard,

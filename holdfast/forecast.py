@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serving.forecast.batch import Forecast
     from serving.health.account_health import AccountHealth
     from serving.ledger.past import Past
+    from serving.publication.published_plays import Acting
     from training.tracking.champion import Champion
 
 EXPLAIN_WAITS_SECONDS = 300.0
@@ -143,16 +144,41 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     health = account_health(tables, day, params, progress)
     beside, waiting = _beside(tables, result, health, params)
+    beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
+    acting, lacking = recommended_for(run, tables, champion, result)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes, *health.notes, *waiting]
+    notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking]
     if serve:
-        file, moved_back = _serve(run, tables, champion, result, past, health)
+        file, moved_back = _serve(run, tables, champion, result, past, health, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+
+
+def recommended_for(
+    run: Run, tables: "Tables", champion: "Champion", result: "Forecast"
+) -> tuple["Acting | None", tuple[str, ...]]:
+    """What to do next, put on record; that nothing can be recommended stops nothing: a note says why."""
+    from serving.actions.on_record import record_recommendations
+    from serving.actions.recommending import recommend
+    from serving.actions.scenarios import preset_scenarios
+    from serving.forecast.refusals import BadRequest
+    from serving.ledger.record import open_record
+    from serving.publication.published_plays import Acting
+
+    options: dict[str, Any] = {"as_of": result.as_of, "params": run.params, "made_at": result.made_at}
+    try:
+        recommended = recommend(tables, champion, **options, progress=run.progress)
+    except BadRequest as refusal:
+        return None, (f"Nothing is recommended. {refusal}",)
+    del options["made_at"]
+    scenarios, notes = preset_scenarios(tables, champion, **options, progress=run.progress)
+    with open_record(run.params) as record:
+        record_recommendations(record, recommended.table)
+    return Acting(recommended.table, recommended.about(), scenarios), notes
 
 
 def _beside(
@@ -172,7 +198,13 @@ def _beside(
 
 
 def _serve(
-    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", past: "Past", health: "AccountHealth"
+    run: Run,
+    tables: "Tables",
+    champion: "Champion",
+    result: "Forecast",
+    past: "Past",
+    health: "AccountHealth",
+    acting: "Acting | None",
 ) -> tuple[Path, list[str]]:
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
     from serving.publication import gather, publication_file
@@ -188,6 +220,7 @@ def _serve(
         card=card,
         past=past,
         track=track,
+        acting=acting,
         health=health,
         params=run.params,
         progress=run.progress,

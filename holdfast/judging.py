@@ -1,4 +1,4 @@
-"""Verbs that judge: people's calls beside the model's figures."""
+"""Verbs that judge: people's calls beside the model's figures, and whether the model still fits."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.lock import only_writer
+from holdfast.model import require_store
 from holdfast.output import figure, print_lines
 from holdfast.run import Run
 
@@ -101,3 +102,64 @@ def _print_callers(console: "Console", content: dict[str, Any]) -> None:
                       row["verdict"])  # fmt: skip
     console.print(table)
     console.print(content["definitions"]["skill"], soft_wrap=True, style="dim")
+
+
+def watch(run: Run) -> None:
+    """Say whether data, inputs and calibration are as they were: a bad month, or a bad model, and what to do."""
+    from training.watch.watching import watch as look
+
+    require_store(run.params)
+    with only_writer(run.params.data_dir):
+        found = look(run.load().tables, params=run.params, progress=run.progress)
+    content = found.to_json()
+    run.show(content, lambda console: _print_watch(console, content))
+
+
+def _print_watch(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    charts, inputs = content["calibration"]["charts"], content["inputs"]
+    print_lines(console, [f"{_VERDICTS[content['verdict']]} {content['todo']}".strip()])
+    alarms = [row for row in content["data"] if row["alarm"]]
+    tables = f"{len(content['data'])} tables looked at, {len(alarms)} unusual"
+    print_lines(console, [f"Data: {tables}{': ' + '; '.join(map(_unusual, alarms)) if alarms else ''}."])
+    moved = [row["name"] for row in inputs["rows"] if row["moved"]]
+    named = f" ({', '.join(moved[:NAMED])})" if moved else ""
+    print_lines(console, [f"Inputs: {inputs['moved_share']:.0%} of what the model looks at has moved{named}."])
+    months = content["calibration"]["months"]
+    if not charts:
+        print_lines(console, ["Calibration: no month is over and known since the model learned."])
+        return
+    table = Table(
+        title=f"Calibration of version {content['model_version']}, {len(months)} months", title_justify="left"
+    )
+    table.add_column("chart")
+    for name in ("standard deviations", "limit", "since", "says"):
+        table.add_column(name, justify="right")
+    for row in charts:
+        table.add_row(row["name"], f"{row['statistic']:+.1f}", f"{row['limit']:.1f}", row["since"][:7],
+                      f"the {row['cause']} moved" if row["alarm"] else "-")  # fmt: skip
+    console.print(table)
+
+
+NAMED = 5
+_VERDICTS = {
+    "ok": "Nothing is unusual: the model does as it says.",
+    "data": "The data are unusual.",
+    "inputs": "What the model looks at has moved.",
+    "market": "The market moved, and not the model.",
+    "model": "The model is wrong.",
+    "nothing to watch yet": "There is nothing to watch yet.",
+}
+
+
+def _unusual(row: dict[str, Any]) -> str:
+    """What is unusual of a table."""
+    parts = [f"its newest row is {row['age_days']} days old"] if row["stale"] else []
+    parts += (
+        [f"{row['rows']:,} rows in four weeks, {row['volume_score']:+.1f} deviations from usual"]
+        if abs(row["volume_score"]) > 5
+        else []
+    )
+    parts += [f"{name} {jump:+.0%} empty" for name, jump in row["missing"].items()]
+    return f"{row['table']}, {' and '.join(parts)}"

@@ -1,7 +1,8 @@
 """Verbs of facts about the business: KPIs, and what follows from them; none takes a model."""
 
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,6 +73,76 @@ def cohorts(run: Run, by: AccountColumn = None, as_of: AsOfDate = None, out: Out
         write_facts(report.rows, COHORT, out, lambda file: write_cohort_workbook(report, file))
     content = report.to_json() | {"file": str(out) if out else None}
     run.show(content, lambda console: _print_cohorts(console, report, out))
+
+
+def behaviours(run: Run, as_of: AsOfDate = None) -> None:
+    """Show what customers who stay did when they were young, by part of the product: goes with, not causes."""
+    from serving.kpis.behaviour_report import behaviour_report
+
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = _within(as_of, tables.data_until)
+        run.progress("comparing those who stayed with those who left")
+        report = behaviour_report(tables, as_of=day, params=run.params)
+    run.show(report, lambda console: _print_behaviours(console, report))
+
+
+def _print_behaviours(console: "Console", report: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    rows = report["rows"]
+    confirmed = sum(row["confirmed"] for row in rows if row["segment"] == "all")
+    tried = sum(row["segment"] == "all" for row in rows)
+    console.print(f"{confirmed} of {tried} behaviours go with staying, of {report['accounts']:,} accounts.")
+    table = Table()
+    for head in ("behaviour", "by day", "segment"):
+        table.add_column(head)
+    for head in ("kept with it", "kept without", "difference", "95 % interval", "accounts"):
+        table.add_column(head, justify="right")
+    for row in sorted(rows, key=lambda row: row["p_value"]):
+        if row["confirmed"] or row["segment"] == "all":
+            table.add_row(row["behaviour"] + (" *" if row["confirmed"] else ""), f"{row['by_day']}", row["segment"],
+                          f"{row['kept_above']:.0%}", f"{row['kept_below']:.0%}", f"{row['difference']:+.0%}",
+                          f"{row['low']:+.0%} to {row['high']:+.0%}", f"{row['n']:,}")  # fmt: skip
+    console.print(table)
+    for row in report["behind"][:SHOWN]:
+        console.print(f"{row['name']} has {row['users']} by day {row['by_day']}, short of {row['behaviour']}.")
+    console.print("* confirmed on newer accounts. It goes with staying; it need not cause it.", style="dim")
+
+
+def icp(run: Run, as_of: AsOfDate = None) -> None:
+    """Show which accounts to sell to: what was known at signing, against what they came to in a year."""
+    from serving.kpis.behaviour_report import icp_report
+
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        report = icp_report(tables, as_of=_within(as_of, tables.data_until), params=run.params)
+    run.show(report, lambda console: _print_icp(console, report))
+
+
+def _print_icp(console: "Console", report: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console.print(f"{report['accounts']:,} accounts have had their first year. {report['note']}".strip())
+    table = Table()
+    for head in ("attribute", "value", "proposed fit"):
+        table.add_column(head)
+    for head in ("GRR", "NRR", "kept by the average account", "accounts"):
+        table.add_column(head, justify="right")
+    for row in report["rows"]:
+        table.add_row(row["attribute"], row["value"], row["proposed_fit"], f"{row['grr']:.0%}", f"{row['nrr']:.0%}",
+                      f"{row['low']:.0%} to {row['high']:.0%}", f"{row['n']:,}")  # fmt: skip
+    if report["rows"]:
+        console.print(table)
+    console.print(report["definition"], soft_wrap=True, style="dim")
+
+
+def _within(as_of: date | None, data_until: date) -> date:
+    from serving.forecast.refusals import BadRequest
+
+    if as_of is not None and as_of > data_until:
+        raise BadRequest(f"--as-of {as_of} lies after {data_until}, where the data end. Ask for a day up to then.")
+    return as_of or data_until
 
 
 def _print_cohorts(console: "Console", report: "CohortReport", out: Path | None) -> None:

@@ -64,13 +64,14 @@ class Night:
         self._tables: Tables | None = None
         self._began_at = datetime.now(tz=UTC).isoformat(timespec="seconds")
         self.day: date | None = as_of
-        self.exit_code = 0
+        self.exit_code, self._alarm = 0, ""
 
     def go(self) -> list[dict[str, Any]]:
         """Do the steps; what each did, how long it took, and what came of it."""
         todo: dict[str, Callable[[], Outcome]] = {
             "check": self._check,
             "snapshots": self._snapshots,
+            "watch": self._watch,
             "train": self._train,
             "effects": self._effects,
             "publish": self._publish,
@@ -84,7 +85,22 @@ class Night:
                 steps.append(self._done(name, work))
         if not self.exit_code:
             self._note(DONE)
+        self._put_on_record(steps)
         return steps
+
+    def _put_on_record(self, steps: list[dict[str, Any]]) -> None:
+        """Keep the night in the record; where that cannot be used, publishing has failed and said so."""
+        from params import SettingsError
+        from serving.forecast.refusals import NoRecord
+        from serving.ledger.nights import record_night
+        from serving.ledger.record import open_record
+
+        day = self.day or datetime.now(tz=UTC).date()
+        try:
+            with open_record(self._run.params) as record:
+                record_night(record, as_of=day.isoformat(), began_at=self._began_at, steps=steps)
+        except (NoRecord, SettingsError) as error:
+            self._run.progress(f"the night is not on record: {error}")
 
     def _done(self, name: str, work: Callable[[], Outcome]) -> dict[str, Any]:
         """Do one step, and note a failure where the pages look for it."""
@@ -119,12 +135,30 @@ class Night:
         rows, accounts = stored.totals()
         return DONE, {"dates": len(stored.files), "rows": rows, "accounts": accounts}
 
+    def _watch(self) -> Outcome:
+        from serving.publication.last_watch import note_watch
+        from serving.publication.publication_file import folder_of
+        from training.tracking.errors import NoModel
+        from training.watch.watching import watch
+
+        params = self._run.params
+        try:
+            found = watch(self._known, params=params, progress=self._run.progress)
+        except NoModel:
+            return SKIPPED, {"reason": "no model is in charge yet"}
+        if found.trained_as_of > self._known.data_until:
+            return SKIPPED, {"reason": f"the model in charge learned later, as of {found.trained_as_of}"}
+        if not _newer_publication(self._run, self._known.data_until):
+            note_watch(folder_of(params.data_dir), found.to_json())
+        self._alarm = found.todo if found.asks_to_retrain else ""
+        return DONE, found.summary()
+
     def _train(self) -> Outcome:
         from training.fit import train
         from training.retraining import schedule
 
         params = self._run.params
-        plan = schedule(params, self._known.data_until)
+        plan = schedule(params, self._known.data_until, self._alarm)
         if not plan.is_due:
             return SKIPPED, {"reason": plan.reason}
         result = train(self._known, params=params, may_contest=True, progress=self._run.progress)
@@ -208,6 +242,8 @@ def _told(step: str, result: dict[str, Any]) -> str:
             return f"the data end before {result['data_until']}; {counted(result['warnings'], 'warning')}"
         case "snapshots":
             return f"{counted(result['dates'], 'date')}, {counted(result['rows'], 'row')}"
+        case "watch":
+            return f"verdict: {result['verdict']}; {result['todo']}".rstrip("; ")
         case "train":
             return f"version {result['version']}: {result['reason']}"
         case "effects":

@@ -51,12 +51,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.books": set(),
     "models.scores": {"models.words", "models.hazards"},
+    "models.watch": {"models.words"},
     "models.effects": {"models.words", "models.hazards"},
     "training.learn": {"features", "models"},
     "training.tracking": {"features.tables", "models.outcomes"},
     "training.effects": {"features", "models", "training.learn", "training.report", "training.tracking"},
     "training.report": {"models", "training.learn", "training.tracking"},
     "training.backtest": {"features", "models", "training.learn", "training.report", "training.tracking"},
+    "training.watch": {"features", "models", "training.learn", "training.tracking"},
     "training": {
         *("features", "models", "training"),
         *("training.learn", "training.tracking", "training.report", "training.backtest", "training.effects"),
@@ -86,8 +88,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
-        *("serving.ledger", "serving.journal", "training.tracking"),
-        *("serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
+        *("serving.actions", "serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
+        "training.tracking",
     },
     "serving.pages": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),

@@ -10,6 +10,7 @@ from models.hazards.model_inputs import in_blocks
 from models.hazards.term_ends import has_changed
 from models.outcomes.after_change import AfterChange, Factors, Mass
 from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
+from models.outcomes.levers import Levers
 from models.outcomes.returns import Returns
 from models.outcomes.shared_luck import SharedLuck
 
@@ -81,6 +82,8 @@ class Prediction:
         Share of each account's expansions that are cross-sells, shape (n,); NaN where none can be told.
     returns
         How accounts that left come back; None: leaving is for good.
+    levers
+        What a scenario adds to the log-odds in each simulated future; None: nothing.
     decisions
         What the hazards are once ARR has changed at the end of a term, while its grace runs; None: as ever.
     """
@@ -99,6 +102,7 @@ class Prediction:
     cross_sell_share: Array
     decisions: AfterChange | None = None
     returns: Returns | None = None
+    levers: Levers | None = None
 
     @property
     def after_change(self) -> AfterChange:
@@ -129,7 +133,9 @@ class Prediction:
         """The same of some accounts, in the order given."""
         names = ("account", "arr", "size", "hazards", "pool_index", "cross_sell_share")
         decisions = None if self.decisions is None else self.decisions.rows(chosen)
-        return replace(self, **{name: getattr(self, name)[chosen] for name in names}, decisions=decisions)
+        levers = None if self.levers is None else self.levers.rows(chosen)
+        chosen_rows = {name: getattr(self, name)[chosen] for name in names}
+        return replace(self, **chosen_rows, decisions=decisions, levers=levers)
 
     def along(self, paths: Array, min_change: float) -> Array:
         """The hazards of each month given what came of the accounts until then, shape (n, months, 3).

@@ -218,6 +218,8 @@ def monthly(prediction: Prediction, rows: slice, common: Common) -> Iterator[Mon
     pool_index = prediction.pool_index[rows]
     for month in range(pool_index.shape[1]):
         odds, here = common.odds[month] * tilt, after.open_rows(month)
+        if prediction.levers is not None:
+            odds *= prediction.levers.odds(rows, month)
         others = multiply_odds(after.hazards[here, month], odds[here])
         gains = common.gains[pool_index[:, month].T].swapaxes(0, 1)
         yield multiply_odds(prediction.hazards[rows, month], odds), others, gains

@@ -78,10 +78,16 @@ def select_plays(value: Array, hours: Array, seats: Ints, capacity_hours: float)
     )
     if solved.x is None:
         raise RuntimeError(f"the solver found no plan: {solved.message}")
-    whole = np.rint(solved.x)
-    done = whole[: len(problem.account)] > 0
+    done = np.rint(solved.x[: len(problem.account)]) > 0
     chosen[problem.account[done]] = problem.play[done]
-    return Selection(chosen, float(problem.hours @ whole), _shadow_price(problem, capacity_hours))
+    return Selection(chosen, hours_of(chosen, hours, seats), _shadow_price(problem, capacity_hours))
+
+
+def hours_of(play: Ints, hours: Array, seats: Ints) -> float:
+    """The hours that plays take, given the play of each account (-1 = none): no session more than is needed."""
+    count = np.bincount(play[play >= 0], minlength=len(hours))
+    times = np.where(seats > 0, -(-count // np.maximum(seats, 1)), count)
+    return float(hours @ times)
 
 
 def _problem(value: Array, hours: Array, seats: Ints) -> _Problem:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -203,13 +204,19 @@ def cross_sell_table(accounts: pd.DataFrame) -> pd.DataFrame:
 
 def windows_of(origins: "pd.Series[pd.Timestamp]", horizon_months: int) -> NDArray[np.int64]:
     """The window of each row: an origin within the horizon of a window's first one belongs to that window."""
-    days = sorted(origins.unique())
-    number, free, windows = -1, pd.Timestamp.min, {}
-    for day in days:
+    days, place = np.unique(origins.to_numpy(dtype="datetime64[ns]"), return_inverse=True)
+    return np.array(_windows(tuple(days.astype(np.int64).tolist()), horizon_months), dtype=np.int64)[place]
+
+
+@lru_cache(maxsize=256)
+def _windows(days: tuple[int, ...], horizon_months: int) -> tuple[int, ...]:
+    """The window of each of some days, in order, as nanoseconds; rows of scores ask for the same ones again."""
+    number, free, windows = -1, pd.Timestamp.min, []
+    for day in map(pd.Timestamp, days):
         if day >= free:
             number, free = number + 1, day + pd.DateOffset(months=horizon_months)
-        windows[day] = number
-    return np.asarray(origins.map(windows), dtype=np.int64)
+        windows.append(number)
+    return tuple(windows)
 
 
 def _auc_low(auc: float, events: int, others: int) -> float:

@@ -72,6 +72,13 @@ def track_for(track: Row, caller: Caller) -> dict[str, Any]:
     return {**told, **counts, **lists, "rows": own}
 
 
+def capacity_for(actions: Row, caller: Caller) -> dict[str, Any]:
+    """Hours, and what one more would save, with the notes: of the own hours alone for whoever sees one book."""
+    if caller.csm is None:
+        return {"capacity": list(actions["capacity"]), "notes": list(actions["notes"])}
+    return {"capacity": [row for row in actions["capacity"] if row["csm"] == caller.csm], "notes": []}
+
+
 def tracking_for(place: str | None, caller: Caller, *, is_path: bool) -> str:
     """Where people open MLflow, which knows of all accounts; a path of this machine is for administrators alone."""
     return (place or "") if caller.role == "admin" or (sees_whole(caller) and not is_path) else ""

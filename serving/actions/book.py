@@ -17,6 +17,7 @@ from features.tables.contract import ACCOUNTS
 from models.words import counted
 from params_team import Actions, comparison_of
 from serving.actions.kinds import Kinds
+from serving.actions.on_record import Answered
 from serving.forecast.declared.acting_tables import POOLED
 from serving.forecast.refusals import BadRequest
 
@@ -43,7 +44,7 @@ class Book:
     allowed
         Which plays may be done now, shape (accounts, plays).
     done_lately
-        Which plays may not since they were done not long ago, of the same shape.
+        Which plays may not since they were done, or were declined, not long ago; of the same shape.
     """
 
     csm: NDArray[np.object_]
@@ -53,7 +54,14 @@ class Book:
     done_lately: Bools
 
 
-def book_of(customers: pd.DataFrame, done: pd.DataFrame, kinds: Kinds, settings: Actions, as_of: date) -> Book:
+def book_of(
+    customers: pd.DataFrame,
+    done: pd.DataFrame,
+    kinds: Kinds,
+    settings: Actions,
+    as_of: date,
+    answered: Answered | None = None,
+) -> Book:
     """The book of the customers at a date.
 
     Parameters
@@ -68,6 +76,8 @@ def book_of(customers: pd.DataFrame, done: pd.DataFrame, kinds: Kinds, settings:
         `actions` of the settings.
     as_of
         The date.
+    answered
+        What people did with recommendations; None if nothing is known of it.
 
     Raises
     ------
@@ -76,7 +86,9 @@ def book_of(customers: pd.DataFrame, done: pd.DataFrame, kinds: Kinds, settings:
     """
     csm = _text(customers, "csm")
     pooled = (csm == NO_LABEL) | (_text(customers, "touch_model") == TECH)
-    lately = _done_lately(customers["account_id"], done, kinds, as_of)
+    answered = answered or Answered.none()
+    lately = _done_lately(customers["account_id"], _with_answers(done, answered), kinds, as_of)
+    lately |= _held_back(customers["account_id"], answered, kinds, as_of)
     excluded = np.column_stack([_excluded(customers, kind.name, kind.play.exclude) for kind in kinds.kinds])
     return Book(
         csm, np.where(pooled, POOLED, csm), _must_do(customers, settings.must_do_days), ~lately & ~excluded, lately
@@ -150,6 +162,20 @@ def _done_lately(accounts: "pd.Series[str]", done: pd.DataFrame, kinds: Kinds, a
     days = last.astype("datetime64[us]").to_numpy().astype("datetime64[D]")
     gaps = np.array([kind.play.min_gap_days for kind in kinds.kinds])
     return np.asarray(~np.isnat(days) & ((np.datetime64(as_of) - days).astype(int) < gaps))
+
+
+def _with_answers(done: pd.DataFrame, answered: Answered) -> pd.DataFrame:
+    """What was done, with what people say they did and the data do not tell yet."""
+    rows = [(account, action, pd.Timestamp(day)) for (account, action), day in answered.done.items()]
+    both = pd.concat([done, pd.DataFrame(rows, columns=["account_id", "action", "done_on"])]) if rows else done
+    return both.groupby(["account_id", "action"])["done_on"].max().reset_index()
+
+
+def _held_back(accounts: "pd.Series[str]", answered: Answered, kinds: Kinds, as_of: date) -> Bools:
+    """Which plays are not to be offered again yet, by what people answered."""
+    held = {pair for pair, until in answered.held_back.items() if until > as_of}
+    named = {account for account, _ in held}
+    return np.array([[account in named and (account, kind) in held for kind in kinds.names] for account in accounts])
 
 
 def _excluded(customers: pd.DataFrame, kind: str, conditions: tuple[str, ...]) -> Bools:

@@ -81,6 +81,10 @@ class Plan:
         self.value[~book.allowed] = np.nan
         self._shares = {name: self._share(name, float(limit)) for name, limit in hours.items()}
 
+    def within(self, hours: Mapping[str, float]) -> "Plan":
+        """What is planned within other hours."""
+        return Plan(self.kinds, self.book, hours, self.prediction, horizon_months=self.horizon_months, decay=self.decay)
+
     @cached_property
     def play(self) -> Ints:
         """The play of each account, a place in `kinds`; `NO_PLAY` where there is none."""
@@ -248,4 +252,6 @@ class Plan:
     def _why_left(self, row: int) -> str:
         if self.book.allowed[row].any():
             return "no play helps"
-        return "every play was done lately" if self.book.done_lately[row].any() else "no play is meant for it"
+        return (
+            "every play was done or declined lately" if self.book.done_lately[row].any() else "no play is meant for it"
+        )

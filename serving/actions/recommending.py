@@ -15,10 +15,12 @@ from models.effects.action_effect import ActionEffect
 from params import Params
 from serving.actions.book import book_of, hours_by_person
 from serving.actions.kinds import usable_kinds
+from serving.actions.on_record import Answered, answers_before
 from serving.actions.planning import Plan
 from serving.forecast.batch import customers_of, predict, require_usable, run_id
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.stored_effects import read_effects
+from serving.ledger.record import DATABASE, open_record
 from training.tracking.champion import Champion
 
 LEVEL = "action"  # of the kinds of a study, those that csm_actions.action names
@@ -45,6 +47,12 @@ class Recommendations:
     names: Mapping[str, str]
     currency: str
     notes: tuple[str, ...]
+
+    def about(self) -> dict[str, Any]:
+        """What is said beside the table, as plain data."""
+        definition = self.table["definition"].iloc[0]
+        capacity = self.capacity.to_dict(orient="records")
+        return {"capacity": capacity, "notes": list(self.notes), "definition": definition}
 
 
 def recommend(
@@ -110,10 +118,18 @@ def plan_of(
     settings, budget = params.actions, params.budget
     done = last_done(tables, as_of, budget)
     kinds = usable_kinds(settings, done, studied_effects(params))
-    book = book_of(customers, done, kinds, settings, as_of)
+    book = book_of(customers, done, kinds, settings, as_of, _answered(params, as_of))
     hours = hours_by_person(staff_hours(tables, as_of, budget), book, settings)
     prediction = predict(champion, customers)
     return Plan(kinds, book, hours, prediction, horizon_months=champion.model.horizon_months, decay=settings.decay)
+
+
+def _answered(params: Params, as_of: date) -> Answered:
+    """What people answered before a date; nothing where there is no record yet."""
+    if params.record.url is None and not (params.data_dir / DATABASE).exists():
+        return Answered.none()
+    with open_record(params) as record:
+        return answers_before(record, as_of)
 
 
 def studied_effects(params: Params) -> Mapping[str, ActionEffect]:

@@ -11,6 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from serving.desk.following import State
+from serving.publication.last_night import warning_in
+from serving.publication.last_watch import last_watch
 
 REGISTRY = CollectorRegistry()
 SECONDS = Histogram(
@@ -80,6 +82,7 @@ class _Ages(Collector):
             )
             yield GaugeMetricFamily("holdfast_publication_age_seconds", "Since the forecast was made", now - made_at)
             yield GaugeMetricFamily("holdfast_accounts", "Accounts published", about["accounts"])
+            yield from _of_the_watch(state.published.file.parent)
         if state.champion is not None:
             info = GaugeMetricFamily("holdfast_model_info", "The model that scores", labels=["version", "digest"])
             info.add_metric([state.champion.version, state.champion.digest], 1)
@@ -88,6 +91,31 @@ class _Ages(Collector):
             yield GaugeMetricFamily(
                 "holdfast_model_age_seconds", "Since the first day the model did not see", now - trained
             )
+
+
+def _of_the_watch(folder: Path) -> Iterator[GaugeMetricFamily]:
+    """What the last night's watch found, and whether that night ended well."""
+    yield GaugeMetricFamily(
+        "holdfast_night_failed", "1 where the last nightly run did not finish", float(bool(warning_in(folder)))
+    )
+    content = last_watch(folder)
+    if not content:
+        return
+    yield GaugeMetricFamily(
+        "holdfast_watch_as_of_timestamp_seconds", "Date of the last watch", _seconds(content["as_of"])
+    )
+    yield GaugeMetricFamily(
+        "holdfast_inputs_moved_share", "Of what the model looks at, what has moved", content["inputs"]["moved_share"]
+    )
+    verdict = GaugeMetricFamily("holdfast_watch_verdict", "What the watch says: 1 for its verdict", labels=["verdict"])
+    verdict.add_metric([content["verdict"]], 1)
+    yield verdict
+    reach = GaugeMetricFamily(
+        "holdfast_watch_chart_reach", "Statistic of a chart over its limit: above 1 it alarms", labels=["chart"]
+    )
+    for chart in content["calibration"]["charts"]:
+        reach.add_metric([chart["name"]], abs(chart["statistic"]) / chart["limit"])
+    yield reach
 
 
 def _seconds(day: str) -> float:

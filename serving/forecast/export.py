@@ -19,7 +19,7 @@ import pandas as pd
 from features.tables import spreadsheet_text
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.column import Kind, OutTable
-from serving.forecast.declared.output_tables import TABLES
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE, TABLES
 from serving.forecast.declared.team_tables import TEAM_TABLES
 from serving.forecast.forecast_workbook import write_workbook
 
@@ -29,6 +29,7 @@ WORKBOOK = "forecast.xlsx"
 DESCRIPTION = "forecast.json"
 SUMS = "forecast.sha256"  # as `sha256sum -c` reads it
 FORMS = ("parquet", "csv", "xlsx")
+BESIDE: Mapping[str, OutTable] = {**TEAM_TABLES, FORECAST_BRIDGE.name: FORECAST_BRIDGE}
 
 
 def publish(
@@ -41,7 +42,7 @@ def publish(
     """Write a forecast under the folder `forecasts` and return the link to it, `forecasts/<as_of>`.
 
     `forms` says as what: some of `FORMS`. A workbook shows `names`, by account id, where they are given. `beside` are
-    tables of `TEAM_TABLES` that go with it, as Parquet and CSV.
+    tables of `BESIDE` that go with it, as Parquet and CSV.
 
     The link `latest` follows if no forecast of a later date is there. A forecast of the same date that was there
     before is removed once the new one is whole.
@@ -67,7 +68,7 @@ def write_files(
     beside: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
     """Write all tables in some forms, a description of the run and the sums of all into an existing folder."""
-    declared = {**TABLES, **TEAM_TABLES}
+    declared = {**TABLES, **BESIDE}
     for name, frame in {**forecast.tables, **(beside or {})}.items():
         if "parquet" in forms:
             frame.to_parquet(folder / f"{name}.parquet", index=False)
@@ -109,7 +110,7 @@ def read_published(forecasts: Path, as_of: date) -> Forecast | None:
 
 def read_beside(folder: Path) -> dict[str, pd.DataFrame]:
     """The tables that went with a forecast, by name: those that lie in its folder as they were written."""
-    names = [name for name in TEAM_TABLES if (folder / f"{name}.parquet").exists()]
+    names = [name for name in BESIDE if (folder / f"{name}.parquet").exists()]
     contents = _whole(folder, [f"{name}.parquet" for name in names]) or {}
     return {name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(content)) for name, content in contents.items()}
 

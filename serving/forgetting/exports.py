@@ -32,12 +32,8 @@ def forget_exports(forecasts: Path, suppressed: Suppressed, names: frozenset[str
         if forecast is None:
             remove_export(link)
             count += 1
-        elif (kept := _without(forecast, suppressed, names)) is not None:
-            beside = {
-                name: frame[_stays(frame, suppressed, names)].reset_index(drop=True)
-                for name, frame in export.read_beside(link.resolve()).items()
-            }
-            export.publish(kept, forecasts, export.forms_of(link), beside=beside)
+        elif (kept := _all_without(forecast, export.read_beside(link.resolve()), suppressed, names)) is not None:
+            export.publish(kept[0], forecasts, export.forms_of(link), beside=kept[1])
             count += 1
     return count
 
@@ -63,6 +59,17 @@ def _clear_unlinked(forecasts: Path) -> int:
     for folder in leftovers:
         shutil.rmtree(folder, ignore_errors=True)
     return len(leftovers)
+
+
+def _all_without(
+    forecast: Forecast, beside: dict[str, pd.DataFrame], suppressed: Suppressed, names: frozenset[str]
+) -> tuple[Forecast, dict[str, pd.DataFrame]] | None:
+    """A forecast and the tables that lie beside it without their rows; None where none of them has any."""
+    kept = _without(forecast, suppressed, names)
+    others = {name: frame[_stays(frame, suppressed, names)].reset_index(drop=True) for name, frame in beside.items()}
+    if kept is None and all(len(others[name]) == len(frame) for name, frame in beside.items()):
+        return None
+    return kept or forecast, others
 
 
 def _without(forecast: Forecast, suppressed: Suppressed, names: frozenset[str]) -> Forecast | None:

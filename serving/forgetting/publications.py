@@ -18,7 +18,7 @@ from serving.publication import publication_file
 from serving.publication.on_record import NOT_TAKEN_OVER
 
 NAME = "name"
-_OF_ACCOUNTS = ("account", "said", "history", "movement", "forecast_bridge", "health")
+_OF_ACCOUNTS = ("account", "said", "history", "movement", "forecast_bridge", "health", "recommended_action")
 _OF_CUTS = ("nrr", "published", "renewal")
 _LABELLED = ("account", "movement")
 

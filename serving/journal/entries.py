@@ -22,12 +22,14 @@ from serving.ledger.record_files import canonical_json
 from serving.ledger.record_tables import JOURNAL, SUBJECT
 from serving.ledger.subjects import Subjects, subjects_of, text_kind
 
-CALL = "call"
+CALL, RECOMMENDATION, ANSWER = "call", "recommendation", "answer"
 ALERT_ANSWER, HEALTH_OVERRIDE = "alert_answer", "health_override"
 KINDS: Mapping[str, str] = {
     CALL: "a person's own forecast of an account",
     ALERT_ANSWER: "what was done with an alert",
     HEALTH_OVERRIDE: "a person's own judgement of an account's health",
+    RECOMMENDATION: "a play that was recommended for an account, with its chance of being so by design",
+    ANSWER: "what somebody did with a recommendation",
 }
 LONGEST_TEXT = 500
 _PERSON = "csm"  # a column of people: whoever writes is one person with whoever has a book under that name

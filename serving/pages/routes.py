@@ -12,7 +12,7 @@ from serving.access.identity import cookie_name
 from serving.access.origins import is_unencrypted, needs_secure_cookie
 from serving.access.tokens import Caller
 from serving.access.visit import caller_of, visit_of
-from serving.desk import journal_desk
+from serving.desk import acting, journal_desk
 from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
@@ -23,6 +23,7 @@ from serving.pages.formats import account_address
 from serving.pages.home import LISTED, home
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
+from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
 from serving.wire.plain_values import small_number
 from serving.wire.schemas import CallRequest
@@ -74,9 +75,8 @@ def account(account_id: str, request: Request) -> Response:
         book = "your book" if caller.csm is not None else f"the customers as of {published.about['as_of']}"
         raise Refused(404, f"There is no account {account_id[:200]!r} among {book}.")
     calls = _calls_about(request, account_id)
-    return page(
-        "account.html", visit_of(request.scope), here="accounts", **account_page.account(published, detail, calls)
-    )
+    content = account_page.account(published, detail, calls) | {"play": published.action_of(account_id, caller.csm)}
+    return page("account.html", visit_of(request.scope), here="accounts", **content)
 
 
 def _calls_about(request: Request, account_id: str) -> list[dict[str, Any]] | None:
@@ -121,6 +121,30 @@ def alerts(request: Request) -> Response:
     _seen(request, [row["account_id"] for row in rows])
     content = team_pages.alerts(published, rows, total)
     return page("alerts.html", visit_of(request.scope), here="alerts", **content)
+
+
+@router.get("/actions")
+def actions(request: Request) -> Response:
+    """What to do next, in a book or in all of them."""
+    published, caller = _published(request), _caller(request)
+    number = small_number(request.query_params.get("page", "")) or 1
+    content = views.actions(published, caller, max(1, number))
+    _seen(request, [row["account_id"] for row in content["rows"]])
+    return page("actions.html", visit_of(request.scope), here="actions", **content)
+
+
+@router.post("/actions")
+async def answer_action(request: Request) -> Response:
+    """Take what somebody did with a play from the form of an account's page; and back to it."""
+    fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    try:
+        wanted = ActionAnswer.model_validate(fields)
+    except ValidationError as error:
+        raise invalid(error) from None
+    published, caller = _published(request), _caller(request)
+    _seen(request, [wanted.account_id])
+    await run_in_threadpool(acting.answer_action, published, wanted, caller, _desk(request).params)
+    return RedirectResponse(visit_of(request.scope).base + account_address(wanted.account_id) + "#next", 303)
 
 
 @router.get("/track-record")

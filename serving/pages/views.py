@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from features.tables import contract
 from models.scores.findings import FEWEST_ACCOUNTS, finding
-from serving.access.sight import card_for, notes_for, sees_whole, track_for, tracking_for
+from serving.access.sight import capacity_for, card_for, notes_for, sees_whole, track_for, tracking_for
 from serving.access.tokens import Caller
+from serving.desk.acting import ActionQuery, action_rows
 from serving.desk.queries import AccountQuery, account_filter
 from serving.forecast.declared.column import OutColumn, Place
 from serving.forecast.declared.output_tables import (
@@ -146,6 +147,23 @@ def _link(parameters: Mapping[str, str], **changed: Any) -> str:
 def _file_query(query: AccountQuery) -> str:
     fields = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "offset"})
     return urlencode(fields)
+
+
+def actions(published: Published, caller: Caller, number: int) -> Row:
+    """What to do next, a page at a time, with the hours that it takes."""
+    query = ActionQuery(limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+    total, rows = action_rows(published, query, caller)
+    return {
+        **head(published),
+        **capacity_for(published.about["actions"], caller),
+        "title": "Actions",
+        "rows": rows,
+        "total": total,
+        "page_number": number,
+        "pages": max(1, -(-total // PER_PAGE)),
+        "files": {kind: f"/api/actions.{kind}" for kind in ("csv", "xlsx")},
+        "definition": published.about["action_definition"],
+    }
 
 
 def track(published: Published, caller: Caller) -> Row:

@@ -1,14 +1,18 @@
 """The tables of the published store: the columns of what is declared in `published_lists`, and a few of its own."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.declared.column import Kind, OutColumn, OutTable, Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_ID, HORIZON
 from serving.forecast.declared.published_lists import (
     ACCOUNTS,
+    ACTIONS,
     BRIDGE,
     CSM,
     FORECASTS,
@@ -79,12 +83,32 @@ PAST_FORECAST = _list(FORECASTS, "published", ("cut", "value", "metric", "horizo
 MOVEMENT = StoreTable("movement", _declared(MOVEMENTS.at(Place.API)) | {"labels": "TEXT"})
 BRIDGE_ROW = _list(BRIDGE, "forecast_bridge", BRIDGE.key)
 HEALTH_ROW = _list(HEALTH, "health", HEALTH.key)
+ACTION = _list(ACTIONS, "recommended_action", ACTIONS.key)
 FIGURE = _list(NRR, "nrr", NRR.key)
 RENEWAL = _list(RENEWALS, "renewal", RENEWALS.key)
-TABLES = (ABOUT, ACCOUNT, SCORE, HORIZONS, PAST_SCORE, PAST_FORECAST, MOVEMENT, BRIDGE_ROW, HEALTH_ROW, FIGURE, RENEWAL)
+_OF_ACCOUNTS = (ACCOUNT, SCORE, HORIZONS, PAST_SCORE, MOVEMENT, BRIDGE_ROW, HEALTH_ROW, ACTION)
+TABLES = (ABOUT, *_OF_ACCOUNTS, PAST_FORECAST, FIGURE, RENEWAL)
 INDEXES = """
     CREATE INDEX account_csm ON account (csm);
     CREATE INDEX movement_account ON movement (account_id);
 """
 ACCOUNT_COLUMNS = tuple(names_of(_ABOUT_ACCOUNTS))
 HORIZON_COLUMNS = tuple(names_of(_BY_HORIZON))
+
+
+def as_json(content: Any) -> bytes:
+    """Content as the store holds it."""
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def movement_rows(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    """Movements as the store holds them: amounts to the cent; labels as JSON, of customers those of their account."""
+    customers = set(accounts["account_id"])
+    both = zip(moves["account_id"], moves["labels"], strict=True)
+    texts: list[Any] = [None if account in customers else as_json(labels).decode() for account, labels in both]
+    return moves.assign(
+        csm=[labels.get(CSM.name, NO_LABEL) for labels in moves["labels"]],
+        labels=texts,
+        product=moves["product"].astype(object).where(moves["product"].notna(), None),
+        amount=[round(amount, 2) for amount in moves["amount"].tolist()],
+    )

@@ -30,6 +30,7 @@ from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.health.account_health import AccountHealth, account_health
 from serving.health.listed import PublishedHealth, published
 from serving.ledger.past import Past
+from serving.publication.published_plays import Acting, about_plays, named_plays
 from serving.publication.trailing import realised_trailing
 from training.tracking.champion import Champion
 
@@ -66,6 +67,8 @@ class Publication:
         `account_id`, labels, `movement` (or starting_arr, ending_arr), `product`, `amount`.
     bridge
         From the last official forecast to this one: the columns of the list `BRIDGE`, no rows where there is none.
+    actions
+        What to do next: the columns of the list `ACTIONS`.
     health
         The health of accounts by rule: the list, each account down to its measures, and the rule.
     nrr, renewals
@@ -88,6 +91,7 @@ class Publication:
     past_figures: pd.DataFrame
     moves: pd.DataFrame
     bridge: pd.DataFrame
+    actions: pd.DataFrame
     health: PublishedHealth
     nrr: pd.DataFrame
     renewals: pd.DataFrame
@@ -105,6 +109,7 @@ def gather(
     card: dict[str, Any],
     past: Past,
     track: Mapping[str, Any] | None = None,
+    acting: Acting | None = None,
     health: AccountHealth | None = None,
     progress: Progress = silent,
 ) -> Publication:
@@ -126,6 +131,8 @@ def gather(
         What earlier runs said and the bridge from the last official one, as `serving.publication.on_record` gives it.
     track
         The track record, as `serving.publication.on_record.read_track` gives it; None if none is to be published.
+    acting
+        What to do next; None if nothing is recommended.
     health
         The health of accounts at the forecast's date; worked out here if None.
     progress
@@ -144,7 +151,8 @@ def gather(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
         | {"trailing": realised_trailing(tables, as_of, params)}
-        | _tracked(track),
+        | _tracked(track)
+        | about_plays(acting or Acting()),
         accounts=_accounts(as_of, labels, scores, history),
         scores=scores,
         **_happened(tables, as_of, params),
@@ -152,6 +160,7 @@ def gather(
         past_figures=past.figures,
         moves=_moves(tables, labels, as_of, params),
         bridge=_bridge(past.bridge, labels),
+        actions=named_plays((acting or Acting()).table, labels),
         health=published_health,
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,

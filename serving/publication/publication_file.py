@@ -21,15 +21,15 @@ from typing import Any
 
 import pandas as pd
 
-from features.revenue.cut_labels import NO_LABEL
 from features.tables.whole_file import clear_leftovers, flush_folder, write_whole
 from models.reasons.peers import Norms
-from serving.forecast.declared.published_lists import CSM, FORECAST_METRICS
+from serving.forecast.declared.published_lists import FORECAST_METRICS
 from serving.forecast.refusals import NoPublication
 from serving.publication.file_tables import (
     ABOUT,
     ACCOUNT,
     ACCOUNT_COLUMNS,
+    ACTION,
     BRIDGE_ROW,
     FIGURE,
     HEALTH_ROW,
@@ -42,6 +42,8 @@ from serving.publication.file_tables import (
     SCORE,
     TABLES,
     StoreTable,
+    as_json,
+    movement_rows,
 )
 from serving.publication.gather import Publication
 
@@ -261,8 +263,8 @@ def _fill(file: Path, publication: Publication) -> None:
 def _fill_about(connection: sqlite3.Connection, publication: Publication) -> None:
     frames = {"snapshot": publication.snapshot, "earlier": publication.earlier}
     content = {
-        "about": _json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
-        "norms": _json(publication.norms.as_data()),
+        "about": as_json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
+        "norms": as_json(publication.norms.as_data()),
         **{name: frame.to_parquet(index=False) for name, frame in frames.items() if frame is not None},
     }
     _insert(connection, ABOUT, list(content.items()))
@@ -278,8 +280,8 @@ def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> 
         account_id = account["account_id"]
         detail = {name: by_account.get(account_id, none) for name, (by_account, none) in details.items()}
         facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
-        rows.append((number, *facts, _json(account["labels"]).decode()))
-        scores.append((account_id, account["csm"], pack(_json(score)), pack(_json(detail))))
+        rows.append((number, *facts, as_json(account["labels"]).decode()))
+        scores.append((account_id, account["csm"], pack(as_json(score)), pack(as_json(detail))))
         horizons += [{**figures, "number": number} for figures in score["horizons"]]
     _insert(connection, ACCOUNT, rows)
     _insert(connection, SCORE, scores)
@@ -298,30 +300,14 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
     for figures in (publication.past_figures, now):
         _insert(connection, PAST_FORECAST, PAST_FORECAST.rows(figures))
     _insert(connection, RENEWAL, RENEWAL.rows(publication.renewals))
-    _insert(connection, MOVEMENT, MOVEMENT.rows(_movements(publication.moves, publication.accounts)))
-    for table, frame in ((BRIDGE_ROW, publication.bridge), (HEALTH_ROW, publication.health.rows)):
-        _insert(connection, table, table.rows(frame))
-
-
-def _movements(moves: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Movements as the store holds them: amounts to the cent; labels as JSON, of customers those of their account."""
-    customers = set(accounts["account_id"])
-    both = zip(moves["account_id"], moves["labels"], strict=True)
-    texts: list[Any] = [None if account in customers else _json(labels).decode() for account, labels in both]
-    return moves.assign(
-        csm=[labels.get(CSM.name, NO_LABEL) for labels in moves["labels"]],
-        labels=texts,
-        product=moves["product"].astype(object).where(moves["product"].notna(), None),
-        amount=[round(amount, 2) for amount in moves["amount"].tolist()],
-    )
+    _insert(connection, MOVEMENT, MOVEMENT.rows(movement_rows(publication.moves, publication.accounts)))
+    _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
+    _insert(connection, HEALTH_ROW, HEALTH_ROW.rows(publication.health.rows))
+    _insert(connection, ACTION, ACTION.rows(publication.actions))
 
 
 def _insert(connection: sqlite3.Connection, table: StoreTable, rows: Iterable[tuple[Any, ...]]) -> None:
     connection.executemany(table.insert(), rows)
-
-
-def _json(content: Any) -> bytes:
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _null(value: Any) -> Any:

@@ -17,7 +17,15 @@ from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
 from serving.forecast.declared.column import Kind, OutTable, Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_ID, INTERVAL
-from serving.forecast.declared.published_lists import ABOUT_AN_ACCOUNT, ACCOUNTS, BRIDGE, HISTORY, LABELS, MOVEMENTS
+from serving.forecast.declared.published_lists import (
+    ABOUT_AN_ACCOUNT,
+    ACCOUNTS,
+    ACTIONS,
+    BRIDGE,
+    HISTORY,
+    LABELS,
+    MOVEMENTS,
+)
 from serving.forecast.declared.team_tables import HEALTH
 from serving.publication import publication_file
 from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
@@ -245,6 +253,21 @@ class Published:
         query = f"""SELECT {", ".join(_of(BRIDGE))} {source}
                     ORDER BY ABS(expected_now - expected_before) DESC, account_id LIMIT ? OFFSET ?"""
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def actions(self, csm: str | None, answer: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
+        """What to do next, by whose hours it takes and rank, and how many rows there are; `csm` is the book's."""
+        given = {"book": csm, "answer": answer}
+        where, values = _equal(given)
+        source = f"FROM recommended_action {where}"
+        query = f"""SELECT {", ".join(_of(ACTIONS))} {source}
+                    ORDER BY csm, rank = 0, rank, account_id LIMIT ? OFFSET ?"""
+        return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def action_of(self, account_id: str, csm: str | None) -> Row | None:
+        """What to do next for an account; None if it is not there or not in the book."""
+        where, values = _equal({"account_id": account_id, "book": csm})
+        rows = self._rows(f"SELECT {', '.join(_of(ACTIONS))} FROM recommended_action {where}", values)
+        return rows[0] if rows else None
 
     def bridge_sums(self, csm: str | None) -> dict[str, float]:
         """The same summed up, to the cent: what was expected before, each step, what is expected now."""

@@ -18,6 +18,7 @@ from serving.desk.desk import Desk
 from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.reader import AccountFilter
+from serving.service.acting_api import router as acting
 from serving.service.guard import Guard
 from serving.service.journal_api import router as journal_router
 from serving.service.replies import (
@@ -47,6 +48,7 @@ half-open windows; money is ARR, a year, in the reporting currency. Errors have 
 router = APIRouter(responses=ERRORS)
 router.include_router(journal_router, responses=BODY_ERRORS)
 router.include_router(team)
+router.include_router(acting)
 
 
 def create_app(desk: Desk) -> FastAPI:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import ALERTS, CALLS, HEALTH, LIVE, MCP, SCORE, Visit
+from serving.access.visit import ALERTS, ANSWER_ACTION, CALLS, HEALTH, LIVE, MCP, SCORE, Visit
+from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
 from serving.wire.schemas import CallRequest, LiveRequest, ScoreRequest
 from serving.wire.team_schemas import AnswerRequest, OverrideRequest
@@ -17,12 +18,13 @@ BODIES: Mapping[str, type[BaseModel]] = {
     SCORE: ScoreRequest,
     LIVE: LiveRequest,
     CALLS: CallRequest,
+    ANSWER_ACTION: ActionAnswer,
     ALERTS: AnswerRequest,
     HEALTH: OverrideRequest,
 }
 TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"
-FORMS = ("/sign-in", "/calls")
+FORMS = ("/sign-in", "/calls", "/actions")
 MOST_OF_A_FORM = 8 << 10
 BODY_SECONDS = 20.0  # for all of it
 MOST_DRAINED = 128 << 20
@@ -98,7 +100,7 @@ def checked(path: str, body: bytes, visit: Visit, most_accounts: int) -> BaseMod
         visit.accounts = list(body_model.account_ids)
     elif isinstance(body_model, LiveRequest):
         visit.accounts = [account.account_id for account in body_model.accounts]
-    elif isinstance(body_model, CallRequest):
+    elif isinstance(body_model, CallRequest | ActionAnswer):
         visit.accounts = [body_model.account_id]
     if len(visit.accounts) > most_accounts:
         count = len(visit.accounts)

@@ -100,4 +100,5 @@ _DEFINITIONS = {
     "history": "account_definition",
     "renewals": "renewal_definition",
     "movements": "movement_definition",
+    "actions": "action_definition",
 }

@@ -15,10 +15,10 @@ from holdfast import app
 PANELS = {
     "Start here": ["demo", "init", "run"],
     "Data": ["check", "simulate", "snapshots", "nrr"],
-    "Model": ["train", "backtest", "models"],
+    "Model": ["train", "backtest", "models", "watch"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["effects", "actions"],
-    "Team": ["kpis", "cohorts", "health", "alerts"],
+    "Act": ["effects", "actions", "scenario"],
+    "Team": ["kpis", "cohorts", "behaviours", "icp", "health", "alerts", "scorecard", "comp"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }

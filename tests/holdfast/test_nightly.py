@@ -44,7 +44,7 @@ def recorded(folder: Path) -> list[tuple[str, str, str]]:
 
 def test_a_night_does_what_is_due_and_says_why_it_does_not_train(nights: tuple[Path, dict[str, Any]]) -> None:
     first = nights[1]["first"]
-    done, skipped = ("check", "snapshots", "publish"), ("train", "effects", "deliver")
+    done, skipped = ("check", "snapshots", "watch", "publish"), ("train", "effects", "deliver")
     assert statuses(first) == dict.fromkeys(done, "done") | dict.fromkeys(skipped, "skipped")
     assert "the next is due from 2026-04-01" in steps(first)["train"]["result"]["reason"]
     assert "at least 300 of 100 accounts are needed" in steps(first)["effects"]["result"]["reason"]
@@ -56,6 +56,21 @@ def test_the_same_night_again_publishes_the_same_and_is_recorded_once(nights: tu
     first, again = (steps(results[name])["publish"]["result"] for name in ("first", "again"))
     assert again["run_id"] == first["run_id"]
     assert [day for day, *_ in recorded(folder)].count("2026-01-01") == 1
+
+
+def test_the_steps_of_each_night_are_on_record(nights: tuple[Path, dict[str, Any]]) -> None:
+    with closing(sqlite3.connect(nights[0] / "record.sqlite")) as connection:
+        rows = connection.execute(
+            "SELECT as_of, step, status, result FROM record_step ORDER BY entry_number, place"
+        ).fetchall()
+    first = steps(nights[1]["first"])
+    assert [(step, status) for _, step, status, _ in rows[: len(first)]] == [
+        (name, row["status"]) for name, row in first.items()
+    ]
+    assert {day for day, *_ in rows} == {"2026-01-01", PAST}
+    (watched,) = (json.loads(result) for _, step, _, result in rows[: len(first)] if step == "watch")
+    assert watched["verdict"] == first["watch"]["result"]["verdict"]
+    assert json.loads((nights[0] / "serving" / "last-watch.json").read_text())["as_of"] == "2026-01-01"
 
 
 def test_a_past_night_trains_on_what_was_known_and_is_official_but_not_served(
@@ -81,7 +96,7 @@ def test_a_failed_step_ends_the_night_and_what_was_published_stays(
     content = json.loads(result.stdout)
     assert statuses(content) == {
         "check": "failed",
-        **dict.fromkeys(("snapshots", "train", "effects", "publish", "deliver"), "skipped"),
+        **dict.fromkeys(("snapshots", "watch", "train", "effects", "publish", "deliver"), "skipped"),
     }
     assert "contracts" in steps(content)["check"]["result"]["message"]
     assert (folder / "serving" / "current").read_text() == before

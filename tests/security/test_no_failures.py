@@ -22,7 +22,7 @@ FIELDS = (
     "unknown",
 )  # fmt: skip
 PAGES = ("/", "/accounts", "/model", "/sign-in", "/accounts/")
-LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts")
+LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "actions")
 PATHS = (
     *PAGES,
     "/api",

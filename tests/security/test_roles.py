@@ -15,7 +15,7 @@ from serving.pages import routes as pages
 from serving.service import api
 
 ROLES = ("admin", "revops", "csm", "stranger")
-LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health")
+LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health", "actions")
 EVERYBODY, SIGNED_IN, NOT_CSM = (200, 200, 200, 200), (200, 200, 200, 401), (200, 200, 403, 401)
 # What each role is answered: a route that is added fails until somebody has decided who sees it.
 EXPECTED: dict[str, tuple[int, ...]] = {
@@ -29,6 +29,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/accounts/{account_id:path}": SIGNED_IN,
     "/health": SIGNED_IN,
     "/alerts": SIGNED_IN,
+    "/actions": SIGNED_IN,
     "/track-record": SIGNED_IN,
     "/model": SIGNED_IN,
     "/openapi.json": SIGNED_IN,
@@ -38,25 +39,30 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api/calls": SIGNED_IN,
     "/api/alerts": SIGNED_IN,
     "/api/model": SIGNED_IN,
+    "/api/actions/answers": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
+    "/api/scenario": NOT_CSM,
     "/metrics": NOT_CSM,
 }
 MINE = "a03"
 POSTED = {
     "/api/score": {"account_ids": [MINE]},
     "/api/live": {"accounts": [{"account_id": MINE}]},
+    "/api/actions/answer": {"account_id": MINE, "action": "training", "answer": "done"},
     "/api/calls": {"account_id": MINE, "outcome": "renew"},
     "/api/alerts": {"account_id": MINE, "rule": "renewal_in_120_days", "answer": "acknowledged"},
     "/api/health": {"account_id": MINE, "band": "C", "reason": "of tests", "until": "2026-02-01"},
     "/calls": None,
+    "/actions": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
 EMPTY_POSTS = {
-    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health", "/calls", "/sign-in"), 415),
+    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health"), 415),
+    **dict.fromkeys(("/api/actions/answer", "/calls", "/actions", "/sign-in"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

@@ -24,23 +24,28 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pandas as pd
 import pytest
 
 from features.inputs.frames import tables_from_frames
+from features.revenue.cut_labels import labels_in_force
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
+from serving.actions.scenario_file import PRESETS
 from serving.alerts.watching import longest_of, watch
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
+from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.ledger.record import open_record
 from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record, read_track
+from serving.publication.published_plays import Acting
 from serving.service.api import create_app
 from serving.service.guard import Guard
 from training.learn.dataset import assemble, settings_of
@@ -129,6 +134,43 @@ def a_bridge_to(made: Forecast) -> pd.DataFrame:
     return FORECAST_BRIDGE.shape(rows.assign(**about, **money | amounts, reason="What became known since."))
 
 
+def plays_for(made: Forecast, tables: Tables) -> Acting:
+    """Training for every account but one in ten, ranked by id within each book; the hours of all books."""
+    rows = made.account_forecast.query("horizon_months == 5").reset_index(drop=True)
+    book = labels_in_force(tables, made.as_of, ["csm"], load().budget)["csm"].reindex(rows["account_id"]).to_numpy()
+    done = ~rows["account_id"].str.endswith("7").to_numpy()
+    rows = rows.assign(
+        csm=book, book=book, answer=np.where(done, "do", "nothing"), action=np.where(done, "training", ""), must_do="",
+        rank=rows.groupby(book).cumcount() + 1, hours=done * 2.0, arr_saved=done * rows["arr"] / 100,
+        low=done * rows["arr"] / 200, high=done * rows["arr"] / 50, arr_saved_per_hour=done * rows["arr"] / 200,
+        evidence=np.where(done, "assumed", ""), probability_of_assignment=1.0, why="Its term ends soon.",
+    )  # fmt: skip
+    hours = {"hours": 40.0, "used": 20.0, "must_do_hours": 0.0, "shadow_price": 12.5, "accounts": 7}
+    capacity = [{"csm": name, **hours} for name in sorted(set(book))]
+    table = RECOMMENDED_ACTION.shape(rows)
+    about = {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."}
+    return Acting(table, about, [a_scenario(name) for name in PRESETS])
+
+
+def a_scenario(name: str) -> dict[str, Any]:
+    """A preset that makes all a little worse."""
+    figures = {"mean": 0.9, "p10": 0.8, "p90": 1.0}
+    return {
+        "as_of": AS_OF.isoformat(),
+        "model_version": "1",
+        "currency": "USD",
+        "metric": "nrr",
+        "horizon_months": 6,
+        "accounts": 50,
+        "base": figures,
+        "scenario": {"name": name, "meaning": "Worse.", **figures},
+        "difference": dict.fromkeys(figures, -0.01),
+        "marks": [{"lever": "market", "mark": "assumed", "text": "Worse."}],
+        "rows": [],
+        "definition": "The same futures.",
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """A data folder with tables, a champion and a publication."""
@@ -155,8 +197,9 @@ class Place:
         with open_record(self.params) as record:
             watch(self.tables, as_of, self.params, record, longest_of(made.account_forecast))
         gathered = gather.gather(
-            self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params)
-        )
+            self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
+            acting=plays_for(made, self.tables),
+        )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 
     def called(self, names: Sequence[str], data: Path) -> "Place":

@@ -28,3 +28,19 @@ def test_a_model_is_due_once_the_newest_is_old_enough(
     schedule = due(learned, day, months)
     assert schedule.is_due == is_due
     assert reason in schedule.reason
+
+
+@pytest.mark.parametrize(
+    ("day", "is_due", "reason"),
+    [
+        (
+            date(2026, 1, 31),
+            False,
+            "slope; the newest model learned as of 2026-01-01 and is left alone until 2026-02-01",
+        ),
+        (date(2026, 2, 1), True, "the watch asks for it: slope"),
+    ],
+)
+def test_an_alarm_trains_again_but_gives_a_new_model_a_month(day: date, is_due: bool, reason: str) -> None:
+    schedule = due([OCTOBER, JANUARY], day, 0, "slope")
+    assert (schedule.is_due, schedule.reason) == (is_due, reason)

@@ -1,7 +1,15 @@
 """The tables of what to do next and of what if, declared once."""
 
 from serving.forecast.declared.column import Form, Interval, Kind, OutColumn, OutTable, Place
-from serving.forecast.declared.output_tables import ACCOUNT_ID, DEFINITION, PUBLISHED, RUN_COLUMNS, YEARLY, markdown_of
+from serving.forecast.declared.output_tables import (
+    ACCOUNT_ID,
+    DEFINITION,
+    HORIZON,
+    PUBLISHED,
+    RUN_COLUMNS,
+    YEARLY,
+    markdown_of,
+)
 
 DO, NO_HOUR, NOTHING, LEAVE_ALONE = "do", "no hour left", "nothing", "leave alone"
 ANSWERS = (DO, NO_HOUR, NOTHING, LEAVE_ALONE)
@@ -74,7 +82,39 @@ RECOMMENDED_ACTION = OutTable(
     lead=("rank", "csm"),
 )  # fmt: skip
 
-ACTING_TABLES = {table.name: table for table in (RECOMMENDED_ACTION,)}
+
+def _futures(prefix: str, what: str) -> tuple[OutColumn, ...]:
+    """Mean and 80 % interval of something over the simulated futures."""
+    return tuple(
+        OutColumn(f"{prefix}{name}", Kind.NUMBER, "", f"{share} of {what}", places=PUBLISHED)
+        for name, share in (("mean", "Mean"), ("p10", "10th percentile"), ("p90", "90th percentile"))
+    )
+
+
+SCENARIO_FORECAST = OutTable(
+    "scenario_forecast",
+    "One row per scenario, horizon and metric: the forecast as it would be, and by how much that differs",
+    ("scenario", "horizon_months", "metric"),
+    (
+        OutColumn("scenario", Kind.TEXT, "", "Its name", places=PUBLISHED),
+        HORIZON,
+        OutColumn("metric", Kind.TEXT, "", "As in nrr_forecast", places=PUBLISHED),
+        *_futures("base_", "the forecast as it is"),
+        *_futures("", "the scenario"),
+        *_futures("difference_", "the difference, future by future"),
+        OutColumn(
+            "marks",
+            Kind.TEXT,
+            "",
+            f"What it changes, and whether the size of that is {ESTIMATED} or {ASSUMED}",
+            places=PUBLISHED,
+        ),
+        DEFINITION,
+        *RUN_COLUMNS,
+    ),
+)
+
+ACTING_TABLES = {table.name: table for table in (RECOMMENDED_ACTION, SCENARIO_FORECAST)}
 
 
 def render_markdown() -> str:

@@ -6,6 +6,7 @@ The published store, the API's rows and the downloads follow from these declarat
 from collections.abc import Mapping
 from dataclasses import replace
 
+from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.declared.column import Form, Kind, OutColumn, OutTable, Place
 from serving.forecast.declared.output_tables import (
     ACCOUNT_FACTS,
@@ -197,4 +198,13 @@ BRIDGE = OutTable(
     FORECAST_BRIDGE.key,
     (ACCOUNT_ID, CSM, *(column for column in FORECAST_BRIDGE.at(Place.API) if column.name != ACCOUNT_ID.name)),
 )
-LISTS: Mapping[str, OutTable] = {t.name: t for t in (ACCOUNTS, NRR, RENEWALS, MOVEMENTS, BRIDGE, HISTORY, FORECASTS)}
+ACTIONS = OutTable(
+    "actions",
+    "What to do next for each account within the hours there are",
+    RECOMMENDED_ACTION.key,
+    (ACCOUNT_ID, _NAME, *(column for column in RECOMMENDED_ACTION.at(Place.API) if column.name != ACCOUNT_ID.name)),
+    lead=("rank", "csm", "name", "action"),
+)
+LISTS: Mapping[str, OutTable] = {
+    t.name: t for t in (ACCOUNTS, NRR, RENEWALS, MOVEMENTS, BRIDGE, HISTORY, FORECASTS, ACTIONS)
+}

@@ -48,6 +48,13 @@ def test_plays_that_cost_nothing_need_no_hours():
     assert chosen.hours_used == 0.0
 
 
+def test_hours_that_are_left_over_open_no_session():
+    value = np.array([[1.0, 0.0], [1.0, 3.0], [0.0, 3.0]])
+    chosen = select_plays(value, np.array([2.0, 5.0]), np.array([0, 8]), 100.0)
+    assert chosen.play.tolist() == [0, 1, 1]
+    assert chosen.hours_used == 7.0
+
+
 def test_nothing_that_does_harm_is_done():
     chosen = select_plays(np.array([[-1.0, np.nan], [0.0, -2.0]]), np.ones(2), np.zeros(2, dtype=int), 10.0)
     assert chosen.play.tolist() == [-1, -1]

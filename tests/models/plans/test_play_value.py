@@ -3,33 +3,10 @@
 import numpy as np
 import pytest
 
-from models.outcomes.keyed_draws import streams
-from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.plans.play_value import PlaySize, PlayValues
 
 MONTHS = 12
-
-
-def predict(churn, arr, contraction=0.0, expansion=0.0, luck=None):
-    """Accounts with the same hazards every month: half is left of a contraction, a fifth is added by an expansion."""
-    hazards = np.zeros((len(churn), MONTHS, 3))
-    hazards[:, :, 0] = np.array(churn)[:, None]
-    hazards[:, :, 1:] = contraction, expansion
-    return Prediction(
-        account=streams(range(len(churn))),
-        first_month=12 * 2026,
-        arr=np.array(arr, dtype=float),
-        size=np.zeros(len(churn)),
-        hazards=hazards,
-        pool_index=np.broadcast_to([0, 1], (len(churn), MONTHS, 2)),
-        pools=(np.array([0.5]), np.array([1.2])),
-        pool_names=("down", "up"),
-        luck=luck or SharedLuck(),
-        gap_months=0,
-        estimation=Estimation.none(2),
-        cross_sell_share=np.full(len(churn), np.nan),
-    )
 
 
 def shifted(hazard, logit):
@@ -38,7 +15,7 @@ def shifted(hazard, logit):
 
 
 @pytest.mark.parametrize("months", [1, 6, 12])
-def test_value_is_arr_times_what_the_chance_of_leaving_loses(months):
+def test_value_is_arr_times_what_the_chance_of_leaving_loses(predict, months):
     churn, arr = [0.01, 0.05, 0.3], [1e5, 2e4, 7e6]
     value = PlayValues(predict(churn, arr), horizon_months=months, decay=0.9).of(PlaySize(-0.4))
     for account, (hazard, money) in enumerate(zip(churn, arr, strict=True)):
@@ -48,7 +25,7 @@ def test_value_is_arr_times_what_the_chance_of_leaving_loses(months):
         assert value.expansion_arr[account] == 0.0
 
 
-def test_the_part_of_expansion_is_what_growth_adds_to_those_who_stay():
+def test_the_part_of_expansion_is_what_growth_adds_to_those_who_stay(predict):
     value = PlayValues(predict([0.04], [1e5], 0.02, 0.03), horizon_months=MONTHS, decay=0.9).of(PlaySize(-0.3, 0.5))
     grown = {}
     for name, up in (("churn alone", 0.0), ("both", 0.5)):
@@ -60,20 +37,20 @@ def test_the_part_of_expansion_is_what_growth_adds_to_those_who_stay():
     assert value.arr_saved[0] == pytest.approx(value.churned_arr_saved[0] + value.expansion_arr[0])
 
 
-def test_what_is_certain_no_play_moves():
+def test_what_is_certain_no_play_moves(predict):
     values = PlayValues(predict([0.0, 1.0, 0.2], [100.0] * 3), horizon_months=MONTHS, decay=0.9)
     saved = values.of(PlaySize(-1.0)).arr_saved
     assert saved[:2].tolist() == [0.0, 0.0]
     assert saved[2] > 0
 
 
-def test_a_play_of_no_size_is_worth_nothing_and_a_harmful_one_less():
+def test_a_play_of_no_size_is_worth_nothing_and_a_harmful_one_less(predict):
     values = PlayValues(predict([0.03], [100.0]), horizon_months=MONTHS, decay=0.9)
     assert values.of(PlaySize(0.0)).arr_saved[0] == 0.0
     assert values.of(PlaySize(0.2)).arr_saved[0] < 0 < values.of(PlaySize(-0.2)).arr_saved[0]
 
 
-def test_the_luck_that_is_expected_counts():
+def test_the_luck_that_is_expected_counts(predict):
     luck = SharedLuck((LuckState((0.8, 0, 0, 0, 0, 0), tuple(map(tuple, np.zeros((6, 6)))), (0,) * 3, (0,) * 3, 0.0),))
     lucky, plain = (
         PlayValues(predict([0.02], [100.0], luck=one), horizon_months=1, decay=0.9).gone[0] for one in (luck, None)

@@ -162,7 +162,7 @@ def test_an_account_for_which_all_was_done_lately_is_left_alone() -> None:
     made = Plan(kinds, book, {"Ada": 10.0, "(pooled)": 1.0}, prediction(1, 0.1, 1e5), horizon_months=MONTHS, decay=0.9)
     rows = made.rows()
     assert rows["answer"].tolist() == ["leave alone"]
-    assert "every play was done lately" in rows["why"][0]
+    assert "every play was done or declined lately" in rows["why"][0]
 
 
 def test_accounts_without_a_csm_and_those_by_tech_share_the_pool() -> None:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from serving.forecast.batch import Forecast
-from serving.forecast.declared.output_tables import TABLES
-from serving.forecast.export import forms_of, publish, read_published
+from serving.forecast.declared.column import Kind
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE, TABLES
+from serving.forecast.export import forms_of, publish, read_beside, read_published
 
 pytestmark = pytest.mark.usefixtures("costly")
 
@@ -26,6 +27,21 @@ def test_every_table_is_written_in_every_form(small_forecast: Forecast, tmp_path
     folder = publish(small_forecast, tmp_path)
     expected = {f"{name}.{form}" for name in TABLES for form in ("parquet", "csv")}
     assert {file.name for file in folder.iterdir()} == expected | {"forecast.xlsx", "forecast.json", "forecast.sha256"}
+
+
+def test_the_bridge_lies_beside_the_other_tables_and_reads_back(small_forecast: Forecast, tmp_path: Path) -> None:
+    assert read_beside(publish(small_forecast, tmp_path)) == {}
+    rows = small_forecast.account_forecast.query("horizon_months == 1").reset_index(drop=True)
+    blank = {c.name: 0.5 for c in FORECAST_BRIDGE if c.name not in rows and c.kind is Kind.MONEY}
+    days = {name: pd.Timestamp("2025-12-01") for name in ("from_as_of", "target")}
+    bridge = FORECAST_BRIDGE.shape(rows.assign(**blank, **days, from_run_id="r0", reason="=2+5"))
+    folder = publish(small_forecast, tmp_path, beside={"forecast_bridge": bridge})
+    back = read_beside(folder)
+    pd.testing.assert_frame_equal(FORECAST_BRIDGE.shape(back["forecast_bridge"]), bridge)
+    assert "'=2+5" in (folder / "forecast_bridge.csv").read_text()
+    assert read_published(tmp_path, DAY) is not None
+    (folder / "forecast_bridge.parquet").write_bytes(b"other")
+    assert read_beside(folder) == {}
 
 
 def test_what_is_published_reads_back_as_it_was(small_forecast: Forecast, tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ EVERYWHERE = (
     "/",
     "/accounts",
     "/accounts/a01",
+    "/actions",
     "/track-record",
     "/api/track-record",
     "/model",
@@ -169,6 +170,9 @@ EVERYWHERE = (
     "/api/bridge",
     "/api/history.xlsx",
     "/api/forecasts",
+    "/api/actions",
+    "/api/actions/answers",
+    "/api/scenario",
     "/api/model",
     "/openapi.json",
     "/docs.json",
@@ -296,8 +300,8 @@ def words_of(answer: Any) -> str:
     return " ".join(str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
-ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health")
-PAGED = ("movements", "bridge", "history", "health")
+ALL_LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health", "actions")
+PAGED = ("movements", "bridge", "history", "health", "actions")
 
 
 @pytest.mark.parametrize("path", [

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from features.forgetting.suppression import is_applied, read_suppressed
@@ -15,6 +16,8 @@ from params import Params
 from serving.access.audit import Audit
 from serving.forecast import export
 from serving.forecast.batch import Forecast, forecast
+from serving.forecast.declared.column import Kind
+from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.forecast.refusals import BadRequest
 from serving.forgetting import erasing
 from serving.ledger.past import read_past
@@ -32,11 +35,20 @@ def whole(place: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The company's data folder, with an exported forecast and a log; not to be changed."""
     folder = tmp_path_factory.mktemp("whole") / "data"
     shutil.copytree(place.params.data_dir, folder)
-    export.publish(forecast_of(place), folder / "forecasts")
+    made = forecast_of(place)
+    export.publish(made, folder / "forecasts", beside={"forecast_bridge": bridge_to(made)})
     log = Audit(folder / "serving")
     for account in NAMES:
         log.write("Ann", f"GET /accounts/{account}", account_ids=[account], accounts=1)
     return folder
+
+
+def bridge_to(made: Forecast) -> pd.DataFrame:
+    """The bridge that is exported beside it: every account is in it."""
+    rows = made.account_forecast.query("horizon_months == 5").reset_index(drop=True)
+    blank = {c.name: 0.0 for c in FORECAST_BRIDGE if c.name not in rows and c.kind is Kind.MONEY}
+    days = {c.name: pd.Timestamp("2025-12-01") for c in FORECAST_BRIDGE if c.kind is Kind.DATE and c.name != "as_of"}
+    return FORECAST_BRIDGE.shape(rows.assign(**blank, **days, from_run_id="before", reason="What became known since."))
 
 
 def forecast_of(place: Any) -> Forecast:

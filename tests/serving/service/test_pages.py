@@ -12,8 +12,8 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PAGES = (
-    *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/alerts", "/health", "/track-record", "/model"),
-    *("/accounts/nobody", "/sign-in"),
+    *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
+    *("/model", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
     const seen = (caption.closest(".scroll") ?? document.documentElement).getBoundingClientRect()

@@ -1,0 +1,48 @@
+"""What to do next and what if, as they are published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.revenue.cut_labels import NO_LABEL
+from serving.forecast.declared.column import Place, names_of
+from serving.forecast.declared.published_lists import ACTIONS
+
+
+@dataclass(frozen=True)
+class Acting:
+    """What to do next, and what if.
+
+    Attributes
+    ----------
+    table
+        `recommended_action`; None if nothing is recommended.
+    about
+        `capacity`, `notes` and `definition` as plain data.
+    scenarios
+        The presets, as `serving.actions.scenarios` gives them.
+    """
+
+    table: pd.DataFrame | None = None
+    about: Mapping[str, Any] = field(default_factory=lambda: {"capacity": [], "notes": [], "definition": ""})
+    scenarios: Sequence[Mapping[str, Any]] = ()
+
+
+def about_plays(acting: Acting) -> dict[str, Any]:
+    """What a publication says of itself about plays and scenarios."""
+    about = dict(acting.about)
+    scenarios = {one["scenario"]["name"]: dict(one) for one in acting.scenarios}
+    return {"action_definition": about.pop("definition"), "actions": about, "scenarios": scenarios}
+
+
+def named_plays(table: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
+    """What to do next with the accounts' names."""
+    names = names_of(ACTIONS.at(Place.API))
+    if table is None:
+        return pd.DataFrame(columns=names)
+    ids = table["account_id"]
+    called = labels["name"].reindex(ids).to_numpy() if "name" in labels else ids.to_numpy()
+    return table.assign(name=np.where(called == NO_LABEL, ids, called))[names]

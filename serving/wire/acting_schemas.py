@@ -1,0 +1,130 @@
+"""What goes over the wire of plays and of what if."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from serving.forecast.declared.published_lists import ACTIONS
+from serving.wire.row_models import row_model
+from serving.wire.schemas import AccountId, Head, Page, Text, Wire
+
+LONGEST_REASON = 500
+Answer = Literal["done", "not now", "disagree"]
+ActionRow: Any = row_model("ActionRow", "What to do next for an account.", ACTIONS)
+
+
+class Capacity(BaseModel):
+    """Hours of a CSM or of the pool, and what they are planned for."""
+
+    model_config = ConfigDict(extra="allow")
+
+    csm: str
+    hours: float = Field(description="A month")
+    used: float
+    must_do_hours: float = Field(description="Of those used, the ones for what must be done")
+    shadow_price: float = Field(description="ARR that one more hour would save")
+    accounts: int
+
+
+class Actions(Page):
+    """What to do next: a page of plays, and the hours they are planned within."""
+
+    capacity: list[Capacity]
+    notes: list[str]
+    rows: list[ActionRow]
+
+
+class ScenarioQuery(Wire):
+    """Which preset."""
+
+    preset: Annotated[
+        Literal["base", "momentum", "plan", "downside", "severe"], Field(description="The scenario", examples=["plan"])
+    ] = "base"
+
+
+class Spread(BaseModel):
+    """Mean and 80 % interval over the simulated futures."""
+
+    mean: float
+    p10: float
+    p90: float
+
+
+class NamedSpread(Spread):
+    """The same of a scenario."""
+
+    name: str
+    meaning: str
+
+
+class ScenarioMark(BaseModel):
+    """One thing that a scenario changes."""
+
+    lever: str
+    mark: Literal["estimated", "assumed"]
+    text: str
+
+
+class ScenarioForecast(Head):
+    """NRR as it is and as it would be, by the same futures, and all other figures."""
+
+    metric: str
+    horizon_months: int
+    accounts: int
+    base: Spread
+    scenario: NamedSpread
+    difference: Spread
+    marks: list[ScenarioMark]
+    rows: list[dict[str, Any]] = Field(description="All metrics and horizons: scenario_forecast")
+    definition: str
+
+
+class ActionAnswer(Wire):
+    """What somebody did with a play that was recommended."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"account_id": "A-002a87", "action": "training", "answer": "not now", "reason": "In a migration"}
+        }
+    )
+
+    account_id: AccountId
+    action: Text
+    answer: Answer
+    reason: Annotated[str, StringConstraints(max_length=LONGEST_REASON, strip_whitespace=True)] = Field(
+        default="", description="Why, in your own words; needed to disagree"
+    )
+
+    @model_validator(mode="after")
+    def _disagreement_has_a_reason(self) -> Self:
+        if self.answer == "disagree" and not self.reason:
+            raise ValueError("reason: say why you disagree")
+        return self
+
+
+class RecordedAnswer(BaseModel):
+    """An answer on record."""
+
+    account_id: str
+    action: str
+    answer: Answer
+    reason: str
+    answered_by: str
+    answered_at: str
+
+
+class Answers(Page):
+    """Answers on record, the newest first."""
+
+    rows: list[RecordedAnswer]
+
+
+class AnswerTaken(BaseModel):
+    """The answer as it is on record now."""
+
+    account_id: str
+    action: str
+    answer: Answer
+    reason: str
+    answered_by: str
+    entry: int = Field(description="Its number in the journal")

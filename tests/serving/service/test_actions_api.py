@@ -1,0 +1,104 @@
+"""Plays over HTTP: who sees which, and what people answer stays on record."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from serving.actions.on_record import answers_before
+from serving.ledger.record import open_record
+
+MINE = "a03"  # in the book of Ada A.
+
+
+@pytest.fixture
+def answering(untouched: Any) -> Any:
+    """A place of its own, since answers stay."""
+    return untouched()
+
+
+def test_plays_come_by_rank_with_the_hours_they_take(service: Any) -> None:
+    content = service.client().get("/api/actions?limit=1000").json()
+    assert {row["answer"] for row in content["rows"]} == {"do"}
+    assert content["total"] == len(content["rows"]) > 20
+    for book in {row["csm"] for row in content["rows"]}:
+        ranks = [row["rank"] for row in content["rows"] if row["csm"] == book]
+        assert ranks == sorted(ranks)
+    assert {row["csm"] for row in content["capacity"]} == {row["csm"] for row in content["rows"]}
+    assert content["notes"] == ["Sizes are assumed."]
+    assert content["definition"] == "ARR saved = .."
+    everyone = service.client().get("/api/actions?answer=all&limit=1000").json()
+    assert everyone["total"] > content["total"]
+    assert {row["answer"] for row in everyone["rows"]} == {"do", "nothing"}
+
+
+def test_a_csm_sees_the_own_book_and_the_own_hours(service: Any) -> None:
+    client = service.client(service.token("csm", "Ada A."))
+    content = client.get("/api/actions?limit=1000").json()
+    assert {row["book"] for row in content["rows"]} == {"Ada A."}
+    assert [row["csm"] for row in content["capacity"]] == ["Ada A."]
+    assert content["notes"] == []
+    assert client.get("/api/actions?csm=Zed").status_code == 403
+
+
+def test_an_answer_stays_on_record_and_holds_the_play_back(answering: Any) -> None:
+    client = answering.client(answering.token("csm", "Ada A."))
+    row = client.get("/api/actions").json()["rows"][0]
+    sent = {"account_id": row["account_id"], "action": row["action"], "answer": "disagree", "reason": "They migrate."}
+    taken = client.post("/api/actions/answer", json=sent)
+    assert taken.status_code == 200
+    assert taken.json() == sent | {"answered_by": "Ada A.", "entry": taken.json()["entry"]}
+    listed = client.get("/api/actions/answers").json()["rows"]
+    assert [(each["answer"], each["reason"], each["answered_by"]) for each in listed] == [
+        ("disagree", "They migrate.", "Ada A.")
+    ]
+    others = answering.client(answering.token("csm", "Ben <b>B</b>"))
+    assert others.get("/api/actions/answers").json()["rows"] == []
+    with open_record(answering.desk.params) as record:
+        answered = answers_before(record, date(2100, 1, 1))
+    assert list(answered.held_back) == [(row["account_id"], row["action"])]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"account_id": "nobody"}, 404, "There is no such account"),
+        ({"account_id": "a01"}, 404, "There is no such account"),  # in another book
+        ({"action": "dinner"}, 422, "that is not what is recommended for this account; it is training now"),
+        ({"answer": "maybe"}, 422, "answer"),
+        ({"answer": "disagree", "reason": "  "}, 422, "say why you disagree"),
+        ({"reason": "x" * 501}, 422, "reason"),
+        ({"extra": 1}, 422, "extra"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(service: Any, changes: dict[str, object], status: int, words: str) -> None:
+    client = service.client(service.token("csm", "Ada A."))
+    sent = {"account_id": MINE, "action": "training", "answer": "done"} | changes
+    refused = client.post("/api/actions/answer", json=sent)
+    assert refused.status_code == status
+    assert words in refused.text
+
+
+@pytest.mark.parametrize("name", ["base", "momentum", "plan", "downside", "severe"])
+def test_presets_are_answered_from_the_publication(service: Any, name: str) -> None:
+    content = service.client().get(f"/api/scenario?preset={name}").json()
+    assert content["scenario"]["name"] == name
+    assert content["difference"] == {"mean": -0.01, "p10": -0.01, "p90": -0.01}
+    assert content["marks"][0]["mark"] == "assumed"
+    assert service.client().get("/api/scenario?preset=worst").status_code == 422
+    assert service.client(service.token("csm", "Ada A.")).get(f"/api/scenario?preset={name}").status_code == 403
+
+
+def test_pages_show_the_plays_and_take_answers(answering: Any) -> None:
+    client = answering.client(answering.token("csm", "Ada A."), accept="text/html,*/*")
+    listed = client.get("/actions").text
+    assert "What Ada A. does next" in listed
+    assert "Ben <b>" not in listed
+    assert "Sizes are assumed." not in listed  # a note counts what is in other books
+    detail = client.get(f"/accounts/{MINE}").text
+    assert "<strong>Training</strong>: expected to save" in detail
+    fields = {"account_id": MINE, "action": "training", "answer": "not now", "reason": "Busy"}
+    taken = client.post("/actions", data=fields)
+    assert (taken.status_code, taken.headers["location"]) == (303, f"/accounts/{MINE}#next")
+    rows = client.get("/api/actions/answers").json()["rows"]
+    assert [(row["answer"], row["reason"]) for row in rows] == [("not now", "Busy")]
