@@ -77,8 +77,9 @@ def test_tools_say_what_they_take_in_the_words_of_the_api(service: Any) -> None:
 def test_every_tool_is_described_by_the_api(service: Any) -> None:
     api = specification(service.guarded.app)
     routes = {tool.route for tool in TOOLS}
-    lists = {path for path in api["paths"] if path.startswith("/api") and "{kind}" not in path}
-    assert lists - routes == {"/api/score"}, "a route that is added is a tool, or is named here"
+    read = {path for path, methods in api["paths"].items() if "get" in methods or path.endswith("/live")}
+    lists = {path for path in read if path.startswith("/api") and "{kind}" not in path}
+    assert lists - routes == set(), "a route that is added is a tool, or is named here"
     for tool in TOOLS:
         assert described(tool, api)[1]["type"] == "object"
 
