@@ -14,9 +14,10 @@ from serving.access.tokens import Caller
 from serving.access.visit import caller_of, visit_of
 from serving.desk import acting, journal_desk
 from serving.desk.desk import Desk
-from serving.desk.queries import AccountQuery, CallQuery
+from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
-from serving.pages import account_page, views
+from serving.desk.team_desk import alert_rows
+from serving.pages import account_page, team_pages, views
 from serving.pages.error_page import is_page
 from serving.pages.formats import account_address
 from serving.pages.home import LISTED, home
@@ -99,6 +100,27 @@ async def add_call(request: Request) -> Response:
     _seen(request, [wanted.account_id])
     await run_in_threadpool(journal_desk.add_call, _desk(request).params, published, caller, wanted)
     return RedirectResponse(visit_of(request.scope).base + account_address(wanted.account_id) + "#calls", 303)
+
+
+@router.get("/health")
+def health(request: Request) -> Response:
+    """The health of accounts by rule, worst first."""
+    content = team_pages.health(_published(request), _caller(request))
+    _seen(request, [row["account_id"] for row in content["rows"]])
+    return page("health.html", visit_of(request.scope), here="health", **content)
+
+
+@router.get("/alerts")
+def alerts(request: Request) -> Response:
+    """The open alerts."""
+    published, query = _published(request), AlertQuery(limit=team_pages.MOST_ROWS)
+    try:
+        total, rows = alert_rows(_desk(request).params, published, _caller(request), query)
+    except Refused:  # the record cannot be used: said on the page, which shows the rest
+        return page("alerts.html", visit_of(request.scope), here="alerts", **team_pages.alerts(published, None, 0))
+    _seen(request, [row["account_id"] for row in rows])
+    content = team_pages.alerts(published, rows, total)
+    return page("alerts.html", visit_of(request.scope), here="alerts", **content)
 
 
 @router.get("/actions")

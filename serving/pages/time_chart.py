@@ -46,9 +46,9 @@ def timeline(told: Row, *, title: str) -> Markup:
         parts += _lane(lane, x, foot, height)
     parts.append(_rule(x(told["as_of"]), TOP, total - 20, "today"))
     inner = Markup("").join(parts)
-    return Markup(
-        '<svg class="chart wide life" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>'
-    ).format(WIDTH, total, title, inner)
+    return Markup('<svg class="chart life" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, total, title, inner
+    )
 
 
 def _lane(lane: Row, x: Callable[[str], float], foot: float, height: float) -> list[Markup]:

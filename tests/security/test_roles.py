@@ -27,6 +27,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/": SIGNED_IN,
     "/accounts": SIGNED_IN,
     "/accounts/{account_id:path}": SIGNED_IN,
+    "/health": SIGNED_IN,
+    "/alerts": SIGNED_IN,
     "/actions": SIGNED_IN,
     "/track-record": SIGNED_IN,
     "/model": SIGNED_IN,

@@ -11,7 +11,10 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PAGES = ("/", "/accounts", "/accounts/a02", "/actions", "/track-record", "/model", "/accounts/nobody", "/sign-in")
+PAGES = (
+    *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
+    *("/model", "/accounts/nobody", "/sign-in"),
+)
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
     const seen = (caption.closest(".scroll") ?? document.documentElement).getBoundingClientRect()
     return caption.getBoundingClientRect().right > seen.right + 1
