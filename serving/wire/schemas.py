@@ -186,6 +186,17 @@ class ContractEvent(BaseModel):
     currency: str | None
 
 
+class LifeEvent(BaseModel):
+    """Something that happened at a customer other than to its contract."""
+
+    day: date
+    event: str = Field(description="Which table it is of, such as ticket, survey or goal")
+    what: str | None
+    side: str | None = Field(description="Of a contact: customer or vendor")
+    score: float | None
+    due: date | None
+
+
 AccountDetail: Any = row_model(
     "AccountDetail",
     "All that is known of an account.",
@@ -196,6 +207,7 @@ AccountDetail: Any = row_model(
     months=(list[date], Field(description="The months of `activity`")),
     activity=dict[str, list[float]],
     events=list[ContractEvent],
+    life=(list[LifeEvent], Field(description="What else happened, oldest first")),
     history=list[PastScore],
     health=(HealthDetail | None, Field(default=None, description="Its health by rule; null if published without")),
 )

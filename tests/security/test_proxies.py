@@ -89,15 +89,17 @@ def test_a_stranger_behind_a_proxy_gets_nothing(prefixed: Any, proxy: Proxy, set
 
 
 class Links(HTMLParser):
-    """The addresses that a page names."""
+    """The addresses that a page names; `posted` are those that forms are sent to."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.addresses: list[str] = []
+        self.posted: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.addresses += [value for name, value in attrs if name in ("href", "action", "src") and value]
+        links = self.posted if ("method", "post") in attrs else self.addresses
+        links += [value for name, value in attrs if name in ("href", "action", "src") and value]
 
 
 @pytest.mark.parametrize("passed", ["/holdfast as it is", "what follows /holdfast"])
@@ -127,7 +129,9 @@ def _crawl(browser: httpx.Client, site: str) -> None:
         assert answer.status_code == 200, address
         if "text/html" not in answer.headers["content-type"]:
             continue
-        for link in Links(answer.text).addresses:
+        page = Links(answer.text)
+        assert all(link.startswith("/holdfast/") for link in page.posted), address
+        for link in page.addresses:
             target = urljoin(address, link).partition("#")[0]
             assert urlsplit(target).path.startswith("/holdfast/"), (address, link)
             kind = re.sub(r"=[^&]*|/accounts/.+", "", target)

@@ -298,7 +298,7 @@ def test_names_that_a_spreadsheet_would_run_are_text(service: Any) -> None:
     assert (cell.data_type, cell.value[0]) == ("s", "=")
 
 
-@pytest.mark.parametrize("path", ["/accounts", "/accounts/a01", "/accounts/a02"])
+@pytest.mark.parametrize("path", ["/accounts?show=all", "/accounts/a01", "/accounts/a02"])
 def test_names_are_shown_escaped(service: Any, path: str) -> None:
     page = service.client().get(path).text
     assert "<script" not in page
