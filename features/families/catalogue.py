@@ -51,6 +51,8 @@ def with_journey(features: tuple[Feature, ...], declared: Declared, tables: Tabl
     """
     by_name = {feature.name: feature for feature in features}
     more = journey_features(declared.journey, by_name, tables)
+    if not (more or declared.cadence.rules):
+        return features
     phase = more[0] if more else by_name["tenure_phase"]
     phases = phase_names(declared.journey) if more else TENURE_PHASES
     kept = tuple(feature for feature in features if not (more and feature.name == "tenure_phase"))
