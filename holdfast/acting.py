@@ -27,7 +27,7 @@ def actions(
     """Recommend what to do next for each account, within each CSM's hours, by the ARR that it saves."""
     champion = champion_of(run)
     from serving.actions.recommending import recommend
-    from serving.actions.told import actions_json, actions_lines, actions_table, capacity_table
+    from serving.actions.told import actions_json, actions_lines, actions_table, capacity_table, in_book
     from serving.actions.written import write_tables
     from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 
@@ -43,7 +43,8 @@ def actions(
         )
     content = actions_json(recommended, csm)
     if out is not None:
-        write_tables([(RECOMMENDED_ACTION, recommended.table)], out, {"as_of": content["as_of"]})
+        table = recommended.table if csm is None else recommended.table[in_book(recommended.table, csm)]
+        write_tables([(RECOMMENDED_ACTION, table)], out, {"as_of": content["as_of"]})
         content["folder"] = str(out)
 
     def show(console: "Console") -> None:

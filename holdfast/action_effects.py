@@ -80,7 +80,13 @@ def estimated(
     made_at = datetime.now(tz=UTC)
     run_id = result.record.run_id
     report = write_effects(
-        params.data_dir, result.effects, run_id=run_id, as_of=result.as_of, made_at=made_at, page=result.page
+        params.data_dir,
+        result.effects,
+        run_id=run_id,
+        as_of=result.as_of,
+        made_at=made_at,
+        page=result.page,
+        takes_charge=first is None and last is None,
     )
     return result, report
 

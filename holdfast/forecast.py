@@ -147,7 +147,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
-    acting, lacking = recommended_for(run, tables, champion, result)
+    acting, lacking = recommended_for(run, tables, champion, result, serve=serve)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
     notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking]
     if serve:
@@ -159,9 +159,9 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
 
 def recommended_for(
-    run: Run, tables: "Tables", champion: "Champion", result: "Forecast"
-) -> tuple["Acting | None", tuple[str, ...]]:
-    """What to do next, put on record; that nothing can be recommended stops nothing: a note says why."""
+    run: Run, tables: "Tables", champion: "Champion", result: "Forecast", *, serve: bool
+) -> tuple["Acting", tuple[str, ...]]:
+    """What to do next, on record if it is served, and what if; that nothing can be recommended stops nothing."""
     from serving.actions.on_record import record_recommendations
     from serving.actions.recommending import recommend
     from serving.actions.scenarios import preset_scenarios
@@ -170,14 +170,19 @@ def recommended_for(
     from serving.publication.published_plays import Acting
 
     options: dict[str, Any] = {"as_of": result.as_of, "params": run.params, "made_at": result.made_at}
+    recommended = None
+    why: tuple[str, ...] = ()
     try:
         recommended = recommend(tables, champion, **options, progress=run.progress)
     except BadRequest as refusal:
-        return None, (f"Nothing is recommended. {refusal}",)
+        why = (f"Nothing is recommended. {refusal}",)
     del options["made_at"]
     scenarios, notes = preset_scenarios(tables, champion, **options, progress=run.progress)
-    with open_record(run.params) as record:
-        record_recommendations(record, recommended.table)
+    if recommended is None:
+        return Acting(scenarios=scenarios), (*why, *notes)
+    if serve:
+        with open_record(run.params) as record:
+            record_recommendations(record, recommended.table)
     return Acting(recommended.table, recommended.about(), scenarios), notes
 
 

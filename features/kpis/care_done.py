@@ -19,9 +19,10 @@ def last_done(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        `account_id`, `action`, `done_on`, `times`; no rows where there is no table of actions.
+        `account_id`, `action`, `done_on`, `times`; no rows where there is no table of actions, or it lies in a
+        warehouse.
     """
-    if not tables.has("csm_actions"):
+    if "csm_actions" not in tables.kept:
         return pd.DataFrame(
             {"account_id": [], "action": [], "done_on": pd.to_datetime(pd.Series([], dtype="object")), "times": []}
         )
@@ -34,6 +35,15 @@ def last_done(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
                 FROM ({asof.events("csm_actions", ["action"], where=done)}) e WHERE kv = 1
                 GROUP BY account_id, action ORDER BY account_id, action"""
         ).df()
+
+
+def staff_gone(tables: Tables, as_of: date, budget: Budget) -> set[str]:
+    """The names of people who had left by a date."""
+    if not tables.has("people", "left_on"):
+        return set()
+    with tables.at(as_of).connect(budget=budget) as connection:
+        rows = connection.execute("SELECT name FROM raw.people WHERE left_on <= $day", {"day": as_of}).fetchall()
+    return {name for (name,) in rows}
 
 
 def staff_hours(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:

@@ -151,6 +151,8 @@ def _forced(scenario: Scenario, ground: Ground) -> tuple[Prediction, Mark]:
     place = {account: row for row, account in enumerate(ids)}
     leaves, stays = np.full(len(ids), NEVER, dtype=np.int64), np.zeros(len(ids), dtype=bool)
     for account, fate in scenario.accounts.items():
+        if fate.month > ground.months:
+            raise BadRequest(f"accounts: month {fate.month} lies beyond the {ground.months} months that are forecast.")
         if fate.outcome == "churn":
             leaves[place[account]] = fate.month - 1
         else:
@@ -208,11 +210,13 @@ def _play(kind: KindOfPlay, starts: Bools, ground: Ground) -> tuple[list[Lever],
         if size or sd
     ]
     times, accounts = int(starts.sum()), int(starts.any(axis=1).sum())
+    again = times > accounts
     text = (
         f"{kind.name} {counted(times, 'time')} for {counted(accounts, 'account')}: {kind.size.churn:+.2f} on the "
         f"log-odds of churn, standard error {kind.sd.churn:.2f}."
     )
-    return levers, Mark(f"actions: {kind.name}", kind.evidence, text)
+    text += " That repeated plays add up is assumed." if again else ""
+    return levers, Mark(f"actions: {kind.name}", ASSUMED if again else kind.evidence, text)
 
 
 def _of_outcome(shape: Array, outcome: int, name: str, size: float, sd: float, paths: PathSettings) -> Lever:

@@ -2,7 +2,7 @@
 
 import difflib
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.families.catalogue import FEATURES
 from features.revenue.cut_labels import NO_LABEL
+from features.revenue.renewals import MONTHLY_DAYS
 from features.tables.contract import ACCOUNTS
 from models.words import counted
 from params_team import Actions, comparison_of
@@ -61,6 +62,7 @@ def book_of(
     settings: Actions,
     as_of: date,
     answered: Answered | None = None,
+    gone: Collection[str] = (),
 ) -> Book:
     """The book of the customers at a date.
 
@@ -78,6 +80,8 @@ def book_of(
         The date.
     answered
         What people did with recommendations; None if nothing is known of it.
+    gone
+        Who has left: their accounts take the pool's hours.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def book_of(
         A condition of `exclude` is on a column that there is not.
     """
     csm = _text(customers, "csm")
-    pooled = (csm == NO_LABEL) | (_text(customers, "touch_model") == TECH)
+    pooled = (csm == NO_LABEL) | (_text(customers, "touch_model") == TECH) | pd.Series(csm).isin(gone).to_numpy()
     answered = answered or Answered.none()
     lately = _done_lately(customers["account_id"], _with_answers(done, answered), kinds, as_of)
     lately |= _held_back(customers["account_id"], answered, kinds, as_of)
@@ -143,11 +147,12 @@ def _text(customers: pd.DataFrame, column: str) -> NDArray[np.object_]:
 
 
 def _must_do(customers: pd.DataFrame, days: int) -> NDArray[np.object_]:
-    """Notice first, then what is overdue, then a renewal that is near and not signed."""
+    """Notice first, then what is overdue, then a renewal that is near and not signed; a plan by the month has none."""
     reasons = np.full(len(customers), "", dtype=object)
     ends = (customers["term_ends_on"] - customers["as_of"]).dt.days.to_numpy(dtype=float)
     overdue = np.nan_to_num(customers["overdue_days"].to_numpy(dtype=float))
     near = (ends >= 0) & (ends <= days) & ~(customers["presigned"].to_numpy(dtype=float) > 0)
+    near &= ~(customers["term_days"].to_numpy(dtype=float) <= MONTHLY_DAYS)
     reasons[near] = [f"renews in {counted(int(left), 'day')}" for left in ends[near]]
     late = overdue > 0
     reasons[late] = [f"its term ran out {counted(int(gone), 'day')} ago" for gone in overdue[late]]
@@ -207,7 +212,8 @@ def meets(customers: pd.DataFrame, condition: str, where: str) -> Bools:
         number = float(value)
     except ValueError:
         raise BadRequest(f"{where}: {condition!r} needs a number: {name} holds numbers.") from None
-    return np.asarray(_SIGNS[sign](column.to_numpy(dtype=float), number))
+    values = column.to_numpy(dtype=float)
+    return np.asarray(_SIGNS[sign](values, number) & ~np.isnan(values))
 
 
 def _require_declared(name: str, condition: str, where: str, customers: pd.DataFrame) -> None:

@@ -91,11 +91,11 @@ class Answered:
         return cls({}, {})
 
 
-def answers_before(record: Record, as_of: date) -> Answered:
-    """The answers that were given before a day."""
+def answers_before(record: Record, as_of: date | None) -> Answered:
+    """The answers that were given before a day; all of them if None."""
     done: dict[tuple[str, str], date] = {}
     held: dict[tuple[str, str], date] = {}
-    for entry in read(record, ANSWER, before=as_of.isoformat()):
+    for entry in read(record, ANSWER, before=None if as_of is None else as_of.isoformat()):
         if entry.account_id is None:
             continue
         key, day = (entry.account_id, str(entry.payload["action"])), date.fromisoformat(entry.written_at[:10])

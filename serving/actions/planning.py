@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.revenue import add_months
+from models.effects.action_effect import HARMFUL
 from models.outcomes.prediction import Prediction
-from models.plans.hours import Selection, select_plays
+from models.plans.hours import Selection, hours_of, select_plays
 from models.plans.play_value import PlayValues
 from models.words import counted
 from serving.actions.book import Book
@@ -78,7 +79,8 @@ class Plan:
         of_kinds = [self._values.of(kind.size) for kind in kinds.kinds]
         self.churn_points = np.column_stack([value.churn_points for value in of_kinds])
         self.value = np.column_stack([value.arr_saved for value in of_kinds])
-        self.value[~book.allowed] = np.nan
+        self._harmful = np.array([kind.verdict == HARMFUL for kind in kinds.kinds])
+        self.value[~book.allowed | self._harmful] = np.nan
         self._shares = {name: self._share(name, float(limit)) for name, limit in hours.items()}
 
     def within(self, hours: Mapping[str, float]) -> "Plan":
@@ -99,23 +101,40 @@ class Plan:
 
         Where none saves anything, it is the shortest; `NO_PLAY` where nothing must or may be done.
         """
-        harmless = np.array([kind.size.churn <= 0 for kind in self.kinds.kinds])
-        alone = (self.kinds.seats == 0) & (self.kinds.hours > 0) & harmless
-        value = np.where(self.book.allowed & alone, np.maximum(np.nan_to_num(self.value), 0), -np.inf)
-        shortest = np.argsort(self.kinds.hours, kind="stable")
-        best = shortest[np.argmax(value[:, shortest], axis=1)]
+        value = self._tending
         must = (self.book.must_do != "") & (value.max(axis=1) > -np.inf)
-        return np.where(must, best, NO_PLAY)
+        return np.where(must, self._best(value), NO_PLAY)
+
+    @cached_property
+    def _tending(self) -> Array:
+        """What each play saves that takes hours, is for one account alone and does no harm, at least 0; else -inf."""
+        harmless = np.array([kind.size.churn <= 0 for kind in self.kinds.kinds]) & ~self._harmful
+        alone = (self.kinds.seats == 0) & (self.kinds.hours > 0) & harmless
+        return np.where(self.book.allowed & alone, np.maximum(np.nan_to_num(self.value), 0), -np.inf)
+
+    def _best(self, value: Array) -> Ints:
+        """The play worth most in each row, of several the shortest."""
+        shortest = np.argsort(self.kinds.hours, kind="stable")
+        return np.asarray(shortest[np.argmax(value[:, shortest], axis=1)])
+
+    def _tended(self, rows: Ints, limit: float) -> Selection:
+        """What must be done, the largest ARR first, each by its best play that the hours left hold."""
+        hours, left = self.kinds.hours, limit
+        play = np.full(len(rows), NO_PLAY, dtype=np.int64)
+        for place in np.argsort(-self.prediction.arr[rows], kind="stable"):
+            fits = np.where(hours <= left, self._tending[rows[place]], -np.inf)
+            if self.must_do_play[rows[place]] != NO_PLAY and fits.max() > -np.inf:
+                play[place] = self._best(fits[None])[0]
+                left -= hours[play[place]]
+        return Selection(play, hours_of(play, hours, self.kinds.seats), 0.0)
 
     def _share(self, name: str, limit: float) -> _Share:
         """First what must be done, by ARR; then, for all other accounts, what saves most."""
         rows = np.flatnonzero(self.book.hours_of == name)
-        must, kinds = self.must_do_play[rows], np.arange(len(self.kinds.kinds))
-        arr = self.prediction.arr[rows, None]
-        first = select_plays(np.where(must[:, None] == kinds, arr, np.nan), self.kinds.hours, self.kinds.seats, limit)
-        left = np.where((must == NO_PLAY)[:, None], self.value[rows], np.nan)
+        first = self._tended(rows, limit)
+        left = np.where((self.must_do_play[rows] == NO_PLAY)[:, None], self.value[rows], np.nan)
         left[left < _CENT] = np.nan
-        rest = select_plays(left, self.kinds.hours, self.kinds.seats, limit - first.hours_used)
+        rest = select_plays(left, self.kinds.hours, self.kinds.seats, max(limit - first.hours_used, 0.0))
         return _Share(rows, limit, first, rest)
 
     def rows(self) -> pd.DataFrame:

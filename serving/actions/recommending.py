@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.kpis.care_done import last_done, staff_hours
+from features.kpis.care_done import last_done, staff_gone, staff_hours
 from features.revenue.cut_labels import account_names
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
@@ -19,6 +19,7 @@ from serving.actions.on_record import Answered, answers_before
 from serving.actions.planning import Plan
 from serving.forecast.batch import customers_of, predict, require_usable, run_id
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
+from serving.forecast.refusals import BadRequest
 from serving.forecast.stored_effects import read_effects
 from serving.ledger.record import DATABASE, open_record
 from training.tracking.champion import Champion
@@ -82,7 +83,8 @@ def recommend(
     Raises
     ------
     BadRequest
-        The model cannot be used, kinds of actions are not known, or there are no hours for a CSM.
+        The model cannot be used, kinds of actions are not known, `csm_actions` lies in a warehouse, or there are no
+        hours for a CSM.
     """
     require_usable(tables, champion, as_of, params)
     customers = customers_of(tables, as_of, params, progress)
@@ -115,24 +117,39 @@ def plan_of(
     params: Params,
 ) -> Plan:
     """The plan of a month for some customers, given as snapshot rows; what is raised is as of `recommend`."""
+    _require_kept(tables)
     settings, budget = params.actions, params.budget
     done = last_done(tables, as_of, budget)
-    kinds = usable_kinds(settings, done, studied_effects(params))
-    book = book_of(customers, done, kinds, settings, as_of, _answered(params, as_of))
+    kinds = usable_kinds(settings, done, studied_effects(params, as_of))
+    answered = known_answers(params, as_of, tables.data_until)
+    book = book_of(customers, done, kinds, settings, as_of, answered, staff_gone(tables, as_of, budget))
     hours = hours_by_person(staff_hours(tables, as_of, budget), book, settings)
     prediction = predict(champion, customers)
     return Plan(kinds, book, hours, prediction, horizon_months=champion.model.horizon_months, decay=settings.decay)
 
 
-def _answered(params: Params, as_of: date) -> Answered:
-    """What people answered before a date; nothing where there is no record yet."""
+def _require_kept(tables: Tables) -> None:
+    """Refuse where what the team did lies in a warehouse: plans are made of what is here."""
+    if tables.has("csm_actions") and "csm_actions" not in tables.kept:
+        raise BadRequest(
+            "csm_actions lies in a warehouse, where plays cannot be planned from it: set source.engine: duckdb."
+        )
+
+
+def known_answers(params: Params, as_of: date, data_until: date) -> Answered:
+    """What people answered before a date; nothing where there is no record yet.
+
+    Where the date is the newest of the data, all answers count, as people give them after the data end.
+    """
     if params.record.url is None and not (params.data_dir / DATABASE).exists():
         return Answered.none()
     with open_record(params) as record:
-        return answers_before(record, as_of)
+        return answers_before(record, as_of if as_of < data_until else None)
 
 
-def studied_effects(params: Params) -> Mapping[str, ActionEffect]:
-    """What the last study of past actions found, by kind; empty where there was none."""
+def studied_effects(params: Params, as_of: date) -> Mapping[str, ActionEffect]:
+    """What the last study of past actions found, by kind; empty where there was none, or where it knew later days."""
     stored = read_effects(params.data_dir)
-    return {} if stored is None else {each.action: each for each in stored.effects if each.level == LEVEL}
+    if stored is None or stored.as_of > as_of:
+        return {}
+    return {each.action: each for each in stored.effects if each.level == LEVEL}

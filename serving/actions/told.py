@@ -43,7 +43,7 @@ def actions_json(recommended: Recommendations, csm: str | None = None) -> dict[s
     """
     table, capacity = recommended.table, recommended.capacity
     if csm is not None:
-        table = table[_of(table, csm)]
+        table = table[in_book(table, csm)]
         capacity = capacity[capacity["csm"] == csm]
     rows = plain_rows(table, recommended)
     doing = [row for row in rows if row["answer"] == DO]
@@ -76,7 +76,14 @@ def plain_rows(table: pd.DataFrame, recommended: Recommendations) -> list[dict[s
     return [{str(name): value for name, value in row.items()} for row in shown.to_dict(orient="records")]
 
 
-def _of(table: pd.DataFrame, csm: str) -> "pd.Series[bool]":
+def in_book(table: pd.DataFrame, csm: str) -> "pd.Series[bool]":
+    """Which rows are of a CSM's book or hours.
+
+    Raises
+    ------
+    BadRequest
+        The CSM has no account.
+    """
     books = {*table["book"], *table["csm"]} - {NO_LABEL}
     if csm not in books:
         near = difflib.get_close_matches(csm, sorted(books), n=1)

@@ -58,14 +58,23 @@ def read_effects(data_dir: Path) -> StoredEffects | None:
 
 
 def write_effects(
-    data_dir: Path, effects: Sequence[ActionEffect], *, run_id: str, as_of: date, made_at: datetime, page: str
+    data_dir: Path,
+    effects: Sequence[ActionEffect],
+    *,
+    run_id: str,
+    as_of: date,
+    made_at: datetime,
+    page: str,
+    takes_charge: bool = True,
 ) -> Path:
     """Write effects and their report to a folder of the run that appears whole, then turn `latest` to it.
+
+    Unless it `takes_charge`, `latest` stays: what is recommended goes on by the study before.
 
     Returns
     -------
     Path
-        The report, by the link.
+        The report, by the link if it was turned.
     """
     folder = effects_folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,11 +85,13 @@ def write_effects(
     write_csv(ACTION_EFFECT, frame, working / f"{ACTION_EFFECT.name}.csv")
     (working / REPORT).write_text(page, encoding="utf-8")
     working.rename(folder / run_id)
+    _clear_killed(folder)
+    if not takes_charge:
+        return folder / run_id / REPORT
     fresh = folder / f".{LATEST}-{os.getpid()}"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(run_id, target_is_directory=True)
     fresh.replace(folder / LATEST)
-    _clear_killed(folder)
     return folder / LATEST / REPORT
 
 

@@ -188,6 +188,13 @@ def code_of(name: str) -> str:
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
+def null_place(treatments: Treatments, params: Params) -> int | None:
+    """The place of the null action among the kinds of a level; None where the settings name none of them."""
+    named = params.effects.null_action
+    codes = [code_of(name) for name in treatments.names]
+    return codes.index(code_of(named)) if named and code_of(named) in codes else None
+
+
 def _require_kinds(names: Mapping[str, Mapping[str, str]], params: Params) -> None:
     """Refuse kinds of the settings that the data do not have, and data without any kind."""
     there = {kind: name for kinds in names.values() for kind, name in kinds.items()}

@@ -11,9 +11,9 @@ from models.effects.honest_intervals import half_width, pooled, rows_to_see
 from models.effects.orthogonal import Estimate, demeaned, one_step
 from models.effects.refuters import Trials
 from models.effects.standardized import Standard
-from models.effects.verdict import refusal, verdict_of
+from models.effects.verdict import FEWEST_ROWS, refusal, verdict_of
 from params import Params
-from training.effects.design import Study, Treatments, code_of
+from training.effects.design import Study, Treatments, null_place
 from training.effects.known import OUTCOMES, Known, known_of
 from training.effects.nuisances import joint_log_odds
 from training.effects.tests_passed import Tests, tests_of
@@ -73,6 +73,7 @@ def _refused(shared: Known, treatments: Treatments, place: int, reason: str) -> 
     share = float(np.mean(treatments.done[:, place]))
     information = float(np.mean(churn.information)) * (1 - share)
     se = 1 / np.sqrt(max(information, 1e-9))
+    untreated_suffice = int((treatments.done[:, place] == 0).sum()) >= FEWEST_ROWS  # else more treated are no help
     return ActionEffect(
         level=treatments.level,
         action=treatments.names[place],
@@ -81,7 +82,7 @@ def _refused(shared: Known, treatments: Treatments, place: int, reason: str) -> 
         verdict=NOT_KNOWN,
         evidence=EVIDENCE_OF[NOT_KNOWN],
         reason=reason,
-        rows_needed=rows_to_see(1, se, settings.allowance),
+        rows_needed=rows_to_see(1, se, settings.allowance) if untreated_suffice else None,
         **_counts(shared.study, treatments, place),
     )
 
@@ -107,9 +108,8 @@ def _trials(shared: Known, done: Array, propensities: Array, outcome: str) -> Tr
 
 def less_null(estimate: Estimate, treatments: Treatments, params: Params) -> Estimate:
     """Shifts less that of the null action, where the settings name one of this level."""
-    named = params.effects.null_action
-    codes = [code_of(name) for name in treatments.names]
-    return estimate.less(codes.index(code_of(named))) if named and code_of(named) in codes else estimate
+    place = null_place(treatments, params)
+    return estimate if place is None else estimate.less(place)
 
 
 def _effect(
@@ -119,6 +119,7 @@ def _effect(
     shift, se = (float(values[place]) for values in (shifts["churn"].shift, shifts["churn"].se))
     allowance, counts = tests.allowances["churn"], _counts(shared.study, treatments, place)
     verdict = verdict_of(shift, se, allowance, tests.failed)
+    more_rows_help = verdict.word != NOT_SEPARABLE and not tests.failed
     standards = _standards(shared, treatments.done[:, place] > 0)
     return ActionEffect(
         level=treatments.level,
@@ -128,7 +129,7 @@ def _effect(
         verdict=verdict.word,
         evidence=EVIDENCE_OF[verdict.word],
         reason=verdict.reason,
-        rows_needed=None if verdict.word == NOT_SEPARABLE else rows_to_see(counts["treated_rows"], se, allowance),
+        rows_needed=rows_to_see(counts["treated_rows"], se, allowance) if more_rows_help else None,
         **counts,
         **_churn_figures(shift, se, allowance, standards["churn"]),
         pooled_logit=float(shifts["pooled"].shift[place]),

@@ -12,7 +12,7 @@ from models.effects.left_out import LinearShifts, robustness_value
 from models.effects.orthogonal import Estimate, demeaned
 from models.effects.refuters import SURELY, Trials, before_the_action, halves_apart, overlap, permuted, redrawn
 from models.effects.verdict import OVERLAP
-from training.effects.design import Study, Treatments
+from training.effects.design import Study, Treatments, null_place
 from training.effects.doubleml_check import by_doubleml
 from training.effects.known import Known
 
@@ -95,10 +95,15 @@ def _grew_before(study: Study, month: NDArray[np.int64]) -> Array:
 
 
 def _moves(shared: Known, treatments: Treatments, outcome: str) -> dict[str, Array]:
-    """How far leaving each family out moves the shifts of an outcome, by linear nuisances."""
+    """How far leaving each family out moves the shifts of an outcome, less a null action's, by linear nuisances."""
     scores = shared.level_scores(outcome)
     done = demeaned(treatments.done, shared.month, scores.information)
-    return LinearShifts(shared.columns, done, scores).moves(shared.families)
+    moves = LinearShifts(shared.columns, done, scores).moves(shared.families)
+    null = null_place(treatments, shared.params)
+    if null is None:
+        return moves
+    others = np.arange(len(treatments.names)) != null
+    return {name: move - others * move[null] for name, move in moves.items()}
 
 
 def _allowance(shared: Known, moves: Mapping[str, Array], place: int) -> float:

@@ -31,7 +31,7 @@ def _sentence(effect: ActionEffect) -> str:
     ends = {
         HELPFUL: "It may be said to lower churn.",
         HARMFUL: "It may be said to raise churn.",
-        NO_EFFECT: "No effect of a size that matters was found.",
+        NO_EFFECT: f"One of {2 * effect.allowance:.2f} or more on the log-odds would most likely have been seen.",
         NOT_SEPARABLE: "What was seen is no larger than what hidden confounding could make; more data will not tell.",
     }
     said = ends.get(effect.verdict, f"Nothing may be said: {effect.reason}.{_needed(effect)}")

@@ -1,5 +1,6 @@
 """Plans of a month: what must be done, what may not be, whose hours, and what is said."""
 
+import dataclasses
 from datetime import date
 
 import numpy as np
@@ -48,6 +49,7 @@ def customers(**changes: list[object]) -> pd.DataFrame:
         "account_id": [f"a{place}" for place in range(number)],
         "as_of": [pd.Timestamp(AS_OF)] * number,
         "term_ends_on": [pd.Timestamp("2026-10-01")] * number,
+        "term_days": [365.0] * number,
         "overdue_days": [0.0] * number,
         "notice_given": [0.0] * number,
         "presigned": [0.0] * number,
@@ -145,6 +147,25 @@ def test_what_must_be_done_comes_first_in_the_order_of_its_arr() -> None:
     assert "1 account must be tended to, and the hours do not suffice" in " ".join(made.notes())
 
 
+def test_a_plan_by_the_month_is_no_renewal_that_must_be_tended_to() -> None:
+    frame = customers(term_days=[31.0, 45.0, 90.0], term_ends_on=[pd.Timestamp("2026-01-20")] * 3)
+    _, rows = plan(frame)
+    assert rows["must_do"].tolist() == ["", "", "renews in 19 days"]
+
+
+def test_of_what_must_be_done_the_largest_comes_first_whatever_else_the_hours_hold() -> None:
+    frame = customers(notice_given=[1.0] * 3)
+    lately = (("a0", "call", "2025-12-31"), ("a1", "visit", "2025-12-31"), ("a2", "visit", "2025-12-31"))
+    _, rows = plan(frame, hours=8.0, arr=[300.0, 200.0, 200.0], lately=lately)
+    assert rows["action"].tolist() == ["visit", "", ""]
+    assert rows["answer"].tolist() == ["do", "no hour left", "no hour left"]
+
+
+def test_what_must_be_done_takes_a_shorter_play_before_others_get_the_hours() -> None:
+    _, rows = plan(customers(notice_given=[1.0, 1.0, 0.0]), hours=10.0, arr=[300.0, 200.0, 1e6])
+    assert rows["action"].tolist() == ["visit", "call", "note"]
+
+
 def test_gaps_and_exclusions_are_kept() -> None:
     frame = customers(touch_model=["high", "tech"])
     _, rows = plan(frame, lately=(("a0", "visit", "2025-11-01"), ("a1", "visit", "2025-09-01")))
@@ -173,6 +194,15 @@ def test_accounts_without_a_csm_and_those_by_tech_share_the_pool() -> None:
     assert made.capacity(rows).set_index("csm").loc["(pooled)", ["hours", "accounts"]].tolist() == [6.0, 2]
 
 
+def test_accounts_of_who_has_left_take_the_hours_of_the_pool() -> None:
+    frame, chosen = customers(csm=["Ada", "Ben"]), settings()
+    kinds = usable_kinds(chosen, done(), {})
+    book = book_of(frame, done(), kinds, chosen, AS_OF, gone={"Ada"})
+    assert book.hours_of.tolist() == ["(pooled)", "Ben"]
+    assert book.csm.tolist() == ["Ada", "Ben"]
+    assert set(hours_by_person(NOBODY, book, chosen)) == {"Ben", "(pooled)"}
+
+
 def test_a_session_is_paid_for_once_and_shared() -> None:
     _, rows = plan(customers(csm=["Ada"] * 8), hours=6.0, arr=1e5)
     groups = rows[rows["action"] == "webinar"]
@@ -194,6 +224,16 @@ def test_harm_is_never_recommended_not_even_where_something_must_be_done() -> No
     frame = customers(notice_given=[1.0, 0.0])
     _, rows = plan(frame, churn=1.0, studied={"call": harmful})
     assert "call" not in set(rows["action"])
+
+
+def test_harm_is_not_recommended_where_other_kinds_or_expansion_speak_for_it() -> None:
+    """What a plan takes is drawn towards the other kinds, and expansion is added; the verdict is on churn alone."""
+    drawn = dataclasses.replace(found(0.3, "harmful"), pooled_logit=-0.9)
+    growing = dataclasses.replace(found(0.3, "harmful"), expansion_logit=5.0, expansion_logit_se=0.1)
+    for studied in (drawn, growing):
+        made, rows = plan(customers(notice_given=[1.0, 0.0]), studied={"call": studied, "visit": studied})
+        assert rows["action"].tolist() == ["webinar", "webinar"]
+        assert np.isnan(made.value[:, :2]).all()
 
 
 @pytest.mark.parametrize(
@@ -254,3 +294,4 @@ def test_hours_that_are_missing_negative_or_zero_are_refused() -> None:
 def test_a_condition_on_what_the_data_do_not_tell_is_met_by_nobody() -> None:
     assert not meets(customers(csm=["Ada"]), "industry = Banking", "here").any()
     assert meets(customers(csm=["Ada", None]), "csm != Ben", "here").tolist() == [True, False]
+    assert meets(customers(seats=[9.0, 3.0, np.nan]), "seats != 9", "here").tolist() == [False, True, False]

@@ -58,6 +58,7 @@ def ground(lost: pd.DataFrame | None = None, luck: SharedLuck = LUCK) -> Ground:
             "account_id": [f"a{place}" for place in range(ACCOUNTS)],
             "as_of": pd.Timestamp(AS_OF),
             "term_ends_on": pd.Timestamp("2026-04-15"),
+            "term_days": 365.0,
             "overdue_days": 0.0,
             "notice_given": 0.0,
             "presigned": 0.0,
@@ -114,6 +115,8 @@ def test_what_is_recommended_is_done_again_as_its_gap_allows() -> None:
     texts = [apply(one, ground(), ground().plan)[1][0].text for one in (once, often)]
     assert texts[0].startswith("executive_call 2 times for 2 accounts")
     assert texts[1].startswith("executive_call 12 times for 2 accounts")
+    assert "add up is assumed" not in texts[0]
+    assert texts[1].endswith("That repeated plays add up is assumed.")
     assert churned(often) < churned(once) < churned(PRESETS["base"])
 
 
@@ -166,6 +169,7 @@ def test_accounts_can_be_forced() -> None:
         ({"prices": [{"change": 0.1, "where": "segment = large"}]}, "no customer meets .* segment holds mid, smb"),
         ({"prices": [{"change": 0.1, "where": "segmnt = smb"}]}, r"Did you mean segment\?"),
         ({"actions": [{"kind": "executive_call", "month": 20}]}, "month 20 lies beyond the 12 months"),
+        ({"accounts": {"a0": {"outcome": "churn", "month": 13}}}, "accounts: month 13 lies beyond the 12 months"),
     ],
 )
 def test_what_is_not_there_is_refused(content: dict[str, object], message: str) -> None:

@@ -21,9 +21,9 @@ CALL = ActionEffect(
 )  # fmt: skip
 
 
-def written(folder: Path, run_id: str, *effects: ActionEffect) -> Path:
+def written(folder: Path, run_id: str, *effects: ActionEffect, takes_charge: bool = True) -> Path:
     made = {"as_of": date(2026, 1, 1), "made_at": datetime(2026, 1, 2, tzinfo=UTC), "page": "<html>"}
-    return write_effects(folder, effects, run_id=run_id, **made)  # type: ignore[arg-type]
+    return write_effects(folder, effects, run_id=run_id, takes_charge=takes_charge, **made)  # type: ignore[arg-type]
 
 
 def test_effects_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -46,6 +46,16 @@ def test_the_latest_run_is_read_and_the_earlier_one_stays(tmp_path: Path) -> Non
     assert stored is not None
     assert stored.effects[0].logit == -0.4
     assert sorted(entry.name for entry in (tmp_path / "effects").iterdir()) == ["latest", "run-1", "run-2"]
+
+
+def test_a_study_that_does_not_take_charge_lies_beside_the_latest(tmp_path: Path) -> None:
+    written(tmp_path, "run-1", TRAINING)
+    report = written(tmp_path, "run-2", CALL, takes_charge=False)
+    stored = read_effects(tmp_path)
+    assert stored is not None
+    assert stored.effects == (TRAINING,)
+    assert report == tmp_path / "effects" / "run-2" / "report.html"
+    assert report.exists()
 
 
 def test_without_effects_there_are_none(tmp_path: Path) -> None:
