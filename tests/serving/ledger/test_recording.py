@@ -302,7 +302,7 @@ def test_a_new_record_waits_for_the_one_who_writes_first(books: Any, tmp_path: P
 def test_a_record_of_a_newer_holdfast_is_refused(open_one: Any) -> None:
     with open_one() as record, record.writing() as connection:
         connection.execute(sa.text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(NoRecord, match="schema 9999, and this Holdfast knows it up to 0002: a newer"), open_one():
+    with pytest.raises(NoRecord, match=r"schema 9999, and this Holdfast knows it up to \d{4}: a newer"), open_one():
         pass
 
 
