@@ -14,7 +14,6 @@ from features.tables.checked import Tables
 from params import Budget, Forecast
 
 NO_LABEL = "(none)"
-INHERITED = "(inherited)"
 ROLES = ("csm", "seller")  # columns of `accounts` that say whose book an account is in
 GRACE_DAYS = 90  # an account counts for whoever has it once they have had it so long
 
@@ -41,13 +40,13 @@ def labels_in_force(
 def owners_in_force(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
     """Whose book each account is in: index `account_id`, a column for each of `ROLES` that `accounts` has.
 
-    An account that changed hands within `GRACE_DAYS` before is nobody's, `INHERITED`: what it does soon after is the
+    An account that changed hands within `GRACE_DAYS` before is nobody's, `NO_LABEL`: what it does soon after is the
     work of whoever had it. One that was not known then is its owner's from the first day.
     """
     roles, _ = usable_cuts(tables, ROLES)
     now = labels_in_force(tables, as_of, roles, budget)
     before = labels_in_force(tables, as_of - timedelta(days=GRACE_DAYS), roles, budget).reindex(now.index)
-    return now.where(before.isna() | (before == now), INHERITED)
+    return now.where(before.isna() | (before == now), NO_LABEL)
 
 
 def account_names(tables: Tables, as_of: date, budget: Budget) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from features.kpis.cohorts import cohorts, triangle
 from features.revenue.cut_labels import NO_LABEL, in_order, labels_in_force
 from features.tables.checked import Tables
+from features.tables.spreadsheet_text import write_text
 from params import Params
 from serving.forecast.refusals import BadRequest
 from serving.retention.sheets import Check, Formats, letter, write_checks, write_definitions, write_heads, written_whole
@@ -148,7 +149,7 @@ def _ages_sheet(sheet: Any, report: CohortReport, numbers: dict[str, int], forma
     })  # fmt: skip
     write_heads(sheet, ["account_id", *map(str, frame.columns)], formats)
     for line, (account, cells) in enumerate(zip(ages["account_id"], frame.to_numpy().tolist(), strict=True), start=1):
-        sheet.write_string(line, 0, account, formats["text"])
+        write_text(sheet, line, 0, account, formats["text"])
         for place, cell in enumerate(cells, start=1):
             sheet.write_number(line, place, cell)
     last = len(frame) + 1
@@ -174,7 +175,7 @@ def _triangle_sheet(
     checks: list[Check] = []
     for row in cells:
         line, place = lines[row["cohort"]], 3 + row["age_quarters"]
-        sheet.write_string(line - 1, 0, row["cohort"], formats["text"])
+        write_text(sheet, line - 1, 0, row["cohort"], formats["text"])
         sheet.write_number(line - 1, 1, row["accounts"], formats["count"])
         sheet.write_number(line - 1, 2, line - 1, formats["count"])
         only = f"{ranges['cohort_number']},$C{line},{ranges['age_quarters']},{row['age_quarters']}"

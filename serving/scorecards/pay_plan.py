@@ -9,12 +9,12 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from features.revenue.cut_labels import NO_LABEL
 from features.tables.checked import Tables
 from models.books.compensation import Component, Plan, replay
 from models.books.scorecards import at_the_level_of_others
 from params import Params
 from serving.forecast.refusals import BadRequest
-from serving.scorecards.periods import NOBODY
 from serving.scorecards.report import NONE_YET, scorecard_report
 
 DEFINITION = (
@@ -118,7 +118,7 @@ def replay_plan(tables: Tables, file: PlanFile, params: Params, quarters: int) -
     if report.periods.empty:
         raise BadRequest(NONE_YET)
     rows = pd.concat([_adjusted(part) for _, part in report.periods.groupby("period", sort=True)])
-    rows = rows[~rows["person"].isin(NOBODY)]
+    rows = rows[rows["person"] != NO_LABEL]
     on_target = file.on_target_pay / 4
     result = replay(file.plan, rows.assign(on_target=on_target), params.seed)
     people = [{str(key): value for key, value in row.items()} for row in result.people.to_dict("records")]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from features.revenue import add_months
-from features.revenue.cut_labels import INHERITED, NO_LABEL, owners_in_force
+from features.revenue.cut_labels import NO_LABEL, owners_in_force
 from features.revenue.retention import account_retention
 from features.tables.checked import Tables
 from models.books.scorecards import effective_n, sd_of_quantiles
@@ -25,7 +25,6 @@ from serving.ledger.yardsticks.windows import windows
 
 MONTHS = 3
 ON_RECORD, REPLAYED = "on record", "replayed"
-NOBODY = (NO_LABEL, INHERITED)
 _LEVEL = dict(zip(SLOPES, (1.0, 1.0, -1.0), strict=True))  # a worse market: more churn and contraction, less expansion
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from features.revenue.cut_labels import GRACE_DAYS, usable_cuts
+from features.revenue.cut_labels import GRACE_DAYS, NO_LABEL, usable_cuts
 from features.tables.checked import Tables
 from models.books.scorecards import FEWEST_EFFECTIVE, FEWEST_PERIODS, scorecards
 from params import Params
 from serving.forecast.refusals import BadRequest
 from serving.ledger.record import open_record
-from serving.scorecards.periods import NOBODY, REPLAYED, book_periods, expected_quarters
+from serving.scorecards.periods import REPLAYED, book_periods, expected_quarters
 
 DEFINITION = (
     "NRR of a book over quarters, each of the accounts that were its owner's at the quarter's start; accounts that "
@@ -57,7 +57,7 @@ def scorecard_report(tables: Tables, role: str, params: Params, quarters: int | 
     if periods.empty:
         return Scorecards(role, [], [NONE_YET], periods)
     cards = scorecards(periods)
-    named = cards[~cards["person"].isin(NOBODY)]
+    named = cards[cards["person"] != NO_LABEL]
     basis = periods.groupby("person")["basis"].agg(lambda one: ", ".join(sorted(set(one))))
     rows = [
         {str(key): _plain(value) for key, value in row.items()} | {"basis": basis[row["person"]]}

@@ -25,6 +25,7 @@ from serving.forecast.declared.published_lists import (
     NRR,
     RENEWALS,
 )
+from serving.wire.event_schemas import ContractEvent, LifeEvent
 from serving.wire.plain_values import stored_text, whole_text
 from serving.wire.row_models import one_of, row_model
 from serving.wire.team_schemas import HealthDetail
@@ -173,28 +174,6 @@ PastScore: Any = row_model(
     (column for column in HISTORY if column is not ACCOUNT_ID),
 )
 AccountPastScore: Any = row_model("AccountPastScore", "The same with its account.", HISTORY)
-
-
-class ContractEvent(BaseModel):
-    """An event of a contract line."""
-
-    day: date
-    event: Literal["starts", "ends", "ended early", "notice given"]
-    product: str | None
-    kind: str | None
-    mrr: float
-    currency: str | None
-
-
-class LifeEvent(BaseModel):
-    """Something that happened at a customer other than to its contract."""
-
-    day: date
-    event: str = Field(description="Which table it is of, such as ticket, survey or goal")
-    what: str | None
-    side: str | None = Field(description="Of a contact: customer or vendor")
-    score: float | None
-    due: date | None
 
 
 AccountDetail: Any = row_model(

@@ -42,7 +42,7 @@ from serving.forecast.batch import Forecast, forecast
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
-from serving.ledger.record import open_record
+from serving.ledger.record import DATABASE, open_record
 from serving.publication import gather, publication_file
 from serving.publication.on_record import put_on_record, read_track
 from serving.publication.published_plays import Acting
@@ -73,6 +73,7 @@ AWKWARD = {
     3: '=HYPERLINK("http://x","y")',
     4: "Zürich & Søn 東京",
 }
+AS_PUBLISHED = "record-as-published.sqlite"
 AWKWARD_IDS = {6: "a/06 é?#%", 8: "../a//08\t\x01"}
 BOOKS = ("Ada A.", "Ben <b>B</b>", "Chloé C.")
 
@@ -187,7 +188,7 @@ class Place:
         ]
         return record_run(self.model, evidence, tables=self.tables, as_of=AS_OF, params=self.params).version
 
-    def publish(self, as_of: date = AS_OF, *, bridge: bool = True) -> Path:
+    def publish(self, as_of: date = AS_OF, *, bridge: bool = True, plays: bool = True) -> Path:
         """Publish a forecast by the champion."""
         champion = load_champion(self.params)
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
@@ -198,7 +199,7 @@ class Place:
             watch(self.tables, as_of, self.params, record, longest_of(made.account_forecast))
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
-            acting=plays_for(made, self.tables),
+            acting=plays_for(made, self.tables) if plays else None,
         )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 
@@ -226,6 +227,7 @@ def make_place(folder: Path) -> Place:
     place = Place(params, tables, model)
     place.record()
     place.publish()
+    shutil.copy(folder / DATABASE, folder / AS_PUBLISHED)  # before anybody writes into it
     return place
 
 

@@ -49,7 +49,7 @@ def company(costly: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tab
         {"role": "csm", "person": person, "horizon_months": 3, "accounts": 4, "starting_arr": 1000.0,
          "expected_arr": 950.0, "p10": 900.0, "p90": 1000.0, "churn_slope": -50.0, "contraction_slope": -10.0,
          "expansion_slope": 20.0, "origin": pd.Timestamp(start)}
-        for start in STARTS for person in ("Ada", "Ben", "(inherited)")
+        for start in STARTS for person in ("Ada", "Ben", "(none)")
     ]  # fmt: skip
     latest = folder / "backtests" / "latest"
     latest.mkdir(parents=True)
@@ -64,7 +64,7 @@ def test_actuals_are_those_of_the_owners_accounts(company: Any) -> None:
     assert arr["2025-01-01", "Ada"] == 12 * 600, "a0 to a3 and a8"
     assert arr["2025-07-01", "Ada"] == 12 * 300, "a0 has left, a8 has changed hands"
     assert arr["2025-07-01", "Ben"] == 12 * 400, "a8 came to Ben three weeks before: it is nobody's yet"
-    assert arr["2025-07-01", "(inherited)"] == 12 * 100
+    assert arr["2025-07-01", "(none)"] == 12 * 100
     assert periods.loc[("2025-04-01", "Ada"), "actual_arr"] == 12 * 400, "a0 left in May"
     assert periods.loc[("2025-04-01", "Ada"), "effective_n"] == pytest.approx(600**2 / (200**2 + 4 * 100**2))
     assert periods.loc[("2025-04-01", "Ada"), "expected_arr"] == pytest.approx(0.95 * 12 * 600)

@@ -385,7 +385,7 @@ def test_who_saw_whom_is_on_record(fresh: Any, place: Any) -> None:
     token = service.token("csm", "Ada A.")
     mine = sorted(books(service)["Ada A."])[:2]
     service.remote(token).post("/api/score", json={"account_ids": mine})
-    service.remote(token).get("/accounts", headers={"accept": "text/html"})
+    service.remote(token).get("/accounts?show=all", headers={"accept": "text/html"})
     service.remote("hf_wrong").get("/api")
     log = [json.loads(line) for file in service.desk.audit.folder.iterdir() for line in file.read_text().splitlines()]
     scored, listed, failed = log[-3:]

@@ -212,7 +212,7 @@ def test_the_terminal_shows_it(answers: dict[str, Any], kept: float) -> None:
     [
         ("account_page", 'aria-label="Probabilities by months ahead"'),
         ("accounts_page", 'aria-label="Accounts, one a row"'),
-        ("portfolio_page", 'aria-label="Accounts with the most ARR at risk"'),
+        ("portfolio_page", 'aria-label="Accounts that need attention"'),
     ],
 )
 def test_the_pages_show_it(answers: dict[str, Any], page: str, start: str) -> None:
