@@ -190,7 +190,7 @@ def _beside(
     tables: "Tables", result: "Forecast", health: "AccountHealth", params: "Params"
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The tables that go with a forecast: health, and the alerts that are open once the rules are scored; and notes."""
-    from serving.alerts.watching import longest_of, watch
+    from serving.alerts.rule_scoring import longest_of, watch
     from serving.forecast.declared.column import names_of
     from serving.forecast.declared.output_tables import RUN_COLUMNS
     from serving.health.listed import health_table

@@ -76,7 +76,7 @@ def alerts(
 
 def _watched(run: Run, tables: "Tables", day: "date") -> dict[str, Any]:
     """The open alerts; probabilities are those of the published forecast of the date."""
-    from serving.alerts.watching import longest_of, watch
+    from serving.alerts.rule_scoring import longest_of, watch
     from serving.forecast.export import read_published
     from serving.ledger.record import open_record
 
@@ -134,7 +134,7 @@ def _print_health(console: "Console", content: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for name in ("band", "trend", "held down by"):
         table.add_column(name)
-    for row in sorted(rows, key=lambda row: -1 if row["score"] is None else row["score"])[:SHOWN]:
+    for row in sorted(rows, key=lambda row: (row["score"] is None, row["score"]))[:SHOWN]:
         points = [_points(row[name]) for name in ("score", "csm_half", "customer_half")]
         shown = row["band"] or row["status"]
         table.add_row(row["name"], row["csm"], *points, f"{row['coverage']:.0%}", shown, row["trend"], row["cap"])

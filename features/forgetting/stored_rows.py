@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 from features.forgetting.rows import COLUMNS, without_erased
 from features.forgetting.suppression import Suppressed
 
-DERIVED = ("tables.*", "tables-*.duckdb", "quarantine", ".checking-*", "second_look.json*")
-SIMULATED, SNAPSHOTS = "simulated", "snapshots"
 PAST_SCORES = "past_scores.parquet"  # of the newest backtest
+UNFINISHED = f".{PAST_SCORES}.*"  # what a backtest that was killed left half written
+DERIVED = ("tables.*", "tables-*.duckdb", "quarantine", ".checking-*", "second_look.json*", UNFINISHED)
+SIMULATED, SNAPSHOTS = "simulated", "snapshots"
 
 
 def forget_stored(data_dir: Path, suppressed: Suppressed) -> dict[str, int]:

@@ -64,19 +64,20 @@ def leaving_rates(spells: pd.DataFrame, *, first: date, as_of: date) -> Leaving:
 def customer_spells(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> pd.DataFrame:
     """The first time of each account as a customer: `entered`, `until` (day numbers), `paid` so far; by `account_id`.
 
-    `paid` is what its lines came to from their starts until they ended or until the date, at the date's rates.
+    `paid` is what its lines came to within that time, until the date at most, at the date's rates.
     """
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
         spells = connection.execute("""
             SELECT account_id, MIN(covered_from) AS entered, MIN_BY(covered_until, covered_from) AS until
             FROM coverage GROUP BY account_id""").df()
         day = day_number(as_of)
-        load(connection, {"once": pd.DataFrame({"instant": [0], "rate_day": [day]})})
+        load(connection, {"once": pd.DataFrame({"instant": [0], "rate_day": [day]}), "first_times": spells})
         lines = "SELECT i.instant, i.rate_day, s.* FROM line_states s CROSS JOIN once i WHERE s.starts < s.active_until"
         select = priced(connection, tables, lines, [day], rules)
         paid = connection.execute(f"""
-            SELECT account_id, SUM(cents / 100 * GREATEST(LEAST(active_until, {day}) - starts, 0)) / {YEAR_DAYS} AS paid
-            FROM ({select}) GROUP BY account_id""").df()
+            SELECT account_id,
+                   SUM(cents / 100 * GREATEST(LEAST(active_until, until, {day}) - starts, 0)) / {YEAR_DAYS} AS paid
+            FROM ({select}) JOIN first_times USING (account_id) GROUP BY account_id""").df()
     return spells.merge(paid, on="account_id", how="left").fillna({"paid": 0.0}).set_index("account_id")
 
 

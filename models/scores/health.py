@@ -220,7 +220,7 @@ def _caps(
         names[lower], lowest[lower] = name, cap.band
     held = (capped != "") & (capped < lowest)
     capped[held] = lowest[held]
-    return capped, names
+    return capped, np.where(held, names, "")
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> Array:

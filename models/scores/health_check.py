@@ -130,6 +130,8 @@ def green_before(past: Scored) -> list[Row]:
 def weights_of_data(past: Scored, csm_weight: float, months: int) -> Row | None:
     """The weight of the team's half that would have ranked best, chosen on the earlier dates and tried on the later.
 
+    The windows of the earlier dates were over, and settled, before the later dates begin: no departure counts in both.
+
     Returns
     -------
     dict or None
@@ -138,11 +140,14 @@ def weights_of_data(past: Scored, csm_weight: float, months: int) -> Row | None:
     left = past.left_within(months)
     halves = past.frame[["csm_half", "customer_half"]].to_numpy(float)
     known = ~np.isnan(left) & ~np.isnan(halves).any(axis=1)
-    days = np.sort(past.frame["as_of"][known].unique())
-    if len(days) < 2:
+    days = [pd.Timestamp(day) for day in np.sort(past.frame["as_of"][known].unique())]
+    span = pd.DateOffset(months=months + _SETTLING_MONTHS)
+    first = [day for day in days if day + span <= days[-1]]
+    if not first:
         return None
-    earlier = known & (past.frame["as_of"] < days[len(days) // 2]).to_numpy()
-    later = known & ~earlier
+    last = first[(len(first) - 1) // 2]  # as many dates after the span as before it
+    earlier = known & (past.frame["as_of"] <= last).to_numpy()
+    later = known & (past.frame["as_of"] >= last + span).to_numpy()
     if any(left[part].sum() < _FEWEST_EVENTS or left[part].all() for part in (earlier, later)):
         return None
 

@@ -6,7 +6,7 @@ Accounts are random ids there, as everywhere in the record: an erasure takes the
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -95,10 +95,11 @@ def write_scoring(
     *,
     as_of: date,
     fired: Sequence[Fired],
-    expires_before: date,
+    expires_days: int,
 ) -> None:
     """Put down how accounts stand now and the new alerts, and close those that are over: all of it or nothing."""
     ids = {account: subjects.id_of("account_id", account) for account in accounts}
+    answers = answers_of(record)
     with record.writing() as connection:
         for rule, (threshold, state) in states.items():
             for table in (STATE, RULE):
@@ -111,8 +112,7 @@ def write_scoring(
                 connection.execute(sa.insert(STATE), rows)
         _add(connection, fired, ids)
         _close(connection, states, {subject: place for place, subject in enumerate(ids.values())}, as_of)
-        expired = (ALERT.c.closed_on.is_(None)) & (ALERT.c.fired_on < expires_before.isoformat())
-        connection.execute(sa.update(ALERT).where(expired).values(closed_on=as_of.isoformat(), closed_by="expired"))
+        _expire(connection, answers, as_of, expires_days)
 
 
 def alerts_of(record: Record, *, open_only: bool = True) -> list[Row]:
@@ -152,6 +152,12 @@ def answers_of(record: Record) -> dict[int, Row]:
     }
 
 
+def expires_on(fired_on: date, answer: Mapping[str, Any], expires_days: int) -> date:
+    """When an alert is closed if nobody takes it up; one that was snoozed has as long once the snooze is over."""
+    snoozed = date.fromisoformat(str(answer["until"])) if answer.get("answer") == SNOOZED else fired_on
+    return max(fired_on, snoozed) + timedelta(days=expires_days)
+
+
 def _state_rows(rule: str, state: Watched, accounts: Sequence[str], ids: Mapping[str, str]) -> list[Row]:
     """Rows of accounts that stand in any way apart; of the others there is nothing to say."""
     apart = np.flatnonzero(state.inside | ~np.isnan(state.since) | ~np.isnan(state.fired))
@@ -169,8 +175,15 @@ def _state_rows(rule: str, state: Watched, accounts: Sequence[str], ids: Mapping
 
 def _add(connection: sa.Connection, fired: Sequence[Fired], ids: Mapping[str, str]) -> None:
     last = int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(ALERT.c.number), 0))).scalar_one())
-    there = {(row.rule, row.subject_id, row.fired_on) for row in connection.execute(sa.select(ALERT))}
-    new = [one for one in fired if (one.rule, ids[one.account_id], one.fired_on.isoformat()) not in there]
+    before = connection.execute(sa.select(ALERT)).all()
+    there = {(row.rule, row.subject_id, row.fired_on) for row in before}
+    is_open = {(row.rule, row.subject_id) for row in before if row.closed_on is None}  # a rule that began anew
+    new = [
+        one
+        for one in fired
+        if (one.rule, ids[one.account_id], one.fired_on.isoformat()) not in there
+        and (one.rule, ids[one.account_id]) not in is_open
+    ]
     rows = [
         {
             "number": number,
@@ -198,3 +211,13 @@ def _close(
         if why:
             here = ALERT.c.number == row.number
             connection.execute(sa.update(ALERT).where(here).values(closed_on=as_of.isoformat(), closed_by=why))
+
+
+def _expire(connection: sa.Connection, answers: Mapping[int, Row], as_of: date, expires_days: int) -> None:
+    """Close the open alerts that nobody took up in time."""
+    for row in connection.execute(sa.select(ALERT).where(ALERT.c.closed_on.is_(None))).all():
+        answer = answers.get(int(row.number), {})
+        ends = expires_on(date.fromisoformat(row.fired_on), answer, expires_days)
+        if answer.get("answer") != ACKNOWLEDGED and ends <= as_of:
+            here = ALERT.c.number == row.number
+            connection.execute(sa.update(ALERT).where(here).values(closed_on=as_of.isoformat(), closed_by="expired"))

@@ -43,8 +43,6 @@ TOOLS = (
     Tool("past_scores", "/api/history"),
     Tool("past_forecasts", "/api/forecasts"),
     Tool("track_record", "/api/track-record", note="Whether the forecasts can be trusted."),
-    Tool("health", "/api/health", note="A rule that people set; the learned probability is beside it in `book`."),
-    Tool("alerts", "/api/alerts", note="Each with the steps of its playbook."),
     Tool("calls", "/api/calls", note="What people forecast themselves, beside the model's figure."),
     Tool("model", "/api/model", note="Among `inputs` are those that `rescore` may change."),
     Tool("rescore", "/api/live", "POST", note="It is not what an action would change."),

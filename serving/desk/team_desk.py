@@ -8,7 +8,7 @@ from typing import Any
 from params import Params
 from serving.access.tokens import Caller
 from serving.alerts.episodes import SNOOZED
-from serving.alerts.watching import open_alerts
+from serving.alerts.rule_scoring import open_alerts
 from serving.desk.journal_desk import author_of, refuse_unusable, require_seen, write_down
 from serving.desk.queries import AlertQuery, require_book
 from serving.forecast.refusals import NoRecord

@@ -109,7 +109,7 @@ def _advice(weights: Mapping[str, Any] | None, own: float) -> str:
     if weights is None:
         return "Too few accounts left to say which weights would rank better."
     yours = f"{own:.0%}/{1 - own:.0%}".replace("%", "")
-    if weights["gain"] < _WORTH_SAYING:
-        return f"{yours} is your rule; no other weights of the two halves would rank better on the later dates."
     theirs = f"{weights['weight']:.0%}/{1 - weights['weight']:.0%}".replace("%", "")
+    if weights["gain"] < _WORTH_SAYING:
+        return f"{yours} is your rule; {theirs}, the best on the earlier dates, ranks no better on the later ones."
     return f"{yours} is your rule; {theirs} would rank better by {weights['gain']:.2f} of AUC on the later dates."

@@ -85,7 +85,7 @@ def reasons_by_group(detail: Row, outcome: str, title: str) -> Row:
 
 
 def people(life: Sequence[Row]) -> Row:
-    """Who is there on each side by role, who came and left last, and how many pairs know each other, out of 3 x 3."""
+    """Who is there on each side by role, who came and left last, and how many count: at most 3 of each side."""
     present: Counter[tuple[str, str]] = Counter()
     last: dict[tuple[str, str], str] = {}
     for row in life:
@@ -99,9 +99,9 @@ def people(life: Sequence[Row]) -> Row:
         for side in ("customer", "vendor")
     }
     counts = {side: sum(row["present"] for row in rows) for side, rows in sides.items()}
-    pairs = min(counts["customer"], ENOUGH_PEOPLE) * min(counts["vendor"], ENOUGH_PEOPLE)
+    redundancy = sum(min(max(count, 0), ENOUGH_PEOPLE) for count in counts.values())
     missing = [role for role in KEY_ROLES if last and not present["customer", role]]
-    return {"sides": sides, "counts": counts, "pairs": pairs, "missing": missing}
+    return {"sides": sides, "counts": counts, "redundancy": redundancy, "missing": missing}
 
 
 def _role_order(held: tuple[str, str]) -> tuple[bool, str]:

@@ -16,34 +16,6 @@ LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 12.0, 26.0
 BAR = 160.0
 
 
-def fan(series: Sequence[Mapping[str, Any]], *, title: str) -> Markup:
-    """Lines with bands over the months ahead.
-
-    Parameters
-    ----------
-    series
-        Each with `name`, `css` (class of its colour) and `rows`: `horizon_months`, `mean`, `p10`, `p90`.
-    """
-    rows = [row for one in series for row in one["rows"]]
-    low, high = min(row["p10"] for row in rows), max(row["p90"] for row in rows)
-    last = max(row["horizon_months"] for row in rows)
-    x = _scale(0, last, LEFT, WIDTH - RIGHT - 34)
-    ticks = _ticks(min(low, 1.0), max(high, 1.0))
-    y = _scale(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP)
-    parts = [_grid(ticks, y, lambda value: percent(value, 0))]
-    parts += [_text(x(m), HEIGHT - 8, str(m), "middle") for m in range(0, last + 1, max(1, last // 6))]
-    parts.append(_text((LEFT + WIDTH) / 2, HEIGHT + 6, "months ahead", "middle"))
-    for one in series:
-        start = [(x(0), y(1.0))]
-        upper = start + [(x(row["horizon_months"]), y(row["p90"])) for row in one["rows"]]
-        lower = start + [(x(row["horizon_months"]), y(row["p10"])) for row in one["rows"]]
-        line = start + [(x(row["horizon_months"]), y(row["mean"])) for row in one["rows"]]
-        parts.append(Markup('<polygon class="band {}" points="{}"/>').format(one["css"], _path(upper + lower[::-1])))
-        parts.append(Markup('<polyline class="line {}" points="{}"/>').format(one["css"], _path(line)))
-        parts.append(_text(line[-1][0] + 5, line[-1][1] + 4, one["name"], "start", one["css"]))
-    return _svg(parts, title, WIDTH, HEIGHT + 12)
-
-
 def trailing(realised: Sequence[Row], ahead: Sequence[Row], grr: Row | None, *, title: str) -> Markup:
     """Realised trailing NRR and GRR, joined to the forecast of the months ahead with its intervals.
 

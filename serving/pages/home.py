@@ -34,10 +34,6 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
         "horizons": horizons(published),
         "cards": cards,
         "ratios": RATIOS,
-        "fan": [
-            {"name": METRIC_OF[metric].title, "css": css, "rows": by_metric[metric]}
-            for metric, css in (("nrr", "s1"), ("grr", "s2"))
-        ],
         "trailing": _trailing(published, caller, by_metric),
         "waterfall": _waterfall(at),
         "bridge": _bridge(published.bridge(caller.csm)),

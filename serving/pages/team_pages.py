@@ -13,16 +13,19 @@ MOST_ROWS = 100
 
 
 def health(published: Published, caller: Caller) -> Row:
-    """The accounts' health, worst first, and how many have which colour."""
-    total, rows = health_rows(published, HealthQuery(limit=MOST_ROWS), caller)
+    """The health of today's customers, worst first, and how many have which colour; those that left are apart."""
+    scored, rows = health_rows(published, HealthQuery(limit=MOST_ROWS, status="scored"), caller)
+    unknown = health_rows(published, HealthQuery(limit=1, status="not enough data"), caller)[0]
     counts = {
-        colour: health_rows(published, HealthQuery(limit=1, colour=colour), caller)[0]
+        colour: health_rows(published, HealthQuery(limit=1, status="scored", colour=colour), caller)[0]
         for colour in ("red", "yellow", "green")
     }
     return {
         **head(published),
         "title": "Health",
-        "total": total,
+        "total": scored + unknown,
+        "scored": scored,
+        "unknown": unknown,
         "rows": rows,
         "counts": counts,
         "about": health_for(published.about["health"], caller),
@@ -32,5 +35,5 @@ def health(published: Published, caller: Caller) -> Row:
 def alerts(published: Published, rows: Sequence[Row] | None, total: int) -> Row:
     """The open alerts, risks and opportunities apart; None where the record cannot be read."""
     kinds = {kind: [row for row in rows or () if row["kind"] == kind] for kind in ("risk", "opportunity")}
-    title = "Alerts cannot be read just now" if rows is None else f"{counted(total, 'open alert')}"
+    title = "Alerts cannot be read just now" if rows is None else f"{counted(total, 'alert')} not closed yet"
     return {**head(published), "title": "Alerts", "rows": rows, "total": total, "kinds": kinds, "answer": title}

@@ -9,6 +9,7 @@ from features.tables.whole_file import write_whole
 
 FILE = "last-night.json"
 RUNNING, DONE, FAILED = "running", "done", "failed"
+DELIVER = "deliver"  # the step after publishing
 HANGS_AFTER = timedelta(hours=12)  # one that still runs then was killed
 
 
@@ -31,10 +32,10 @@ class LastNight:
         if not self.has_failed(now):
             return ""
         where = f" at the step “{self.step}”" if self.step else ""
-        return (
-            f"The nightly run as of {self.as_of} did not finish{where}, begun on {self.began_at[:10]}. "
-            "These are the figures of the last one that did."
-        )
+        # messages go out last: what is shown was published by that night itself
+        own, last = "The figures are its own.", "These are the figures of the last one that did."
+        figures = own if self.step == DELIVER else last
+        return f"The nightly run as of {self.as_of} did not finish{where}, begun on {self.began_at[:10]}. {figures}"
 
 
 def note(folder: Path, night: LastNight) -> None:

@@ -43,7 +43,8 @@ class PairedCall:
     kind
         The category, or the one that an outcome without a category stands for.
     probability
-        Of being kept: as stated, else what the kind stands for by what came of the caller's own calls before.
+        Of being kept: as stated (of growing or shrinking does not count), else what the kind stands for by what came of
+        the caller's own calls before.
     model_probability, model_expected_arr, arr
         Of being kept, ARR expected at the window's end, and ARR at the forecast's date, by the forecast `model_as_of`.
     kept, actual_arr, known_on
@@ -90,17 +91,22 @@ def paired_calls(record: Record, tables: Tables, *, budget: Budget) -> list[Pair
 
 def _call(row: Mapping[str, Any]) -> PairedCall:
     names = ("call_id", "account_id", "called_by", "outcome", "category", "amount", "reason", "superseded_by")
-    outcome, category, stated = row["outcome"], row["category"], row["probability"]
-    if stated is not None and outcome == "churn":
-        stated = 1 - stated
+    outcome, category = row["outcome"], row["category"]
     return PairedCall(
         **{name: row[name] for name in names},
         called_on=_day(row["called_on"]),
         for_date=None if row["for_date"] is None else _day(row["for_date"]),
         seen_model=None if row["seen_model"] is None else bool(row["seen_model"]),
-        stated=stated,
+        stated=_of_being_kept(outcome, row["probability"]),
         kind=category or CATEGORY_OF.get(outcome or ""),
     )
+
+
+def _of_being_kept(outcome: str | None, probability: float | None) -> float | None:
+    """A stated probability, which is of the outcome; how likely an account grows or shrinks does not say that of it."""
+    if probability is None or outcome in ("expand", "contract"):
+        return None
+    return 1 - probability if outcome == "churn" else probability
 
 
 def _day(value: Any) -> date:

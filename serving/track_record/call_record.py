@@ -59,7 +59,9 @@ def _caller(name: str, calls: Sequence[PairedCall]) -> Row:
         "high": _number(result.high),
         "verdict": result.verdict,
         "bias_arr": _bias((call.amount, call.actual_arr) for call in resolved),
-        "model_bias_arr": _bias((call.model_expected_arr, call.actual_arr) for call in resolved),
+        "model_bias_arr": _bias(
+            (call.model_expected_arr, call.actual_arr) for call in resolved if call.amount is not None
+        ),
         "categories": _categories(resolved),
         "overrides": {way: _overrides(resolved, sign) for way, sign in (("more hopeful", 1), ("less hopeful", -1))},
     }

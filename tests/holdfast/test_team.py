@@ -1,11 +1,15 @@
 """`holdfast health` and `holdfast alerts`, on a small simulated company without a model."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import Result
+
+from holdfast.team import _print_health
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +25,16 @@ def test_health_is_listed_for_machines_and_people(run: Callable[..., Result], da
     result = run("health", data_dir=data_dir)
     assert "A rule, and no probability." in result.stdout
     assert result.exit_code == 0
+
+
+def test_accounts_without_a_score_are_listed_last() -> None:
+    points = {"csm": "Ada", "csm_half": None, "customer_half": None, "coverage": 0.2, "trend": "", "cap": ""}
+    scores = {"unknown": None, "fair": 50.0, "unknown-too": None, "bad": 3.0}
+    rows = [{"name": name, "score": score, "band": "", "status": name, **points} for name, score in scores.items()]
+    console = Console(file=io.StringIO(), width=200)
+    _print_health(console, {"rows": rows, "colours": {}, "as_of": "2026-01-01", "notes": []})
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert sorted(scores, key=lambda name: text.index(f" {name} ")) == ["bad", "fair", "unknown", "unknown-too"]
 
 
 def test_the_check_says_what_came_of_each_band(run: Callable[..., Result], data_dir: Path) -> None:

@@ -36,7 +36,7 @@ from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
 from serving.actions.scenario_file import PRESETS
-from serving.alerts.watching import longest_of, watch
+from serving.alerts.rule_scoring import longest_of, watch
 from serving.desk.desk import Desk
 from serving.forecast.batch import Forecast, forecast
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION

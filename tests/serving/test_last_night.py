@@ -1,5 +1,6 @@
 """What the pages say of the last nightly run."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def night(status: str) -> LastNight:
 def test_a_failed_night_is_told_with_its_step() -> None:
     warning = night(FAILED).warning(BEGAN)
     assert warning.startswith("The nightly run as of 2026-01-01 did not finish at the step “publish”")
+
+
+@pytest.mark.parametrize(
+    ("step", "figures"),
+    [("publish", "These are the figures of the last one that did."), ("deliver", "The figures are its own.")],
+)
+def test_a_night_whose_messages_failed_has_published_its_figures(step: str, figures: str) -> None:
+    assert replace(night(FAILED), step=step).warning(BEGAN).endswith(figures)
 
 
 @pytest.mark.parametrize(("hours", "is_told"), [(1, False), (11, False), (13, True)])

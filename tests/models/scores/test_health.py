@@ -113,7 +113,8 @@ def test_caps_hold_the_band_down_and_say_so_and_the_lowest_counts() -> None:
 def test_a_cap_never_lifts_a_band_and_one_on_what_is_not_known_does_not_hold() -> None:
     caps = {"notice": {"when": "notice_given >= 1", "band": "C"}, "debt": {"when": "debt > 0", "band": "D"}}
     zero = {name: [0.0] for name in ("kept", "plan", "usage", "nps")}
-    assert scored({**zero, "notice_given": [1]}, caps=caps)["band"].tolist() == ["D"]
+    low = scored({**zero, "notice_given": [1]}, caps=caps)
+    assert (low["band"].tolist(), low["cap"].tolist()) == (["D"], [""]), "nothing holds it down"
 
 
 def test_the_trend_needs_three_points_to_be_called_and_stays_until_it_turns() -> None:

@@ -55,7 +55,7 @@ def test_churned_arr_that_was_green_counts_each_leaving_once() -> None:
 
 
 def test_the_data_choose_the_half_that_tells_and_say_by_how_much() -> None:
-    found = weights_of_data(past(2000), 0.6, 12)
+    found = weights_of_data(past(8000), 0.6, 12)
     assert found is not None
     assert found["weight"] <= 0.1
     assert found["gain"] > 0.1

@@ -65,6 +65,7 @@ def test_each_tool_answers_what_the_api_answers(service: Any) -> None:
 def test_tools_say_what_they_take_in_the_words_of_the_api(service: Any) -> None:
     listed = over_http(service, service.admin, lambda client: client.list_tools()).tools
     assert [tool.name for tool in listed] == [tool.name for tool in TOOLS]
+    assert len({tool.name for tool in listed}) == len(listed), "assistants refuse two tools of one name"
     by_name = {tool.name: tool for tool in listed}
     assert by_name["account"].input_schema["required"] == ["account_id"]
     assert by_name["book"].input_schema["properties"]["csm"]["description"] == "Only the book of this CSM"

@@ -104,6 +104,19 @@ def test_a_category_goes_by_what_was_known_of_the_caller_s_own_calls_then(
     assert [one.probability for one in calls] == [0.1, 0.1, 0.1, 0.1, pytest.approx(3.8 / 11), 0.1]
 
 
+def test_how_likely_growth_is_does_not_say_how_likely_an_account_is_kept(
+    record: Record, world: Any, with_calls: Any
+) -> None:
+    rows = [
+        call("a01", called_by=f"{outcome} P.", for_date=date(2025, 2, 20), probability=0.3, outcome=outcome)
+        for outcome in ("renew", "churn", "expand", "contract")
+    ]
+    calls = paired_calls(record, with_calls(rows), budget=world.params.budget)
+    stated = {one.outcome: one.stated for one in calls}
+    assert stated == {"renew": 0.3, "churn": pytest.approx(0.7), "expand": None, "contract": None}
+    assert {one.outcome: one.probability for one in calls}["expand"] == 0.925, "what its category stands for"
+
+
 def test_calls_of_the_journal_and_of_the_table_are_one_list_and_replaced_ones_are_not_scored(
     record: Record, world: Any, with_calls: Any
 ) -> None:
@@ -131,6 +144,12 @@ def of(caller: str, account: str, difference: float, **more: Any) -> PairedCall:
     figures = {"kind": "commit", "model_expected_arr": 90.0, **numbers, **more}
     blank |= {"account_id": account, "called_on": FEBRUARY, "called_by": caller, "difference": difference}
     return PairedCall(**{**blank, **figures})
+
+
+def test_the_biases_of_a_caller_and_of_the_model_are_of_the_same_calls() -> None:
+    calls = [of("Ada A.", "a1", 0.1, amount=120.0), of("Ada A.", "a2", 0.1, model_expected_arr=500.0)]
+    (ada,) = callers(calls)
+    assert (ada["bias_arr"], ada["model_bias_arr"]) == (20.0, -10.0)
 
 
 def test_callers_are_told_with_bias_categories_and_overrides() -> None:

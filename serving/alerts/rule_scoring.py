@@ -20,6 +20,7 @@ from serving.alerts.episodes import (
     Fired,
     alerts_of,
     answers_of,
+    expires_on,
     scored_until,
     states_of,
     threshold_of,
@@ -114,11 +115,12 @@ def open_alerts(
     rows = []
     for row in alerts_of(record):
         account = row["account_id"]
-        if account not in csms or row["rule"] not in rules:
-            continue
+        if account not in csms or row["rule"] not in rules or row["fired_on"] > day:
+            continue  # what fired later was not known on that day
         rule = about(row["rule"], rules[row["rule"]], params.alerts)
         fired_on = date.fromisoformat(row["fired_on"])
         answer = answers.get(row["alert_id"], {})
+        expires = expires_on(fired_on, answer, params.alerts.expires_days)
         if answer.get("answer") == SNOOZED and str(answer["until"]) <= day:
             answer = {}
         rows.append(
@@ -132,7 +134,7 @@ def open_alerts(
                 "by": answer.get("by", ""),
                 "until": answer.get("until"),
                 "reason": answer.get("reason", ""),
-                "expires_on": (fired_on + timedelta(days=params.alerts.expires_days)).isoformat(),
+                "expires_on": expires.isoformat(),
                 "steps": [
                     {**one, "due_on": (fired_on + timedelta(days=one["due_days"])).isoformat()} for one in rule["steps"]
                 ],
@@ -202,7 +204,6 @@ class _Scoring:
             state = states.get(name, Watched.nobody(len(self._accounts)))
             after[name] = (threshold_of(crossing_of(due[name], self._params.alerts)), self._stepped(name, state, fired))
         if after:
-            expires = self._as_of - timedelta(days=self._params.alerts.expires_days)
             write_scoring(
                 self._record,
                 after,
@@ -210,7 +211,7 @@ class _Scoring:
                 subjects_of(self._record, {"account_id": self._accounts}),
                 as_of=self._as_of,
                 fired=self._within_budget(fired),
-                expires_before=expires,
+                expires_days=self._params.alerts.expires_days,
             )
 
     def _usable(self, before: Mapping[str, tuple[str, date]]) -> dict[str, tuple[str, date]]:
@@ -228,14 +229,17 @@ class _Scoring:
         fits = np.ones(values.shape, dtype=bool)
         if rule.where is not None:
             fits[self._panel["date"], self._panel["account"]] = holds(self._panel, rule.where)
+        newest: dict[str, Fired] = {}  # one an account: it had come back in between, so the earlier one is over
         for place, day in enumerate(self._dates):
             if last is not None and day != self._as_of:
                 continue  # nights on which nothing ran were no scorings
             present = self._present[place] & (~np.isnan(values[place]) if rule.feature in PROBABILITIES else True)
             state, now = step(state, values[place], present, fits[place], day.toordinal(), crossing)
             for account in np.flatnonzero(now):
-                if self._accounts[account] in self.csms:
-                    fired.append(Fired(name, self._accounts[account], day, float(values[place, account]), NEW))
+                one = Fired(name, self._accounts[account], day, float(values[place, account]), NEW)
+                if one.account_id in self.csms:
+                    newest[one.account_id] = one
+        fired += newest.values()
         return state
 
     def _within_budget(self, fired: Sequence[Fired]) -> list[Fired]:

@@ -11,7 +11,7 @@ from features.inputs.frames import tables_from_frames
 from params import SettingsError, load
 from serving.alerts.episodes import alerts_of
 from serving.alerts.replaying import replay_rules
-from serving.alerts.watching import watch
+from serving.alerts.rule_scoring import watch
 from serving.journal.entries import ALERT_ANSWER, Note, write
 from serving.ledger.record import open_record
 
@@ -128,6 +128,47 @@ def test_an_alert_closes_where_the_value_is_back_or_nobody_took_it_up(tables: An
         ("well", "2025-11-20"): "2026-01-01",
         ("a0", "2026-01-01"): None,
     }
+
+
+def answer(params: Any, alert: dict[str, Any], **payload: Any) -> None:
+    note = Note(ALERT_ANSWER, "Ada", alert["account_id"], {"alert": alert["alert_id"], **payload})
+    with open_record(params) as record:
+        write(record, [note], at=datetime(2025, 11, 21, tzinfo=UTC))
+
+
+@pytest.mark.usefixtures("costly")
+def test_an_alert_expires_on_its_day_unless_somebody_took_it_up_or_snoozed_it(tables: Any, tmp_path: Path) -> None:
+    high = dict.fromkeys(["a0", "a1", "well"], 0.5)
+    params = settings(tmp_path, "alerts.rules.few_users.enabled=false", "alerts.expires_days=11")
+    assert seen(tables, date(2025, 11, 1), params, dict.fromkeys(high, 0.1)).rows == []
+    rows = told(seen(tables, NIGHT, params, high))
+    answer(params, rows["a0"], answer="acknowledged")
+    answer(params, rows["a1"], answer="snoozed", until="2025-12-10")
+    assert rows["well"]["expires_on"] == "2025-12-01"
+    later = told(seen(tables, date(2025, 12, 1), params, high))
+    assert set(later) == {"a0", "a1"}, "that of well is closed on the day it names"
+    assert later["a1"]["expires_on"] == "2025-12-21", "as long once the snooze is over"
+    assert set(told(seen(tables, AS_OF, params, high))) == {"a0"}
+
+
+@pytest.mark.usefixtures("costly")
+def test_alerts_that_fired_later_are_not_told_of_on_an_earlier_date(tables: Any, tmp_path: Path) -> None:
+    params = settings(tmp_path)
+    assert seen(tables, NIGHT, params).rows == []
+    assert seen(tables, AS_OF, params).rows
+    assert seen(tables, NIGHT, params).rows == []
+
+
+@pytest.mark.usefixtures("costly")
+def test_a_rule_that_begins_anew_tells_no_account_twice(tables: Any, tmp_path: Path) -> None:
+    """The users fell in October: told of on 20 November, and again on 1 December by a rule stepped from then on."""
+    at_once = "alerts.rules.few_users.hold_days=0"
+    assert seen(tables, date(2025, 10, 1), settings(tmp_path, at_once)).rows == []
+    first = told(seen(tables, NIGHT, settings(tmp_path, at_once)))
+    assert {row["fired_on"] for row in first.values()} == {"2025-11-20"}
+    again = seen(tables, AS_OF, settings(tmp_path, at_once, "alerts.rules.few_users.leave=4"))
+    assert sorted(row["account_id"] for row in again.rows) == sorted(first), "one each"
+    assert {row["alert_id"] for row in again.rows} == {row["alert_id"] for row in first.values()}
 
 
 @pytest.mark.usefixtures("costly")
