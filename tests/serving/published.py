@@ -73,7 +73,6 @@ AWKWARD = {
     3: '=HYPERLINK("http://x","y")',
     4: "Zürich & Søn 東京",
 }
-AS_PUBLISHED = "record-as-published.sqlite"
 AWKWARD_IDS = {6: "a/06 é?#%", 8: "../a//08\t\x01"}
 BOOKS = ("Ada A.", "Ben <b>B</b>", "Chloé C.")
 
@@ -219,6 +218,11 @@ class Place:
         return renamed
 
 
+def as_published(folder: Path) -> Path:
+    """The record as it was when the company was published, beside its folder."""
+    return folder.with_name(f"{folder.name}-record.sqlite")
+
+
 def make_place(folder: Path) -> Place:
     params = load(overrides=[f"data_dir={folder}", *SMALL])
     tables = tables_from_frames(company(), folder / "tables.duckdb", data_until=AS_OF)
@@ -227,7 +231,7 @@ def make_place(folder: Path) -> Place:
     place = Place(params, tables, model)
     place.record()
     place.publish()
-    shutil.copy(folder / DATABASE, folder / AS_PUBLISHED)  # before anybody writes into it
+    shutil.copy(folder / DATABASE, as_published(folder))  # before anybody writes into it
     return place
 
 

@@ -19,7 +19,8 @@ def desk(untouched: Callable[..., Any], place: Any) -> Any:
     service = untouched()
     folder: Path = service.desk.params.data_dir
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(place.params.data_dir / "record-as-published.sqlite", folder / DATABASE)
+    record: Path = place.params.data_dir
+    shutil.copy(record.with_name(f"{record.name}-record.sqlite"), folder / DATABASE)
     return service
 
 
