@@ -28,8 +28,8 @@ def actions(
     champion = champion_of(run)
     from serving.actions.recommending import recommend
     from serving.actions.told import actions_json, actions_lines, actions_table, capacity_table, in_book
-    from serving.actions.written import write_tables
     from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
+    from serving.forecast.take_away import write_tables
 
     with only_writer(run.params.data_dir):
         tables = run.load().tables
@@ -82,8 +82,8 @@ def scenario(
     chosen = preset_named(preset) if preset is not None else read_scenario(file or Path())
     champion = champion_of(run)
     from serving.actions.scenarios import Bench, scenario_json, scenario_lines, scenario_table
-    from serving.actions.written import write_tables
     from serving.forecast.declared.acting_tables import SCENARIO_FORECAST
+    from serving.forecast.take_away import write_tables
 
     with only_writer(run.params.data_dir):
         tables = run.load().tables

@@ -11,7 +11,6 @@ from holdfast.output import figure, print_lines
 from holdfast.run import Run
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
 ROWS_SHOWN = 40  # in the terminal; the JSON has all
@@ -26,7 +25,9 @@ def calls(
 ) -> None:
     """Show people's own calls beside the model's figures, and how each caller did against it."""
     from features.revenue.cut_labels import account_names
+    from serving.forecast.declared.ledger_tables import CALL_RECORD
     from serving.forecast.refusals import BadRequest
+    from serving.forecast.take_away import write_table_file
     from serving.ledger.record import open_record
     from serving.track_record.call_pairs import paired_calls
     from serving.track_record.call_record import DEFINITIONS, call_record, callers, calls_json
@@ -40,20 +41,10 @@ def calls(
             paired = paired_calls(opened, tables, budget=run.params.budget)
         names = account_names(tables, tables.data_until, run.params.budget)
     if out is not None:
-        _write(call_record(paired), out)
+        write_table_file(CALL_RECORD, call_record(paired), out)
     rows = calls_json(paired, names)
     content = {"rows": rows, "callers": callers(paired), "definitions": DEFINITIONS, "file": str(out) if out else None}
     run.show(content, lambda console: _print_callers(console, content) if record else _print_calls(console, content))
-
-
-def _write(frame: "pd.DataFrame", out: Path) -> None:
-    from serving.forecast.declared.ledger_tables import CALL_RECORD
-    from serving.forecast.export import write_csv
-
-    if out.suffix == ".csv":
-        write_csv(CALL_RECORD, frame, out)
-    else:
-        frame.to_parquet(out, index=False)
 
 
 def _print_calls(console: "Console", content: dict[str, Any]) -> None:

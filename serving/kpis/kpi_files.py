@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from serving.forecast.declared.column import OutTable
-from serving.forecast.export import write_csv
 from serving.forecast.refusals import BadRequest
+from serving.forecast.take_away import write_table_file
 
 SUFFIXES = (".xlsx", ".csv", ".parquet")
 
@@ -30,13 +30,7 @@ def write_facts(rows: Sequence[dict[str, Any]], table: OutTable, file: Path, wor
     if file.suffix.lower() == ".xlsx":
         workbook(file)
         return
-    frame = as_table(rows, table)
-    part = file.with_name(f".{file.name}.part")
-    if file.suffix.lower() == ".csv":
-        write_csv(table, frame, part)
-    else:
-        frame.to_parquet(part, index=False)
-    part.replace(file)
+    write_table_file(table, as_table(rows, table), file)
 
 
 def as_table(rows: Sequence[dict[str, Any]], table: OutTable) -> pd.DataFrame:

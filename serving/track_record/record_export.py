@@ -1,8 +1,6 @@
 """The record as tables to take away: every forecast, what came of it, and the scores, with the head of the chain."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,7 @@ import sqlalchemy as sa
 from serving.forecast.declared.column import Kind, OutTable
 from serving.forecast.declared.ledger_tables import ACTUAL, FORECAST_LEDGER, FORECAST_SCORE
 from serving.forecast.declared.output_tables import QUANTILES
-from serving.forecast.export import write_csv
-from serving.forecast.forecast_workbook import write_table
-from serving.forecast.refusals import BadRequest
+from serving.forecast.take_away import require_new_folder, write_tables
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
 from serving.ledger.record_tables import ACTUAL as ACTUALS
@@ -37,22 +33,11 @@ def export_record(record: Record, track: TrackRecord, folder: Path) -> dict[str,
     BadRequest
         The folder is there and holds something, or the one that it would lie in is not there.
     """
-    if (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))) or not folder.parent.is_dir():
-        raise BadRequest(f"--out {folder}: give a folder that is empty or not there yet, in one that is there.")
+    require_new_folder(folder)
     tables = record_tables(record, track)
     about = {"head": track.head, "currency": track.currency, "basis": track.to_json()["basis"]}
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for table, frame in tables:
-            frame.to_parquet(partial / f"{table.name}.parquet", index=False)
-            write_csv(table, frame, partial / f"{table.name}.csv")
-            with (partial / f"{table.name}.xlsx").open("wb") as file:
-                write_table(table, frame, file, about)
-        counts = {table.name: len(frame) for table, frame in tables}
-        (partial / ABOUT).write_text(json.dumps(about | {"rows": counts}, indent=1) + "\n", encoding="utf-8")
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    counts = {table.name: len(frame) for table, frame in tables}
+    write_tables(tables, folder, about, {ABOUT: json.dumps(about | {"rows": counts}, indent=1) + "\n"})
     return counts
 
 
