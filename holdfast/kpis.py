@@ -35,7 +35,7 @@ def kpis(
         int, typer.Option("--months", min=1, max=36, help="Months before the date that rates are of")
     ] = 12,
     quarters: Annotated[
-        int, typer.Option("--quarters", min=0, max=20, help="Also as of so many quarter starts before the date")
+        int, typer.Option("--quarters", min=0, max=20, help="How many quarter starts before the date to show, too")
     ] = 0,
     out: OutFile = None,
 ) -> None:

@@ -12,7 +12,9 @@ from holdfast.run import Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-Quarters = Annotated[int, typer.Option("--quarters", min=1, max=40, help="The last so many that can be judged")]
+Quarters = Annotated[
+    int, typer.Option("--quarters", min=1, max=40, help="How many of the last quarters that can be judged")
+]
 
 
 def scorecard(

@@ -86,10 +86,9 @@ def scorecards(periods: pd.DataFrame) -> pd.DataFrame:
         without the largest account of each period, which is taken to have been expected to do as its book),
         `verdict`, and `beyond_luck_points`, see `beyond_luck`.
     """
-    parts = [_adjusted(part) for _, part in periods.groupby("period", sort=True)]
-    if not parts:
+    if periods.empty:
         return pd.DataFrame()
-    rows = [_card(str(person), part) for person, part in pd.concat(parts).groupby("person", sort=True)]
+    rows = [_card(str(person), part) for person, part in adjusted(periods).groupby("person", sort=True)]
     cards = pd.DataFrame(rows)
     return cards.assign(beyond_luck_points=beyond_luck(cards))
 
@@ -106,10 +105,15 @@ def beyond_luck(cards: pd.DataFrame) -> Array:
     return difference * spread / (spread + luck)
 
 
-def _adjusted(part: pd.DataFrame) -> pd.DataFrame:
+def adjusted(periods: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `expected_arr` and `sd` at the level of each period's other books, periods in order."""
+    return pd.concat([_of_one_period(part) for _, part in periods.groupby("period", sort=True)])
+
+
+def _of_one_period(part: pd.DataFrame) -> pd.DataFrame:
     names = ("expected_arr", "sd", "slope", "actual_arr")
-    adjusted = at_the_level_of_others(*(part[name].to_numpy(float) for name in names))
-    return part.assign(expected_arr=adjusted.expected, sd=adjusted.sd)
+    moved = at_the_level_of_others(*(part[name].to_numpy(float) for name in names))
+    return part.assign(expected_arr=moved.expected, sd=moved.sd)
 
 
 def _card(person: str, part: pd.DataFrame) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from features.revenue.cut_labels import NO_LABEL
 from features.tables.checked import Tables
 from models.books.compensation import Component, Plan, replay
-from models.books.scorecards import at_the_level_of_others
+from models.books.scorecards import adjusted
 from params import Params
 from serving.forecast.refusals import BadRequest
 from serving.scorecards.report import NONE_YET, scorecard_report
@@ -117,8 +117,8 @@ def replay_plan(tables: Tables, file: PlanFile, params: Params, quarters: int) -
     report = scorecard_report(tables, file.role, params, quarters)
     if report.periods.empty:
         raise BadRequest(NONE_YET)
-    rows = pd.concat([_adjusted(part) for _, part in report.periods.groupby("period", sort=True)])
-    rows = rows[rows["person"] != NO_LABEL]
+    rows = adjusted(report.periods)
+    rows = _as_shares(rows[rows["person"] != NO_LABEL])
     on_target = file.on_target_pay / 4
     result = replay(file.plan, rows.assign(on_target=on_target), params.seed)
     people = [{str(key): value for key, value in row.items()} for row in result.people.to_dict("records")]
@@ -126,12 +126,10 @@ def replay_plan(tables: Tables, file: PlanFile, params: Params, quarters: int) -
     return PayReplay(rounded, round(float(result.people["pay"].sum()), 2), result.luck_share, report.notes)
 
 
-def _adjusted(part: pd.DataFrame) -> pd.DataFrame:
-    """NRR of one quarter's books, expected at the level of the others, and its standard deviation."""
-    names = ("expected_arr", "sd", "slope", "actual_arr")
-    moved = at_the_level_of_others(*(part[name].to_numpy(float) for name in names))
-    start = part["starting_arr"].to_numpy(float)
-    return part.assign(actual=part["actual_arr"] / start, expected=moved.expected / start, sd=moved.sd / start)
+def _as_shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """NRR of each quarter's books, actual and expected, and its standard deviation."""
+    start = rows["starting_arr"]
+    return rows.assign(actual=rows["actual_arr"] / start, expected=rows["expected_arr"] / start, sd=rows["sd"] / start)
 
 
 def _fault(error: Mapping[str, Any]) -> str:
