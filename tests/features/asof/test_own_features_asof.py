@@ -62,7 +62,7 @@ def code(value: Any) -> Any:
 
 def is_known(table: str, row: Row, t: date) -> bool:
     happened = day(row[EVENT_DAY[table]])
-    return happened < t and (day(row["recorded_at"]) or happened) < t
+    return happened is not None and happened < t and (day(row["recorded_at"]) or happened) < t
 
 
 @pytest.fixture(scope="module")

@@ -64,10 +64,9 @@ def event_day(table: str, row: dict[str, Any]) -> date:
 
 
 def is_opened(row: dict[str, Any], t: date) -> bool:
-    """A survey that was sent is there before its answer; its record tells of the sending, unless of the answer."""
-    recorded, answered, sent = (day(row[name]) for name in ("recorded_at", "responded_on", "sent_on"))
-    told = recorded if recorded and (answered is None or recorded < answered) else sent
-    return sent is not None and sent < t and told < t
+    """A survey that was sent is there before its answer, from its record on as any row."""
+    sent = day(row["sent_on"])
+    return sent is not None and sent < t and (day(row["recorded_at"]) or sent) < t
 
 
 def waits(table: str, row: dict[str, Any], t: date) -> bool:
@@ -108,7 +107,6 @@ def fill_in(table: str, row: dict[str, Any], t: date) -> dict[str, Any]:
             filled |= {"current_value": 1.5} if column == "updated_on" else {}
     if waits(table, row, t):
         filled |= {"responded_on": t + timedelta(days=1), "score": 0.5}
-        filled["recorded_at"] = row["recorded_at"] if row["recorded_at"] and day(row["recorded_at"]) < t else None
     return filled
 
 
@@ -150,7 +148,6 @@ def truncated(rows: Rows, t: date) -> Rows:
             row.update({"current_value": None} if "updated_on" in late else {})
             if waits(table, row, t):
                 row |= {"responded_on": None, "score": None}
-                row["recorded_at"] = row["recorded_at"] if row["recorded_at"] and day(row["recorded_at"]) < t else None
     return kept | {"fx_rates": [row for row in rows["fx_rates"] if row["month"] <= t]}
 
 
