@@ -10,7 +10,7 @@ import typer
 
 from holdfast.lock import only_writer
 from holdfast.output import print_lines
-from holdfast.run import AsOfDate, Run
+from holdfast.run import AsOfDate, Run, calls_written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -278,7 +278,7 @@ def _published(
     from serving.forecast.one_account import named_account, published_forecast
 
     try:
-        tables = load_tables(params, progress=_refuse_work).tables
+        tables = load_tables(params, calls=calls_written(params), progress=_refuse_work).tables
     except _NotStored:
         return None
     day = as_of or tables.data_until

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 Verdict = Literal["better", "worse", "cannot tell", "too few"]
 PRIORS: Mapping[str, float] = {"commit": 0.925, "likely": 0.75, "best_case": 0.6, "at_risk": 0.35, "lost": 0.1}
 PRIOR_WEIGHT = 8.0  # calls
+CATEGORY_OF: Mapping[str, str] = {"renew": "commit", "expand": "commit", "contract": "likely", "churn": "lost"}
 FEWEST_RESOLVED = 10
 LEVEL = 0.92
 _ODDS = math.log(50.0)
@@ -43,6 +44,28 @@ class Skill:
     low: float
     high: float
     verdict: Verdict
+
+
+def stated_probability(outcome: str | None, probability: float | None) -> float | None:
+    """Of being kept: a stated one is of the outcome, and how likely an account grows or shrinks does not say it."""
+    if probability is None or outcome in ("expand", "contract"):
+        return None
+    return 1 - probability if outcome == "churn" else probability
+
+
+def called_arr(
+    arr: float, *, amount: float | None, outcome: str | None, category: str | None, probability: float | None
+) -> float | None:
+    """ARR that a call expects to be left of an account's: the amount it says, else ARR times the chance of being kept.
+
+    A category, or an outcome alone, stands for its prior. None where the call says nothing of either.
+    """
+    if amount is not None:
+        return amount
+    kind, stated = category or CATEGORY_OF.get(outcome or ""), stated_probability(outcome, probability)
+    if stated is None and kind is None:
+        return None
+    return arr * (PRIORS[str(kind)] if stated is None else stated)
 
 
 def category_probability(category: str, kept: int, resolved: int) -> float:

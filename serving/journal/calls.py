@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from serving.journal.entries import CALL, Entry, Note, Value
+import pandas as pd
+
+from features.inputs.reading.written_calls import COLUMNS
+from params import Params
+from serving.journal.entries import CALL, Entry, Note, Value, read
+from serving.ledger.record import has_record, open_record
 from serving.ledger.whole_numbers import CENTS, MILLIONTHS, PER_UNIT
 
 SOURCE = "journal"
@@ -55,6 +60,37 @@ def call_rows(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """Calls with the columns of the contract's table `calls`, newest first; those of the erased are left out."""
     rows = [_row(entry) for entry in entries if entry.account_id is not None]
     return sorted(rows, key=lambda row: -row["number"])
+
+
+def written_calls(params: Params) -> pd.DataFrame | None:
+    """All calls of the journal as rows of the table `calls`, for the model and its rivals; None without a record.
+
+    They are known from the moment at which they were written. Own words stay in the journal, and so do calls whose
+    place another took on the same day: those never stood at the beginning of a day.
+
+    Raises
+    ------
+    NoRecord
+        The record cannot be used.
+    """
+    if not has_record(params):
+        return None
+    with open_record(params) as record:
+        return contract_calls(read(record, CALL))
+
+
+def contract_calls(entries: Iterable[Entry]) -> pd.DataFrame:
+    """Entries as `written_calls` gives them."""
+    entries = list(entries)
+    days = {entry.number: entry.written_at[:10] for entry in entries}
+    standing = [
+        entry
+        for entry in entries
+        if entry.account_id is not None
+        and (entry.superseded_by is None or days.get(entry.superseded_by) != days[entry.number])
+    ]
+    rows = [_row(entry) | {"recorded_at": entry.written_at.rstrip("Z")} for entry in standing]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _row(entry: Entry) -> dict[str, Any]:

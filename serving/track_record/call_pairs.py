@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from features.asof.calls_known import calls_known
 from features.revenue import add_months
 from features.tables.checked import Tables
-from models.scores.callers import category_probability, log_score_difference
+from models.scores.callers import CATEGORY_OF, category_probability, log_score_difference, stated_probability
 from params import Budget
 from serving.journal.calls import call_rows
 from serving.journal.entries import CALL, read
@@ -31,7 +31,6 @@ from serving.ledger.withdrawals import WITHDRAWN
 
 QUARTER_MONTHS = 3
 OLDEST_MONTHS = 3  # a forecast that is older says nothing of what the model knew when the call was made
-CATEGORY_OF: Mapping[str, str] = {"renew": "commit", "expand": "commit", "contract": "likely", "churn": "lost"}
 
 
 @dataclass(frozen=True)
@@ -97,16 +96,9 @@ def _call(row: Mapping[str, Any]) -> PairedCall:
         called_on=_day(row["called_on"]),
         for_date=None if row["for_date"] is None else _day(row["for_date"]),
         seen_model=None if row["seen_model"] is None else bool(row["seen_model"]),
-        stated=_of_being_kept(outcome, row["probability"]),
+        stated=stated_probability(outcome, row["probability"]),
         kind=category or CATEGORY_OF.get(outcome or ""),
     )
-
-
-def _of_being_kept(outcome: str | None, probability: float | None) -> float | None:
-    """A stated probability, which is of the outcome; how likely an account grows or shrinks does not say that of it."""
-    if probability is None or outcome in ("expand", "contract"):
-        return None
-    return 1 - probability if outcome == "churn" else probability
 
 
 def _day(value: Any) -> date:

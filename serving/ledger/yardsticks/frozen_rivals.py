@@ -1,9 +1,6 @@
-"""Rivals of a forecast, frozen beside it the same night: what anyone could have said from what was known then.
+"""Rivals of a forecast, frozen beside it the same night: what anyone could have said from what was known then."""
 
-A rival that people are, the sum of their calls, is one more function of `Known` in `_RIVALS` once calls are kept.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,6 +22,7 @@ from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.output_tables import QUANTILES
 from serving.ledger.account_rows import horizons_kept
+from serving.ledger.yardsticks.standing_calls import expected_by_people
 
 Array = NDArray[np.float64]
 Labels = dict[str, NDArray[np.object_]]
@@ -53,6 +51,8 @@ class Known:
         The cuts and values that are forecast.
     growth
         Log of NRR in each past month.
+    called
+        By horizon, what people expect to be left of each of today's customers, NaN where they say nothing.
     """
 
     start: Array
@@ -64,6 +64,7 @@ class Known:
     labels_now: Labels
     groups: tuple[tuple[str, str], ...]
     growth: Array
+    called: Mapping[int, Array]
     draws: int
     seed: int
 
@@ -85,14 +86,14 @@ def frozen_rivals(tables: Tables, forecast: Forecast, params: Params) -> pd.Data
     pandas.DataFrame
         `COLUMNS`; a rival that says one number has no quantiles. One that the history does not suffice for is absent.
     """
-    known = _known(tables, forecast, params)
     months = int(forecast.account_forecast["horizon_months"].max())
     horizons = horizons_kept(forecast.as_of, months)
+    known = _known(tables, forecast, horizons, params)
     rows = [{"rival": name, **row} for name, rival in _RIVALS.items() for row in rival(known, horizons)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _known(tables: Tables, forecast: Forecast, params: Params) -> Known:
+def _known(tables: Tables, forecast: Forecast, horizons: tuple[int, ...], params: Params) -> Known:
     as_of, rules, budget = forecast.as_of, params.revenue, params.budget
     rows = forecast.account_forecast
     now = rows[rows["horizon_months"] == rows["horizon_months"].min()]
@@ -120,6 +121,7 @@ def _known(tables: Tables, forecast: Forecast, params: Params) -> Known:
         labels_now=labels[1],
         groups=_groups(forecast.nrr_forecast, labels[1]),
         growth=_growth(past),
+        called=expected_by_people(tables, now, as_of, horizons, budget=budget),
         draws=params.forecast.draws,
         seed=params.seed,
     )
@@ -201,6 +203,17 @@ def _time_series(known: Known, horizons: tuple[int, ...]) -> Said:
         yield row | dict(zip(QUANTILES, map(float, quantiles), strict=True))
 
 
+def _human_calls(known: Known, horizons: tuple[int, ...]) -> Said:
+    """The sum of people's calls; an account that nobody called is counted as it is. Where none was called, nothing."""
+    for cut, value in known.groups:
+        _, here = known.members(cut, value)
+        arr = known.arr[here]
+        for months in horizons:
+            called = known.called[months][here]
+            if not np.isnan(called).all():
+                yield _point(cut, value, months, float(np.where(np.isnan(called), arr, called).sum() / arr.sum()))
+
+
 def _base_rate(known: Known, horizons: tuple[int, ...]) -> Said:
     """The share of accounts that left in the past window, scaled to the horizon: the same chance for each account."""
     if not known.window_months:
@@ -215,5 +228,6 @@ _RIVALS: dict[str, Callable[[Known, tuple[int, ...]], Said]] = {
     "trailing_nrr": _trailing_nrr,
     "segment_rates": _segment_rates,
     "time_series": _time_series,
+    "human_calls": _human_calls,
     BASE_RATE: _base_rate,
 }

@@ -19,6 +19,7 @@ from serving.journal.entries import write
 from serving.ledger.record import Record, open_record
 from serving.ledger.recording import record_forecast
 from serving.ledger.yardsticks.actuals import record_actuals
+from serving.ledger.yardsticks.frozen_rivals import frozen_rivals
 from serving.track_record.call_pairs import PairedCall, paired_calls
 from serving.track_record.call_record import call_record, callers, calls_json
 
@@ -134,6 +135,45 @@ def test_calls_of_the_journal_and_of_the_table_are_one_list_and_replaced_ones_ar
     assert table["seen_model"].isna().tolist() == [True, False, False]
     assert table["kept"].tolist()[1:] == ["yes", "yes"]
     assert calls_json(calls, {"a01": "Company 1"})[0]["name"] == "Company 1"
+
+
+def human(world: Any, tables: Any) -> pd.DataFrame:
+    """What people's calls say as a rival of the forecast of February, by cut, value and months ahead."""
+    rivals = frozen_rivals(tables, world.forecast(FEBRUARY), world.params)
+    rivals = rivals[rivals["rival"] == "human_calls"]
+    return rivals.set_index(["cut", "value", "horizon_months"])["mean"]
+
+
+def test_people_s_calls_are_frozen_with_the_forecast_and_what_nobody_called_is_counted_as_it_is(
+    world: Any, with_calls: Any
+) -> None:
+    january = date(2025, 1, 10)
+    rows = [
+        call("a01", called_on=january, for_date=date(2025, 2, 20), amount=10_000.0),
+        call("a02", called_on=january, for_date=date(2025, 4, 1), outcome="churn"),
+        call("a02", called_on=date(2025, 1, 9), for_date=date(2025, 4, 1), outcome="expand"),
+        call("a03", called_on=january, for_date=date(2025, 1, 20), outcome="churn"),
+        call("a13", called_on=date(2024, 9, 1), outcome="churn"),
+    ]
+    accounts = world.forecast(FEBRUARY).account_forecast.query("horizon_months == 1").set_index("account_id")["arr"]
+    total = accounts.sum()
+    first = (total - accounts["a01"] + 10_000) / total
+    then = first - 0.9 * accounts["a02"] / total
+    nrr = human(world, with_calls(rows))
+    assert nrr.loc["total", "total"].to_dict() == pytest.approx({1: first, 3: then, 6: then}, rel=1e-9)
+    called = set(nrr.reset_index().query("cut == 'region' and horizon_months == 1")["value"])
+    assert len(called) == 1, "of a value of which nobody called an account, people say nothing"
+
+
+def test_no_call_of_the_night_or_later_reaches_the_frozen_rival(world: Any, with_calls: Any) -> None:
+    """Poisoned: whatever is said, or recorded, from the forecast's day on."""
+    stands = call("a01", called_on=date(2025, 1, 31), for_date=date(2025, 2, 20), outcome="renew")
+    late = call("a01", called_on=FEBRUARY, for_date=date(2025, 2, 20), outcome="churn")
+    backdated = call("a02", called_on=date(2025, 1, 5), for_date=date(2025, 2, 20), outcome="churn")
+    recorded = [datetime(2025, 1, 31, 23), datetime(2025, 2, 1), datetime(2025, 2, 1)]
+    rows = [row | {"recorded_at": at} for row, at in zip((stands, late, backdated), recorded, strict=True)]
+    assert human(world, with_calls(rows)).equals(human(world, with_calls(rows[:1])))
+    assert human(world, with_calls(rows[1:])).empty
 
 
 def of(caller: str, account: str, difference: float, **more: Any) -> PairedCall:
