@@ -36,10 +36,10 @@ def expected_by_people(
     """
     calls = calls_known(tables, budget=budget, before=as_of)
     calls = calls.merge(accounts[["account_id", "arr", "renews_on"]], on="account_id")
-    meant = [_meant(row, as_of) for row in calls.to_dict("records")]
-    calls = calls.assign(meant=pd.Series(meant, dtype=object), expected=[_expected(row) for row in _rows(calls)])
+    calls["meant"] = pd.Series([_meant(row, as_of) for row in calls.to_dict("records")], dtype=object)
+    calls["expected"] = [_expected(row) for row in calls.astype(object).where(calls.notna(), None).to_dict("records")]
     calls = calls[calls["meant"].notna() & calls["expected"].notna()]
-    expected = {}
+    expected: dict[int, NDArray[np.float64]] = {}
     for months in horizons:
         newest = calls[calls["meant"] < add_months(as_of, months)].drop_duplicates("account_id", keep="last")
         by_account = newest.set_index("account_id")["expected"].astype(float)
@@ -60,11 +60,6 @@ def _meant(call: Mapping[Any, Any], as_of: date) -> date | None:
 
 def _day(value: Any) -> date | None:
     return None if pd.isna(value) else pd.Timestamp(value).date()
-
-
-def _rows(calls: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Calls with None for what they do not say."""
-    return calls.astype(object).where(calls.notna(), None).to_dict("records")
 
 
 def _expected(call: Mapping[Any, Any]) -> float | None:
