@@ -43,7 +43,7 @@ def expected_by_people(
     for months in horizons:
         newest = calls[calls["meant"] < add_months(as_of, months)].drop_duplicates("account_id", keep="last")
         by_account = newest.set_index("account_id")["expected"].astype(float)
-        expected[months] = by_account.reindex(accounts["account_id"]).to_numpy(dtype=float)
+        expected[months] = np.asarray(by_account.reindex(accounts["account_id"]), dtype=np.float64)
     return expected
 
 
