@@ -133,14 +133,15 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     from serving.forgetting.keeping import apply_retention
     from serving.health.account_health import account_health, require_rule
     from serving.publication.on_record import put_on_record
-    from training.tracking.champion import load_champion
+    from training.tracking.champion import load_champion, load_with_calls
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
     require_rule(tables, params)
     require_rules(tables, params)
     champion = load_champion(params)
-    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
+    options: dict[str, Any] = {"challenger": load_with_calls(params), "params": params, "progress": progress}
+    result = make(tables, champion, as_of=day, made_at=made_at(), **options)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     health = account_health(tables, day, params, progress)
     beside, waiting = _beside(tables, result, health, params)

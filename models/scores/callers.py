@@ -23,7 +23,7 @@ CATEGORY_OF: Mapping[str, str] = {"renew": "commit", "expand": "commit", "contra
 FEWEST_RESOLVED = 10
 LEVEL = 0.92
 _ODDS = math.log(50.0)
-_MOST = 0.95  # no one is taken to be surer than this, the model included
+MOST = 0.95  # no one is taken to be surer than this, the model included
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def log_score_difference(called: Array, model: Array, kept: Array) -> Array:
     kept
         0/1, whether it was.
     """
-    called, model = (np.clip(p, 1 - _MOST, _MOST) for p in (called, model))
+    called, model = (np.clip(p, 1 - MOST, MOST) for p in (called, model))
     return np.where(kept > 0, np.log(called / model), np.log((1 - called) / (1 - model)))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from features.inputs.reading.written_calls import COLUMNS
 from params import Params
+from serving.forecast.refusals import BadRequest
 from serving.journal.entries import CALL, Entry, Note, Value, read
 from serving.ledger.record import has_record, open_record
 from serving.ledger.whole_numbers import CENTS, MILLIONTHS, PER_UNIT
@@ -34,6 +35,8 @@ class Call:
         Of the outcome; without one, of the account being kept.
     reason
         In their own words.
+    is_final
+        Whether it is the one that the company goes by, made in sight of the model's and of people's: with a reason.
     """
 
     outcome: str | None = None
@@ -42,16 +45,26 @@ class Call:
     category: str | None = None
     probability: float | None = None
     reason: str = ""
+    is_final: bool = False
 
 
 def note_of(call: Call, *, author: str, account_id: str, seen_model: bool | None, replaces: int | None = None) -> Note:
-    """A call as the journal takes it."""
+    """A call as the journal takes it.
+
+    Raises
+    ------
+    BadRequest
+        It is final and gives no reason.
+    """
+    if call.is_final and not call.reason.strip():
+        raise BadRequest("A final call says why: give a reason.")
     payload: dict[str, Value] = {
         "outcome": call.outcome,
         "amount_cents": _whole(call.amount, CENTS),
         "for_date": call.for_date.isoformat() if call.for_date else None,
         "category": call.category,
         "probability_millionths": _whole(call.probability, MILLIONTHS),
+        "is_final": call.is_final or None,
     }
     return Note(CALL, author, account_id, payload, text=call.reason, seen_model=seen_model, replaces=replaces)
 
@@ -109,6 +122,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "reason": entry.text or None,
         "seen_model": entry.seen_model,
         "superseded_by": None if entry.superseded_by is None else _call_id(entry.superseded_by),
+        "is_final": bool(says.get("is_final")),
     }
 
 

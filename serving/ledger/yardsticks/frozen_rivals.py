@@ -21,6 +21,7 @@ from models.scores import baselines, time_series
 from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.output_tables import QUANTILES
+from serving.forecast.with_calls import EXPECTED_ARR
 from serving.ledger.account_rows import horizons_kept
 from serving.ledger.yardsticks.standing_calls import expected_by_people
 
@@ -53,6 +54,8 @@ class Known:
         Log of NRR in each past month.
     called
         By horizon, what people expect to be left of each of today's customers, NaN where they say nothing.
+    expected, with_calls
+        By horizon, what the model expects of them, and the one with calls; NaN where that says nothing.
     """
 
     start: Array
@@ -65,6 +68,8 @@ class Known:
     groups: tuple[tuple[str, str], ...]
     growth: Array
     called: Mapping[int, Array]
+    expected: Mapping[int, Array]
+    with_calls: Mapping[int, Array]
     draws: int
     seed: int
 
@@ -94,19 +99,10 @@ def frozen_rivals(tables: Tables, forecast: Forecast, params: Params) -> pd.Data
 
 
 def _known(tables: Tables, forecast: Forecast, horizons: tuple[int, ...], params: Params) -> Known:
-    as_of, rules, budget = forecast.as_of, params.revenue, params.budget
-    rows = forecast.account_forecast
+    as_of, budget, rows = forecast.as_of, params.budget, forecast.account_forecast
     now = rows[rows["horizon_months"] == rows["horizon_months"].min()]
-    last = settled_before(tables, as_of, rules).replace(day=1)
-    window = pd.DataFrame(columns=["account_id", "starting_arr", "ending_arr", "customer"])
     tables = tables.at(as_of)
-    with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
-        instants = [add_months(last, -ago) for ago in range(LONGEST_MONTHS, -1, -1)]
-        past = arr_of_lines(connection, tables, instants, rules=rules, rates_on=as_of)
-        months = _months_of_history(past, last)
-        begin = add_months(last, -months)
-        if months:
-            window = retention_of_lines(connection, tables, start=begin, end=last, rules=rules)
+    past, begin, months, window = _past(tables, as_of, params)
     labels = [
         _labels(tables, day, accounts, params)
         for day, accounts in ((begin, window["account_id"]), (as_of, now["account_id"]))
@@ -122,9 +118,36 @@ def _known(tables: Tables, forecast: Forecast, horizons: tuple[int, ...], params
         groups=_groups(forecast.nrr_forecast, labels[1]),
         growth=_growth(past),
         called=expected_by_people(tables, now, as_of, horizons, budget=budget),
+        expected=_by_horizon(rows, "expected_arr", now["account_id"], horizons),
+        with_calls=_by_horizon(forecast.with_calls, EXPECTED_ARR, now["account_id"], horizons),
         draws=params.forecast.draws,
         seed=params.seed,
     )
+
+
+def _past(tables: Tables, as_of: date, params: Params) -> tuple[pd.DataFrame, date, int, pd.DataFrame]:
+    """ARR at the starts of past months; of the past window its first day, its length and its accounts."""
+    rules = params.revenue
+    last = settled_before(tables, as_of, rules).replace(day=1)
+    window = pd.DataFrame(columns=["account_id", "starting_arr", "ending_arr", "customer"])
+    with lines_known(tables, known_by=as_of, rules=rules, budget=params.budget) as connection:
+        instants = [add_months(last, -ago) for ago in range(LONGEST_MONTHS, -1, -1)]
+        past = arr_of_lines(connection, tables, instants, rules=rules, rates_on=as_of)
+        months = _months_of_history(past, last)
+        begin = add_months(last, -months)
+        if months:
+            window = retention_of_lines(connection, tables, start=begin, end=last, rules=rules)
+    return past, begin, months, window
+
+
+def _by_horizon(
+    rows: pd.DataFrame | None, column: str, accounts: "pd.Series[str]", horizons: tuple[int, ...]
+) -> dict[int, Array]:
+    """A figure of the accounts by horizon, NaN where there is none."""
+    if rows is None or rows.empty:
+        return {months: np.full(len(accounts), np.nan) for months in horizons}
+    wide = rows.pivot_table(index="account_id", columns="horizon_months", values=column)
+    return {months: wide[months].reindex(accounts).to_numpy(dtype=float) for months in horizons}
 
 
 def _labels(tables: Tables, day: date, accounts: "pd.Series[str]", params: Params) -> Labels:
@@ -214,6 +237,17 @@ def _human_calls(known: Known, horizons: tuple[int, ...]) -> Said:
                 yield _point(cut, value, months, float(np.where(np.isnan(called), arr, called).sum() / arr.sum()))
 
 
+def _model_with_calls(known: Known, horizons: tuple[int, ...]) -> Said:
+    """What the model with calls expects of the called accounts, and the model without of all others."""
+    for cut, value in known.groups:
+        _, here = known.members(cut, value)
+        for months in horizons:
+            called = known.with_calls[months][here]
+            if not np.isnan(called).all():
+                ending = np.where(np.isnan(called), known.expected[months][here], called)
+                yield _point(cut, value, months, float(ending.sum() / known.arr[here].sum()))
+
+
 def _base_rate(known: Known, horizons: tuple[int, ...]) -> Said:
     """The share of accounts that left in the past window, scaled to the horizon: the same chance for each account."""
     if not known.window_months:
@@ -229,5 +263,6 @@ _RIVALS: dict[str, Callable[[Known, tuple[int, ...]], Said]] = {
     "segment_rates": _segment_rates,
     "time_series": _time_series,
     "human_calls": _human_calls,
+    "model_with_calls": _model_with_calls,
     BASE_RATE: _base_rate,
 }

@@ -100,6 +100,14 @@ def test_the_steps_of_a_night_are_on_record_without_names_places_and_floats(reco
     assert is_whole(record)
 
 
+def test_a_final_call_says_why_and_is_told_from_others() -> None:
+    with pytest.raises(BadRequest, match="A final call says why: give a reason"):
+        note_of(Call("renew", is_final=True, reason=" "), author="Ada A.", account_id="a1", seen_model=True)
+    final = note_of(Call("renew", is_final=True, reason="Signed."), author="A", account_id="a1", seen_model=True)
+    other = note_of(Call("renew"), author="A", account_id="a1", seen_model=True)
+    assert (final.payload["is_final"], other.payload["is_final"]) == (True, None)
+
+
 def test_calls_become_rows_of_the_contract_by_the_moment_they_were_written(tmp_path: Path) -> None:
     """One replaced on the same day never stood at the beginning of a day; one replaced later did, until then."""
     settings = load(overrides=[f"data_dir={tmp_path}"])

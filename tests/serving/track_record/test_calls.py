@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,7 +22,7 @@ from serving.ledger.recording import record_forecast
 from serving.ledger.yardsticks.actuals import record_actuals
 from serving.ledger.yardsticks.frozen_rivals import frozen_rivals
 from serving.track_record.call_pairs import PairedCall, paired_calls
-from serving.track_record.call_record import call_record, callers, calls_json
+from serving.track_record.call_record import call_record, callers, calls_json, rungs
 
 FEBRUARY = date(2025, 2, 1)
 
@@ -174,6 +175,50 @@ def test_no_call_of_the_night_or_later_reaches_the_frozen_rival(world: Any, with
     rows = [row | {"recorded_at": at} for row, at in zip((stands, late, backdated), recorded, strict=True)]
     assert human(world, with_calls(rows)).equals(human(world, with_calls(rows[:1])))
     assert human(world, with_calls(rows[1:])).empty
+
+
+def with_calls_rows(churn: float) -> pd.DataFrame:
+    """What a model with calls says of one account at all horizons that are kept."""
+    months = (1, 3, 6)
+    figures = {"churn_probability_with_calls": churn, "expected_arr_with_calls": 500.0}
+    return pd.DataFrame({"account_id": "a01", "horizon_months": months, "model_version": "7", **figures})
+
+
+def test_the_model_with_calls_stands_beside_on_record_for_the_called_accounts_alone(
+    world: Any, tmp_path: Path, with_calls: Any
+) -> None:
+    forecast = replace(world.forecast(FEBRUARY), with_calls=with_calls_rows(0.25))
+    tables, champion = replace(world.tables, data_until=FEBRUARY), replace(world.champion, trained_as_of=FEBRUARY)
+    rows = [call(account, for_date=date(2025, 2, 20), category="likely") for account in ("a01", "a02")]
+    with open_record(params_of(world, tmp_path / "data")) as record:
+        record_forecast(record, tables, champion, forecast, params=world.params, code_version="of tests")
+        called, other = paired_calls(record, with_calls(rows), budget=world.params.budget)
+    assert (called.with_calls_probability, other.with_calls_probability) == (0.75, None)
+    assert called.model_probability != 0.75, "and the forecast itself is as it was"
+    rivals = frozen_rivals(tables, forecast, world.params).query("rival == 'model_with_calls' and cut == 'total'")
+    now = forecast.account_forecast.set_index(["account_id", "horizon_months"])
+    others = now.drop(index="a01")["expected_arr"].groupby("horizon_months").sum()
+    arr = now["arr"].groupby("horizon_months").sum()
+    expected = {months: (others[months] + 500) / arr[months] for months in (1, 3, 6)}
+    assert rivals.set_index("horizon_months")["mean"].to_dict() == pytest.approx(expected)
+
+
+def test_three_rungs_are_scored_on_the_same_calls_and_final_ones_apart() -> None:
+    calls = [
+        of("Ada A.", "a1", 0.1, with_calls_probability=0.8),
+        of("Ada A.", "a2", 0.1, kept=False, probability=0.4, model_probability=0.6),
+        of("Eve E.", "a1", 0.1, probability=0.95, is_final=True),
+    ]
+    by_rung = {(row["rung"], row["on"]): row for row in rungs(calls)}
+    assert len(by_rung) == 6
+    people = {rung: row for (rung, on), row in by_rung.items() if on == "people's calls"}
+    assert people["people's calls"]["log_loss"] == pytest.approx(-np.log([0.9, 0.6]).mean())
+    assert people["model without calls"]["log_loss"] == pytest.approx(-np.log([0.7, 0.4]).mean())
+    assert people["model with calls"]["log_loss"] == pytest.approx(-np.log([0.8, 0.4]).mean()), "falls back"
+    assert people["model with calls"]["brier"] == pytest.approx((0.2**2 + 0.6**2) / 2)
+    assert (people["model with calls"]["calls"], people["model with calls"]["spoke"]) == (2, 1)
+    assert by_rung["final calls", "final calls"]["calls"] == 1
+    assert rungs([]) == []
 
 
 def of(caller: str, account: str, difference: float, **more: Any) -> PairedCall:
