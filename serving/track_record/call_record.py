@@ -14,16 +14,16 @@ from serving.forecast.declared.ledger_tables import CALL_RECORD
 from serving.track_record.call_pairs import PairedCall
 
 Row = dict[str, Any]
-_Z90, _Z92 = 1.645, 1.75
+_Z90 = 1.645
 NOT_SAID = "(not said)"
 DEFINITIONS = {
     "skill": "Mean log score of the calls less the model's official forecast of the same account and window, nats a "
-    "call; above 0, the calls were better. The interval is of 92 %, accounts taken as the units of chance.",
+    "call; above 0, the calls were better. The interval is of 90 %, accounts taken as the units of chance.",
     "verdict": f"From {FEWEST_RESOLVED} resolved calls on: better or worse if the interval lies on one side of 0 and "
-    "the sum is beyond ln 50, else cannot tell.",
+    "the sum is beyond ln 150 (for more than 40 calls, times the root of their number over 40), else cannot tell.",
     "shrunk": "The same mean, moved towards that of all callers as far as it is uncertain.",
     "rungs": "Log-loss (nobody taken to be surer than 95 %) and Brier score of the chance that the account is kept, on "
-    "the same resolved calls: less is better. The forecast is the model without calls; none of the others goes into it.",
+    "the same resolved calls: less is better. The forecast is the model without calls, whatever the others say.",
     "probability": "Of being kept. A category stands for its prior (commit .925, likely .75, best_case .6, at_risk "
     ".35, lost .1, worth 8 calls) and what came of the caller's own calls of it.",
 }
@@ -139,7 +139,7 @@ def _add_shrunk(rows: Sequence[Row]) -> None:
     for row in rows:
         row["shrunk"] = row["skill"]
     if len(told) > 1:
-        errors = np.array([(row["high"] - row["low"]) / (2 * _Z92) for row in told])
+        errors = np.array([(row["high"] - row["low"]) / (2 * _Z90) for row in told])
         moved = shrunk(np.array([row["skill"] for row in told]), errors)
         for row, mean in zip(told, moved, strict=True):
             row["shrunk"] = float(mean)
