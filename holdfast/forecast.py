@@ -150,13 +150,29 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
     acting, lacking = recommended_for(run, tables, champion, result, serve=serve)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking]
+    notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking, *_head_noted(params, champion.version)]
     if serve:
         file, moved_back = _serve(run, tables, champion, result, past, health, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+
+
+def _head_noted(params: "Params", version: str) -> tuple[str, ...]:
+    """Tag the model's version with the record's head; a note where the store does not answer any more."""
+    from serving.ledger.chain.head import head_of
+    from serving.ledger.record import open_record
+    from training.tracking.errors import StoreUnreachable
+    from training.tracking.in_charge import note_ledger_head
+
+    with open_record(params) as record:
+        head = head_of(record)
+    try:
+        note_ledger_head(params, version, head)
+    except StoreUnreachable as error:
+        return (f"The head of the record is not noted with the model: {error}",)
+    return ()
 
 
 def recommended_for(

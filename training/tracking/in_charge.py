@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TOOK_OVER = "took_over_from"  # the version that was in charge before, as a tag of the one that took over
 WITHDRAWN = "withdrawn_on"
+LEDGER_HEAD = "ledger_head"  # hash of the record's last entry once a forecast by the version was on it
 
 
 class CannotPutInCharge(NoModel):
@@ -32,6 +33,18 @@ def took_over_from(params: Params) -> str:
     with open_store(params) as store:
         current = version_in_charge(store, params)
         return str(current.tags.get(TOOK_OVER, "")) if current else ""
+
+
+def note_ledger_head(params: Params, version: str, head: str) -> None:
+    """Tag a version with the head of the record, as one more place where it is kept.
+
+    Raises
+    ------
+    StoreUnreachable
+        The tracking store does not answer.
+    """
+    with open_store(params) as store:
+        store.client.set_model_version_tag(params.model.name, version, LEDGER_HEAD, head)
 
 
 def put_in_charge(params: Params, version: str = "", *, by: str = "by hand") -> tuple[str, str]:
