@@ -162,10 +162,12 @@ def recommended_for(
     run: Run, tables: "Tables", champion: "Champion", result: "Forecast", *, serve: bool
 ) -> tuple["Acting", tuple[str, ...]]:
     """What to do next, on record if it is served, and what if; that nothing can be recommended stops nothing."""
+    from serving.actions.effects_told import effects_told
     from serving.actions.on_record import record_recommendations
     from serving.actions.recommending import recommend
     from serving.actions.scenarios import preset_scenarios
     from serving.forecast.refusals import BadRequest
+    from serving.forecast.stored_effects import read_effects
     from serving.ledger.record import open_record
     from serving.publication.published_plays import Acting
 
@@ -178,12 +180,13 @@ def recommended_for(
         why = (f"Nothing is recommended. {refusal}",)
     del options["made_at"]
     scenarios, notes = preset_scenarios(tables, champion, **options, progress=run.progress)
+    effects = effects_told(read_effects(run.params.data_dir), result.as_of)
     if recommended is None:
-        return Acting(scenarios=scenarios), (*why, *notes)
+        return Acting(scenarios=scenarios, effects=effects), (*why, *notes)
     if serve:
         with open_record(run.params) as record:
             record_recommendations(record, recommended.table)
-    return Acting(recommended.table, recommended.about(), scenarios), notes
+    return Acting(recommended.table, recommended.about(), scenarios, effects), notes
 
 
 def _beside(

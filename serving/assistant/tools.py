@@ -38,6 +38,7 @@ TOOLS = (
     ),
     Tool("play_answers", "/api/actions/answers"),
     Tool("scenario", "/api/scenario", note="Say what is assumed in it; not for one book."),
+    Tool("effects", "/api/effects", note="Quote the conclusion and the interval, never the estimate alone."),
     Tool("health", "/api/health", note="A rule of the business, and no probability: say so."),
     Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
     Tool("past_scores", "/api/history"),

@@ -1,6 +1,7 @@
 """What to do next as it is asked for and answered: the published plays, and what people did with them."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from params import Params
 from serving.access.sight import sees_whole
 from serving.access.tokens import Caller
+from serving.actions.effects_told import effects_told
 from serving.actions.on_record import answer_rows, record_answer
 from serving.desk.queries import Paged, Rows, require_book
 from serving.forecast.declared.acting_tables import DO
@@ -57,6 +59,19 @@ def preset_scenario(published: Published, query: ScenarioQuery, caller: Caller) 
     if content is None:
         raise Refused(404, f"There is no scenario {query.preset}: the notes of the publication say why.")
     return dict(content)
+
+
+def known_effects(published: Published, caller: Caller) -> dict[str, Any]:
+    """What past actions changed, as it was published.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book.
+    """
+    if not sees_whole(caller):
+        raise Refused(403, "Effects are of the whole company: ask with a token of role revops or admin.")
+    return dict(published.about.get("effects") or effects_told(None, date.min))
 
 
 def answer_action(published: Published, wanted: ActionAnswer, caller: Caller, params: Params) -> dict[str, Any]:

@@ -59,6 +59,13 @@ def scenario(request: Request, query: Annotated[schemas.ScenarioQuery, Query()])
     return answer({**head(published), **acting.preset_scenario(published, query, caller_of(request.scope))})
 
 
+@router.get("/api/effects", response_model=schemas.Effects)
+def effects(request: Request) -> Response:
+    """What past actions changed, by kind: effect with interval, verdict, what tried to refute it; not for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **acting.known_effects(published, caller_of(request.scope))})
+
+
 @router.post(ANSWER_ACTION, response_model=schemas.AnswerTaken, responses=BODY_ERRORS)
 def answer_an_action(request: Request, wanted: schemas.ActionAnswer) -> Response:
     """Say what you did with a play that is recommended: done, not now, or disagree with a reason.

@@ -79,6 +79,42 @@ class ScenarioForecast(Head):
     definition: str
 
 
+class EffectRow(BaseModel):
+    """What one more action of a kind changed, and what may be said of it; null = could not be estimated."""
+
+    model_config = ConfigDict(extra="allow")
+
+    level: Literal["action", "process", "playbook"]
+    action: str = Field(description="The kind")
+    verdict: Literal["helpful", "harmful", "no effect found", "not known", "not separable without a trial"]
+    evidence: Literal["good", "weak", "none yet"]
+    conclusion: str = Field(description="What may and may not be said of it, in a sentence or two")
+    reason: str
+    treated_rows: int = Field(description="Account-months in which it was done")
+    treated_accounts: int
+    churn_points: float | None = Field(description="Points of 12-month churn; below 0 is less churn")
+    low: float | None = Field(description="Lower end of its 95 % interval, the allowance for hidden confounding within")
+    high: float | None
+    expansion_points: float | None
+    contraction_points: float | None
+    arr_points: float | None = Field(description="Points of ARR a year later, of the ARR at the month start")
+    allowance: float = Field(description="How far hidden confounding may have moved it, log-odds")
+    rows_needed: int | None = Field(description="Account-months that would tell; null = no number will do")
+    withstood: bool | None = Field(description="Whether it withstood all that tried to refute it; null = nothing did")
+    failed: list[str] = Field(description="What it did not withstand")
+    refuters: dict[str, Any] = Field(description="Their figures")
+
+
+class Effects(Head):
+    """What past actions changed, a kind a row, by the last study."""
+
+    effects_as_of: str | None = Field(description="Of the study; null = there is none")
+    effects_run_id: str
+    rows: list[EffectRow]
+    cautions: list[str] = Field(description="What must be said with any of them")
+    notes: list[str]
+
+
 class ActionAnswer(Wire):
     """What somebody did with a play that was recommended."""
 

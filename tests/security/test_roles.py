@@ -44,6 +44,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
     "/api/scenario": NOT_CSM,
+    "/api/effects": NOT_CSM,
+    "/effects": NOT_CSM,
     "/metrics": NOT_CSM,
 }
 MINE = "a03"

@@ -173,6 +173,8 @@ EVERYWHERE = (
     "/api/actions",
     "/api/actions/answers",
     "/api/scenario",
+    "/api/effects",
+    "/effects",
     "/api/model",
     "/openapi.json",
     "/docs.json",

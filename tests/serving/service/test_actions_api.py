@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from serving.actions.effects_told import NO_STUDY, effects_told
 from serving.actions.on_record import answers_before
+from serving.forecast.stored_effects import StoredEffects
 from serving.ledger.record import open_record
 
 MINE = "a03"  # in the book of Ada A.
@@ -87,6 +89,38 @@ def test_presets_are_answered_from_the_publication(service: Any, name: str) -> N
     assert content["marks"][0]["mark"] == "assumed"
     assert service.client().get("/api/scenario?preset=worst").status_code == 422
     assert service.client(service.token("csm", "Ada A.")).get(f"/api/scenario?preset={name}").status_code == 403
+
+
+def test_effects_are_told_with_their_interval_and_what_may_be_concluded(service: Any) -> None:
+    content = service.client().get("/api/effects").json()
+    known, unknown = content["rows"]
+    assert (known["action"], known["verdict"], known["evidence"]) == ("training", "helpful", "good")
+    assert (known["churn_points"], known["low"], known["high"]) == (-1.2, -2.0, -0.4)
+    assert known["withstood"] is True
+    assert "It may be said to lower churn." in known["conclusion"]
+    assert (unknown["churn_points"], unknown["withstood"]) == (None, None)
+    assert "About 7,000 account-months with the action are needed." in unknown["conclusion"]
+    assert any("SHAP" in caution for caution in content["cautions"])
+    assert content["effects_as_of"] == "2026-01-01"
+
+
+def test_the_page_of_effects_says_what_may_not_be_concluded(service: Any) -> None:
+    client = service.client(accept="text/html,*/*")
+    shown = client.get("/effects").text
+    assert "1 of 2 kinds of actions with an effect that stands" in shown
+    assert "−2.0 to −0.4" in shown
+    assert "What may not be concluded" in shown
+    assert 'href="/effects"' in client.get("/actions").text
+    mine = service.client(service.token("csm", "Ada A."), accept="text/html,*/*")
+    assert 'href="/effects"' not in mine.get("/actions").text
+
+
+def test_without_a_study_of_the_date_effects_are_none_and_it_says_why() -> None:
+    day = date(2026, 1, 1)
+    assert effects_told(None, day)["notes"] == [NO_STUDY]
+    later = effects_told(StoredEffects(date(2026, 2, 1), "study-2", ()), day)
+    assert later["effects_as_of"] is None
+    assert "left aside" in later["notes"][0]
 
 
 def test_pages_show_the_plays_and_take_answers(answering: Any) -> None:

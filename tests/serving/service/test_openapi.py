@@ -37,6 +37,7 @@ PATHS = (
     "/api/actions.{kind}",
     "/api/actions/answer",
     "/api/actions/answers",
+    "/api/effects",
     "/api/scenario",
     "/api/track-record",
     "/api/calls",
