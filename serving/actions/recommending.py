@@ -13,7 +13,7 @@ from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.effects.action_effect import ActionEffect
 from params import Params
-from serving.actions.book import book_of, hours_by_person
+from serving.actions.book import book_of, hours_by_person, hours_spent
 from serving.actions.kinds import usable_kinds
 from serving.actions.on_record import Answered, answers_before
 from serving.actions.planning import Plan
@@ -125,7 +125,9 @@ def plan_of(
     book = book_of(customers, done, kinds, settings, as_of, answered, staff_gone(tables, as_of, budget))
     hours = hours_by_person(staff_hours(tables, as_of, budget), book, settings)
     prediction = predict(champion, customers)
-    return Plan(kinds, book, hours, prediction, horizon_months=champion.model.horizon_months, decay=settings.decay)
+    spent = hours_spent(book, customers["account_id"], done, answered, kinds, as_of)
+    months, decay = champion.model.horizon_months, settings.decay
+    return Plan(kinds, book, hours, prediction, horizon_months=months, decay=decay, spent=spent)
 
 
 def _require_kept(tables: Tables) -> None:

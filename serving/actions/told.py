@@ -97,13 +97,16 @@ def actions_lines(content: dict[str, Any]) -> list[str]:
     rows, capacity = content["rows"], content["capacity"]
     saved, low, high = (sum(row[name] for row in rows) for name in ("arr_saved", "low", "high"))
     used = sum(row["hours"] for row in rows)
-    there = sum(row["hours"] for row in capacity)
+    spent = sum(row["spent"] for row in capacity)
+    there = sum(row["hours"] for row in capacity) - spent
     late = sum(row["answer"] == NO_HOUR for row in content["others"])
     lines = [
         f"As of {content['as_of']}: {counted(len(rows), 'play')} in {used:,.0f} of {there:,.0f} hours, "
         f"{sum(bool(row['must_do']) for row in rows):,} of them for accounts that must be tended to.",
         f"Together they are expected to save {content['currency']} {saved:,.0f} of ARR [{low:,.0f}, {high:,.0f}].",
     ]
+    if spent:
+        lines.append(f"Plays done this month took {spent:,.0f} hours more, which are not offered again.")
     if late:
         lines.append(f"No hour is left for {counted(late, 'account')} that must be tended to.")
     return [*lines, *(f"Note: {note}" for note in content["notes"])]
@@ -131,9 +134,10 @@ def capacity_table(content: dict[str, Any]) -> "Table":
 
     grid = Table()
     grid.add_column("CSM")
-    for head in ("accounts", "hours", "used", "plays", "one more hour saves"):
+    for head in ("accounts", "hours", "spent", "used", "plays", "one more hour saves"):
         grid.add_column(head, justify="right")
     for row in content["capacity"]:
-        numbers = (f"{row['accounts']:,}", f"{row['hours']:.0f}", f"{row['used']:.0f}", f"{row[DO]:,}")
+        hours = (f"{row[name]:.0f}" for name in ("hours", "spent", "used"))
+        numbers = (f"{row['accounts']:,}", *hours, f"{row[DO]:,}")
         grid.add_row(row["csm"], *numbers, f"{row['shadow_price']:,.0f}")
     return grid

@@ -20,7 +20,8 @@ class Capacity(BaseModel):
 
     csm: str
     hours: float = Field(description="A month")
-    used: float
+    spent: float = Field(default=0.0, description="Of them, what plays done this month have taken already")
+    used: float = Field(description="Planned")
     must_do_hours: float = Field(description="Of those used, the ones for what must be done")
     shadow_price: float = Field(description="ARR that one more hour would save")
     accounts: int
