@@ -163,9 +163,11 @@ def recommended_for(
 ) -> tuple["Acting", tuple[str, ...]]:
     """What to do next, on record if it is served, and what if; that nothing can be recommended stops nothing."""
     from serving.actions.effects_told import effects_told
+    from serving.actions.followed_up import follow_up
     from serving.actions.on_record import record_recommendations
     from serving.actions.recommending import recommend
     from serving.actions.scenarios import preset_scenarios
+    from serving.actions.withheld import record_enrolments
     from serving.forecast.refusals import BadRequest
     from serving.forecast.stored_effects import read_effects
     from serving.ledger.record import open_record
@@ -180,13 +182,30 @@ def recommended_for(
         why = (f"Nothing is recommended. {refusal}",)
     del options["made_at"]
     scenarios, notes = preset_scenarios(tables, champion, **options, progress=run.progress)
-    effects = effects_told(read_effects(run.params.data_dir), result.as_of)
+    beside: dict[str, Any] = {
+        "scenarios": scenarios,
+        "effects": effects_told(read_effects(run.params.data_dir), result.as_of),
+        "process": _reviewed(run, tables, champion, result.as_of),
+    }
     if recommended is None:
-        return Acting(scenarios=scenarios, effects=effects), (*why, *notes)
+        return Acting(**beside), (*why, *notes)
     if serve:
         with open_record(run.params) as record:
             record_recommendations(record, recommended.table)
-    return Acting(recommended.table, recommended.about(), scenarios, effects), notes
+            follow_up(record, tables, run.params, result.as_of)
+            record_enrolments(record, recommended.trial, recommended.names, run.params.actions, result.as_of)
+    return Acting(recommended.table, recommended.about(), **beside), notes
+
+
+def _reviewed(run: Run, tables: "Tables", champion: "Champion", as_of: date) -> dict[str, Any] | None:
+    """The quarterly review; None where there is nothing to review."""
+    from serving.forecast.refusals import BadRequest
+    from serving.processes.review import process_review
+
+    try:
+        return process_review(tables, champion, as_of=as_of, params=run.params, progress=run.progress)
+    except BadRequest:  # why is among the notes of what is recommended
+        return None
 
 
 def _beside(

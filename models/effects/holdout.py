@@ -1,7 +1,7 @@
-"""A trial that withholds recommendations by lot: who is in which arm, what it can show, what it showed, and both joined.
+"""A trial that withholds recommendations by lot: who is in which arm, what it can show, what it showed.
 
-Who is withheld is decided by a keyed hash of the account alone: it stays so when other accounts come and go, and whoever
-was withheld at a small share is at a larger one. With y whether an account left and d whether the play was done,
+Who is withheld is decided by a keyed hash of the account alone: it stays so when other accounts come and go, and
+whoever was withheld at a small share is at a larger one. With y whether an account left, d whether the play was done,
 
     ITT = E(y | offered) - E(y | withheld),    take-up = E(d | offered) - E(d | withheld),    tau = ITT / take-up,
 
@@ -40,7 +40,9 @@ def lots(accounts: Iterable[str], salt: str) -> Array:
 
 
 def detectable_difference(share: float, accounts: int, churn: float, take_up: float) -> float:
-    """The smallest effect on those who take an offer up that is seen in 4 of 5 cases at 95 %, as a difference of shares.
+    """The smallest effect on those who take an offer up that is seen in 4 of 5 cases at 95 %.
+
+    It is a difference of the share that leaves.
 
     Parameters
     ----------

@@ -58,6 +58,8 @@ class Plan:
         Hours a month by person, the pool among them.
     spent
         Those of them that this month's plays took already, by person.
+    withheld
+        Who is recommended nothing but what must be done, shape (accounts,).
     prediction
         The accounts' hazards, in the order of the book.
     horizon_months
@@ -76,7 +78,9 @@ class Plan:
         horizon_months: int,
         decay: float,
         spent: Mapping[str, float] | None = None,
+        withheld: NDArray[np.bool_] | None = None,
     ) -> None:
+        self.withheld = np.zeros(len(book.csm), dtype=bool) if withheld is None else withheld
         self.kinds, self.book, self.hours, self.spent = kinds, book, hours, spent or {}
         self.prediction, self.horizon_months, self.decay = prediction, horizon_months, decay
         self._values = PlayValues(prediction, horizon_months=horizon_months, decay=decay)
@@ -89,12 +93,19 @@ class Plan:
 
     def within(self, hours: Mapping[str, float]) -> "Plan":
         """What is planned within other hours."""
-        return Plan(self.kinds, self.book, hours, self.prediction, **self._alike)
+        return self._otherwise(hours, self.withheld)
 
-    @property
-    def _alike(self) -> dict[str, Any]:
-        """What another plan of the same month has in common with this one."""
-        return {"horizon_months": self.horizon_months, "decay": self.decay, "spent": self.spent}
+    def withholding(self, withheld: NDArray[np.bool_]) -> "Plan":
+        """What is planned where some are recommended nothing but what must be done."""
+        return self._otherwise(self.hours, withheld)
+
+    def _otherwise(self, hours: Mapping[str, float], withheld: NDArray[np.bool_]) -> "Plan":
+        same: dict[str, Any] = {"horizon_months": self.horizon_months, "decay": self.decay, "spent": self.spent}
+        return Plan(self.kinds, self.book, hours, self.prediction, **same, withheld=withheld)
+
+    def optional_hours(self) -> dict[str, float]:
+        """The hours of each that are left once what must be done is."""
+        return {name: max(share.hours - share.must.hours_used, 0.0) for name, share in self._shares.items()}
 
     @cached_property
     def play(self) -> Ints:
@@ -142,7 +153,7 @@ class Plan:
         rows, limit = np.flatnonzero(self.book.hours_of == name), max(limit - self.spent.get(name, 0.0), 0.0)
         first = self._tended(rows, limit)
         left = np.where((self.must_do_play[rows] == NO_PLAY)[:, None], self.value[rows], np.nan)
-        left[left < _CENT] = np.nan
+        left[(left < _CENT) | self.withheld[rows][:, None]] = np.nan
         rest = select_plays(left, self.kinds.hours, self.kinds.seats, max(limit - first.hours_used, 0.0))
         return _Share(rows, limit, first, rest)
 
@@ -172,7 +183,7 @@ class Plan:
         return rows.assign(rank=self._ranks(rows), why=self._reasons(rows))
 
     def capacity(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """A row a CSM and the pool: hours, those spent and used, what one more would save, and how many got each answer."""
+        """A row a CSM and the pool: hours, those spent and used, what one more would save, and who got which answer."""
         counts = {pair: len(part) for pair, part in rows.groupby(["csm", "answer"])}
         table = pd.DataFrame(
             {
@@ -278,6 +289,8 @@ class Plan:
             what = f"{risk}; {kind.name} takes {points:.1f} points off ({kind.evidence})"
         elif answer == NO_HOUR:
             what = f"{risk}; no hour is left for what must be done"
+        elif answer == NOTHING and self.withheld[row]:
+            what = f"{risk}; no play is recommended for it this quarter"
         elif answer == NOTHING:
             what = f"{risk}; the hours save more elsewhere"
         else:

@@ -154,6 +154,13 @@ def effects(request: Request) -> Response:
     return page("effects.html", visit_of(request.scope), here="effects", **content)
 
 
+@router.get("/process")
+def process(request: Request) -> Response:
+    """The quarterly review of the team's processes; not for role csm."""
+    content = acting_pages.process(_published(request), _caller(request))
+    return page("process.html", visit_of(request.scope), here="process", **content)
+
+
 @router.get("/track-record")
 def track(request: Request) -> Response:
     """How earlier forecasts did."""

@@ -153,7 +153,31 @@ def plays_for(made: Forecast, tables: Tables) -> Acting:
     table = RECOMMENDED_ACTION.shape(rows)
     about = {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."}
     effects = effects_told(StoredEffects(made.as_of, "study-1", STUDIED), made.as_of)
-    return Acting(table, about, [a_scenario(name) for name in PRESETS], effects)
+    return Acting(table, about, [a_scenario(name) for name in PRESETS], effects, a_review())
+
+
+def a_review() -> dict[str, Any]:
+    """A quarter with one process that went worse."""
+    done = {"done": 61_234, "missed": 41, "kept_share": 0.9, "coverage": 0.8, "per_account_month": 0.3}
+    effect = {"verdict": "helpful", "churn_points": -1.2, "low": -2.0, "high": -0.4, "conclusion": "It helps."}
+    follows = {"kind": "training", "per_year": -3.6, "nrr_points": -1.5, "low": -2.1, "high": -0.9}
+    return {
+        "quarter": {"from": "2025-10-01", "to": "2026-01-01"},
+        "quarter_before": {"from": "2025-07-01", "to": "2025-10-01"},
+        "customers": 50,
+        "measures": [
+            {
+                "measure": "cadence_kept", "unit": "share", "definition": "touches done in time", "now": 0.7654,
+                "before": 0.8, "change": -0.0346, "went": "worse",
+            }
+        ],
+        "processes": [{"level": "process", "kind": "onboarding", **done, "before": done, **effect}],
+        "nrr": 0.91234,
+        "horizon_months": 6,
+        "follows": [{"change": "stopped", **follows, "mark": "assumed", "evidence": "estimated"}],
+        "definition": "NRR is ..",
+        "notes": [],
+    }  # fmt: skip
 
 
 _OF_A_STUDY: dict[str, Any] = {"level": "action", "missed_rows": 40, "decay": 0.9, "allowance": 0.1}

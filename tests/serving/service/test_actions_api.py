@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from serving.actions.effects_told import NO_STUDY, effects_told
-from serving.actions.on_record import answers_before
+from serving.actions.on_record import answers_before, record_recommendations
 from serving.forecast.stored_effects import StoredEffects
 from serving.ledger.record import open_record
 
@@ -61,6 +62,19 @@ def test_an_answer_stays_on_record_and_holds_the_play_back(answering: Any) -> No
     assert list(answered.held_back) == [(row["account_id"], row["action"])]
 
 
+def test_what_came_of_plays_is_told_of_the_own_book_alone(answering: Any) -> None:
+    plays = answering.client().get("/api/actions?limit=1000").json()["rows"]
+    table = pd.DataFrame(plays).assign(as_of=pd.Timestamp(2026, 1, 1), run_id="run-1")
+    with open_record(answering.desk.params) as record:
+        record_recommendations(record, table)
+    content = answering.client().get("/api/actions/record?limit=5").json()
+    assert (content["total"], len(content["rows"])) == (len(plays), 5)
+    assert content["summary"]["recommended"] == len(plays)
+    assert {row["happened"] for row in content["rows"]} == {None}
+    mine = answering.client(answering.token("csm", "Ada A.")).get("/api/actions/record?limit=1000").json()["rows"]
+    assert {row["account_id"] for row in mine} == {row["account_id"] for row in plays if row["book"] == "Ada A."}
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "words"),
     [
@@ -113,6 +127,18 @@ def test_the_page_of_effects_says_what_may_not_be_concluded(service: Any) -> Non
     assert 'href="/effects"' in client.get("/actions").text
     mine = service.client(service.token("csm", "Ada A."), accept="text/html,*/*")
     assert 'href="/effects"' not in mine.get("/actions").text
+
+
+def test_the_quarter_in_review_says_what_is_assumed(service: Any) -> None:
+    content = service.client().get("/api/process").json()
+    assert content["quarter"] == {"from": "2025-10-01", "to": "2026-01-01"}
+    assert [(row["kind"], row["mark"]) for row in content["follows"]] == [("training", "assumed")]
+    shown = service.client(accept="text/html,*/*").get("/process").text
+    assert "NRR in 6 months: 91.2% if the team keeps on as it does" in shown
+    assert "−2.10 to −0.90" in shown
+    assert "76.5%" in shown
+    mine = service.client(service.token("csm", "Ada A."))
+    assert mine.get("/api/process").status_code == 403
 
 
 def test_without_a_study_of_the_date_effects_are_none_and_it_says_why() -> None:
