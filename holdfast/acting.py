@@ -39,14 +39,8 @@ def actions(
 
     with only_writer(run.params.data_dir):
         tables = run.load().tables
-        recommended = recommend(
-            tables,
-            champion,
-            as_of=as_of or tables.data_until,
-            params=run.params,
-            made_at=made_at(),
-            progress=run.progress,
-        )
+        options: dict[str, Any] = {"params": run.params, "made_at": made_at(), "progress": run.progress}
+        recommended = recommend(tables, champion, as_of=as_of or tables.data_until, **options)
     content = actions_json(recommended, csm)
     if out is not None:
         table = recommended.table if csm is None else recommended.table[in_book(recommended.table, csm)]

@@ -156,7 +156,7 @@ def _best_plays(plan: Plan) -> NDArray[np.int64]:
 
 
 def _near_the_cut(plan: Plan) -> Bools:
-    """Whose play lies from half to one and a half times the hours left, in the order of what saves most an hour."""
+    """Whose play lies from half to one and a half times the cut, in the order of what saves most an hour."""
     best = _best_plays(plan)
     place = np.maximum(best, 0)
     seats = np.maximum(plan.kinds.seats, 1)
@@ -169,7 +169,8 @@ def _near_the_cut(plan: Plan) -> Bools:
         )
         rows = rows[np.argsort(-worth[rows], kind="stable")]
         reached = np.cumsum(hours[rows])
-        near[rows] = (reached > NEAR_THE_CUT[0] * left) & (reached <= NEAR_THE_CUT[1] * left)
+        cut = min(left, reached[-1]) if rows.size else 0.0  # where the hours hold all plays, the last is the cut
+        near[rows] = (reached > NEAR_THE_CUT[0] * cut) & (reached <= NEAR_THE_CUT[1] * cut)
     return near
 
 
