@@ -137,7 +137,7 @@ def begun(plan: Plan, customers: pd.DataFrame, settings: Actions) -> Trial:
 
 def eligible(plan: Plan, customers: pd.DataFrame, holdout: Holdout) -> Bools:
     """Who may be in it: near the cut of somebody's hours, and not excluded."""
-    return _near_the_cut(plan) & ~np.any(list(excluded(plan, customers, holdout).values()), axis=0)
+    return np.asarray(_near_the_cut(plan) & ~np.any(list(excluded(plan, customers, holdout).values()), axis=0))
 
 
 def excluded(plan: Plan, customers: pd.DataFrame, holdout: Holdout) -> dict[str, Bools]:
@@ -237,7 +237,12 @@ def record_enrolments(record: Record, trial: Trial, ids: Iterable[str], settings
     if there or not trial.enrolled.any():
         return 0
     chance = round((1.0 - trial.share) * _MILLIONTHS)
-    about = {"quarter": quarter, "as_of": as_of.isoformat(), "salt": mark, "probability_millionths": chance}
+    about: dict[str, Any] = {
+        "quarter": quarter,
+        "as_of": as_of.isoformat(),
+        "salt": mark,
+        "probability_millionths": chance,
+    }
     notes = [
         Note(ENROLMENT, AUTHOR, account, {**about, "action": str(action), "is_withheld": bool(withheld)})
         for account, enrolled, withheld, action in zip(

@@ -125,7 +125,7 @@ def _processes(
             "kind": kind,
             **quarters[1].get(kind, _NONE),
             "before": quarters[0].get(kind, _NONE),
-            **_effect(studied and studied.of(kind, level)),
+            **_effect(None if studied is None else studied.of(kind, level)),
         }
         for kind in kinds
     ]
