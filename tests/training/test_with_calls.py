@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,8 +31,9 @@ def test_the_model_in_charge_leaves_calls_out_unless_the_settings_say_otherwise(
 
 
 def test_it_is_registered_under_a_name_of_its_own_and_speaks_for_called_accounts_alone(
-    company: Tables, dataset: Dataset, model: OutcomeModel, small_params: Params
+    company: Tables, dataset: Dataset, model: OutcomeModel, changed: Any
 ) -> None:
+    small_params = Params.model_validate(changed(model={"name": "with a challenger"}))
     done = challenge(company, dataset, small_params)
     assert done.version == "1"
     assert f"on {done.called_accounts} accounts" in done.reason
