@@ -27,6 +27,7 @@ SMALL = [
 ]
 KILLS = "kills of a run, none of which left half an output"
 MORE_KILLS = 37  # of a full attack, at random moments
+PATIENCE_SECONDS = 900  # others may want the machine too
 STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
 
 
@@ -50,8 +51,11 @@ def published(data: Path) -> dict[str, str]:
 
 
 def run_to_the_end(verb: str, data: Path, seed: int) -> dict[str, str]:
-    process = start(verb, data, seed)
-    _, errors = process.communicate(timeout=300)
+    with start(verb, data, seed) as process:
+        try:
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            process.kill()  # where it hangs: it would outlive the test, and trouble those that come after it
     assert process.returncode == 0, errors
     return published(data)
 
