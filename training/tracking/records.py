@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class RecordedRun:
+class StoredRun:
     """A run: what it is called, when it began (milliseconds since 1970), its tags and its newest metrics."""
 
     name: str
@@ -33,7 +33,7 @@ class RecordedRun:
 
 
 @dataclass(frozen=True)
-class RecordedVersion:
+class StoredVersion:
     """A registered version: its number, the run that made it, its tags."""
 
     version: str
@@ -44,16 +44,16 @@ class RecordedVersion:
 class Records(Protocol):
     """Versions and runs of a store."""
 
-    def versions(self, model: str) -> Sequence[RecordedVersion]:
+    def versions(self, model: str) -> Sequence[StoredVersion]:
         """The versions of a model, in any order; empty where there is no such model."""
 
     def aliases(self, model: str) -> Mapping[str, str]:
         """Which version each alias of a registered model stands for."""
 
-    def run(self, run_id: str) -> RecordedRun:
+    def run(self, run_id: str) -> StoredRun:
         """A run by its id."""
 
-    def newest_runs(self, experiment: str, *, most: int) -> Sequence[RecordedRun]:
+    def newest_runs(self, experiment: str, *, most: int) -> Sequence[StoredRun]:
         """Finished runs of an experiment by name, the newest first; empty where there is no such experiment."""
 
 
@@ -90,26 +90,26 @@ class SqlRecords:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def versions(self, model: str) -> Sequence[RecordedVersion]:
+    def versions(self, model: str) -> Sequence[StoredVersion]:
         """As `Records`."""
         rows = self._rows(
             "SELECT version, run_id FROM model_versions WHERE name = ? AND current_stage <> 'Deleted_Internal'", model
         )
-        return [RecordedVersion(str(number), str(run_id), self._version_tags(model, number)) for number, run_id in rows]
+        return [StoredVersion(str(number), str(run_id), self._version_tags(model, number)) for number, run_id in rows]
 
     def aliases(self, model: str) -> Mapping[str, str]:
         """As `Records`."""
         rows = self._rows("SELECT alias, version FROM registered_model_aliases WHERE name = ?", model)
         return {alias: str(version) for alias, version in rows}
 
-    def run(self, run_id: str) -> RecordedRun:
+    def run(self, run_id: str) -> StoredRun:
         """As `Records`."""
         rows = self._rows("SELECT run_uuid, name, start_time FROM runs WHERE run_uuid = ?", run_id)
         if not rows:
             raise LookupError(f"The run {run_id} is not in the store any more.")
         return self._run(*rows[0])
 
-    def newest_runs(self, experiment: str, *, most: int) -> Sequence[RecordedRun]:
+    def newest_runs(self, experiment: str, *, most: int) -> Sequence[StoredRun]:
         """As `Records`."""
         rows = self._rows(
             """SELECT run_uuid, runs.name, start_time FROM runs JOIN experiments USING (experiment_id)
@@ -120,10 +120,10 @@ class SqlRecords:
         )
         return [self._run(*row) for row in rows]
 
-    def _run(self, run_id: str, name: str, started_ms: int) -> RecordedRun:
+    def _run(self, run_id: str, name: str, started_ms: int) -> StoredRun:
         tags = self._rows("SELECT key, value FROM tags WHERE run_uuid = ?", run_id)
         metrics = self._rows("SELECT key, value, is_nan FROM latest_metrics WHERE run_uuid = ?", run_id)
-        return RecordedRun(
+        return StoredRun(
             name, started_ms, dict(tags), {key: math.nan if is_nan else value for key, value, is_nan in metrics}
         )
 
@@ -141,21 +141,21 @@ class ClientRecords:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def versions(self, model: str) -> Sequence[RecordedVersion]:
+    def versions(self, model: str) -> Sequence[StoredVersion]:
         """As `Records`."""
         items = self._store.client.search_model_versions(f"name = '{model}'")
-        return [RecordedVersion(str(item.version), str(item.run_id), item.tags) for item in items]
+        return [StoredVersion(str(item.version), str(item.run_id), item.tags) for item in items]
 
     def aliases(self, model: str) -> Mapping[str, str]:
         """As `Records`."""
         aliases = self._store.client.get_registered_model(model).aliases
         return {alias: str(version) for alias, version in aliases.items()}
 
-    def run(self, run_id: str) -> RecordedRun:
+    def run(self, run_id: str) -> StoredRun:
         """As `Records`."""
         return _recorded(self._store.client.get_run(run_id))
 
-    def newest_runs(self, experiment: str, *, most: int) -> Sequence[RecordedRun]:
+    def newest_runs(self, experiment: str, *, most: int) -> Sequence[StoredRun]:
         """As `Records`."""
         place = self._store.client.get_experiment_by_name(experiment)
         return (
@@ -163,5 +163,5 @@ class ClientRecords:
         )
 
 
-def _recorded(run: "Run") -> RecordedRun:
-    return RecordedRun(run.info.run_name, run.info.start_time, run.data.tags, run.data.metrics)
+def _recorded(run: "Run") -> StoredRun:
+    return StoredRun(run.info.run_name, run.info.start_time, run.data.tags, run.data.metrics)

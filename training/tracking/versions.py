@@ -1,13 +1,14 @@
 """The versions of a model, each with its record: how it, or another of the same recipe, did out of time."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from params import Params
-from training.tracking.records import RecordedRun, RecordedVersion, Records, open_records
+from training.tracking.champion import ALIAS
+from training.tracking.records import Records, StoredRun, StoredVersion, open_records
 from training.tracking.store import is_there
 
 RECORDS = ("backtest", "contest")  # names of the runs that hold a recipe's record
@@ -69,9 +70,14 @@ def versions_of(params: Params) -> list[Version]:
         return [_version(records.run(item.run_id), item, aliases, evaluations) for item in versions]
 
 
-def _evaluations(records: Records, params: Params) -> dict[tuple[str, str], RecordedRun]:
+def in_charge_of(versions: Sequence[Version]) -> Version | None:
+    """The one in charge; None where none is."""
+    return next((version for version in versions if ALIAS in version.aliases), None)
+
+
+def _evaluations(records: Records, params: Params) -> dict[tuple[str, str], StoredRun]:
     """The newest finished backtest or contest of each recipe and code."""
-    evaluations: dict[tuple[str, str], RecordedRun] = {}
+    evaluations: dict[tuple[str, str], StoredRun] = {}
     for run in records.newest_runs(params.tracking.experiment, most=_NEWEST):
         if run.name in RECORDS and "recipe" in run.tags:
             evaluations.setdefault(_method(run.tags), run)
@@ -84,10 +90,10 @@ def _method(tags: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _version(
-    run: RecordedRun,
-    item: RecordedVersion,
+    run: StoredRun,
+    item: StoredVersion,
     aliases: Mapping[str, str],
-    evaluations: Mapping[tuple[str, str], RecordedRun],
+    evaluations: Mapping[tuple[str, str], StoredRun],
 ) -> Version:
     tested = evaluations.get(_method(item.tags), run)
     return Version(
@@ -100,7 +106,7 @@ def _version(
     )
 
 
-def _record(run: RecordedRun, tested_by: str) -> VersionRecord:
+def _record(run: StoredRun, tested_by: str) -> VersionRecord:
     metrics = run.metrics
     tested = [int(name.group(1)) for name in map(_LOG_LOSS.fullmatch, metrics) if name]
     if not tested:
