@@ -74,12 +74,11 @@ def killed_at_some_moment(verb: str, data: Path, numbers: random.Random) -> bool
     """Kill a run a moment after one of its announcements, whichever that is; False where it had ended before."""
     process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 36)
     assert process.stderr is not None
-    for _ in zip(range(moment), process.stderr, strict=False):
-        pass
+    announced = [line for _, line in zip(range(moment), process.stderr, strict=False)]
     time.sleep(numbers.random())
     process.send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode in (-signal.SIGKILL, 0), errors
+    assert process.returncode in (-signal.SIGKILL, 0), [*announced, errors]
     return process.returncode != 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from params import Params
 from training.tracking.champion import ALIAS
-from training.tracking.records import Records, StoredRun, StoredVersion, open_records
+from training.tracking.records.reading import Records, StoredRun, StoredVersion, open_records
 from training.tracking.store import is_there
 
 RECORDS = ("backtest", "contest")  # names of the runs that hold a recipe's record

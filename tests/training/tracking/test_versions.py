@@ -8,11 +8,12 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import FORMAT, OutcomeModel
 from params import Params
 from training.learn.dataset import Dataset
-from training.tracking import records, runs
+from training.tracking import runs
 from training.tracking.champion import incumbent
 from training.tracking.evidence import Metric
 from training.tracking.recipe import recipe_digest
-from training.tracking.records import ClientRecords, Records, SqlRecords, open_records
+from training.tracking.records import reading
+from training.tracking.records.reading import ClientRecords, Records, SqlRecords, open_records
 from training.tracking.store import open_store
 from training.tracking.versions import versions_of
 
@@ -110,7 +111,7 @@ def test_what_is_read_by_sql_is_what_mlflow_says(recorded: Any, company: Tables)
 def test_tables_of_another_revision_are_for_mlflow_to_read(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     params = recorded()
     by_sql = versions_of(params)
-    monkeypatch.setattr(records, "REVISION", "another")
+    monkeypatch.setattr(reading, "REVISION", "another")
     with open_records(params) as read:
         assert isinstance(read, ClientRecords)
     assert versions_of(params) == by_sql
