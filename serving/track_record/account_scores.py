@@ -26,6 +26,8 @@ from serving.track_record.score_rows import described
 Row = dict[str, Any]
 Array = NDArray[np.float64]
 OUTCOMES = ("churn", "contraction", "expansion")
+HAPPENED = {"churn": "left", "contraction": "shrank", "expansion": "grew"}
+PAUSED, UNCHANGED = "paused", "stayed as it was"
 BASE_LABEL = {BASE_RATE: "the base rate"}
 MISSES = 5
 _FORECAST = ("subject_id", "horizon_months", "arr", "expected_arr", *(f"{outcome}_probability" for outcome in OUTCOMES))
@@ -88,7 +90,8 @@ def account_scores(windows: list[Accounts], pairs: Pairs, bootstrap: Bootstrap) 
 def largest_misses(record: Record, windows: list[Accounts], pairs: Pairs) -> list[Row]:
     """Of the newest window of each horizon, the accounts whose ARR ended farthest from what was expected.
 
-    Those who are not known any more are left out.
+    Each with what happened, and the difference in two steps that add up to it: `from_leaving` is the loss by churn
+    that was expected less the actual one, `from_size` the rest. Those who are not known any more are left out.
     """
     accounts, rows = names_of(record, ACCOUNT), []
     newest = {window.horizon_months: window for window in windows}
@@ -110,9 +113,26 @@ def largest_misses(record: Record, windows: list[Accounts], pairs: Pairs) -> lis
                     "actual_arr": float(window.end[place]),
                     "difference": float(miss[place]),
                     "churn_probability": float(window.probability["churn"][place]),
+                    **_steps(window, place),
                 }
             )
     return rows
+
+
+def _steps(window: Accounts, place: int) -> Row:
+    """What happened to an account, and how much of its miss came of leaving or staying, and of growing or shrinking."""
+    start = float(window.start[place])
+    otherwise = UNCHANGED if window.end[place] else PAUSED
+    happened = next((word for outcome, word in HAPPENED.items() if window.event[outcome][place]), otherwise)
+    lost = start if happened == HAPPENED["churn"] else 0.0
+    from_leaving = round(start * float(window.probability["churn"][place]) - lost, 2)
+    difference = float(window.end[place] - window.expected[place])
+    return {
+        "starting_arr": start,
+        "happened": happened,
+        "from_leaving": from_leaving,
+        "from_size": round(difference - from_leaving, 2),
+    }
 
 
 def _of_run(files: RecordFiles, rows: pd.DataFrame) -> list[Accounts]:
