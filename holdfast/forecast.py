@@ -168,7 +168,7 @@ def record_tables(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
 
     params, progress = run.params, run.progress
     champion = load_champion(params)
-    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
+    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, with_reasons=False, progress=progress)
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
         notes = record_forecast(record, tables, champion, result, params=params, code_version=code_version())

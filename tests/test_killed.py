@@ -67,7 +67,7 @@ def published(data: Path) -> dict[str, str]:
 
 def run_to_the_end(verb: str, data: Path, seed: int, *arguments: str) -> dict[str, str]:
     process = start(verb, data, seed, *arguments)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     return published(data)
 
