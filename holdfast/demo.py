@@ -8,8 +8,8 @@ from holdfast.data import report_lines
 from holdfast.forecast import champion_of, make_and_export, print_summary
 from holdfast.lock import only_writer
 from holdfast.model import require_store
+from holdfast.nightly import replay, replay_lines
 from holdfast.output import command, print_lines
-from holdfast.replay import replay, replay_lines
 from holdfast.run import Run
 from models.words import counted
 

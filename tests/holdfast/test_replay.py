@@ -13,8 +13,8 @@ import pytest
 from typer.testing import Result
 
 from holdfast import demo
+from holdfast.nightly import replay, replay_lines
 from holdfast.progress import Progress
-from holdfast.replay import replay, replay_lines
 from holdfast.run import Run
 from params import Params, load
 
@@ -70,7 +70,7 @@ def test_a_month_with_too_little_history_stops_nothing(
     replayed: tuple[Run, Any, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, loaded, _ = replayed
-    monkeypatch.setattr("holdfast.replay._month_starts", lambda *_: [date(2024, 2, 1)])
+    monkeypatch.setattr("holdfast.nightly._month_starts", lambda *_: [date(2024, 2, 1)])
     nights = replay(run, loaded, 1)
     assert [step["status"] for step in nights[0]["steps"]] == ["done", "done", "failed", "skipped"]
     lines = replay_lines(nights)
