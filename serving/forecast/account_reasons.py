@@ -44,7 +44,7 @@ class Why(NamedTuple):
     norms: Norms | None
 
 
-NO_REASONS = Why(*(pd.DataFrame(columns=names_of(table)) for table in (ACCOUNT_DRIVER, ACCOUNT_PEERS)), None)
+NO_REASONS = Why(pd.DataFrame(columns=names_of(ACCOUNT_DRIVER)), pd.DataFrame(columns=names_of(ACCOUNT_PEERS)), None)
 
 
 def why(
