@@ -174,7 +174,8 @@ def record_tables(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
     with open_record(params) as record:
         notes = record_forecast(record, tables, champion, result, params=params, code_version=code_version())
     accounts = int(result.account_forecast["account_id"].nunique())
-    return {**result.describe(), "accounts": accounts, "notes": [*result.notes, *notes]}
+    about = {"run_id": result.run_id, "model_version": result.model_version, "accounts": accounts}
+    return about | {"notes": [*result.notes, *notes]}
 
 
 def recommended_for(
