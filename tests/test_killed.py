@@ -23,6 +23,7 @@ SMALL = [
     "forecast.draws=100",
     "backtest.origins=1",
     "backtest.horizons=[1]",
+    "demo.replay_months=0",
     "threads=1",
 ]
 KILLS = "kills of a run, none of which left half an output"
