@@ -123,6 +123,7 @@ def train(
     may_contest: bool = False,
     replace_unreadable: bool = False,
     accept_leaks: bool = False,
+    tested: bool = True,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
@@ -132,6 +133,7 @@ def train(
     a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
     that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`. A model
     whose data hold a proven leak, or that did too well to be true, does not take charge unless `accept_leaks`.
+    With `tested` off, the recipe is not tested: for whoever scores its forecasts otherwise.
 
     Raises
     ------
@@ -147,7 +149,7 @@ def train(
     dataset = _dataset(tables, params, progress)
     causes = second_look(tables, params=params, progress=progress).spoiling_training
     require_enough(dataset, params.model, causes)
-    test = _out_of_time(tables, dataset, params=params, progress=progress)
+    test = _out_of_time(tables, dataset, params=params, progress=progress) if tested else None
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
@@ -155,7 +157,7 @@ def train(
     decision = _held_back(decision, canary(model, dataset, params=params))
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params, causes, doubts)
-    progress("recording the run, and fitting the model with calls beside it", 0, 1)
+    challenger = challenge(tables, dataset, params, progress)
     evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
     alias, tags = _alias(decision), _version_tags(decision, doubts, findings)
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
@@ -170,7 +172,7 @@ def train(
         said=findings,
         tuned=tuned,
         suspicion=doubts,
-        challenger=challenge(tables, dataset, params),
+        challenger=challenger,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.tables.checked import Tables
+from features.tables.progress import Progress, silent
 from models.outcomes.outcome import OutcomeModel
 from params import Params
 from training.learn.dataset import Dataset, settings_of, with_calls
@@ -32,8 +33,12 @@ class Challenger:
         return {"version": self.version, "called_accounts": self.called_accounts, "reason": self.reason}
 
 
-def challenge(tables: Tables, dataset: Dataset, params: Params) -> Challenger:
-    """Fit the model with calls on what the one in charge learned from and its calls, and register it."""
+def challenge(tables: Tables, dataset: Dataset, params: Params, progress: Progress = silent) -> Challenger:
+    """Fit the model with calls on what the other learns from and its calls, and register it.
+
+    To be done before the other is registered: a training that is killed in between is due again, and makes both.
+    """
+    progress("recording the run, and the model with calls beside it", 0, 1)
     names = [item.name for item in dataset.call_inputs]
     if not names:
         return Challenger("", 0, "no calls are among the inputs that the model in charge leaves out")
