@@ -2,7 +2,8 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -32,15 +33,28 @@ def learning_code(root: Path = ROOT) -> set[Path]:
 
 def _imported(root: Path, module: Path) -> Iterator[Path]:
     """Modules of ours that a module imports, and the packages they stand in."""
-    for node in ast.walk(ast.parse((root / module).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            yield from _files(root, name.split("."))
+    for name in _names((root / module).read_text(encoding="utf-8")):
+        yield from _files(root, name.split("."))
+
+
+@cache  # one training asks several times
+def _names(text: str) -> tuple[str, ...]:
+    """The dotted names that a module's text imports."""
+    names: list[str] = []
+    for statement in _statements(ast.parse(text).body):
+        if isinstance(statement, ast.Import):
+            names += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            names += [f"{statement.module}.{alias.name}" for alias in statement.names]
+    return tuple(names)
+
+
+def _statements(block: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Statements, and those within them; an import is never part of an expression."""
+    for statement in block:
+        yield statement
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(statement, inner, ()))
 
 
 def _files(root: Path, parts: list[str]) -> Iterator[Path]:
