@@ -116,8 +116,8 @@ class Store:
             self.client.log_batch(run_id, params=[Param(name, value) for name, value in some])
         for some in _parts(tags):
             self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in some])
-        for some in _parts(metrics):
-            self.client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in some])
+        for figures in _parts(metrics):
+            self.client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in figures])
 
     def newest_runs(self, experiment_id: str, *, most: int, name: str = "") -> "Sequence[Run]":
         """Finished runs of an experiment, the newest first; of one name where it is given."""
