@@ -11,8 +11,17 @@ LEARNS = Path("training/learn")
 _FLOORS = ("features", "models", "training")  # settings are not code: the recipe says which they were
 
 
-def code_digest(root: Path = ROOT) -> str:
-    """Identifies the code that learns, by the text of its modules."""
+def code_digest(root: Path | None = None) -> str:
+    """Identifies the code that learns, by the text of its modules: by default that which runs, read once."""
+    return _running_digest() if root is None else _digest(root)
+
+
+@cache
+def _running_digest() -> str:
+    return _digest(ROOT)
+
+
+def _digest(root: Path) -> str:
     digest = hashlib.sha256()
     for module in sorted(learning_code(root)):
         digest.update(module.as_posix().encode() + (root / module).read_bytes())
@@ -33,20 +42,15 @@ def learning_code(root: Path = ROOT) -> set[Path]:
 
 def _imported(root: Path, module: Path) -> Iterator[Path]:
     """Modules of ours that a module imports, and the packages they stand in."""
-    for name in _names((root / module).read_text(encoding="utf-8")):
-        yield from _files(root, name.split("."))
-
-
-@cache  # one training asks several times
-def _names(text: str) -> tuple[str, ...]:
-    """The dotted names that a module's text imports."""
-    names: list[str] = []
-    for statement in _statements(ast.parse(text).body):
-        if isinstance(statement, ast.Import):
-            names += [alias.name for alias in statement.names]
-        elif isinstance(statement, ast.ImportFrom) and statement.module:
-            names += [f"{statement.module}.{alias.name}" for alias in statement.names]
-    return tuple(names)
+    for node in _statements(ast.parse((root / module).read_text(encoding="utf-8")).body):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield from _files(root, name.split("."))
 
 
 def _statements(block: Sequence[ast.AST]) -> Iterator[ast.AST]:
