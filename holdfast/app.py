@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from holdfast import (
     acting,
     action_effects,
+    customers,
     data,
     delivery,
     demo,
@@ -54,6 +55,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         kpis.cohorts,
         kpis.behaviours,
         kpis.icp,
+        customers.losses,
         team.health,
         team.alerts,
         scorecards.scorecard,

@@ -40,6 +40,7 @@ TOOLS = (
     Tool("scenario", "/api/scenario", note="Say what is assumed in it; not for one book."),
     Tool("health", "/api/health", note="A rule of the business, and no probability: say so."),
     Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
+    Tool("losses", "/api/losses", note="A sign that showed before is no proof of the cause; say how many n is."),
     Tool("past_scores", "/api/history"),
     Tool("past_forecasts", "/api/forecasts"),
     Tool("track_record", "/api/track-record", note="Whether the forecasts can be trusted."),

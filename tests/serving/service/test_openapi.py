@@ -38,6 +38,8 @@ PATHS = (
     "/api/actions/answer",
     "/api/actions/answers",
     "/api/scenario",
+    "/api/losses",
+    "/api/losses.{kind}",
     "/api/track-record",
     "/api/calls",
     "/api/alerts",
