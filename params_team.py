@@ -263,6 +263,13 @@ class Losses(Section):
         return self
 
 
+class Expansion(Section):
+    """Whose it is to sell more: to the buying centre that buys already, and to another of the same customer."""
+
+    same_buying_center: Literal["csm", "seller"]
+    other_buying_center: Literal["csm", "seller"]
+
+
 class Declared(Mapping[str, OwnFeature]):
     """The features that settings declare, by name; beside them the journey and the cadence, of which more are made."""
 

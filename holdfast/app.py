@@ -56,6 +56,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         kpis.behaviours,
         kpis.icp,
         customers.losses,
+        customers.voice,
+        customers.whitespace,
         team.health,
         team.alerts,
         scorecards.scorecard,

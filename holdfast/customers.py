@@ -1,4 +1,4 @@
-"""Verbs of what customers say and do beside the figures: why they left; none takes a model."""
+"""Verbs of what customers say and do: why they left, what they say, what they do not own; none takes a model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +42,101 @@ def losses(
         write_rows(content["events"], LOSS, out, content["definition"])
     content |= {"file": str(out) if out else None}
     run.show(content, lambda console: _print_losses(console, content))
+
+
+def voice(
+    run: Run,
+    as_of: AsOfDate = None,
+    months: Annotated[int, typer.Option("--months", min=1, max=60, help="Months before the date")] = 12,
+    out: TableFile = None,
+) -> None:
+    """Show what customers say: scores by role and moment, response, themes and tickets, with the ARR behind each."""
+    from serving.forecast.declared.customer_tables import VOICE
+    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.voice_report import voice_report
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        content = voice_report(tables, as_of=as_of or tables.data_until, params=run.params, months=months)
+    if out is not None:
+        write_rows(content["rows"], VOICE, out, content["definition"])
+    content |= {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_voice(console, content))
+
+
+def _print_voice(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"From {content['from']} to {content['as_of']}", title_justify="left")
+    for head in ("survey", "role", "moment"):
+        table.add_column(head)
+    for head in ("figure", "95 % interval", "answers", "response", "ARR behind"):
+        table.add_column(head, justify="right")
+    for row in content["rows"]:
+        between = "" if row["low"] is None else f"{row['low']:,.1f} to {row['high']:,.1f}"
+        rate = "" if row["response_rate"] is None else f"{row['response_rate']:.0%} of {row['sent']:,}"
+        figure = "" if row["figure"] is None else f"{row['figure']:,.1f}"
+        table.add_row(row["kind"], row["role"], row["moment"], figure, between, f"{row['n']:,}", rate,
+                      _amount(row["arr"]))  # fmt: skip
+    console.print(table)
+    for row in content["themes"]:
+        console.print(
+            f"{row['kind']}, {row['theme']}: {row['answers']:,} answers, {row['mean_score']:.1f} in the mean, of "
+            f"{row['accounts']:,} accounts with {_amount(row['arr'])} {content['currency']} ARR.",
+            soft_wrap=True,
+        )
+    for row in content["tickets"]:
+        console.print(
+            f"Tickets, {row['category']}: {row['tickets']:,}, of {row['accounts']:,} accounts with "
+            f"{_amount(row['arr'])} {content['currency']} ARR.",
+            soft_wrap=True,
+        )
+    print_lines(console, [content["definition"]] + ([f"Written: {content['file']}"] if content["file"] else []))
+
+
+def whitespace(
+    run: Run,
+    as_of: AsOfDate = None,
+    csm: Annotated[str | None, typer.Option("--csm", metavar="NAME", help="Only the book of this CSM")] = None,
+    out: TableFile = None,
+) -> None:
+    """Show where customers can grow: products that similar ones own, seats they could use, and whose it is to sell."""
+    from serving.forecast.declared.customer_tables import WHITESPACE
+    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.whitespace_report import whitespace_report
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        content = whitespace_report(tables, as_of=as_of or tables.data_until, params=run.params, csm=csm)
+    if out is not None:
+        write_rows(content["rows"], WHITESPACE, out, content["definition"])
+    content |= {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_whitespace(console, content))
+
+
+def _print_whitespace(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title="Not owned", title_justify="left")
+    for head in ("what", "whose it is to sell"):
+        table.add_column(head)
+    for head in ("customers", "worth", "at the attach rate"):
+        table.add_column(head, justify="right")
+    for row in content["totals"]:
+        table.add_row(row["what"], row["owner_role"], f"{row['accounts']:,}", _amount(row["arr"]),
+                      _amount(row["arr_at_attach_rate"]))  # fmt: skip
+    console.print(table)
+    for row in content["rows"][:SHOWN]:
+        rate = f"owned by {row['attach_rate']:.0%} of {row['similar']:,} similar" if row["attach_rate"] else ""
+        seats = f"{row['missing']:,.0f} seats" if row["what"] == "seats" else row["what"]
+        told = ", ".join(part for part in (seats, _amount(row["arr"]), rate, row["owner"]) if part)
+        console.print(f"{row['name']}: {told}", soft_wrap=True)
+    for row in content["log"]:
+        console.print(f"Won since {content['from']}: {row['won']:,} of {row['source']} by {row['owner_role']}, "
+                      f"{_amount(row['arr'])} {content['currency']} ARR")  # fmt: skip
+    print_lines(console, [content["definition"]] + ([f"Written: {content['file']}"] if content["file"] else []))
 
 
 def _print_losses(console: "Console", content: dict[str, Any]) -> None:

@@ -72,6 +72,13 @@ def losses_for(customers: Row, caller: Caller) -> dict[str, Any]:
     }
 
 
+def whitespace_for(customers: Row, caller: Caller) -> dict[str, Any]:
+    """What goes with what is not owned; sums are of the whole company."""
+    about: Row = customers.get("whitespace", {})
+    sums = {name: about.get(name, []) if sees_whole(caller) else [] for name in ("totals", "log")}
+    return {"definition": about.get("definition", ""), **sums}
+
+
 def track_for(track: Row, caller: Caller) -> dict[str, Any]:
     """The track record, with the scores of the book alone for whoever sees one book."""
     if caller.csm is None:

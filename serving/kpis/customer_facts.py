@@ -1,12 +1,16 @@
 """Facts about customers as the service shows them: rows by account, and what is of the whole company."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from params import Params
+from serving.kpis.behaviour_report import behaviour_report, icp_report
 from serving.kpis.loss_report import loss_report
+from serving.kpis.voice_report import voice_report
+from serving.kpis.whitespace_report import whitespace_report
 
 Row = dict[str, Any]
 
@@ -22,5 +26,18 @@ def customer_facts(
         A sign of the settings is on a column that there is not.
     """
     losses = loss_report(tables, as_of=as_of, params=params, progress=progress).to_json()
-    lists = {"losses": losses.pop("events")}
-    return lists, {"losses": losses}
+    missing = whitespace_report(tables, as_of=as_of, params=params)
+    about = {"losses": losses, "whitespace": missing, **_of_the_company(tables, as_of, params)}
+    lists = {"losses": losses.pop("events"), "whitespace": missing.pop("rows")}
+    return lists, about
+
+
+def _of_the_company(tables: Tables, as_of: date, params: Params) -> dict[str, Row]:
+    """Facts that name no account; of those that the tables cannot give, why."""
+    facts: dict[str, Row] = {}
+    for name, report, rows_of_accounts in _REPORTS:
+        tuple[tuple[str, Callable[..., Row], tuple[str, ...]], ...] = (
+            ("voice", voice_report, ("comments",)),  # which may name anybody
+            ("behaviours", behaviour_report, ("behind",)),
+            ("icp", icp_report, ("disagreements",)),
+        )

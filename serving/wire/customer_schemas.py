@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from serving.forecast.declared.customer_tables import LOSS
+from serving.forecast.declared.customer_tables import LOSS, WHITESPACE
 from serving.wire.row_models import row_model
-from serving.wire.schemas import Page
+from serving.wire.schemas import Head, Page
 
 LossRow: Any = row_model("LossRow", "An account that left.", LOSS)
 
@@ -54,3 +54,41 @@ class Losses(Page):
     agreement: list[Agreement] = Field(description="Of the whole company; empty for role csm")
     signs: dict[str, str] = Field(description="What counts as a sign of each cause")
     rows: list[LossRow]
+
+
+WhitespaceRow: Any = row_model("WhitespaceRow", "What a customer does not own.", WHITESPACE)
+
+
+class Whitespace(Page):
+    """What customers do not own, most ARR at the attach rate first."""
+
+    totals: list[dict[str, Any]] = Field(description="By what is missing and whose it is; empty for role csm")
+    log: list[dict[str, Any]] = Field(description="Expansions won, by source and owner; empty for role csm")
+    rows: list[WhitespaceRow]
+
+
+class CompanyFact(Head):
+    """A fact of the whole company; `rows` are as the command of the same name gives them with --json."""
+
+    definition: str
+    rows: list[dict[str, Any]]
+
+
+class Voice(CompanyFact):
+    """What customers say, with the ARR behind it."""
+
+    themes: list[dict[str, Any]]
+    tickets: list[dict[str, Any]]
+
+
+class Behaviours(CompanyFact):
+    """What customers who stay did when they were young: it goes with staying and need not cause it."""
+
+    accounts: int
+
+
+class IdealCustomer(CompanyFact):
+    """Which values of what was known at signing go with keeping."""
+
+    accounts: int
+    note: str

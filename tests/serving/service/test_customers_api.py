@@ -28,3 +28,16 @@ def test_losses_are_taken_away_as_a_file(service: Any) -> None:
     text = service.client().get("/api/losses.csv").text
     assert text.splitlines()[0].startswith("account_id,name,csm,left_on,quarter,arr,cause")
     assert len(text.splitlines()) == 15
+
+
+def test_what_is_not_owned_and_what_is_said_are_served(service: Any) -> None:
+    client = service.client()
+    assert client.get("/api/whitespace").json()["rows"] == [], "there is one product, and nobody said how many seats"
+    voice = client.get("/api/voice").json()
+    assert [row["category"] for row in voice["tickets"]] == ["not_said"] or voice["tickets"][0]["accounts"] > 0
+    assert voice["themes"] == []
+    assert "has no feature" in client.get("/api/behaviours").json()["definition"]
+    assert "Too few" in client.get("/api/icp").json()["note"]
+    ada = service.client(service.token("csm", "Ada A."))
+    for name in ("voice", "behaviours", "icp"):
+        assert ada.get(f"/api/{name}").status_code == 403
