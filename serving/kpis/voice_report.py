@@ -61,15 +61,16 @@ def _scores(sent: pd.DataFrame, answers: pd.DataFrame, arr: Mapping[str, float])
         asked, told = sent[sent["kind"] == kind], answers[answers["kind"] == kind]
         for by in ((), ("respondent_role",), ("moment",), ("respondent_role", "moment")):
             for role, moment in _cells(asked, told, by):
-                here = [_of(frame, role, moment) for frame in (asked, told)]
-                yield {"kind": kind, "role": role, "moment": moment} | _score(kind, *here, arr)
+                here = _score(kind, _of(asked, role, moment), _of(told, role, moment), arr)
+                yield {"kind": kind, "role": role, "moment": moment} | here
 
 
 def _cells(asked: pd.DataFrame, told: pd.DataFrame, by: tuple[str, ...]) -> list[tuple[str, str]]:
     """The roles and moments that occur; `all` for what it is not told by."""
     both = pd.concat([asked[["respondent_role", "moment"]], told[["respondent_role", "moment"]]])
-    pairs = both.assign(**{name: ALL for name in both if name not in by}).drop_duplicates()
-    return sorted(pairs.itertuples(index=False, name=None))
+    pairs = zip(both["respondent_role"], both["moment"], strict=True)
+    by_role, by_moment = (name in by for name in ("respondent_role", "moment"))
+    return sorted({(str(role) if by_role else ALL, str(moment) if by_moment else ALL) for role, moment in pairs})
 
 
 def _of(rows: pd.DataFrame, role: str, moment: str) -> pd.DataFrame:
@@ -100,7 +101,7 @@ def _score(kind: str, sent: pd.DataFrame, answers: pd.DataFrame, arr: Mapping[st
 
 def _themes(answers: pd.DataFrame, arr: Mapping[str, float]) -> Iterator[Row]:
     """By kind and theme, most ARR first."""
-    rows = [
+    rows: list[Row] = [
         {"kind": kind, "theme": theme, "answers": len(part), "mean_score": float(part["score"].mean())}
         | {"accounts": int(part["account_id"].nunique()), "arr": _behind(part["account_id"], arr)}
         for (kind, theme), part in answers.groupby(["kind", "theme"], sort=True)
@@ -110,7 +111,7 @@ def _themes(answers: pd.DataFrame, arr: Mapping[str, float]) -> Iterator[Row]:
 
 def _tickets(tickets: pd.DataFrame, arr: Mapping[str, float]) -> Iterator[Row]:
     """By category, most ARR first."""
-    rows = [
+    rows: list[Row] = [
         {"category": category, "tickets": len(part), "accounts": int(part["account_id"].nunique())}
         | {"arr": _behind(part["account_id"], arr)}
         for category, part in tickets.groupby("category", sort=True)
