@@ -1,6 +1,9 @@
 """Facts about customers through the service: who was lost and why, and what a CSM sees of it."""
 
+import io
 from typing import Any
+
+import pandas as pd
 
 
 def test_losses_are_listed_and_summed_up_by_cause(service: Any) -> None:
@@ -25,16 +28,16 @@ def test_a_csm_sees_the_losses_of_its_book_and_no_count_of_the_company(service: 
 
 
 def test_losses_are_taken_away_as_a_file(service: Any) -> None:
-    text = service.client().get("/api/losses.csv").text
-    assert text.splitlines()[0].startswith("account_id,name,csm,left_on,quarter,arr,cause")
-    assert len(text.splitlines()) == 15
+    frame = pd.read_csv(io.StringIO(service.client().get("/api/losses.csv").text))
+    assert len(frame) == 14
+    assert {"name", "csm", "left_on", "quarter", "arr", "cause", "owner_department"} <= set(frame)
 
 
 def test_what_is_not_owned_and_what_is_said_are_served(service: Any) -> None:
     client = service.client()
     assert client.get("/api/whitespace").json()["rows"] == [], "there is one product, and nobody said how many seats"
     voice = client.get("/api/voice").json()
-    assert [row["category"] for row in voice["tickets"]] == ["not_said"] or voice["tickets"][0]["accounts"] > 0
+    assert [row["category"] for row in voice["tickets"]] == ["not said"]
     assert voice["themes"] == []
     assert "has no feature" in client.get("/api/behaviours").json()["definition"]
     assert "Too few" in client.get("/api/icp").json()["note"]
