@@ -150,15 +150,13 @@ def gather(
     facts, here = customers or CustomerFacts(), customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
-    history = _history(tables, champion, as_of, params)
-    scores = _published_scores(forecast)
+    history, scores = _history(tables, champion, as_of, params), _published_scores(forecast)
     earlier = earlier_snapshot(tables, as_of, params)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
-        | {"trailing": realised_trailing(tables, as_of, params)}
+        | {"trailing": realised_trailing(tables, as_of, params), "customers": dict(facts.about)}
         | _tracked(track)
-        | {"customers": dict(facts.about)}
         | about_plays(acting or Acting()),
         accounts=_accounts(as_of, labels, scores, history),
         scores=scores,
