@@ -97,8 +97,9 @@ coverage: setup
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
 
-# What takes too long for every change: all tests and what they reach, simulated worlds against their truth, mutants. Commit docs/nightly.md.
+# What takes too long for every change: all tests and what they reach, more kills, a year of nights, simulated worlds against their truth, mutants. Commit docs/nightly.md.
 nightly: lint coverage
+	$(BIN)/pytest -n 2 --dist loadgroup --attack tests/test_killed.py tests/holdfast/test_year.py
 	$(BIN)/python -m benchmarks.run --only truth --worlds 5
 	$(MAKE) mutation
 	$(BIN)/python -m benchmarks.nightly

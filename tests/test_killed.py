@@ -3,10 +3,14 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +35,22 @@ MORE_KILLS = 37  # of a full attack, at random moments
 PATIENCE_SECONDS = 900  # others may want the machine too
 STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
 
+BEFORE, NIGHT = "2025-09-01", "2026-01-01"
+NIGHT_KILLS = "kills of a night, after each of which the night, run again, left the same tables"
+MORE_NIGHT_KILLS = 17  # of a full attack, at random moments
+MOMENTS = ["recording the run", "putting the forecast on record", "writing the tables"]
+# What differs from run to run: clocks, random ids and what they stand in, places in the chain.
+NOT_COMPARED = {
+    "entry_number", "number", "run_number", "account_rows", "archive", "code_version", "written_at", "began_at",
+    "milliseconds", "author_id", "text_id", "subject_id",
+}  # fmt: skip
+CHAIN = ("record_entry", "record_seal", "record_step", "record_subject", "record_version", "record_outbox")
 
-def start(verb: str, data: Path, seed: int) -> "subprocess.Popen[str]":
+
+def start(verb: str, data: Path, seed: int, *arguments: str) -> "subprocess.Popen[str]":
     settings = [part for value in (*SMALL, f"data_dir={data}", f"seed={seed}") for part in ("--set", value)]
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "holdfast", verb, *settings],
+        [sys.executable, "-u", "-m", "holdfast", verb, *arguments, *settings],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,8 +66,8 @@ def published(data: Path) -> dict[str, str]:
     return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def run_to_the_end(verb: str, data: Path, seed: int) -> dict[str, str]:
-    with start(verb, data, seed) as process:
+def run_to_the_end(verb: str, data: Path, seed: int, *arguments: str) -> dict[str, str]:
+    with start(verb, data, seed, *arguments) as process:
         try:
             _, errors = process.communicate(timeout=PATIENCE_SECONDS)
         finally:
@@ -61,9 +76,9 @@ def run_to_the_end(verb: str, data: Path, seed: int) -> dict[str, str]:
     return published(data)
 
 
-def kill_at(step: str, data: Path, seed: int) -> None:
-    """Let the demo run until it announces the step, then kill it without warning."""
-    process = start("demo", data, seed)
+def kill_at(step: str, data: Path, seed: int, verb: str = "demo") -> None:
+    """Let a run go on until it announces the step, then kill it without warning."""
+    process = start(verb, data, seed)
     assert process.stderr is not None
     announced = any(line.startswith(step) for line in process.stderr)
     process.send_signal(signal.SIGKILL)
@@ -71,9 +86,10 @@ def kill_at(step: str, data: Path, seed: int) -> None:
     assert announced, f"the run ended before the step {step!r}"
 
 
-def killed_at_some_moment(verb: str, data: Path, numbers: random.Random) -> bool:
+def killed_at_some_moment(verb: str, data: Path, numbers: random.Random, seed: int | None = None) -> bool:
     """Kill a run a moment after one of its announcements, whichever that is; False where it had ended before."""
-    process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 36)
+    seed = numbers.randrange(100) if seed is None else seed
+    process, moment = start(verb, data, seed), numbers.randrange(1, 36)
     assert process.stderr is not None
     announced = [line for _, line in zip(range(moment), process.stderr, strict=False)]
     time.sleep(numbers.random())
@@ -121,3 +137,64 @@ def test_killed_at_any_step_the_last_forecast_stays_whole_and_the_next_run_goes_
     assert set(after) == set(before)
     assert after != before
     assert not_whole(data) == []
+
+
+def recorded(data: Path) -> dict[str, list[str]]:
+    """The rows of the record with names in place of ids, in one order, but for what differs from run to run."""
+    with closing(sqlite3.connect(data / "record.sqlite")) as connection:
+        names = dict(connection.execute("SELECT subject_id, name FROM record_subject"))
+        runs = dict(connection.execute("SELECT number, run_id FROM record_run"))
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: sorted(_rows(connection, table, names, runs)) for table in tables if table not in CHAIN}
+
+
+def _rows(connection: sqlite3.Connection, table: str, names: dict[str, str], runs: dict[int, str]) -> Iterator[str]:
+    answer = connection.execute(f'SELECT * FROM "{table}"')
+    columns = [column[0] for column in answer.description]
+    for row in answer:
+        cells = dict(zip(columns, row, strict=True))
+        told = {name: names.get(value, value) for name, value in cells.items() if name not in NOT_COMPARED}
+        yield repr(told | ({"run": runs[cells["run_number"]]} if cells.get("run_number") else {}))
+
+
+def outcome(data: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """What a night left: the published files by their digests, and the rows of the record."""
+    return published(data), recorded(data)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[dict[str, str], dict[str, list[str]]]]:
+    """A data folder after one night on record, and what the next one, undisturbed, leaves."""
+    folder = tmp_path_factory.mktemp("nights")
+    run_to_the_end("run", folder / "before", 3, "--as-of", BEFORE)
+    shutil.copytree(folder / "before", folder / "undisturbed", symlinks=True)
+    run_to_the_end("run", folder / "undisturbed", 3)
+    return folder, outcome(folder / "undisturbed")
+
+
+def require_same(folder: Path, expected: tuple[dict[str, str], dict[str, list[str]]], what: str) -> None:
+    """Run the killed night again: it leaves what the undisturbed one did, and a chain that holds."""
+    run_to_the_end("run", folder, 3)
+    files, rows = outcome(folder)
+    assert files == expected[0], what
+    differing = [table for table in rows if rows[table] != expected[1][table]]
+    assert not differing, what
+    run_to_the_end("ledger", folder, 3, "verify")
+    assert (folder / "serving" / "current").read_text().startswith(NIGHT)
+
+
+def test_a_night_killed_at_any_moment_and_run_again_leaves_the_tables_of_an_undisturbed_one(
+    night: tuple[Path, tuple[dict[str, str], dict[str, list[str]]]], attack: Any
+) -> None:
+    place, expected = night
+    numbers, moments = random.Random(11), [*MOMENTS, *[""] * attack.size(0, MORE_NIGHT_KILLS)]
+    for count, moment in enumerate(moments):
+        folder = place / f"killed-{count}"
+        shutil.copytree(place / "before", folder, symlinks=True)
+        if moment:
+            kill_at(moment, folder, 3, "run")
+        else:
+            killed_at_some_moment("run", folder, numbers, seed=3)
+        require_same(folder, expected, f"kill {count} {moment}")
+        attack.count(NIGHT_KILLS)
+        shutil.rmtree(folder)
