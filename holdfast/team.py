@@ -98,9 +98,9 @@ def _print_alerts(console: "Console", content: dict[str, Any]) -> None:
         table.add_row(row["name"], row["csm"], row["fired_on"], row["says"], f"{first['step']} ({first['due_on']})")
     console.print(table)
     passed = [
-        f"Tell leadership: {row['what'].replace('_', ' ')} is {row['value']:,.2f}, and the limit is {row['limit']:,}."
-        for row in content["escalations"]
+        f"Tell leadership: {row['says']}; {row['by'] or 'nobody'} has taken it up." for row in content["escalations"]
     ]
+    passed += [f"In common: {cause['says']} ({cause['accounts']:,} accounts)." for cause in content["causes"]]
     print_lines(console, [*passed, *(f"Note: {note}" for note in content["notes"])])
 
 

@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.books": set(),
+    "models.slices": set(),
     "models.scores": {"models.words", "models.hazards"},
     "models.watch": {"models.words"},
     "models.effects": {"models.words", "models.hazards"},

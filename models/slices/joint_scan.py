@@ -61,6 +61,7 @@ class Moved:
         self.name = name
         self._known = ~np.isnan(values)
         self._scores = normal_scores(values[self._known])
+        self._spread = max(float(np.std(self._scores)), 1e-12) if len(self._scores) else 1.0
 
     def observed(self, slices: Slices) -> Array:
         """How far each slice stands out."""
@@ -75,7 +76,7 @@ class Moved:
         members = slices.members[:, np.flatnonzero(self._known)]
         count = np.asarray(members.sum(axis=1), dtype=float).ravel()
         total = len(self._scores)
-        spread = np.sqrt(count * (1 - count / max(total, 1))) * max(float(np.std(self._scores)), 1e-12)
+        spread = np.sqrt(count * (1 - count / max(total, 1))) * self._spread
         sums = np.asarray(members @ scores)
         usable = (count >= FEWEST) & (spread > 0)
         return np.where(usable[:, None], sums / np.where(usable, spread, 1.0)[:, None], 0.0)

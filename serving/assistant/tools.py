@@ -40,6 +40,8 @@ TOOLS = (
     Tool("scenario", "/api/scenario", note="Say what is assumed in it; not for one book."),
     Tool("health", "/api/health", note="A rule of the business, and no probability: say so."),
     Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
+    Tool("escalations", "/api/escalations", note="What leadership was told, why, and who has taken it up."),
+    Tool("review", "/api/review", note="Whose step is next, and by when; what is proposed nobody has decided yet."),
     Tool("past_scores", "/api/history"),
     Tool("past_forecasts", "/api/forecasts"),
     Tool("track_record", "/api/track-record", note="Whether the forecasts can be trusted."),

@@ -18,7 +18,7 @@ PANELS = {
     "Model": ["train", "backtest", "models", "watch"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["effects", "actions", "scenario"],
-    "Team": ["kpis", "cohorts", "behaviours", "icp", "health", "alerts", "scorecard", "comp"],
+    "Team": ["kpis", "cohorts", "behaviours", "icp", "health", "alerts", "escalations", "review", "scorecard", "comp"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],
 }

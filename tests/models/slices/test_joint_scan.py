@@ -98,6 +98,7 @@ def test_what_is_not_known_counts_for_nothing() -> None:
     labels = company(rng, 300)
     inside = (labels["release"] == "9.2").to_numpy()
     assert common_causes([Moved("change", np.where(inside, np.nan, 0.0))], slices_of(labels), 6, draws=50) == []
+    assert common_causes([Moved("change", np.full(300, np.nan))], slices_of(labels), 6, draws=50) == []
     assert common_causes([], slices_of(labels), 6) == []
     nobody = slices_of(labels.iloc[:5])
     assert len(nobody) == 0
