@@ -25,6 +25,7 @@ from holdfast import (
     service,
     setup,
     team,
+    writing_back,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -62,7 +63,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         scorecards.scorecard,
         scorecards.comp,
     ),
-    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver, writing_back.writeback),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

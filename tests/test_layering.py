@@ -97,7 +97,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("serving.desk", "training.tracking"),
     },
     "serving.assistant": set(),
-    "serving.outlets": {"serving.forecast", "serving.ledger", "serving.publication"},
+    "serving.outlets": {
+        *("features.tables", "serving.alerts", "serving.forecast", "serving.ledger", "serving.publication"),
+    },
     "serving.service": {
         "serving.assistant",
         *("models", "serving.forecast", "serving.publication", "serving.wire", "serving.access", "serving.desk"),

@@ -19,7 +19,7 @@ PANELS = {
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
     "Act": ["effects", "actions", "scenario"],
     "Team": ["kpis", "cohorts", "behaviours", "icp", "health", "alerts", "escalations", "review", "scorecard", "comp"],
-    "Service": ["serve", "tokens", "mcp", "deliver"],
+    "Service": ["serve", "tokens", "mcp", "deliver", "writeback"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]
