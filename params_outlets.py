@@ -41,7 +41,7 @@ class WarehouseOutlet(Section):
 
     kind: Literal["duckdb", "postgresql"]
     url: Variable
-    schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "holdfast"
+    schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "holdfast"
 
 
 class FilesOutlet(Section):

@@ -25,7 +25,6 @@ from holdfast import (
     service,
     setup,
     team,
-    writing_back,
 )
 from holdfast.output import print_json
 from holdfast.run import error_json, verb
@@ -63,7 +62,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         scorecards.scorecard,
         scorecards.comp,
     ),
-    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver, writing_back.writeback),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver, delivery.writeback),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes
