@@ -23,6 +23,7 @@ from serving.ledger.record_tables import JOURNAL, SUBJECT
 from serving.ledger.subjects import Subjects, subjects_of, text_kind
 
 CALL, RECOMMENDATION, ANSWER = "call", "recommendation", "answer"
+PLAY_OUTCOME, ENROLMENT = "play_outcome", "enrolment"
 ALERT_ANSWER, HEALTH_OVERRIDE = "alert_answer", "health_override"
 ESCALATION, ESCALATION_ANSWER, DECISION = "escalation", "escalation_answer", "decision"
 KINDS: Mapping[str, str] = {
@@ -34,6 +35,8 @@ KINDS: Mapping[str, str] = {
     DECISION: "the next step for an account at risk, its owner and its due day",
     RECOMMENDATION: "a play that was recommended for an account, with its chance of being so by design",
     ANSWER: "what somebody did with a recommendation",
+    PLAY_OUTCOME: "what came of a recommendation: whether it was done, and what the account did",
+    ENROLMENT: "an account of a trial that withholds recommendations by lot, with its arm and its chance",
 }
 LONGEST_TEXT = 500
 _PERSON = "csm"  # a column of people: whoever writes is one person with whoever has a book under that name

@@ -17,7 +17,7 @@ from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
 from serving.desk.team_desk import alert_rows
-from serving.pages import account_page, team_pages, views
+from serving.pages import account_page, acting_pages, team_pages, views
 from serving.pages.error_page import is_page
 from serving.pages.formats import account_address
 from serving.pages.home import LISTED, home
@@ -145,6 +145,20 @@ async def answer_action(request: Request) -> Response:
     _seen(request, [wanted.account_id])
     await run_in_threadpool(acting.answer_action, published, wanted, caller, _desk(request).params)
     return RedirectResponse(visit_of(request.scope).base + account_address(wanted.account_id) + "#next", 303)
+
+
+@router.get("/effects")
+def effects(request: Request) -> Response:
+    """What past actions changed; not for role csm."""
+    content = acting_pages.effects(_published(request), _caller(request))
+    return page("effects.html", visit_of(request.scope), here="effects", **content)
+
+
+@router.get("/process")
+def process(request: Request) -> Response:
+    """The quarterly review of the team's processes; not for role csm."""
+    content = acting_pages.process(_published(request), _caller(request))
+    return page("process.html", visit_of(request.scope), here="process", **content)
 
 
 @router.get("/track-record")

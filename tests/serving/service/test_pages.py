@@ -13,7 +13,7 @@ FLAGS = [
 ]  # fmt: skip
 PAGES = (
     *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
-    *("/model", "/accounts/nobody", "/sign-in"),
+    *("/model", "/effects", "/process", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
     const seen = (caption.closest(".scroll") ?? document.documentElement).getBoundingClientRect()
