@@ -11,7 +11,7 @@ from serving.forecast.declared.published_lists import ACCOUNTS, BRIDGE, RENEWALS
 from serving.pages import findings
 from serving.pages.formats import short
 from serving.pages.views import Row, head, horizons
-from serving.publication.gather import END, START
+from serving.publication.moves import END, START
 from serving.publication.reader import AccountFilter, Published, scope
 
 MOST_VALUES = 12

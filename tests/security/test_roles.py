@@ -15,7 +15,19 @@ from serving.pages import routes as pages
 from serving.service import api
 
 ROLES = ("admin", "revops", "csm", "stranger")
-LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health", "actions")
+LISTS = (
+    "accounts",
+    "nrr",
+    "renewals",
+    "movements",
+    "bridge",
+    "history",
+    "forecasts",
+    "health",
+    "actions",
+    "losses",
+    "whitespace",
+)
 EVERYBODY, SIGNED_IN, NOT_CSM = (200, 200, 200, 200), (200, 200, 200, 401), (200, 200, 403, 401)
 # What each role is answered: a route that is added fails until somebody has decided who sees it.
 EXPECTED: dict[str, tuple[int, ...]] = {
@@ -47,6 +59,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
     "/api/scenario": NOT_CSM,
+    **dict.fromkeys(("/api/voice", "/api/behaviours", "/api/icp"), NOT_CSM),
     "/api/effects": NOT_CSM,
     "/effects": NOT_CSM,
     "/api/process": NOT_CSM,
