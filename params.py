@@ -171,6 +171,7 @@ class Model(Section):
     comfortable_churned: Positive
     suspicious_auc: Annotated[float, Field(gt=0.5, le=1)]
     min_change: Share
+    with_calls: bool
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 
 

@@ -63,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {
         *("features", "models", "training"),
         *("training.learn", "training.tracking", "training.report", "training.backtest", "training.effects"),
+        "training.watch",
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
