@@ -213,6 +213,7 @@ def _serve(
 ) -> tuple[Path, list[str]]:
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
     from serving.publication import gather, publication_file
+    from serving.publication.insights import gather_insights
     from serving.publication.on_record import read_track
     from training.tracking.model_card import model_card
 
@@ -227,6 +228,7 @@ def _serve(
         track=track,
         acting=acting,
         health=health,
+        insights=gather_insights(tables, result.as_of, run.params, run.progress),
         params=run.params,
         progress=run.progress,
     )

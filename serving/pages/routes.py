@@ -18,6 +18,7 @@ from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
 from serving.desk.team_desk import alert_rows
 from serving.pages import account_page, team_pages, views
+from serving.pages.business_routes import router as business
 from serving.pages.error_page import is_page
 from serving.pages.formats import account_address
 from serving.pages.home import LISTED, home
@@ -31,6 +32,7 @@ from training.tracking.model_card import describe
 from training.tracking.store import ui_command
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
+router.include_router(business)
 KEPT_SECONDS = 31_536_000
 CALLS_SHOWN = 20
 

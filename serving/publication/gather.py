@@ -70,7 +70,7 @@ class Publication:
     actions
         What to do next: the columns of the list `ACTIONS`.
     health
-        The health of accounts by rule: the list, each account down to its measures, and the rule.
+        The health of accounts by rule.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -79,6 +79,8 @@ class Publication:
         Those of some months before, for what reasons say of the past; None if nothing is known of it.
     norms
         What is usual in each peer group, for the reasons of live scores.
+    insights
+        Facts about the business.
     """
 
     about: dict[str, Any]
@@ -98,6 +100,7 @@ class Publication:
     snapshot: pd.DataFrame
     earlier: pd.DataFrame | None
     norms: Norms
+    insights: Mapping[str, Mapping[str, Any]]
 
 
 def gather(
@@ -111,18 +114,15 @@ def gather(
     track: Mapping[str, Any] | None = None,
     acting: Acting | None = None,
     health: AccountHealth | None = None,
+    insights: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
 
     Parameters
     ----------
-    tables
-        The checked tables the forecast was made from.
-    champion
-        The model that made it.
-    forecast
-        The forecast.
+    tables, champion, forecast
+        The checked tables, the model in charge, and the forecast that it made from them.
     params
         All settings.
     card
@@ -135,6 +135,8 @@ def gather(
         What to do next; None if nothing is recommended.
     health
         The health of accounts at the forecast's date; worked out here if None.
+    insights
+        As `serving.publication.insights` gives them; None if none are published.
     progress
         Told how far the work is.
     """
@@ -167,6 +169,7 @@ def gather(
         snapshot=customers,
         earlier=earlier,
         norms=forecast.norms or usual(champion, customers, earlier, params),
+        insights=insights or {},
     )
 
 
@@ -256,8 +259,8 @@ def _labels(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
 
 
 _NO_LABELS = (
-    "customer_since", "acquisition_cost",
-    "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit",
+    "customer_since", "acquisition_cost", "technical_fit", "functional_fit", "experience_fit", "support_fit",
+    "buy_in_fit",
 )  # fmt: skip
 
 

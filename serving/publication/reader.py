@@ -30,6 +30,7 @@ from serving.forecast.declared.team_tables import HEALTH
 from serving.publication import publication_file
 from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
 from serving.publication.gather import END, START
+from serving.publication.insight_store import read_insight
 
 Row = dict[str, Any]
 _AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}" for name in HORIZON_COLUMNS}}
@@ -91,6 +92,7 @@ class Published:
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
         self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
+        self._insights: dict[str, Row] = {}
 
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
@@ -182,6 +184,19 @@ class Published:
             rows = self._rows(f"SELECT DISTINCT {CUTS[cut]} AS value FROM account a {where} ORDER BY 1", values)
             self._labels[cut, csm] = [row["value"] for row in rows]
         return self._labels[cut, csm]
+
+    def insight(self, name: str) -> Row:
+        """A fact about the business, see `serving.publication.insight_store`; not to be changed."""
+        if name not in self._insights:
+            self._insights[name] = read_insight(self._lists, name)
+        return self._insights[name]
+
+    def named(self, account_ids: Iterable[str], csm: str | None) -> dict[str, Row]:
+        """Of accounts that a caller sees: `name` and `csm` by id; the others are not there."""
+        query = """SELECT account_id, name, csm FROM account JOIN json_each(?) AS one ON one.value = account_id
+                   WHERE ? IS NULL OR csm = ?"""
+        rows = self._rows(query, [json.dumps(list(account_ids)), csm, csm])
+        return {row["account_id"]: row for row in rows}
 
     def nrr(self, **conditions: Any) -> list[Row]:
         """Rows of the NRR forecast: any of `cut, value, horizon_months, metric`; None asks for all."""

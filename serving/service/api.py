@@ -19,6 +19,7 @@ from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.reader import AccountFilter
 from serving.service.acting_api import router as acting
+from serving.service.business_api import router as business
 from serving.service.guard import Guard
 from serving.service.journal_api import router as journal_router
 from serving.service.replies import (
@@ -49,6 +50,7 @@ router = APIRouter(responses=ERRORS)
 router.include_router(journal_router, responses=BODY_ERRORS)
 router.include_router(team)
 router.include_router(acting)
+router.include_router(business)
 
 
 def create_app(desk: Desk) -> FastAPI:

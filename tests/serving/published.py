@@ -44,6 +44,7 @@ from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
 from serving.ledger.record import DATABASE, open_record
 from serving.publication import gather, publication_file
+from serving.publication.insights import gather_insights
 from serving.publication.on_record import put_on_record, read_track
 from serving.publication.published_plays import Acting
 from serving.service.api import create_app
@@ -64,6 +65,7 @@ SMALL = (
     "forecast.draws=100",
     "forecast.cuts=[segment, region, csm]",
     "serving.rescored_months=3",
+    "serving.insight_quarters=1",
     "serving.poll_seconds=0.3",
     "serving.requests_per_minute=1000000",
 )
@@ -199,6 +201,7 @@ class Place:
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
             acting=plays_for(made, self.tables) if plays else None,
+            insights=gather_insights(self.tables, as_of, self.params),
         )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 
