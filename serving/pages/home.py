@@ -17,7 +17,7 @@ from serving.publication.reader import AccountFilter, Published, scope
 MOST_VALUES = 12
 MOST_FLAGS = 3
 MOST_ACCOUNTS = 8
-LISTED = ("attention", "growth")
+LISTED = ("attention", "growth", "plays")
 
 
 def home(published: Published, caller: Caller, horizon: int) -> Row:
@@ -123,7 +123,7 @@ def _renewals(published: Published, whole: dict[str, str]) -> Row:
 def _of_the_whole(published: Published, caller: Caller, horizon: int) -> Row:
     """Red flags, cuts, and how past forecasts did: of these a book's own page has its flags alone."""
     flags = _flags(published, caller, horizon)
-    origins = _origins(published) if sees_whole(caller) else []
+    origins = origins_of(published) if sees_whole(caller) else []
     return {
         "flags": flags,
         "cuts": _cuts(published, horizon, flags) if sees_whole(caller) else {},
@@ -134,7 +134,7 @@ def _of_the_whole(published: Published, caller: Caller, horizon: int) -> Row:
     }
 
 
-def _origins(published: Published) -> list[Row]:
+def origins_of(published: Published) -> list[Row]:
     """Forecasts of NRR at past dates over the longest horizon that was tested, with the actual figures."""
     rows = [row for row in published.about["model"].get("backtest", {}).get("forecasts", []) if row["metric"] == "nrr"]
     longest = max((row["horizon_months"] for row in rows), default=0)

@@ -9,9 +9,9 @@ from typing import Any
 from serving.publication.file_tables import as_json
 
 Row = dict[str, Any]
-KPIS, COHORTS, BEHAVIOURS, CUSTOMERS = "kpis", "cohorts", "behaviours", "ideal_customer"
+KPIS, COHORTS, BEHAVIOURS, CUSTOMERS, TEAMS = "kpis", "cohorts", "behaviours", "ideal_customer", "teams"
 SCORECARDS = {"csm": "scorecards_csm", "seller": "scorecards_seller"}
-INSIGHTS = (KPIS, COHORTS, BEHAVIOURS, CUSTOMERS, *SCORECARDS.values())
+INSIGHTS = (KPIS, COHORTS, BEHAVIOURS, CUSTOMERS, TEAMS, *SCORECARDS.values())
 NOT_PUBLISHED = "This was not published with the forecast: run `holdfast publish` again."
 
 

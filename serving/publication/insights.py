@@ -5,6 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from features.kpis.care_done import staff_managers
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from features.tables.progress import Progress, silent
@@ -13,7 +14,7 @@ from serving.forecast.refusals import BadRequest
 from serving.kpis.behaviour_report import behaviour_report, icp_report
 from serving.kpis.cohort_report import cohort_report
 from serving.kpis.kpi_report import kpi_report
-from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, SCORECARDS, lacking
+from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, SCORECARDS, TEAMS, lacking
 from serving.scorecards.report import scorecard_report
 
 Row = dict[str, Any]
@@ -47,6 +48,7 @@ def gather_insights(tables: Tables, as_of: date, params: Params, progress: Progr
         COHORTS: partial(_cohorts, tables, as_of, params),
         BEHAVIOURS: partial(_behaviours, tables, as_of, params),
         CUSTOMERS: partial(icp_report, tables, as_of=as_of, params=params),
+        TEAMS: partial(_teams, tables, as_of, params),
         **{name: partial(_scorecards, tables, role, params) for role, name in SCORECARDS.items()},
     }
     told = {}
@@ -77,6 +79,14 @@ def _cohorts(tables: Tables, as_of: date, params: Params) -> Row:
     report = cohort_report(tables, as_of=as_of, params=params).to_json()
     del report["triangles"]
     return {**report, "rows": [{name: row[name] for name in _OF_A_COHORT} for row in report["rows"]]}
+
+
+def _teams(tables: Tables, as_of: date, params: Params) -> Row:
+    """Each manager's people, at the forecast's date."""
+    teams: dict[str, list[str]] = {}
+    for name, manager in staff_managers(tables, as_of, params.budget).items():
+        teams.setdefault(manager, []).append(name)
+    return {"teams": teams}
 
 
 def _scorecards(tables: Tables, role: str, params: Params) -> Row:

@@ -60,13 +60,14 @@ POSTED = {
     "/api/health": {"account_id": MINE, "band": "C", "reason": "of tests", "until": "2026-02-01"},
     "/calls": None,
     "/actions": None,
+    "/alerts": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
 EMPTY_POSTS = {
     **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health"), 415),
-    **dict.fromkeys(("/api/actions/answer", "/calls", "/actions", "/sign-in"), 415),
+    **dict.fromkeys(("/api/actions/answer", "/calls", "/actions", "/alerts", "/sign-in"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]
