@@ -8,7 +8,7 @@ from serving.access.tokens import Caller
 from serving.desk import business
 from serving.desk.business import Whose
 from serving.pages.formats import percent
-from serving.pages.kpi_words import GROUPS, kpi_figure, kpi_title
+from serving.pages.kpi_words import GROUPS, in_words, kpi_figure, kpi_title
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
@@ -55,7 +55,7 @@ def _kpi(name: str, row: Row, past: Sequence[Row | None], content: Row) -> Row:
         "moved": row["target"] is not None and row["target"] != row["first_target"],
         "past": ["–" if one is None else kpi_figure(one) for one in past],
         "figures": figures,
-        "definition": content["definitions"].get(name, ""),
+        "definition": in_words(content["definitions"].get(name, "")),
     }
 
 
@@ -68,7 +68,9 @@ def _kpi_answer(rows: Rows, content: Row) -> str:
         nrr = next((row["shown"] for row in rows if row["kpi"] == "nrr"), None)
         return f"NRR of the last {content['months']} months was {nrr}; no target is set" if nrr else "No target is set"
     if not missed:
-        return f"All {len(aims)} targets were reached" if len(aims) > 1 else "The one target was reached"
+        return {1: "The one target was reached", 2: "Both targets were reached"}.get(
+            len(aims), f"All {len(aims)} targets were reached"
+        )
     return f"{len(aims) - len(missed)} of {counted(len(aims), 'target')} reached; missed: {', '.join(missed)}"
 
 
@@ -122,7 +124,7 @@ def _cohort_answer(curve: Rows, figure: str) -> str:
         return "Too few accounts are old enough to say what became of them"
     at = curve[min(YEAR, len(curve) - 1)]
     when = "a year" if at["age"] == YEAR else counted(at["age"], "quarter")
-    what = {"nrr": f"they paid {percent(at['share'], 0)} of their first ARR",
+    what = {"nrr": f"accounts paid {percent(at['share'], 0)} of their first ARR",
             "grr": f"{percent(at['share'], 0)} of their first ARR was still there",
             "logo_retention": f"{percent(at['share'], 0)} were still customers"}[figure]  # fmt: skip
     return f"{when[:1].upper()}{when[1:]} after the start, {what}"
@@ -193,8 +195,8 @@ def _scenario_answer(presets: Rows) -> str:
     best = max(others, key=lambda one: one["scenario"]["mean"])
     base = percent(worst["base"]["mean"], 0)
     return (
-        f"NRR of {base} would be {percent(worst['scenario']['mean'], 0)} in the scenario {worst['scenario']['name']}, "
-        f"and {percent(best['scenario']['mean'], 0)} in {best['scenario']['name']}"
+        f"NRR of {base} would be {percent(worst['scenario']['mean'], 0)} in the scenario “{worst['scenario']['name']}” "
+        f"and {percent(best['scenario']['mean'], 0)} in “{best['scenario']['name']}”"
     )
 
 

@@ -11,8 +11,9 @@ from serving.forecast.declared.published_lists import ACCOUNTS, BRIDGE, RENEWALS
 from serving.pages import findings
 from serving.pages.formats import short
 from serving.pages.views import Row, head, horizons
+from serving.publication.account_filter import AccountFilter
 from serving.publication.gather import END, START
-from serving.publication.reader import AccountFilter, Published, scope
+from serving.publication.reader import Published, scope
 
 MOST_VALUES = 12
 MOST_FLAGS = 3
@@ -27,6 +28,7 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
     by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in METRIC_OF}
     cards = [row for metric in METRIC_OF for row in by_metric[metric] if row["horizon_months"] == horizon]
     at = {row["metric"]: row for row in cards}
+    lists = _lists(published, caller, horizon)
     return {
         **head(published),
         "title": "Home",
@@ -38,8 +40,8 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
         "waterfall": _waterfall(at),
         "bridge": _bridge(published.bridge(caller.csm)),
         **_change(published, caller),
-        **_lists(published, caller, horizon),
-        **_verdict(published, caller, at, horizon),
+        **lists,
+        **_verdict(published, caller, at, lists),
         **_renewals(published, whole),
         **_of_the_whole(published, caller, horizon),
         "notes": notes_for(published.about, caller),
@@ -47,17 +49,14 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
     }
 
 
-def _verdict(published: Published, caller: Caller, at: Row, horizon: int) -> Row:
+def _verdict(published: Published, caller: Caller, at: Row, lists: Row) -> Row:
     """The answer first: to whoever sees all what ARR will do, to a CSM whom to call."""
     about = published.about
     money = findings.portfolio_lead(at["nrr"], at["ending_arr"], about["currency"])
     nrr = findings.portfolio_verdict(at["nrr"], about["as_of"])
     if sees_whole(caller):
         return {"answer": nrr, "lead": money}
-    attention = _attention(published, caller, horizon)
-    first = next(iter(published.rows(attention)), None)
-    growth = published.totals(_growth(caller, horizon))["accounts"]
-    count = published.totals(attention)["accounts"]
+    first, count, growth = next(iter(lists["attention"]), None), lists["attention_count"], lists["growth_count"]
     return {"answer": findings.book_verdict(str(caller.csm), count, first, growth), "lead": f"{nrr} {money}"}
 
 

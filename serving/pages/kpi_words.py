@@ -64,8 +64,14 @@ def kpi_title(name: str) -> str:
     return TITLES.get(name, label(name))
 
 
+def in_words(definition: str) -> str:
+    """A definition in which KPIs are called as people call them."""
+    words = (TITLES.get(word, word) if "_" in word else word for word in definition.split(" "))
+    return " ".join(words)
+
+
 def kpi_figure(row: Mapping[str, Any]) -> str:
-    """A KPI with its unit; a dash where there is none."""
+    """A KPI with its unit, money in that of the page; a dash where there is none."""
     figure = row["figure"]
     if figure is None:
         return DASH
