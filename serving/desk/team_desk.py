@@ -88,7 +88,8 @@ def with_overrides(params: Params, published: Published, rows: list[Row]) -> lis
 
 def _open(params: Params, published: Published, csm: str | None) -> list[Row]:
     accounts = published.directory(csm)
-    names, csms = ({account: told[place] for account, told in accounts.items()} for place in (0, 1))
+    names = {account: told[0] for account, told in accounts.items()}
+    csms = {account: told[1] for account, told in accounts.items()}
     arrs = {account: told[2] for account, told in accounts.items()}
     with _reading(params) as record:
         return [] if record is None else open_alerts(record, params, _day(published), names, csms, arrs)

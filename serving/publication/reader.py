@@ -63,6 +63,7 @@ class Published:
         self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
         self._insights: dict[str, Row] = {}
         self._directory: dict[str, tuple[str, str, float]] | None = None
+        self.bridge(None)  # before the first reader waits for it
 
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
@@ -136,9 +137,13 @@ class Published:
         """
         where, values = conditions_of(conditions)
         key, way = _SORTS[conditions.sort], "DESC" if conditions.descending else "ASC"
-        query = f"""SELECT {_LIST} {_JOINED} WHERE {" AND ".join(where)}
-                    ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"""
-        return self._rows(query, [*values, _limit(conditions.limit), conditions.offset])
+        order = f"ORDER BY {key} {way} NULLS LAST, a.account_id"
+        # only numbers are sorted: whole rows would be carried through the sort to the last page
+        query = f"""WITH chosen AS MATERIALIZED (
+                        SELECT a.number AS chosen {_JOINED} WHERE {" AND ".join(where)} {order} LIMIT ? OFFSET ?)
+                    SELECT {_LIST} FROM chosen JOIN account a ON a.number = chosen
+                    JOIN horizon h ON h.number = chosen AND h.horizon_months = ? {order}"""
+        return self._rows(query, [*values, _limit(conditions.limit), conditions.offset, conditions.horizon_months])
 
     def totals(self, conditions: AccountFilter) -> Row:
         """Of all accounts that a filter lets through: number, ARR, ARR at risk."""
