@@ -22,6 +22,7 @@ GROUPS = {
     ),
     "Fit": ("bad_fit_churn_rate_logo", "bad_fit_churn_rate_revenue", "nrr_without_bad_fit"),
 }
+ANNUALISED = "_annualised"
 TITLES = {
     "nrr": "NRR",
     "grr": "GRR",
@@ -53,6 +54,7 @@ TITLES = {
     "cltv_to_cac": "Lifetime value over acquisition cost",
     "cac_payback": "Months to earn back the acquisition cost",
     "lost_before_payback": "Lost before they paid back their cost",
+    "quick_ratio": "Quick ratio: ARR gained over ARR lost",
     "bad_fit_churn_rate_logo": "Customers of bad fit lost",
     "bad_fit_churn_rate_revenue": "ARR of bad fit lost",
     "nrr_without_bad_fit": "NRR without bad fit",
@@ -61,7 +63,8 @@ TITLES = {
 
 def kpi_title(name: str) -> str:
     """What people call a KPI."""
-    return TITLES.get(name, label(name))
+    plain = name.removesuffix(ANNUALISED)
+    return TITLES.get(plain, label(plain)) + ("" if plain == name else ", a year")
 
 
 def in_words(definition: str) -> str:

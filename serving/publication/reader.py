@@ -182,6 +182,11 @@ class Published:
         rows = self._rows(query, [json.dumps(list(account_ids)), csm, csm])
         return {row["account_id"]: row for row in rows}
 
+    def columns(self) -> list[str]:
+        """The columns of accounts that a list may be filtered by, beside those with a field of their own."""
+        row = self._lists.execute("SELECT labels FROM account LIMIT 1").fetchone()
+        return sorted(set(json.loads(row[0])) - set(CUTS)) if row else []
+
     def nrr(self, **conditions: Any) -> list[Row]:
         """Rows of the NRR forecast: any of `cut, value, horizon_months, metric`; None asks for all."""
         where, values = _equal(conditions)
