@@ -1,7 +1,9 @@
 """The first page: what it says of the portfolio to whoever sees all of it, and of their book to a CSM."""
 
 from collections.abc import Sequence
+from datetime import date
 
+from features.revenue import add_months
 from serving.access.sight import notes_for, sees_whole
 from serving.access.tokens import Caller
 from serving.desk.queries import GROWTH_AT_LEAST, BridgeQuery, attention_until, bridge_steps
@@ -43,6 +45,7 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
         **lists,
         **_verdict(published, caller, at, lists),
         **_renewals(published, whole),
+        "terms": _terms(published, caller),
         **_of_the_whole(published, caller, horizon),
         "notes": notes_for(published.about, caller),
         "definitions": _definitions(published, cards),
@@ -117,6 +120,22 @@ def _renewals(published: Published, whole: dict[str, str]) -> Row:
     rows = published.renewals(**whole)
     columns = RENEWALS.laid_out(Place.PAGE)
     return {"renewals": rows, "renewals_title": findings.renewals_title(rows), "renewal_columns": columns}
+
+
+TERMS = {
+    "monthly": "Monthly plans",
+    "overdue": "Terms that are overdue",
+    "ahead": "Terms that end within the months above",
+    "later": "Terms that end later",
+    "endless": "No end date",
+}
+
+
+def _terms(published: Published, caller: Caller) -> list[Row]:
+    """ARR by kind of term: monthly plans apart, since they renew every month."""
+    end = add_months(date.fromisoformat(published.about["as_of"]), published.horizon_months)
+    kinds = published.terms(caller.csm, end.isoformat())
+    return [{"title": title, **kinds[name]} for name, title in TERMS.items() if name in kinds]
 
 
 def _of_the_whole(published: Published, caller: Caller, horizon: int) -> Row:

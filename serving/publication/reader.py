@@ -34,6 +34,7 @@ Row = dict[str, Any]
 _LIST = ", ".join(AMONG[column.name] for column in ACCOUNTS.at(Place.API))
 _SORTS = AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
+MONTH_DAYS = 31  # a term of so many days at most is a monthly plan
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
 
@@ -63,6 +64,8 @@ class Published:
         self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
         self._insights: dict[str, Row] = {}
         self._directory: dict[str, tuple[str, str, float]] | None = None
+        days = frame["term_days"] if "term_days" in frame else pd.Series(dtype=float)
+        self._monthly: list[str] = frame["account_id"][days <= MONTH_DAYS].tolist() if len(days) else []
         self.bridge(None)  # before the first reader waits for it
 
     def close(self) -> None:
@@ -181,6 +184,19 @@ class Published:
                    WHERE ? IS NULL OR csm = ?"""
         rows = self._rows(query, [json.dumps(list(account_ids)), csm, csm])
         return {row["account_id"]: row for row in rows}
+
+    def terms(self, csm: str | None, until: str) -> dict[str, Row]:
+        """How many accounts and how much ARR is on which kind of term.
+
+        `monthly` (terms of a month at most), and of the others `overdue`, `ahead` (before `until`), `later`, `endless`.
+        """
+        kind = """CASE WHEN account_id IN (SELECT value FROM json_each(?)) THEN 'monthly'
+                  WHEN renews_on IS NULL THEN 'endless' WHEN renews_on < ? THEN 'overdue'
+                  WHEN renews_on < ? THEN 'ahead' ELSE 'later' END"""
+        query = f"""SELECT {kind} AS kind, COUNT(*) AS accounts, TOTAL(arr) AS arr FROM account
+                    WHERE ? IS NULL OR csm = ? GROUP BY kind"""
+        values = [json.dumps(self._monthly), self.about["as_of"], until, csm, csm]
+        return {row.pop("kind"): row for row in self._rows(query, values)}
 
     def columns(self) -> list[str]:
         """The columns of accounts that a list may be filtered by, beside those with a field of their own."""
