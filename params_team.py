@@ -219,6 +219,30 @@ class Play(Section):
         return self
 
 
+class Holdout(Section):
+    """Whether recommendations are withheld by lot from a share of the accounts, so that their effect can be told.
+
+    `acknowledged_arr` is the ARR at stake a quarter that somebody has read in `holdfast holdout` and accepts.
+    """
+
+    share: Annotated[float, Field(ge=0, le=0.5)]
+    salt: str
+    acknowledged_arr: Annotated[float, Field(ge=0)] | None
+    largest_accounts: Annotated[int, Field(ge=0)]
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+    @model_validator(mode="after")
+    def _is_acknowledged(self) -> Self:
+        if self.share > 0 and (not self.salt.strip() or self.acknowledged_arr is None):
+            raise ValueError(
+                "share is above 0: read with `holdfast holdout --share` what it costs and can show, then give salt "
+                "(words of your own, which stay) and acknowledged_arr (the ARR at stake that you accept)"
+            )
+        for condition in self.exclude:
+            comparison_of(condition)
+        return self
+
+
 class Actions(Section):
     """Which plays there are, the hours for them, and how large their effects are taken to be until they are known."""
 
@@ -229,6 +253,8 @@ class Actions(Section):
     assumed_logit: Annotated[float, Field(ge=-2, le=2)]
     assumed_sd: Annotated[float, Field(ge=0, le=2)]
     elasticity: tuple[float, float]
+    outcome_months: Annotated[int, Field(ge=1, le=24)]
+    holdout: Holdout
     kinds: Annotated[dict[str, Play], BeforeValidator(_but_removed)]
 
 

@@ -1,7 +1,7 @@
 """Verbs of what to do: the next best action within the hours there are, and what would follow if."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,8 +23,14 @@ def actions(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Also write the table, as Parquet, CSV and XLSX")
     ] = None,
+    of_record: Annotated[
+        bool, typer.Option("--record", help="Show instead what came of those on record: done, stayed, left, expanded")
+    ] = False,
 ) -> None:
     """Recommend what to do next for each account, within each CSM's hours, by the ARR that it saves."""
+    if of_record:
+        _on_record(run, asked=csm is not None or as_of is not None, out=out)
+        return
     champion = champion_of(run)
     from serving.actions.recommending import recommend
     from serving.actions.told import actions_json, actions_lines, actions_table, capacity_table, in_book
@@ -33,14 +39,8 @@ def actions(
 
     with only_writer(run.params.data_dir):
         tables = run.load().tables
-        recommended = recommend(
-            tables,
-            champion,
-            as_of=as_of or tables.data_until,
-            params=run.params,
-            made_at=made_at(),
-            progress=run.progress,
-        )
+        options: dict[str, Any] = {"params": run.params, "made_at": made_at(), "progress": run.progress}
+        recommended = recommend(tables, champion, as_of=as_of or tables.data_until, **options)
     content = actions_json(recommended, csm)
     if out is not None:
         table = recommended.table if csm is None else recommended.table[in_book(recommended.table, csm)]
@@ -51,6 +51,97 @@ def actions(
         print_lines(console, actions_lines(content))
         console.print(actions_table(content))
         console.print(capacity_table(content))
+
+    run.show(content, show)
+
+
+def _on_record(run: Run, *, asked: bool, out: Path | None) -> None:
+    """What came of the recommendations on record."""
+    from serving.actions.followed_up import followed_rows
+    from serving.actions.told import record_json, record_lines, record_table
+    from serving.forecast.refusals import BadRequest
+    from serving.ledger.record import open_record
+
+    if asked or out is not None:
+        raise BadRequest("actions --record shows all that is on record: leave --csm, --as-of and --out away.")
+    with open_record(run.params) as record:
+        content = record_json(followed_rows(record), run.params.actions.outcome_months)
+
+    def show(console: "Console") -> None:
+        print_lines(console, record_lines(content))
+        console.print(record_table(content))
+
+    run.show(content, show)
+
+
+def holdout(
+    run: Run,
+    share: Annotated[
+        float | None,
+        typer.Option("--share", metavar="SHARE", help="Of the eligible accounts [default: settings, or 0.1]"),
+    ] = None,
+    results: Annotated[bool, typer.Option("--results", help="Show what the holdout on record showed")] = False,
+    as_of: AsOfDate = None,
+) -> None:
+    """Show what withholding recommendations by lot would cost and could show, or what it showed; changes nothing."""
+    from serving.forecast.refusals import BadRequest
+
+    if share is not None and not 0 < share <= MOST_WITHHELD:
+        raise BadRequest(f"--share {share:g}: give a share above 0 and up to {MOST_WITHHELD}, such as 0.2.")
+    content, lines = _results(run, as_of) if results else _planned(run, as_of, share)
+    run.show(content, lambda console: print_lines(console, lines))
+
+
+MOST_WITHHELD, USUAL_SHARE = 0.5, 0.1
+
+
+def _planned(run: Run, as_of: "date | None", share: float | None) -> tuple[dict[str, Any], list[str]]:
+    """What a holdout would cost and could show."""
+    from serving.actions.followed_up import take_up_on_record
+    from serving.actions.recommending import open_plan
+    from serving.actions.withheld import holdout_plan, plan_lines
+
+    champion, settings = champion_of(run), run.params.actions
+    chosen = share or settings.holdout.share or USUAL_SHARE
+    holdout = settings.holdout.model_copy(update={"share": chosen})
+    settings = settings.model_copy(update={"holdout": holdout})
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = as_of or tables.data_until
+        plan, customers = open_plan(tables, champion, as_of=day, params=run.params, progress=run.progress)
+        content = holdout_plan(plan, customers, settings, take_up_on_record(run.params))
+    content = {"as_of": day.isoformat(), "currency": run.params.revenue.currency, **content}
+    return content, plan_lines(content, content["currency"])
+
+
+def _results(run: Run, as_of: "date | None") -> tuple[dict[str, Any], list[str]]:
+    """What the holdout on record showed."""
+    from serving.actions.recommending import known_enrolments, studied_effects
+    from serving.actions.trial_results import results_lines, trial_results
+
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = as_of or tables.data_until
+        studied = studied_effects(run.params, day)
+        content = trial_results(known_enrolments(run.params), tables, studied, params=run.params, as_of=day)
+    return content, results_lines(content)
+
+
+def process(run: Run, as_of: AsOfDate = None) -> None:
+    """Review the quarter: what the team's processes were, their effects, and what would follow for NRR if changed."""
+    champion = champion_of(run)
+    from serving.processes.review import process_review, review_lines
+    from serving.processes.review_tables import follows_table, measures_table, processes_table
+
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = as_of or tables.data_until
+        content = process_review(tables, champion, as_of=day, params=run.params, progress=run.progress)
+
+    def show(console: "Console") -> None:
+        print_lines(console, review_lines(content))
+        for table in (measures_table(content), processes_table(content), follows_table(content)):
+            console.print(table)
 
     run.show(content, show)
 

@@ -129,7 +129,7 @@ def _months_after(day: date, months: int) -> date:
 
 def effects_json(result: "EffectsResult", report: "Path") -> dict[str, Any]:
     """The effects for machines."""
-    from training.effects.words import CAUTIONS, sentences
+    from models.effects.conclusions import CAUTIONS, sentences
 
     return {
         "as_of": result.as_of.isoformat(),
@@ -146,7 +146,7 @@ def effects_json(result: "EffectsResult", report: "Path") -> dict[str, Any]:
 
 
 def _print(console: "Console", result: "EffectsResult", report: "Path") -> None:
-    from training.effects.words import CAUTIONS, sentences
+    from models.effects.conclusions import CAUTIONS, sentences
 
     console.print(_listed(result))
     print_lines(console, [FIGURES, "", *sentences(result.effects), "", *CAUTIONS, f"Report: {report}"])

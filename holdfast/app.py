@@ -48,6 +48,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         action_effects.effects,
         acting.actions,
         acting.scenario,
+        acting.holdout,
+        acting.process,
     ),
     "Team": (
         kpis.kpis,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from features.inputs.load import Loaded
     from features.tables.checked import Tables
     from params import Params
+    from serving.actions.recommending import Recommendations
     from serving.forecast.batch import Forecast
     from serving.health.account_health import AccountHealth
     from serving.ledger.past import Past
@@ -162,28 +163,55 @@ def recommended_for(
     run: Run, tables: "Tables", champion: "Champion", result: "Forecast", *, serve: bool
 ) -> tuple["Acting", tuple[str, ...]]:
     """What to do next, on record if it is served, and what if; that nothing can be recommended stops nothing."""
-    from serving.actions.on_record import record_recommendations
+    from serving.actions.effects_told import effects_told
     from serving.actions.recommending import recommend
     from serving.actions.scenarios import preset_scenarios
     from serving.forecast.refusals import BadRequest
-    from serving.ledger.record import open_record
+    from serving.forecast.stored_effects import read_effects
     from serving.publication.published_plays import Acting
 
-    options: dict[str, Any] = {"as_of": result.as_of, "params": run.params, "made_at": result.made_at}
-    recommended = None
-    why: tuple[str, ...] = ()
+    options: dict[str, Any] = {"as_of": result.as_of, "params": run.params, "progress": run.progress}
+    recommended, why = None, tuple[str, ...]()
     try:
-        recommended = recommend(tables, champion, **options, progress=run.progress)
+        recommended = recommend(tables, champion, **options, made_at=result.made_at)
     except BadRequest as refusal:
         why = (f"Nothing is recommended. {refusal}",)
-    del options["made_at"]
-    scenarios, notes = preset_scenarios(tables, champion, **options, progress=run.progress)
-    if recommended is None:
-        return Acting(scenarios=scenarios), (*why, *notes)
     if serve:
-        with open_record(run.params) as record:
+        _acted_on_record(run, tables, recommended, result.as_of)
+    scenarios, notes = preset_scenarios(tables, champion, **options)
+    beside: dict[str, Any] = {
+        "scenarios": scenarios,
+        "effects": effects_told(read_effects(run.params.data_dir), result.as_of),
+        "process": _reviewed(run, tables, champion, result.as_of),
+    }
+    if recommended is None:
+        return Acting(**beside), (*why, *notes)
+    return Acting(recommended.table, recommended.about(), **beside), notes
+
+
+def _acted_on_record(run: Run, tables: "Tables", recommended: "Recommendations | None", as_of: date) -> None:
+    """Put on record what is recommended and who is in a holdout, and what came of what was recommended before."""
+    from serving.actions.followed_up import follow_up
+    from serving.actions.on_record import record_recommendations
+    from serving.actions.withheld import record_enrolments
+    from serving.ledger.record import open_record
+
+    with open_record(run.params) as record:
+        if recommended is not None:
             record_recommendations(record, recommended.table)
-    return Acting(recommended.table, recommended.about(), scenarios), notes
+            record_enrolments(record, recommended.trial, recommended.names, run.params.actions, as_of)
+        follow_up(record, tables, run.params, as_of)
+
+
+def _reviewed(run: Run, tables: "Tables", champion: "Champion", as_of: date) -> dict[str, Any] | None:
+    """The quarterly review; None where there is nothing to review."""
+    from serving.forecast.refusals import BadRequest
+    from serving.processes.review import process_review
+
+    try:
+        return process_review(tables, champion, as_of=as_of, params=run.params, progress=run.progress)
+    except BadRequest:  # why is among the notes of what is recommended
+        return None
 
 
 def _beside(

@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.actions": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),
     },
+    "serving.processes": {"features", "models", "training.tracking", "serving.forecast", "serving.actions"},
     "serving.track_record": {"features", "models", "serving.forecast", "serving.ledger", "serving.journal"},
     "serving.health": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.journal"),

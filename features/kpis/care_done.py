@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 
-from features.asof.view import AsOf
+from features.asof.view import AsOf, day_number
 from features.revenue.known_lines import load
 from features.tables import contract
 from features.tables.checked import Tables
@@ -34,6 +34,28 @@ def last_done(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
             f"""SELECT account_id, action, {_DAY.format("MAX(day)")} AS done_on, COUNT(*) AS times
                 FROM ({asof.events("csm_actions", ["action"], where=done)}) e WHERE kv = 1
                 GROUP BY account_id, action ORDER BY account_id, action"""
+        ).df()
+
+
+def all_done(tables: Tables, first: date, as_of: date, budget: Budget) -> pd.DataFrame:
+    """Each time that an action of a kind was done for an account from a day on, as known before a date.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `account_id`, `action`, `done_on`, a row a day; no rows where `last_done` has none.
+    """
+    if "csm_actions" not in tables.kept:
+        return last_done(tables, as_of, budget)[["account_id", "action", "done_on"]]
+    asof = AsOf(tables, (as_of,))
+    done = contract.TABLES["csm_actions"].happened(tables.columns["csm_actions"])
+    with tables.at(as_of).connect(budget=budget) as connection:
+        load(connection, asof.frames())
+        return connection.execute(
+            f"""SELECT DISTINCT account_id, action, {_DAY.format("day")} AS done_on
+                FROM ({asof.events("csm_actions", ["action"], where=done)}) e
+                WHERE kv = 1 AND day >= {day_number(first)}
+                ORDER BY account_id, action, done_on"""
         ).df()
 
 

@@ -22,13 +22,18 @@ CHURN, EXPANSION = OUTCOMES.index("churn"), OUTCOMES.index("expansion")
 
 @dataclass(frozen=True)
 class PlaySize:
-    """What a play adds to the log-odds of churn and of expansion in the first month; it fades month by month."""
+    """What a play adds to the log-odds of churn and of expansion in the first month; it fades month by month.
+
+    `decay` is what is left of it a month later; None for what is usual.
+    """
 
     churn: float
     expansion: float = 0.0
+    decay: float | None = None
 
-    def shift(self, months: int, decay: float) -> Array:
+    def shift(self, months: int, usual_decay: float) -> Array:
         """By month ahead and outcome, shape (months, 3)."""
+        decay = usual_decay if self.decay is None else self.decay
         shift = np.zeros((months, len(OUTCOMES)))
         shift[:, CHURN], shift[:, EXPANSION] = (
             size * decay ** np.arange(months) for size in (self.churn, self.expansion)
@@ -70,7 +75,7 @@ class PlayValues:
     horizon_months
         Months ahead at whose end ARR is looked at.
     decay
-        What is left of a play's effect a month later.
+        What is left of a play's effect a month later, where its size does not say.
     """
 
     def __init__(self, prediction: Prediction, *, horizon_months: int, decay: float) -> None:

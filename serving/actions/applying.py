@@ -198,7 +198,8 @@ def _planned(plays: Sequence[PlannedPlay], ground: Ground, plan: Plan) -> dict[s
 
 def _play(kind: KindOfPlay, starts: Bools, ground: Ground) -> tuple[list[Lever], Mark]:
     """The levers of a kind: what is left in each month of all times it was done."""
-    shape, decay = np.zeros(starts.shape), ground.settings.decay
+    shape = np.zeros(starts.shape)
+    decay = ground.settings.decay if kind.size.decay is None else kind.size.decay
     for month in np.flatnonzero(starts.any(axis=0)):
         shape += what_if.fading(ground.months, np.where(starts[:, month], month, NEVER), decay)
     levers = [

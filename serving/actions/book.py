@@ -15,6 +15,7 @@ from features.families.catalogue import FEATURES
 from features.revenue.cut_labels import NO_LABEL
 from features.revenue.renewals import MONTHLY_DAYS
 from features.tables.contract import ACCOUNTS
+from models.plans.hours import hours_of
 from models.words import counted
 from params_team import Actions, comparison_of
 from serving.actions.kinds import Kinds
@@ -131,6 +132,31 @@ def hours_by_person(people: pd.DataFrame, book: Book, settings: Actions) -> dict
         **{name: default if np.isnan(value) else float(value) for name, value in hours.items()},
         POOLED: settings.pooled_hours_per_month,
     }
+
+
+def hours_spent(
+    book: Book, accounts: "pd.Series[str]", done: pd.DataFrame, answered: Answered, kinds: Kinds, as_of: date
+) -> dict[str, float]:
+    """The hours that plays of the calendar month have taken already, by whose hours they were.
+
+    What people say they did counts as what the data tell; of both at once it counts once.
+
+    Parameters
+    ----------
+    book, accounts
+        The accounts, and their ids in the same order.
+    done, answered, kinds, as_of
+        As `book_of` takes them.
+    """
+    both = _with_answers(done, answered)
+    both = both[both["done_on"] >= pd.Timestamp(as_of.replace(day=1))]
+    place = {account: row for row, account in enumerate(accounts)}
+    kind_of = {name: number for number, name in enumerate(kinds.names)}
+    plays: dict[str, list[int]] = {}
+    for account, action in zip(both["account_id"], both["action"], strict=True):
+        if account in place and action in kind_of:
+            plays.setdefault(str(book.hours_of[place[account]]), []).append(kind_of[action])
+    return {name: hours_of(np.array(numbers), kinds.hours, kinds.seats) for name, numbers in plays.items()}
 
 
 def _some(names: list[str], most: int = 5) -> str:

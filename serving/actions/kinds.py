@@ -42,7 +42,8 @@ class KindOfPlay:
         return self._at(Z_80)
 
     def _at(self, z: float) -> PlaySize:
-        return PlaySize(self.size.churn - z * self.sd.churn, self.size.expansion + z * self.sd.expansion)
+        churn, expansion = self.size.churn - z * self.sd.churn, self.size.expansion + z * self.sd.expansion
+        return PlaySize(churn, expansion, self.size.decay)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _sized(name: str, play: Play, settings: Actions, studied: ActionEffect | Non
 
 def _estimated(studied: ActionEffect) -> tuple[PlaySize, PlaySize]:
     """The size that a study found, drawn towards the mean of all kinds, and its error with the allowance within."""
-    sizes = PlaySize(studied.pooled_logit or 0.0, studied.expansion_logit or 0.0)
+    sizes = PlaySize(studied.pooled_logit or 0.0, studied.expansion_logit or 0.0, studied.decay)
     errors = PlaySize(studied.pooled_se or 0.0, studied.expansion_logit_se or 0.0)
     allowance = studied.allowance
     return sizes, PlaySize(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,10 @@ class Plan:
         The accounts.
     hours
         Hours a month by person, the pool among them.
+    spent
+        Those of them that this month's plays took already, by person.
+    withheld
+        Who is recommended nothing but what must be done, shape (accounts,).
     prediction
         The accounts' hazards, in the order of the book.
     horizon_months
@@ -72,8 +77,11 @@ class Plan:
         *,
         horizon_months: int,
         decay: float,
+        spent: Mapping[str, float] | None = None,
+        withheld: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.kinds, self.book, self.hours = kinds, book, hours
+        self.withheld = np.zeros(len(book.csm), dtype=bool) if withheld is None else withheld
+        self.kinds, self.book, self.hours, self.spent = kinds, book, hours, spent or {}
         self.prediction, self.horizon_months, self.decay = prediction, horizon_months, decay
         self._values = PlayValues(prediction, horizon_months=horizon_months, decay=decay)
         of_kinds = [self._values.of(kind.size) for kind in kinds.kinds]
@@ -85,7 +93,19 @@ class Plan:
 
     def within(self, hours: Mapping[str, float]) -> "Plan":
         """What is planned within other hours."""
-        return Plan(self.kinds, self.book, hours, self.prediction, horizon_months=self.horizon_months, decay=self.decay)
+        return self._otherwise(hours, self.withheld)
+
+    def withholding(self, withheld: NDArray[np.bool_]) -> "Plan":
+        """What is planned where some are recommended nothing but what must be done."""
+        return self._otherwise(self.hours, withheld)
+
+    def _otherwise(self, hours: Mapping[str, float], withheld: NDArray[np.bool_]) -> "Plan":
+        same: dict[str, Any] = {"horizon_months": self.horizon_months, "decay": self.decay, "spent": self.spent}
+        return Plan(self.kinds, self.book, hours, self.prediction, **same, withheld=withheld)
+
+    def optional_hours(self) -> dict[str, float]:
+        """The hours of each that are left once what must be done is."""
+        return {name: max(share.hours - share.must.hours_used, 0.0) for name, share in self._shares.items()}
 
     @cached_property
     def play(self) -> Ints:
@@ -130,10 +150,10 @@ class Plan:
 
     def _share(self, name: str, limit: float) -> _Share:
         """First what must be done, by ARR; then, for all other accounts, what saves most."""
-        rows = np.flatnonzero(self.book.hours_of == name)
+        rows, limit = np.flatnonzero(self.book.hours_of == name), max(limit - self.spent.get(name, 0.0), 0.0)
         first = self._tended(rows, limit)
         left = np.where((self.must_do_play[rows] == NO_PLAY)[:, None], self.value[rows], np.nan)
-        left[left < _CENT] = np.nan
+        left[(left < _CENT) | self.withheld[rows][:, None]] = np.nan
         rest = select_plays(left, self.kinds.hours, self.kinds.seats, max(limit - first.hours_used, 0.0))
         return _Share(rows, limit, first, rest)
 
@@ -163,12 +183,13 @@ class Plan:
         return rows.assign(rank=self._ranks(rows), why=self._reasons(rows))
 
     def capacity(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """A row a CSM and the pool: hours, those used, what one more would save, and how many got each answer."""
+        """A row a CSM and the pool: hours, those spent and used, what one more would save, and who got which answer."""
         counts = {pair: len(part) for pair, part in rows.groupby(["csm", "answer"])}
         table = pd.DataFrame(
             {
                 "csm": name,
-                "hours": share.hours,
+                "hours": self.hours[name],
+                "spent": round(self.spent.get(name, 0.0), 6),
                 "used": round(share.hours_used, 6),
                 "must_do_hours": round(share.must.hours_used, 6),
                 "shadow_price": round(share.rest.shadow_price, 2),
@@ -201,9 +222,15 @@ class Plan:
         return (
             f"ARR saved = ARR at {as_of} x what the play takes off the probability of having none at {end}, by the "
             f"account's own monthly hazards, plus what it adds to expected ARR by more expansion. A play shifts the "
-            f"log-odds of the first month by its effect, and of each month after by {self.decay:g} times the one "
+            f"log-odds of the first month by its effect, and of each month after by {self._fading} times the one "
             f"before. 80 % interval: by what is known of the effect, not of the account's luck. {currency} a year."
         )
+
+    @property
+    def _fading(self) -> str:
+        """What is left of plays a month later, in words."""
+        decays = sorted({self.decay if kind.size.decay is None else kind.size.decay for kind in self.kinds.kinds})
+        return " or ".join(f"{decay:g}" for decay in decays)
 
     def _interval(self, play: Ints) -> tuple[Array, Array]:
         """What the play of each account saves at either end of its effect's 80 % interval; 0 without one."""
@@ -262,6 +289,8 @@ class Plan:
             what = f"{risk}; {kind.name} takes {points:.1f} points off ({kind.evidence})"
         elif answer == NO_HOUR:
             what = f"{risk}; no hour is left for what must be done"
+        elif answer == NOTHING and self.withheld[row]:
+            what = f"{risk}; no play is recommended for it this quarter"
         elif answer == NOTHING:
             what = f"{risk}; the hours save more elsewhere"
         else:

@@ -13,14 +13,16 @@ from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.effects.action_effect import ActionEffect
 from params import Params
-from serving.actions.book import book_of, hours_by_person
+from serving.actions.book import book_of, hours_by_person, hours_spent
 from serving.actions.kinds import usable_kinds
 from serving.actions.on_record import Answered, answers_before
 from serving.actions.planning import Plan
+from serving.actions.withheld import Trial, trial_of
 from serving.forecast.batch import customers_of, predict, require_usable, run_id
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.refusals import BadRequest
 from serving.forecast.stored_effects import read_effects
+from serving.journal.entries import ENROLMENT, Entry, read
 from serving.ledger.record import DATABASE, open_record
 from training.tracking.champion import Champion
 
@@ -41,6 +43,8 @@ class Recommendations:
         Of the accounts, by id.
     notes
         What whoever reads it should know.
+    trial
+        The holdout, in the order of the snapshot.
     """
 
     table: pd.DataFrame
@@ -48,6 +52,7 @@ class Recommendations:
     names: Mapping[str, str]
     currency: str
     notes: tuple[str, ...]
+    trial: Trial
 
     def about(self) -> dict[str, Any]:
         """What is said beside the table, as plain data."""
@@ -86,10 +91,9 @@ def recommend(
         The model cannot be used, kinds of actions are not known, `csm_actions` lies in a warehouse, or there are no
         hours for a CSM.
     """
-    require_usable(tables, champion, as_of, params)
-    customers = customers_of(tables, as_of, params, progress)
-    progress("weighing the plays", 0, 1)
-    plan = plan_of(tables, champion, customers, as_of=as_of, params=params)
+    for_all, customers = open_plan(tables, champion, as_of=as_of, params=params, progress=progress)
+    trial = trial_of(for_all, customers, params.actions, as_of, known_enrolments(params))
+    plan = for_all.withholding(trial.is_withheld) if trial.is_withheld.any() else for_all
     stamp: dict[str, Any] = {
         "run_id": run_id(tables, champion, as_of, params),
         "as_of": as_of,
@@ -97,15 +101,30 @@ def recommend(
         "made_at": made_at,
         "definition": plan.definition(as_of, params.revenue.currency),
     }
-    rows = plan.rows().assign(account_id=customers["account_id"].to_numpy(), **stamp)
+    chance = {"probability_of_assignment": trial.probability_of_assignment}
+    rows = plan.rows().assign(account_id=customers["account_id"].to_numpy(), **stamp, **chance)
     names = account_names(tables, as_of, params.budget)
     return Recommendations(
         table=RECOMMENDED_ACTION.shape(rows),
         capacity=plan.capacity(rows),
         names={account: names.get(account, account) for account in customers["account_id"]},
         currency=params.revenue.currency,
-        notes=plan.notes(),
+        notes=(*plan.notes(), *([trial.note] if trial.note else [])),
+        trial=trial,
     )
+
+
+def open_plan(
+    tables: Tables, champion: Champion, *, as_of: date, params: Params, progress: Progress = silent
+) -> tuple[Plan, pd.DataFrame]:
+    """What would be recommended if nothing were withheld, and the customers' snapshot rows in its order.
+
+    What is given and raised is as of `recommend`.
+    """
+    require_usable(tables, champion, as_of, params)
+    customers = customers_of(tables, as_of, params, progress)
+    progress("weighing the plays", 0, 1)
+    return plan_of(tables, champion, customers, as_of=as_of, params=params), customers
 
 
 def plan_of(
@@ -125,7 +144,9 @@ def plan_of(
     book = book_of(customers, done, kinds, settings, as_of, answered, staff_gone(tables, as_of, budget))
     hours = hours_by_person(staff_hours(tables, as_of, budget), book, settings)
     prediction = predict(champion, customers)
-    return Plan(kinds, book, hours, prediction, horizon_months=champion.model.horizon_months, decay=settings.decay)
+    spent = hours_spent(book, customers["account_id"], done, answered, kinds, as_of)
+    months, decay = champion.model.horizon_months, settings.decay
+    return Plan(kinds, book, hours, prediction, horizon_months=months, decay=decay, spent=spent)
 
 
 def _require_kept(tables: Tables) -> None:
@@ -134,6 +155,14 @@ def _require_kept(tables: Tables) -> None:
         raise BadRequest(
             "csm_actions lies in a warehouse, where plays cannot be planned from it: set source.engine: duckdb."
         )
+
+
+def known_enrolments(params: Params) -> list[Entry]:
+    """Who is on record in a holdout; nobody where there is no record yet."""
+    if params.record.url is None and not (params.data_dir / DATABASE).exists():
+        return []
+    with open_record(params) as record:
+        return read(record, ENROLMENT)
 
 
 def known_answers(params: Params, as_of: date, data_until: date) -> Answered:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
 from models.words import counted
+from serving.actions.followed_up import DONE_DAYS, HAPPENED, followed_summary
 from serving.actions.recommending import Recommendations
 from serving.forecast.declared.acting_tables import DO, NO_HOUR, POOLED, SHOWN
 from serving.forecast.declared.column import names_of
@@ -97,13 +98,16 @@ def actions_lines(content: dict[str, Any]) -> list[str]:
     rows, capacity = content["rows"], content["capacity"]
     saved, low, high = (sum(row[name] for row in rows) for name in ("arr_saved", "low", "high"))
     used = sum(row["hours"] for row in rows)
-    there = sum(row["hours"] for row in capacity)
+    spent = sum(row["spent"] for row in capacity)
+    there = sum(row["hours"] for row in capacity) - spent
     late = sum(row["answer"] == NO_HOUR for row in content["others"])
     lines = [
         f"As of {content['as_of']}: {counted(len(rows), 'play')} in {used:,.0f} of {there:,.0f} hours, "
         f"{sum(bool(row['must_do']) for row in rows):,} of them for accounts that must be tended to.",
         f"Together they are expected to save {content['currency']} {saved:,.0f} of ARR [{low:,.0f}, {high:,.0f}].",
     ]
+    if spent:
+        lines.append(f"Plays done this month took {spent:,.0f} hours more, which are not offered again.")
     if late:
         lines.append(f"No hour is left for {counted(late, 'account')} that must be tended to.")
     return [*lines, *(f"Note: {note}" for note in content["notes"])]
@@ -131,9 +135,47 @@ def capacity_table(content: dict[str, Any]) -> "Table":
 
     grid = Table()
     grid.add_column("CSM")
-    for head in ("accounts", "hours", "used", "plays", "one more hour saves"):
+    for head in ("accounts", "hours", "spent", "used", "plays", "one more hour saves"):
         grid.add_column(head, justify="right")
     for row in content["capacity"]:
-        numbers = (f"{row['accounts']:,}", f"{row['hours']:.0f}", f"{row['used']:.0f}", f"{row[DO]:,}")
+        hours = (f"{row[name]:.0f}" for name in ("hours", "spent", "used"))
+        numbers = (f"{row['accounts']:,}", *hours, f"{row[DO]:,}")
         grid.add_row(row["csm"], *numbers, f"{row['shadow_price']:,.0f}")
+    return grid
+
+
+RECORD_NOTE = (
+    "What accounts did is no effect of the plays: those that got one were chosen. `holdfast effects` and a holdout "
+    "tell effects."
+)
+
+
+def record_json(rows: list[dict[str, Any]], months: int) -> dict[str, Any]:
+    """What came of the recommendations on record, as plain data."""
+    return {"summary": followed_summary(rows), "outcome_months": months, "rows": rows, "note": RECORD_NOTE}
+
+
+def record_lines(content: dict[str, Any]) -> list[str]:
+    """How many were done and what the accounts did, and that this is no effect."""
+    told = content["summary"]
+    happened = ", ".join(f"{told[word]:,} {word}" for word in HAPPENED)
+    return [
+        f"{counted(told['recommended'], 'recommendation')} on record, {told['answered']:,} answered; "
+        f"{told['done']:,} of {told['known_whether_done']:,} done within {DONE_DAYS} days.",
+        f"Of {told['over']:,} whose {counted(content['outcome_months'], 'month')} have passed: {happened}.",
+        content["note"],
+    ]
+
+
+def record_table(content: dict[str, Any]) -> "Table":
+    """The newest of them, as many as are shown."""
+    from rich.table import Table
+
+    grid = Table()
+    for head in ("recommended", "account", "play", "answer", "done on", "account then"):
+        grid.add_column(head)
+    for row in content["rows"][:ROWS_SHOWN]:
+        done = {None: "not known yet", False: "no", True: row["done_on"]}[row["is_done"]]
+        came = row["happened"] or "not known yet"
+        grid.add_row(row["recommended_on"], row["account_id"], row["action"], row["answer"], done, came)
     return grid

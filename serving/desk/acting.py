@@ -1,6 +1,7 @@
 """What to do next as it is asked for and answered: the published plays, and what people did with them."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from pydantic import Field
 from params import Params
 from serving.access.sight import sees_whole
 from serving.access.tokens import Caller
+from serving.actions.effects_told import effects_told
+from serving.actions.followed_up import followed_rows, followed_summary
 from serving.actions.on_record import answer_rows, record_answer
 from serving.desk.queries import Paged, Rows, require_book
 from serving.forecast.declared.acting_tables import DO
@@ -59,6 +62,35 @@ def preset_scenario(published: Published, query: ScenarioQuery, caller: Caller) 
     return dict(content)
 
 
+def known_effects(published: Published, caller: Caller) -> dict[str, Any]:
+    """What past actions changed, as it was published.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book.
+    """
+    if not sees_whole(caller):
+        raise Refused(403, "Effects are of the whole company: ask with a token of role revops or admin.")
+    return dict(published.about.get("effects") or effects_told(None, date.min))
+
+
+def quarterly_review(published: Published, caller: Caller) -> dict[str, Any]:
+    """The quarterly review of the team's processes, as it was published.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book; 404: there is none.
+    """
+    if not sees_whole(caller):
+        raise Refused(403, "The review is of the whole company: ask with a token of role revops or admin.")
+    content = published.about.get("process")
+    if content is None:
+        raise Refused(404, "There is no quarterly review: nothing that the team did could be reviewed.")
+    return dict(content)
+
+
 def answer_action(published: Published, wanted: ActionAnswer, caller: Caller, params: Params) -> dict[str, Any]:
     """Put on record what somebody did with a play that is published.
 
@@ -92,6 +124,19 @@ def recorded_answers(published: Published, query: AnswerQuery, caller: Caller, p
     except NoRecord:
         raise _no_record() from None
     return len(rows), rows[query.offset : query.offset + query.limit]
+
+
+def followed_plays(published: Published, query: AnswerQuery, caller: Caller, params: Params) -> dict[str, Any]:
+    """What came of the plays on record, the newest first; whoever sees one book sees those of its accounts now."""
+    csm = require_book(caller, query.csm)
+    book = None if csm is None else {row["account_id"] for row in published.actions(csm, None, None, 0)[1]}
+    try:
+        with open_record(params) as record:
+            rows = followed_rows(record, book)
+    except NoRecord:
+        raise _no_record() from None
+    page = {"total": len(rows), "offset": query.offset, "limit": query.limit}
+    return {**page, "summary": followed_summary(rows), "rows": rows[query.offset : query.offset + query.limit]}
 
 
 def _answers(record: Record, accounts: Iterable[str]) -> list[dict[str, Any]]:

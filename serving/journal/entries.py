@@ -23,6 +23,7 @@ from serving.ledger.record_tables import JOURNAL, SUBJECT
 from serving.ledger.subjects import Subjects, subjects_of, text_kind
 
 CALL, RECOMMENDATION, ANSWER = "call", "recommendation", "answer"
+PLAY_OUTCOME, ENROLMENT = "play_outcome", "enrolment"
 ALERT_ANSWER, HEALTH_OVERRIDE = "alert_answer", "health_override"
 KINDS: Mapping[str, str] = {
     CALL: "a person's own forecast of an account",
@@ -30,6 +31,8 @@ KINDS: Mapping[str, str] = {
     HEALTH_OVERRIDE: "a person's own judgement of an account's health",
     RECOMMENDATION: "a play that was recommended for an account, with its chance of being so by design",
     ANSWER: "what somebody did with a recommendation",
+    PLAY_OUTCOME: "what came of a recommendation: whether it was done, and what the account did",
+    ENROLMENT: "an account of a trial that withholds recommendations by lot, with its arm and its chance",
 }
 LONGEST_TEXT = 500
 _PERSON = "csm"  # a column of people: whoever writes is one person with whoever has a book under that name

@@ -18,7 +18,12 @@ class Link:
 GROUPS = {
     "home": (Link("home", "/"),),
     "accounts": (Link("accounts", "/accounts"), Link("health", "/health")),
-    "to do": (Link("actions", "/actions"), Link("alerts", "/alerts")),
+    "to do": (
+        Link("actions", "/actions"),
+        Link("alerts", "/alerts"),
+        Link("effects", "/effects", whole=True),
+        Link("process", "/process", whole=True),
+    ),
     "business": (
         Link("kpis", "/kpis"),
         Link("cohorts", "/cohorts", whole=True),

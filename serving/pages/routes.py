@@ -16,7 +16,7 @@ from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
 from serving.desk.team_desk import alert_rows
-from serving.pages import account_page, team_pages, views
+from serving.pages import account_page, acting_pages, team_pages, views
 from serving.pages.business_routes import router as business
 from serving.pages.error_page import is_page
 from serving.pages.form_routes import router as forms
@@ -132,6 +132,20 @@ def actions(request: Request) -> Response:
     content = views.actions(published, caller, max(1, number))
     _seen(request, [row["account_id"] for row in content["rows"]])
     return page("actions.html", visit_of(request.scope), here="actions", **content)
+
+
+@router.get("/effects")
+def effects(request: Request) -> Response:
+    """What past actions changed; not for role csm."""
+    content = acting_pages.effects(_published(request), _caller(request))
+    return page("effects.html", visit_of(request.scope), here="effects", **content)
+
+
+@router.get("/process")
+def process(request: Request) -> Response:
+    """The quarterly review of the team's processes; not for role csm."""
+    content = acting_pages.process(_published(request), _caller(request))
+    return page("process.html", visit_of(request.scope), here="process", **content)
 
 
 @router.get("/track-record")

@@ -24,18 +24,26 @@ class Acting:
         `capacity`, `notes` and `definition` as plain data.
     scenarios
         The presets, as `serving.actions.scenarios` gives them.
+    effects
+        What past actions changed, as `serving.actions.effects_told` gives it.
+    process
+        The quarterly review, as `serving.processes.review` gives it; None if there is none.
     """
 
     table: pd.DataFrame | None = None
     about: Mapping[str, Any] = field(default_factory=lambda: {"capacity": [], "notes": [], "definition": ""})
     scenarios: Sequence[Mapping[str, Any]] = ()
+    effects: Mapping[str, Any] | None = None
+    process: Mapping[str, Any] | None = None
 
 
 def about_plays(acting: Acting) -> dict[str, Any]:
     """What a publication says of itself about plays and scenarios."""
     about = dict(acting.about)
     scenarios = {one["scenario"]["name"]: dict(one) for one in acting.scenarios}
-    return {"action_definition": about.pop("definition"), "actions": about, "scenarios": scenarios}
+    more = {"effects": acting.effects, "process": acting.process}
+    given = {name: dict(content) for name, content in more.items() if content is not None}
+    return {"action_definition": about.pop("definition"), "actions": about, "scenarios": scenarios, **given}
 
 
 def named_plays(table: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:

@@ -52,11 +52,34 @@ def answers(request: Request, query: Annotated[acting.AnswerQuery, Query()]) -> 
     return answer(page_of(published, query, total, rows, "action_definition"))
 
 
+@router.get("/api/actions/record", response_model=schemas.FollowedPlays)
+def followed(request: Request, query: Annotated[acting.AnswerQuery, Query()]) -> Response:
+    """What came of the plays on record, the newest first: answered, done, and what the account did. No effects."""
+    published = published_of(request)
+    content = acting.followed_plays(published, query, caller_of(request.scope), desk_of(request).params)
+    seen(request, content["rows"])
+    return answer({**head(published), **content})
+
+
 @router.get("/api/scenario", response_model=schemas.ScenarioForecast)
 def scenario(request: Request, query: Annotated[schemas.ScenarioQuery, Query()]) -> Response:
     """What NRR would be if things were otherwise, by a preset; not for role csm."""
     published = published_of(request)
     return answer({**head(published), **acting.preset_scenario(published, query, caller_of(request.scope))})
+
+
+@router.get("/api/effects", response_model=schemas.Effects)
+def effects(request: Request) -> Response:
+    """What past actions changed, by kind: effect with interval, verdict, what tried to refute it; not for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **acting.known_effects(published, caller_of(request.scope))})
+
+
+@router.get("/api/process", response_model=schemas.ProcessReview)
+def process(request: Request) -> Response:
+    """The quarterly review: what the team's processes were, their effects, what follows for NRR; not for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **acting.quarterly_review(published, caller_of(request.scope))})
 
 
 @router.post(ANSWER_ACTION, response_model=schemas.AnswerTaken, responses=BODY_ERRORS)

@@ -20,7 +20,8 @@ class Capacity(BaseModel):
 
     csm: str
     hours: float = Field(description="A month")
-    used: float
+    spent: float = Field(default=0.0, description="Of them, what plays done this month have taken already")
+    used: float = Field(description="Planned")
     must_do_hours: float = Field(description="Of those used, the ones for what must be done")
     shadow_price: float = Field(description="ARR that one more hour would save")
     accounts: int
@@ -79,6 +80,110 @@ class ScenarioForecast(Head):
     definition: str
 
 
+class EffectRow(BaseModel):
+    """What one more action of a kind changed, and what may be said of it; null = could not be estimated."""
+
+    model_config = ConfigDict(extra="allow")
+
+    level: Literal["action", "process", "playbook"]
+    action: str = Field(description="The kind")
+    verdict: Literal["helpful", "harmful", "no effect found", "not known", "not separable without a trial"]
+    evidence: Literal["good", "weak", "none yet"]
+    conclusion: str = Field(description="What may and may not be said of it, in a sentence or two")
+    reason: str
+    treated_rows: int = Field(description="Account-months in which it was done")
+    treated_accounts: int
+    churn_points: float | None = Field(description="Points of 12-month churn; below 0 is less churn")
+    low: float | None = Field(description="Lower end of its 95 % interval, the allowance for hidden confounding within")
+    high: float | None
+    expansion_points: float | None
+    contraction_points: float | None
+    arr_points: float | None = Field(description="Points of ARR a year later, of the ARR at the month start")
+    allowance: float = Field(description="How far hidden confounding may have moved it, log-odds")
+    rows_needed: int | None = Field(description="Account-months that would tell; null = no number will do")
+    withstood: bool | None = Field(description="Whether it withstood all that tried to refute it; null = nothing did")
+    failed: list[str] = Field(description="What it did not withstand")
+    refuters: dict[str, Any] = Field(description="Their figures")
+
+
+class Effects(Head):
+    """What past actions changed, a kind a row, by the last study."""
+
+    effects_as_of: str | None = Field(description="Of the study; null = there is none")
+    effects_run_id: str
+    rows: list[EffectRow]
+    cautions: list[str] = Field(description="What must be said with any of them")
+    notes: list[str]
+
+
+class Days(BaseModel):
+    """Half-open."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    first: str = Field(alias="from")
+    to: str
+
+
+class ProcessMeasure(BaseModel):
+    """A measure of the team's work in the quarter and in the one before; null = not known."""
+
+    measure: str
+    unit: str
+    definition: str
+    now: float | None
+    before: float | None
+    change: float | None
+    went: Literal["better", "worse", ""]
+
+
+class ProcessRow(BaseModel):
+    """How often a kind was done in the quarter, for how many, and what is known of its effect."""
+
+    model_config = ConfigDict(extra="allow")
+
+    level: Literal["process", "action", "playbook"]
+    kind: str
+    done: int
+    missed: int
+    kept_share: float | None = Field(description="Done over done and missed")
+    coverage: float | None = Field(description="Share of customers for whom it was done")
+    before: dict[str, Any] = Field(description="The same of the quarter before")
+    verdict: str
+    churn_points: float | None
+    low: float | None
+    high: float | None
+    conclusion: str
+
+
+class WhatFollows(BaseModel):
+    """By how many points NRR would differ if a kind were done otherwise."""
+
+    change: Literal["stopped", "none missed", "as in the quarter before"]
+    kind: str = Field(description="(all) = all kinds together")
+    per_year: float = Field(description="So many more a year and account")
+    nrr_points: float
+    low: float = Field(description="80 % interval, of the effect alone")
+    high: float
+    mark: Literal["estimated", "assumed"]
+    evidence: Literal["estimated", "assumed"] = Field(description="Of the effect itself")
+
+
+class ProcessReview(Head):
+    """The quarterly review of the team's processes."""
+
+    quarter: Days
+    quarter_before: Days
+    customers: int
+    measures: list[ProcessMeasure]
+    processes: list[ProcessRow]
+    nrr: float = Field(description="Expected if the team keeps on as it does")
+    horizon_months: int
+    follows: list[WhatFollows]
+    definition: str
+    notes: list[str]
+
+
 class ActionAnswer(Wire):
     """What somebody did with a play that was recommended."""
 
@@ -117,6 +222,40 @@ class Answers(Page):
     """Answers on record, the newest first."""
 
     rows: list[RecordedAnswer]
+
+
+class FollowedPlay(BaseModel):
+    """A play on record, and what came of it; null = its window has not passed yet."""
+
+    account_id: str
+    action: str
+    recommended_on: str
+    must_do: bool
+    evidence: str
+    arr_saved: float = Field(description="As it was expected then")
+    low: float
+    high: float
+    probability_of_assignment: float
+    answer: Answer | Literal[""]
+    reason: str
+    answered_by: str
+    is_done: bool | None = Field(description="Within 30 days")
+    done_on: str | None
+    happened: Literal["stayed", "left", "expanded", "shrank"] | None = Field(
+        description="What the account did until actions.outcome_months later; no effect of the play"
+    )
+    arr_before: float | None
+    arr_after: float | None
+
+
+class FollowedPlays(Head):
+    """Plays on record, the newest first, and what came of them in all."""
+
+    total: int
+    offset: int
+    limit: int
+    summary: dict[str, int]
+    rows: list[FollowedPlay]
 
 
 class AnswerTaken(BaseModel):

@@ -113,3 +113,39 @@ def test_what_it_takes_to_reach_a_target(run: Callable[..., Result], demo_data: 
     assert churn["shift"] is None or abs(churn["probability"] - 0.5) < 0.1
     assert content["feasible"]["is_feasible"] in (True, False)
     assert "sufficient" in content
+
+
+def test_the_quarter_is_reviewed_with_what_would_follow(run: Callable[..., Result], demo_data: Demo) -> None:
+    result = run("process", "--json", data_dir=demo_data[0])
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    assert {"coverage", "cadence_kept"} <= {row["measure"] for row in content["measures"]}
+    levels = {row["level"] for row in content["processes"]}
+    assert {"process", "action"} <= levels
+    assert {row["mark"] for row in content["follows"]} == {"assumed"}, "nothing was studied"
+    assert any("No study of past actions" in note for note in content["notes"])
+    stopped = [row for row in content["follows"] if row["change"] == "stopped"]
+    assert all(row["nrr_points"] < 0 and row["low"] < row["nrr_points"] < row["high"] for row in stopped)
+    assert 0.3 < content["nrr"] < 2
+
+
+def test_a_holdout_is_looked_at_first_and_changes_nothing(run: Callable[..., Result], demo_data: Demo) -> None:
+    content = json.loads(run("holdout", "--share", "0.3", "--json", data_dir=demo_data[0]).stdout)
+    assert content["eligible"] >= content["withheld"]
+    assert content["arr_at_stake"] >= 0
+    assert content["take_up_is_assumed"]
+    told = run("holdout", data_dir=demo_data[0]).stdout
+    assert "acknowledged_arr" in told
+    none = json.loads(run("holdout", "--results", "--json", data_dir=demo_data[0]).stdout)
+    assert (none["enrolled"], none["rows"][0]["effect_points"]) == (0, None)
+    wrong = run("holdout", "--share", "0.7", data_dir=demo_data[0])
+    assert wrong.exit_code == 2
+    assert "up to 0.5" in wrong.output
+
+
+def test_what_came_of_recommendations_is_told_of_all_or_not_at_all(run: Callable[..., Result], demo_data: Demo) -> None:
+    content = json.loads(run("actions", "--record", "--json", data_dir=demo_data[0]).stdout)
+    assert content["summary"]["recommended"] == len(content["rows"])
+    assert "no effect of the plays" in run("actions", "--record", data_dir=demo_data[0]).stdout
+    refused = run("actions", "--record", "--csm", "Ada", data_dir=demo_data[0])
+    assert refused.exit_code == 2

@@ -17,7 +17,7 @@ PANELS = {
     "Data": ["check", "simulate", "snapshots", "nrr"],
     "Model": ["train", "backtest", "models", "watch"],
     "Forecast": ["forecast", "explain", "publish", "bridge", "ledger", "calls"],
-    "Act": ["effects", "actions", "scenario"],
+    "Act": ["effects", "actions", "scenario", "holdout", "process"],
     "Team": ["kpis", "cohorts", "behaviours", "icp", "health", "alerts", "scorecard", "comp"],
     "Service": ["serve", "tokens", "mcp", "deliver"],
     "Privacy": ["erase"],

@@ -44,10 +44,15 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api/alerts": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/actions/answers": SIGNED_IN,
+    "/api/actions/record": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
     "/api/scenario": NOT_CSM,
+    "/api/effects": NOT_CSM,
+    "/effects": NOT_CSM,
+    "/api/process": NOT_CSM,
+    "/process": NOT_CSM,
     "/metrics": NOT_CSM,
 }
 MINE = "a03"

@@ -32,9 +32,11 @@ from features.inputs.frames import tables_from_frames
 from features.revenue.cut_labels import labels_in_force
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
+from models.effects.action_effect import ActionEffect
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
 from serving.access.tokens import Tokens
+from serving.actions.effects_told import effects_told
 from serving.actions.scenario_file import PRESETS
 from serving.alerts.rule_scoring import longest_of, watch
 from serving.desk.desk import Desk
@@ -42,6 +44,7 @@ from serving.forecast.batch import Forecast, forecast
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import FORECAST_BRIDGE
+from serving.forecast.stored_effects import StoredEffects
 from serving.ledger.record import DATABASE, open_record
 from serving.publication import gather, publication_file
 from serving.publication.insights import gather_insights
@@ -151,7 +154,47 @@ def plays_for(made: Forecast, tables: Tables) -> Acting:
     capacity = [{"csm": name, **hours} for name in sorted(set(book))]
     table = RECOMMENDED_ACTION.shape(rows)
     about = {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."}
-    return Acting(table, about, [a_scenario(name) for name in PRESETS])
+    effects = effects_told(StoredEffects(made.as_of, "study-1", STUDIED), made.as_of)
+    return Acting(table, about, [a_scenario(name) for name in PRESETS], effects, a_review())
+
+
+def a_review() -> dict[str, Any]:
+    """A quarter with one process that went worse."""
+    done = {"done": 61_234, "missed": 41, "kept_share": 0.9, "coverage": 0.8, "per_account_month": 0.3}
+    effect = {"verdict": "helpful", "churn_points": -1.2, "low": -2.0, "high": -0.4, "conclusion": "It helps."}
+    follows = {"kind": "training", "per_year": -3.6, "nrr_points": -1.5, "low": -2.1, "high": -0.9}
+    return {
+        "quarter": {"from": "2025-10-01", "to": "2026-01-01"},
+        "quarter_before": {"from": "2025-07-01", "to": "2025-10-01"},
+        "customers": 50,
+        "measures": [
+            {
+                "measure": "cadence_kept", "unit": "share", "definition": "touches done in time", "now": 0.7654,
+                "before": 0.8, "change": -0.0346, "went": "worse",
+            }
+        ],
+        "processes": [{"level": "process", "kind": "onboarding", **done, "before": done, **effect}],
+        "nrr": 0.91234,
+        "horizon_months": 6,
+        "follows": [{"change": "stopped", **follows, "mark": "assumed", "evidence": "estimated"}],
+        "definition": "NRR is ..",
+        "notes": [],
+    }  # fmt: skip
+
+
+_OF_A_STUDY: dict[str, Any] = {"level": "action", "missed_rows": 40, "decay": 0.9, "allowance": 0.1}
+STUDIED = (
+    ActionEffect(
+        **_OF_A_STUDY, action="training", treated_rows=91_234, treated_accounts=4_321, verdict="helpful",
+        evidence="good", reason="the whole interval lies below 0", rows_needed=40_000, logit=-0.3, logit_se=0.05,
+        logit_low=-0.5, logit_high=-0.1, pooled_logit=-0.28, pooled_se=0.05, churn_points=-1.2, se=0.2, low=-2.0,
+        high=-0.4, expansion_points=0.5, arr_points=0.9, refuters={"overlap": 0.8, "passed": True, "failed": []},
+    ),
+    ActionEffect(
+        **_OF_A_STUDY, action="dinner", treated_rows=120, treated_accounts=60, verdict="not known",
+        evidence="none yet", reason="it was done in 120 account-months of 60 accounts", rows_needed=7_000,
+    ),
+)  # fmt: skip
 
 
 def a_scenario(name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from models.effects.action_effect import ActionEffect
-from training.effects.words import CAUTIONS, sentences
+from models.effects.conclusions import CAUTIONS, sentences
 from training.report.figures import BLUE, GREY, ORANGE, Panel
 from training.report.html_columns import Column
 from training.report.html_report import Section, Shown, page_of, pictures

@@ -14,8 +14,9 @@ from models.outcomes.shared_luck import SharedLuck
 from models.plans.play_value import PlaySize
 from params import SettingsError, load
 from params_team import Actions
-from serving.actions.book import book_of, hours_by_person, meets
+from serving.actions.book import book_of, hours_by_person, hours_spent, meets
 from serving.actions.kinds import Kinds, usable_kinds
+from serving.actions.on_record import Answered
 from serving.actions.planning import Plan
 from serving.forecast.refusals import BadRequest
 
@@ -201,6 +202,46 @@ def test_accounts_of_who_has_left_take_the_hours_of_the_pool() -> None:
     assert book.hours_of.tolist() == ["(pooled)", "Ben"]
     assert book.csm.tolist() == ["Ada", "Ben"]
     assert set(hours_by_person(NOBODY, book, chosen)) == {"Ben", "(pooled)"}
+
+
+def month_of(frame: pd.DataFrame, answered: Answered, *lately: tuple[str, str, str], as_of: date = AS_OF) -> Plan:
+    """The plan of Ada's 10 hours, of which plays of the month took some already."""
+    chosen = settings("actions.hours_per_month=10")
+    known = done(*lately)
+    kinds = usable_kinds(chosen, known, {})
+    book = book_of(frame, known, kinds, chosen, as_of, answered)
+    spent = hours_spent(book, frame["account_id"], known, answered, kinds, as_of)
+    hours = hours_by_person(NOBODY, book, chosen)
+    return Plan(
+        kinds, book, hours, prediction(len(frame), 0.03, 1e5), horizon_months=MONTHS, decay=chosen.decay, spent=spent
+    )
+
+
+def test_what_was_done_this_month_takes_its_hours_and_they_are_not_offered_again() -> None:
+    frame, day = customers(csm=["Ada"] * 6), date(2026, 1, 20)
+    assert month_of(frame, Answered.none(), as_of=day).spent == {}
+    said = Answered({("a0", "visit"): date(2026, 1, 12)}, {})
+    plan_left = month_of(frame, said, ("a0", "visit", "2026-01-10"), ("a1", "call", "2025-12-30"), as_of=day)
+    assert plan_left.spent == {"Ada": 8.0}  # told twice, done once; what was done last month took last month's hours
+    capacity = plan_left.capacity(plan_left.rows()).iloc[0]
+    assert capacity[["hours", "spent"]].tolist() == [10.0, 8.0]
+    assert capacity["used"] <= 2.0
+    assert plan_left.within({"Ada": 20.0, "(pooled)": 1.0}).capacity(plan_left.rows()).iloc[0]["used"] <= 12.0
+
+
+def test_a_session_held_this_month_took_its_hours_once() -> None:
+    frame = customers(csm=["Ada"] * 6)
+    said = Answered({(f"a{place}", "webinar"): date(2026, 1, 3) for place in range(5)}, {})
+    assert month_of(frame, said).spent == {"Ada": 6.0}  # five accounts in sessions of four
+
+
+def test_a_play_fades_as_the_study_that_found_it_says() -> None:
+    quick = dataclasses.replace(found(-0.5, "helpful"), decay=0.5)
+    slow = dataclasses.replace(found(-0.5, "helpful"), decay=0.99)
+    saved = [plan(customers(csm=["Ada"]), studied={"call": each})[0].value[0, 0] for each in (quick, slow)]
+    assert saved[0] < saved[1] / 3
+    made, _ = plan(customers(csm=["Ada"]), studied={"call": quick})
+    assert "of each month after by 0.5 or 0.9 times" in made.definition(AS_OF, "USD")
 
 
 def test_a_session_is_paid_for_once_and_shared() -> None:

@@ -3,9 +3,12 @@
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from serving.actions.on_record import answers_before
+from serving.actions.effects_told import NO_STUDY, effects_told
+from serving.actions.on_record import answers_before, record_recommendations
+from serving.forecast.stored_effects import StoredEffects
 from serving.ledger.record import open_record
 
 MINE = "a03"  # in the book of Ada A.
@@ -59,6 +62,19 @@ def test_an_answer_stays_on_record_and_holds_the_play_back(answering: Any) -> No
     assert list(answered.held_back) == [(row["account_id"], row["action"])]
 
 
+def test_what_came_of_plays_is_told_of_the_own_book_alone(answering: Any) -> None:
+    plays = answering.client().get("/api/actions?limit=1000").json()["rows"]
+    table = pd.DataFrame(plays).assign(as_of=pd.Timestamp(2026, 1, 1), run_id="run-1")
+    with open_record(answering.desk.params) as record:
+        record_recommendations(record, table)
+    content = answering.client().get("/api/actions/record?limit=5").json()
+    assert (content["total"], len(content["rows"])) == (len(plays), 5)
+    assert content["summary"]["recommended"] == len(plays)
+    assert {row["happened"] for row in content["rows"]} == {None}
+    mine = answering.client(answering.token("csm", "Ada A.")).get("/api/actions/record?limit=1000").json()["rows"]
+    assert {row["account_id"] for row in mine} == {row["account_id"] for row in plays if row["book"] == "Ada A."}
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "words"),
     [
@@ -87,6 +103,50 @@ def test_presets_are_answered_from_the_publication(service: Any, name: str) -> N
     assert content["marks"][0]["mark"] == "assumed"
     assert service.client().get("/api/scenario?preset=worst").status_code == 422
     assert service.client(service.token("csm", "Ada A.")).get(f"/api/scenario?preset={name}").status_code == 403
+
+
+def test_effects_are_told_with_their_interval_and_what_may_be_concluded(service: Any) -> None:
+    content = service.client().get("/api/effects").json()
+    known, unknown = content["rows"]
+    assert (known["action"], known["verdict"], known["evidence"]) == ("training", "helpful", "good")
+    assert (known["churn_points"], known["low"], known["high"]) == (-1.2, -2.0, -0.4)
+    assert known["withstood"] is True
+    assert "It may be said to lower churn." in known["conclusion"]
+    assert (unknown["churn_points"], unknown["withstood"]) == (None, None)
+    assert "About 7,000 account-months with the action are needed." in unknown["conclusion"]
+    assert any("SHAP" in caution for caution in content["cautions"])
+    assert content["effects_as_of"] == "2026-01-01"
+
+
+def test_the_page_of_effects_says_what_may_not_be_concluded(service: Any) -> None:
+    client = service.client(accept="text/html,*/*")
+    shown = client.get("/effects").text
+    assert "1 of 2 kinds of actions with an effect that stands" in shown
+    assert "−2.0 to −0.4" in shown
+    assert "What may not be concluded" in shown
+    assert 'href="/effects"' in client.get("/actions").text
+    mine = service.client(service.token("csm", "Ada A."), accept="text/html,*/*")
+    assert 'href="/effects"' not in mine.get("/actions").text
+
+
+def test_the_quarter_in_review_says_what_is_assumed(service: Any) -> None:
+    content = service.client().get("/api/process").json()
+    assert content["quarter"] == {"from": "2025-10-01", "to": "2026-01-01"}
+    assert [(row["kind"], row["mark"]) for row in content["follows"]] == [("training", "assumed")]
+    shown = service.client(accept="text/html,*/*").get("/process").text
+    assert "NRR in 6 months: 91.2% if the team keeps on as it does" in shown
+    assert "−2.10 to −0.90" in shown
+    assert "76.5%" in shown
+    mine = service.client(service.token("csm", "Ada A."))
+    assert mine.get("/api/process").status_code == 403
+
+
+def test_without_a_study_of_the_date_effects_are_none_and_it_says_why() -> None:
+    day = date(2026, 1, 1)
+    assert effects_told(None, day)["notes"] == [NO_STUDY]
+    later = effects_told(StoredEffects(date(2026, 2, 1), "study-2", ()), day)
+    assert later["effects_as_of"] is None
+    assert "left aside" in later["notes"][0]
 
 
 def test_pages_show_the_plays_and_take_answers(answering: Any) -> None:

@@ -17,7 +17,7 @@ from serving.assistant.tools import TOOLS, described, question
 from serving.service.api import specification
 
 MINE, OTHERS = "a03", "a01"
-NOT_OF_A_BOOK = {"scenario", "cohorts", "ideal_customer", "model_watch"}
+NOT_OF_A_BOOK = {"scenario", "cohorts", "ideal_customer", "model_watch", "effects", "process_review"}
 GIVEN: dict[str, dict[str, Any]] = {
     "account": {"account_id": MINE},
     "rescore": {"accounts": [{"account_id": MINE}]},

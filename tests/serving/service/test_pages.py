@@ -14,7 +14,7 @@ FLAGS = [
 PAGES = (
     *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
     *("/kpis", "/cohorts", "/scorecards", "/scenarios", "/behaviours", "/watch"),
-    *("/model", "/accounts/nobody", "/sign-in"),
+    *("/model", "/effects", "/process", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
     const seen = (caption.closest(".scroll") ?? document.documentElement).getBoundingClientRect()

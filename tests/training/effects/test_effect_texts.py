@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from models.effects.action_effect import NO_EFFECT, ActionEffect
+from models.effects.conclusions import sentences
 from models.effects.left_out import LinearShifts
 from models.effects.orthogonal import Scores, demeaned
 from training.effects.design import Treatments
 from training.effects.estimates import _refused
 from training.effects.tests_passed import _moves
-from training.effects.words import sentences
 
 TRIALS = 2000
 

@@ -8,13 +8,13 @@ from features.snapshots.building import Snapshots
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from models.effects.action_effect import EVIDENCE_OF, NOT_KNOWN, VERDICTS, ActionEffect
+from models.effects.conclusions import CAUTIONS, sentences
 from models.effects.orthogonal import Estimate
 from params import Params
 from training.effects.design import MOST_KINDS, Study, _commonest, code_of, make_study
 from training.effects.effects_page import render
 from training.effects.estimates import less_null
 from training.effects.nuisances import material_of, propensity
-from training.effects.words import CAUTIONS, sentences
 
 pytestmark = pytest.mark.usefixtures("costly")
 Effects = dict[tuple[str, str], ActionEffect]

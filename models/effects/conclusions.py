@@ -17,10 +17,11 @@ CAUTIONS = (
 
 def sentences(effects: Sequence[ActionEffect]) -> list[str]:
     """A sentence a kind: the verdict and what it rests on."""
-    return [_sentence(effect) for effect in effects]
+    return [conclusion(effect) for effect in effects]
 
 
-def _sentence(effect: ActionEffect) -> str:
+def conclusion(effect: ActionEffect) -> str:
+    """A sentence of one kind: the verdict, what it rests on, and what may be said."""
     name = f"{effect.action} ({effect.level})"
     if effect.logit is None:
         return f"{name}: not known, because {effect.reason}.{_needed(effect)}"
