@@ -225,6 +225,12 @@ class Tracking(Section):
     experiment: str
 
 
+class Demo(Section):
+    """What `holdfast demo` does beside the whole way."""
+
+    replay_months: Annotated[int, Field(ge=0, le=24)]
+
+
 class Record(Section):
     """Where published forecasts are recorded."""
 
@@ -271,6 +277,7 @@ class Params(Section):
     promotion: Promotion
     tracking: Tracking
     record: Record
+    demo: Demo
     retention: Retention
     serving: Serving
     deliver: Deliver

@@ -8,6 +8,7 @@ from holdfast.data import report_lines
 from holdfast.forecast import champion_of, make_and_export, print_summary
 from holdfast.lock import only_writer
 from holdfast.model import require_store
+from holdfast.nightly import replay, replay_lines
 from holdfast.output import command, print_lines
 from holdfast.run import Run
 from models.words import counted
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from params import Params
 
 Result = TypeVar("Result")
-ORIGINS = 2
+ORIGINS = 1  # beside the months that are replayed
 
 
 def demo(run: Run) -> None:
@@ -28,12 +29,18 @@ def demo(run: Run) -> None:
     with only_writer(run.params.data_dir):
         steps = _Steps(run)
         loaded = steps.do("Checking the input", run.load, lambda result: report_lines(result)[:1])
+        months = run.params.demo.replay_months
+        _make_snapshots(run, steps, loaded)
+        if months:
+            _replay(run, steps, loaded, months)
         _train_and_backtest(run, steps, loaded)
         summary = steps.do(
             "Forecasting",
             lambda: make_and_export(run, loaded, champion_of(run), None),
             lambda result: [f"run {result['run_id']}"],
         )
+        if months:
+            _look_back(run, steps, loaded)
     content = {"steps": steps.taken, "forecast": summary}
     run.show(content, lambda console: _print_end(console, summary, run))
 
@@ -63,12 +70,9 @@ class _Steps:
             print_lines(self._run.console, [line])
 
 
-def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
-    """Snapshots, training and a small backtest."""
+def _make_snapshots(run: Run, steps: _Steps, loaded: "Loaded") -> None:
     from features.snapshots.dates import month_starts
     from features.snapshots.snapshot_files import stored
-    from training.backtest.rolling import backtest
-    from training.fit import train
 
     params, tables = run.params, loaded.tables
     steps.do(
@@ -76,6 +80,37 @@ def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
         lambda: stored(tables, month_starts(tables, params.snapshots), params=params, progress=run.progress),
         lambda result: [f"{counted(len(result.frame), 'row')}, {counted(len(result.features), 'feature')}"],
     )
+
+
+def _replay(run: Run, steps: _Steps, loaded: "Loaded", months: int) -> None:
+    """Past nights, so that there is a track record to look at."""
+    steps.do(
+        f"The last {counted(months, 'month')} again: a forecast each, by what was known then",
+        lambda: replay(run, loaded, months),
+        replay_lines,
+    )
+
+
+def _look_back(run: Run, steps: _Steps, loaded: "Loaded") -> None:
+    """What came of the forecasts on record, as far as it is known."""
+    from serving.ledger.record import open_record
+    from serving.ledger.yardsticks.actuals import record_actuals
+    from serving.track_record.track_record import track_record
+
+    def scored() -> list[str]:
+        with open_record(run.params) as record:
+            record_actuals(record, loaded.tables, run.params, run.progress)
+            return track_record(record, run.params).answer
+
+    steps.do("Track record: those forecasts against what happened", scored, lambda answer: answer)
+
+
+def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
+    """Training and a small backtest."""
+    from training.backtest.rolling import backtest
+    from training.fit import train
+
+    params, tables = run.params, loaded.tables
     steps.do(
         "Training",
         lambda: train(tables, params=params, progress=run.progress),

@@ -159,6 +159,25 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
 
 
+def record_tables(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
+    """Make a forecast and put it on record, and no more: whoever publishes next adds what came of earlier ones."""
+    from serving.forecast.batch import forecast as make
+    from serving.ledger.record import open_record
+    from serving.ledger.recording import record_forecast
+    from training.tracking.champion import load_champion
+    from training.tracking.runs import code_version
+
+    params, progress = run.params, run.progress
+    champion = load_champion(params)
+    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, with_reasons=False, progress=progress)
+    progress("putting the forecast on record", 0, 1)
+    with open_record(params) as record:
+        notes = record_forecast(record, tables, champion, result, params=params, code_version=code_version())
+    accounts = int(result.account_forecast["account_id"].nunique())
+    about = {"run_id": result.run_id, "model_version": result.model_version, "accounts": accounts}
+    return about | {"notes": [*result.notes, *notes]}
+
+
 def recommended_for(
     run: Run, tables: "Tables", champion: "Champion", result: "Forecast", *, serve: bool
 ) -> tuple["Acting", tuple[str, ...]]:

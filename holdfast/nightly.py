@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from holdfast.forecast import publish_tables
+from holdfast.forecast import publish_tables, record_tables
 from holdfast.lock import only_writer
 from holdfast.model import require_store
 from holdfast.output import print_lines
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from features.inputs.load import Loaded
     from features.tables.checked import Tables
+    from params import Params
 
 NIGHT_FOLDER = ".night-"
 SKIPPED = "skipped"
+FOR_THE_RECORD = ("check", "snapshots", "train", "publish")  # what a night takes that nobody is shown
 Outcome = tuple[str, dict[str, Any]]  # done or skipped, and the result
 
 
@@ -57,10 +60,23 @@ class Night:
         A past night; None for the day the data end.
     folder
         Where the tables of a past night lie while it runs.
+    loaded
+        Today's tables, checked; read by the night itself if None.
+    for_the_record
+        Only put the forecast on record: nothing is watched, served, exported, noted for the pages or delivered.
     """
 
-    def __init__(self, run: Run, as_of: date | None, folder: "Path") -> None:
+    def __init__(
+        self,
+        run: Run,
+        as_of: date | None,
+        folder: "Path",
+        *,
+        loaded: "Loaded | None" = None,
+        for_the_record: bool = False,
+    ) -> None:
         self._run, self._as_of, self._folder = run, as_of, folder
+        self._loaded, self._for_the_record = loaded, for_the_record
         self._tables: Tables | None = None
         self._began_at = datetime.now(tz=UTC).isoformat(timespec="seconds")
         self.day: date | None = as_of
@@ -77,6 +93,8 @@ class Night:
             "publish": self._publish,
             "deliver": self._deliver,
         }
+        if self._for_the_record:
+            todo = {name: todo[name] for name in FOR_THE_RECORD}
         steps = []
         for name, work in todo.items():
             if self.exit_code:
@@ -115,7 +133,7 @@ class Night:
         return {"step": name, "status": status, "seconds": round(time.monotonic() - start, 1), "result": result}
 
     def _check(self) -> Outcome:
-        loaded = self._run.load()
+        loaded = self._loaded or self._run.load()
         self._tables, until = loaded.tables, loaded.tables.data_until
         if self._as_of is not None and self._as_of != until:
             from features.asof.past_night import tables_as_known
@@ -138,16 +156,18 @@ class Night:
     def _watch(self) -> Outcome:
         from serving.publication.last_watch import note_watch
         from serving.publication.publication_file import folder_of
+        from training.tracking.champion import load_champion
         from training.tracking.errors import NoModel
         from training.watch.watching import watch
 
         params = self._run.params
         try:
-            found = watch(self._known, params=params, progress=self._run.progress)
+            trained_as_of = load_champion(params).trained_as_of
         except NoModel:
             return SKIPPED, {"reason": "no model is in charge yet"}
-        if found.trained_as_of > self._known.data_until:
-            return SKIPPED, {"reason": f"the model in charge learned later, as of {found.trained_as_of}"}
+        if trained_as_of > self._known.data_until:
+            return SKIPPED, {"reason": f"the model in charge learned later, as of {trained_as_of}"}
+        found = watch(self._known, params=params, progress=self._run.progress)
         if not _newer_publication(self._run, self._known.data_until):
             note_watch(folder_of(params.data_dir), found.to_json())
         self._alarm = found.todo if found.asks_to_retrain else ""
@@ -161,7 +181,8 @@ class Night:
         plan = schedule(params, self._known.data_until, self._alarm)
         if not plan.is_due:
             return SKIPPED, {"reason": plan.reason}
-        result = train(self._known, params=params, may_contest=True, progress=self._run.progress)
+        tested = not self._for_the_record  # which is the test
+        result = train(self._known, params=params, may_contest=True, tested=tested, progress=self._run.progress)
         content = result.to_json()
         told = {name: content[name] for name in ("version", "promoted", "reason", "caution", "verdict")}
         refused = {"refused": result.suspicion.reason} if result.suspicion.refuses else {}
@@ -174,6 +195,8 @@ class Night:
         return DONE if done else SKIPPED, result
 
     def _publish(self) -> Outcome:
+        if self._for_the_record:
+            return DONE, record_tables(self._run, self._known, self._known.data_until)
         newer = _newer_publication(self._run, self._known.data_until)
         summary = publish_tables(self._run, self._known, self._known.data_until, serve=not newer)
         names = ("run_id", "model_version", "accounts", "notes", "folder", "file")
@@ -201,7 +224,7 @@ class Night:
         from serving.publication.last_night import LastNight, note
         from serving.publication.publication_file import folder_of
 
-        if self.day is not None and _newer_publication(self._run, self.day):
+        if self._for_the_record or (self.day is not None and _newer_publication(self._run, self.day)):
             return
         as_of = self.day.isoformat() if self.day else datetime.now(tz=UTC).date().isoformat()
         note(folder_of(self._run.params.data_dir), LastNight(as_of, self._began_at, status, step))
@@ -213,6 +236,74 @@ def _newer_publication(run: Run, day: date) -> str:
 
     published = current_date(folder_of(run.params.data_dir))
     return published.isoformat() if published is not None and published > day else ""
+
+
+def replay(run: Run, loaded: "Loaded", months: int) -> list[dict[str, Any]]:
+    """Put the forecasts of the month starts before the data end on record, each by what was known before it.
+
+    The model is trained once, on the first of these nights. A month that has an official forecast is left as it is, so
+    that a replay can be run again. A night that fails, such as one with too little history, stops nothing.
+
+    Parameters
+    ----------
+    run
+        Settings, and where progress is told.
+    loaded
+        Today's tables, checked.
+    months
+        How many.
+
+    Returns
+    -------
+    list of dict
+        `as_of` and `steps` of each night that was replayed.
+    """
+    from features.tables.scratch import scratch_folder
+
+    quiet = Run(_trained_once(run.params), run.as_json, run.progress, run.options)
+    nights = []
+    for day in _lacking(run.params, _month_starts(loaded.tables.data_until, months)):
+        with scratch_folder(run.params.data_dir, NIGHT_FOLDER) as folder:
+            night = Night(quiet, day, folder, loaded=loaded, for_the_record=True)
+            nights.append({"as_of": day.isoformat(), "steps": night.go()})
+    return nights
+
+
+def replay_lines(nights: list[dict[str, Any]]) -> list[str]:
+    """What a replay did, to print: what went wrong once per reason."""
+    failures = {
+        step["result"]["message"]: night["as_of"]
+        for night in nights
+        for step in night["steps"]
+        if step["status"] == FAILED
+    }
+    done = len(nights) - sum(any(step["status"] == FAILED for step in night["steps"]) for night in nights)
+    first = f" from {nights[0]['as_of']} on" if nights else ""
+    return [
+        f"{counted(done, 'forecast')} put on record{first}",
+        *(f"{as_of} could not be replayed: {message}" for message, as_of in failures.items()),
+    ]
+
+
+def _trained_once(params: "Params") -> "Params":
+    return params.model_copy(update={"promotion": params.promotion.model_copy(update={"retrain_months": 0})})
+
+
+def _month_starts(until: date, months: int) -> list[date]:
+    """The month starts before a day, the oldest first."""
+    from features.revenue import add_months
+
+    newest = until.replace(day=1) if until.day > 1 else add_months(until, -1)
+    return [add_months(newest, -back) for back in reversed(range(months))]
+
+
+def _lacking(params: "Params", days: list[date]) -> list[date]:
+    """Those of which no official forecast is on record."""
+    from serving.ledger.record import open_record
+    from serving.ledger.withdrawals import official_of
+
+    with open_record(params) as record, record.reading() as connection:
+        return [day for day in days if official_of(connection, day.isoformat()) is None]
 
 
 def _print(console: "Console", content: dict[str, Any]) -> None:

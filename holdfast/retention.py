@@ -1,5 +1,6 @@
 """Verbs between two dates: the NRR that came to pass, and why the forecast changed."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from serving.ledger.record import Record
     from serving.retention.realised_nrr import RealisedNrr
+    from serving.track_record.track_record import TrackRecord
 
 RUNS_SHOWN = 40  # of the record in the terminal; the JSON and the export have all
 ACTIONS = ("list", "verify", "score", "export", "withdraw")
@@ -225,11 +227,27 @@ def _score(run: Run, record: "Record", options: dict[str, Any]) -> Any:
 
     run.progress("scoring the forecasts on record")
     track = track_record(record, run.params, latest=options["latest"])
-    content = track.to_json()
+    content = track.to_json() | {"backtest": _beside_backtest(run, track)}
     cuts = sorted({row["cut"] for row in track.rows} - {WHOLE})
     if options["by"] and track.rows and options["by"] not in cuts:
         raise BadRequest(f"--by {options['by']}: the scored forecasts have no such cut; they have {', '.join(cuts)}.")
     return lambda: run.show(content, lambda console: _print_scores(console, content, options["by"]))
+
+
+def _beside_backtest(run: Run, track: "TrackRecord") -> dict[str, Any] | None:
+    """How the version in charge did on past dates, beside the record; None where none is in charge or can be asked."""
+    from serving.track_record.beside_backtest import beside_backtest
+    from training.tracking.errors import StoreUnreachable
+    from training.tracking.versions import in_charge_of, versions_of
+
+    try:
+        version = in_charge_of(versions_of(run.params))
+    except StoreUnreachable:
+        return None
+    if version is None:
+        return None
+    tested = {"version": version.version, **asdict(version.record)}
+    return beside_backtest(track.rows, track.accounts, tested)
 
 
 def _export(run: Run, record: "Record", options: dict[str, Any]) -> Any:
@@ -290,6 +308,8 @@ def _print_scores(console: "Console", content: dict[str, Any], by: str) -> None:
     from serving.track_record.score_tables import account_table, miss_table, portfolio_table
 
     print_lines(console, content["answer"])
+    if content["backtest"] and content["scored"]:
+        print_lines(console, [content["backtest"]["words"]])
     for table in (
         portfolio_table(content, WHOLE, RUNS_SHOWN),
         portfolio_table(content, by, RUNS_SHOWN) if by else None,

@@ -87,3 +87,14 @@ def test_a_test_that_there_is_not_is_named() -> None:
     here = "`tests/test_documents.py::test_a_test_that_there_is_not_is_named` `tests/test_documents.py`"
     gone = "`tests/test_documents.py::test_gone` `tests/test_gone.py`"
     assert absent_tests(here + gone) == ["tests/test_documents.py::test_gone", "tests/test_gone.py::"]
+
+
+def test_the_ml_test_score_adds_up_and_each_whole_point_names_a_test() -> None:
+    text = (ROOT / "docs" / "ml-test-score.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([DMIO])\d \| [^|]+ \| ([\d.]+) \| (.+) \|$", text, re.M)
+    assert len(rows) == 28
+    sums = [sum(float(points) for part, points, _ in rows if part == letter) for letter in "DMIO"]
+    said = [float(points) for points in re.findall(r"^\| [^|]+ \| \**([\d.]+)\** \|$", text, re.M)]
+    assert said == [*sums, sum(sums)]
+    assert f"The final score by the paper is {min(sums)}:" in text
+    assert [row for row in rows if row[1] == "1" and "](../tests/" not in row[2]] == []

@@ -23,10 +23,12 @@ SMALL = [
     "forecast.draws=100",
     "backtest.origins=1",
     "backtest.horizons=[1]",
+    "demo.replay_months=0",
     "threads=1",
 ]
 KILLS = "kills of a run, none of which left half an output"
 MORE_KILLS = 37  # of a full attack, at random moments
+PATIENCE_SECONDS = 900  # others may want the machine too
 STEPS = ["writing the checked tables", "recording the run", "writing the tables"]
 
 
@@ -50,8 +52,11 @@ def published(data: Path) -> dict[str, str]:
 
 
 def run_to_the_end(verb: str, data: Path, seed: int) -> dict[str, str]:
-    process = start(verb, data, seed)
-    _, errors = process.communicate(timeout=300)
+    with start(verb, data, seed) as process:
+        try:
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            process.kill()  # where it hangs: it would outlive the test, and trouble those that come after it
     assert process.returncode == 0, errors
     return published(data)
 
@@ -70,12 +75,11 @@ def killed_at_some_moment(verb: str, data: Path, numbers: random.Random) -> bool
     """Kill a run a moment after one of its announcements, whichever that is; False where it had ended before."""
     process, moment = start(verb, data, seed=numbers.randrange(100)), numbers.randrange(1, 36)
     assert process.stderr is not None
-    for _ in zip(range(moment), process.stderr, strict=False):
-        pass
+    announced = [line for _, line in zip(range(moment), process.stderr, strict=False)]
     time.sleep(numbers.random())
     process.send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode in (-signal.SIGKILL, 0), errors
+    assert process.returncode in (-signal.SIGKILL, 0), [*announced, errors]
     return process.returncode != 0
 
 

@@ -120,6 +120,7 @@ def train(
     may_contest: bool = False,
     replace_unreadable: bool = False,
     accept_leaks: bool = False,
+    tested: bool = True,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
@@ -129,6 +130,7 @@ def train(
     a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
     that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`. A model
     whose data hold a proven leak, or that did too well to be true, does not take charge unless `accept_leaks`.
+    With `tested` off, the recipe is not tested: for whoever scores its forecasts otherwise.
 
     Raises
     ------
@@ -144,7 +146,7 @@ def train(
     dataset = _dataset(tables, params, progress)
     causes = second_look(tables, params=params, progress=progress).spoiling_training
     require_enough(dataset, params.model, causes)
-    test = _out_of_time(tables, dataset, params=params, progress=progress)
+    test = _out_of_time(tables, dataset, params=params, progress=progress) if tested else None
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)

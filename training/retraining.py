@@ -8,6 +8,7 @@ import pandas as pd
 
 from models.words import counted
 from params import Params
+from training.tracking.runs import finish_registration
 from training.tracking.versions import versions_of
 
 FROZEN_MONTHS = 1  # after a training, whatever the watch says
@@ -25,13 +26,15 @@ def schedule(params: Params, day: date, alarm: str = "") -> Schedule:
     """Whether a model is to be trained as of a date, by what has been trained as of it or before.
 
     `alarm` says why the watch asks for a new model; empty if it does not. Versions that learned later do not count: on
-    a past night that is run again they were not there.
+    a past night that is run again they were not there. A version whose training was killed just before it could take
+    charge takes it now.
 
     Raises
     ------
     StoreUnreachable
         The tracking store does not answer.
     """
+    finish_registration(params)
     learned = [date.fromisoformat(version.as_of) for version in versions_of(params) if version.as_of]
     return due(learned, day, params.promotion.retrain_months, alarm)
 

@@ -208,11 +208,19 @@ def _book(
     return lines.assign(stream=[stream_of.get(line, line) for line in lines["contract_id"]])
 
 
+def _lines_by_account(book: pd.DataFrame) -> dict[str, list[dict[Hashable, Any]]]:
+    """The lines of each account, in their order."""
+    books: dict[str, list[dict[Hashable, Any]]] = {}
+    for line in book.to_dict("records"):
+        books.setdefault(str(line["account_id"]), []).append(line)
+    return books
+
+
 def _gained_as(book: pd.DataFrame, sums: pd.DataFrame, start: int) -> "pd.Series[str]":
     """Of each stream that was not there at the start: `upsell` or `cross_sell`, by the lines its account had before."""
     gained = sums.index[(sums["before"] == 0) & (sums["after"] > 0)]
     accounts = sums.loc[gained, "account_id"]
-    books = {str(account): rows.to_dict("records") for account, rows in book.groupby("account_id")}
+    books = _lines_by_account(book)
     labels = {}
     for stream, account in accounts.items():
         first = next(line for line in books[account] if line["stream"] == stream)
@@ -242,7 +250,7 @@ def _joined(
     select = priced_on_days(connection, tables, "SELECT contract_id, starts AS day FROM first_lines", start, rules)
     cents = dict(connection.execute(f"SELECT contract_id, cents FROM ({select}) ORDER BY contract_id").fetchall())
     connection.unregister("first_lines")
-    books = {str(account): rows.to_dict("records") for account, rows in book.groupby("account_id")}
+    books = _lines_by_account(book)
     for line in first.to_dict("records"):
         others = [each for each in books[line["account_id"]] if each["contract_id"] != line["contract_id"]]
         sold = joined[_sold_as(line, others, start)]

@@ -19,6 +19,8 @@ from models.reasons.drivers import effects_in_words, group_sums, usual_ways
 from models.reasons.groups import BEHAVIOUR, GROUPS, group_of
 from models.reasons.peers import Norms, means_by_group
 from params import Params
+from serving.forecast.declared.column import names_of
+from serving.forecast.declared.output_tables import ACCOUNT_DRIVER, ACCOUNT_PEERS
 from serving.forecast.definitions import Rules
 
 Array = NDArray[np.float64]
@@ -39,7 +41,10 @@ class Why(NamedTuple):
 
     drivers: pd.DataFrame
     peers: pd.DataFrame
-    norms: Norms
+    norms: Norms | None
+
+
+NO_REASONS = Why(pd.DataFrame(columns=names_of(ACCOUNT_DRIVER)), pd.DataFrame(columns=names_of(ACCOUNT_PEERS)), None)
 
 
 def why(

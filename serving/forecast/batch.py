@@ -23,7 +23,7 @@ from models.reasons.background import background
 from models.reasons.peers import Norms
 from models.words import counted
 from params import Params
-from serving.forecast.account_reasons import why
+from serving.forecast.account_reasons import NO_REASONS, why
 from serving.forecast.declared.column import OutTable, names_of
 from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
@@ -110,6 +110,7 @@ def forecast(
     as_of: date,
     params: Params,
     made_at: datetime,
+    with_reasons: bool = True,
     progress: Progress = silent,
 ) -> Forecast:
     """Forecast every account with ARR at a date, and the portfolio they make up.
@@ -126,6 +127,8 @@ def forecast(
         All settings.
     made_at
         The time to write into the tables; nothing else depends on the clock.
+    with_reasons
+        Whether reasons are looked for; else their tables are empty. The record needs none.
     progress
         Told how far the work is.
 
@@ -141,9 +144,11 @@ def forecast(
     prediction = predict(champion, customers)
     progress("simulating the portfolio", 0, 1)
     rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
-    progress("finding the reasons", 0, 1)
-    compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
-    reasons = why(champion.model, customers, compared, rolled.accounts, rules=rules, params=params)
+    reasons = NO_REASONS
+    if with_reasons:
+        progress("finding the reasons", 0, 1)
+        compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
+        reasons = why(champion.model, customers, compared, rolled.accounts, rules=rules, params=params)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(

@@ -36,14 +36,18 @@ class RecordFiles:
         return self._add(canonical_json(content).encode(), MANIFEST)
 
     def table(self, digest: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
-        """A table by its digest.
+        """A table by its digest: all of it, or what there is of some columns.
 
         Raises
         ------
         BrokenFile
             It is missing or damaged.
         """
-        return pq.read_table(pa.BufferReader(self.content(digest, TABLE)), columns=columns, filters=filters)
+        content = self.content(digest, TABLE)
+        if columns is not None:
+            present = set(pq.read_schema(pa.BufferReader(content)).names)
+            columns = [name for name in columns if name in present]
+        return pq.read_table(pa.BufferReader(content), columns=columns, filters=filters)
 
     def manifest(self, digest: str) -> dict[str, Any]:
         """Plain data by their digest.

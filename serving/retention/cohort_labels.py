@@ -7,7 +7,6 @@ import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.number_ranges import in_ranges
-from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress
 from params import Params
@@ -28,6 +27,8 @@ def labels_between(
         then, later = (labels_in_force(tables, day, (by,), params.budget)[by] for day in (start, end))
         ranged = labels_in_force(tables, start, (by,), params.budget, params.forecast)[by]
         return (ranged.combine_first(later) if ranged.equals(then) else ranged).rename(by)
+    from features.snapshots.snapshot_files import stored  # and what compiles SQL, which a column needs not
+
     snapshots = stored(tables, [start], params=params, progress=progress)
     features = [feature.name for feature in snapshots.features]
     alike = [name for name in features if name.endswith(f"_{by}")]

@@ -26,9 +26,12 @@ from serving.track_record.score_rows import described
 Row = dict[str, Any]
 Array = NDArray[np.float64]
 OUTCOMES = ("churn", "contraction", "expansion")
+HAPPENED = {"churn": "left", "contraction": "shrank", "expansion": "grew"}
+PAUSED, UNCHANGED = "paused", "stayed as it was"
 BASE_LABEL = {BASE_RATE: "the base rate"}
 MISSES = 5
 _FORECAST = ("subject_id", "horizon_months", "arr", "expected_arr", *(f"{outcome}_probability" for outcome in OUTCOMES))
+_ACTUAL = ("subject_id", "starting_arr", "ending_arr", "customer")
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def account_scores(windows: list[Accounts], pairs: Pairs, bootstrap: Bootstrap) 
 def largest_misses(record: Record, windows: list[Accounts], pairs: Pairs) -> list[Row]:
     """Of the newest window of each horizon, the accounts whose ARR ended farthest from what was expected.
 
-    Those who are not known any more are left out.
+    Each with what happened, and the difference in two steps that add up to it: `from_leaving` is the loss by churn
+    that was expected less the actual one, `from_size` the rest. Those who are not known any more are left out.
     """
     accounts, rows = names_of(record, ACCOUNT), []
     newest = {window.horizon_months: window for window in windows}
@@ -109,22 +113,41 @@ def largest_misses(record: Record, windows: list[Accounts], pairs: Pairs) -> lis
                     "actual_arr": float(window.end[place]),
                     "difference": float(miss[place]),
                     "churn_probability": float(window.probability["churn"][place]),
+                    **_steps(window, place),
                 }
             )
     return rows
 
 
+def _steps(window: Accounts, place: int) -> Row:
+    """What happened to an account, and how much of its miss came of leaving or staying, and of growing or shrinking."""
+    start = float(window.start[place])
+    otherwise = UNCHANGED if window.end[place] else PAUSED
+    happened = next((word for outcome, word in HAPPENED.items() if window.event[outcome][place]), otherwise)
+    lost = start if happened == HAPPENED["churn"] else 0.0
+    from_leaving = round(start * float(window.probability["churn"][place]) - lost, 2)
+    difference = float(window.end[place] - window.expected[place])
+    return {
+        "starting_arr": start,
+        "happened": happened,
+        "from_leaving": from_leaving,
+        "from_size": round(difference - from_leaving, 2),
+    }
+
+
 def _of_run(files: RecordFiles, rows: pd.DataFrame) -> list[Accounts]:
     """The windows of one run, whose forecast is read once."""
     row: dict[Any, Any] = rows.iloc[0].to_dict()
-    said = files.table(row["forecast"])
-    said = said.select([name for name in _FORECAST if name in said.column_names])
+    said = files.table(row["forecast"], list(_FORECAST))
     horizon = said["horizon_months"].to_numpy()
     settings = json.loads(row["settings"]) if row["settings"] else {}
     min_change = float(settings.get("model", {}).get("min_change", 0.0))
     return [
         _window(
-            window, said.filter(pa.array(horizon == window.horizon_months)), files.table(str(window.came)), min_change
+            window,
+            said.filter(pa.array(horizon == window.horizon_months)),
+            files.table(str(window.came), list(_ACTUAL)),
+            min_change,
         )
         for window in rows.itertuples()
     ]
@@ -174,10 +197,10 @@ def _score(
     outcome: str, months: int, windows: list[Accounts], base: Mapping[tuple[int, int], float], bootstrap: Bootstrap
 ) -> Row:
     together: Callable[[list[Array]], Array] = np.concatenate
-    probability = together([window.probability[outcome] for window in windows])
-    event = together([window.event[outcome] for window in windows])
-    order = np.lexsort((event, probability))  # and not of random ids
-    probability, event = probability[order], event[order]
+    probability, event = _in_order(
+        together([window.probability[outcome] for window in windows]),
+        together([window.event[outcome] for window in windows]),
+    )
     who = {one for w in windows for one in w.subject.filter(pa.array(w.event[outcome] > 0)).to_pylist()}
     bins = reliability(probability, event)
     errors = [abs(cell.predicted - cell.observed) * cell.rows for cell in bins]
@@ -198,6 +221,14 @@ def _score(
         "bins": [asdict(cell) for cell in bins],
         "skill": _skill(outcome, months, windows, base, bootstrap, too_few(len(who))),
     }
+
+
+def _in_order(probability: Array, event: Array) -> tuple[Array, Array]:
+    """Both sorted by probability, then event, and not by random ids: as whole numbers, which sorts millions fast."""
+    per_unit = whole_numbers.PER_UNIT[whole_numbers.MILLIONTHS]
+    keys = 2 * np.rint(probability * per_unit).astype(np.int64) + event.astype(np.int64)
+    keys.sort()
+    return np.asarray(whole_numbers.figures(keys // 2, whole_numbers.MILLIONTHS), dtype=float), (keys % 2).astype(float)
 
 
 def _skill(

@@ -52,11 +52,13 @@ def miss_table(content: Content) -> "Table | None":
     rows = [row for row in content["misses"] if row["horizon_months"] == longest]
     table = _table(f"Largest misses of the forecast as of {rows[0]['as_of']}, {longest} months ahead")
     table.add_column("account")
-    for name in ("expected ARR", "actual ARR", "difference", "churn"):
+    for name in ("expected ARR", "actual ARR", "difference", "by leaving or staying", "by size", "churn"):
         table.add_column(name, justify="right")
+    table.add_column("it")
     for row in rows:
         table.add_row(row["name"], f"{row['expected_arr']:,.0f}", f"{row['actual_arr']:,.0f}",
-                      f"{row['difference']:+,.0f}", _share(row["churn_probability"]))  # fmt: skip
+                      f"{row['difference']:+,.0f}", f"{row['from_leaving']:+,.0f}", f"{row['from_size']:+,.0f}",
+                      _share(row["churn_probability"]), row["happened"])  # fmt: skip
     return table
 
 

@@ -377,6 +377,9 @@ class TrackRecord(Head):
     answer: list[str] = Field(description="What it says in sentences")
     rows: list[dict[str, Any]] = Field(description="Scores by metric, cut, value and horizon, in points")
     accounts: list[dict[str, Any]] = Field(description="Scores of the accounts' probabilities")
-    misses: list[dict[str, Any]] = Field(description="The accounts that ended farthest from what was expected")
+    misses: list[dict[str, Any]] = Field(
+        description="The accounts that ended farthest from what was expected, with what happened and the two steps "
+        "that the difference is the sum of"
+    )
     notes: list[str]
     definitions: dict[str, str]

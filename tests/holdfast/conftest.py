@@ -16,6 +16,7 @@ TINY = (
     "backtest.horizons=[3, 6]",
     "backtest.origins=1",
     "forecast.draws=200",
+    "demo.replay_months=0",
     "threads=1",
 )
 

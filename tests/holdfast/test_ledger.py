@@ -107,6 +107,7 @@ def test_scores_say_when_the_first_can_be_known(run: Callable[..., Result], data
     )
     content = json.loads(run("ledger", "score", "--json", data_dir=data_dir).stdout)
     assert (content["rows"], content["official"], content["waiting"]) == ([], 1, 1)
+    assert content["backtest"] is None, "no model is in charge here"
 
 
 def test_an_empty_record_is_no_error(run: Callable[..., Result], tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ def test_models_lists_the_versions_with_their_record(
     assert (record["tested_by"], record["horizon_months"]) == ("backtest", 6)
     assert record["nrr_crps"] > 0
     assert 0 <= record["coverage_80"] <= 1
+    beside = json.loads(run("ledger", "score", "--json", data_dir=data_dir).stdout)["backtest"]
+    assert beside["tested"] == {"version": "1", **record}
 
 
 @pytest.mark.parametrize(

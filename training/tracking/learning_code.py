@@ -3,6 +3,7 @@
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -10,8 +11,17 @@ LEARNS = Path("training/learn")
 _FLOORS = ("features", "models", "training")  # settings are not code: the recipe says which they were
 
 
-def code_digest(root: Path = ROOT) -> str:
-    """Identifies the code that learns, by the text of its modules."""
+def code_digest(root: Path | None = None) -> str:
+    """Identifies the code that learns, by the text of its modules: by default that which runs, read once."""
+    return _running_digest() if root is None else _digest(root)
+
+
+@cache
+def _running_digest() -> str:
+    return _digest(ROOT)
+
+
+def _digest(root: Path) -> str:
     digest = hashlib.sha256()
     for module in sorted(learning_code(root)):
         digest.update(module.as_posix().encode() + (root / module).read_bytes())

@@ -2,7 +2,7 @@
 
 First the artifacts are written, then the version is registered, then the alias is moved in one step, and the run is
 marked complete last: one that died half-way stays RUNNING until the next run marks it KILLED, and the champion is the
-old one or, whole, the new one.
+old one or, whole, the new one. A version that was registered and has no alias yet gets it the next night.
 """
 
 import json
@@ -24,13 +24,16 @@ from training.tracking.in_charge import TOOK_OVER
 from training.tracking.killed import PROCESS, mark_killed, this_process
 from training.tracking.learning_code import code_digest
 from training.tracking.recipe import recipe_digest
-from training.tracking.store import Store, open_store, store_name
+from training.tracking.store import Store, is_there, open_store, store_name
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
 
     from features.tables.checked import Tables
     from models.outcomes.outcome import OutcomeModel
+
+MEANT_FOR = "meant_for"  # the alias that a version is to get once it is registered, as a tag of it
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,46 @@ def record_run(
         write_bundle(texts, files)
         before = version_in_charge(store, params) if alias == ALIAS else None
         took_over = {TOOK_OVER: str(before.version)} if before else {}
-        version_tags = _version_tags(texts, tables, params) | took_over | dict(tags or {})
+        version_tags = _version_tags(texts, tables, params) | took_over | {MEANT_FOR: alias} | dict(tags or {})
         version = _register(store, run, params.model.name, version_tags)
         store.client.set_registered_model_alias(params.model.name, alias, version)
     return RecordedRun(run.info.run_id, params.model.name, version, store.uri)
+
+
+def finish_registration(params: Params) -> str:
+    """Give the newest version the alias that it was registered for, where its process ended between the two.
+
+    Nothing is done if the champion has changed since; gives the version, empty where nothing was left to do.
+
+    Raises
+    ------
+    StoreUnreachable
+        The tracking store does not answer.
+    """
+    name = params.model.name
+    if not is_there(params):
+        return ""
+    with open_store(params) as store:
+        mark_killed(store, store.experiment(params.tracking.experiment))
+        versions = store.client.search_model_versions(f"name = '{name}'")
+        newest = max(versions, key=lambda item: int(item.version), default=None)
+        if newest is None or not _is_unfinished(store, newest, params):
+            return ""
+        store.client.set_registered_model_alias(name, newest.tags[MEANT_FOR], newest.version)
+        store.client.set_terminated(newest.run_id, status="FINISHED")
+        return str(newest.version)
+
+
+def _is_unfinished(store: Store, version: "ModelVersion", params: Params) -> bool:
+    """Whether a version lacks its alias only because its process ended, and who was in charge then still is."""
+    ended = store.client.get_run(str(version.run_id)).info.status in ("KILLED", "FAILED")
+    current = version_in_charge(store, params)
+    before = version.tags.get(TOOK_OVER, "")
+    same = version.tags.get(MEANT_FOR) != ALIAS or (str(current.version) if current else "") in (
+        before,
+        version.version,
+    )
+    return ended and MEANT_FOR in version.tags and same
 
 
 def record_evaluation(

@@ -1,17 +1,15 @@
 """The versions of a model, each with its record: how it, or another of the same recipe, did out of time."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from params import Params
-from training.tracking.store import Store, is_there, open_store
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-    from mlflow.entities.model_registry import ModelVersion
+from training.tracking.champion import ALIAS
+from training.tracking.records.reading import Records, StoredRun, StoredVersion, open_records
+from training.tracking.store import is_there
 
 RECORDS = ("backtest", "contest")  # names of the runs that hold a recipe's record
 _LOG_LOSS = re.compile(r"churn_(\d+)m_log_loss")
@@ -63,26 +61,27 @@ def versions_of(params: Params) -> list[Version]:
     """
     if not is_there(params):
         return []
-    name = params.model.name
-    with open_store(params) as store:
-        if not store.client.search_registered_models(f"name = '{name}'"):
+    with open_records(params) as records:
+        versions = sorted(records.versions(params.model.name), key=lambda item: -int(item.version))
+        if not versions:
             return []
-        aliases = store.client.get_registered_model(name).aliases
-        versions = sorted(store.client.search_model_versions(f"name = '{name}'"), key=lambda item: -int(item.version))
-        records = _records(store, params)
-        return [_version(store, item, aliases, records) for item in versions]
+        aliases = records.aliases(params.model.name)
+        evaluations = _evaluations(records, params)
+        return [_version(records.run(item.run_id), item, aliases, evaluations) for item in versions]
 
 
-def _records(store: Store, params: Params) -> "dict[tuple[str, str], Run]":
+def in_charge_of(versions: Sequence[Version]) -> Version | None:
+    """The one in charge; None where none is."""
+    return next((version for version in versions if ALIAS in version.aliases), None)
+
+
+def _evaluations(records: Records, params: Params) -> dict[tuple[str, str], StoredRun]:
     """The newest finished backtest or contest of each recipe and code."""
-    experiment = store.client.get_experiment_by_name(params.tracking.experiment)
-    if experiment is None:
-        return {}
-    records: dict[tuple[str, str], Run] = {}
-    for run in store.newest_runs(experiment.experiment_id, most=_NEWEST):
-        if run.info.run_name in RECORDS and "recipe" in run.data.tags:
-            records.setdefault(_method(run.data.tags), run)
-    return records
+    evaluations: dict[tuple[str, str], StoredRun] = {}
+    for run in records.newest_runs(params.tracking.experiment, most=_NEWEST):
+        if run.name in RECORDS and "recipe" in run.tags:
+            evaluations.setdefault(_method(run.tags), run)
+    return evaluations
 
 
 def _method(tags: Mapping[str, str]) -> tuple[str, str]:
@@ -91,29 +90,31 @@ def _method(tags: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _version(
-    store: Store, item: "ModelVersion", aliases: Mapping[str, str], records: "Mapping[tuple[str, str], Run]"
+    run: StoredRun,
+    item: StoredVersion,
+    aliases: Mapping[str, str],
+    evaluations: Mapping[tuple[str, str], StoredRun],
 ) -> Version:
-    run = store.client.get_run(str(item.run_id))
-    tested = records.get(_method(item.tags), run)
+    tested = evaluations.get(_method(item.tags), run)
     return Version(
-        version=str(item.version),
-        aliases=tuple(sorted(alias for alias, version in aliases.items() if str(version) == str(item.version))),
-        as_of=run.data.tags.get("as_of", ""),
+        version=item.version,
+        aliases=tuple(sorted(alias for alias, version in aliases.items() if version == item.version)),
+        as_of=run.tags.get("as_of", ""),
         recipe=item.tags.get("recipe", ""),
         promotion=item.tags.get("promotion", ""),
-        record=_record(tested, "training" if tested is run else tested.info.run_name),
+        record=_record(tested, "training" if tested is run else tested.name),
     )
 
 
-def _record(run: "Run", tested_by: str) -> VersionRecord:
-    metrics = run.data.metrics
+def _record(run: StoredRun, tested_by: str) -> VersionRecord:
+    metrics = run.metrics
     tested = [int(name.group(1)) for name in map(_LOG_LOSS.fullmatch, metrics) if name]
     if not tested:
         return VersionRecord("", "")
     longest = max(tested)
     return VersionRecord(
         tested_by=tested_by,
-        tested_on=datetime.fromtimestamp(run.info.start_time / 1000, tz=UTC).date().isoformat(),
+        tested_on=datetime.fromtimestamp(run.started_ms / 1000, tz=UTC).date().isoformat(),
         horizon_months=longest,
         log_loss=metrics.get(f"churn_{longest}m_log_loss"),
         auc=metrics.get(f"churn_{longest}m_auc"),

@@ -11,7 +11,8 @@ from serving.track_record.track_record import DEFINITIONS
 SKILL = {"trailing_nrr": {"words": "12 % better than trailing NRR so far; too few to be sure"}}
 MISS = {
     "account_id": "a02", "name": "a02", "horizon_months": 6, "as_of": "2025-01-01", "expected_arr": 1234.0,
-    "actual_arr": 0.0, "difference": -1234.0, "churn_probability": 0.07,
+    "actual_arr": 0.0, "difference": -1234.0, "churn_probability": 0.07, "starting_arr": 1300.0, "happened": "left",
+    "from_leaving": -1209.0, "from_size": -25.0,
 }  # fmt: skip
 CHURN = {
     "outcome": "churn", "horizon_months": 6, "forecasts": 12, "rows": 4321, "accounts": 37, "mean_predicted": 0.1,
@@ -56,9 +57,21 @@ def test_the_page_shows_all_of_it(tracked: Any) -> None:
     page = tracked.client().get("/track-record").text
     for text in (
         "NRR over 6 months was off by 2.2 points.", "12 % better than trailing NRR so far", "By CSM", "Ben B.", "4,321",
-        "0.099", "1,234", "are about one independent year", 'href="/accounts/a02"',
+        "0.099", "1,234", "1,209", ">left<", "are about one independent year", 'href="/accounts/a02"',
     ):  # fmt: skip
         assert text in page, text
+
+
+def test_what_an_older_version_published_is_shown_as_far_as_it_goes(
+    tracked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ("starting_arr", "happened", "from_leaving", "from_size")
+    older = {name: value for name, value in MISS.items() if name not in steps}
+    about = tracked.desk.following.state.published.about
+    monkeypatch.setitem(about, "track_record", TRACK | {"misses": [older]})
+    page = tracked.client().get("/track-record")
+    assert page.status_code == 200
+    assert ">left<" not in page.text
 
 
 def test_a_csm_sees_the_scores_of_the_own_book_alone(tracked: Any) -> None:

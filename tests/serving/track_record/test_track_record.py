@@ -177,6 +177,12 @@ def test_accounts_are_scored_and_the_largest_misses_are_named(record: Record, wo
     first = misses[0]
     expected = said.query("account_id == @first['account_id']")["expected_arr"].iloc[-1]
     assert first["expected_arr"] == pytest.approx(expected, abs=0.01)
+    for row in misses:
+        assert row["from_leaving"] + row["from_size"] == pytest.approx(row["difference"], abs=0.006)
+        assert (row["happened"] in ("left", "paused")) == (row["actual_arr"] == 0)
+        assert (row["happened"] == "grew") == (row["actual_arr"] > row["starting_arr"])
+        lost = row["starting_arr"] * (row["churn_probability"] - (row["happened"] == "left"))
+        assert row["from_leaving"] == pytest.approx(lost, abs=0.006)
 
 
 def restated(world: Any, folder: Path) -> Any:

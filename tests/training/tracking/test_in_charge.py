@@ -10,7 +10,7 @@ from models.outcomes.outcome import OutcomeModel
 from params import Params
 from training.tracking.champion import load_champion
 from training.tracking.in_charge import CannotPutInCharge, put_in_charge
-from training.tracking.runs import record_run
+from training.tracking.runs import finish_registration, record_run
 from training.tracking.store import store_uri
 from training.tracking.versions import versions_of
 
@@ -66,3 +66,36 @@ def test_a_damaged_version_is_refused(three: Params) -> None:
 def test_before_anything_is_registered_it_says_so(changed: Any, tmp_path: Any) -> None:
     with pytest.raises(CannotPutInCharge, match="run `holdfast train`"):
         put_in_charge(changed(data_dir=tmp_path))
+
+
+@pytest.fixture
+def cut_short(model: OutcomeModel, company: Tables, params: Params, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Version 1 in charge, and version 2 registered to take over by a process that ended before it did."""
+
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    told = {"tables": company, "as_of": company.data_until, "params": params}
+    record_run(model, [], **told)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_registered_model_alias", end)
+        with pytest.raises(KeyboardInterrupt):
+            record_run(model, [], **told)
+    return params
+
+
+def test_a_version_whose_training_was_killed_before_it_took_charge_takes_it(cut_short: Params) -> None:
+    assert load_champion(cut_short).version == "1"
+    assert finish_registration(cut_short) == "2"
+    assert load_champion(cut_short).version == "2"
+    assert finish_registration(cut_short) == ""
+
+
+def test_it_does_not_if_another_was_put_in_charge_since(
+    cut_short: Params, model: OutcomeModel, company: Tables
+) -> None:
+    record_run(model, [], tables=company, as_of=company.data_until, params=cut_short)
+    put_in_charge(cut_short, "2")
+    put_in_charge(cut_short, "1")
+    assert finish_registration(cut_short) == ""
+    assert load_champion(cut_short).version == "1"

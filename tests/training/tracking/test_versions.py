@@ -12,6 +12,9 @@ from training.tracking import runs
 from training.tracking.champion import incumbent
 from training.tracking.evidence import Metric
 from training.tracking.recipe import recipe_digest
+from training.tracking.records import reading
+from training.tracking.records.reading import ClientRecords, Records, SqlRecords, open_records
+from training.tracking.store import open_store
 from training.tracking.versions import versions_of
 
 FIGURES = [Metric("churn_3m_log_loss", 0.11), Metric("churn_12m_log_loss", 0.3), Metric("churn_12m_auc", 0.7)]
@@ -79,3 +82,36 @@ def test_the_champion_has_the_settings_it_was_trained_by(recorded: Any) -> None:
     champion = incumbent(params)
     assert champion is not None
     assert (champion.version, champion.settings["model"]["leaves"]) == ("1", 9)
+
+
+def _all(read: Records, params: Params) -> list[Any]:
+    versions = sorted(read.versions("holdfast"), key=lambda item: item.version)
+    evaluations = read.newest_runs(params.tracking.experiment, most=3)
+    return [versions, read.aliases("holdfast"), [read.run(item.run_id) for item in versions], evaluations]
+
+
+def test_what_is_read_by_sql_is_what_mlflow_says(recorded: Any, company: Tables) -> None:
+    recorded()
+    params = recorded("challenger", "another recipe", model={"leaves": 9})
+    recorded("challenger")
+    for _ in range(3):
+        runs.record_evaluation([*ROLLED, Metric("churn_3m_auc", float("inf"))], tables=company, params=params)
+    with open_store(params) as store:
+        store.client.delete_model_version("holdfast", "3")
+        newest, *_ = store.newest_runs(store.experiment(params.tracking.experiment), most=1)
+        store.client.log_metric(newest.info.run_id, "churn_6m_auc", float("nan"))
+        store.client.delete_run(store.newest_runs(newest.info.experiment_id, most=2)[1].info.run_id)
+        with open_records(params) as read:
+            assert isinstance(read, SqlRecords), "MLflow's tables are of another revision: look at what changed in them"
+            assert repr(_all(read, params)) == repr(_all(ClientRecords(store), params))
+            assert read.versions("unknown") == []
+            assert read.newest_runs("unknown", most=3) == []
+
+
+def test_tables_of_another_revision_are_for_mlflow_to_read(recorded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = recorded()
+    by_sql = versions_of(params)
+    monkeypatch.setattr(reading, "REVISION", "another")
+    with open_records(params) as read:
+        assert isinstance(read, ClientRecords)
+    assert versions_of(params) == by_sql
