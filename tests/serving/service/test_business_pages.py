@@ -97,7 +97,7 @@ def test_the_navigation_is_short_and_leads_to_every_page(service: Any) -> None:
     client = service.client()
     groups = html(client, "/").split('<nav aria-label="Pages">')[1].split("</nav>")[0]
     assert groups.count("<li>") == 5
-    nearby = html(client, "/kpis").split('aria-label="Pages of this group">')[1].split("</nav>")[0]
+    nearby = html(client, "/kpis").split('aria-label="Within this group">')[1].split("</nav>")[0]
     assert [name for name in ("KPIs", "Cohorts", "Scorecards", "Scenarios", "Behaviours") if name not in nearby] == []
 
 
