@@ -28,7 +28,7 @@ def replayed(
     """A run in the data folder of a demo whose last three months were replayed, its tables, and the nights."""
     folder = tmp_path_factory.mktemp("replayed") / "data"
     shutil.copytree(demo_data[0], folder, symlinks=True)
-    settings = [f"data_dir={folder}", *tiny[1::2], "model.learner=logistic"]
+    settings = [f"data_dir={folder}", *tiny[1::2], "promotion.most_canary_change=1"]
     run = Run(load(overrides=settings), True, Progress())
     loaded = run.load()
     return run, loaded, replay(run, loaded, MONTHS)
