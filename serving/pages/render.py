@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from serving.access.visit import Visit
-from serving.pages import charts, formats, small_charts, time_chart
+from serving.pages import charts, formats, time_chart
+from serving.pages.business import small_charts
 from serving.pages.navigation import navigation
 
 HERE = Path(__file__).parent

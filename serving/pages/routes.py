@@ -17,12 +17,12 @@ from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
 from serving.desk.team_desk import alert_rows
 from serving.pages import account_page, acting_pages, team_pages, views
-from serving.pages.business_routes import router as business
+from serving.pages.business.business_routes import router as business
+from serving.pages.business.role_homes import DATA, MANAGER, data_home, manager_home, week
 from serving.pages.error_page import is_page
 from serving.pages.form_routes import router as forms
 from serving.pages.home import LISTED, home
 from serving.pages.render import ICON, STYLE, page
-from serving.pages.role_homes import DATA, MANAGER, data_home, manager_home, week
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
 from serving.wire.plain_values import small_number

@@ -147,8 +147,7 @@ def gather(
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history = _history(tables, champion, as_of, params)
-    scores = _published_scores(forecast)
-    earlier = earlier_snapshot(tables, as_of, params)
+    scores, earlier = _published_scores(forecast), earlier_snapshot(tables, as_of, params)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serving.ledger.record import DATABASE
-from serving.pages.kpi_words import GROUPS, TITLES, kpi_figure
+from serving.pages.business.kpi_words import GROUPS, TITLES, kpi_figure
 from serving.publication.last_watch import FILE, note_watch
 
 WHOLE = ("/cohorts", "/scenarios", "/watch", "/api/cohorts", "/api/ideal-customer", "/api/watch")

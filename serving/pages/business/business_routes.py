@@ -7,7 +7,7 @@ from serving.access.tokens import Caller
 from serving.access.visit import caller_of, visit_of
 from serving.desk.desk import Desk
 from serving.desk.scoring import require_published
-from serving.pages import business_pages
+from serving.pages.business import business_pages
 from serving.pages.render import page
 from serving.publication.reader import Published
 

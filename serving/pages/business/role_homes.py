@@ -10,7 +10,7 @@ from serving.desk import business
 from serving.desk.acting import ActionQuery, AnswerQuery, action_rows, recorded_answers
 from serving.desk.queries import AlertQuery
 from serving.desk.team_desk import alert_rows
-from serving.pages import business_pages
+from serving.pages.business import business_pages
 from serving.pages.findings import record_title
 from serving.pages.home import origins_of
 from serving.pages.views import Row, head

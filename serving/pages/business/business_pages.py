@@ -7,8 +7,8 @@ from models.words import counted
 from serving.access.tokens import Caller
 from serving.desk import business
 from serving.desk.business import Whose
+from serving.pages.business.kpi_words import GROUPS, in_words, kpi_figure, kpi_title
 from serving.pages.formats import percent
-from serving.pages.kpi_words import GROUPS, in_words, kpi_figure, kpi_title
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
