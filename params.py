@@ -23,8 +23,9 @@ from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
 from params_signals import AlertRule, Alerts, Health, Measure
-from params_team import Actions, Cadence, Declared, Effects, Journey, Lifetime, Phase, Play
+from params_team import Actions, Cadence, Declared, Effects, Expansion, Journey, Lifetime, Phase, Play
 from params_team import Condition as Condition
+from params_team import Losses as Losses
 from params_team import OwnFeature as OwnFeature
 from params_team import Section as Section
 
@@ -264,6 +265,8 @@ class Params(Section):
     journey: dict[str, Journey]
     cadence: Cadence
     lifetime: Lifetime
+    losses: Losses
+    expansion: Expansion
     actions: Actions
     health: Health
     alerts: Alerts

@@ -267,6 +267,35 @@ class Lifetime(Section):
     history_months: Annotated[int, Field(ge=6, le=120)]
 
 
+class Losses(Section):
+    """Why revenue was lost: what speaks for a cause before, and when a reason belongs to a loss.
+
+    `signs` holds, for each cause, conditions on the snapshot; one that is met is enough. `before_days` is how long
+    before the loss they are looked for, `within_days` how far the day that was written down may lie from that of the
+    lines.
+    """
+
+    before_days: Annotated[int, Field(ge=0, le=366)]
+    within_days: Annotated[int, Field(ge=0, le=366)]
+    signs: dict[
+        Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"],
+        Annotated[tuple[str, ...], BeforeValidator(_as_list)],
+    ]
+
+    @model_validator(mode="after")
+    def _are_conditions(self) -> Self:
+        for condition in (each for conditions in self.signs.values() for each in conditions):
+            comparison_of(condition)
+        return self
+
+
+class Expansion(Section):
+    """Whose it is to sell more: to the buying centre that buys already, and to another of the same customer."""
+
+    same_buying_center: Literal["csm", "seller"]
+    other_buying_center: Literal["csm", "seller"]
+
+
 class Declared(Mapping[str, OwnFeature]):
     """The features that settings declare, by name; beside them the journey and the cadence, of which more are made."""
 

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from holdfast import (
     acting,
     action_effects,
+    customers,
     data,
     delivery,
     demo,
@@ -56,6 +57,9 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         kpis.cohorts,
         kpis.behaviours,
         kpis.icp,
+        customers.losses,
+        customers.voice,
+        customers.whitespace,
         team.health,
         team.alerts,
         scorecards.scorecard,

@@ -259,12 +259,15 @@ def _serve(
     acting: "Acting | None",
 ) -> tuple[Path, list[str]]:
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
+    from serving.kpis.customer_facts import customer_facts
     from serving.publication import gather, publication_file
     from serving.publication.insights import gather_insights
     from serving.publication.on_record import read_track
+    from serving.publication.published_customers import CustomerFacts
     from training.tracking.model_card import model_card
 
     card = model_card(run.params, champion)
+    customers = CustomerFacts(*customer_facts(tables, result.as_of, run.params, run.progress))
     track = read_track(run.params, run.progress)
     publication = gather.gather(
         tables,
@@ -276,6 +279,7 @@ def _serve(
         acting=acting,
         health=health,
         insights=gather_insights(tables, result.as_of, run.params, run.progress),
+        customers=customers,
         params=run.params,
         progress=run.progress,
     )

@@ -89,7 +89,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {
         *("features", "models", "serving.forecast", "serving.publication", "serving.wire", "serving.access"),
-        *("serving.actions", "serving.alerts", "serving.health", "serving.journal", "serving.ledger"),
+        *("serving.actions", "serving.alerts", "serving.health", "serving.journal", "serving.kpis", "serving.ledger"),
         "training.tracking",
     },
     "serving.pages": {

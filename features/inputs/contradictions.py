@@ -229,19 +229,19 @@ def _churn_events(tables: Tables) -> Iterator[Contradiction]:
     """A churn that is said, where a line that had begun by then ran on."""
     if "churn_events" not in tables.columns:
         return
-    runs_on = "starts_on <= churned_on AND COALESCE(end_on, DATE '9999-12-31') > churned_on"
+    runs_on = "starts_on <= left_on AND COALESCE(end_on, DATE '9999-12-31') > left_on"
     rows = f"churn_events c SEMI JOIN lines l ON c.account_id = l.account_id AND {runs_on}"
-    example = "concat(account_id, ': ', churned_on)"
+    example = "concat(account_id, ': ', left_on)"
     todo = "Who left is what contracts say: close the line (ended_on) if the account really left."
     yield Contradiction(
-        "churn_events", "churned_on", "with a subscription still open", todo, rows, example, rule="churn_with_open_line"
+        "churn_events", "left_on", "with a subscription still open", todo, rows, example, rule="churn_with_open_line"
     )
-    rows = "churn_events c JOIN spans USING (account_id) WHERE churned_on < first_start"
-    example = "concat(account_id, ': ', churned_on, ' before ', first_start)"
+    rows = "churn_events c JOIN spans USING (account_id) WHERE left_on < first_start"
+    example = "concat(account_id, ': ', left_on, ' before ', first_start)"
     what = "before the account's first contract starts"
     yield Contradiction(
         "churn_events",
-        "churned_on",
+        "left_on",
         what,
         "Correct the dates or the account.",
         rows,

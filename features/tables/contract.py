@@ -226,9 +226,11 @@ CALLS = table(
 
 CHURN_EVENTS = table(
     "churn_events",
-    "A row a churn that somebody wrote down; used for the check only, since who left is what the lines say",
+    "A row a loss that somebody wrote down, with its reason; who left is what the lines say",
     ACCOUNT,
-    Column("churned_on", Type.DATE, "The day it is said to have left", required=True),
+    Column(
+        "left_on", Type.DATE, "The day it is said to have left; churned_on too", required=True, formerly="churned_on"
+    ),
     Column("reason", Type.TEXT, "The reason given"),
     Column(
         "cause",
@@ -239,7 +241,7 @@ CHURN_EVENTS = table(
     Column("competitor", Type.TEXT, "Whom it was lost to"),
     Column("amount", Type.MONEY, "ARR that was lost with it, as written down"),
     Column("owner_department", Type.TEXT, "The department that owns the cause"),
-    event_day="churned_on",
+    event_day="left_on",
 )
 
 PEOPLE = table(

@@ -45,7 +45,8 @@ class Column:
     such a column must not be emptied, since that would change what the row says. `filled_later` says that the source
     fills the cell in on a row it already holds, so that its value is known only from its own day on. `keyed` columns
     have so many values on so many rows that the engine works on a whole number for each. `free_text` is what people
-    wrote: it may name somebody, so that it goes with those who are erased and is in no snapshot.
+    wrote: it may name somebody, so that it goes with those who are erased and is in no snapshot. `formerly` is a name
+    that the column had, by which it is still read.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Column:
     filled_later: bool = False
     keyed: bool = False
     free_text: bool = False
+    formerly: str = ""
 
     def value(self, cell: str = "") -> str:
         """SQL of what a cell says: `blank` where it is empty, or where the column is absent and there is no cell."""

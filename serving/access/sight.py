@@ -61,6 +61,24 @@ def health_for(about: Row, caller: Caller) -> dict[str, Any]:
     }
 
 
+def losses_for(customers: Row, caller: Caller) -> dict[str, Any]:
+    """What goes with the losses: what signs mean is everybody's, counts are of the whole company."""
+    about: Row = customers.get("losses", {})
+    counts = ("departments", "at_risk", "agreement")
+    return {
+        "definition": about.get("definition", ""),
+        "signs": about.get("signs", {}),
+        **{name: about.get(name, []) if sees_whole(caller) else [] for name in counts},
+    }
+
+
+def whitespace_for(customers: Row, caller: Caller) -> dict[str, Any]:
+    """What goes with what is not owned; sums are of the whole company."""
+    about: Row = customers.get("whitespace", {})
+    sums = {name: about.get(name, []) if sees_whole(caller) else [] for name in ("totals", "log")}
+    return {"definition": about.get("definition", ""), **sums}
+
+
 def track_for(track: Row, caller: Caller) -> dict[str, Any]:
     """The track record, with the scores of the book alone for whoever sees one book."""
     if caller.csm is None:

@@ -15,10 +15,10 @@ from models.plans import what_if
 from models.plans.what_if import CHURN, EXPANSION, NEVER, Lever, Portfolio
 from models.words import counted
 from params_team import Actions, comparison_of
-from serving.actions.book import meets
 from serving.actions.kinds import KindOfPlay, require_kinds
 from serving.actions.planning import Plan
 from serving.actions.scenario_file import THIS_MONTH, Market, PlannedPlay, PriceChange, Scenario
+from serving.forecast.account_conditions import meets
 from serving.forecast.declared.acting_tables import ASSUMED
 from serving.forecast.refusals import BadRequest
 

@@ -64,9 +64,14 @@ def write_tables(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_table_file(table: OutTable, frame: pd.DataFrame, file: Path) -> None:
-    """Write one table as `.csv` or as Parquet, whole."""
+def write_table_file(table: OutTable, frame: pd.DataFrame, file: Path, about: Mapping[str, str] | None = None) -> None:
+    """Write one table as `.csv`, as Parquet or, with what the workbook says of itself, as `.xlsx`; whole."""
     part = file.with_name(f".{file.name}.part")
+    if file.suffix.lower() == ".xlsx":
+        with part.open("wb") as stream:
+            write_table(table, frame, stream, about or {})
+        part.replace(file)
+        return
     if file.suffix.lower() == ".csv":
         write_csv(table, frame, part)
     else:

@@ -14,12 +14,22 @@ import pyarrow.parquet as pq
 from features.forgetting.rows import COLUMNS, without_erased
 from features.forgetting.suppression import ACCOUNT, Suppressed
 from features.revenue.cut_labels import NO_LABEL
+from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.publication import publication_file
 from serving.publication.insight_store import INSIGHTS, read_insight, write_insight
 from serving.publication.on_record import NOT_TAKEN_OVER
 
 NAME = "name"
-_OF_ACCOUNTS = ("account", "said", "history", "movement", "forecast_bridge", "health", "recommended_action")
+_OF_ACCOUNTS = (
+    "account",
+    "said",
+    "history",
+    "movement",
+    "forecast_bridge",
+    "health",
+    "recommended_action",
+    *CUSTOMER_LISTS,
+)
 _OF_CUTS = ("nrr", "published", "renewal")
 _LABELLED = ("account", "movement")
 

@@ -41,3 +41,9 @@ def as_table(rows: Sequence[dict[str, Any]], table: OutTable) -> pd.DataFrame:
         if column.values == ("yes", "no", ""):
             frame[column.name] = frame[column.name].map(words)
     return table.shape(frame)
+
+
+def write_rows(rows: Sequence[dict[str, Any]], table: OutTable, file: Path, definition: str) -> None:
+    """Write rows as the declared table, lists with commas; a workbook says what the columns mean."""
+    told = [{name: ", ".join(cell) if isinstance(cell, list) else cell for name, cell in row.items()} for row in rows]
+    write_table_file(table, as_table(told, table), file, {"definition": definition})

@@ -14,7 +14,7 @@ from serving.pages import findings
 from serving.pages.formats import short
 from serving.pages.views import Row, head, horizons
 from serving.publication.account_filter import AccountFilter
-from serving.publication.gather import END, START
+from serving.publication.moves import END, START
 from serving.publication.reader import Published, scope
 
 MOST_VALUES = 12

@@ -9,6 +9,7 @@ import pandas as pd
 
 from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.declared.column import Kind, OutColumn, OutTable, Place, names_of
+from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.forecast.declared.output_tables import ACCOUNT_ID, HORIZON
 from serving.forecast.declared.published_lists import (
     ACCOUNTS,
@@ -86,7 +87,11 @@ HEALTH_ROW = _list(HEALTH, "health", HEALTH.key)
 ACTION = _list(ACTIONS, "recommended_action", ACTIONS.key)
 FIGURE = _list(NRR, "nrr", NRR.key)
 RENEWAL = _list(RENEWALS, "renewal", RENEWALS.key)
-_OF_ACCOUNTS = (ACCOUNT, SCORE, HORIZONS, PAST_SCORE, MOVEMENT, BRIDGE_ROW, HEALTH_ROW, ACTION)
+CUSTOMER_ROWS = {
+    name: StoreTable(name, {"place": "INTEGER PRIMARY KEY", **_declared(table.at(Place.API))})
+    for name, table in CUSTOMER_LISTS.items()
+}
+_OF_ACCOUNTS = (ACCOUNT, SCORE, HORIZONS, PAST_SCORE, MOVEMENT, BRIDGE_ROW, HEALTH_ROW, ACTION, *CUSTOMER_ROWS.values())
 TABLES = (ABOUT, *_OF_ACCOUNTS, PAST_FORECAST, FIGURE, RENEWAL)
 INDEXES = """
     CREATE INDEX account_csm ON account (csm);

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.revenue import add_months, arr_by_account, movements
+from features.revenue import add_months
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.timelines import contract_events, life_events, monthly_activity
 from features.snapshots.building import Snapshots
@@ -30,13 +30,13 @@ from serving.forecast.live import SCORED, Score, as_scores, days
 from serving.health.account_health import AccountHealth, account_health
 from serving.health.listed import PublishedHealth, published
 from serving.ledger.past import Past
+from serving.publication.moves import movement_definition, moves_until
+from serving.publication.published_customers import CustomerFacts
 from serving.publication.published_plays import Acting, about_plays, named_plays
 from serving.publication.trailing import realised_trailing
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
-BRIDGE_MONTHS = 12
-START, END = "starting_arr", "ending_arr"
 PUBLISHED, RESCORED = HISTORY_KINDS
 
 
@@ -71,6 +71,8 @@ class Publication:
         What to do next: the columns of the list `ACTIONS`.
     health
         The health of accounts by rule.
+    customers
+        Who was lost and why, and other facts about customers.
     nrr, renewals
         The tables of the forecast.
     snapshot
@@ -95,6 +97,7 @@ class Publication:
     bridge: pd.DataFrame
     actions: pd.DataFrame
     health: PublishedHealth
+    customers: CustomerFacts
     nrr: pd.DataFrame
     renewals: pd.DataFrame
     snapshot: pd.DataFrame
@@ -115,6 +118,7 @@ def gather(
     acting: Acting | None = None,
     health: AccountHealth | None = None,
     insights: Mapping[str, Mapping[str, Any]] | None = None,
+    customers: CustomerFacts | None = None,
     progress: Progress = silent,
 ) -> Publication:
     """Gather what the service answers from.
@@ -137,21 +141,23 @@ def gather(
         The health of accounts at the forecast's date; worked out here if None.
     insights
         As `serving.publication.insights` gives them; None if none are published.
+    customers
+        Facts about customers; None if none are to be published.
     progress
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
     as_of = forecast.as_of
     published_health = published(health or account_health(tables, as_of, params), tables, params)
-    customers = customers_at(tables, as_of, params)
+    facts, here = customers or CustomerFacts(), customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
-    history = _history(tables, champion, as_of, params)
-    scores, earlier = _published_scores(forecast), earlier_snapshot(tables, as_of, params)
+    history, scores = _history(tables, champion, as_of, params), _published_scores(forecast)
+    earlier = earlier_snapshot(tables, as_of, params)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
-        | {"trailing": realised_trailing(tables, as_of, params)}
+        | {"trailing": realised_trailing(tables, as_of, params), "customers": dict(facts.about)}
         | _tracked(track)
         | about_plays(acting or Acting()),
         accounts=_accounts(as_of, labels, scores, history),
@@ -159,15 +165,16 @@ def gather(
         **_happened(tables, as_of, params),
         history=_with_published(past, history, forecast),
         past_figures=past.figures,
-        moves=_moves(tables, labels, as_of, params),
+        moves=moves_until(tables, labels, as_of, params),
         bridge=_bridge(past.bridge, labels),
         actions=named_plays((acting or Acting()).table, labels),
         health=published_health,
+        customers=facts,
         nrr=forecast.nrr_forecast,
         renewals=forecast.renewal_forecast,
-        snapshot=customers,
+        snapshot=here,
         earlier=earlier,
-        norms=forecast.norms or usual(champion, customers, earlier, params),
+        norms=forecast.norms or usual(champion, here, earlier, params),
         insights=insights or {},
     )
 
@@ -214,7 +221,7 @@ def _about(
         "renewal_definition": str(forecast.renewal_forecast["definition"].iloc[-1])
         if len(forecast.renewal_forecast)
         else "",
-        "movement_definition": _movement_definition(forecast.as_of, params),
+        "movement_definition": movement_definition(forecast.as_of, params),
         "model_digest": champion.digest,
         "model": card,
     }
@@ -240,15 +247,6 @@ def _bridge(bridge: pd.DataFrame | None, labels: pd.DataFrame) -> pd.DataFrame:
     csm = labels[CSM.name].reindex(bridge["account_id"]).to_numpy() if CSM.name in labels else NO_LABEL
     rows = bridge.assign(csm=csm)[names_of(BRIDGE.at(Place.API))]
     return rows.assign(csm=rows[CSM.name].fillna(NO_LABEL))
-
-
-def _movement_definition(as_of: date, params: Params) -> str:
-    start = add_months(as_of, -BRIDGE_MONTHS)
-    return (
-        f"Movements of ARR from {start} to {as_of}, as known before {as_of}, account by account; each account is "
-        f"valued at the rates of {start:%Y-%m}, what the rates did is the movement currency, and all of them add up to "
-        f"the change of ARR. New accounts count here and never in NRR. {params.revenue.currency} a year."
-    )
 
 
 def _labels(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
@@ -379,20 +377,3 @@ def _events(events: pd.DataFrame, names: Sequence[str]) -> dict[str, list[dict[s
 
 _EVENT = ("day", "event", "product", "kind", "mrr", "currency")
 _LIFE_EVENT = ("day", "event", "what", "side", "score", "due")
-
-
-def _moves(tables: Tables, labels: pd.DataFrame, as_of: date, params: Params) -> pd.DataFrame:
-    """The movements of the last twelve months and what they lead from and to; amounts by account."""
-    start = add_months(as_of, -BRIDGE_MONTHS)
-    moved = movements(tables, start=start, end=as_of, known_by=as_of, rules=params.revenue, budget=params.budget)
-    ends = [
-        arr_by_account(tables, [day], known_by=as_of, rules=params.revenue, budget=params.budget).assign(
-            movement=name, product=None, amount=lambda f: f["arr"]
-        )
-        for day, name in ((start, START), (as_of, END))
-    ]
-    columns = ["account_id", "movement", "product", "amount"]
-    moves = pd.concat([part[columns].astype({"product": object}) for part in (ends[0], moved, ends[1])])
-    here = labels.reindex(moves["account_id"]).fillna(NO_LABEL).drop(columns="name", errors="ignore")
-    labelled: pd.Series[Any] = pd.Series(here.to_dict(orient="records"), index=moves.index, dtype=object)
-    return moves.assign(labels=labelled).reset_index(drop=True)

@@ -31,6 +31,7 @@ from serving.publication.file_tables import (
     ACCOUNT_COLUMNS,
     ACTION,
     BRIDGE_ROW,
+    CUSTOMER_ROWS,
     FIGURE,
     HEALTH_ROW,
     HORIZONS,
@@ -47,6 +48,7 @@ from serving.publication.file_tables import (
 )
 from serving.publication.gather import Publication
 from serving.publication.insight_store import stored_insights
+from serving.publication.published_customers import stored_rows
 
 FOLDER = "serving"
 CURRENT = "current"
@@ -306,6 +308,8 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
     _insert(connection, BRIDGE_ROW, BRIDGE_ROW.rows(publication.bridge))
     _insert(connection, HEALTH_ROW, HEALTH_ROW.rows(publication.health.rows))
     _insert(connection, ACTION, ACTION.rows(publication.actions))
+    for name, table in CUSTOMER_ROWS.items():
+        _insert(connection, table, stored_rows(publication.customers, name))
 
 
 def _insert(connection: sqlite3.Connection, table: StoreTable, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from features.revenue import Retention, red_flag
 from models.paths.rollup import TOTAL
 from serving.forecast.declared.column import Kind, OutTable, Place, names_of
+from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.forecast.declared.output_tables import ACCOUNT_ID, INTERVAL
 from serving.forecast.declared.published_lists import (
     ABOUT_AN_ACCOUNT,
@@ -27,8 +28,8 @@ from serving.forecast.declared.published_lists import (
 from serving.forecast.declared.team_tables import HEALTH
 from serving.publication import publication_file
 from serving.publication.account_filter import AMONG, CUTS, LABEL, AccountFilter, conditions_of
-from serving.publication.gather import END, START
 from serving.publication.insight_store import read_insight
+from serving.publication.moves import END, START
 
 Row = dict[str, Any]
 _LIST = ", ".join(AMONG[column.name] for column in ACCOUNTS.at(Place.API))
@@ -308,6 +309,11 @@ class Published:
         source = f"FROM health {where}"
         query = f"SELECT {', '.join(_of(HEALTH))} {source} ORDER BY score NULLS LAST, account_id LIMIT ? OFFSET ?"
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
+
+    def customers(self, name: str, csm: str | None, **conditions: str | None) -> list[Row]:
+        """The rows of a list of `CUSTOMER_LISTS`, in the order in which they were published."""
+        where, values = _equal({"csm": csm, **conditions})
+        return self._rows(f"SELECT {', '.join(_of(CUSTOMER_LISTS[name]))} FROM {name} {where} ORDER BY place", values)
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
         """Snapshot rows of accounts, and the ids that are not there or not in the book."""

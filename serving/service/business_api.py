@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from serving.access.visit import caller_of
 from serving.desk import business
-from serving.service.replies import ERRORS, head, published_of, seen
+from serving.service.replies import ERRORS, head, published_of
 from serving.wire import business_schemas as schemas
 from serving.wire.answers import answer
 
@@ -26,22 +26,6 @@ def cohorts(request: Request) -> Response:
     """Logos kept, GRR and NRR by the quarter in which accounts began and by their age; not for role csm."""
     published = published_of(request)
     return answer({**head(published), **business.cohorts(published, caller_of(request.scope))})
-
-
-@router.get("/api/behaviours", response_model=schemas.Behaviours)
-def behaviours(request: Request) -> Response:
-    """What customers who stay did when they were young, and which young accounts have not done it yet."""
-    published = published_of(request)
-    content = business.behaviours(published, caller_of(request.scope))
-    seen(request, content["behind"])
-    return answer({**head(published), **content})
-
-
-@router.get("/api/ideal-customer", response_model=schemas.IdealCustomer)
-def ideal_customer(request: Request) -> Response:
-    """Which accounts kept their ARR in their first year, by what was known at signing; not for role csm."""
-    published = published_of(request)
-    return answer({**head(published), **business.ideal_customer(published, caller_of(request.scope))})
 
 
 @router.get("/api/scorecards", response_model=schemas.Scorecards)

@@ -35,28 +35,6 @@ class Cohorts(Told):
     rows: Rows = Field(description="cohort, age_quarters, accounts, starting_arr, logo_retention, grr, nrr")
 
 
-class Behaviours(Told):
-    """What goes with staying; it need not cause it."""
-
-    definition: str
-    accounts: int
-    rows: Rows = Field(
-        description="behaviour, segment, by_day, kept_above, kept_below, n, difference, low, high, confirmed"
-    )
-    behind: Rows = Field(
-        description="Young accounts that lack what is confirmed: account_id, name, csm, behaviour, users"
-    )
-
-
-class IdealCustomer(Told):
-    """Which accounts kept their ARR, by what was known at signing."""
-
-    definition: str
-    note: str
-    accounts: int
-    rows: Rows = Field(description="attribute, value, n, grr, nrr, low, high, proposed_fit")
-
-
 class ScorecardQuery(Wire):
     """Whose books."""
 

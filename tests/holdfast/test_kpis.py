@@ -20,3 +20,16 @@ def test_kpis_are_told_with_definition_and_n(
     refused = run("kpis", "--by", "regoin", data_dir=demo_data[0])
     assert refused.exit_code == 2
     assert "Did you mean region?" in refused.stderr
+
+
+def test_losses_are_told_by_cause_with_what_showed_before(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "losses.xlsx"
+    told = json.loads(run("losses", "--out", str(file), "--json", data_dir=demo_data[0]).stdout)
+    assert {"cause", "quarter", "accounts", "arr_lost", "share", "showed_before"} <= set(told["rows"][0])
+    assert file.exists()
+    assert "By cause" in run("losses", data_dir=demo_data[0]).stdout
+    refused = run("losses", "--department", "nobody", data_dir=demo_data[0])
+    assert refused.exit_code == 2
+    assert "no loss is owned by it" in refused.stderr

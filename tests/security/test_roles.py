@@ -15,7 +15,19 @@ from serving.pages import routes as pages
 from serving.service import api
 
 ROLES = ("admin", "revops", "csm", "stranger")
-LISTS = ("accounts", "nrr", "renewals", "movements", "bridge", "history", "forecasts", "health", "actions")
+LISTS = (
+    "accounts",
+    "nrr",
+    "renewals",
+    "movements",
+    "bridge",
+    "history",
+    "forecasts",
+    "health",
+    "actions",
+    "losses",
+    "whitespace",
+)
 EVERYBODY, SIGNED_IN, NOT_CSM = (200, 200, 200, 200), (200, 200, 200, 401), (200, 200, 403, 401)
 # What each role is answered: a route that is added fails until somebody has decided who sees it.
 EXPECTED: dict[str, tuple[int, ...]] = {
@@ -34,8 +46,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/model": SIGNED_IN,
     **dict.fromkeys(("/kpis", "/scorecards", "/behaviours"), SIGNED_IN),
     **dict.fromkeys(("/cohorts", "/scenarios", "/watch"), NOT_CSM),
-    **dict.fromkeys(("/api/kpis", "/api/scorecards", "/api/behaviours"), SIGNED_IN),
-    **dict.fromkeys(("/api/cohorts", "/api/ideal-customer", "/api/watch"), NOT_CSM),
+    **dict.fromkeys(("/api/kpis", "/api/scorecards"), SIGNED_IN),
+    **dict.fromkeys(("/api/cohorts", "/api/watch"), NOT_CSM),
     "/openapi.json": SIGNED_IN,
     "/docs.json": SIGNED_IN,
     "/api": SIGNED_IN,
@@ -49,6 +61,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
     "/api/scenario": NOT_CSM,
+    **dict.fromkeys(("/api/voice", "/api/behaviours", "/api/icp"), NOT_CSM),
     "/api/effects": NOT_CSM,
     "/effects": NOT_CSM,
     "/api/process": NOT_CSM,

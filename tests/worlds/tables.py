@@ -120,7 +120,7 @@ def churn_events(past: History) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "account_id": account_ids(numbers),
-            "churned_on": left.astype("datetime64[D]").astype("datetime64[s]"),
+            "left_on": left.astype("datetime64[D]").astype("datetime64[s]"),
             "reason": np.where(c.how[numbers] == INSOLVENCY, "insolvency", guess),
         }
     )

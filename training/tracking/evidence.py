@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from params import Params
 from training.tracking.artifacts import Artifacts
+from training.tracking.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
-    from mlflow.tracking import MlflowClient
 
 PAST_SCORES = "past_scores.parquet"
 # what a backtest said at past dates names accounts: it lies in the data folder, where an erasure reaches it
@@ -63,17 +63,16 @@ def table_place(name: str) -> str:
     return f"tables/{name}.csv"
 
 
-def write_evidence(client: "MlflowClient", run_id: str, files: Artifacts, evidence: Sequence[Evidence]) -> None:
+def write_evidence(store: Store, run_id: str, files: Artifacts, evidence: Sequence[Evidence]) -> None:
     """Record what a run found; a number that is not defined on its data is left out."""
+    numbers = {item.name: item.value for item in evidence if isinstance(item, Metric)}
+    store.log(run_id, metrics={name: value for name, value in numbers.items() if value == value})
     for item in evidence:
-        if isinstance(item, Metric):
-            if item.value == item.value:
-                client.log_metric(run_id, item.name, item.value)
-        elif isinstance(item, Figure):
+        if isinstance(item, Figure):
             files.write(f"figures/{item.name}.png", _png(item.figure))
         elif isinstance(item, Page):
             files.write(f"{item.name}.html", item.html.encode())
-        else:
+        elif isinstance(item, Table):
             files.write(table_place(item.name), table_text(item.frame).encode())
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def learning_code(root: Path = ROOT) -> set[Path]:
 
 def _imported(root: Path, module: Path) -> Iterator[Path]:
     """Modules of ours that a module imports, and the packages they stand in."""
-    for node in ast.walk(ast.parse((root / module).read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse((root / module).read_text(encoding="utf-8")).body):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -51,6 +51,14 @@ def _imported(root: Path, module: Path) -> Iterator[Path]:
             continue
         for name in names:
             yield from _files(root, name.split("."))
+
+
+def _statements(block: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Statements, and those within them; an import is never part of an expression."""
+    for statement in block:
+        yield statement
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(statement, inner, ()))
 
 
 def _files(root: Path, parts: list[str]) -> Iterator[Path]:

@@ -78,7 +78,7 @@ def record_run(
     with _recording(params, f"train {as_of}") as (store, run):
         files = store.files_of_run(run)
         _describe(store, run, files, tables, params, as_of)
-        write_evidence(store.client, run.info.run_id, files, evidence)
+        write_evidence(store, run.info.run_id, files, evidence)
         texts = model.to_files()
         write_bundle(texts, files)
         before = version_in_charge(store, params) if alias == ALIAS else None
@@ -132,7 +132,7 @@ def record_evaluation(
     with _recording(params, name) as (store, run):
         files = store.files_of_run(run)
         _describe(store, run, files, tables, params, None)
-        write_evidence(store.client, run.info.run_id, files, evidence)
+        write_evidence(store, run.info.run_id, files, evidence)
     return RecordedRun(run.info.run_id, params.model.name, "", store.uri)
 
 
@@ -159,8 +159,6 @@ def _describe(store: Store, run: "Run", files: Artifacts, tables: "Tables", para
     """Settings, commit, data: what the run can be repeated from."""
     settings = recorded_settings(params)
     files.write(SETTINGS, json.dumps(settings, indent=2).encode())
-    for key, value in _flat(settings):
-        store.client.log_param(run.info.run_id, key, str(value)[:500])
     tags = {
         "data_digest": tables.digest,
         "data_until": tables.data_until.isoformat(),
@@ -169,8 +167,7 @@ def _describe(store: Store, run: "Run", files: Artifacts, tables: "Tables", para
         "recipe": recipe_digest(params),
         "code": code_digest(),
     }
-    for key, value in tags.items():
-        store.client.set_tag(run.info.run_id, key, value)
+    store.log(run.info.run_id, params={key: str(value)[:500] for key, value in _flat(settings)}, tags=tags)
 
 
 def recorded_settings(params: Params) -> dict[str, Any]:

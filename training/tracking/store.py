@@ -7,11 +7,12 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.tracking import MlflowClient
 
+T = TypeVar("T")
+
 CONNECT_SECONDS = 5.0
+AT_ONCE = 100  # settings, tags or metrics in one call of MLflow
 _USER = re.compile(r"(?<=\w://)(?!/)\S*@")  # of an address that has a host, which a file has not
 _PARAMETER = re.compile(r"\b((?:user|password|passwd|pwd|token)=)[^&\s'\"]*", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -96,6 +100,25 @@ class Store:
         make_relative(self.data_dir / "mlflow.db")
         return number
 
+    def log(
+        self,
+        run_id: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record of a run as many at once as MLflow takes: each call of its client is a transaction by itself."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = time.time_ns() // 1_000_000
+        for some in _parts(params):
+            self.client.log_batch(run_id, params=[Param(name, value) for name, value in some])
+        for some in _parts(tags):
+            self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in some])
+        for figures in _parts(metrics):
+            self.client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in figures])
+
     def newest_runs(self, experiment_id: str, *, most: int, name: str = "") -> "Sequence[Run]":
         """Finished runs of an experiment, the newest first; of one name where it is given."""
         called = f" and tags.mlflow.runName = '{name}'" if name else ""
@@ -105,6 +128,12 @@ class Store:
 
     def _files(self, location: str) -> Artifacts:
         return Artifacts(location if self.data_dir is None else resolve(location, self.data_dir), self.uri)
+
+
+def _parts(values: Mapping[str, T] | None) -> Iterator[list[tuple[str, T]]]:
+    """As many at a time as MLflow takes in one call."""
+    items = list((values or {}).items())
+    yield from (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
 
 
 @contextmanager

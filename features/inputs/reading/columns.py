@@ -57,6 +57,8 @@ def map_columns(
     for name in (*table.names, *wanted):
         source_name = setting.columns.get(name, name)
         column_name = any_case.get(source_name, any_case.get(source_name.lower()))
+        if column_name is None and name not in setting.columns:
+            column_name = any_case.get(_former_name(table, name))
         if column_name is not None:
             columns[name] = column_name
         elif name in setting.columns:
@@ -203,14 +205,20 @@ def _tuple(words: Sequence[str]) -> str:
     return f"({', '.join(quoted(word) for word in words)})"
 
 
+def _former_name(table: Table, name: str) -> str:
+    """By which other name a column is still read; empty if by none."""
+    return next((column.formerly for column in table if column.name == name), "")
+
+
 def _unknown_columns(table: Table, setting: TableSource, extra: Sequence[str]) -> list[Finding]:
     column_names = (*table.names, *extra)
     where = f"source.tables.{table.name}.columns"
+    now = {column.formerly: f" It is {column.name} now." for column in table if column.formerly}
     problems = [
         Finding(
             where,
             f"maps {name}, which is no column of {table.name}",
-            f"Its columns are {listed(column_names)}.{near(name, column_names)}",
+            f"Its columns are {listed(column_names)}.{now.get(name, near(name, column_names))}",
         )
         for name in setting.columns
         if name not in column_names

@@ -68,7 +68,7 @@ SPELLINGS: Mapping[str, str] = {
     "contacts.role": "role title job_title",
     "contacts.joined_on": "joined_on created_on since",
     "contacts.left_on": "left_on",
-    "churn_events.churned_on": "churned_on churn_date churned_at left_on",
+    "churn_events.left_on": "left_on churned_on churn_date churned_at",
     "churn_events.reason": "reason reason_code churn_reason",
     "fx_rates.month": "month date rate_date",
     "fx_rates.currency": "currency currency_code from_currency",

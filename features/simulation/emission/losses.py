@@ -39,7 +39,7 @@ def churn_events(display: Display) -> pd.DataFrame:
     competitor[cause != "competitor"] = None
     columns = {
         "account_id": display.account_ids[account],
-        "churned_on": dates(days),
+        "left_on": dates(days),
         "reason": np.array([_REASONS[each] for each in cause], dtype=object),
         "cause": np.array([each or None for each in cause], dtype=object),
         "competitor": competitor,

@@ -93,8 +93,8 @@ def test_ravenstack_names_its_contradictions(load: Any) -> None:
         "usage.usage_id: 21 of 25,000 rows repeating an earlier one",
         "usage.used_on: 14,205 of 24,979 rows before the account's first contract starts",
         "usage.used_on: 19,130 of 24,979 rows before the contract line they were used under starts",
-        "churn_events.churned_on: 545 of 600 rows with a subscription still open",
-        "churn_events.churned_on: 53 of 600 rows before the account's first contract starts",
+        "churn_events.left_on: 545 of 600 rows with a subscription still open",
+        "churn_events.left_on: 53 of 600 rows before the account's first contract starts",
     ]
     quarantine = loaded.tables.database.with_name("quarantine") / "usage.parquet"
     assert duckdb.sql(f"SELECT reason, count(*) FROM '{quarantine}' GROUP BY 1").fetchall() == [

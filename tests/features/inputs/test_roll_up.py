@@ -195,7 +195,7 @@ EVENTS = {
     "surveys": "account_id,responded_on,kind,score",
     "contacts": "account_id,joined_on,contact_id",
     "calls": "account_id,called_on",
-    "churn_events": "account_id,churned_on",
+    "churn_events": "account_id,left_on",
 }
 
 

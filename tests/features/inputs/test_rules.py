@@ -514,12 +514,12 @@ CONTRADICTIONS = [
         "(a: 2024-07-01 after 2024-06-01)",
     ),
     (
-        {"contracts": ENDED, "churn_events": "account_id,churned_on / a,2024-05-31 / a,2024-06-01 / b,2024-03-01"},
-        "churn_events.churned_on: 2 of 3 rows with a subscription still open (a: 2024-05-31, b: 2024-03-01)",
+        {"contracts": ENDED, "churn_events": "account_id,left_on / a,2024-05-31 / a,2024-06-01 / b,2024-03-01"},
+        "churn_events.left_on: 2 of 3 rows with a subscription still open (a: 2024-05-31, b: 2024-03-01)",
     ),
     (
-        {"churn_events": "account_id,churned_on / b,2024-02-01"},
-        "churn_events.churned_on: 1 of 1 row before the account's first contract starts "
+        {"churn_events": "account_id,left_on / b,2024-02-01"},
+        "churn_events.left_on: 1 of 1 row before the account's first contract starts "
         "(b: 2024-02-01 before 2024-03-01)",
     ),
     (
@@ -656,3 +656,11 @@ def test_rows_that_say_nothing_are_left_out_however_many_they_are(source: Any) -
         "quarantine/fx_rates.parquet. The rate of the month before goes on.",
     ]
     assert source.rows("SELECT count(*) FROM surveys") == source.rows("SELECT count(*) FROM fx_rates") == [(1,)]
+
+
+def test_a_column_is_read_by_its_former_name_and_mapped_by_its_name_of_today(source: Any) -> None:
+    source.write("churn_events", "account_id,churned_on / b,2024-06-02")
+    source.load()
+    assert [str(day) for (day,) in source.rows("SELECT left_on FROM churn_events")] == ["2024-06-02"]
+    with pytest.raises(BadInput, match=r"maps churned_on, which is no column of churn_events.* It is left_on now\."):
+        source.load("source.tables.churn_events.columns={churned_on: churned_on}")

@@ -40,7 +40,7 @@ def look(tmp_path: Path) -> Callable[..., Leaks]:
 
 def left_on(frames: Frames) -> "pd.Series[pd.Timestamp]":
     """The day each account left, of those that did."""
-    return frames["churn_events"].set_index("account_id")["churned_on"]
+    return frames["churn_events"].set_index("account_id")["left_on"]
 
 
 def last_lines(frames: Frames) -> pd.DataFrame:

@@ -14,10 +14,11 @@ from models.outcomes.shared_luck import SharedLuck
 from models.plans.play_value import PlaySize
 from params import SettingsError, load
 from params_team import Actions
-from serving.actions.book import book_of, hours_by_person, hours_spent, meets
+from serving.actions.book import book_of, hours_by_person, hours_spent
 from serving.actions.kinds import Kinds, usable_kinds
 from serving.actions.on_record import Answered
 from serving.actions.planning import Plan
+from serving.forecast.account_conditions import meets
 from serving.forecast.refusals import BadRequest
 
 AS_OF = date(2026, 1, 1)

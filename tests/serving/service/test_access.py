@@ -177,7 +177,6 @@ EVERYWHERE = (
     "/api/kpis",
     "/api/cohorts",
     "/api/behaviours",
-    "/api/ideal-customer",
     "/api/scorecards",
     "/api/watch",
     "/api/effects",

@@ -11,7 +11,7 @@ from serving.ledger.record import DATABASE
 from serving.pages.business.kpi_words import GROUPS, TITLES, kpi_figure
 from serving.publication.last_watch import FILE, note_watch
 
-WHOLE = ("/cohorts", "/scenarios", "/watch", "/api/cohorts", "/api/ideal-customer", "/api/watch")
+WHOLE = ("/cohorts", "/scenarios", "/watch", "/api/cohorts", "/api/watch")
 
 
 def html(client: Any, path: str) -> str:
@@ -53,8 +53,6 @@ def test_a_csm_sees_the_own_card_alone(service: Any) -> None:
 
 
 def test_what_cannot_be_told_says_why(service: Any) -> None:
-    told = service.client().get("/api/behaviours").json()
-    assert "no feature" in told["lacking"]
     assert "no feature" in html(service.client(), "/behaviours")
     assert "no column seller" in html(service.client(), "/scorecards?by=seller")
 

@@ -1,0 +1,190 @@
+"""Verbs of what customers say and do: why they left, what they say, what they do not own; none takes a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.lock import only_writer
+from holdfast.output import print_lines
+from holdfast.run import AsOfDate, Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TableFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Also write the accounts as .xlsx, .csv or .parquet")
+]
+SHOWN = 20  # accounts in the terminal; the JSON and the file have all
+
+
+def losses(
+    run: Run,
+    as_of: AsOfDate = None,
+    months: Annotated[int, typer.Option("--months", min=1, max=120, help="Months before the date")] = 24,
+    department: Annotated[
+        str | None, typer.Option("--department", metavar="NAME", help="Only losses that this department owns")
+    ] = None,
+    out: TableFile = None,
+) -> None:
+    """Show why revenue was lost: ARR by cause and quarter, what showed before, and who owns the cause."""
+    from serving.forecast.declared.customer_tables import LOSS
+    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.loss_report import loss_report
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        day = as_of or tables.data_until
+        report = loss_report(tables, as_of=day, params=run.params, months=months, progress=run.progress)
+    content = report.to_json(department)
+    if out is not None:
+        write_rows(content["events"], LOSS, out, content["definition"])
+    content |= {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_losses(console, content))
+
+
+def voice(
+    run: Run,
+    as_of: AsOfDate = None,
+    months: Annotated[int, typer.Option("--months", min=1, max=60, help="Months before the date")] = 12,
+    out: TableFile = None,
+) -> None:
+    """Show what customers say: scores by role and moment, response, themes and tickets, with the ARR behind each."""
+    from serving.forecast.declared.customer_tables import VOICE
+    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.voice_report import voice_report
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        content = voice_report(tables, as_of=as_of or tables.data_until, params=run.params, months=months)
+    if out is not None:
+        write_rows(content["rows"], VOICE, out, content["definition"])
+    content |= {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_voice(console, content))
+
+
+def _print_voice(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"From {content['from']} to {content['as_of']}", title_justify="left")
+    for head in ("survey", "role", "moment"):
+        table.add_column(head)
+    for head in ("figure", "95 % interval", "answers", "response", "ARR behind"):
+        table.add_column(head, justify="right")
+    for row in content["rows"]:
+        between = "" if row["low"] is None else f"{row['low']:,.1f} to {row['high']:,.1f}"
+        rate = "" if row["response_rate"] is None else f"{row['response_rate']:.0%} of {row['sent']:,}"
+        figure = "" if row["figure"] is None else f"{row['figure']:,.1f}"
+        table.add_row(row["kind"], row["role"], row["moment"], figure, between, f"{row['n']:,}", rate,
+                      _amount(row["arr"]))  # fmt: skip
+    console.print(table)
+    for row in content["themes"]:
+        console.print(
+            f"{row['kind']}, {row['theme']}: {row['answers']:,} answers, {row['mean_score']:.1f} in the mean, of "
+            f"{row['accounts']:,} accounts with {_amount(row['arr'])} {content['currency']} ARR.",
+            soft_wrap=True,
+        )
+    for row in content["tickets"]:
+        console.print(
+            f"Tickets, {row['category']}: {row['tickets']:,}, of {row['accounts']:,} accounts with "
+            f"{_amount(row['arr'])} {content['currency']} ARR.",
+            soft_wrap=True,
+        )
+    print_lines(console, [content["definition"]] + ([f"Written: {content['file']}"] if content["file"] else []))
+
+
+def whitespace(
+    run: Run,
+    as_of: AsOfDate = None,
+    csm: Annotated[str | None, typer.Option("--csm", metavar="NAME", help="Only the book of this CSM")] = None,
+    out: TableFile = None,
+) -> None:
+    """Show where customers can grow: products that similar ones own, seats they could use, and whose it is to sell."""
+    from serving.forecast.declared.customer_tables import WHITESPACE
+    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.whitespace_report import whitespace_report
+
+    require_writable(out)
+    with only_writer(run.params.data_dir):
+        tables = run.load().tables
+        content = whitespace_report(tables, as_of=as_of or tables.data_until, params=run.params, csm=csm)
+    if out is not None:
+        write_rows(content["rows"], WHITESPACE, out, content["definition"])
+    content |= {"file": str(out) if out else None}
+    run.show(content, lambda console: _print_whitespace(console, content))
+
+
+def _print_whitespace(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title="Not owned", title_justify="left")
+    for head in ("what", "whose it is to sell"):
+        table.add_column(head)
+    for head in ("customers", "worth", "at the attach rate"):
+        table.add_column(head, justify="right")
+    for row in content["totals"]:
+        table.add_row(row["what"], row["owner_role"], f"{row['accounts']:,}", _amount(row["arr"]),
+                      _amount(row["arr_at_attach_rate"]))  # fmt: skip
+    console.print(table)
+    for row in content["rows"][:SHOWN]:
+        rate = f"owned by {row['attach_rate']:.0%} of {row['similar']:,} similar" if row["attach_rate"] else ""
+        seats = f"{row['missing']:,.0f} seats" if row["what"] == "seats" else row["what"]
+        told = ", ".join(part for part in (seats, _amount(row["arr"]), rate, row["owner"]) if part)
+        console.print(f"{row['name']}: {told}", soft_wrap=True)
+    for row in content["log"]:
+        console.print(f"Won since {content['from']}: {row['won']:,} of {row['source']} by {row['owner_role']}, "
+                      f"{_amount(row['arr'])} {content['currency']} ARR")  # fmt: skip
+    print_lines(console, [content["definition"]] + ([f"Written: {content['file']}"] if content["file"] else []))
+
+
+def _print_losses(console: "Console", content: dict[str, Any]) -> None:
+    unknown = content["unknown_share"]
+    console.print(
+        f"{content['accounts']:,} accounts left from {content['from']} to {content['as_of']}, with "
+        f"{content['arr_lost']:,.0f} {content['currency']} ARR"
+        + (f"; of {unknown:.0%} of it the cause is unknown." if unknown is not None else ".")
+    )
+    _print_causes(console, content)
+    _print_agreement(console, content)
+    for row in content["events"][:SHOWN]:
+        showed = ", ".join(row["showed"] or ()) or ("nothing" if row["showed"] is not None else "not known")
+        line = f"{row['left_on']}  {row['name']}  {row['arr']:,.0f}  {row['cause']}  (showed before: {showed})"
+        console.print(line, soft_wrap=True)
+    if len(content["events"]) > SHOWN:
+        console.print(f"{len(content['events']) - SHOWN:,} more: --json or --out has all.")
+    lines = [content["definition"]]
+    print_lines(console, lines + ([f"Written: {content['file']}"] if content["file"] else []))
+
+
+def _print_causes(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    now = {row["cause"]: row for row in content["at_risk"]}
+    table = Table(title="By cause", title_justify="left")
+    table.add_column("cause")
+    for head in ("accounts", "ARR lost", "share", "something showed", "customers that show it now", "ARR", "at risk"):
+        table.add_column(head, justify="right")
+    for row in (row for row in content["rows"] if row["quarter"] == "all"):
+        today = now.get(row["cause"])
+        shown = (
+            [f"{today['accounts']:,}", f"{today['arr']:,.0f}", _amount(today["arr_at_risk"])] if today else ["", "", ""]
+        )
+        table.add_row(row["cause"], f"{row['accounts']:,}", f"{row['arr_lost']:,.0f}", f"{row['share']:.0%}",
+                      f"{row['showed_before']:,}", *shown)  # fmt: skip
+    console.print(table)
+
+
+def _print_agreement(console: "Console", content: dict[str, Any]) -> None:
+    for row in content["agreement"]:
+        console.print(
+            f"Signs of {row['cause']}: shown before by {row['showed']:.0%} of the {row['n']:,} accounts that left for "
+            f"it, and by {row['others_showed']:.0%} of the {row['n_others']:,} that left for something else "
+            f"(difference {row['low']:+.0%} to {row['high']:+.0%}).",
+            soft_wrap=True,
+        )
+
+
+def _amount(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:,.0f}"

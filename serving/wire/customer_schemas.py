@@ -1,0 +1,94 @@
+"""Schemas of facts about customers."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from serving.forecast.declared.customer_tables import LOSS, WHITESPACE
+from serving.wire.row_models import row_model
+from serving.wire.schemas import Head, Page
+
+LossRow: Any = row_model("LossRow", "An account that left.", LOSS)
+
+
+class LossCause(BaseModel):
+    """Losses of a cause, of all quarters or of one."""
+
+    cause: str
+    quarter: str = Field(description="all, or such as 2025-Q3")
+    accounts: int
+    arr_lost: float
+    share: float | None = Field(description="Of the ARR lost in that quarter; null where none was")
+    showed_before: int = Field(description="Accounts that showed a sign of some cause before")
+    arr_showed_before: float
+
+
+class CauseNow(BaseModel):
+    """Today's customers that show a sign of a cause."""
+
+    cause: str
+    accounts: int
+    arr: float
+    arr_at_risk: float | None = Field(description="By the forecast; null where there is none")
+
+
+class Agreement(BaseModel):
+    """How often accounts that left for a cause had shown it before, beside those that left for others."""
+
+    cause: str
+    n: int
+    showed: float
+    n_others: int
+    others_showed: float
+    difference: float
+    low: float
+    high: float
+
+
+class Losses(Page):
+    """Accounts that left and why, most ARR first; `causes` sums up all pages."""
+
+    departments: list[str] = Field(description="That own a loss; empty for role csm")
+    causes: list[LossCause]
+    at_risk: list[CauseNow] = Field(description="Of the whole company; empty for role csm")
+    agreement: list[Agreement] = Field(description="Of the whole company; empty for role csm")
+    signs: dict[str, str] = Field(description="What counts as a sign of each cause")
+    rows: list[LossRow]
+
+
+WhitespaceRow: Any = row_model("WhitespaceRow", "What a customer does not own.", WHITESPACE)
+
+
+class Whitespace(Page):
+    """What customers do not own, most ARR at the attach rate first."""
+
+    totals: list[dict[str, Any]] = Field(description="By what is missing and whose it is; empty for role csm")
+    log: list[dict[str, Any]] = Field(description="Expansions won, by source and owner; empty for role csm")
+    rows: list[WhitespaceRow]
+
+
+class CompanyFact(Head):
+    """A fact of the whole company; `rows` are as the command of the same name gives them with --json."""
+
+    definition: str
+    rows: list[dict[str, Any]]
+
+
+class Voice(CompanyFact):
+    """What customers say, with the ARR behind it."""
+
+    themes: list[dict[str, Any]]
+    tickets: list[dict[str, Any]]
+
+
+class Behaviours(CompanyFact):
+    """What customers who stay did when they were young: it goes with staying and need not cause it."""
+
+    accounts: int
+
+
+class IdealCustomer(CompanyFact):
+    """Which values of what was known at signing go with keeping."""
+
+    accounts: int
+    note: str
