@@ -19,7 +19,6 @@ from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
 from serving.publication.account_filter import AccountFilter
 from serving.service.acting_api import router as acting
-from serving.service.business_api import router as business
 from serving.service.customers_api import router as customers
 from serving.service.guard import Guard
 from serving.service.journal_api import router as journal_router
@@ -51,7 +50,6 @@ router = APIRouter(responses=ERRORS)
 router.include_router(journal_router, responses=BODY_ERRORS)
 router.include_router(team)
 router.include_router(acting)
-router.include_router(business)
 router.include_router(customers)
 
 
