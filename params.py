@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 import params_reading as reading
-from params_outlets import Deliver
+from params_outlets import Deliver, Outlet
 from params_outlets import Serving as Serving
 from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
@@ -171,6 +171,7 @@ class Model(Section):
     comfortable_churned: Positive
     suspicious_auc: Annotated[float, Field(gt=0.5, le=1)]
     min_change: Share
+    with_calls: bool
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 
 
@@ -284,6 +285,7 @@ class Params(Section):
     retention: Retention
     serving: Serving
     deliver: Deliver
+    write_back: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")], Outlet]
 
     @model_validator(mode="after")
     def _horizons_are_modelled(self) -> Self:

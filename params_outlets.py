@@ -1,13 +1,14 @@
 """Where things go, as settings: who is sent what, by addresses that the environment holds, and how it is served."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, IPvAnyAddress, StringConstraints, model_validator
 
 from params_team import Section
 
-EVENTS = ("forecast.published", "run.failed")
-Event = Literal["forecast.published", "run.failed"]
+EVENTS = ("forecast.published", "run.failed", "alerts.fired", "escalation.raised")
+Event = Literal["forecast.published", "run.failed", "alerts.fired", "escalation.raised"]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")]
 
 
@@ -30,6 +31,28 @@ class Deliver(Section):
     allow_private: bool
     timeout_seconds: Annotated[float, Field(ge=1, le=60)]
     give_up_hours: Annotated[int, Field(ge=1, le=720)]
+
+
+class WarehouseOutlet(Section):
+    """A warehouse that forecasts are written back into; `url` names an environment variable.
+
+    Of DuckDB it holds the path of the file.
+    """
+
+    kind: Literal["duckdb", "postgresql"]
+    url: Variable
+    schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "holdfast"
+
+
+class FilesOutlet(Section):
+    """A folder for files of changed rows."""
+
+    kind: Literal["files"]
+    folder: Path
+    tables: Annotated[tuple[str, ...], Field(min_length=1)] = ("account_forecast", "health_score", "alert")
+
+
+Outlet = Annotated[WarehouseOutlet | FilesOutlet, Field(discriminator="kind")]
 
 
 class Serving(Section):

@@ -171,6 +171,11 @@ class Escalation(Section):
     arr_at_risk_share: Annotated[float, Field(gt=0, lt=1)] | None
     arr_at_risk: Annotated[float, Field(gt=0)] | None
     accounts: Annotated[int, Field(ge=1)] | None
+    cuts: tuple[str, ...]
+    group_arr_at_risk_share: Annotated[float, Field(gt=0, lt=1)] | None
+    group_accounts: Annotated[int, Field(ge=1)] | None
+    eases_at: Annotated[float, Field(gt=0, le=1)]
+    acknowledged_days: Annotated[int, Field(ge=1, le=366)]
 
 
 class Alerts(Section):

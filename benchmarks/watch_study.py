@@ -40,7 +40,8 @@ def history(rng: np.random.Generator, *, accounts: int = 1000, lost: float = 0.0
 def first_alarms(months: list[Month], limits: Limits) -> tuple[int | None, int | None]:
     """The first month in which the level chart alarms, and the first in which a model chart does."""
     crowds, events = [crowd(month.log_odds) for month in months], np.array([[month.event.sum() for month in months]])
-    level = np.abs(step_scan(residuals(crowds, events, LUCK))[0][0]) > limits.level
+    steps = step_scan(residuals(crowds, events, LUCK), down_scale=limits.down_scale)[0][0]
+    level = (steps > limits.level_up) | (steps < -limits.level_down)
     model = (np.abs(scan(monthly_scores(months))[0]) > limits.model).any(axis=1)
     return _first(level), _first(model)
 
@@ -85,14 +86,14 @@ def limits_of_study(histories: int = 2000) -> Limits:
 def main() -> None:
     """Print the figures of docs/record.md."""
     limits = limits_of_study()
-    print(f"limits: level {limits.level:.2f}, model {limits.model:.2f}")
+    print(f"limits: level {limits.level_up:.2f} up, {limits.level_down:.2f} down, model {limits.model:.2f}")
     print(f"any alarm in quiet histories of 36 months: {quiet_alarms(400, limits):.1%} of 400")
     for lost in (0.25, 0.5, 0.75, 1.0):
         shares = [found_in_time(200, limits, lost, within) for within in (3, 6, 9)]
         print(
             f"an input that loses {lost:.0%} of its effect, found within 3, 6, 9 months:", *(f"{s:.0%}" for s in shares)
         )
-    for shock in (0.4, 0.6, 0.8, -0.8):
+    for shock in (0.4, 0.6, 0.8, -0.6, -0.8):
         print(f"a market shock of {shock:+.1f}, called market within 9 months: {called_market(200, limits, shock):.1%}")
 
 

@@ -62,10 +62,12 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         customers.whitespace,
         team.health,
         team.alerts,
+        team.escalations,
+        team.review,
         scorecards.scorecard,
         scorecards.comp,
     ),
-    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver),
+    "Service": (service.serve, service.tokens, service.mcp, delivery.deliver, delivery.writeback),
     "Privacy": (privacy.erase,),
 }
 FIRST_SENTENCE = 1000  # characters: all of it, on as many lines as it takes

@@ -1,5 +1,7 @@
-"""The verb that tells others: webhooks, Slack and Teams, from what is published."""
+"""The verbs that tell others, from what is published: webhooks, Slack and Teams, warehouses and files."""
 
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ from models.words import counted
 
 if TYPE_CHECKING:
     from params import Params
+    from serving.outlets.write_back import Tables
 
 WAIT_SECONDS = 30.0  # for another run that delivers
 
@@ -82,3 +85,77 @@ def lines_of(content: dict[str, Any]) -> list[str]:
 def _line(row: dict[str, Any]) -> str:
     why = f": {row['error']}, tried {counted(row['attempts'], 'time')}" if row["error"] else ""
     return f"  {row['target']}: {row['event']} {row['state']}{why}"
+
+
+def writeback(
+    run: Run,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be written where; nothing is changed")
+    ] = False,
+    dbt: Annotated[
+        Path | None,
+        typer.Option("--dbt", metavar="FOLDER", help="Also write sources and an exposure for dbt into this folder"),
+    ] = None,
+) -> None:
+    """Write the newest published forecast back: tables in warehouses, files of changed rows (write_back)."""
+    from serving.forecast.refusals import BadRequest
+
+    if dbt is not None and not dbt.is_dir():
+        raise BadRequest(f"--dbt {dbt}: give a folder that is there.")
+    with only_writer(run.params.data_dir, wait_seconds=WAIT_SECONDS, name=OUTBOX):
+        tables = _published(run.params)
+        rows = [row for name in run.params.write_back for row in _written(run.params, name, tables, dry_run=dry_run)]
+        files = [] if dbt is None or dry_run else _dbt(run.params, tables, dbt)
+    content = {"dry_run": dry_run, "run_id": tables.run["run_id"], "as_of": tables.run["as_of"], "rows": rows}
+    run.show(content | {"dbt": files}, lambda console: print_lines(console, _written_lines(content, files)))
+
+
+def _published(params: "Params") -> "Tables":
+    """The newest published forecast, with the tables beside it."""
+    from serving.forecast import export
+    from serving.forecast.declared.output_tables import TABLES
+    from serving.forecast.refusals import NoPublication
+    from serving.outlets.write_back import Tables
+
+    forecasts = params.data_dir / "forecasts"
+    days = sorted(file.name for file in forecasts.glob("????-??-??"))
+    forecast = export.read_published(forecasts, date.fromisoformat(days[-1])) if days else None
+    if forecast is None:
+        raise NoPublication("There is no published forecast that is whole: run `holdfast publish`.")
+    frames = {**forecast.tables, **export.read_beside(forecasts / days[-1])}
+    about = forecast.describe()
+    run = {name: str(about[name]) for name in ("run_id", "as_of", "model_version", "made_at")}
+    declared = {**TABLES, **export.BESIDE}
+    return Tables({name: declared[name] for name in frames}, frames, run)
+
+
+def _written(params: "Params", name: str, tables: "Tables", *, dry_run: bool) -> list[dict[str, Any]]:
+    from params_outlets import FilesOutlet
+    from serving.outlets.changed_rows import deliver_files
+    from serving.outlets.write_back import write_back
+
+    outlet = params.write_back[name]
+    if isinstance(outlet, FilesOutlet):
+        kept = params.data_dir / "outlets"
+        return deliver_files(outlet, name, tables.declared, tables.frames, kept, dry_run=dry_run)
+    return write_back(outlet, name, tables, dry_run=dry_run)
+
+
+def _dbt(params: "Params", tables: "Tables", folder: Path) -> list[str]:
+    from params_outlets import WarehouseOutlet
+    from serving.outlets.dbt_source import SOURCE, dbt_files
+
+    schemas = [one.schema_name for one in params.write_back.values() if isinstance(one, WarehouseOutlet)]
+    contents = dbt_files(tables.declared, schemas[0] if schemas else SOURCE)
+    for name, text in contents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [str(folder / name) for name in contents]
+
+
+def _written_lines(content: dict[str, Any], files: list[str]) -> list[str]:
+    if not content["rows"]:
+        lines = ["Nothing is written back: write_back is empty (docs/delivering.md)."]
+    else:
+        lines = [f"Run {content['run_id']} as of {content['as_of']}:"]
+        lines += [f"  {row['target']}: {row['table']}, {row['rows']:,} rows, {row['state']}" for row in content["rows"]]
+    return [*lines, *(f"Written: {file}" for file in files)]

@@ -10,7 +10,7 @@ import typer
 
 from holdfast.lock import only_writer
 from holdfast.output import print_lines
-from holdfast.run import AsOfDate, Run
+from holdfast.run import AsOfDate, Run, calls_written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,14 +134,15 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     from serving.forgetting.keeping import apply_retention
     from serving.health.account_health import account_health, require_rule
     from serving.publication.on_record import put_on_record
-    from training.tracking.champion import load_champion
+    from training.tracking.champion import load_champion, load_with_calls
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
     require_rule(tables, params)
     require_rules(tables, params)
     champion = load_champion(params)
-    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, progress=progress)
+    options: dict[str, Any] = {"challenger": load_with_calls(params), "params": params, "progress": progress}
+    result = make(tables, champion, as_of=day, made_at=made_at(), **options)
     past = put_on_record(tables, champion, result, code_version=code_version(), params=params, progress=progress)
     health = account_health(tables, day, params, progress)
     beside, waiting = _beside(tables, result, health, params)
@@ -150,7 +151,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
     acting, lacking = recommended_for(run, tables, champion, result, serve=serve)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
-    notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking]
+    notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking, *_head_noted(params, champion.version)]
     if serve:
         file, moved_back = _serve(run, tables, champion, result, past, health, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
@@ -159,17 +160,34 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
 
 
+def _head_noted(params: "Params", version: str) -> tuple[str, ...]:
+    """Tag the model's version with the record's head; a note where the store does not answer any more."""
+    from serving.ledger.chain.head import head_of
+    from serving.ledger.record import open_record
+    from training.tracking.errors import StoreUnreachable
+    from training.tracking.in_charge import note_ledger_head
+
+    with open_record(params) as record:
+        head = head_of(record)
+    try:
+        note_ledger_head(params, version, head)
+    except StoreUnreachable as error:
+        return (f"The head of the record is not noted with the model: {error}",)
+    return ()
+
+
 def record_tables(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
     """Make a forecast and put it on record, and no more: whoever publishes next adds what came of earlier ones."""
     from serving.forecast.batch import forecast as make
     from serving.ledger.record import open_record
     from serving.ledger.recording import record_forecast
-    from training.tracking.champion import load_champion
+    from training.tracking.champion import load_champion, load_with_calls
     from training.tracking.runs import code_version
 
     params, progress = run.params, run.progress
     champion = load_champion(params)
-    result = make(tables, champion, as_of=day, made_at=made_at(), params=params, with_reasons=False, progress=progress)
+    options: dict[str, Any] = {"challenger": load_with_calls(params), "params": params, "progress": progress}
+    result = make(tables, champion, as_of=day, made_at=made_at(), with_reasons=False, **options)
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
         notes = record_forecast(record, tables, champion, result, params=params, code_version=code_version())
@@ -331,7 +349,7 @@ def _published(
     from serving.forecast.one_account import named_account, published_forecast
 
     try:
-        tables = load_tables(params, progress=_refuse_work).tables
+        tables = load_tables(params, calls=calls_written(params), progress=_refuse_work).tables
     except _NotStored:
         return None
     day = as_of or tables.data_until

@@ -30,7 +30,7 @@ def calls(
     from serving.forecast.take_away import write_table_file
     from serving.ledger.record import open_record
     from serving.track_record.call_pairs import paired_calls
-    from serving.track_record.call_record import DEFINITIONS, call_record, callers, calls_json
+    from serving.track_record.call_record import DEFINITIONS, call_record, callers, calls_json, rungs
 
     if out is not None and (out.suffix not in (".csv", ".parquet") or not out.parent.is_dir()):
         raise BadRequest(f"--out {out}: give a file that ends with .csv or .parquet, in a folder that is there.")
@@ -43,7 +43,8 @@ def calls(
     if out is not None:
         write_table_file(CALL_RECORD, call_record(paired), out)
     rows = calls_json(paired, names)
-    content = {"rows": rows, "callers": callers(paired), "definitions": DEFINITIONS, "file": str(out) if out else None}
+    judged = {"callers": callers(paired), "rungs": rungs(paired), "definitions": DEFINITIONS}
+    content = {"rows": rows, **judged, "file": str(out) if out else None}
     run.show(content, lambda console: _print_callers(console, content) if record else _print_calls(console, content))
 
 
@@ -93,18 +94,36 @@ def _print_callers(console: "Console", content: dict[str, Any]) -> None:
                       row["verdict"])  # fmt: skip
     console.print(table)
     console.print(content["definitions"]["skill"], soft_wrap=True, style="dim")
+    if content["rungs"]:
+        _print_rungs(console, content)
+
+
+def _print_rungs(console: "Console", content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title="On the same calls", title_justify="left")
+    table.add_column("rung")
+    for name in ("on", "calls", "log-loss", "Brier score"):
+        table.add_column(name, justify="right")
+    for row in content["rungs"]:
+        table.add_row(row["rung"], row["on"], f"{row['calls']:,}", f"{row['log_loss']:.3f}", f"{row['brier']:.3f}")
+    console.print(table)
+    console.print(content["definitions"]["rungs"], soft_wrap=True, style="dim")
 
 
 def watch(run: Run) -> None:
     """Say whether data, inputs and calibration are as they were: a bad month, or a bad model, and what to do."""
     from serving.publication.last_watch import note_watch
     from serving.publication.publication_file import folder_of
+    from training.climbing import rung_of
     from training.watch.watching import watch as look
 
     require_store(run.params)
     with only_writer(run.params.data_dir):
-        content = look(run.load().tables, params=run.params, progress=run.progress).to_json()
-        note_watch(folder_of(run.params.data_dir), content)
+        found = look(run.load().tables, params=run.params, progress=run.progress)
+        rung = rung_of(run.params, found)
+    content = found.to_json() | {"ladder": rung.to_json()}
+    note_watch(folder_of(run.params.data_dir), content)
     run.show(content, lambda console: _print_watch(console, content))
 
 
@@ -115,6 +134,8 @@ def _print_watch(console: "Console", content: dict[str, Any]) -> None:
 
     charts, inputs = content["calibration"]["charts"], content["inputs"]
     print_lines(console, [f"{VERDICT_WORDS[content['verdict']]} {content['todo']}".strip()])
+    if content["verdict"] == "model":
+        print_lines(console, [f"A night would {_RUNGS[content['ladder']['action']]}: {content['ladder']['reason']}."])
     alarms = [row for row in content["data"] if row["alarm"]]
     tables = f"{len(content['data'])} tables looked at, {len(alarms)} unusual"
     print_lines(console, [f"Data: {tables}{': ' + '; '.join(map(_unusual, alarms)) if alarms else ''}."])
@@ -138,6 +159,7 @@ def _print_watch(console: "Console", content: dict[str, Any]) -> None:
 
 
 NAMED = 5
+_RUNGS = {"train": "train again", "wait": "wait", "go back": "go back a version", "leave": "leave it"}
 
 
 def _unusual(row: dict[str, Any]) -> str:

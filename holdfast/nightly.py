@@ -156,6 +156,7 @@ class Night:
     def _watch(self) -> Outcome:
         from serving.publication.last_watch import note_watch
         from serving.publication.publication_file import folder_of
+        from training.climbing import climb
         from training.tracking.champion import load_champion
         from training.tracking.errors import NoModel
         from training.watch.watching import watch
@@ -170,8 +171,9 @@ class Night:
         found = watch(self._known, params=params, progress=self._run.progress)
         if not _newer_publication(self._run, self._known.data_until):
             note_watch(folder_of(params.data_dir), found.to_json())
-        self._alarm = found.todo if found.asks_to_retrain else ""
-        return DONE, found.summary()
+        rung = climb(params, found)
+        self._alarm = found.todo if rung.action in ("train", "wait") else ""
+        return DONE, found.summary() | {"ladder": rung.to_json()}
 
     def _train(self) -> Outcome:
         from training.fit import train

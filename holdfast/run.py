@@ -19,6 +19,7 @@ from holdfast import output
 from holdfast.progress import Progress
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from features.inputs.load import Loaded
@@ -77,11 +78,14 @@ class Run:
         return output.new_console()
 
     def load(self) -> "Loaded":
-        """The checked tables and the report of the check, once erasures that are due are done."""
+        """The checked tables, calls of the journal among them, and the report of the check.
+
+        Erasures that are due are done first.
+        """
         from features.inputs.load import load_tables
 
         self.finish_erasures()
-        return load_tables(self.params, progress=self.progress)
+        return load_tables(self.params, calls=calls_written(self.params, self.progress), progress=self.progress)
 
     @property
     def erasures_due(self) -> bool:
@@ -105,6 +109,19 @@ class Run:
             output.print_json(content)
         else:
             readable(self.console)
+
+
+def calls_written(params: "Params", progress: "Progress | None" = None) -> "pd.DataFrame | None":
+    """The journal's calls, as input; that the record cannot be used stops nothing that does not write to it."""
+    from serving.forecast.refusals import NoRecord
+    from serving.journal.calls import written_calls
+
+    try:
+        return written_calls(params)
+    except NoRecord as error:
+        if progress is not None:
+            progress(f"calls of the journal are left out: {error}")
+        return None
 
 
 ParamsFile = Annotated[

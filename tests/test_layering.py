@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models.plans": {"models.words", "models.outcomes", "models.paths"},
     "models.reasons": {"models.words", "models.hazards", "models.outcomes"},
     "models.books": set(),
+    "models.slices": set(),
     "models.scores": {"models.words", "models.hazards"},
     "models.watch": {"models.words"},
     "models.effects": {"models.words", "models.hazards"},
@@ -62,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {
         *("features", "models", "training"),
         *("training.learn", "training.tracking", "training.report", "training.backtest", "training.effects"),
+        "training.watch",
     },
     "serving.forecast": {"features", "models", "training.tracking"},
     "serving.ledger": {"features", "models", "training.tracking", "serving.forecast"},
@@ -97,7 +99,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("serving.desk", "training.tracking"),
     },
     "serving.assistant": set(),
-    "serving.outlets": {"serving.forecast", "serving.ledger", "serving.publication"},
+    "serving.outlets": {
+        *("features.tables", "serving.alerts", "serving.forecast", "serving.ledger", "serving.publication"),
+    },
     "serving.service": {
         "serving.assistant",
         *("models", "serving.forecast", "serving.publication", "serving.wire", "serving.access", "serving.desk"),

@@ -32,6 +32,7 @@ from training.suspicion import Suspicion, suspicion
 from training.tracking.champion import ALIAS, WAITING
 from training.tracking.evidence import Evidence, Metric, Table
 from training.tracking.runs import RecordedRun, record_run, require_store
+from training.with_calls import Challenger, challenge
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class TrainingResult:
     said: Said
     tuned: Tuned | None
     suspicion: Suspicion
+    challenger: Challenger
 
     def lines(self) -> list[str]:
         """A summary to print: a leak before anything else."""
@@ -104,6 +106,7 @@ class TrainingResult:
             "canary": self.decision.canary and self.decision.canary.to_json(),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
+            "with_calls": self.challenger.to_json(),
             "snapshots": self.snapshots,
             "accounts": self.accounts,
             "tested_from": self.tested_from and self.tested_from.isoformat(),
@@ -154,7 +157,7 @@ def train(
     decision = _held_back(decision, canary(model, dataset, params=params))
     test_scores = scores(test.accounts, params.backtest.horizons) if test else ()
     findings = _said(test_scores, test, dataset, params, causes, doubts)
-    progress("recording the run", 0, 1)
+    challenger = challenge(tables, dataset, params, progress)
     evidence = [*_evidence(model, dataset), *_tests(test_scores, doubts), *_on_the_way(tuned, decision)]
     alias, tags = _alias(decision), _version_tags(decision, doubts, findings)
     record = record_run(model, evidence, tables=tables, as_of=dataset.as_of, params=params, alias=alias, tags=tags)
@@ -169,6 +172,7 @@ def train(
         said=findings,
         tuned=tuned,
         suspicion=doubts,
+        challenger=challenger,
     )
 
 

@@ -1,5 +1,7 @@
 """The rows of the table `calls`: people's own forecasts of accounts, as the company brings them."""
 
+from datetime import date
+
 import pandas as pd
 
 from features.asof.clocks import Clocks
@@ -11,14 +13,17 @@ from params import Budget
 COLUMNS = tuple(column.name for column in contract.TABLES["calls"] if column.name != "recorded_at")
 
 
-def calls_known(tables: Tables, *, budget: Budget) -> pd.DataFrame:
-    """All calls that were known before the data end, the oldest first: the table's columns, absent ones empty."""
+def calls_known(tables: Tables, *, budget: Budget, before: date | None = None) -> pd.DataFrame:
+    """All calls that were known before a day, where the data end if None, the oldest first.
+
+    The table's columns, absent ones empty; calls of one day in the order in which they became known.
+    """
     if not tables.columns.get("calls"):
         return pd.DataFrame(columns=list(COLUMNS))
-    cells = [named(name) if tables.has("calls", name) else f"NULL AS {named(name)}" for name in COLUMNS]
-    ends = f"(DATE '{tables.data_until.isoformat()}' - DATE '1970-01-01')"
+    cells, day = ", ".join(map(named, COLUMNS)), before or tables.data_until
     query = f"""
-        SELECT {", ".join(cells)} FROM raw.calls WHERE {Clocks(tables).of_row("calls").counts_after} < {ends}
-        ORDER BY ALL"""
+        SELECT {cells} FROM raw.calls
+        WHERE {Clocks(tables).of_row("calls").counts_after} < (DATE '{day.isoformat()}' - DATE '1970-01-01')
+        ORDER BY called_on, recorded_at NULLS FIRST, {cells}"""
     with tables.connect(budget=budget) as connection:
         return connection.execute(query).df()

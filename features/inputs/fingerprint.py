@@ -6,18 +6,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from features.forgetting.suppression import read_suppressed
 from features.inputs.data_until import set_until
 from features.inputs.files.locate import files_in_query, files_of
 from features.inputs.reading.own_columns import extra_columns
+from features.inputs.reading.written_calls import calls_digest
 from features.tables import contract
 from params import Params, Source, TableSource
 
 VERSION = 9  # raised when the same input would be read in another way, or more is said of it
 
 
-def fingerprint_of(params: Params, source: Source) -> str:
-    """A digest of the settings and of the name, size and time of every file the tables may be read from."""
+def fingerprint_of(params: Params, source: Source, calls: pd.DataFrame | None = None) -> str:
+    """A digest of the settings, of the name, size and time of every file the tables may be read from, and of calls."""
     settings = source.model_dump(mode="json") | {
         "version": VERSION,
         "set_until": repr(set_until(params)),
@@ -29,6 +32,8 @@ def fingerprint_of(params: Params, source: Source) -> str:
     }
     if erased := read_suppressed(params).fingerprint:
         settings |= {"erased": erased}
+    if calls is not None and len(calls):
+        settings |= {"calls": calls_digest(calls)}
     content = json.dumps([settings, sorted(_file_stamps(source, params.data_dir))], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 

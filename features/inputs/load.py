@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from features.asof.knowledge import finish, write_knowledge
 from features.engines.engine import WarehouseEngine
@@ -29,6 +30,7 @@ from features.inputs.fingerprint import fingerprint_of
 from features.inputs.in_place import DATABASE, PAST, QUARANTINE, put_in_place, working_folder
 from features.inputs.reading.columns import raw
 from features.inputs.reading.own_columns import extra_columns
+from features.inputs.reading.written_calls import with_written_calls
 from features.inputs.roll_up import RollUp, plan_roll_up, rolled_columns, rolled_up
 from features.inputs.simulated_source import simulated_source
 from features.inputs.staged import Staged
@@ -84,11 +86,14 @@ class Passed:
         return Tables(place, columns, {}, date.max, "", "", numbers=self.extra_numbers)
 
 
-def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
+def load_tables(params: Params, *, calls: pd.DataFrame | None = None, progress: Progress = silent) -> Loaded:
     """Open the source, check its tables and store them in `data_dir/tables.duckdb`, or reuse what is stored.
 
     Parameters
     ----------
+    calls
+        People's calls that were written here, with the columns of `written_calls.COLUMNS`: they count as those that the
+        source brings do.
     progress
         Told what is being done.
 
@@ -104,10 +109,10 @@ def load_tables(params: Params, *, progress: Progress = silent) -> Loaded:
         with warehouse(params) as engine:  # what changed there shows only in a scan, so nothing stored is reused
             return _load(params, params.source, fingerprint_of(params, params.source), progress, engine)
     source = simulated_source(params, progress) if params.source.kind == "simulated" else params.source
-    fingerprint = fingerprint_of(params, source)
+    fingerprint = fingerprint_of(params, source, calls)
     stored = _stored(params.data_dir / DATABASE, fingerprint)
     if stored is None:
-        return _load(params, source, fingerprint, progress, None)
+        return _load(params, source, fingerprint, progress, None, calls)
     catalogue(stored.tables, params.declared)  # names and types, which the stored tables do not answer for
     return stored
 
@@ -118,6 +123,7 @@ def _load(
     fingerprint: str,
     progress: Progress,
     engine: WarehouseEngine | None,
+    calls: pd.DataFrame | None = None,
 ) -> Loaded:
     """Read and check the tables anew, and put them in place of those that are stored."""
     with _engine(share(params.budget, source)) as (connection, copies):
@@ -125,7 +131,8 @@ def _load(
         catalogue(passed.as_tables(params.data_dir), params.declared)
         with working_folder(params.data_dir) as working:
             progress("writing the checked tables")
-            loaded = _write(connection, passed, params, source, working, fingerprint)
+            unwritten = Tables(working / DATABASE, {}, _lags(source), date.max, "", fingerprint)
+            loaded = _write(connection, passed, params, source, unwritten, calls)
             put_in_place(working, params.data_dir)
     return replace(loaded, tables=replace(loaded.tables, database=params.data_dir / DATABASE))
 
@@ -276,18 +283,24 @@ def _write(
     passed: Passed,
     params: Params,
     source: Source,
-    working: Path,
-    fingerprint: str,
+    unwritten: Tables,
+    calls: pd.DataFrame | None,
 ) -> Loaded:
-    """Write the tables that passed, what is left out of them, the manifest and the report."""
+    """Write the tables that passed, what is left out of them, calls from elsewhere, the manifest and the report."""
     writing_gb = max(params.memory_gb / 2, min(params.memory_gb, WRITING_GB))
     connection.execute(f"SET memory_limit = '{writing_gb}GB'")
     columns = {name: _columns(staged, params) for name, staged in passed.staged.items()}
-    tables = Tables(working / DATABASE, columns, _lags(source), date.max, "", fingerprint, numbers=passed.extra_numbers)
-    tables = _write_past(connection, passed, params, tables)
+    tables = _write_past(connection, passed, params, replace(unwritten, columns=columns, numbers=passed.extra_numbers))
     _write_tables(connection, passed, params, tables.database, len(tables.hierarchies))
     with open_duckdb(params.budget, tables.database) as stored:
-        return _describe(stored, passed, params, source, tables)
+        until = _until(stored, tables.columns, params)
+        if until is None:
+            raise ValueError("the checked contracts hold no start")
+        tables = replace(tables, data_until=until.day)
+        report = _report(stored, passed, tables, until, params)
+    tables = with_written_calls(connection, tables, calls)
+    with open_duckdb(params.budget, tables.database) as stored:
+        return _finish(stored, passed, report, source, tables)
 
 
 def _write_past(connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, tables: Tables) -> Tables:
@@ -318,15 +331,10 @@ def _write_tables(
     connection.execute("DETACH made")
 
 
-def _describe(
-    connection: duckdb.DuckDBPyConnection, passed: Passed, params: Params, source: Source, tables: Tables
+def _finish(
+    connection: duckdb.DuckDBPyConnection, passed: Passed, report: CheckReport, source: Source, tables: Tables
 ) -> Loaded:
     """Store what is known about the tables that were written, and what the check tells of them."""
-    until = _until(connection, tables.columns, params)
-    if until is None:
-        raise ValueError("the checked contracts hold no start")
-    tables = replace(tables, data_until=until.day)
-    report = _report(connection, passed, tables, until, params)
     if source.engine != "duckdb":
         tables, report = with_remotes(tables, report, passed.remotes, source)
     tables = finish(connection, tables)

@@ -2,8 +2,10 @@
 
 The unit is the difference of the log score (natural logarithm) of a call and of the model, for the same account over
 the same window: above 0 the call was better. Calls on one account are not independent, so that accounts are the units
-of chance. The verdict takes two things together: that the 92 % interval of the mean lies on one side of 0, and that the
-sum is beyond ln 50. Nobody is taken to be surer than 95 %: else one miss of the very sure would decide.
+of chance. The verdict takes two things together: that the 90 % interval of the mean lies on one side of 0, and that the
+sum is beyond ln 150, which grows with the root of the number of calls beyond 40. The interval alone would be too eager
+for callers whose rare large losses have not come yet; the sum asks for more than they can have without knowing more.
+Nobody is taken to be surer than 95 %: else one miss of the very sure would decide.
 """
 
 import math
@@ -19,10 +21,11 @@ Array = NDArray[np.float64]
 Verdict = Literal["better", "worse", "cannot tell", "too few"]
 PRIORS: Mapping[str, float] = {"commit": 0.925, "likely": 0.75, "best_case": 0.6, "at_risk": 0.35, "lost": 0.1}
 PRIOR_WEIGHT = 8.0  # calls
+CATEGORY_OF: Mapping[str, str] = {"renew": "commit", "expand": "commit", "contract": "likely", "churn": "lost"}
 FEWEST_RESOLVED = 10
-LEVEL = 0.92
-_ODDS = math.log(50.0)
-_MOST = 0.95  # no one is taken to be surer than this, the model included
+LEVEL = 0.90
+_LEAST_SUM, _MANY = math.log(150.0), 40
+MOST = 0.95  # no one is taken to be surer than this, the model included
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Skill:
     resolved, accounts
         Calls whose outcome is known, and the accounts they are on.
     mean, low, high
-        Log score of the calls less the model's, nats a call, with its 92 % interval; NaN of too few.
+        Log score of the calls less the model's, nats a call, with its 90 % interval; NaN of too few.
     """
 
     resolved: int
@@ -43,6 +46,28 @@ class Skill:
     low: float
     high: float
     verdict: Verdict
+
+
+def stated_probability(outcome: str | None, probability: float | None) -> float | None:
+    """Of being kept: a stated one is of the outcome, and how likely an account grows or shrinks does not say it."""
+    if probability is None or outcome in ("expand", "contract"):
+        return None
+    return 1 - probability if outcome == "churn" else probability
+
+
+def called_arr(
+    arr: float, *, amount: float | None, outcome: str | None, category: str | None, probability: float | None
+) -> float | None:
+    """ARR that a call expects to be left of an account's: the amount it says, else ARR times the chance of being kept.
+
+    A category, or an outcome alone, stands for its prior. None where the call says nothing of either.
+    """
+    if amount is not None:
+        return amount
+    kind, stated = category or CATEGORY_OF.get(outcome or ""), stated_probability(outcome, probability)
+    if stated is None and kind is None:
+        return None
+    return arr * (PRIORS[str(kind)] if stated is None else stated)
 
 
 def category_probability(category: str, kept: int, resolved: int) -> float:
@@ -68,7 +93,7 @@ def log_score_difference(called: Array, model: Array, kept: Array) -> Array:
     kept
         0/1, whether it was.
     """
-    called, model = (np.clip(p, 1 - _MOST, _MOST) for p in (called, model))
+    called, model = (np.clip(p, 1 - MOST, MOST) for p in (called, model))
     return np.where(kept > 0, np.log(called / model), np.log((1 - called) / (1 - model)))
 
 
@@ -82,13 +107,14 @@ def skill(difference: Array, accounts: Sequence[object]) -> Skill:
     sums = np.bincount(place, weights=difference - mean, minlength=units)
     error = math.sqrt(float((sums**2).sum()) * units / (units - 1)) / resolved
     half = float(student.ppf((1 + LEVEL) / 2, units - 1)) * error
-    return Skill(resolved, units, mean, mean - half, mean + half, _verdict(mean, half, float(difference.sum())))
+    return Skill(resolved, units, mean, mean - half, mean + half, _verdict(mean, half, resolved))
 
 
-def _verdict(mean: float, half: float, total: float) -> Verdict:
-    if mean - half > 0 and total > _ODDS:
+def _verdict(mean: float, half: float, resolved: int) -> Verdict:
+    total, least = mean * resolved, _LEAST_SUM * math.sqrt(max(1.0, resolved / _MANY))
+    if mean - half > 0 and total > least:
         return "better"
-    if mean + half < 0 and total < -_ODDS:
+    if mean + half < 0 and total < -least:
         return "worse"
     return "cannot tell"
 

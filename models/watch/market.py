@@ -110,17 +110,30 @@ def _spread(covariance: Array, luck: Luck) -> Array:
     return np.asarray(covariance * np.outer(keep, keep) + noise)
 
 
-def step_scan(found: Residuals) -> tuple[Array, NDArray[np.int64]]:
-    """The chart at the end of each month, signed, and how many months ago its step began, shape (histories, months)."""
+def step_scan(found: Residuals, *, down_scale: float = 1.0) -> tuple[Array, NDArray[np.int64]]:
+    """The chart at the end of each month, signed, and how many months ago its step began, shape (histories, months).
+
+    `down_scale` is the limit of steps up over that of steps down: which of them lies farther out is told by it.
+    """
+    z = _steps(found)
+    place = np.abs(np.where(z < 0, z * down_scale, z)).argmax(axis=1)
+    best = np.take_along_axis(z, place[:, None, :], axis=1)[:, 0]
+    return best, np.arange(z.shape[1]) - place + 1
+
+
+def largest_steps(found: Residuals) -> tuple[Array, Array]:
+    """How large the largest step up of each history is, and the largest step down, whatever its month."""
+    z = _steps(found)
+    return z.max(axis=(1, 2)), -z.min(axis=(1, 2))
+
+
+def _steps(found: Residuals) -> Array:
+    """Each step in standard deviations, by history, the month it began and the month it is looked at; 0 elsewhere."""
     product = np.cumsum(found.mark * found.residual[:, None, :], axis=2)
     weight = np.cumsum(found.mark**2, axis=2)
     z = np.where(weight > 0, product / np.sqrt(np.maximum(weight, 1e-12)), 0.0)
-    months = z.shape[1]
-    start, end = np.indices((months, months))
-    z = np.where((end >= start) & (end - start < LONGEST_WINDOW), z, 0.0)
-    place = np.abs(z).argmax(axis=1)
-    best = np.take_along_axis(z, place[:, None, :], axis=1)[:, 0]
-    return best, np.arange(months) - place + 1
+    start, end = np.indices(z.shape[1:])
+    return np.where((end >= start) & (end - start < LONGEST_WINDOW), z, 0.0)
 
 
 def simulated_events(crowds: Sequence[Crowd], luck: Luck, histories: int, rng: np.random.Generator) -> Array:

@@ -52,8 +52,9 @@ def charts(months: Sequence[Month], names: Sequence[str], luck: Luck, limits: Li
     """All charts after the last of the months; `names` are those of the covariates, in their order."""
     last = len(months) - 1
     crowds, events = [crowd(month.log_odds) for month in months], np.array([[month.event.sum() for month in months]])
-    level, ago = step_scan(residuals(crowds, events, luck))
-    rows = [Chart(LEVEL, "market", float(level[0, last]), limits.level, last - int(ago[0, last]) + 1)]
+    steps, ago = step_scan(residuals(crowds, events, luck), down_scale=limits.down_scale)
+    level = float(steps[0, last])
+    rows = [Chart(LEVEL, "market", level, limits.of_level(level), last - int(ago[0, last]) + 1)]
     statistic, width = scan(monthly_scores(months))
     rows += [
         Chart(name, "model", float(statistic[last, place]), limits.model, last - int(width[last, place]) + 1)

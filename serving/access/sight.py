@@ -61,6 +61,13 @@ def health_for(about: Row, caller: Caller) -> dict[str, Any]:
     }
 
 
+def escalations_for(rows: Iterable[Row], caller: Caller) -> list[dict[str, Any]]:
+    """What was passed up: of the own book alone for whoever sees one, without causes, which are of all accounts."""
+    if caller.csm is None:
+        return [dict(row) for row in rows]
+    return [{**row, "causes": []} for row in rows if (row["cut"], row["group"]) == ("csm", caller.csm)]
+
+
 def losses_for(customers: Row, caller: Caller) -> dict[str, Any]:
     """What goes with the losses: what signs mean is everybody's, counts are of the whole company."""
     about: Row = customers.get("losses", {})

@@ -10,6 +10,7 @@ from serving.wire.answers import Refused
 VISIT = "holdfast"
 SCORE, LIVE, CALLS, MCP = "/api/score", "/api/live", "/api/calls", "/mcp"
 ALERTS, HEALTH = "/api/alerts", "/api/health"
+ESCALATIONS, REVIEW = "/api/escalations", "/api/review"
 ANSWER_ACTION = "/api/actions/answer"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.revenue.cut_labels import account_names
+from features.revenue.cut_labels import account_names, labels_in_force, usable_cuts
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.scores.conditions import holds
@@ -26,8 +26,10 @@ from serving.alerts.episodes import (
     threshold_of,
     write_scoring,
 )
+from serving.alerts.escalating import escalations_of, measures_of, most_at_risk, pass_up
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
+from serving.alerts.shared_cause import shared_causes
 from serving.forecast.declared.team_tables import ALERT
 from serving.health.panel import customers_at, past_month_starts
 from serving.ledger.record import Record
@@ -35,7 +37,6 @@ from serving.ledger.subjects import subjects_of
 
 NEW, DIGEST = "new", "digest"
 FIRST_MONTHS = 3  # a rule that was never scored begins so far back: what is across then has not crossed
-_TOP = 10
 DEFINITION = "Alert: a value crossed its threshold and has not come back, as known before {as_of}; see `alerts`"
 
 
@@ -46,6 +47,7 @@ class Alerts:
     as_of: date
     rows: list[dict[str, Any]] = field(repr=False)
     escalations: list[dict[str, Any]]
+    causes: list[dict[str, Any]]
     notes: tuple[str, ...]
 
     def table(self, run: Mapping[str, Any]) -> pd.DataFrame:
@@ -60,6 +62,7 @@ class Alerts:
             "as_of": self.as_of.isoformat(),
             "rows": self.rows,
             "escalations": self.escalations,
+            "causes": self.causes,
             "notes": list(self.notes),
         }
 
@@ -90,10 +93,11 @@ def watch(
     scoring = _Scoring(tables, as_of, params, record, probabilities)
     scoring.go()
     names = account_names(tables, as_of, params.budget)
+    passed, causes = _passed_up(tables, as_of, params, record, probabilities, names)
     rows = open_alerts(record, params, as_of, names, scoring.csms, scoring.arrs)
     waiting = absent(params.alerts, scoring.columns)
     notes = [f"These rules watch what is not known here, and wait: {', '.join(waiting)}."] if waiting else []
-    return Alerts(as_of, rows, escalations(probabilities, params, names), tuple(notes))
+    return Alerts(as_of, rows, passed, causes, tuple(notes))
 
 
 def longest_of(forecast: pd.DataFrame) -> pd.DataFrame:
@@ -143,29 +147,37 @@ def open_alerts(
     return sorted(rows, key=lambda row: (row["delivery"] != NEW, -row["arr"], row["alert_id"]))
 
 
-def escalations(probabilities: pd.DataFrame | None, params: Params, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What passes a threshold of `alerts.escalate`, with the accounts that make most of it."""
+def _passed_up(
+    tables: Tables,
+    as_of: date,
+    params: Params,
+    record: Record,
+    probabilities: pd.DataFrame | None,
+    names: Mapping[str, str],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What stands before leadership, raised now or before, and what accounts that alarm have in common."""
     if probabilities is None or probabilities.empty:
-        return []
+        return escalations_of(record, as_of, params), []
     limits = params.alerts.escalate
-    likely = probabilities[probabilities["churn_probability"] >= limits.churn_probability]
-    at_risk = float((probabilities["arr"] * probabilities["churn_probability"]).sum())
-    measured = {
-        "arr_at_risk_share": (at_risk / float(probabilities["arr"].sum()), limits.arr_at_risk_share),
-        "arr_at_risk": (at_risk, limits.arr_at_risk),
-        "accounts": (len(likely), limits.accounts),
-    }
-    risk = probabilities.assign(at_risk=probabilities["arr"] * probabilities["churn_probability"])
-    most = risk.sort_values(["at_risk", "account_id"], ascending=[False, True]).head(_TOP)
-    top = [
-        {"account_id": account, "name": names.get(account, account), "arr_at_risk": float(amount)}
-        for account, amount in zip(most["account_id"].tolist(), most["at_risk"].tolist(), strict=True)
+    causes = shared_causes(tables, as_of, probabilities, record, params)
+    cuts, _ = usable_cuts(tables, limits.cuts)
+    labels = labels_in_force(tables, as_of, cuts, params.budget)
+    if as_of >= max((day for _, day in scored_until(record).values()), default=as_of):
+        pass_up(record, measures_of(probabilities, labels, limits), causes, as_of, params)
+    rows = [
+        row | {"accounts": most_at_risk(_members(row, probabilities, labels), names)}
+        for row in escalations_of(record, as_of, params)
     ]
-    return [
-        {"what": what, "value": value, "limit": limit, "accounts": top}
-        for what, (value, limit) in measured.items()
-        if limit is not None and value >= limit
-    ]
+    return rows, [cause.to_json() for cause in causes]
+
+
+def _members(row: Mapping[str, Any], probabilities: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """The accounts that an escalation is of, as far as its column tells."""
+    if row["cut"] not in labels.columns:
+        return probabilities
+    groups = labels[row["cut"]].reindex(probabilities["account_id"]).to_numpy()
+    members: pd.DataFrame = probabilities.loc[groups == row["group"]]
+    return members
 
 
 class _Scoring:

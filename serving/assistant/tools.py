@@ -47,6 +47,8 @@ TOOLS = (
     Tool("cohorts", "/api/cohorts"),
     Tool("scorecards", "/api/scorecards", note="Compare nobody with another person; quote the word as it is."),
     Tool("model_watch", "/api/watch", note="Whether it was a bad month or a bad model."),
+    Tool("escalations", "/api/escalations", note="What leadership was told, why, and who has taken it up."),
+    Tool("review", "/api/review", note="Whose step is next, and by when; what is proposed nobody has decided yet."),
     Tool("losses", "/api/losses", note="A sign that showed before is no proof of the cause; say how many n is."),
     Tool("whitespace", "/api/whitespace", note="What similar customers own is no promise that this one will buy."),
     Tool("voice", "/api/voice", note="Those who answer are not all customers: say the response rate."),

@@ -30,7 +30,7 @@ def add_call(params: Params, published: Published, caller: Caller, wanted: CallR
         404: no such account in what the caller sees; 422: it replaces what it may not; 503: the record is unusable.
     """
     require_seen(published, caller, wanted.account_id)
-    names = ("outcome", "amount", "for_date", "category", "probability", "reason")
+    names = ("outcome", "amount", "for_date", "category", "probability", "reason", "is_final")
     call = Call(**{name: getattr(wanted, name) for name in names})
     note = note_of(
         call,

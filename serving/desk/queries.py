@@ -123,6 +123,12 @@ class AlertQuery(Paged):
     delivery: Annotated[Literal["new", "digest"] | None, Field(description="Only those of this delivery")] = None
 
 
+class ReviewQuery(Wire):
+    """Whose accounts at risk."""
+
+    csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
+
+
 class HistoryQuery(Paged):
     """Whose past scores."""
 

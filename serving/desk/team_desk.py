@@ -81,7 +81,7 @@ def with_overrides(params: Params, published: Published, rows: list[Row]) -> lis
     Refused
         503: the record cannot be used.
     """
-    with _reading(params) as record:
+    with reading(params) as record:
         beside = {} if record is None else overrides_of(record, _day(published), params.health)
     return [{**row, "override": beside.get(row["account_id"])} for row in rows]
 
@@ -91,12 +91,12 @@ def _open(params: Params, published: Published, csm: str | None) -> list[Row]:
     names = {account: told[0] for account, told in accounts.items()}
     csms = {account: told[1] for account, told in accounts.items()}
     arrs = {account: told[2] for account, told in accounts.items()}
-    with _reading(params) as record:
+    with reading(params) as record:
         return [] if record is None else open_alerts(record, params, _day(published), names, csms, arrs)
 
 
 @contextmanager
-def _reading(params: Params) -> Iterator[Record | None]:
+def reading(params: Params) -> Iterator[Record | None]:
     """The record; None where there is none yet."""
     if params.record.url is None and not (params.data_dir / DATABASE).exists():
         yield None

@@ -19,7 +19,6 @@ from models.reasons.drivers import effects_in_words, group_sums, usual_ways
 from models.reasons.groups import BEHAVIOUR, GROUPS, group_of
 from models.reasons.peers import Norms, means_by_group
 from params import Params
-from serving.forecast.declared.column import names_of
 from serving.forecast.declared.output_tables import ACCOUNT_DRIVER, ACCOUNT_PEERS
 from serving.forecast.definitions import Rules
 
@@ -44,7 +43,9 @@ class Why(NamedTuple):
     norms: Norms | None
 
 
-NO_REASONS = Why(pd.DataFrame(columns=names_of(ACCOUNT_DRIVER)), pd.DataFrame(columns=names_of(ACCOUNT_PEERS)), None)
+NO_REASONS = Why(
+    pd.DataFrame(columns=list(ACCOUNT_DRIVER.names)), pd.DataFrame(columns=list(ACCOUNT_PEERS.names)), None
+)
 
 
 def why(

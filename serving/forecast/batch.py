@@ -39,6 +39,7 @@ from serving.forecast.definitions import Rules
 from serving.forecast.learned_features import require_same_features
 from serving.forecast.realised import due_by_month, realised
 from serving.forecast.refusals import BadRequest
+from serving.forecast.with_calls import blending_note, figures_with_calls
 from training.tracking.champion import Champion
 
 Array = NDArray[np.float64]
@@ -50,7 +51,8 @@ _UNSEEN = 0.0005  # of a figure: so little does not show where it is printed
 class Forecast:
     """One forecast: its five tables, what it was made from, and what whoever reads it should know.
 
-    `norms` is what is usual in each peer group; of a forecast read from files it is None.
+    `norms` is what is usual in each peer group, `with_calls` what the model with calls says of the accounts that have
+    one; of a forecast read from files both are None.
     """
 
     run_id: str
@@ -67,6 +69,7 @@ class Forecast:
     nrr_forecast: pd.DataFrame = field(repr=False)
     renewal_forecast: pd.DataFrame = field(repr=False)
     norms: Norms | None = field(default=None, repr=False)
+    with_calls: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -110,6 +113,7 @@ def forecast(
     as_of: date,
     params: Params,
     made_at: datetime,
+    challenger: Champion | None = None,
     with_reasons: bool = True,
     progress: Progress = silent,
 ) -> Forecast:
@@ -127,6 +131,8 @@ def forecast(
         All settings.
     made_at
         The time to write into the tables; nothing else depends on the clock.
+    challenger
+        The model with calls, whose figures stand beside and change none.
     with_reasons
         Whether reasons are looked for; else their tables are empty. The record needs none.
     progress
@@ -165,6 +171,7 @@ def forecast(
             RENEWAL_FORECAST, _renewal_rows(rolled.renewals, rules, champion.model.horizon_months)
         ),
         norms=reasons.norms,
+        with_calls=figures_with_calls(challenger, champion, customers, as_of=as_of, params=params),
     )
 
 
@@ -359,7 +366,7 @@ def _notes(tables: Tables, champion: Champion, as_of: date, params: Params) -> t
             f"The champion looks {counted(champion.model.horizon_months, 'month')} ahead, not the "
             f"{params.model.horizon_months} of model.horizon_months: train again to change it."
         )
-    return tuple(notes)
+    return (*notes, *blending_note(champion))
 
 
 def _elsewhere(tables: Tables, champion: Champion, params: Params) -> str:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from serving.journal.entries import CALL, Entry, Note, Value
+import pandas as pd
+
+from features.inputs.reading.written_calls import COLUMNS
+from params import Params
+from serving.forecast.refusals import BadRequest
+from serving.journal.entries import CALL, Entry, Note, Value, read
+from serving.ledger.record import has_record, open_record
 from serving.ledger.whole_numbers import CENTS, MILLIONTHS, PER_UNIT
 
 SOURCE = "journal"
@@ -29,6 +35,8 @@ class Call:
         Of the outcome; without one, of the account being kept.
     reason
         In their own words.
+    is_final
+        Whether it is the one that the company goes by, made in sight of the model's and of people's: with a reason.
     """
 
     outcome: str | None = None
@@ -37,16 +45,26 @@ class Call:
     category: str | None = None
     probability: float | None = None
     reason: str = ""
+    is_final: bool = False
 
 
 def note_of(call: Call, *, author: str, account_id: str, seen_model: bool | None, replaces: int | None = None) -> Note:
-    """A call as the journal takes it."""
+    """A call as the journal takes it.
+
+    Raises
+    ------
+    BadRequest
+        It is final and gives no reason.
+    """
+    if call.is_final and not call.reason.strip():
+        raise BadRequest("A final call says why: give a reason.")
     payload: dict[str, Value] = {
         "outcome": call.outcome,
         "amount_cents": _whole(call.amount, CENTS),
         "for_date": call.for_date.isoformat() if call.for_date else None,
         "category": call.category,
         "probability_millionths": _whole(call.probability, MILLIONTHS),
+        "is_final": call.is_final or None,
     }
     return Note(CALL, author, account_id, payload, text=call.reason, seen_model=seen_model, replaces=replaces)
 
@@ -55,6 +73,37 @@ def call_rows(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """Calls with the columns of the contract's table `calls`, newest first; those of the erased are left out."""
     rows = [_row(entry) for entry in entries if entry.account_id is not None]
     return sorted(rows, key=lambda row: -row["number"])
+
+
+def written_calls(params: Params) -> pd.DataFrame | None:
+    """All calls of the journal as rows of the table `calls`, for the model and its rivals; None without a record.
+
+    They are known from the moment at which they were written. Own words stay in the journal, and so do calls whose
+    place another took on the same day: those never stood at the beginning of a day.
+
+    Raises
+    ------
+    NoRecord
+        The record cannot be used.
+    """
+    if not has_record(params):
+        return None
+    with open_record(params) as record:
+        return contract_calls(read(record, CALL))
+
+
+def contract_calls(entries: Iterable[Entry]) -> pd.DataFrame:
+    """Entries as `written_calls` gives them."""
+    entries = list(entries)
+    days = {entry.number: entry.written_at[:10] for entry in entries}
+    standing = [
+        entry
+        for entry in entries
+        if entry.account_id is not None
+        and (entry.superseded_by is None or days.get(entry.superseded_by) != days[entry.number])
+    ]
+    rows = [_row(entry) | {"recorded_at": entry.written_at.rstrip("Z")} for entry in standing]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -73,6 +122,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "reason": entry.text or None,
         "seen_model": entry.seen_model,
         "superseded_by": None if entry.superseded_by is None else _call_id(entry.superseded_by),
+        "is_final": bool(says.get("is_final")),
     }
 
 

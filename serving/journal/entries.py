@@ -25,10 +25,14 @@ from serving.ledger.subjects import Subjects, subjects_of, text_kind
 CALL, RECOMMENDATION, ANSWER = "call", "recommendation", "answer"
 PLAY_OUTCOME, ENROLMENT = "play_outcome", "enrolment"
 ALERT_ANSWER, HEALTH_OVERRIDE = "alert_answer", "health_override"
+ESCALATION, ESCALATION_ANSWER, DECISION = "escalation", "escalation_answer", "decision"
 KINDS: Mapping[str, str] = {
     CALL: "a person's own forecast of an account",
     ALERT_ANSWER: "what was done with an alert",
     HEALTH_OVERRIDE: "a person's own judgement of an account's health",
+    ESCALATION: "a threshold for leadership that was passed, or has come back",
+    ESCALATION_ANSWER: "who has taken an escalation up",
+    DECISION: "the next step for an account at risk, its owner and its due day",
     RECOMMENDATION: "a play that was recommended for an account, with its chance of being so by design",
     ANSWER: "what somebody did with a recommendation",
     PLAY_OUTCOME: "what came of a recommendation: whether it was done, and what the account did",

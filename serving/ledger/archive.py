@@ -25,6 +25,7 @@ from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.output_tables import QUANTILES
 from serving.forecast.definitions import Rules
+from serving.forecast.with_calls import CHURN, EXPECTED_ARR
 from serving.ledger import whole_numbers
 from serving.ledger.account_rows import horizons_kept
 from serving.ledger.record import Record
@@ -33,6 +34,7 @@ from serving.ledger.subjects import PERSON, Subjects, account_of, is_personal, k
 from training.tracking.champion import Champion
 
 FORMAT = 1
+WITH_CALLS = "with_calls"
 BELONGINGS = ("contract_id", "buying_center")
 _BOOK_MONEY = ("starting_arr", "expected_arr", *QUANTILES, *SLOPES)
 
@@ -153,6 +155,9 @@ def write_archive(
     }
     if parts.books is not None:
         tables["books"] = _books(parts.books, subjects)
+    if forecast.with_calls is not None:
+        horizons = horizons_kept(forecast.as_of, champion.model.horizon_months)
+        tables[WITH_CALLS] = _with_calls(forecast.with_calls, horizons, subjects)
     digests = {name: files.add_table(table) for name, table in tables.items()}
     rules = Rules(forecast.as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
     return files.add_manifest(
@@ -232,6 +237,17 @@ def _lines(lines: pa.Table, subjects: Subjects) -> pa.Table:
         hidden = hidden.append_column(name, subjects.hide_belongings(accounts, lines[name].to_pylist()))
     hidden = hidden.append_column("account_id", subjects.hide("account_id", accounts))
     return hidden.sort_by([("account_id", "ascending"), ("contract_id", "ascending")])
+
+
+def _with_calls(rows: pd.DataFrame, horizons: Collection[int], subjects: Subjects) -> pa.Table:
+    """What the model with calls says of the accounts that were called, over the horizons that are kept."""
+    rows = rows[rows["horizon_months"].isin(horizons)]
+    columns = {"account_id": subjects.hide("account_id", rows["account_id"])}
+    columns["horizon_months"] = pa.array(rows["horizon_months"], pa.int64())
+    columns["model_version"] = pa.array(rows["model_version"], pa.string())
+    columns[CHURN] = whole_numbers.whole(rows[CHURN], whole_numbers.MILLIONTHS)
+    columns[EXPECTED_ARR] = whole_numbers.whole(rows[EXPECTED_ARR], whole_numbers.CENTS)
+    return pa.table(columns).sort_by([("account_id", "ascending"), ("horizon_months", "ascending")])
 
 
 def _books(books: pd.DataFrame, subjects: Subjects) -> pa.Table:

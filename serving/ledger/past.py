@@ -1,6 +1,7 @@
 """What earlier runs said, read from the record with names again."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -63,17 +64,43 @@ def read_past(record: Record, *, but: str = "", metrics: tuple[str, ...] = ()) -
     return Past(scores, figures, notes=tuple(notes))
 
 
+def scores_between(record: Record, first: date, last: date, horizon_months: int | None = None) -> pd.DataFrame:
+    """`SCORES` of the newest run as of a day between two, both included; no rows where there is none to read.
+
+    Parameters
+    ----------
+    record
+        The open record.
+    first, last
+        Between which days.
+    horizon_months
+        Over which horizon; over the longest if None.
+    """
+    days = RUN.c.as_of.between(first.isoformat(), last.isoformat())
+    newest = sa.select(RUN).where(days, RUN.c.account_rows.is_not(None))
+    with record.reading() as connection:
+        run = connection.execute(newest.order_by(RUN.c.as_of.desc(), RUN.c.number.desc()).limit(1)).first()
+    if run is None:
+        return Past().scores
+    try:
+        return _scores(record, run, names_of(record, ACCOUNT), horizon_months)
+    except BrokenFile:  # `read_past` says so
+        return Past().scores
+
+
 def _last(but: str) -> Any:
     """The number of the last row of each run but one."""
     return sa.select(sa.func.max(RUN.c.number)).where(RUN.c.run_id != but).group_by(RUN.c.run_id)
 
 
-def _scores(record: Record, run: Any, accounts: dict[bytes, str]) -> pd.DataFrame:
-    """A run's churn probabilities over its longest horizon."""
+def _scores(record: Record, run: Any, accounts: dict[bytes, str], horizon_months: int | None = None) -> pd.DataFrame:
+    """A run's churn probabilities, over its longest horizon if no other is asked for."""
     if run.account_rows is None:
         return Past().scores
     columns = ["subject_id", "churn_probability", "arr"]
-    table = record.files.table(run.account_rows, columns, [("horizon_months", "==", run.horizon_months)])
+    table = record.files.table(
+        run.account_rows, columns, [("horizon_months", "==", horizon_months or run.horizon_months)]
+    )
     scores = pd.DataFrame(
         {
             "account_id": table["subject_id"].to_pandas().map(accounts),

@@ -66,6 +66,11 @@ class Record:
                 yield connection
 
 
+def has_record(params: Params) -> bool:
+    """Whether there is a record to open, so that one who only reads need not make it."""
+    return params.record.url is not None or (params.data_dir / DATABASE).exists()
+
+
 @contextmanager
 def open_record(params: Params) -> Iterator[Record]:
     """The record of a data folder, or the one that `record.url` names; made where there is none.

@@ -1,15 +1,22 @@
 """What there is to tell: read off what is published and how the last night ended, so that it can be read again."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from params import Params
+from serving.alerts.escalating import OPEN, escalations_of
+from serving.alerts.rule_scoring import NEW, open_alerts
 from serving.forecast.refusals import NoPublication
+from serving.ledger.record import open_record
 from serving.outlets.messages import News
 from serving.publication import publication_file
 from serving.publication.last_night import last_night
-from serving.publication.reader import Published, open_newest
+from serving.publication.reader import AccountFilter, Published, open_newest
+
+_OF_AN_ALERT = ("alert_id", "rule", "kind", "account_id", "name", "csm", "arr", "value", "says", "fired_on", "steps")
+_OF_AN_ESCALATION = ("number", "what", "cut", "group", "value", "limit", "raised_on", "says", "causes")
+_TOLD = 10  # alerts in a message that people read; a program gets all
 
 
 def latest_news(params: Params, now: datetime) -> list[News]:
@@ -32,6 +39,7 @@ def _of_the_publication(params: Params) -> Iterator[News]:
         return
     with published:
         yield _forecast_published(published)
+        yield from _of_the_alerts(published, params)
 
 
 def _forecast_published(published: Published) -> News:
@@ -52,6 +60,35 @@ def _forecast_published(published: Published) -> News:
         "head": published.record_head,
     }
     return News("forecast.published", str(about["run_id"]), str(about["made_at"]), data, _words(data))
+
+
+def _of_the_alerts(published: Published, params: Params) -> Iterator[News]:
+    """New alerts of the date that is published, within the budget of each CSM, and what stands before leadership."""
+    as_of, made_at = str(published.about["as_of"]), str(published.about["made_at"])
+    rows = published.rows(AccountFilter(published.horizon_months, limit=None))
+    names, csms, arrs = ({row["account_id"]: row[column] for row in rows} for column in ("name", "csm", "arr"))
+    with open_record(params) as record:
+        alerts = open_alerts(record, params, date.fromisoformat(as_of), names, csms, arrs)
+        raised = escalations_of(record, date.fromisoformat(as_of), params)
+    new = [{name: row[name] for name in _OF_AN_ALERT} for row in alerts if _is_news(row, as_of)]
+    if new:
+        data = {"as_of": as_of, "alerts": new}
+        yield News("alerts.fired", as_of, made_at, data, _alerts_in_words(new, as_of))
+    for row in raised:
+        if row["status"] == OPEN:
+            content = {name: row[name] for name in _OF_AN_ESCALATION}
+            text = "\n".join([f"Tell leadership: {row['says']}.", *(f"In common: {one}." for one in row["causes"])])
+            yield News("escalation.raised", str(row["number"]), made_at, content, text)
+
+
+def _is_news(alert: dict[str, Any], as_of: str) -> bool:
+    return (alert["fired_on"], alert["delivery"], alert["status"]) == (as_of, NEW, "open")
+
+
+def _alerts_in_words(alerts: list[dict[str, Any]], as_of: str) -> str:
+    lines = [f"{row['name']} ({row['csm'] or 'no CSM'}): {row['says']}." for row in alerts[:_TOLD]]
+    more = [f"{len(alerts) - _TOLD:,} more: see the page of alerts."] if len(alerts) > _TOLD else []
+    return "\n".join([f"{len(alerts):,} new alerts as of {as_of}, most ARR first.", *lines, *more])
 
 
 def _words(data: dict[str, Any]) -> str:

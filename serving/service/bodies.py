@@ -8,11 +8,22 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from serving.access.visit import ALERTS, ANSWER_ACTION, CALLS, HEALTH, LIVE, MCP, SCORE, Visit
+from serving.access.visit import (
+    ALERTS,
+    ANSWER_ACTION,
+    CALLS,
+    ESCALATIONS,
+    HEALTH,
+    LIVE,
+    MCP,
+    REVIEW,
+    SCORE,
+    Visit,
+)
 from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
 from serving.wire.schemas import CallRequest, LiveRequest, ScoreRequest
-from serving.wire.team_schemas import AnswerRequest, OverrideRequest
+from serving.wire.team_schemas import AnswerRequest, DecisionRequest, EscalationAnswer, OverrideRequest
 
 BODIES: Mapping[str, type[BaseModel]] = {
     SCORE: ScoreRequest,
@@ -21,6 +32,8 @@ BODIES: Mapping[str, type[BaseModel]] = {
     ANSWER_ACTION: ActionAnswer,
     ALERTS: AnswerRequest,
     HEALTH: OverrideRequest,
+    ESCALATIONS: EscalationAnswer,
+    REVIEW: DecisionRequest,
 }
 TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"

@@ -7,13 +7,23 @@ from pydantic import Field
 from starlette.responses import Response
 
 from serving.access import sight
-from serving.access.visit import ALERTS, HEALTH, caller_of, visit_of
-from serving.desk import business, queries, team_desk
+from serving.access.visit import ALERTS, ESCALATIONS, HEALTH, REVIEW, caller_of, visit_of
+from serving.desk import business, escalation_desk, queries, team_desk
 from serving.service.replies import BODY_ERRORS, FILES, FileKind, desk_of, file_of, head, published_of, seen
 from serving.wire import business_schemas
 from serving.wire.answers import answer
 from serving.wire.schemas import Head, Page, Written
-from serving.wire.team_schemas import AlertRow, AnswerRequest, HealthRow, OverrideRequest
+from serving.wire.team_schemas import (
+    AlertRow,
+    AnswerRequest,
+    DecisionRequest,
+    EscalationAnswer,
+    EscalationRow,
+    HealthRow,
+    OverrideRequest,
+    ReviewOutcome,
+    ReviewRow,
+)
 
 team = APIRouter()
 
@@ -33,6 +43,19 @@ class Health(Page):
     rule: dict[str, Any] = Field(description="The whole rule: measures, weights, targets, bands and caps")
     notes: list[str]
     rows: list[HealthRow]
+
+
+class Escalations(Head):
+    """What stands before leadership, what nobody has acknowledged first."""
+
+    rows: list[EscalationRow]
+
+
+class Review(Head):
+    """The accounts at risk, most ARR at risk first, and what came of earlier decisions."""
+
+    rows: list[ReviewRow]
+    outcomes: list[ReviewOutcome]
 
 
 @team.get(HEALTH, response_model=Health, tags=["accounts"])
@@ -106,3 +129,36 @@ def watch(request: Request) -> Response:
     """Whether data, inputs and calibration are as they were, and what to do if not; not for role csm."""
     published = published_of(request)
     return answer({**head(published), **business.watch(published, caller_of(request.scope))})
+
+
+@team.get(ESCALATIONS, response_model=Escalations, tags=["portfolio"])
+def escalations(request: Request) -> Response:
+    """What was passed up to leadership and stands: the figure and its limit, the shared cause, who has taken it up."""
+    published, caller = published_of(request), caller_of(request.scope)
+    rows = escalation_desk.escalation_rows(desk_of(request).params, published, caller)
+    return answer({**head(published), "rows": rows})
+
+
+@team.post(ESCALATIONS, response_model=Written, responses=BODY_ERRORS, tags=["portfolio"])
+def acknowledge(request: Request, wanted: EscalationAnswer) -> Response:
+    """Say by name that you have taken an escalation up."""
+    published, caller = published_of(request), caller_of(request.scope)
+    number = escalation_desk.acknowledge_escalation(desk_of(request).params, published, caller, wanted)
+    return answer({"number": number})
+
+
+@team.get(REVIEW, response_model=Review, tags=["accounts"])
+def review(request: Request, query: Annotated[queries.ReviewQuery, Query()]) -> Response:
+    """The review of accounts at risk: whose each is, what comes next and by when, and what came of decisions."""
+    published, caller = published_of(request), caller_of(request.scope)
+    content = escalation_desk.review_of(desk_of(request).params, published, caller, query.csm)
+    seen(request, [*content["rows"], *content["outcomes"]])
+    return answer({**head(published), **content})
+
+
+@team.post(REVIEW, response_model=Written, responses=BODY_ERRORS, tags=["accounts"])
+def decide(request: Request, wanted: DecisionRequest) -> Response:
+    """Write down what comes next for an account at risk, who does it and by when."""
+    published, caller = published_of(request), caller_of(request.scope)
+    visit_of(request.scope).accounts = [wanted.account_id]
+    return answer({"number": escalation_desk.decide(desk_of(request).params, published, caller, wanted)})

@@ -19,10 +19,12 @@ import sqlalchemy as sa
 from features.asof.calls_known import calls_known
 from features.revenue import add_months
 from features.tables.checked import Tables
-from models.scores.callers import category_probability, log_score_difference
+from models.scores.callers import CATEGORY_OF, category_probability, log_score_difference, stated_probability
 from params import Budget
+from serving.forecast.with_calls import CHURN
 from serving.journal.calls import call_rows
 from serving.journal.entries import CALL, read
+from serving.ledger.archive import WITH_CALLS
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile
 from serving.ledger.record_tables import OFFICIAL, OUTCOME, RUN
@@ -31,7 +33,6 @@ from serving.ledger.withdrawals import WITHDRAWN
 
 QUARTER_MONTHS = 3
 OLDEST_MONTHS = 3  # a forecast that is older says nothing of what the model knew when the call was made
-CATEGORY_OF: Mapping[str, str] = {"renew": "commit", "expand": "commit", "contract": "likely", "churn": "lost"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class PairedCall:
         What came, and from when it was known.
     difference
         Log score of the call less the model's.
+    with_calls_probability
+        Of being kept, by the model with calls; None where that said nothing of the account.
+    is_final
+        Whether it is the one the company goes by.
     """
 
     call_id: str | None
@@ -76,6 +81,8 @@ class PairedCall:
     actual_arr: float | None = None
     known_on: str | None = None
     difference: float | None = None
+    with_calls_probability: float | None = None
+    is_final: bool = False
 
 
 def paired_calls(record: Record, tables: Tables, *, budget: Budget) -> list[PairedCall]:
@@ -97,16 +104,10 @@ def _call(row: Mapping[str, Any]) -> PairedCall:
         called_on=_day(row["called_on"]),
         for_date=None if row["for_date"] is None else _day(row["for_date"]),
         seen_model=None if row["seen_model"] is None else bool(row["seen_model"]),
-        stated=_of_being_kept(outcome, row["probability"]),
+        stated=stated_probability(outcome, row["probability"]),
         kind=category or CATEGORY_OF.get(outcome or ""),
+        is_final=bool(row.get("is_final")),
     )
-
-
-def _of_being_kept(outcome: str | None, probability: float | None) -> float | None:
-    """A stated probability, which is of the outcome; how likely an account grows or shrinks does not say that of it."""
-    if probability is None or outcome in ("expand", "contract"):
-        return None
-    return 1 - probability if outcome == "churn" else probability
 
 
 def _day(value: Any) -> date:
@@ -115,7 +116,7 @@ def _day(value: Any) -> date:
 
 def _with_model(record: Record, calls: Sequence[PairedCall]) -> list[PairedCall]:
     """Calls with what the official forecast before them said, and what came of its window."""
-    query = sa.select(RUN.c.number, RUN.c.as_of, RUN.c.account_rows)
+    query = sa.select(RUN.c.number, RUN.c.as_of, RUN.c.account_rows, RUN.c.archive)
     query = query.where(RUN.c.kind == OFFICIAL, RUN.c.number.not_in(WITHDRAWN), RUN.c.account_rows.is_not(None))
     with record.reading() as connection:
         runs = connection.execute(query.order_by(RUN.c.as_of)).all()
@@ -138,6 +139,7 @@ class _Forecasts:
     def __init__(self, record: Record, names: Mapping[bytes, str]) -> None:
         self._record, self._names = record, names
         self._files: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        self._archives: dict[str, Mapping[str, str]] = {}
 
     def beside(self, call: PairedCall, run: Any, day: date, came: Mapping[tuple[int, int], Any]) -> PairedCall:
         rows = self._rows(run.account_rows, call.account_id)
@@ -154,9 +156,27 @@ class _Forecasts:
             model_probability=1 - row["churn_probability"] / 1_000_000,
             model_expected_arr=row["expected_arr"] / 100,
             arr=row["arr"] / 100,
+            with_calls_probability=self._with_calls(run.archive, call.account_id, row["horizon_months"]),
         )
         outcome = came.get((run.number, row["horizon_months"]))
         return call if outcome is None else self._with_outcome(call, outcome)
+
+    def _with_calls(self, archive: str | None, account: str, months: int) -> float | None:
+        """What the model with calls said of an account being kept, None where nothing."""
+        if archive is None:
+            return None
+        rows = self._rows(self._manifest(archive).get(WITH_CALLS, ""), account, key="account_id")
+        churn = next((row[CHURN] for row in rows if row["horizon_months"] == months), None)
+        return None if churn is None else 1 - churn / 1_000_000
+
+    def _manifest(self, archive: str) -> Mapping[str, str]:
+        """The tables of an archive; none of one that is missing or damaged."""
+        if archive not in self._archives:
+            try:
+                self._archives[archive] = self._record.files.manifest(archive)["tables"]
+            except BrokenFile:
+                self._archives[archive] = {}
+        return self._archives[archive]
 
     def _with_outcome(self, call: PairedCall, outcome: Any) -> PairedCall:
         row = next(iter(self._rows(outcome.account_rows, call.account_id)), None)
@@ -165,13 +185,13 @@ class _Forecasts:
         actual = row["ending_arr"] / 100
         return replace(call, kept=bool(row["customer"]), actual_arr=actual, known_on=outcome.known_on)
 
-    def _rows(self, digest: str, account: str) -> list[dict[str, Any]]:
-        """The rows of an account in a file; none of one that is missing or damaged."""
+    def _rows(self, digest: str, account: str, key: str = "subject_id") -> list[dict[str, Any]]:
+        """The rows of an account in a file; none of one that is missing or damaged, or of no file."""
         if digest not in self._files:
             by_account: dict[str, list[dict[str, Any]]] = {}
             try:
                 for row in self._record.files.table(digest).to_pylist():
-                    by_account.setdefault(self._names.get(row["subject_id"], ""), []).append(row)
+                    by_account.setdefault(self._names.get(row[key], ""), []).append(row)
             except BrokenFile:
                 by_account = {}
             self._files[digest] = by_account

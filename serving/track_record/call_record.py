@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 
 from models.hazards.calibration import wilson
-from models.scores.callers import FEWEST_RESOLVED, PRIORS, Skill, category_probability, shrunk, skill
+from models.scores.callers import FEWEST_RESOLVED, MOST, PRIORS, Skill, category_probability, shrunk, skill
 from serving.forecast.declared.ledger_tables import CALL_RECORD
 from serving.track_record.call_pairs import PairedCall
 
 Row = dict[str, Any]
-_Z90, _Z92 = 1.645, 1.75
+_Z90 = 1.645
 NOT_SAID = "(not said)"
 DEFINITIONS = {
     "skill": "Mean log score of the calls less the model's official forecast of the same account and window, nats a "
-    "call; above 0, the calls were better. The interval is of 92 %, accounts taken as the units of chance.",
+    "call; above 0, the calls were better. The interval is of 90 %, accounts taken as the units of chance.",
     "verdict": f"From {FEWEST_RESOLVED} resolved calls on: better or worse if the interval lies on one side of 0 and "
-    "the sum is beyond ln 50, else cannot tell.",
+    "the sum is beyond ln 150 (for more than 40 calls, times the root of their number over 40), else cannot tell.",
     "shrunk": "The same mean, moved towards that of all callers as far as it is uncertain.",
+    "rungs": "Log-loss (nobody taken to be surer than 95 %) and Brier score of the chance that the account is kept, on "
+    "the same resolved calls: less is better. The forecast is the model without calls, whatever the others say.",
     "probability": "Of being kept. A category stands for its prior (commit .925, likely .75, best_case .6, at_risk "
     ".35, lost .1, worth 8 calls) and what came of the caller's own calls of it.",
 }
@@ -33,7 +35,7 @@ def call_record(calls: Sequence[PairedCall]) -> pd.DataFrame:
     rows = [{name: value for name, value in dataclasses.asdict(call).items() if name in fields} for call in calls]
     frame = pd.DataFrame(rows, columns=list(CALL_RECORD.names))
     days = {name: pd.to_datetime(frame[name]) for name in ("called_on", "for_date", "model_as_of", "known_on")}
-    words = {name: frame[name].map({True: "yes", False: "no"}) for name in ("seen_model", "kept")}
+    words = {name: frame[name].map({True: "yes", False: "no"}) for name in ("seen_model", "kept", "is_final")}
     return CALL_RECORD.shape(frame.assign(**days, **words))
 
 
@@ -45,6 +47,46 @@ def callers(calls: Sequence[PairedCall]) -> list[Row]:
     rows = [_caller(name, own) for name, own in by_name.items()]
     _add_shrunk(rows)
     return sorted(rows, key=lambda row: (-row["calls"], row["called_by"]))
+
+
+def rungs(calls: Sequence[PairedCall]) -> list[Row]:
+    """The model without calls, people's calls and the model with calls, each scored on the same resolved calls.
+
+    Where the model with calls said nothing, the one without speaks. Final calls are a rung of their own, on their own.
+    """
+    resolved = [call for call in calls if call.difference is not None]
+    people = [call for call in resolved if not call.is_final]
+    final = [call for call in resolved if call.is_final]
+    return [*_rungs("people's calls", people), *_rungs("final calls", final)]
+
+
+def _rungs(name: str, calls: Sequence[PairedCall]) -> list[Row]:
+    """Log-loss and Brier score of each, of the chance that the account is kept."""
+    if not calls:
+        return []
+    told = [call.with_calls_probability for call in calls]
+    said = {
+        "model without calls": [call.model_probability for call in calls],
+        name: [call.probability for call in calls],
+        "model with calls": [
+            call.model_probability if one is None else one for call, one in zip(calls, told, strict=True)
+        ],
+    }
+    kept = np.array([bool(call.kept) for call in calls])
+    rows = [{"rung": rung, "on": name, "calls": len(calls), **_scored(chances, kept)} for rung, chances in said.items()]
+    return [
+        row | {"spoke": sum(one is not None for one in told)} if row["rung"] == "model with calls" else row
+        for row in rows
+    ]
+
+
+def _scored(chances: Sequence[float | None], kept: np.ndarray[Any, np.dtype[np.bool_]]) -> Row:
+    p = np.asarray(chances, dtype=float)
+    capped = np.clip(p, 1 - MOST, MOST)
+    return {
+        "log_loss": float(-np.log(np.where(kept, capped, 1 - capped)).mean()),
+        "brier": float(((p - kept) ** 2).mean()),
+    }
 
 
 def _caller(name: str, calls: Sequence[PairedCall]) -> Row:
@@ -97,7 +139,7 @@ def _add_shrunk(rows: Sequence[Row]) -> None:
     for row in rows:
         row["shrunk"] = row["skill"]
     if len(told) > 1:
-        errors = np.array([(row["high"] - row["low"]) / (2 * _Z92) for row in told])
+        errors = np.array([(row["high"] - row["low"]) / (2 * _Z90) for row in told])
         moved = shrunk(np.array([row["skill"] for row in told]), errors)
         for row, mean in zip(told, moved, strict=True):
             row["shrunk"] = float(mean)

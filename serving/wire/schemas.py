@@ -107,11 +107,16 @@ class CallRequest(Wire):
     replaces: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
         default=None, description="The number of your own earlier call on this account whose place it takes"
     )
+    is_final: bool = Field(
+        default=False, description="Whether it is the one the company goes by, all others seen; it needs a reason"
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.outcome is None and self.category is None and self.probability is None:
             raise ValueError("say an outcome, a category or a probability")
+        if self.is_final and not self.reason.strip():
+            raise ValueError("a final call says why: give a reason")
         return self
 
 
@@ -335,6 +340,7 @@ class Call(BaseModel):
     reason: str | None
     seen_model: bool | None = Field(description="Whether they had seen the model's figure; null = not said")
     superseded_by: str | None = Field(description="The call_id of the call that took its place")
+    is_final: bool = Field(description="Whether it is the one the company goes by")
 
 
 class Calls(BaseModel):

@@ -128,3 +128,84 @@ class AlertRow(BaseModel):
     by: str = Field(description="Who answered; empty if nobody did")
     until: date | None
     reason: str
+
+
+class EscalationRow(BaseModel):
+    """Something that was passed up to leadership and stands."""
+
+    number: int
+    what: str = Field(description="arr_at_risk_share, arr_at_risk, accounts or shared_cause")
+    cut: str = Field(description="total, or the column of accounts whose group it is")
+    group: str
+    value: float = Field(description="When it was raised")
+    limit: float
+    raised_on: date
+    says: str
+    causes: list[str] = Field(description="What the accounts that alarmed then have in common; mostly nothing")
+    status: Literal["open", "acknowledged"]
+    by: str = Field(description="Who took it up; empty if nobody did")
+    note: str
+    acknowledged_on: date | None
+    asks_again_on: date | None = Field(description="When it is open again if it still stands")
+
+
+class EscalationAnswer(BaseModel):
+    """Say that you have taken an escalation up."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"number": 12, "note": "Review on Monday"}})
+
+    number: Annotated[int, Field(ge=1, le=2**53, description="Of the escalation")]
+    note: Annotated[str, StringConstraints(max_length=500), AfterValidator(stored_text)] = ""
+
+
+class ReviewRow(BaseModel):
+    """An account at risk: whose it is, what comes next, and by when."""
+
+    account_id: str
+    name: str
+    csm: str
+    arr: float
+    churn_probability: float = Field(description="Over the longest horizon")
+    arr_at_risk: float
+    renews_on: date | None
+    why: list[str] = Field(description="What open alerts say of it")
+    state: Literal["open", "proposed", "nothing decided"] = Field(
+        description="open: somebody decided it; proposed: the first step of the playbook of an open alert"
+    )
+    step: str
+    owner: str
+    department: str
+    due_on: date | None
+    by: str = Field(description="Who decided; empty if nobody did")
+    overdue: bool
+
+
+class ReviewOutcome(BaseModel):
+    """What came of a decision, 90 days later or more."""
+
+    account_id: str
+    name: str
+    step: str
+    owner: str
+    decided_on: date
+    arr_then: float
+    arr_now: float
+    outcome: Literal["kept", "kept with less", "left"]
+
+
+class DecisionRequest(BaseModel):
+    """Write down what comes next for an account at risk."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"account_id": "A-002a87", "step": "Call the CFO", "owner": "Ada", "due_on": "2026-02-01"}
+        },
+    )
+
+    account_id: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(whole_text)]
+    step: Annotated[str, StringConstraints(min_length=3, max_length=500), AfterValidator(stored_text)]
+    owner: Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(stored_text)]
+    due_on: date
+    department: Literal["csm", "seller", "manager", "onboarding", "support", "product", "leader"] = "csm"
+    state: Literal["open", "done", "dropped"] = "open"

@@ -28,10 +28,12 @@ PANELS = {
         "whitespace",
         "health",
         "alerts",
+        "escalations",
+        "review",
         "scorecard",
         "comp",
     ],
-    "Service": ["serve", "tokens", "mcp", "deliver"],
+    "Service": ["serve", "tokens", "mcp", "deliver", "writeback"],
     "Privacy": ["erase"],
 }
 VERBS = [verb for verbs in PANELS.values() for verb in verbs]

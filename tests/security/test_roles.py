@@ -54,6 +54,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api/track-record": SIGNED_IN,
     "/api/calls": SIGNED_IN,
     "/api/alerts": SIGNED_IN,
+    "/api/escalations": SIGNED_IN,
+    "/api/review": SIGNED_IN,
     "/api/model": SIGNED_IN,
     "/api/actions/answers": SIGNED_IN,
     "/api/actions/record": SIGNED_IN,
@@ -75,6 +77,8 @@ POSTED = {
     "/api/actions/answer": {"account_id": MINE, "action": "training", "answer": "done"},
     "/api/calls": {"account_id": MINE, "outcome": "renew"},
     "/api/alerts": {"account_id": MINE, "rule": "renewal_in_120_days", "answer": "acknowledged"},
+    "/api/escalations": {"number": 2},
+    "/api/review": {"account_id": MINE, "step": "Call them", "owner": "Ada A.", "due_on": "2026-02-01"},
     "/api/health": {"account_id": MINE, "band": "C", "reason": "of tests", "until": "2026-02-01"},
     "/calls": None,
     "/actions": None,
@@ -84,8 +88,8 @@ POSTED = {
 }
 
 EMPTY_POSTS = {
-    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health"), 415),
-    **dict.fromkeys(("/api/actions/answer", "/calls", "/actions", "/alerts", "/sign-in"), 415),
+    **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health", "/api/review"), 415),
+    **dict.fromkeys(("/api/escalations", "/api/actions/answer", "/calls", "/actions", "/alerts", "/sign-in"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

@@ -63,6 +63,7 @@ from training.tracking.runs import record_run
 AS_OF = date(2026, 1, 1)
 MADE_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MONTHS = [day.date() for day in pd.date_range("2024-06-01", AS_OF, freq="MS")]
+PASSED_UP = ("alerts.escalate.arr_at_risk_share=0.001", "alerts.escalate.group_arr_at_risk_share=0.001")
 SMALL = (
     "model.learner=logistic",
     "model.horizon_months=6",
@@ -273,7 +274,7 @@ def as_published(folder: Path) -> Path:
 
 
 def make_place(folder: Path) -> Place:
-    params = load(overrides=[f"data_dir={folder}", *SMALL])
+    params = load(overrides=[f"data_dir={folder}", *SMALL, *PASSED_UP])
     tables = tables_from_frames(company(), folder / "tables.duckdb", data_until=AS_OF)
     dataset = assemble(tables, stored(tables, MONTHS, params=params), as_of=AS_OF, params=params)
     model = OutcomeModel(dataset.inputs, settings_of(params)).fit(dataset.frame, dataset.paths, dataset.streams)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -24,6 +24,7 @@ from models.words import counted
 from params import Model, Params
 
 Array = NDArray[np.float64]
+CALLS = "calls"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Dataset:
     at `as_of` or where the account was `paused`: a state of its own, neither left nor kept. Column 0 is ARR as the
     snapshot knew it. `streams`, of the same shape, is how many streams (product and buying centre) the account pays for
     then, NaN also where the source does not tell them apart. `settled_dates` are those of the snapshots that lie far
-    enough before `as_of` to know who was a customer then.
+    enough before `as_of` to know who was a customer then. `call_inputs` are people's own calls, which `frame` has and
+    `inputs` leaves out.
     """
 
     as_of: date
@@ -44,6 +46,7 @@ class Dataset:
     paused: NDArray[np.bool_]
     inputs: tuple[Input, ...]
     settled_dates: tuple[date, ...]
+    call_inputs: tuple[Input, ...] = ()
 
     @property
     def actual(self) -> Array:
@@ -79,18 +82,42 @@ def assemble(tables: Tables, snapshots: Snapshots, *, as_of: date, params: Param
     frame = frame[frame["as_of"] <= pd.Timestamp(as_of)].reset_index(drop=True)
     months = OutcomeModel((), settings_of(params)).months
     paths = paths_of(tables, frame, months=months, known_by=as_of, params=params)
-    return _dataset(tables, as_of, frame, paths, inputs_of(snapshots.features), params)
+    inputs = [inputs_of(features) for features in _apart(snapshots.features, params.model)]
+    return _dataset(tables, as_of, frame, paths, *inputs, params=params)
 
 
 def known_at(tables: Tables, dataset: Dataset, origin: date, params: Params) -> Dataset:
     """The dataset as it stood at an earlier date: earlier snapshots, labels known by then."""
     frame = dataset.frame[dataset.frame["as_of"] <= pd.Timestamp(origin)].reset_index(drop=True)
     paths = paths_of(tables, frame, months=dataset.paths.shape[1] - 1, known_by=origin, params=params)
-    return _dataset(tables, origin, frame, paths, dataset.inputs, params)
+    return _dataset(tables, origin, frame, paths, dataset.inputs, dataset.call_inputs, params=params)
+
+
+def with_calls(dataset: Dataset) -> Dataset:
+    """The same with people's calls among the inputs."""
+    return replace(dataset, inputs=(*dataset.inputs, *dataset.call_inputs), call_inputs=())
+
+
+def is_of_calls(feature: Feature) -> bool:
+    """Whether a feature reads what people called."""
+    return any(need.partition(".")[0] == CALLS for need in feature.needs)
+
+
+def _apart(features: Sequence[Feature], settings: Model) -> tuple[list[Feature], list[Feature]]:
+    """The features that the model looks at, and those of people's calls that it leaves out."""
+    left_out = [feature for feature in features if is_of_calls(feature) and not settings.with_calls]
+    return [feature for feature in features if feature not in left_out], left_out
 
 
 def _dataset(
-    tables: Tables, as_of: date, frame: pd.DataFrame, paths: CohortPaths, inputs: tuple[Input, ...], params: Params
+    tables: Tables,
+    as_of: date,
+    frame: pd.DataFrame,
+    paths: CohortPaths,
+    inputs: tuple[Input, ...],
+    call_inputs: tuple[Input, ...],
+    *,
+    params: Params,
 ) -> Dataset:
     dates = sorted({*frame["as_of"].dt.date, as_of})
     return Dataset(
@@ -101,6 +128,7 @@ def _dataset(
         paused=paths.paused,
         inputs=inputs,
         settled_dates=tuple(settled_dates(tables, dates, params)),
+        call_inputs=call_inputs,
     )
 
 

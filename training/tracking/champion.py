@@ -79,6 +79,26 @@ def load_champion(params: Params) -> Champion:
         return champion_of(store, version, params)
 
 
+def named_with_calls(params: Params) -> Params:
+    """The settings with the name under which the model with calls is registered, beside the other."""
+    model = params.model.model_copy(update={"name": f"{params.model.name}-with-calls"})
+    return params.model_copy(update={"model": model})
+
+
+def load_with_calls(params: Params) -> Champion | None:
+    """The newest model with calls; None where there is none, or none that can be read.
+
+    Raises
+    ------
+    StoreUnreachable
+        The tracking store does not answer.
+    """
+    try:
+        return load_champion(named_with_calls(params))
+    except NoModel:
+        return None
+
+
 def load_version(params: Params, number: str) -> Champion:
     """A registered version as it would be in charge, whether or not it is.
 

@@ -13,13 +13,41 @@ if TYPE_CHECKING:
 
 TOOK_OVER = "took_over_from"  # the version that was in charge before, as a tag of the one that took over
 WITHDRAWN = "withdrawn_on"
+LEDGER_HEAD = "ledger_head"  # hash of the record's last entry once a forecast by the version was on it
 
 
 class CannotPutInCharge(NoModel):
     """There is no such version, or none that can be read; the one in charge stays."""
 
 
-def put_in_charge(params: Params, version: str = "") -> tuple[str, str]:
+def took_over_from(params: Params) -> str:
+    """The version that the one in charge took over from; empty where there is none on record.
+
+    Raises
+    ------
+    StoreUnreachable
+        The tracking store does not answer.
+    """
+    if not is_there(params):
+        return ""
+    with open_store(params) as store:
+        current = version_in_charge(store, params)
+        return str(current.tags.get(TOOK_OVER, "")) if current else ""
+
+
+def note_ledger_head(params: Params, version: str, head: str) -> None:
+    """Tag a version with the head of the record, as one more place where it is kept.
+
+    Raises
+    ------
+    StoreUnreachable
+        The tracking store does not answer.
+    """
+    with open_store(params) as store:
+        store.client.set_model_version_tag(params.model.name, version, LEDGER_HEAD, head)
+
+
+def put_in_charge(params: Params, version: str = "", *, by: str = "by hand") -> tuple[str, str]:
     """Put a version in charge; whoever forecasts or serves follows by itself.
 
     It is loaded first, and must be whole and of today's format.
@@ -28,6 +56,8 @@ def put_in_charge(params: Params, version: str = "") -> tuple[str, str]:
     ----------
     version
         Which; empty for the one that was in charge before.
+    by
+        Who does, for the version's record: by hand, or by the watch and why.
 
     Returns
     -------
@@ -50,7 +80,7 @@ def put_in_charge(params: Params, version: str = "") -> tuple[str, str]:
         if str(chosen.version) == before:
             raise CannotPutInCharge(f"Version {before} is in charge already.")
         _require_readable(store, chosen, params)
-        _move(store, params, current, chosen, is_rollback=not version)
+        _move(store, params, current, chosen, is_rollback=not version, by=by)
     return before, str(chosen.version)
 
 
@@ -89,12 +119,12 @@ def _require_readable(store: Store, chosen: "ModelVersion", params: Params) -> N
 
 
 def _move(
-    store: Store, params: Params, current: "ModelVersion | None", chosen: "ModelVersion", *, is_rollback: bool
+    store: Store, params: Params, current: "ModelVersion | None", chosen: "ModelVersion", *, is_rollback: bool, by: str
 ) -> None:
     """Move the alias last, in one step. Going back leaves the chain of who took over from whom as it was."""
     client, name, day = store.client, params.model.name, datetime.now(tz=UTC).date().isoformat()
     before = str(current.version) if current else ""
-    what = f"put in charge by hand on {day}" + (f" in place of version {before}" if before else "")
+    what = f"put in charge {by} on {day}" + (f" in place of version {before}" if before else "")
     client.set_model_version_tag(name, str(chosen.version), "promotion", what)
     if before and is_rollback:
         client.set_model_version_tag(name, before, WITHDRAWN, day)

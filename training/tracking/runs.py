@@ -109,7 +109,7 @@ def finish_registration(params: Params) -> str:
         if newest is None or not _is_unfinished(store, newest, params):
             return ""
         store.client.set_registered_model_alias(name, newest.tags[MEANT_FOR], newest.version)
-        store.client.set_terminated(newest.run_id, status="FINISHED")
+        store.client.set_terminated(str(newest.run_id), status="FINISHED")
         return str(newest.version)
 
 

@@ -58,6 +58,25 @@ def watched_months(tables: Tables, dataset: Dataset, champion: Champion, params:
     )
 
 
+def monthly_log_loss(dataset: Dataset, model: OutcomeModel, dates: Sequence[date], min_change: float) -> float:
+    """Log-loss of churn in the month after each date, of all that were at risk.
+
+    Raises
+    ------
+    ValueError
+        A column that the model was trained on is absent.
+    """
+    losses = []
+    for day in dates:
+        here = dataset.cohort(day)
+        paths = dataset.paths[here]
+        prediction = model.predict(dataset.frame[here].reset_index(drop=True)).under_expected_luck()
+        chance = np.clip(prediction.along(paths[:, :2], min_change)[:, 0, _CHURN], _CERTAIN, 1 - _CERTAIN)
+        there = ~np.isnan(paths[:, 1])
+        losses.append(-np.log(np.where(paths[there, 1] == 0, chance[there], 1 - chance[there])))
+    return float(np.concatenate(losses).mean())
+
+
 def luck_of(model: OutcomeModel) -> Luck:
     """How the level of churn moves by the model, its states taken together."""
     states = model.luck_.states

@@ -1,7 +1,7 @@
 """The watch as a whole: data first, then inputs, then calibration; what they say together, and what is to be done."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -19,7 +19,8 @@ from models.watch.verdict import Chart, cause_of, charts
 from params import Params
 from training.learn.dataset import Dataset, assemble
 from training.tracking.champion import Champion, load_champion
-from training.watch.hazard_months import SLOPE, Watched, luck_of, watched_months
+from training.watch.hazard_months import SLOPE, Watched, luck_of, monthly_log_loss, watched_months
+from training.watch.ladder import Before, is_young, version_before
 
 INPUT_MONTHS = 25
 MUCH_MOVED = 0.3  # of what the model looks at
@@ -41,6 +42,10 @@ class Watch:
         Of the calibration; empty where no month is known since the model learned.
     months
         The dates of the months watched.
+    before
+        Where the model is wrong and young: the version before it.
+    log_loss
+        Of churn in these months, as the model in charge said it month by month; None without months.
     """
 
     as_of: date
@@ -50,6 +55,8 @@ class Watch:
     inputs: tuple[Moved, ...]
     charts: tuple[Chart, ...]
     months: tuple[date, ...]
+    before: Before | None = None
+    log_loss: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -107,6 +114,8 @@ class Watch:
                 "rows": [asdict(row) | {"moved": row.moved} for row in self.inputs],
             },
             "calibration": {**head, "months": [day.isoformat() for day in self.months], "charts": rows},
+            "served_log_loss": self.log_loss,
+            "before": self.before and asdict(self.before),
             "verdict": self.verdict,
             "todo": self.todo,
         }
@@ -137,7 +146,7 @@ def watch(tables: Tables, *, params: Params, progress: Progress = silent) -> Wat
     progress("watching the model", 0, 1)
     dataset = assemble(tables, snapshots, as_of=dates[-1], params=params)
     watched = watched_months(tables, dataset, champion, params)
-    return Watch(
+    found = Watch(
         as_of=tables.data_until,
         model_version=champion.version,
         trained_as_of=champion.trained_as_of,
@@ -146,6 +155,17 @@ def watch(tables: Tables, *, params: Params, progress: Progress = silent) -> Wat
         charts=tuple(_charts(champion, watched, params)),
         months=watched.dates,
     )
+    return _with_served(found, tables, dataset, champion, params)
+
+
+def _with_served(found: Watch, tables: Tables, dataset: Dataset, champion: Champion, params: Params) -> Watch:
+    """With how near the model was to the months since; where it is wrong and young, beside the version before it."""
+    if not found.months:
+        return found
+    loss = monthly_log_loss(dataset, champion.model, found.months, params.model.min_change)
+    if not (found.asks_to_retrain and is_young(champion.trained_as_of, tables.data_until)):
+        return replace(found, log_loss=loss)
+    return replace(found, log_loss=loss, before=version_before(tables, dataset, champion, found.months, params))
 
 
 def _charts(champion: Champion, watched: Watched, params: Params) -> Sequence[Chart]:

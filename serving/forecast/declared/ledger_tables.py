@@ -116,6 +116,10 @@ CALL_RECORD = OutTable(
         OutColumn("actual_arr", Kind.MONEY, YEARLY, "Its ARR then", optional=True),
         OutColumn("known_on", Kind.DATE, "date", _KNOWN_ON, optional=True),
         OutColumn("difference", Kind.NUMBER, "nats", "Log score of the call less the model's", optional=True),
+        OutColumn(
+            "with_calls_probability", Kind.SHARE, "probability", f"{_KEPT}, by the model with calls", optional=True
+        ),
+        OutColumn("is_final", Kind.TEXT, "", "Whether it is the call that the company goes by"),
     ),
 )
 LEDGER_TABLES = {table.name: table for table in (FORECAST_LEDGER, ACTUAL, FORECAST_SCORE)}

@@ -1,9 +1,6 @@
-"""Rivals of a forecast, frozen beside it the same night: what anyone could have said from what was known then.
+"""Rivals of a forecast, frozen beside it the same night: what anyone could have said from what was known then."""
 
-A rival that people are, the sum of their calls, is one more function of `Known` in `_RIVALS` once calls are kept.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,7 +21,9 @@ from models.scores import baselines, time_series
 from params import Params
 from serving.forecast.batch import Forecast
 from serving.forecast.declared.output_tables import QUANTILES
+from serving.forecast.with_calls import EXPECTED_ARR
 from serving.ledger.account_rows import horizons_kept
+from serving.ledger.yardsticks.standing_calls import expected_by_people
 
 Array = NDArray[np.float64]
 Labels = dict[str, NDArray[np.object_]]
@@ -53,6 +52,10 @@ class Known:
         The cuts and values that are forecast.
     growth
         Log of NRR in each past month.
+    called
+        By horizon, what people expect to be left of each of today's customers, NaN where they say nothing.
+    expected, with_calls
+        By horizon, what the model expects of them, and the one with calls; NaN where that says nothing.
     """
 
     start: Array
@@ -64,6 +67,9 @@ class Known:
     labels_now: Labels
     groups: tuple[tuple[str, str], ...]
     growth: Array
+    called: Mapping[int, Array]
+    expected: Mapping[int, Array]
+    with_calls: Mapping[int, Array]
     draws: int
     seed: int
 
@@ -85,27 +91,18 @@ def frozen_rivals(tables: Tables, forecast: Forecast, params: Params) -> pd.Data
     pandas.DataFrame
         `COLUMNS`; a rival that says one number has no quantiles. One that the history does not suffice for is absent.
     """
-    known = _known(tables, forecast, params)
     months = int(forecast.account_forecast["horizon_months"].max())
     horizons = horizons_kept(forecast.as_of, months)
+    known = _known(tables, forecast, horizons, params)
     rows = [{"rival": name, **row} for name, rival in _RIVALS.items() for row in rival(known, horizons)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _known(tables: Tables, forecast: Forecast, params: Params) -> Known:
-    as_of, rules, budget = forecast.as_of, params.revenue, params.budget
-    rows = forecast.account_forecast
+def _known(tables: Tables, forecast: Forecast, horizons: tuple[int, ...], params: Params) -> Known:
+    as_of, budget, rows = forecast.as_of, params.budget, forecast.account_forecast
     now = rows[rows["horizon_months"] == rows["horizon_months"].min()]
-    last = settled_before(tables, as_of, rules).replace(day=1)
-    window = pd.DataFrame(columns=["account_id", "starting_arr", "ending_arr", "customer"])
     tables = tables.at(as_of)
-    with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
-        instants = [add_months(last, -ago) for ago in range(LONGEST_MONTHS, -1, -1)]
-        past = arr_of_lines(connection, tables, instants, rules=rules, rates_on=as_of)
-        months = _months_of_history(past, last)
-        begin = add_months(last, -months)
-        if months:
-            window = retention_of_lines(connection, tables, start=begin, end=last, rules=rules)
+    past, begin, months, window = _past(tables, as_of, params)
     labels = [
         _labels(tables, day, accounts, params)
         for day, accounts in ((begin, window["account_id"]), (as_of, now["account_id"]))
@@ -120,9 +117,37 @@ def _known(tables: Tables, forecast: Forecast, params: Params) -> Known:
         labels_now=labels[1],
         groups=_groups(forecast.nrr_forecast, labels[1]),
         growth=_growth(past),
+        called=expected_by_people(tables, now, as_of, horizons, budget=budget),
+        expected=_by_horizon(rows, "expected_arr", now["account_id"], horizons),
+        with_calls=_by_horizon(forecast.with_calls, EXPECTED_ARR, now["account_id"], horizons),
         draws=params.forecast.draws,
         seed=params.seed,
     )
+
+
+def _past(tables: Tables, as_of: date, params: Params) -> tuple[pd.DataFrame, date, int, pd.DataFrame]:
+    """ARR at the starts of past months; of the past window its first day, its length and its accounts."""
+    rules = params.revenue
+    last = settled_before(tables, as_of, rules).replace(day=1)
+    window = pd.DataFrame(columns=["account_id", "starting_arr", "ending_arr", "customer"])
+    with lines_known(tables, known_by=as_of, rules=rules, budget=params.budget) as connection:
+        instants = [add_months(last, -ago) for ago in range(LONGEST_MONTHS, -1, -1)]
+        past = arr_of_lines(connection, tables, instants, rules=rules, rates_on=as_of)
+        months = _months_of_history(past, last)
+        begin = add_months(last, -months)
+        if months:
+            window = retention_of_lines(connection, tables, start=begin, end=last, rules=rules)
+    return past, begin, months, window
+
+
+def _by_horizon(
+    rows: pd.DataFrame | None, column: str, accounts: "pd.Series[str]", horizons: tuple[int, ...]
+) -> dict[int, Array]:
+    """A figure of the accounts by horizon, NaN where there is none."""
+    if rows is None or rows.empty:
+        return {months: np.full(len(accounts), np.nan) for months in horizons}
+    wide = rows.pivot_table(index="account_id", columns="horizon_months", values=column)
+    return {months: wide[months].reindex(accounts).to_numpy(dtype=float) for months in horizons}
 
 
 def _labels(tables: Tables, day: date, accounts: "pd.Series[str]", params: Params) -> Labels:
@@ -201,6 +226,28 @@ def _time_series(known: Known, horizons: tuple[int, ...]) -> Said:
         yield row | dict(zip(QUANTILES, map(float, quantiles), strict=True))
 
 
+def _human_calls(known: Known, horizons: tuple[int, ...]) -> Said:
+    """The sum of people's calls; an account that nobody called is counted as it is. Where none was called, nothing."""
+    for cut, value in known.groups:
+        _, here = known.members(cut, value)
+        arr = known.arr[here]
+        for months in horizons:
+            called = known.called[months][here]
+            if not np.isnan(called).all():
+                yield _point(cut, value, months, float(np.where(np.isnan(called), arr, called).sum() / arr.sum()))
+
+
+def _model_with_calls(known: Known, horizons: tuple[int, ...]) -> Said:
+    """What the model with calls expects of the called accounts, and the model without of all others."""
+    for cut, value in known.groups:
+        _, here = known.members(cut, value)
+        for months in horizons:
+            called = known.with_calls[months][here]
+            if not np.isnan(called).all():
+                ending = np.where(np.isnan(called), known.expected[months][here], called)
+                yield _point(cut, value, months, float(ending.sum() / known.arr[here].sum()))
+
+
 def _base_rate(known: Known, horizons: tuple[int, ...]) -> Said:
     """The share of accounts that left in the past window, scaled to the horizon: the same chance for each account."""
     if not known.window_months:
@@ -215,5 +262,7 @@ _RIVALS: dict[str, Callable[[Known, tuple[int, ...]], Said]] = {
     "trailing_nrr": _trailing_nrr,
     "segment_rates": _segment_rates,
     "time_series": _time_series,
+    "human_calls": _human_calls,
+    "model_with_calls": _model_with_calls,
     BASE_RATE: _base_rate,
 }

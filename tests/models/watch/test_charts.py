@@ -7,8 +7,8 @@ from scipy.special import expit
 
 from benchmarks.watch_study import LUCK, NAMES, called_market, found_in_time, history, limits_of_study, quiet_alarms
 from models.watch.charts import Month, given_events, monthly_scores, scan
-from models.watch.limits import Limits
-from models.watch.market import crowd, residuals, simulated_events, step_scan
+from models.watch.limits import Limits, joint_limits
+from models.watch.market import Luck, crowd, residuals, simulated_events, step_scan
 from models.watch.moved_inputs import moved_inputs, moved_share, psi_of_months
 from models.watch.verdict import LEVEL, cause_of, charts
 
@@ -62,6 +62,16 @@ def test_alarms_of_quiet_lost_and_shocked_histories(limits: Limits) -> None:
     assert quiet_alarms(40, limits) <= 0.15
     assert found_in_time(15, limits, lost=1.0) >= 0.7
     assert called_market(15, limits, shock=0.8) >= 0.7
+    assert called_market(15, limits, shock=-0.8) >= 0.7, "a market that halves is seen too"
+
+
+def test_each_side_of_the_level_has_its_own_limit(limits: Limits) -> None:
+    """Few events go much farther up than down by chance: one limit for both would hide a market that halved."""
+    assert limits.level_down < 0.85 * limits.level_up
+    assert (limits.of_level(1.0), limits.of_level(-1.0)) == (limits.level_up, limits.level_down)
+    assert (
+        joint_limits(history(np.random.default_rng(1))[:1], Luck(0.0, 0.0, 0.0), seed=1, histories=20).level_down >= 1
+    )
 
 
 def test_the_cause_is_the_model_where_one_of_its_charts_alarms(limits: Limits) -> None:
@@ -75,7 +85,7 @@ def test_the_cause_is_the_model_where_one_of_its_charts_alarms(limits: Limits) -
     assert 9 <= named.since <= 16
     moved = charts(history(rng, shock=1.0)[:18], NAMES, LUCK, limits)
     assert (cause_of(moved), moved[0].statistic > 0) == ("market", True)
-    assert cause_of(charts(history(rng)[:6], NAMES, LUCK, Limits(99.0, 99.0))) is None
+    assert cause_of(charts(history(rng)[:6], NAMES, LUCK, Limits(99.0, 99.0, 99.0))) is None
 
 
 def test_a_month_without_events_says_nothing() -> None:

@@ -173,11 +173,12 @@ def test_a_rule_that_begins_anew_tells_no_account_twice(tables: Any, tmp_path: P
 
 @pytest.mark.usefixtures("costly")
 def test_leadership_is_told_where_a_threshold_is_passed(tables: Any, tmp_path: Path) -> None:
-    params = settings(tmp_path, "alerts.escalate.accounts=2", "alerts.escalate.arr_at_risk_share=0.9")
+    limits = ["accounts=2", "arr_at_risk_share=0.9", "cuts=[]"]
+    params = settings(tmp_path, *(f"alerts.escalate.{limit}" for limit in limits))
     found = seen(tables, AS_OF, params, {"a0": 0.5, "a1": 0.4, "well": 0.1})
     assert [(row["what"], row["value"], row["limit"]) for row in found.escalations] == [("accounts", 2, 2)]
     assert [row["account_id"] for row in found.escalations[0]["accounts"]] == ["a0", "a1", "well"]
-    assert seen(tables, AS_OF, params).escalations == [], "nothing is known without a forecast"
+    assert seen(tables, AS_OF, settings(tmp_path / "b")).escalations == [], "nothing is known without a forecast"
 
 
 @pytest.mark.usefixtures("costly")

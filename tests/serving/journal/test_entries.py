@@ -11,6 +11,7 @@ from features.forgetting.suppression import ACCOUNT, suppress
 from params import load
 from serving.forecast.refusals import BadRequest
 from serving.forgetting.record_names import forget_subjects
+from serving.journal.calls import Call, contract_calls, note_of, written_calls
 from serving.journal.entries import CALL, LONGEST_TEXT, Note, read, write
 from serving.ledger.chain.head import noted_head
 from serving.ledger.chain.verifying import verify
@@ -97,3 +98,34 @@ def test_the_steps_of_a_night_are_on_record_without_names_places_and_floats(reco
     kept = {"rows": 3, "share_millionths": 250_000, "list": [{"low_millionths": 1_500_000}]}
     assert (step["as_of"], step["status"], step["result"]) == ("2026-01-01", "done", kept)
     assert is_whole(record)
+
+
+def test_a_final_call_says_why_and_is_told_from_others() -> None:
+    with pytest.raises(BadRequest, match="A final call says why: give a reason"):
+        note_of(Call("renew", is_final=True, reason=" "), author="Ada A.", account_id="a1", seen_model=True)
+    final = note_of(Call("renew", is_final=True, reason="Signed."), author="A", account_id="a1", seen_model=True)
+    other = note_of(Call("renew"), author="A", account_id="a1", seen_model=True)
+    assert (final.payload["is_final"], other.payload["is_final"]) == (True, None)
+
+
+def test_calls_become_rows_of_the_contract_by_the_moment_they_were_written(tmp_path: Path) -> None:
+    """One replaced on the same day never stood at the beginning of a day; one replaced later did, until then."""
+    settings = load(overrides=[f"data_dir={tmp_path}"])
+    assert written_calls(settings) is None
+    assert not list(tmp_path.iterdir()), "who only reads makes no record"
+    call = Call("churn", 10.5, date(2026, 3, 1), "lost", 0.8, "They told us.")
+    with open_record(settings) as record:
+        for day, replaces in ((5, None), (5, 1), (7, 2)):
+            note = note_of(call, author="Ada A.", account_id="a1", seen_model=True, replaces=replaces)
+            write(record, [note], at=datetime(2026, 1, day, 23, 30, tzinfo=UTC))
+        entries = read(record, CALL)
+    rows = written_calls(settings)
+    assert rows is not None
+    assert rows.equals(contract_calls(entries))
+    assert rows["call_id"].tolist() == ["journal-2", "journal-3"]
+    first = rows.iloc[0].to_dict()
+    assert (first["called_on"], first["recorded_at"]) == ("2026-01-05", "2026-01-05T23:30:00")
+    assert (first["account_id"], first["called_by"], first["outcome"]) == ("a1", "Ada A.", "churn")
+    assert (first["amount"], first["probability"], first["for_date"]) == (10.5, 0.8, "2026-03-01")
+    assert "reason" not in rows
+    assert "superseded_by" not in rows, "that would tell early what was written late"

@@ -55,6 +55,8 @@ PATHS = (
     "/api/track-record",
     "/api/calls",
     "/api/alerts",
+    "/api/escalations",
+    "/api/review",
     "/api/model",
     "/metrics",
     "/readyz",

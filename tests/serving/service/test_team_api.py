@@ -78,3 +78,29 @@ def test_answers_that_cannot_be_are_refused(service: Any, changes: Any, status: 
     answer = service.client(service.token("csm", "Ada A.")).post("/api/alerts", json=body | changes)
     assert answer.status_code == status
     assert message in answer.text
+
+
+def test_escalations_are_acknowledged_by_name_and_those_of_others_are_not_told(service: Any) -> None:
+    client = service.client(service.token("revops"))
+    rows = client.get("/api/escalations").json()["rows"]
+    number = next(row["number"] for row in rows if row["cut"] == "total")
+    assert client.post("/api/escalations", json={"number": number, "note": "On Monday"}).status_code == 200
+    row = next(row for row in client.get("/api/escalations").json()["rows"] if row["number"] == number)
+    assert (row["status"], row["note"]) == ("acknowledged", "On Monday")
+    ada = service.client(service.token("csm", "Ada A."))
+    assert {(row["cut"], row["group"]) for row in ada.get("/api/escalations").json()["rows"]} <= {("csm", "Ada A.")}
+    refused = ada.post("/api/escalations", json={"number": number})
+    assert refused.status_code == 404
+    assert "among those that stand" in refused.text
+
+
+def test_the_review_shows_a_step_that_was_written_down(service: Any) -> None:
+    ada = service.client(service.token("csm", "Ada A."))
+    body = {"account_id": MINE, "step": "Call the CFO", "owner": "Cleo", "due_on": "2025-12-20"}
+    assert ada.post("/api/review", json=body).status_code == 200
+    rows = {row["account_id"]: row for row in ada.get("/api/review").json()["rows"]}
+    told = [rows[MINE][name] for name in ("state", "step", "owner", "due_on", "by", "overdue")]
+    assert told == ["open", "Call the CFO", "Cleo", "2025-12-20", "Ada A.", True]
+    assert {row["csm"] for row in rows.values()} == {"Ada A."}
+    assert ada.post("/api/review", json=body | {"account_id": THEIRS}).status_code == 404
+    assert ada.post("/api/review", json=body | {"step": "x"}).status_code == 422

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,8 +20,9 @@ from serving.journal.entries import write
 from serving.ledger.record import Record, open_record
 from serving.ledger.recording import record_forecast
 from serving.ledger.yardsticks.actuals import record_actuals
+from serving.ledger.yardsticks.frozen_rivals import frozen_rivals
 from serving.track_record.call_pairs import PairedCall, paired_calls
-from serving.track_record.call_record import call_record, callers, calls_json
+from serving.track_record.call_record import call_record, callers, calls_json, rungs
 
 FEBRUARY = date(2025, 2, 1)
 
@@ -134,6 +136,89 @@ def test_calls_of_the_journal_and_of_the_table_are_one_list_and_replaced_ones_ar
     assert table["seen_model"].isna().tolist() == [True, False, False]
     assert table["kept"].tolist()[1:] == ["yes", "yes"]
     assert calls_json(calls, {"a01": "Company 1"})[0]["name"] == "Company 1"
+
+
+def human(world: Any, tables: Any) -> pd.DataFrame:
+    """What people's calls say as a rival of the forecast of February, by cut, value and months ahead."""
+    rivals = frozen_rivals(tables, world.forecast(FEBRUARY), world.params)
+    rivals = rivals[rivals["rival"] == "human_calls"]
+    return rivals.set_index(["cut", "value", "horizon_months"])["mean"]
+
+
+def test_people_s_calls_are_frozen_with_the_forecast_and_what_nobody_called_is_counted_as_it_is(
+    world: Any, with_calls: Any
+) -> None:
+    january = date(2025, 1, 10)
+    rows = [
+        call("a01", called_on=january, for_date=date(2025, 2, 20), amount=10_000.0),
+        call("a02", called_on=january, for_date=date(2025, 4, 1), outcome="churn"),
+        call("a02", called_on=date(2025, 1, 9), for_date=date(2025, 4, 1), outcome="expand"),
+        call("a03", called_on=january, for_date=date(2025, 1, 20), outcome="churn"),
+        call("a13", called_on=date(2024, 9, 1), outcome="churn"),
+    ]
+    accounts = world.forecast(FEBRUARY).account_forecast.query("horizon_months == 1").set_index("account_id")["arr"]
+    total = accounts.sum()
+    first = (total - accounts["a01"] + 10_000) / total
+    then = first - 0.9 * accounts["a02"] / total
+    nrr = human(world, with_calls(rows))
+    assert nrr.loc["total", "total"].to_dict() == pytest.approx({1: first, 3: then, 6: then}, rel=1e-9)
+    called = set(nrr.reset_index().query("cut == 'region' and horizon_months == 1")["value"])
+    assert len(called) == 1, "of a value of which nobody called an account, people say nothing"
+
+
+def test_no_call_of_the_night_or_later_reaches_the_frozen_rival(world: Any, with_calls: Any) -> None:
+    """Poisoned: whatever is said, or recorded, from the forecast's day on."""
+    stands = call("a01", called_on=date(2025, 1, 31), for_date=date(2025, 2, 20), outcome="renew")
+    late = call("a01", called_on=FEBRUARY, for_date=date(2025, 2, 20), outcome="churn")
+    backdated = call("a02", called_on=date(2025, 1, 5), for_date=date(2025, 2, 20), outcome="churn")
+    recorded = [datetime(2025, 1, 31, 23), datetime(2025, 2, 1), datetime(2025, 2, 1)]
+    rows = [row | {"recorded_at": at} for row, at in zip((stands, late, backdated), recorded, strict=True)]
+    assert human(world, with_calls(rows)).equals(human(world, with_calls(rows[:1])))
+    assert human(world, with_calls(rows[1:])).empty
+
+
+def with_calls_rows(churn: float) -> pd.DataFrame:
+    """What a model with calls says of one account at all horizons that are kept."""
+    months = (1, 3, 6)
+    figures = {"churn_probability_with_calls": churn, "expected_arr_with_calls": 500.0}
+    return pd.DataFrame({"account_id": "a01", "horizon_months": months, "model_version": "7", **figures})
+
+
+def test_the_model_with_calls_stands_beside_on_record_for_the_called_accounts_alone(
+    world: Any, tmp_path: Path, with_calls: Any
+) -> None:
+    forecast = replace(world.forecast(FEBRUARY), with_calls=with_calls_rows(0.25))
+    tables, champion = replace(world.tables, data_until=FEBRUARY), replace(world.champion, trained_as_of=FEBRUARY)
+    rows = [call(account, for_date=date(2025, 2, 20), category="likely") for account in ("a01", "a02")]
+    with open_record(params_of(world, tmp_path / "data")) as record:
+        record_forecast(record, tables, champion, forecast, params=world.params, code_version="of tests")
+        called, other = paired_calls(record, with_calls(rows), budget=world.params.budget)
+    assert (called.with_calls_probability, other.with_calls_probability) == (0.75, None)
+    assert called.model_probability != 0.75, "and the forecast itself is as it was"
+    rivals = frozen_rivals(tables, forecast, world.params).query("rival == 'model_with_calls' and cut == 'total'")
+    now = forecast.account_forecast.set_index(["account_id", "horizon_months"])
+    others = now.drop(index="a01")["expected_arr"].groupby("horizon_months").sum()
+    arr = now["arr"].groupby("horizon_months").sum()
+    expected = {months: (others[months] + 500) / arr[months] for months in (1, 3, 6)}
+    assert rivals.set_index("horizon_months")["mean"].to_dict() == pytest.approx(expected)
+
+
+def test_three_rungs_are_scored_on_the_same_calls_and_final_ones_apart() -> None:
+    calls = [
+        of("Ada A.", "a1", 0.1, with_calls_probability=0.8),
+        of("Ada A.", "a2", 0.1, kept=False, probability=0.4, model_probability=0.6),
+        of("Eve E.", "a1", 0.1, probability=0.95, is_final=True),
+    ]
+    by_rung = {(row["rung"], row["on"]): row for row in rungs(calls)}
+    assert len(by_rung) == 6
+    people = {rung: row for (rung, on), row in by_rung.items() if on == "people's calls"}
+    assert people["people's calls"]["log_loss"] == pytest.approx(-np.log([0.9, 0.6]).mean())
+    assert people["model without calls"]["log_loss"] == pytest.approx(-np.log([0.7, 0.4]).mean())
+    assert people["model with calls"]["log_loss"] == pytest.approx(-np.log([0.8, 0.4]).mean()), "falls back"
+    assert people["model with calls"]["brier"] == pytest.approx((0.2**2 + 0.6**2) / 2)
+    assert (people["model with calls"]["calls"], people["model with calls"]["spoke"]) == (2, 1)
+    assert by_rung["final calls", "final calls"]["calls"] == 1
+    assert rungs([]) == []
 
 
 def of(caller: str, account: str, difference: float, **more: Any) -> PairedCall:

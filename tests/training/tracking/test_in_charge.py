@@ -9,7 +9,7 @@ from features.tables.checked import Tables
 from models.outcomes.outcome import OutcomeModel
 from params import Params
 from training.tracking.champion import load_champion
-from training.tracking.in_charge import CannotPutInCharge, put_in_charge
+from training.tracking.in_charge import LEDGER_HEAD, CannotPutInCharge, note_ledger_head, put_in_charge
 from training.tracking.runs import finish_registration, record_run
 from training.tracking.store import store_uri
 from training.tracking.versions import versions_of
@@ -40,6 +40,12 @@ def test_back_one_by_one_to_the_first(three: Params) -> None:
     assert told["1"].aliases == ("champion",)
     assert "put in charge by hand on" in told["1"].promotion
     assert told["1"].promotion.endswith("in place of version 2")
+
+
+def test_the_head_of_the_record_is_a_tag_of_the_version_that_forecast(three: Params) -> None:
+    note_ledger_head(three, "2", "abc")
+    client = MlflowClient(tracking_uri=store_uri(three), registry_uri=store_uri(three))
+    assert client.get_model_version(three.model.name, "2").tags[LEDGER_HEAD] == "abc"
 
 
 def test_any_version_by_its_number_and_back_from_there(three: Params) -> None:

@@ -58,6 +58,8 @@ def test_the_whole_watch_says_what_it_found_and_is_plain(
     assert {"statistic", "limit", "alarm", "since", "cause"} <= set(content["calibration"])
     assert content["calibration"]["charts"][0]["name"] == "level"
     assert 0 <= content["inputs"]["moved_share"] <= 1
+    assert content["served_log_loss"] > 0
+    assert content["before"] is None, "it is not wrong, or not young"
     assert content["inputs"]["rows"][0]["weight"] >= content["inputs"]["rows"][-1]["weight"]
     assert sum(row["weight"] for row in content["inputs"]["rows"]) == pytest.approx(1)
     again = watch(company, params=small_params)

@@ -1,0 +1,1 @@
+"""What accounts whose figures moved have in common: slices of them, scanned with one threshold for all scans."""
