@@ -147,13 +147,12 @@ def gather(
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
-    as_of = forecast.as_of
+    as_of, earlier = forecast.as_of, earlier_snapshot(tables, forecast.as_of, params)
     published_health = published(health or account_health(tables, as_of, params), tables, params)
     facts, here = customers or CustomerFacts(), customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history, scores = _history(tables, champion, as_of, params), _published_scores(forecast)
-    earlier = earlier_snapshot(tables, as_of, params)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
