@@ -279,6 +279,7 @@ def _serve(
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
     from serving.kpis.customer_facts import customer_facts
     from serving.publication import gather, publication_file
+    from serving.publication.insights import gather_insights
     from serving.publication.on_record import read_track
     from serving.publication.published_customers import CustomerFacts
     from training.tracking.model_card import model_card
@@ -295,6 +296,7 @@ def _serve(
         track=track,
         acting=acting,
         health=health,
+        insights=gather_insights(tables, result.as_of, run.params, run.progress),
         customers=customers,
         params=run.params,
         progress=run.progress,

@@ -113,6 +113,8 @@ def _print_rungs(console: "Console", content: dict[str, Any]) -> None:
 
 def watch(run: Run) -> None:
     """Say whether data, inputs and calibration are as they were: a bad month, or a bad model, and what to do."""
+    from serving.publication.last_watch import note_watch
+    from serving.publication.publication_file import folder_of
     from training.climbing import rung_of
     from training.watch.watching import watch as look
 
@@ -121,14 +123,17 @@ def watch(run: Run) -> None:
         found = look(run.load().tables, params=run.params, progress=run.progress)
         rung = rung_of(run.params, found)
     content = found.to_json() | {"ladder": rung.to_json()}
+    note_watch(folder_of(run.params.data_dir), content)
     run.show(content, lambda console: _print_watch(console, content))
 
 
 def _print_watch(console: "Console", content: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from models.watch.verdict import VERDICT_WORDS
+
     charts, inputs = content["calibration"]["charts"], content["inputs"]
-    print_lines(console, [f"{_VERDICTS[content['verdict']]} {content['todo']}".strip()])
+    print_lines(console, [f"{VERDICT_WORDS[content['verdict']]} {content['todo']}".strip()])
     if content["verdict"] == "model":
         print_lines(console, [f"A night would {_RUNGS[content['ladder']['action']]}: {content['ladder']['reason']}."])
     alarms = [row for row in content["data"] if row["alarm"]]
@@ -155,14 +160,6 @@ def _print_watch(console: "Console", content: dict[str, Any]) -> None:
 
 NAMED = 5
 _RUNGS = {"train": "train again", "wait": "wait", "go back": "go back a version", "leave": "leave it"}
-_VERDICTS = {
-    "ok": "Nothing is unusual: the model does as it says.",
-    "data": "The data are unusual.",
-    "inputs": "What the model looks at has moved.",
-    "market": "The market moved, and not the model.",
-    "model": "The model is wrong.",
-    "nothing to watch yet": "There is nothing to watch yet.",
-}
 
 
 def _unusual(row: dict[str, Any]) -> str:

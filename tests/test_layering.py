@@ -82,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.publication": {
         *("features", "models", "training.tracking", "serving.forecast", "serving.ledger", "serving.track_record"),
-        *("serving.journal", "serving.health"),
+        *("serving.journal", "serving.health", "serving.kpis", "serving.scorecards"),
     },
     "serving.retention": {"features", "serving.forecast"},
     "serving.scorecards": {"features", "models", "serving.forecast", "serving.ledger"},

@@ -86,3 +86,18 @@ def staff_hours(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
                ORDER BY name""",
             {"day": as_of},
         ).df()
+
+
+def staff_managers(tables: Tables, as_of: date, budget: Budget) -> dict[str, str]:
+    """Who is managed by whom at a date, by name; nobody where `people` does not say."""
+    if not tables.has("people", "manager"):
+        return {}
+    with tables.at(as_of).connect(budget=budget) as connection:
+        rows = connection.execute(
+            """SELECT name, manager FROM raw.people
+               WHERE manager IS NOT NULL AND (started_on IS NULL OR started_on <= $day)
+                 AND (left_on IS NULL OR left_on > $day)
+               ORDER BY name""",
+            {"day": as_of},
+        ).fetchall()
+    return dict(rows)

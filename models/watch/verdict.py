@@ -12,6 +12,14 @@ from models.watch.market import Luck, crowd, residuals, step_scan
 
 LEVEL = "level"
 Cause = Literal["market", "model"]
+VERDICT_WORDS = {
+    "ok": "Nothing is unusual: the model does as it says.",
+    "data": "The data are unusual.",
+    "inputs": "What the model looks at has moved.",
+    "market": "The market moved, and not the model.",
+    "model": "The model is wrong.",
+    "nothing to watch yet": "There is nothing to watch yet.",
+}
 
 
 @dataclass(frozen=True)

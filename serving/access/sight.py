@@ -104,6 +104,33 @@ def capacity_for(actions: Row, caller: Caller) -> dict[str, Any]:
     return {"capacity": [row for row in actions["capacity"] if row["csm"] == caller.csm], "notes": []}
 
 
+def kpis_for(kpis: Row, caller: Caller) -> dict[str, Any]:
+    """The KPIs: for whoever sees one book the rows of that book, under the definitions that are everybody's."""
+    whole = {"months": 0, "definitions": {}, "rows": [], "grid": [], "warnings": [], **kpis}
+    if caller.csm is None:
+        return whole
+    own = [row for row in whole["rows"] if (row["cut"], row["value"]) == ("csm", caller.csm)]
+    told = {name: whole[name] for name in ("lacking", "months", "definitions")}
+    return {**told, "rows": own, "grid": [], "warnings": []}
+
+
+def behaviours_for(behaviours: Row, caller: Caller) -> dict[str, Any]:
+    """What goes with staying: rows and counts are of all accounts; who is behind is cut to the book by the reader."""
+    whole = {"accounts": 0, "definition": "", "rows": [], "behind": [], **behaviours}
+    if caller.csm is None:
+        return whole
+    return {name: whole[name] for name in ("lacking", "definition", "behind")} | {"accounts": 0, "rows": []}
+
+
+def scorecards_for(scorecards: Row, caller: Caller) -> dict[str, Any]:
+    """Books beside what they were expected to do; whoever sees one book sees its own card, and nobody else's."""
+    whole = {"definition": "", "notes": [], "rows": [], **scorecards}
+    if caller.csm is None:
+        return whole
+    own = [row for row in whole["rows"] if whole["by"] == "csm" and row["person"] == caller.csm]
+    return {name: whole[name] for name in ("lacking", "by", "definition", "notes")} | {"rows": own}
+
+
 def tracking_for(place: str | None, caller: Caller, *, is_path: bool) -> str:
     """Where people open MLflow, which knows of all accounts; a path of this machine is for administrators alone."""
     return (place or "") if caller.role == "admin" or (sees_whole(caller) and not is_path) else ""

@@ -13,7 +13,8 @@ from serving.alerts.review import Decision, note_of, of_book, review
 from serving.desk.journal_desk import author_of, require_seen, write_down
 from serving.desk.queries import require_book
 from serving.desk.team_desk import reading
-from serving.publication.reader import AccountFilter, Published
+from serving.publication.account_filter import AccountFilter
+from serving.publication.reader import Published
 from serving.wire.answers import Refused
 from serving.wire.team_schemas import DecisionRequest, EscalationAnswer
 

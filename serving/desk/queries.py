@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from serving.access.tokens import Caller
-from serving.publication.reader import AccountFilter, Published, scope
+from serving.publication.account_filter import AccountFilter
+from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused
 from serving.wire.schemas import MOST_PAGE, AccountId, Metric, Sort, Text, Wire
 

@@ -15,7 +15,7 @@ from serving.forecast.refusals import NoRecord
 from serving.health.overrides import overrides_of
 from serving.journal.entries import ALERT_ANSWER, HEALTH_OVERRIDE, Note
 from serving.ledger.record import DATABASE, Record, open_record
-from serving.publication.reader import AccountFilter, Published
+from serving.publication.reader import Published
 from serving.wire.answers import Refused
 from serving.wire.team_schemas import AnswerRequest, OverrideRequest
 
@@ -87,9 +87,10 @@ def with_overrides(params: Params, published: Published, rows: list[Row]) -> lis
 
 
 def _open(params: Params, published: Published, csm: str | None) -> list[Row]:
-    conditions = AccountFilter(published.horizon_months, csm=csm, limit=None)
-    accounts = {row["account_id"]: row for row in published.rows(conditions)}
-    names, csms, arrs = ({a: row[column] for a, row in accounts.items()} for column in ("name", "csm", "arr"))
+    accounts = published.directory(csm)
+    names = {account: told[0] for account, told in accounts.items()}
+    csms = {account: told[1] for account, told in accounts.items()}
+    arrs = {account: told[2] for account, told in accounts.items()}
     with reading(params) as record:
         return [] if record is None else open_alerts(record, params, _day(published), names, csms, arrs)
 

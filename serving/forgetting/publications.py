@@ -16,6 +16,7 @@ from features.forgetting.suppression import ACCOUNT, Suppressed
 from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.publication import publication_file
+from serving.publication.insight_store import INSIGHTS, read_insight, write_insight
 from serving.publication.on_record import NOT_TAKEN_OVER
 
 NAME = "name"
@@ -98,6 +99,7 @@ def _forget(connection: sqlite3.Connection, suppressed: Suppressed) -> None:
     _forget_labels(connection, suppressed)
     _forget_figures(connection, suppressed, {row[1] for row in numbers if row} - still)
     _forget_about(connection, suppressed)
+    _forget_insights(connection, suppressed)
 
 
 def _tables_of_accounts(connection: sqlite3.Connection) -> list[str]:
@@ -153,6 +155,17 @@ def _forget_about(connection: sqlite3.Connection, suppressed: Suppressed) -> Non
             continue
         if changed != content:
             connection.execute("UPDATE about SET value = ? WHERE key = ?", [changed, key])
+
+
+def _forget_insights(connection: sqlite3.Connection, suppressed: Suppressed) -> None:
+    """Accounts that facts about the business name."""
+    for name in INSIGHTS:
+        content = read_insight(connection, name)
+        behind = content.get("behind", [])
+        erased = set(suppressed.among(ACCOUNT, [row["account_id"] for row in behind]))
+        if erased:
+            kept = [row for row in behind if row["account_id"] not in erased]
+            write_insight(connection, name, content | {"behind": kept})
 
 
 def _forget_track(track: Any, suppressed: Suppressed, cuts: set[tuple[str, str]]) -> Any:

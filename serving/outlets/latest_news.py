@@ -11,8 +11,9 @@ from serving.forecast.refusals import NoPublication
 from serving.ledger.record import open_record
 from serving.outlets.messages import News
 from serving.publication import publication_file
+from serving.publication.account_filter import AccountFilter
 from serving.publication.last_night import last_night
-from serving.publication.reader import AccountFilter, Published, open_newest
+from serving.publication.reader import Published, open_newest
 
 _OF_AN_ALERT = ("alert_id", "rule", "kind", "account_id", "name", "csm", "arr", "value", "says", "fired_on", "steps")
 _OF_AN_ESCALATION = ("number", "what", "cut", "group", "value", "limit", "raised_on", "says", "causes")

@@ -103,7 +103,7 @@ def account_address(account_id: str) -> str:
 def label(name: str) -> str:
     """A name from the data or the code as a heading: `logo_retention` -> `Logo retention`."""
     special = {metric.name: metric.title for metric in METRIC_OF.values()}
-    special |= {"csm": "CSM", "arr": "ARR", "arr_at_risk": "ARR at risk"}
+    special |= {"csm": "CSM", "arr": "ARR", "arr_at_risk": "ARR at risk", "kpis": "KPIs"}
     if name in special:
         return special[name]
     text = name.replace("_arr", " ARR").replace("_", " ")

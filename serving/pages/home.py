@@ -1,7 +1,9 @@
 """The first page: what it says of the portfolio to whoever sees all of it, and of their book to a CSM."""
 
 from collections.abc import Sequence
+from datetime import date
 
+from features.revenue import add_months
 from serving.access.sight import notes_for, sees_whole
 from serving.access.tokens import Caller
 from serving.desk.queries import GROWTH_AT_LEAST, BridgeQuery, attention_until, bridge_steps
@@ -11,13 +13,14 @@ from serving.forecast.declared.published_lists import ACCOUNTS, BRIDGE, RENEWALS
 from serving.pages import findings
 from serving.pages.formats import short
 from serving.pages.views import Row, head, horizons
+from serving.publication.account_filter import AccountFilter
 from serving.publication.moves import END, START
-from serving.publication.reader import AccountFilter, Published, scope
+from serving.publication.reader import Published, scope
 
 MOST_VALUES = 12
 MOST_FLAGS = 3
 MOST_ACCOUNTS = 8
-LISTED = ("attention", "growth")
+LISTED = ("attention", "growth", "plays")
 
 
 def home(published: Published, caller: Caller, horizon: int) -> Row:
@@ -27,6 +30,7 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
     by_metric = {metric: [row for row in rows if row["metric"] == metric] for metric in METRIC_OF}
     cards = [row for metric in METRIC_OF for row in by_metric[metric] if row["horizon_months"] == horizon]
     at = {row["metric"]: row for row in cards}
+    lists = _lists(published, caller, horizon)
     return {
         **head(published),
         "title": "Home",
@@ -38,26 +42,24 @@ def home(published: Published, caller: Caller, horizon: int) -> Row:
         "waterfall": _waterfall(at),
         "bridge": _bridge(published.bridge(caller.csm)),
         **_change(published, caller),
-        **_lists(published, caller, horizon),
-        **_verdict(published, caller, at, horizon),
+        **lists,
+        **_verdict(published, caller, at, lists),
         **_renewals(published, whole),
+        "terms": _terms(published, caller),
         **_of_the_whole(published, caller, horizon),
         "notes": notes_for(published.about, caller),
         "definitions": _definitions(published, cards),
     }
 
 
-def _verdict(published: Published, caller: Caller, at: Row, horizon: int) -> Row:
+def _verdict(published: Published, caller: Caller, at: Row, lists: Row) -> Row:
     """The answer first: to whoever sees all what ARR will do, to a CSM whom to call."""
     about = published.about
     money = findings.portfolio_lead(at["nrr"], at["ending_arr"], about["currency"])
     nrr = findings.portfolio_verdict(at["nrr"], about["as_of"])
     if sees_whole(caller):
         return {"answer": nrr, "lead": money}
-    attention = _attention(published, caller, horizon)
-    first = next(iter(published.rows(attention)), None)
-    growth = published.totals(_growth(caller, horizon))["accounts"]
-    count = published.totals(attention)["accounts"]
+    first, count, growth = next(iter(lists["attention"]), None), lists["attention_count"], lists["growth_count"]
     return {"answer": findings.book_verdict(str(caller.csm), count, first, growth), "lead": f"{nrr} {money}"}
 
 
@@ -120,10 +122,26 @@ def _renewals(published: Published, whole: dict[str, str]) -> Row:
     return {"renewals": rows, "renewals_title": findings.renewals_title(rows), "renewal_columns": columns}
 
 
+TERMS = {
+    "monthly": "Monthly plans",
+    "overdue": "Terms that are overdue",
+    "ahead": "Terms that end within the months above",
+    "later": "Terms that end later",
+    "endless": "No end date",
+}
+
+
+def _terms(published: Published, caller: Caller) -> list[Row]:
+    """ARR by kind of term: monthly plans apart, since they renew every month."""
+    end = add_months(date.fromisoformat(published.about["as_of"]), published.horizon_months)
+    kinds = published.terms(caller.csm, end.isoformat())
+    return [{"title": title, **kinds[name]} for name, title in TERMS.items() if name in kinds]
+
+
 def _of_the_whole(published: Published, caller: Caller, horizon: int) -> Row:
     """Red flags, cuts, and how past forecasts did: of these a book's own page has its flags alone."""
     flags = _flags(published, caller, horizon)
-    origins = _origins(published) if sees_whole(caller) else []
+    origins = origins_of(published) if sees_whole(caller) else []
     return {
         "flags": flags,
         "cuts": _cuts(published, horizon, flags) if sees_whole(caller) else {},
@@ -134,7 +152,7 @@ def _of_the_whole(published: Published, caller: Caller, horizon: int) -> Row:
     }
 
 
-def _origins(published: Published) -> list[Row]:
+def origins_of(published: Published) -> list[Row]:
     """Forecasts of NRR at past dates over the longest horizon that was tested, with the actual figures."""
     rows = [row for row in published.about["model"].get("backtest", {}).get("forecasts", []) if row["metric"] == "nrr"]
     longest = max((row["horizon_months"] for row in rows), default=0)

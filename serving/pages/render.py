@@ -11,6 +11,8 @@ from starlette.responses import HTMLResponse
 
 from serving.access.visit import Visit
 from serving.pages import charts, formats, time_chart
+from serving.pages.business import small_charts
+from serving.pages.navigation import navigation
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
@@ -21,7 +23,13 @@ def page(
     name: str, visit: Visit, *, status: int = 200, headers: Mapping[str, str] | None = None, **content: Any
 ) -> HTMLResponse:
     """A page from its template, for whoever asks; text from the data is escaped."""
-    about = {"caller": visit.caller, "signed_in": bool(visit.session), "base": visit.base, "style": style_version()}
+    about: dict[str, Any] = {
+        "caller": visit.caller,
+        "signed_in": bool(visit.session),
+        "base": visit.base,
+        "style": style_version(),
+    }
+    about["nav_groups"], about["nearby"] = navigation(visit.caller, content.get("here", ""))
     return HTMLResponse(environment().get_template(name).render(**about, **content), status, headers)
 
 
@@ -53,7 +61,7 @@ def environment() -> Environment:
         formats.what_happened,
     ):
         templates.filters[filter_.__name__] = filter_
-    templates.globals.update(charts=charts, time_chart=time_chart)
+    templates.globals.update(charts=charts, small_charts=small_charts, time_chart=time_chart)
     for name in templates.list_templates():  # compiled now rather than for the first reader
         templates.get_template(name)
     return templates

@@ -5,49 +5,64 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from serving.access.identity import cookie_name
 from serving.access.origins import is_unencrypted, needs_secure_cookie
 from serving.access.tokens import Caller
 from serving.access.visit import caller_of, visit_of
-from serving.desk import acting, journal_desk
+from serving.desk import journal_desk
 from serving.desk.desk import Desk
 from serving.desk.queries import AccountQuery, AlertQuery, CallQuery
 from serving.desk.scoring import require_published
 from serving.desk.team_desk import alert_rows
 from serving.pages import account_page, acting_pages, team_pages, views
+from serving.pages.business.business_routes import router as business
+from serving.pages.business.role_homes import DATA, MANAGER, data_home, manager_home, week
 from serving.pages.error_page import is_page
-from serving.pages.formats import account_address
+from serving.pages.form_routes import router as forms
 from serving.pages.home import LISTED, home
 from serving.pages.render import ICON, STYLE, page
 from serving.publication.reader import Published, scope
-from serving.wire.acting_schemas import ActionAnswer
 from serving.wire.answers import Refused, invalid
 from serving.wire.plain_values import small_number
-from serving.wire.schemas import CallRequest
 from training.tracking.model_card import describe
 from training.tracking.store import ui_command
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
+router.include_router(business)
+router.include_router(forms)
 KEPT_SECONDS = 31_536_000
 CALLS_SHOWN = 20
 
 
 @router.get("/")
 def first_page(request: Request) -> Response:
-    """The portfolio, or a CSM's book of it."""
-    published, caller = _published(request), _caller(request)
-    asked = small_number(request.query_params.get("horizon", ""))
-    chosen = asked if asked in views.horizons(published) else published.horizon_months
+    """The portfolio, a manager's teams or the data scientist's desk; for a CSM the own book."""
+    published, caller, asked = _published(request), _caller(request), request.query_params
+    if caller.csm is None and asked.get("for") in (MANAGER, DATA):
+        return _home_of(request, published, caller)
+    months = small_number(asked.get("horizon", ""))
+    chosen = months if months in views.horizons(published) else published.horizon_months
     if not published.nrr(**scope(caller.csm), horizon_months=chosen):
         raise Refused(
             404, "No figures are published for your book: it holds no account, or csm is not in forecast.cuts."
         )
-    content = home(published, caller, chosen)
+    content = home(published, caller, chosen) | week(_desk(request).params, published, caller)
     _seen(request, list(dict.fromkeys(row["account_id"] for name in LISTED for row in content[name])))
     return page("home.html", visit_of(request.scope), here="home", **content)
+
+
+def _home_of(request: Request, published: Published, caller: Caller) -> Response:
+    """The first page of a manager or of a data scientist, who both see all books."""
+    desk = _desk(request)
+    if request.query_params["for"] == DATA:
+        command = ui_command(desk.params) if desk.params.tracking.uri is None else ""
+        content = data_home(published, caller, desk.params.serving.mlflow_url, command)
+        return page("home_data.html", visit_of(request.scope), here="home", **content)
+    content = manager_home(desk.params, published, caller, request.query_params.get("manager", ""))
+    _seen(request, list(dict.fromkeys(row["account_id"] for row in content["waiting"])))
+    return page("home_manager.html", visit_of(request.scope), here="home", **content)
 
 
 @router.get("/accounts")
@@ -88,20 +103,6 @@ def _calls_about(request: Request, account_id: str) -> list[dict[str, Any]] | No
         return None
 
 
-@router.post("/calls")
-async def add_call(request: Request) -> Response:
-    """Take a call from the form of an account's page, which shows the model's figure; and back to it."""
-    fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-    try:
-        wanted = CallRequest.model_validate(fields | {"seen_model": True})
-    except ValidationError as error:
-        raise invalid(error) from None
-    published, caller = _published(request), _caller(request)
-    _seen(request, [wanted.account_id])
-    await run_in_threadpool(journal_desk.add_call, _desk(request).params, published, caller, wanted)
-    return RedirectResponse(visit_of(request.scope).base + account_address(wanted.account_id) + "#calls", 303)
-
-
 @router.get("/health")
 def health(request: Request) -> Response:
     """The health of accounts by rule, worst first."""
@@ -131,20 +132,6 @@ def actions(request: Request) -> Response:
     content = views.actions(published, caller, max(1, number))
     _seen(request, [row["account_id"] for row in content["rows"]])
     return page("actions.html", visit_of(request.scope), here="actions", **content)
-
-
-@router.post("/actions")
-async def answer_action(request: Request) -> Response:
-    """Take what somebody did with a play from the form of an account's page; and back to it."""
-    fields = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-    try:
-        wanted = ActionAnswer.model_validate(fields)
-    except ValidationError as error:
-        raise invalid(error) from None
-    published, caller = _published(request), _caller(request)
-    _seen(request, [wanted.account_id])
-    await run_in_threadpool(acting.answer_action, published, wanted, caller, _desk(request).params)
-    return RedirectResponse(visit_of(request.scope).base + account_address(wanted.account_id) + "#next", 303)
 
 
 @router.get("/effects")

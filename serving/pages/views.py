@@ -72,6 +72,7 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
         "regions": published.labels("region", caller.csm),
         "csms": [] if caller.csm is not None else published.labels("csm", None),
         "windows": WINDOWS,
+        "other_columns": published.columns(),
         "asked": parameters,
         **_choices(parameters),
         "page_number": query.offset // query.limit + 1,

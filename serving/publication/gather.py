@@ -70,7 +70,7 @@ class Publication:
     actions
         What to do next: the columns of the list `ACTIONS`.
     health
-        The health of accounts by rule: the list, each account down to its measures, and the rule.
+        The health of accounts by rule.
     customers
         Who was lost and why, and other facts about customers.
     nrr, renewals
@@ -81,6 +81,8 @@ class Publication:
         Those of some months before, for what reasons say of the past; None if nothing is known of it.
     norms
         What is usual in each peer group, for the reasons of live scores.
+    insights
+        Facts about the business.
     """
 
     about: dict[str, Any]
@@ -101,6 +103,7 @@ class Publication:
     snapshot: pd.DataFrame
     earlier: pd.DataFrame | None
     norms: Norms
+    insights: Mapping[str, Mapping[str, Any]]
 
 
 def gather(
@@ -114,6 +117,7 @@ def gather(
     track: Mapping[str, Any] | None = None,
     acting: Acting | None = None,
     health: AccountHealth | None = None,
+    insights: Mapping[str, Mapping[str, Any]] | None = None,
     customers: CustomerFacts | None = None,
     progress: Progress = silent,
 ) -> Publication:
@@ -121,12 +125,8 @@ def gather(
 
     Parameters
     ----------
-    tables
-        The checked tables the forecast was made from.
-    champion
-        The model that made it.
-    forecast
-        The forecast.
+    tables, champion, forecast
+        The checked tables, the model in charge, and the forecast that it made from them.
     params
         All settings.
     card
@@ -139,19 +139,20 @@ def gather(
         What to do next; None if nothing is recommended.
     health
         The health of accounts at the forecast's date; worked out here if None.
+    insights
+        As `serving.publication.insights` gives them; None if none are published.
     customers
         Facts about customers; None if none are to be published.
     progress
         Told how far the work is.
     """
     progress("gathering what accounts did", 0, 1)
-    as_of = forecast.as_of
+    as_of, earlier = forecast.as_of, earlier_snapshot(tables, forecast.as_of, params)
     published_health = published(health or account_health(tables, as_of, params), tables, params)
     facts, here = customers or CustomerFacts(), customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
     history, scores = _history(tables, champion, as_of, params), _published_scores(forecast)
-    earlier = earlier_snapshot(tables, as_of, params)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
@@ -173,6 +174,7 @@ def gather(
         snapshot=here,
         earlier=earlier,
         norms=forecast.norms or usual(champion, here, earlier, params),
+        insights=insights or {},
     )
 
 
@@ -253,8 +255,8 @@ def _labels(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
 
 
 _NO_LABELS = (
-    "customer_since", "acquisition_cost",
-    "technical_fit", "functional_fit", "experience_fit", "support_fit", "buy_in_fit",
+    "customer_since", "acquisition_cost", "technical_fit", "functional_fit", "experience_fit", "support_fit",
+    "buy_in_fit",
 )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ from serving.publication.file_tables import (
     movement_rows,
 )
 from serving.publication.gather import Publication
+from serving.publication.insight_store import stored_insights
 from serving.publication.published_customers import stored_rows
 
 FOLDER = "serving"
@@ -268,6 +269,7 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
         "about": as_json({**publication.about, "format": FORMAT, "months": publication.activity[0]}),
         "norms": as_json(publication.norms.as_data()),
         **{name: frame.to_parquet(index=False) for name, frame in frames.items() if frame is not None},
+        **stored_insights(publication.insights),
     }
     _insert(connection, ABOUT, list(content.items()))
 

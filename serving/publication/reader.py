@@ -7,7 +7,6 @@ import json
 import sqlite3
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,49 +23,21 @@ from serving.forecast.declared.published_lists import (
     ACTIONS,
     BRIDGE,
     HISTORY,
-    LABELS,
     MOVEMENTS,
 )
 from serving.forecast.declared.team_tables import HEALTH
 from serving.publication import publication_file
-from serving.publication.file_tables import ACCOUNT_COLUMNS, HORIZON_COLUMNS
+from serving.publication.account_filter import AMONG, CUTS, LABEL, AccountFilter, conditions_of
+from serving.publication.insight_store import read_insight
 from serving.publication.moves import END, START
 
 Row = dict[str, Any]
-_AMONG = {**{name: f"a.{name}" for name in ACCOUNT_COLUMNS}, **{name: f"h.{name}" for name in HORIZON_COLUMNS}}
-_LIST = ", ".join(_AMONG[column.name] for column in ACCOUNTS.at(Place.API))
-_SORTS = _AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
+_LIST = ", ".join(AMONG[column.name] for column in ACCOUNTS.at(Place.API))
+_SORTS = AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
-_ATTENTION = "a.above_peers > 0 AND (a.renews_on < ? OR a.trend >= ?)"
-RISE = 0.005  # of a probability: a smaller change since the snapshot before is not called a rise
+MONTH_DAYS = 31  # a term of so many days at most is a monthly plan
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
-_LABEL = "EXISTS (SELECT 1 FROM json_each({}) AS label WHERE label.key = ? AND label.value = ?)"
-CUTS = {name: _AMONG[name] for name in names_of(LABELS)}  # the cuts with a column of their own
-
-
-@dataclass(frozen=True)
-class AccountFilter:
-    """Which accounts, in which order, which page.
-
-    `cuts` are labels that must be as given. `attention_until` asks for those that lie above their peers' risk and
-    renew before that day, or are overdue, or whose risk rose; `least_growth` for those with at least that chance of
-    expansion of which something speaks for it.
-    """
-
-    horizon_months: int
-    csm: str | None = None
-    cuts: Mapping[str, str] = field(default_factory=dict)
-    renews_from: str | None = None
-    renews_before: str | None = None
-    least_at_risk: float | None = None
-    search: str | None = None
-    attention_until: str | None = None
-    least_growth: float | None = None
-    sort: str = "arr_at_risk"
-    descending: bool = True
-    limit: int | None = 50
-    offset: int = 0
 
 
 class Published:
@@ -92,6 +63,11 @@ class Published:
         self.head = self._head()
         self._labels: dict[tuple[str, str | None], list[str]] = {}
         self._bridges: dict[tuple[str | None, ...], list[Row]] = {}
+        self._insights: dict[str, Row] = {}
+        self._directory: dict[str, tuple[str, str, float]] | None = None
+        days = frame["term_days"] if "term_days" in frame else pd.Series(dtype=float)
+        self._monthly: list[str] = frame["account_id"][days <= MONTH_DAYS].tolist() if len(days) else []
+        self.bridge(None)  # before the first reader waits for it
 
     def close(self) -> None:
         """Close the file; nothing can be read any more."""
@@ -154,7 +130,7 @@ class Published:
 
     def accounts(self, conditions: AccountFilter) -> tuple[int, list[Row]]:
         """A page of accounts, and how many there are in all."""
-        where, values = _conditions(conditions)
+        where, values = conditions_of(conditions)
         count = self._count(f"{_JOINED} WHERE {' AND '.join(where)}", values)
         return count, self.rows(conditions)
 
@@ -163,15 +139,19 @@ class Published:
 
         Ties are in the order of the account ids; what is not known comes last.
         """
-        where, values = _conditions(conditions)
+        where, values = conditions_of(conditions)
         key, way = _SORTS[conditions.sort], "DESC" if conditions.descending else "ASC"
-        query = f"""SELECT {_LIST} {_JOINED} WHERE {" AND ".join(where)}
-                    ORDER BY {key} {way} NULLS LAST, a.account_id LIMIT ? OFFSET ?"""
-        return self._rows(query, [*values, _limit(conditions.limit), conditions.offset])
+        order = f"ORDER BY {key} {way} NULLS LAST, a.account_id"
+        # only numbers are sorted: whole rows would be carried through the sort to the last page
+        query = f"""WITH chosen AS MATERIALIZED (
+                        SELECT a.number AS chosen {_JOINED} WHERE {" AND ".join(where)} {order} LIMIT ? OFFSET ?)
+                    SELECT {_LIST} FROM chosen JOIN account a ON a.number = chosen
+                    JOIN horizon h ON h.number = chosen AND h.horizon_months = ? {order}"""
+        return self._rows(query, [*values, _limit(conditions.limit), conditions.offset, conditions.horizon_months])
 
     def totals(self, conditions: AccountFilter) -> Row:
         """Of all accounts that a filter lets through: number, ARR, ARR at risk."""
-        where, values = _conditions(conditions)
+        where, values = conditions_of(conditions)
         query = f"""SELECT COUNT(*) AS accounts, TOTAL(a.arr) AS arr, TOTAL(h.arr_at_risk) AS arr_at_risk
                     FROM horizon h JOIN account a USING (number) WHERE {" AND ".join(where)}"""
         return self._rows(query, values)[0]
@@ -183,6 +163,46 @@ class Published:
             rows = self._rows(f"SELECT DISTINCT {CUTS[cut]} AS value FROM account a {where} ORDER BY 1", values)
             self._labels[cut, csm] = [row["value"] for row in rows]
         return self._labels[cut, csm]
+
+    def insight(self, name: str) -> Row:
+        """A fact about the business, see `serving.publication.insight_store`; not to be changed."""
+        if name not in self._insights:
+            self._insights[name] = read_insight(self._lists, name)
+        return self._insights[name]
+
+    def directory(self, csm: str | None) -> dict[str, tuple[str, str, float]]:
+        """Name, CSM and ARR of every account that a caller sees, by id; not to be changed."""
+        if self._directory is None:
+            rows = self._lists.execute("SELECT account_id, name, csm, arr FROM account").fetchall()
+            self._directory = {row[0]: (row[1], row[2], row[3]) for row in rows}
+        if csm is None:
+            return self._directory
+        return {account_id: told for account_id, told in self._directory.items() if told[1] == csm}
+
+    def named(self, account_ids: Iterable[str], csm: str | None) -> dict[str, Row]:
+        """Of accounts that a caller sees: `name` and `csm` by id; the others are not there."""
+        query = """SELECT account_id, name, csm FROM account JOIN json_each(?) AS one ON one.value = account_id
+                   WHERE ? IS NULL OR csm = ?"""
+        rows = self._rows(query, [json.dumps(list(account_ids)), csm, csm])
+        return {row["account_id"]: row for row in rows}
+
+    def terms(self, csm: str | None, until: str) -> dict[str, Row]:
+        """How many accounts and how much ARR is on which kind of term.
+
+        `monthly` (terms of a month at most), and of the others `overdue`, `ahead` (before `until`), `later`, `endless`.
+        """
+        kind = """CASE WHEN account_id IN (SELECT value FROM json_each(?)) THEN 'monthly'
+                  WHEN renews_on IS NULL THEN 'endless' WHEN renews_on < ? THEN 'overdue'
+                  WHEN renews_on < ? THEN 'ahead' ELSE 'later' END"""
+        query = f"""SELECT {kind} AS kind, COUNT(*) AS accounts, TOTAL(arr) AS arr FROM account
+                    WHERE ? IS NULL OR csm = ? GROUP BY kind"""
+        values = [json.dumps(self._monthly), self.about["as_of"], until, csm, csm]
+        return {row.pop("kind"): row for row in self._rows(query, values)}
+
+    def columns(self) -> list[str]:
+        """The columns of accounts that a list may be filtered by, beside those with a field of their own."""
+        row = self._lists.execute("SELECT labels FROM account LIMIT 1").fetchone()
+        return sorted(set(json.loads(row[0])) - set(CUTS)) if row else []
 
     def nrr(self, **conditions: Any) -> list[Row]:
         """Rows of the NRR forecast: any of `cut, value, horizon_months, metric`; None asks for all."""
@@ -223,15 +243,16 @@ class Published:
         return self._bridges.get(key) or self._bridge(*key)
 
     def _bridge(self, csm: str | None, cut: str | None, value: str | None) -> list[Row]:
-        where, values = [], []
+        where, values, joined = [], [], ""  # the join costs more than the sums
         if csm is not None:
             where, values = ["m.csm = ?"], [csm]
         if cut is not None:
+            joined = "LEFT JOIN account a USING (account_id)"
             labels = "coalesce(m.labels, a.labels)"  # a customer's are those of its account
-            where, values = [*where, _LABEL.format(labels)], [*values, cut, value or ""]
+            where, values = [*where, LABEL.format(labels)], [*values, cut, value or ""]
         condition = f"WHERE {' AND '.join(where)}" if where else ""
         query = f"""SELECT m.movement, COUNT(DISTINCT m.account_id) AS accounts, SUM(m.amount) AS amount
-                    FROM movement m LEFT JOIN account a USING (account_id) {condition} GROUP BY m.movement"""
+                    FROM movement m {joined} {condition} GROUP BY m.movement"""
         sums = {row["movement"]: row for row in self._rows(query, values)}
         nothing = {"accounts": 0, "amount": _NONE_AMOUNT}
         return [{**nothing, **sums.get(name, {}), "movement": name} for name in (START, *BRIDGE_ORDER, END)]
@@ -337,33 +358,6 @@ def scope(csm: str | None) -> dict[str, str]:
 def _of(table: OutTable, but: str = "") -> list[str]:
     """The columns of a list that are published."""
     return [column.name for column in table.at(Place.API) if column.name != but]
-
-
-def _conditions(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
-    where: list[str] = ["h.horizon_months = ?"]
-    values: list[Any] = [chosen.horizon_months]
-    simple = {
-        "a.csm = ?": chosen.csm,
-        "a.renews_on >= ?": chosen.renews_from,
-        "a.renews_on < ?": chosen.renews_before,
-        "h.arr_at_risk >= ?": chosen.least_at_risk,
-        "a.growth_reason <> '' AND h.expansion_probability >= ?": chosen.least_growth,
-    }
-    for condition, value in simple.items():
-        if value is not None:
-            where, values = [*where, condition], [*values, value]
-    if chosen.attention_until is not None:
-        where, values = [*where, _ATTENTION], [*values, chosen.attention_until, RISE]
-    for cut, label in chosen.cuts.items():
-        if cut in CUTS:
-            where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]
-        else:
-            where, values = [*where, _LABEL.format("a.labels")], [*values, cut, label]
-    if chosen.search:
-        pattern = "%" + "".join("\\" + c if c in "%_\\" else c for c in chosen.search) + "%"
-        where = [*where, "(a.name LIKE ? ESCAPE '\\' OR a.account_id LIKE ? ESCAPE '\\')"]
-        values = [*values, pattern, pattern]
-    return where, values
 
 
 def _flag(ratios: Row) -> str:

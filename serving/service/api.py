@@ -17,7 +17,7 @@ from serving.desk import metrics, queries, scoring
 from serving.desk.desk import Desk
 from serving.pages.error_page import problem
 from serving.pages.routes import router as pages
-from serving.publication.reader import AccountFilter
+from serving.publication.account_filter import AccountFilter
 from serving.service.acting_api import router as acting
 from serving.service.customers_api import router as customers
 from serving.service.guard import Guard

@@ -1,4 +1,4 @@
-"""The part of the API that teams work with: the health of accounts, and alerts."""
+"""The part of the API that teams work with: health, alerts, facts about the business, and the model watch."""
 
 from typing import Annotated, Any
 
@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from serving.access import sight
 from serving.access.visit import ALERTS, ESCALATIONS, HEALTH, REVIEW, caller_of, visit_of
-from serving.desk import escalation_desk, queries, team_desk
+from serving.desk import business, escalation_desk, queries, team_desk
 from serving.service.replies import BODY_ERRORS, FILES, FileKind, desk_of, file_of, head, published_of, seen
+from serving.wire import business_schemas
 from serving.wire.answers import answer
 from serving.wire.schemas import Head, Page, Written
 from serving.wire.team_schemas import (
@@ -100,6 +101,34 @@ def answer_alert(request: Request, wanted: AnswerRequest) -> Response:
     published, caller = published_of(request), caller_of(request.scope)
     visit_of(request.scope).accounts = [wanted.account_id]
     return answer({"number": team_desk.answer_alert(desk_of(request).params, published, caller, wanted)})
+
+
+@team.get("/api/kpis", response_model=business_schemas.Kpis, tags=["business"])
+def kpis(request: Request) -> Response:
+    """KPIs with definition, n and target, now and at the starts of past quarters; of one book for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **business.kpis(published, caller_of(request.scope))})
+
+
+@team.get("/api/cohorts", response_model=business_schemas.Cohorts, tags=["business"])
+def cohorts(request: Request) -> Response:
+    """Logos kept, GRR and NRR by the quarter in which accounts began and by their age; not for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **business.cohorts(published, caller_of(request.scope))})
+
+
+@team.get("/api/scorecards", response_model=business_schemas.Scorecards, tags=["business"])
+def scorecards(request: Request, query: Annotated[business_schemas.ScorecardQuery, Query()]) -> Response:
+    """Each book beside what it was expected to do, with a word where luck does not explain it; the own for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **business.scorecards(published, caller_of(request.scope), query.by)})
+
+
+@team.get("/api/watch", response_model=business_schemas.ModelWatch, tags=["business"])
+def watch(request: Request) -> Response:
+    """Whether data, inputs and calibration are as they were, and what to do if not; not for role csm."""
+    published = published_of(request)
+    return answer({**head(published), **business.watch(published, caller_of(request.scope))})
 
 
 @team.get(ESCALATIONS, response_model=Escalations, tags=["portfolio"])

@@ -44,6 +44,10 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/actions": SIGNED_IN,
     "/track-record": SIGNED_IN,
     "/model": SIGNED_IN,
+    **dict.fromkeys(("/kpis", "/scorecards", "/behaviours"), SIGNED_IN),
+    **dict.fromkeys(("/cohorts", "/scenarios", "/watch"), NOT_CSM),
+    **dict.fromkeys(("/api/kpis", "/api/scorecards"), SIGNED_IN),
+    **dict.fromkeys(("/api/cohorts", "/api/watch"), NOT_CSM),
     "/openapi.json": SIGNED_IN,
     "/docs.json": SIGNED_IN,
     "/api": SIGNED_IN,
@@ -78,13 +82,14 @@ POSTED = {
     "/api/health": {"account_id": MINE, "band": "C", "reason": "of tests", "until": "2026-02-01"},
     "/calls": None,
     "/actions": None,
+    "/alerts": None,
     "/sign-in": None,
     "/sign-out": None,
 }
 
 EMPTY_POSTS = {
     **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health", "/api/review"), 415),
-    **dict.fromkeys(("/api/escalations", "/api/actions/answer", "/calls", "/actions", "/sign-in"), 415),
+    **dict.fromkeys(("/api/escalations", "/api/actions/answer", "/calls", "/actions", "/alerts", "/sign-in"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

@@ -48,6 +48,7 @@ from serving.forecast.stored_effects import StoredEffects
 from serving.kpis.customer_facts import customer_facts
 from serving.ledger.record import DATABASE, open_record
 from serving.publication import gather, publication_file
+from serving.publication.insights import gather_insights
 from serving.publication.on_record import put_on_record, read_track
 from serving.publication.published_customers import CustomerFacts
 from serving.publication.published_plays import Acting
@@ -70,6 +71,7 @@ SMALL = (
     "forecast.draws=100",
     "forecast.cuts=[segment, region, csm]",
     "serving.rescored_months=3",
+    "serving.insight_quarters=1",
     "serving.poll_seconds=0.3",
     "serving.requests_per_minute=1000000",
 )
@@ -245,6 +247,7 @@ class Place:
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
             acting=plays_for(made, self.tables) if plays else None,
+            insights=gather_insights(self.tables, as_of, self.params),
             customers=CustomerFacts(*customer_facts(self.tables, as_of, self.params)),
         )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))

@@ -17,7 +17,16 @@ from serving.assistant.tools import TOOLS, described, question
 from serving.service.api import specification
 
 MINE, OTHERS = "a03", "a01"
-NOT_OF_A_BOOK = {"scenario", "effects", "process_review", "voice", "behaviours", "ideal_customer"}
+NOT_OF_A_BOOK = {
+    "scenario",
+    "effects",
+    "process_review",
+    "voice",
+    "behaviours",
+    "ideal_customer",
+    "cohorts",
+    "model_watch",
+}
 GIVEN: dict[str, dict[str, Any]] = {
     "account": {"account_id": MINE},
     "rescore": {"accounts": [{"account_id": MINE}]},

@@ -13,6 +13,7 @@ FLAGS = [
 ]  # fmt: skip
 PAGES = (
     *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
+    *("/kpis", "/cohorts", "/scorecards", "/scenarios", "/behaviours", "/watch"),
     *("/model", "/effects", "/process", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {

@@ -13,8 +13,9 @@ import pytest
 
 from serving.forecast.refusals import NoPublication
 from serving.publication import publication_file
+from serving.publication.account_filter import AccountFilter
 from serving.publication.gather import top_reason
-from serving.publication.reader import AccountFilter, Published
+from serving.publication.reader import Published
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Facts about the business as whoever asks may see them: KPIs, cohorts, behaviours, fit, books, and the model watch."""
+
+from typing import Any, Literal
+
+from serving.access import sight
+from serving.access.tokens import Caller
+from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, SCORECARDS
+from serving.publication.last_watch import last_watch
+from serving.publication.reader import Published
+from serving.wire.answers import Refused
+
+Row = dict[str, Any]
+Whose = Literal["csm", "seller"]
+NOBODY_LOOKED = "Nobody has looked yet: the nightly run does, and so does `holdfast watch`."
+
+
+def kpis(published: Published, caller: Caller) -> Row:
+    """The KPIs: of the whole company and by book, or of the one book that a caller sees."""
+    return sight.kpis_for(published.insight(KPIS), caller)
+
+
+def cohorts(published: Published, caller: Caller) -> Row:
+    """What became of accounts by the quarter in which they began.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book.
+    """
+    require_whole(caller, "Cohorts are")
+    return {"definition": "", "left_out": 0, "rows": [], **published.insight(COHORTS)}
+
+
+def behaviours(published: Published, caller: Caller) -> Row:
+    """What goes with staying, and who has not done it yet: for whoever sees one book that of the book alone."""
+    content = sight.behaviours_for(published.insight(BEHAVIOURS), caller)
+    names = published.named((row["account_id"] for row in content["behind"]), caller.csm)
+    behind = [row | names[row["account_id"]] for row in content["behind"] if row["account_id"] in names]
+    return content | {"behind": behind}
+
+
+def ideal_customer(published: Published, caller: Caller) -> Row:
+    """Which accounts kept their ARR, by what was known at signing.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book.
+    """
+    require_whole(caller, "The ideal customer is")
+    return {"definition": "", "note": "", "accounts": 0, "rows": [], **published.insight(CUSTOMERS)}
+
+
+def scorecards(published: Published, caller: Caller, by: Whose = "csm") -> Row:
+    """Books beside what they were expected to do: all, or a caller's own."""
+    return sight.scorecards_for({"by": by, **published.insight(SCORECARDS[by])}, caller)
+
+
+def watch(published: Published, caller: Caller) -> Row:
+    """What the watch of data, inputs and calibration found last.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book.
+    """
+    require_whole(caller, "The model watch is")
+    content = last_watch(published.file.parent)
+    empty: Row = {"data": [], "inputs": {"rows": [], "moved_share": 0.0}, "calibration": {"charts": [], "months": []}}
+    when = {"looked_as_of": content.pop("as_of", ""), "version": content.pop("model_version", "")}
+    return {"lacking": "" if content else NOBODY_LOOKED, "verdict": "", "todo": "", **empty, **content, **when}
+
+
+def require_whole(caller: Caller, what: str) -> None:
+    """Refuse whoever sees one book what is of the whole company."""
+    if not sight.sees_whole(caller):
+        raise Refused(403, f"{what} of the whole company: ask with a token of role revops or admin.")

@@ -1,0 +1,136 @@
+"""First pages beside the portfolio: a CSM's week, a manager's teams, and the data scientist's desk."""
+
+from typing import Any
+
+from models.words import counted
+from params import Params
+from serving.access.sight import card_for, tracking_for
+from serving.access.tokens import Caller
+from serving.desk import business
+from serving.desk.acting import ActionQuery, AnswerQuery, action_rows, recorded_answers
+from serving.desk.queries import AlertQuery
+from serving.desk.team_desk import alert_rows
+from serving.pages.business import business_pages
+from serving.pages.findings import record_title
+from serving.pages.home import origins_of
+from serving.pages.views import Row, head
+from serving.publication.insight_store import TEAMS
+from serving.publication.reader import Published
+from serving.wire.answers import Refused
+
+LEADERSHIP, MANAGER, DATA = "leadership", "manager", "data"
+PLAYS_SHOWN = 5
+ALERTS_SHOWN = 10
+MOST = 1000
+CADENCE = "cadence_kept"
+
+
+def week(params: Params, published: Published, caller: Caller) -> Row:
+    """This week's plays of a CSM's own book, each with what was answered since; for others nothing."""
+    if caller.csm is None:
+        return {"plays": [], "play_count": 0, "hours": None, "view": LEADERSHIP}
+    total, plays = action_rows(published, ActionQuery(limit=PLAYS_SHOWN), caller)
+    answers = _answers(params, published, caller)
+    hours = [row for row in published.about["actions"]["capacity"] if row["csm"] == caller.csm]
+    shown = [row | {"answered": answers.get((row["account_id"], row["action"]))} for row in plays]
+    return {"plays": shown, "play_count": total, "hours": hours[0] if hours else None, "view": ""}
+
+
+def _answers(params: Params, published: Published, caller: Caller) -> dict[tuple[str, str], Row]:
+    """What was answered to plays since they were published; nothing where the record cannot be read."""
+    try:
+        rows = recorded_answers(published, AnswerQuery(limit=MOST), caller, params)[1]
+    except Refused:
+        return {}
+    since = published.about["made_at"]
+    return {(row["account_id"], row["action"]): row for row in reversed(rows) if row["answered_at"] >= since}
+
+
+def manager_home(params: Params, published: Published, caller: Caller, asked: str) -> Row:
+    """A manager's people: each book against what was expected, what is ahead, hours, touches in time, and alerts."""
+    teams: dict[str, list[str]] = published.insight(TEAMS).get("teams", {})
+    books = published.labels("csm", None)
+    managed = {name: [book for book in people if book in books] for name, people in teams.items()}
+    managers = sorted(name for name, people in managed.items() if people)
+    chosen = asked if asked in managers else ""
+    names = managed[chosen] if chosen else books
+    alerts = _alerts(params, published, caller)
+    waiting = [row for row in alerts or () if row["csm"] in names and row["status"] == "open"]
+    rows = _books(published, caller, names, alerts)
+    return {
+        **head(published),
+        "title": "Home",
+        "view": MANAGER,
+        "managers": managers,
+        "manager": chosen,
+        "rows": rows,
+        "waiting": sorted(waiting, key=lambda row: (row["kind"] != "risk", row["fired_on"], -row["arr"]))[
+            :ALERTS_SHOWN
+        ],
+        "waiting_count": len(waiting),
+        "alerts_known": alerts is not None,
+        "answer": _team_answer(rows, len(waiting)),
+        "low": min((row["nrr"]["p10"] for row in rows if row["nrr"]), default=0.0),
+        "high": max((row["nrr"]["p90"] for row in rows if row["nrr"]), default=1.0),
+    }
+
+
+def _alerts(params: Params, published: Published, caller: Caller) -> list[Row] | None:
+    """All open alerts; None where the record cannot be read."""
+    try:
+        return alert_rows(params, published, caller, AlertQuery.model_construct(**_ANY, limit=10**6, offset=0))[1]
+    except Refused:
+        return None
+
+
+def _risks_first(row: Row) -> tuple[bool, str, float]:
+    """The oldest first, and of a day the most ARR."""
+    return row["kind"] != "risk", str(row["fired_on"]), -row["arr"]
+
+
+_ANY: dict[str, Any] = dict.fromkeys(("csm", "rule", "kind", "status", "delivery"))
+
+
+def _books(published: Published, caller: Caller, names: list[str], alerts: list[Row] | None) -> list[Row]:
+    cards = {row["person"]: row for row in business.scorecards(published, caller)["rows"]}
+    ahead = {row["value"]: row for row in published.ratios(published.horizon_months, cut="csm")}
+    hours = {row["csm"]: row for row in published.about["actions"]["capacity"]}
+    kpis = business.kpis(published, caller)["rows"]
+    newest = max((row["as_of"] for row in kpis), default="")
+    touches = {row["value"]: row for row in kpis
+               if (row["cut"], row["kpi"], row["as_of"]) == ("csm", CADENCE, newest)}  # fmt: skip
+    return [
+        {
+            "name": name,
+            "card": cards.get(name),
+            "nrr": ahead.get(name),
+            "hours": hours.get(name),
+            "touches": touches.get(name),
+            "alerts": sum(row["csm"] == name for row in alerts or ()),
+            "waiting": sum(row["csm"] == name and row["status"] == "open" for row in alerts or ()),
+        }
+        for name in names
+    ]
+
+
+def _team_answer(rows: list[Row], waiting: int) -> str:
+    out = [row["name"] for row in rows if row["card"] and row["card"]["verdict"] in ("above", "below")]
+    full = [row for row in rows if row["hours"] and row["hours"]["shadow_price"] > 0]
+    books = f"{', '.join(out)} stand out" if len(out) > 1 else f"{out[0]} stands out" if out else "No book stands out"
+    hours = f"{counted(len(full), 'book')} ha{'s' if len(full) == 1 else 've'} too few hours" if full else ""
+    alerts = f"{counted(waiting, 'alert')} wait{'s' if waiting == 1 else ''} for somebody" if waiting else ""
+    return "; ".join(part for part in (books, hours, alerts) if part)
+
+
+def data_home(published: Published, caller: Caller, mlflow_url: str | None, command: str) -> Row:
+    """The data scientist's desk: the watch, the model in charge, its record, and where to look further."""
+    watch = business_pages.watch(published, caller)
+    return {
+        **watch,
+        "title": "Home",
+        "view": DATA,
+        "described": card_for(published.about["model"], caller),
+        "record_title": record_title(origins_of(published)),
+        "mlflow_url": tracking_for(mlflow_url, caller, is_path=False),
+        "command": tracking_for(command, caller, is_path=True),
+    }

@@ -1,0 +1,154 @@
+"""Pages and answers about the business: what they say, what each role sees, and what stands where there is nothing."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.ledger.record import DATABASE
+from serving.pages.business.kpi_words import GROUPS, TITLES, kpi_figure
+from serving.publication.last_watch import FILE, note_watch
+
+WHOLE = ("/cohorts", "/scenarios", "/watch", "/api/cohorts", "/api/watch")
+
+
+def html(client: Any, path: str) -> str:
+    answer = client.get(path, headers={"accept": "text/html"})
+    assert answer.status_code == 200, path
+    return str(answer.text)
+
+
+def test_kpis_say_their_figure_definition_and_n(service: Any) -> None:
+    told = service.client().get("/api/kpis").json()
+    nrr = next(row for row in told["rows"] if (row["kpi"], row["cut"]) == ("nrr", "total"))
+    page = html(service.client(), "/kpis")
+    assert kpi_figure(nrr) in page
+    assert told["definitions"]["nrr"].split(";")[0][1:] in page
+    assert {row["as_of"] for row in told["rows"]} > {"2026-01-01"}, "and the start of the quarter before"
+
+
+def test_a_csm_sees_the_kpis_of_the_own_book_alone(service: Any) -> None:
+    told = service.client(service.token("csm", "Ada A.")).get("/api/kpis").json()
+    assert {(row["cut"], row["value"]) for row in told["rows"]} == {("csm", "Ada A.")}
+    assert (told["grid"], told["warnings"]) == ([], [])
+
+
+def test_the_triangle_is_the_cells_of_the_api(service: Any) -> None:
+    rows = service.client().get("/api/cohorts").json()["rows"]
+    page = html(service.client(), "/cohorts?figure=grr")
+    newest = [row for row in rows if row["cohort"] == rows[-1]["cohort"]]
+    assert newest[0]["cohort"] in page
+    assert page.count('class="h') >= len(newest)
+    assert "Accounts that left count as 0" in page
+
+
+def test_a_csm_sees_the_own_card_alone(service: Any) -> None:
+    every = service.client().get("/api/scorecards").json()["rows"]
+    own = service.client(service.token("csm", "Ada A.")).get("/api/scorecards").json()["rows"]
+    assert own == [row for row in every if row["person"] == "Ada A."]
+    sellers = service.client(service.token("csm", "Ada A.")).get("/api/scorecards?by=seller").json()
+    assert sellers["rows"] == []
+
+
+def test_what_cannot_be_told_says_why(service: Any) -> None:
+    assert "no feature" in html(service.client(), "/behaviours")
+    assert "no column seller" in html(service.client(), "/scorecards?by=seller")
+
+
+def test_the_watch_is_what_was_found_last(service: Any, place: Any) -> None:
+    folder = service.desk.following.state.published.file.parent
+    assert "holdfast watch" in html(service.client(), "/watch")
+    chart = {"name": "level", "statistic": 3.5, "limit": 3.0, "alarm": True, "since": "2025-11-01", "cause": "market"}
+    content = {
+        "as_of": "2026-01-01", "model_version": "1", "trained_as_of": "2025-10-01", "verdict": "market",
+        "todo": "Leave the model as it is.", "calibration": {"charts": [chart], "months": ["2025-11-01"]},
+        "data": [], "inputs": {"moved_share": 0.0, "rows": []},
+    }  # fmt: skip
+    note_watch(folder, content)
+    try:
+        page = html(service.client(), "/watch")
+        assert "The market moved, and not the model." in page
+        assert "beyond the limit" in page
+        assert service.client().get("/api/watch").json()["looked_as_of"] == "2026-01-01"
+        assert "Leave the model as it is." in html(service.client(), "/?for=data")
+    finally:
+        (folder / FILE).unlink()
+
+
+def test_scenarios_stand_beside_the_forecast(service: Any) -> None:
+    page = html(service.client(), "/scenarios")
+    assert "NRR of 90" in page
+    assert "“severe”" in page or "“momentum”" in page
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_what_is_of_the_whole_company_is_refused_and_not_linked(service: Any, path: str) -> None:
+    client = service.client(service.token("csm", "Ada A."))
+    answer = client.get(path)
+    assert (answer.status_code, "of the whole company" in answer.text) == (403, True)
+    assert f'href="{path}"' not in html(client, "/kpis")
+
+
+def test_the_navigation_is_short_and_leads_to_every_page(service: Any) -> None:
+    client = service.client()
+    groups = html(client, "/").split('<nav aria-label="Pages">')[1].split("</nav>")[0]
+    assert groups.count("<li>") == 5
+    nearby = html(client, "/kpis").split('aria-label="Within this group">')[1].split("</nav>")[0]
+    assert [name for name in ("KPIs", "Cohorts", "Scorecards", "Scenarios", "Behaviours") if name not in nearby] == []
+
+
+def test_a_manager_s_home_has_a_row_a_book(service: Any) -> None:
+    page = html(service.client(), "/?for=manager")
+    assert "Ada A." in page
+    assert "20 of 40" in page, "hours planned"
+    assert "Book of Ada A." in html(service.client(service.token("csm", "Ada A.")), "/?for=manager"), "nobody else's"
+
+
+def test_every_kpi_has_a_name_and_a_group() -> None:
+    from features.kpis.declared_kpis import kpi_names
+
+    grouped = {name for names in GROUPS.values() for name in names}
+    assert grouped == set(TITLES)
+    assert set(kpi_names()) - grouped == {name for name in kpi_names() if name.endswith("_annualised")}
+
+
+@pytest.fixture
+def writing(untouched: Callable[..., Any], place: Any) -> Any:
+    """A service with a record of its own."""
+    service = untouched()
+    folder: Path = service.desk.params.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    record: Path = place.params.data_dir
+    shutil.copy(record.with_name(f"{record.name}-record.sqlite"), folder / DATABASE)
+    return service
+
+
+def test_a_play_is_answered_on_the_first_page_and_says_so(writing: Any) -> None:
+    client = writing.client(writing.token("csm", "Ada A."), accept="text/html,*/*")
+    assert "This week’s plays" in html(client, "/")
+    play = client.get("/api/actions?limit=1").json()["rows"][0]
+    form = {"account_id": play["account_id"], "action": play["action"], "back": "week"}
+    refused = client.post("/actions", data=form | {"answer": "disagree"})
+    assert (refused.status_code, "say why you disagree" in refused.text) == (422, True)
+    answer = client.post("/actions", data=form | {"answer": "disagree", "reason": "They <migrate>."})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/#plays")
+    assert "You answered: disagree (They &lt;migrate&gt;.)" in html(client, "/")
+    elsewhere = client.post("/actions", data=form | {"answer": "done"}, headers={"origin": "https://elsewhere.example"})
+    assert elsewhere.status_code == 403
+
+
+def test_alerts_are_taken_up_and_snoozed_on_their_page(writing: Any) -> None:
+    client = writing.client(writing.token("csm", "Ada A."), accept="text/html,*/*")
+    first, second = client.get("/api/alerts").json()["rows"][:2]
+    form = {"account_id": first["account_id"], "rule": first["rule"]}
+    answer = client.post("/alerts", data=form | {"answer": "acknowledged", "until": "", "reason": ""})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/alerts")
+    assert "Taken up by Ada A." in html(client, "/alerts")
+    form = {"account_id": second["account_id"], "rule": second["rule"], "answer": "snoozed"}
+    assert client.post("/alerts", data=form).status_code == 422
+    client.post("/alerts", data=form | {"until": "2026-01-20", "reason": "On holiday"})
+    assert "Snoozed until 20 Jan 2026, Ada A." in html(client, "/alerts")
+    elsewhere = client.post("/alerts", data=form, headers={"origin": "https://elsewhere.example"})
+    assert elsewhere.status_code == 403
