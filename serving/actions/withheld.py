@@ -19,9 +19,9 @@ from models.effects.holdout import detectable_difference, lots
 from models.plans.play_value import at_end
 from models.words import counted
 from params_team import Actions, Holdout
-from serving.actions.book import meets
 from serving.actions.on_record import AUTHOR
 from serving.actions.planning import NO_PLAY, Plan
+from serving.forecast.account_conditions import meets
 from serving.journal.entries import ENROLMENT, Entry, Note, read, write
 from serving.ledger.record import Record
 
