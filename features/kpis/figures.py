@@ -42,7 +42,7 @@ def kpis_of(facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterat
 
 def added(facts: pd.DataFrame, name: str) -> float:
     """The sum of a column, in whole cents, so that the order of accounts does not matter."""
-    return int((facts[name] * SCALE).round().astype("int64").sum()) / SCALE
+    return int(np.rint(facts[name].to_numpy(dtype=np.float64) * SCALE).sum()) / SCALE
 
 
 def annualised(rate: float, months: int) -> float:

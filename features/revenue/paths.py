@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 import duckdb
 import numpy as np
@@ -36,6 +37,7 @@ class CohortPaths:
     subscriptions: npt.NDArray[np.float64]
 
 
+@lru_cache(maxsize=4096)
 def add_months(day: date, months: int) -> date:
     """The same day so many calendar months on; the last day of the month where that month is shorter."""
     moved: date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
