@@ -235,8 +235,8 @@ class Place:
         ]
         return record_run(self.model, evidence, tables=self.tables, as_of=AS_OF, params=self.params).version
 
-    def publish(self, as_of: date = AS_OF, *, bridge: bool = True, plays: bool = True) -> Path:
-        """Publish a forecast by the champion."""
+    def publish(self, as_of: date = AS_OF, *, bridge: bool = True, facts: bool = True) -> Path:
+        """Publish a forecast by the champion, with plays and facts about the business or without."""
         champion = load_champion(self.params)
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
         card = model_card(self.params, champion)
@@ -246,9 +246,9 @@ class Place:
             watch(self.tables, as_of, self.params, record, longest_of(made.account_forecast))
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
-            acting=plays_for(made, self.tables) if plays else None,
-            insights=gather_insights(self.tables, as_of, self.params),
-            customers=CustomerFacts(*customer_facts(self.tables, as_of, self.params)),
+            acting=plays_for(made, self.tables) if facts else None,
+            insights=gather_insights(self.tables, as_of, self.params) if facts else None,
+            customers=CustomerFacts(*customer_facts(self.tables, as_of, self.params)) if facts else None,
         )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))
 

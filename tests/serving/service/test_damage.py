@@ -20,7 +20,7 @@ def followed(place: Any, tmp_path: Path) -> Following:
     shutil.copytree(place.params.data_dir, tmp_path / "data")
     settings = place.params.model_copy(update={"data_dir": tmp_path / "data"})
     copy = dataclasses.replace(place, params=settings)
-    copy.publish(date(2025, 11, 1))
+    copy.publish(date(2025, 11, 1), facts=False)
     told = Following(settings)
     told.look()
     assert told.state.published.about["as_of"] == "2025-11-01"

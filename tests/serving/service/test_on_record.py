@@ -53,7 +53,7 @@ class Published4:
 @pytest.fixture(scope="module")
 def nights(place: Any, tmp_path_factory: pytest.TempPathFactory) -> Published4:
     here, copies = another_place(place, tmp_path_factory.mktemp("nights")), tmp_path_factory.mktemp("copies")
-    return Published4(here, [Path(shutil.copy2(here.publish(night), copies)) for night in NIGHTS])
+    return Published4(here, [Path(shutil.copy2(here.publish(night, facts=False), copies)) for night in NIGHTS])
 
 
 def scores_of(file: Path) -> Rows:
@@ -149,7 +149,7 @@ def test_what_publications_hold_is_taken_over_once(nights: Published4, old: OldF
 
 def test_the_night_of_the_upgrade_published_again_serves_the_same(nights: Published4, old: OldFolder) -> None:
     """Its run is recorded as all are, those before it as the old publication held them."""
-    again = old.place.publish(NIGHTS[3])
+    again = old.place.publish(NIGHTS[3], facts=False)
     assert served(again) == served(nights.last)
     with open_record(old.place.params) as record:
         past = read_past(record)
@@ -179,7 +179,7 @@ def test_a_strange_publication_does_not_block_the_next_and_outlives_its_folder(o
     strange = old.change(STRANGE["no such table: history"])
     content = strange.file.read_bytes()
     for night in NIGHTS[:2]:
-        assert Published(old.place.publish(night)).about["as_of"] == night.isoformat()
+        assert Published(old.place.publish(night, facts=False)).about["as_of"] == night.isoformat()
     assert not strange.file.exists()
     kept = old.place.params.data_dir / "serving" / NOT_TAKEN_OVER / strange.file.name
     assert kept.read_bytes() == content
@@ -269,7 +269,7 @@ def test_killed_at_any_step_a_run_is_on_record_whole_or_not_and_can_be_run_again
 ) -> None:
     """Each run goes through what the one before was killed in; the last one is not killed."""
     data_dir = elsewhere.params.data_dir
-    elsewhere.publish(NIGHTS[0])
+    elsewhere.publish(NIGHTS[0], facts=False)
     settings = [f"data_dir={data_dir}", *small_settings]
     command = [sys.executable, "-W", "ignore", "-c", KILLED, *settings]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
@@ -281,8 +281,8 @@ def test_killed_at_any_step_a_run_is_on_record_whole_or_not_and_can_be_run_again
         assert len(recorded_runs(record)) == 2
     (data_dir / "another").mkdir()
     unkilled = another_place(elsewhere, data_dir / "another")
-    unkilled.publish(NIGHTS[0])
-    whole = unkilled.publish(NIGHTS[3], bridge=False, plays=False)
+    unkilled.publish(NIGHTS[0], facts=False)
+    whole = unkilled.publish(NIGHTS[3], bridge=False, facts=False)
     assert whole.name == name, "the same bytes as if nothing had happened"
     with open_record(unkilled.params) as record:
         assert past.figures.equals(read_past(record).figures)
