@@ -80,7 +80,7 @@ def test_a_year_month_by_month_leaves_a_record_scores_bridges_and_pages_that_agr
     verb: Run, settings: list[str], attack: Any
 ) -> None:
     params = load(overrides=settings)
-    days = [add_months(END, -back) for back in reversed(range(attack.size(5, 13)))]
+    days = [add_months(END, -back) for back in reversed(range(attack.size(3, 13)))]
     nights = [verb("run", "--as-of", day.isoformat()) for day in days]
     require_official_forecasts(params.data_dir, days, nights)
     require_bridges(params.data_dir, days)
@@ -98,7 +98,7 @@ def require_official_forecasts(data_dir: Path, days: list[date], nights: list[di
     assert (runs["trained_as_of"] <= runs["as_of"]).all()
     assert (pd.to_datetime(runs["as_of"]) - pd.to_datetime(runs["trained_as_of"])).dt.days.max() < 63
     assert runs["model_version"].astype(int).is_monotonic_increasing
-    assert runs["model_version"].nunique() >= 3
+    assert runs["model_version"].nunique() >= (len(days) + 1) // 2  # a training every second month
     steps = [{step["step"]: step for step in night["steps"]} for night in nights]
     assert [night["publish"]["result"]["model_version"] for night in steps] == runs["model_version"].tolist()
     assert all("not_served" not in night["publish"]["result"] for night in steps)
