@@ -67,7 +67,7 @@ def test_the_steps_of_each_night_are_on_record(nights: tuple[Path, dict[str, Any
     assert [(step, status) for _, step, status, _ in rows[: len(first)]] == [
         (name, row["status"]) for name, row in first.items()
     ]
-    assert {day for day, *_ in rows} == {"2026-01-01", PAST}
+    assert {"2026-01-01", PAST} <= {day for day, *_ in rows}  # other tests here fail nights of their own
     (watched,) = (json.loads(result) for _, step, _, result in rows[: len(first)] if step == "watch")
     assert watched["verdict"] == first["watch"]["result"]["verdict"]
     assert json.loads((nights[0] / "serving" / "last-watch.json").read_text())["as_of"] == "2026-01-01"
