@@ -38,7 +38,7 @@ STEPS = ["writing the checked tables", "recording the run", "writing the tables"
 BEFORE, NIGHT = "2025-09-01", "2026-01-01"
 NIGHT_KILLS = "kills of a night, after each of which the night, run again, left the same tables"
 MORE_NIGHT_KILLS = 17  # of a full attack, at random moments
-MOMENTS = ["putting the forecast on record", "recording the run", "writing the tables"]
+MOMENTS = ["putting the forecast on record", "recording the run", "simulating the portfolio"]
 # What differs from run to run: clocks, random ids and what they stand in, places in the chain.
 NOT_COMPARED = {
     "entry_number", "number", "run_number", "account_rows", "archive", "code_version", "written_at", "began_at",

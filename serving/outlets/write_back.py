@@ -4,7 +4,6 @@ All of a run is written in one transaction, or nothing. A run that is there alre
 made anew takes the place of what it wrote before.
 """
 
-import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -159,12 +158,11 @@ class _Postgres:
 
     def add(self, table: str, columns: list[str], frame: pd.DataFrame) -> None:
         """Add rows; an empty cell is NULL."""
-        text = io.StringIO()
-        frame.to_csv(text, index=False, header=False, quoting=2, na_rep="")
-        with self._connection.cursor() as cursor:
-            listed = ", ".join(map(named, columns))
-            with cursor.copy(f"COPY {table} ({listed}) FROM STDIN (FORMAT csv, FORCE_NULL ({listed}))") as copy:
-                copy.write(text.getvalue())
+        rows = frame.astype(object).where(frame.notna(), None)
+        listed = ", ".join(map(named, columns))
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} ({listed}) FROM STDIN") as copy:
+            for row in rows.itertuples(index=False, name=None):
+                copy.write_row(row)
 
 
 @contextmanager

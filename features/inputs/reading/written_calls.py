@@ -21,7 +21,7 @@ _ROWS = "written_calls"
 
 def calls_digest(calls: pd.DataFrame) -> str:
     """Identifies calls by what they say."""
-    return hashlib.sha256(calls.to_csv(index=False).encode()).hexdigest()[:16]
+    return hashlib.sha256(calls.to_json(orient="split", date_format="iso").encode()).hexdigest()[:16]
 
 
 def with_written_calls(connection: duckdb.DuckDBPyConnection, tables: Tables, calls: pd.DataFrame | None) -> Tables:
