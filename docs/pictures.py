@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 IMAGES = Path(__file__).with_name("images")
-PAGES = {"portfolio": ("/", 732), "account": ("/accounts/A-002a87", 1006)}
+PAGES = {"portfolio": ("/", 1040), "account": ("/accounts/A-002a87", 1190)}
 WIDTH = 900
 DATA = Path("data")
 SIGN_IN = re.compile(r"(http://127\.0\.0\.1:\d+)/sign-in\?once=\S+")
