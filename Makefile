@@ -73,7 +73,7 @@ lock: setup
 docs: setup
 	$(BIN)/python -m docs.build
 
-# The README's pictures, of what `make demo` and `holdfast publish` made; they take Chromium.
+# The README's pictures, of what `make demo`, `holdfast backtest` and `holdfast publish` made; they take Chromium.
 pictures: setup
 	$(BIN)/python -m docs.pictures
 
