@@ -1,4 +1,4 @@
-"""Takes the README's pictures of what `make demo`, `holdfast backtest` and `holdfast publish` made in the folder `data`.
+"""Takes the README's pictures of what `make demo`, `holdfast backtest` and `holdfast publish` made in `data`.
 
 Run `python -m docs.pictures` (or `make pictures`); it takes Chromium.
 """
