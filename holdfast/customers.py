@@ -10,7 +10,11 @@ from holdfast.output import print_lines
 from holdfast.run import AsOfDate, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
+
+    from serving.forecast.declared.column import OutTable
 
 TableFile = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Also write the accounts as .xlsx, .csv or .parquet")
@@ -29,7 +33,7 @@ def losses(
 ) -> None:
     """Show why revenue was lost: ARR by cause and quarter, what showed before, and who owns the cause."""
     from serving.forecast.declared.customer_tables import LOSS
-    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.kpi_files import require_writable
     from serving.kpis.loss_report import loss_report
 
     require_writable(out)
@@ -38,10 +42,7 @@ def losses(
         day = as_of or tables.data_until
         report = loss_report(tables, as_of=day, params=run.params, months=months, progress=run.progress)
     content = report.to_json(department)
-    if out is not None:
-        write_rows(content["events"], LOSS, out, content["definition"])
-    content |= {"file": str(out) if out else None}
-    run.show(content, lambda console: _print_losses(console, content))
+    _hand_over(run, content, _print_losses, content["events"], LOSS, out)
 
 
 def voice(
@@ -52,17 +53,37 @@ def voice(
 ) -> None:
     """Show what customers say: scores by role and moment, response, themes and tickets, with the ARR behind each."""
     from serving.forecast.declared.customer_tables import VOICE
-    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.kpi_files import require_writable
     from serving.kpis.voice_report import voice_report
 
     require_writable(out)
     with only_writer(run.params.data_dir):
         tables = run.load().tables
         content = voice_report(tables, as_of=as_of or tables.data_until, params=run.params, months=months)
+    _hand_over(run, content, _print_voice, content["rows"], VOICE, out)
+
+
+def _hand_over(
+    run: Run,
+    content: dict[str, Any],
+    show: "Callable[[Console, dict[str, Any]], None]",
+    rows: list[dict[str, Any]],
+    declared: "OutTable",
+    out: Path | None,
+) -> None:
+    """Write the rows where a file is asked for, and show all that was found with its definition and the file."""
+    from serving.kpis.kpi_files import write_rows
+
     if out is not None:
-        write_rows(content["rows"], VOICE, out, content["definition"])
+        write_rows(rows, declared, out, content["definition"])
     content |= {"file": str(out) if out else None}
-    run.show(content, lambda console: _print_voice(console, content))
+    written = [f"Written: {out}"] if out else []
+
+    def told(console: "Console") -> None:
+        show(console, content)
+        print_lines(console, [content["definition"], *written])
+
+    run.show(content, told)
 
 
 def _print_voice(console: "Console", content: dict[str, Any]) -> None:
@@ -92,7 +113,6 @@ def _print_voice(console: "Console", content: dict[str, Any]) -> None:
             f"{_amount(row['arr'])} {content['currency']} ARR.",
             soft_wrap=True,
         )
-    print_lines(console, [content["definition"]] + ([f"Written: {content['file']}"] if content["file"] else []))
 
 
 def whitespace(
@@ -103,17 +123,14 @@ def whitespace(
 ) -> None:
     """Show where customers can grow: products that similar ones own, seats they could use, and whose it is to sell."""
     from serving.forecast.declared.customer_tables import WHITESPACE
-    from serving.kpis.kpi_files import require_writable, write_rows
+    from serving.kpis.kpi_files import require_writable
     from serving.kpis.whitespace_report import whitespace_report
 
     require_writable(out)
     with only_writer(run.params.data_dir):
         tables = run.load().tables
         content = whitespace_report(tables, as_of=as_of or tables.data_until, params=run.params, csm=csm)
-    if out is not None:
-        write_rows(content["rows"], WHITESPACE, out, content["definition"])
-    content |= {"file": str(out) if out else None}
-    run.show(content, lambda console: _print_whitespace(console, content))
+    _hand_over(run, content, _print_whitespace, content["rows"], WHITESPACE, out)
 
 
 def _print_whitespace(console: "Console", content: dict[str, Any]) -> None:
@@ -136,7 +153,6 @@ def _print_whitespace(console: "Console", content: dict[str, Any]) -> None:
     for row in content["log"]:
         console.print(f"Won since {content['from']}: {row['won']:,} of {row['source']} by {row['owner_role']}, "
                       f"{_amount(row['arr'])} {content['currency']} ARR")  # fmt: skip
-    print_lines(console, [content["definition"]] + ([f"Written: {content['file']}"] if content["file"] else []))
 
 
 def _print_losses(console: "Console", content: dict[str, Any]) -> None:
@@ -154,8 +170,6 @@ def _print_losses(console: "Console", content: dict[str, Any]) -> None:
         console.print(line, soft_wrap=True)
     if len(content["events"]) > SHOWN:
         console.print(f"{len(content['events']) - SHOWN:,} more: --json or --out has all.")
-    lines = [content["definition"]]
-    print_lines(console, lines + ([f"Written: {content['file']}"] if content["file"] else []))
 
 
 def _print_causes(console: "Console", content: dict[str, Any]) -> None:

@@ -219,7 +219,7 @@ def recommended_for(
     beside: dict[str, Any] = {
         "scenarios": scenarios,
         "effects": effects_told(read_effects(run.params.data_dir), result.as_of),
-        "process": _reviewed(run, tables, champion, result.as_of),
+        "process": _reviewed(run, tables, champion, result.as_of) if serve else None,
     }
     if recommended is None:
         return Acting(**beside), (*why, *notes)
@@ -277,6 +277,7 @@ def _serve(
     acting: "Acting | None",
 ) -> tuple[Path, list[str]]:
     """Publish the store that the service answers from; gives the file, and a note if it moved back."""
+    from serving.kpis.behaviour_report import StayingReports
     from serving.kpis.customer_facts import customer_facts
     from serving.publication import gather, publication_file
     from serving.publication.insights import gather_insights
@@ -285,7 +286,8 @@ def _serve(
     from training.tracking.model_card import model_card
 
     card = model_card(run.params, champion)
-    customers = CustomerFacts(*customer_facts(tables, result.as_of, run.params, run.progress))
+    staying = StayingReports(tables, result.as_of, run.params)
+    customers = CustomerFacts(*customer_facts(tables, result.as_of, run.params, run.progress, staying=staying))
     track = read_track(run.params, run.progress)
     publication = gather.gather(
         tables,
@@ -296,7 +298,7 @@ def _serve(
         track=track,
         acting=acting,
         health=health,
-        insights=gather_insights(tables, result.as_of, run.params, run.progress),
+        insights=gather_insights(tables, result.as_of, run.params, run.progress, staying=staying),
         customers=customers,
         params=run.params,
         progress=run.progress,

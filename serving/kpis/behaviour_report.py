@@ -1,7 +1,8 @@
 """What customers who stay did when they were young, and which young accounts have not: goes with, not causes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,25 @@ from params import Params
 from serving.retention.cohort_labels import given_names
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StayingReports:
+    """Both reports of a date, each worked out once for all that tell of it."""
+
+    tables: Tables
+    as_of: date
+    params: Params
+
+    @cached_property
+    def behaviours(self) -> Row:
+        """As `behaviour_report` gives it."""
+        return behaviour_report(self.tables, as_of=self.as_of, params=self.params)
+
+    @cached_property
+    def ideal_customer(self) -> Row:
+        """As `icp_report` gives it."""
+        return icp_report(self.tables, as_of=self.as_of, params=self.params)
 
 
 def behaviour_report(tables: Tables, *, as_of: date, params: Params) -> Row:

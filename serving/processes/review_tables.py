@@ -30,14 +30,8 @@ def processes_table(content: dict[str, Any]) -> "Table":
     grid.add_column("verdict")
     for row in content["processes"]:
         shares = (_figure(row[name], "share") for name in ("kept_share", "coverage"))
-        effect = (
-            "-"
-            if row["churn_points"] is None
-            else f"{row['churn_points']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]"
-        )
-        grid.add_row(
-            row["level"], row["kind"], f"{row['done']:,}", f"{row['before']['done']:,}", *shares, effect, row["verdict"]
-        )
+        done = (f"{row['done']:,}", f"{row['before']['done']:,}")
+        grid.add_row(row["level"], row["kind"], *done, *shares, _effect(row), row["verdict"])
     return grid
 
 

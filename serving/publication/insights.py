@@ -11,7 +11,7 @@ from features.tables.problems import BadInput
 from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.refusals import BadRequest
-from serving.kpis.behaviour_report import behaviour_report, icp_report
+from serving.kpis.behaviour_report import StayingReports
 from serving.kpis.cohort_report import cohort_report
 from serving.kpis.kpi_report import kpi_report
 from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, SCORECARDS, TEAMS, lacking
@@ -24,7 +24,9 @@ _OF_A_COHORT = ("cohort", "age_quarters", "accounts", "starting_arr", "logo_rete
 _OF_ONE_BEHIND = ("account_id", "behaviour", "by_day", "users")
 
 
-def gather_insights(tables: Tables, as_of: date, params: Params, progress: Progress = silent) -> dict[str, Row]:
+def gather_insights(
+    tables: Tables, as_of: date, params: Params, progress: Progress = silent, *, staying: StayingReports | None = None
+) -> dict[str, Row]:
     """Work out what is published of the business beside the forecast.
 
     Parameters
@@ -37,17 +39,20 @@ def gather_insights(tables: Tables, as_of: date, params: Params, progress: Progr
         All settings; `serving.insight_quarters` says over how many past quarters KPIs and books are told.
     progress
         Told how far the work is.
+    staying
+        What goes with staying, at the same date, where others tell of it too.
 
     Returns
     -------
     dict
         One for each of `insight_store.INSIGHTS`, as plain data; `lacking` says why there is nothing, if so.
     """
+    staying = staying or StayingReports(tables, as_of, params)
     makers: Mapping[str, Callable[[], Row]] = {
         KPIS: partial(_kpis, tables, as_of, params),
         COHORTS: partial(_cohorts, tables, as_of, params),
-        BEHAVIOURS: partial(_behaviours, tables, as_of, params),
-        CUSTOMERS: partial(icp_report, tables, as_of=as_of, params=params),
+        BEHAVIOURS: partial(_behaviours, staying),
+        CUSTOMERS: lambda: staying.ideal_customer,
         TEAMS: partial(_teams, tables, as_of, params),
         **{name: partial(_scorecards, tables, role, params) for role, name in SCORECARDS.items()},
     }
@@ -93,7 +98,7 @@ def _scorecards(tables: Tables, role: str, params: Params) -> Row:
     return scorecard_report(tables, role, params, params.serving.insight_quarters).to_json()
 
 
-def _behaviours(tables: Tables, as_of: date, params: Params) -> Row:
+def _behaviours(staying: StayingReports) -> Row:
     """Who is behind is told by id: names stand once in a publication."""
-    report = behaviour_report(tables, as_of=as_of, params=params)
+    report = staying.behaviours
     return {**report, "behind": [{name: row[name] for name in _OF_ONE_BEHIND} for row in report["behind"]]}

@@ -375,6 +375,16 @@ def untouched(place: Place, service: Service, tmp_path: Path) -> Callable[..., S
     return lambda **changes: _like(service, params, changes)
 
 
+@pytest.fixture
+def writing(untouched: Callable[..., Service], place: Place) -> Service:
+    """The same, with a record of its own."""
+    service = untouched()
+    folder = service.desk.params.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(as_published(place.params.data_dir), folder / DATABASE)
+    return service
+
+
 def _like(service: Service, params: Params, changes: dict[str, Any]) -> Service:
     """A service of its own that has at hand what another has read already."""
     made = make_service(params, **changes)

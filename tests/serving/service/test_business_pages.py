@@ -1,13 +1,9 @@
 """Pages and answers about the business: what they say, what each role sees, and what stands where there is nothing."""
 
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serving.ledger.record import DATABASE
 from serving.pages.business.kpi_words import GROUPS, TITLES, kpi_figure
 from serving.publication.last_watch import FILE, note_watch
 
@@ -112,17 +108,6 @@ def test_every_kpi_has_a_name_and_a_group() -> None:
     grouped = {name for names in GROUPS.values() for name in names}
     assert grouped == set(TITLES)
     assert set(kpi_names()) - grouped == {name for name in kpi_names() if name.endswith("_annualised")}
-
-
-@pytest.fixture
-def writing(untouched: Callable[..., Any], place: Any) -> Any:
-    """A service with a record of its own."""
-    service = untouched()
-    folder: Path = service.desk.params.data_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    record: Path = place.params.data_dir
-    shutil.copy(record.with_name(f"{record.name}-record.sqlite"), folder / DATABASE)
-    return service
 
 
 def test_a_play_is_answered_on_the_first_page_and_says_so(writing: Any) -> None:

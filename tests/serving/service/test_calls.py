@@ -1,8 +1,5 @@
 """People's own calls: written by API and by the form of an account's page, by whoever sees the account."""
 
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,19 +10,8 @@ CHURN = {"account_id": "a03", "outcome": "churn", "category": "lost", "for_date"
          "probability": 0.8, "reason": "Their <champion> left.", "seen_model": False}  # fmt: skip
 
 
-@pytest.fixture
-def desk(untouched: Callable[..., Any], place: Any) -> Any:
-    """A service with a record of its own."""
-    service = untouched()
-    folder: Path = service.desk.params.data_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    record: Path = place.params.data_dir
-    shutil.copy(record.with_name(f"{record.name}-record.sqlite"), folder / DATABASE)
-    return service
-
-
-def test_a_call_is_written_down_and_read_with_who_and_what_they_had_seen(desk: Any) -> None:
-    csm = desk.client(desk.token("csm", "Ada A."))
+def test_a_call_is_written_down_and_read_with_who_and_what_they_had_seen(writing: Any) -> None:
+    csm = writing.client(writing.token("csm", "Ada A."))
     number = csm.post("/api/calls", json=CHURN).json()["number"]  # of the journal, which holds more than calls
     newer = {"account_id": "a03", "outcome": "renew", "replaces": number}
     assert csm.post("/api/calls", json=newer).json() == {"number": number + 1}
@@ -41,8 +27,8 @@ def test_a_call_is_written_down_and_read_with_who_and_what_they_had_seen(desk: A
     assert (second["outcome"], second["seen_model"], second["superseded_by"]) == ("renew", None, None)
 
 
-def test_a_csm_writes_and_reads_of_the_own_book_alone(desk: Any) -> None:
-    csm, revops = desk.client(desk.token("csm", "Ada A.")), desk.client(desk.token("revops"))
+def test_a_csm_writes_and_reads_of_the_own_book_alone(writing: Any) -> None:
+    csm, revops = writing.client(writing.token("csm", "Ada A.")), writing.client(writing.token("revops"))
     assert revops.post("/api/calls", json=CHURN | {"account_id": "a01"}).status_code == 200
     refused = csm.post("/api/calls", json=CHURN | {"account_id": "a01"})
     assert (refused.status_code, "nothing was written down" in refused.text) == (404, True)
@@ -63,17 +49,17 @@ def test_a_csm_writes_and_reads_of_the_own_book_alone(desk: Any) -> None:
     ],
 )
 def test_what_is_no_call_is_refused_and_nothing_is_written(
-    desk: Any, change: dict[str, Any], status: int, message: str
+    writing: Any, change: dict[str, Any], status: int, message: str
 ) -> None:
-    client = desk.client(desk.token("revops"))
+    client = writing.client(writing.token("revops"))
     before = client.get("/api/calls").json()["rows"]
     answer = client.post("/api/calls", json=CHURN | change)
     assert (answer.status_code, message in answer.text) == (status, True), answer.text
     assert client.get("/api/calls").json()["rows"] == before
 
 
-def test_the_form_of_an_account_s_page_writes_a_call_that_had_seen_the_model(desk: Any) -> None:
-    client = desk.client(desk.token("csm", "Ada A."), accept="text/html,*/*")
+def test_the_form_of_an_account_s_page_writes_a_call_that_had_seen_the_model(writing: Any) -> None:
+    client = writing.client(writing.token("csm", "Ada A."), accept="text/html,*/*")
     form = {"account_id": "a03", "outcome": "renew", "category": "", "reason": "Their <champion> stays.", "amount": "9"}
     answer = client.post("/calls", data=form)
     assert (answer.status_code, answer.headers["location"]) == (303, "/accounts/a03#calls")
@@ -86,9 +72,9 @@ def test_the_form_of_an_account_s_page_writes_a_call_that_had_seen_the_model(des
     assert client.get("/api/calls").json()["total"] == 1
 
 
-def test_a_record_that_cannot_be_used_stops_no_page_and_is_said(desk: Any) -> None:
-    (desk.desk.params.data_dir / DATABASE).write_bytes(b"no database " * 400)
-    client = desk.client(desk.token("revops"), accept="text/html,*/*")
+def test_a_record_that_cannot_be_used_stops_no_page_and_is_said(writing: Any) -> None:
+    (writing.desk.params.data_dir / DATABASE).write_bytes(b"no database " * 400)
+    client = writing.client(writing.token("revops"), accept="text/html,*/*")
     assert "cannot be read just now" in client.get("/accounts/a03").text
     answer = client.post("/api/calls", json=CHURN)
     assert (answer.status_code, "nothing was written down" in answer.text) == (503, True)
