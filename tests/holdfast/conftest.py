@@ -1,6 +1,7 @@
 """How verbs are run, and the whole way on a tiny simulated company: made once for all tests here."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,19 @@ def run(costly: None, tiny: list[str]) -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def demo_data(run: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
-    """The data folder of a demo, run beside it, and what the demo printed."""
+def demo_data(run: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Result]]:
+    """The data folder of a demo, run beside it, and what the demo printed. Nothing is published or recorded in it."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.chdir(folder)
         result = run("demo", "--json", data_dir=folder / "data")
-    return folder / "data", result
+    yield folder / "data", result
+    assert not (folder / "data" / "serving" / "current").exists(), "a test published in the demo that all share"
+
+
+@pytest.fixture
+def own_demo(demo_data: tuple[Path, Result], tmp_path: Path) -> Path:
+    """A copy of the demo's data folder, for a test that publishes in it."""
+    return shutil.copytree(demo_data[0], tmp_path / "own", symlinks=True)

@@ -108,17 +108,14 @@ def test_an_unknown_account_gets_near_misses(run: Callable[..., Result], demo_da
     assert known in missed.stderr
 
 
-def test_publish_writes_what_the_service_answers_from(
-    run: Callable[..., Result], demo_data: tuple[Path, Result]
-) -> None:
-    data_dir, _ = demo_data
-    result = run("publish", "--json", data_dir=data_dir)
+def test_publish_writes_what_the_service_answers_from(run: Callable[..., Result], own_demo: Path) -> None:
+    result = run("publish", "--json", data_dir=own_demo)
     assert result.exit_code == 0, result.stderr
     content = json.loads(result.stdout)
-    assert Path(content["file"]).parent == data_dir / "serving"
-    assert (data_dir / "serving" / "current").read_text().strip() == Path(content["file"]).name
+    assert Path(content["file"]).parent == own_demo / "serving"
+    assert (own_demo / "serving" / "current").read_text().strip() == Path(content["file"]).name
     assert content["accounts"] > 0
-    with closing(sqlite3.connect(data_dir / "record.sqlite")) as connection:
+    with closing(sqlite3.connect(own_demo / "record.sqlite")) as connection:
         query = "SELECT run_id, kind, accounts FROM record_run WHERE run_id = ?"
         recorded = connection.execute(query, [content["run_id"]]).fetchall()
     assert recorded == [(content["run_id"], "official", content["accounts"])]
@@ -131,24 +128,21 @@ def test_a_publication_that_moves_back_says_so() -> None:
     assert [_moved_back(None, day), _moved_back(day, day), _moved_back(day, before)] == [[], [], []]
 
 
-def test_a_bridge_between_two_publications_adds_up_and_says_why(
-    run: Callable[..., Result], demo_data: tuple[Path, Result]
-) -> None:
-    data_dir, _ = demo_data
+def test_a_bridge_between_two_publications_adds_up_and_says_why(run: Callable[..., Result], own_demo: Path) -> None:
     for as_of in ("2025-12-01", "2026-01-01"):
-        assert run("publish", "--as-of", as_of, data_dir=data_dir).exit_code == 0
+        assert run("publish", "--as-of", as_of, data_dir=own_demo).exit_code == 0
     dates = ("--from", "2025-12-01", "--to", "2026-01-01")
-    told = json.loads(run("bridge", *dates, "--by", "segment", "--json", data_dir=data_dir).stdout)
+    told = json.loads(run("bridge", *dates, "--by", "segment", "--json", data_dir=own_demo).stdout)
     assert (told["metric"], told["target"], told["not_split"]) == ("ending_arr", "2026-12-01", "")
     assert told["residual"] == 0
     assert told["start"] + sum(step["amount"] for step in told["steps"]) == pytest.approx(told["end"], abs=0.001)
     assert sum(row["end"] for row in told["by"]["rows"]) == pytest.approx(told["end"], abs=0.001)
-    shown = run("bridge", *dates, data_dir=data_dir).stdout
+    shown = run("bridge", *dates, data_dir=own_demo).stdout
     assert shown.startswith(f"Expected ARR on 2026-12-01 {'rose' if told['end'] > told['start'] else 'fell'} by ")
     assert "Accounts that moved most" in shown
-    backwards = run("bridge", "--from", "2026-01-01", "--to", "2025-12-01", data_dir=data_dir)
+    backwards = run("bridge", "--from", "2026-01-01", "--to", "2025-12-01", data_dir=own_demo)
     assert backwards.exit_code == 2
     assert "put the earlier forecast first" in backwards.stderr
-    nowhere = run("bridge", "--from", "2025-11-20", "--to", "2026-01-01", data_dir=data_dir)
+    nowhere = run("bridge", "--from", "2025-11-20", "--to", "2026-01-01", data_dir=own_demo)
     assert nowhere.exit_code == 2
     assert "No forecast of 2025-11-20 is on record. The nearest is that of 2025-12-01" in nowhere.stderr
