@@ -13,6 +13,7 @@ from holdfast.output import print_lines
 from holdfast.run import AsOfDate, Run, calls_written
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from features.inputs.load import Loaded
@@ -85,7 +86,6 @@ def champion_of(run: Run) -> "Champion":
 def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and sum it up."""
     from serving.forecast.batch import forecast as make
-    from serving.forecast.export import publish as export
     from serving.forecast.terminal import summarise
 
     result = make(
@@ -98,8 +98,19 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
     )
     run.progress("writing the tables")
     names = _names(loaded.tables, result, run.params)
-    folder = export(result, run.params.data_dir / "forecasts", run.params.export, names)
-    return {**summarise(result, names), "folder": str(folder), "forms": list(run.params.export)}
+    return {**summarise(result, names), **_exported(result, run.params, names)}
+
+
+def _exported(
+    result: "Forecast", params: "Params", names: dict[str, str], beside: "dict[str, pd.DataFrame] | None" = None
+) -> dict[str, Any]:
+    """Write a forecast's tables, and say where they lie and as what."""
+    from serving.forecast.export import publish as export
+    from serving.forecast.spread.results import write_where_tables_live
+
+    folder = export(result, params.data_dir / "forecasts", params.export, names, beside)
+    elsewhere = write_where_tables_live(result, params)
+    return {"folder": str(folder), "forms": list(params.export)} | ({"tables": elsewhere} if elsewhere else {})
 
 
 def _names(tables: "Tables", result: "Forecast", params: "Params") -> dict[str, str]:
@@ -120,7 +131,9 @@ def print_summary(console: "Console", summary: dict[str, Any]) -> None:
 def _where(summary: dict[str, Any]) -> str:
     """Where the tables lie, and what of them there is."""
     forms = [{"parquet": "Parquet"}.get(form, form.upper()) for form in summary["forms"]]
-    return f"Tables as {', '.join(forms)}: {summary['folder']}"
+    lines = [f"Tables as {', '.join(forms)}: {summary['folder']}"]
+    lines += [f"Tables written by Spark: {summary['tables']}"] if "tables" in summary else []
+    return "\n".join(lines)
 
 
 def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True) -> dict[str, Any]:
@@ -129,7 +142,6 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     With `serve` off, the service goes on with what it answers from now.
     """
     from serving.alerts.rules import require_rules
-    from serving.forecast import export
     from serving.forecast.batch import forecast as make
     from serving.forgetting.keeping import apply_retention
     from serving.health.account_health import account_health, require_rule
@@ -148,7 +160,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     beside, waiting = _beside(tables, result, health, params)
     beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
-    folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
+    places = _exported(result, params, names, beside)
     acting, lacking = recommended_for(run, tables, champion, result, serve=serve)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
     notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking, *_head_noted(params, champion.version)]
@@ -157,7 +169,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
     notes += apply_retention(params, datetime.now(tz=UTC).date())
-    return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+    return {**summary, "notes": notes, **places}
 
 
 def _head_noted(params: "Params", version: str) -> tuple[str, ...]:

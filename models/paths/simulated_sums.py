@@ -89,13 +89,8 @@ class Sums:
             add_rows(self.renewed, month, group, chosen, chunk.arr[:, settled_month], start[chosen] - arr_due, arr_due)
 
     def of_group(self, group: int) -> Mapping[str, Array]:
-        """Those of one group, by name."""
+        """Those of one group, by name: views, which may be written to."""
         return {"changes": self.changes[:, group], "outside": self.outside[group], "renewed": self.renewed[group]}
-
-    def add_group(self, group: int, sums: Mapping[str, Array]) -> None:
-        """Add what `of_group` gave of other accounts."""
-        for name, values in self.of_group(group).items():
-            values += sums[name]
 
 
 @dataclass(frozen=True)
