@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from features.kpis.targets import pay_on_file
 from features.revenue.cut_labels import NO_LABEL
 from features.tables.checked import Tables
 from models.books.average_people import AGAINST_EXPECTED, NRR, exchanged_accounts, expected_books
@@ -168,8 +169,7 @@ def _fixed_pay(file: PlanFile) -> float:
 
 def _paid(tables: Tables, by_quarter: pd.DataFrame, fixed: float, params: Params) -> "pd.Series[float]":
     """Fixed pay and the variable pay on file of the same quarters; NaN of who has none on file for one of them."""
-    with tables.connect(budget=params.budget) as connection:
-        paid = connection.execute("SELECT person, quarter AS label, SUM(paid) AS paid FROM raw.pay GROUP BY ALL").df()
+    paid = pay_on_file(tables, params.budget).rename(columns={"quarter": "label"})
     rows = by_quarter[["person", "label"]].merge(paid, how="left", on=["person", "label"])
     together = rows.groupby("person", sort=True)["paid"].agg(lambda amounts: float(amounts.sum(skipna=False)))
     return (together + fixed * rows.groupby("person", sort=True).size()).reset_index(drop=True)
