@@ -128,10 +128,20 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
     With `serve` off, the service goes on with what it answers from now.
     """
+    from features.tables.opened import kept_open
+    from serving.forgetting.keeping import apply_retention
+
+    with kept_open(tables, run.params.budget) as opened:
+        summary = _published_from(run, opened, day, serve=serve)
+    notes = apply_retention(run.params, datetime.now(tz=UTC).date())
+    return summary | {"notes": [*summary["notes"], *notes]}
+
+
+def _published_from(run: Run, tables: "Tables", day: date, *, serve: bool) -> dict[str, Any]:
+    """The same from tables that stay open; gives what came of it."""
     from serving.alerts.rules import require_rules
     from serving.forecast import export
     from serving.forecast.batch import forecast as make
-    from serving.forgetting.keeping import apply_retention
     from serving.health.account_health import account_health, require_rule
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion, load_with_calls
@@ -156,7 +166,6 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
         file, moved_back = _serve(run, tables, champion, result, past, health, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
-    notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
 
 
