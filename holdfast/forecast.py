@@ -13,7 +13,6 @@ from holdfast.output import print_lines
 from holdfast.run import AsOfDate, Run, calls_written
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from features.inputs.load import Loaded
@@ -86,6 +85,7 @@ def champion_of(run: Run) -> "Champion":
 def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and sum it up."""
     from serving.forecast.batch import forecast as make
+    from serving.forecast.spread.results import write_everywhere
     from serving.forecast.terminal import summarise
 
     result = make(
@@ -98,19 +98,7 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
     )
     run.progress("writing the tables")
     names = _names(loaded.tables, result, run.params)
-    return {**summarise(result, names), **_exported(result, run.params, names)}
-
-
-def _exported(
-    result: "Forecast", params: "Params", names: dict[str, str], beside: "dict[str, pd.DataFrame] | None" = None
-) -> dict[str, Any]:
-    """Write a forecast's tables, and say where they lie and as what."""
-    from serving.forecast.export import publish as export
-    from serving.forecast.spread.results import write_where_tables_live
-
-    folder = export(result, params.data_dir / "forecasts", params.export, names, beside)
-    elsewhere = write_where_tables_live(result, params)
-    return {"folder": str(folder), "forms": list(params.export)} | ({"tables": elsewhere} if elsewhere else {})
+    return {**summarise(result, names), **write_everywhere(result, run.params, names)}
 
 
 def _names(tables: "Tables", result: "Forecast", params: "Params") -> dict[str, str]:
@@ -141,9 +129,20 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 
     With `serve` off, the service goes on with what it answers from now.
     """
+    from features.tables.opened import kept_open
+    from serving.forgetting.keeping import apply_retention
+
+    with kept_open(tables, run.params.budget) as opened:
+        summary = _published_from(run, opened, day, serve=serve)
+    notes = apply_retention(run.params, datetime.now(tz=UTC).date())
+    return summary | {"notes": [*summary["notes"], *notes]}
+
+
+def _published_from(run: Run, tables: "Tables", day: date, *, serve: bool) -> dict[str, Any]:
+    """The same from tables that stay open; gives what came of it."""
     from serving.alerts.rules import require_rules
     from serving.forecast.batch import forecast as make
-    from serving.forgetting.keeping import apply_retention
+    from serving.forecast.spread.results import write_everywhere
     from serving.health.account_health import account_health, require_rule
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion, load_with_calls
@@ -160,7 +159,7 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
     beside, waiting = _beside(tables, result, health, params)
     beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
-    places = _exported(result, params, names, beside)
+    places = write_everywhere(result, params, names, beside)
     acting, lacking = recommended_for(run, tables, champion, result, serve=serve)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
     notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking, *_head_noted(params, champion.version)]
@@ -168,7 +167,6 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
         file, moved_back = _serve(run, tables, champion, result, past, health, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
-    notes += apply_retention(params, datetime.now(tz=UTC).date())
     return {**summary, "notes": notes, **places}
 
 

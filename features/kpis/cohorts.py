@@ -42,7 +42,7 @@ def cohorts(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> C
     With reactivation `exclude` an account that left counts 0 from then on, even if it came back.
     """
     with lines_known(tables, known_by=as_of, rules=rules, budget=budget) as connection:
-        began = connection.execute("SELECT account_id, MIN(covered_from) AS day FROM coverage GROUP BY account_id").df()
+        began = connection.execute(_BEGAN).df()
         began = began[began["day"] < day_number(as_of)]
         earlier = _customers_before(tables, began, as_of, budget)
         points = _points(began[~earlier], as_of)
@@ -59,6 +59,10 @@ def cohorts(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> C
     points["starting_arr"] = points["account_id"].map(starting)
     names = ["account_id", "cohort", "age_quarters", "starting_arr", "arr", "customer"]
     return Cohorts(points.loc[points["starting_arr"] > 0, names].reset_index(drop=True), int(earlier.sum()))
+
+
+# In order, as float sums of accounts depend on theirs.
+_BEGAN = "SELECT account_id, MIN(covered_from) AS day FROM coverage GROUP BY account_id ORDER BY account_id"
 
 
 def triangle(ages: pd.DataFrame, as_of: date) -> pd.DataFrame:

@@ -1,4 +1,7 @@
-"""A forecast's tables written where the raw tables live, by Spark."""
+"""A forecast's tables written out: into the data folder, and by Spark where the raw tables live."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -6,6 +9,22 @@ from features.engines.engine import as_arrow, plain
 from features.engines.spark import Spark
 from params import Params
 from serving.forecast.batch import Forecast
+from serving.forecast.export import publish
+
+
+def write_everywhere(
+    forecast: Forecast,
+    params: Params,
+    names: Mapping[str, str] | None = None,
+    beside: Mapping[str, pd.DataFrame] | None = None,
+) -> dict[str, Any]:
+    """Write a forecast's tables into the data folder, see `serving.forecast.export.publish`, and where tables live.
+
+    Gives the `folder`, the `forms`, and the address of the `tables` that Spark wrote, if it did.
+    """
+    folder = publish(forecast, params.data_dir / "forecasts", params.export, names, beside)
+    elsewhere = write_where_tables_live(forecast, params)
+    return {"folder": str(folder), "forms": list(params.export)} | ({"tables": elsewhere} if elsewhere else {})
 
 
 def write_where_tables_live(forecast: Forecast, params: Params) -> str:
