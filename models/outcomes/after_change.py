@@ -5,6 +5,7 @@ grace has run out. So in the months of a grace an account is in one of two state
 that is added up over futures in closed form is carried as two masses: all of it, and that of those who decided.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,12 +67,12 @@ class AfterChange:
 class Factors:
     """What a month makes of masses: `keep`, what is left of them, and `change`, the part of that whose ARR changed.
 
-    Both of shape (rows, draws); `after` holds the same two of those rows in an open grace whose ARR changed at the last
-    term's end, each of shape (open rows, draws).
+    `keep` has shape (rows, draws); `change` gives the other of the few rows for which it matters. `after` holds the
+    same two of those rows in an open grace whose ARR changed at the last term's end, each of shape (open rows, draws).
     """
 
     keep: Masses
-    change: Masses
+    change: Callable[[NDArray[np.int64]], Masses]
     after: tuple[Masses, Masses]
 
 
@@ -91,10 +92,12 @@ class Mass:
         """The mass after a month; linear in the mass, and in the factors."""
         here, waits = np.flatnonzero(ends.open[:, month]), ends.waits(month)
         keep, change = factors.after
-        total = self.total * factors.keep
+        total, next_rows = self.total * factors.keep, np.flatnonzero(waits)
+        if not here.size and not next_rows.size:  # nobody has decided, as nobody had
+            return Mass(total, self.decided)
         total[here] += self.decided[here] * (keep - factors.keep[here])
-        decided, next_rows = np.zeros_like(self.total), np.flatnonzero(waits)
-        decided[next_rows] = (self.total[next_rows] - self.decided[next_rows]) * factors.change[next_rows]
+        decided = np.zeros_like(self.total)
+        decided[next_rows] = (self.total[next_rows] - self.decided[next_rows]) * factors.change(next_rows)
         stays = np.where(ends.ends[here, month, None], change, keep)  # where a term ends, only its own change counts
         decided[here] += np.where(waits[here, None], self.decided[here] * stays, 0)
         return Mass(total, decided)

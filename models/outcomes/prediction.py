@@ -235,15 +235,16 @@ def _waiting(outcome: Outcome, shifted: Any, changed: Any, counts: Any, here: ND
     """
     which = OUTCOMES.index(outcome)
 
-    def parts(hazards: Any, share: Any) -> tuple[Any, Any]:
+    def keep(hazards: Any, share: Any) -> Any:
         event = hazards[:, which] * share
-        lost = event if outcome == "churn" else event + hazards[:, 0]
-        keep = np.maximum(1 - lost, 0)
-        change = hazards[:, 1] + hazards[:, 2] - (0 if outcome == "churn" else event)
-        return keep, np.minimum(change, keep)
+        return np.maximum(1 - (event if outcome == "churn" else event + hazards[:, 0]), 0)
 
-    keep, change = parts(shifted, counts)
-    return Factors(keep, change, parts(changed, counts[here]))
+    def change(hazards: Any, share: Any) -> Any:
+        event = 0 if outcome == "churn" else hazards[:, which] * share
+        return np.minimum(hazards[:, 1] + hazards[:, 2] - event, keep(hazards, share))
+
+    after = keep(changed, counts[here]), change(changed, counts[here])
+    return Factors(keep(shifted, counts), lambda rows: change(shifted[rows], counts[rows]), after)
 
 
 def _with_odds(hazards: Array, factor: Floats32) -> Array:
@@ -261,10 +262,12 @@ def multiply_odds(hazard: Array, factor: Floats32) -> Floats32:
     bounded = np.clip(hazard, _TINY, 1 - _TINY)
     shifted = (bounded / (1 - bounded)).astype(np.float32)[:, :, None] * factor
     shifted /= 1 + shifted
-    shifted[hazard <= 0] = 0.0
-    shifted[hazard >= 1] = 1.0
-    others, room = shifted[:, 1:].sum(axis=1), 1 - shifted[:, 0]
-    full = (others > room) | (hazard.sum(axis=1) >= 1 - _TINY)[:, None]
+    for certain, value in ((hazard <= 0, 0.0), (hazard >= 1, 1.0)):
+        if certain.any():
+            shifted[certain] = value
+    others, room = shifted[:, 1] + shifted[:, 2], 1 - shifted[:, 0]
+    full, all_of_it = others > room, hazard.sum(axis=1) >= 1 - _TINY
+    full[all_of_it] = True
     if full.any():
         shifted[:, 1:] *= np.where(full, room / np.maximum(others, _SMALLEST), 1.0)[:, None].astype(np.float32)
     return shifted

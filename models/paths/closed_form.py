@@ -46,9 +46,9 @@ class ClosedForm:
 
     def means(self) -> tuple[Array, Array, Array]:
         """Chance of having no ARR, of having left at least once, and expected ARR; the mean over the draws."""
-        there, never_left, grown = (
-            mass.total.mean(axis=1, dtype=float) for mass in (self.there, self.never_left, self.grown)
-        )
+        there, grown = (mass.total.mean(axis=1, dtype=float) for mass in (self.there, self.grown))
+        same = self.never_left is self.there
+        never_left = there if same else self.never_left.total.mean(axis=1, dtype=float)
         return 1 - np.minimum(there, 1), 1 - np.minimum(never_left, 1), grown
 
 
@@ -60,7 +60,9 @@ def mean_gains(prediction: Prediction) -> Array:
 def survival(hazards: Any, changed: Any) -> Factors:
     """What a month leaves of the accounts; the parameters are those of `growth`."""
     keep, keep_changed = 1 - hazards[:, 0], 1 - changed[:, 0]
-    return Factors(keep, hazards[:, 1] + hazards[:, 2], (keep_changed, changed[:, 1] + changed[:, 2]))
+    return Factors(
+        keep, lambda rows: hazards[rows, 1] + hazards[rows, 2], (keep_changed, changed[:, 1] + changed[:, 2])
+    )
 
 
 def growth(hazards: Any, changed: Any, gains: Any, here: NDArray[np.int64], *, new: float = 1.0) -> Factors:
@@ -78,9 +80,14 @@ def growth(hazards: Any, changed: Any, gains: Any, here: NDArray[np.int64], *, n
         What there was before; 0 gives the derivative in the direction of `hazards`.
     """
 
-    def parts(hazard: Any, gain: Any) -> tuple[Any, Any]:
-        change = hazard[:, 1] * (1 + gain[:, 0]) + hazard[:, 2] * (1 + gain[:, 1])
-        return new - hazard[:, 0] + hazard[:, 1] * gain[:, 0] + hazard[:, 2] * gain[:, 1], change
+    def keep(hazard: Any, gain: Any) -> Any:
+        kept = new - hazard[:, 0]
+        kept += hazard[:, 1] * gain[:, 0]
+        kept += hazard[:, 2] * gain[:, 1]
+        return kept
 
-    keep, change = parts(hazards, gains)
-    return Factors(keep, change, parts(changed, gains[here]))
+    def change(hazard: Any, gain: Any) -> Any:
+        return hazard[:, 1] * (1 + gain[:, 0]) + hazard[:, 2] * (1 + gain[:, 1])
+
+    after = keep(changed, gains[here]), change(changed, gains[here])
+    return Factors(keep(hazards, gains), lambda rows: change(hazards[rows], gains[rows]), after)

@@ -45,8 +45,10 @@ def add_changes(
             if back:
                 sums[0, one, month, place] -= first
                 sums[3, one, month, place] -= 1.0
-            sums[1, one, month, place] += shrunk
-            sums[2, one, month, place] += grown
+            if shrunk != 0.0:
+                sums[1, one, month, place] += shrunk
+            if grown != 0.0:
+                sums[2, one, month, place] += grown
 
 
 @_compiled

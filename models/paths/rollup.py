@@ -219,25 +219,27 @@ def _add_reported(
 
 
 def _metrics(sums: Sums, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
-    """The metrics in every draw."""
-    start = groups["starting_arr"].to_numpy(float)[:, None, None]
-    count = groups["accounts"].to_numpy(float)[:, None, None]
-    rounding = start * _ROUNDING
-    lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in sums.changes[:3])
-    capped = np.maximum(start - lost - shrunk, 0)
-    end = capped + grown
-    figures = {
-        "nrr": end / start,
-        "grr": capped / start,
-        "logo_retention": 1 - np.cumsum(sums.changes[3], axis=1) / count,
-        "ending_arr": end,
-        "churned_arr": lost,
-        "contracted_arr": shrunk,
-        "expanded_arr": grown,
-    }
-    if cohort_start is not None:
-        with np.errstate(invalid="ignore"):
-            figures["reported_nrr"] = np.maximum(end - sums.outside, 0) / cohort_start[:, :, None]
+    """The metrics in every draw, worked out group by group: what is small enough stays in the processor's cache."""
+    names = [name for name in METRICS if name != "reported_nrr" or cohort_start is not None]
+    figures = {name: np.empty_like(sums.outside) for name in names}
+    for group, (start, count) in enumerate(zip(groups["starting_arr"], groups["accounts"], strict=True)):
+        lost, shrunk, grown = (_tidy(np.cumsum(one[group], axis=0), start * _ROUNDING) for one in sums.changes[:3])
+        capped = np.maximum(start - lost - shrunk, 0)
+        end = capped + grown
+        of_group = {
+            "nrr": end / start,
+            "grr": capped / start,
+            "logo_retention": 1 - np.cumsum(sums.changes[3, group], axis=0) / float(count),
+            "ending_arr": end,
+            "churned_arr": lost,
+            "contracted_arr": shrunk,
+            "expanded_arr": grown,
+        }
+        if cohort_start is not None:
+            with np.errstate(invalid="ignore"):
+                of_group["reported_nrr"] = np.maximum(end - sums.outside[group], 0) / cohort_start[group, :, None]
+        for name, values in of_group.items():
+            figures[name][group] = values
     return figures
 
 
@@ -247,9 +249,10 @@ def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:
     return np.asarray(column.indices.reshape(member.shape[1], -1), dtype=np.int64)
 
 
-def _tidy(sums: Array, rounding: Array) -> Array:
-    """Accumulated sums without the rounding of their additions: what is next to nothing is nothing."""
-    return np.where(np.abs(sums) < rounding, 0.0, sums)
+def _tidy(sums: Array, rounding: float) -> Array:
+    """Accumulated sums without the rounding of their additions: what is next to nothing is nothing; in place."""
+    sums[np.abs(sums) < rounding] = 0.0
+    return sums
 
 
 def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.DataFrame, sparse.csr_matrix]:

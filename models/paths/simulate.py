@@ -138,7 +138,8 @@ def describe(prediction: Prediction, settings: PathSettings, horizon_months: int
     """A chunk's accounts: quantiles of ARR, and the shares of draws that end lower and higher than they began."""
     arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows][:, None, None]
     p10, p50, p90 = quantiles(arr, (0.1, 0.5, 0.9))
-    lower = (arr > 0) & (arr < start * (1 - settings.min_change))
+    lower, higher = start * (1 - settings.min_change), start * (1 + settings.min_change)
+    contracted, expanded = (arr > 0) & (arr < lower), arr > higher
     return AccountPaths(
         expected_arr=paths.expected_arr[:, :horizon_months],
         p10=p10,
@@ -146,8 +147,8 @@ def describe(prediction: Prediction, settings: PathSettings, horizon_months: int
         p90=p90,
         churn_probability=paths.left[:, :horizon_months],
         first_leaving_probability=paths.first_left[:, :horizon_months],
-        contraction_probability=lower.mean(axis=2),
-        expansion_probability=(arr > start * (1 + settings.min_change)).mean(axis=2),
+        contraction_probability=np.count_nonzero(contracted, axis=2) / settings.draws,
+        expansion_probability=np.count_nonzero(expanded, axis=2) / settings.draws,
     )
 
 
