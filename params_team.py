@@ -267,20 +267,21 @@ class Lifetime(Section):
     history_months: Annotated[int, Field(ge=6, le=120)]
 
 
+LossCause = Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"]
+
+
 class Losses(Section):
     """Why revenue was lost: what speaks for a cause before, and when a reason belongs to a loss.
 
     `signs` holds, for each cause, conditions on the snapshot; one that is met is enough. `before_days` is how long
     before the loss they are looked for, `within_days` how far the day that was written down may lie from that of the
-    lines.
+    lines. `beyond_us` are the causes about which nobody here could have done anything.
     """
 
     before_days: Annotated[int, Field(ge=0, le=366)]
     within_days: Annotated[int, Field(ge=0, le=366)]
-    signs: dict[
-        Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"],
-        Annotated[tuple[str, ...], BeforeValidator(_as_list)],
-    ]
+    signs: dict[LossCause, Annotated[tuple[str, ...], BeforeValidator(_as_list)]]
+    beyond_us: Annotated[tuple[LossCause, ...], BeforeValidator(_as_list)]
 
     @model_validator(mode="after")
     def _are_conditions(self) -> Self:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
+from models.words import counted
 from serving.forecast.declared.column import Kind, OutColumn
 from serving.forecast.declared.output_tables import METRIC_OF, Metric
 
@@ -58,7 +59,7 @@ def until(day: str | None, as_of: str) -> str:
     if day is None:
         return "evergreen"
     days = (date.fromisoformat(day) - date.fromisoformat(as_of)).days
-    return f"in {days:,} days" if days >= 0 else f"{-days:,} days overdue"
+    return f"in {counted(days, 'day')}" if days >= 0 else f"{counted(-days, 'day')} overdue"
 
 
 _REASON = re.compile(r"(Raises|Lowers) .* by ((?:less than )?[\d.]+) points: (.*)", re.DOTALL)

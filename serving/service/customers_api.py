@@ -19,9 +19,9 @@ router = APIRouter(responses=ERRORS, tags=["customers"])
 def losses(request: Request, query: Annotated[desk.LossQuery, Query()]) -> Response:
     """Why revenue was lost: accounts that left, by cause and quarter, what showed before, and who owns the cause."""
     published, caller = published_of(request), caller_of(request.scope)
-    (total, rows), causes = desk.loss_rows(published, query, caller)
+    (total, rows), sums = desk.loss_rows(published, query, caller)
     seen(request, rows)
-    page = {"total": total, "offset": query.offset, "limit": query.limit, "causes": causes, "rows": rows}
+    page = {"total": total, "offset": query.offset, "limit": query.limit, **sums, "rows": rows}
     return answer({**head(published), **sight.losses_for(published.about["customers"], caller), **page})
 
 

@@ -1,6 +1,6 @@
 """Schemas of facts about customers."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -21,6 +21,18 @@ class LossCause(BaseModel):
     share: float | None = Field(description="Of the ARR lost in that quarter; null where none was")
     showed_before: int = Field(description="Accounts that showed a sign of some cause before")
     arr_showed_before: float
+
+
+class Avoidable(BaseModel):
+    """Losses by whether somebody could have done something."""
+
+    kind: Literal["warned", "unwarned", "beyond us", "unknown"] = Field(
+        description="warned: a cause in somebody's hands, and a sign was there before; unwarned: no sign was; "
+        "beyond us: by losses.beyond_us of the settings; unknown: nobody wrote the cause down"
+    )
+    accounts: int
+    arr_lost: float
+    share: float | None = Field(description="Of the ARR lost; null where none was")
 
 
 class CauseNow(BaseModel):
@@ -50,6 +62,8 @@ class Losses(Page):
 
     departments: list[str] = Field(description="That own a loss; empty for role csm")
     causes: list[LossCause]
+    avoidable: list[Avoidable]
+    beyond_us: list[str] = Field(description="Causes about which nobody here could have done anything")
     at_risk: list[CauseNow] = Field(description="Of the whole company; empty for role csm")
     agreement: list[Agreement] = Field(description="Of the whole company; empty for role csm")
     signs: dict[str, str] = Field(description="What counts as a sign of each cause")

@@ -41,6 +41,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/accounts/{account_id:path}": SIGNED_IN,
     "/health": SIGNED_IN,
     "/alerts": SIGNED_IN,
+    **dict.fromkeys(("/escalations", "/review", "/losses", "/whitespace"), SIGNED_IN),
     "/actions": SIGNED_IN,
     "/track-record": SIGNED_IN,
     "/model": SIGNED_IN,
@@ -83,6 +84,8 @@ POSTED = {
     "/calls": None,
     "/actions": None,
     "/alerts": None,
+    "/escalations": None,
+    "/review": None,
     "/sign-in": None,
     "/sign-out": None,
 }
@@ -90,6 +93,7 @@ POSTED = {
 EMPTY_POSTS = {
     **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health", "/api/review"), 415),
     **dict.fromkeys(("/api/escalations", "/api/actions/answer", "/calls", "/actions", "/alerts", "/sign-in"), 415),
+    **dict.fromkeys(("/escalations", "/review"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

@@ -1,0 +1,152 @@
+"""What the pages about customers show, as plain values: why revenue was lost, what customers say, what is not owned."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from models.words import counted
+from serving.access import sight
+from serving.access.tokens import Caller
+from serving.desk.customers_desk import LossQuery, WhitespaceQuery, loss_rows, whitespace_rows
+from serving.kpis.avoidable_losses import BEYOND_US, UNKNOWN, UNWARNED, WARNED
+from serving.kpis.loss_report import ALL
+from serving.pages.formats import percent, short
+from serving.pages.views import Row, head
+from serving.publication.reader import Published
+
+MOST_ROWS = 50
+CAUSES = {
+    "stakeholder": "People on their side",
+    "fit": "Poor fit",
+    "product": "Product",
+    "service": "Our service",
+    "value": "No value reached",
+    "competitor": "Competitor",
+    "price": "Price",
+    "insolvency": "Insolvency",
+    UNKNOWN: "Not written down",
+}
+AVOIDABLE = {
+    WARNED: ("In our hands, and a sign showed before", "There was time to act."),
+    UNWARNED: ("In our hands, and no sign showed", "Look for an earlier sign."),
+    BEYOND_US: ("Beyond us", "Nobody here could have done anything."),
+    UNKNOWN: ("Nobody wrote the cause down", "Cannot be told: ask whoever had the account."),
+}
+SURVEYS = {"nps": "NPS", "csat": "Satisfaction (CSAT, 1 to 5)", "ces": "Effort (CES, 1 to 7)"}
+Rows = Sequence[Row]
+
+
+def losses(published: Published, caller: Caller, query: LossQuery) -> Row:
+    """Accounts that left, why, whether somebody could have done something, and what customers say beside it."""
+    (total, rows), sums = loss_rows(published, query, caller, all_rows=True)
+    customers = published.about["customers"]
+    about, whole = sight.losses_for(customers, caller), [row for row in sums["causes"] if row["quarter"] == ALL]
+    lost = sum(row["arr_lost"] for row in whole)
+    return {
+        **head(published),
+        "title": "Losses",
+        "query": query,
+        "total": total,
+        "lost": lost,
+        "rows": rows[:MOST_ROWS],
+        "file_query": _file_query(query),
+        "causes": whole,
+        "quarters": _quarters(sums["causes"]),
+        "avoidable": [(*AVOIDABLE[row["kind"]], row) for row in sums["avoidable"]],
+        "about": about,
+        "cause_titles": CAUSES,
+        "choices": _choices(published, caller),
+        "since": customers.get("losses", {}).get("from", ""),
+        "answer": _loss_answer(sums["avoidable"], total, lost),
+        "more": _loss_more(whole, lost),
+        "voice": _voice(sight.voice_for(customers, caller)),
+    }
+
+
+def _file_query(query: LossQuery | WhitespaceQuery) -> str:
+    """What is asked for, for the address of the file that has all of it."""
+    fields = query.model_dump(mode="json", exclude_none=True, exclude={"limit", "offset"})
+    return f"?{urlencode(fields)}" if fields else ""
+
+
+def _loss_answer(avoidable: Rows, total: int, lost: float) -> str:
+    if not total:
+        return "No account left"
+    warned = next(row for row in avoidable if row["kind"] == WARNED)
+    left = f"{counted(total, 'account')} left with {short(lost)} of ARR"
+    if not warned["arr_lost"]:
+        return left
+    return f"{left}; {percent(warned['share'], 0)} of it was in our hands and showed a sign in time"
+
+
+def _loss_more(causes: Rows, lost: float) -> str:
+    """The causes that weigh most, and how much nobody wrote down."""
+    if not lost:
+        return ""
+    known = [row for row in causes if row["cause"] != UNKNOWN][:3]
+    named = ", ".join(f"{CAUSES.get(row['cause'], row['cause']).lower()} ({percent(row['share'], 0)})" for row in known)
+    unknown = next((row["share"] for row in causes if row["cause"] == UNKNOWN), 0.0)
+    most = f"What weighs most: {named}. " if known else ""
+    return most + (f"Of {percent(unknown, 0)} of the ARR lost, nobody wrote the cause down." if unknown else "")
+
+
+def _quarters(causes: Rows) -> Rows:
+    """The quarters, newest first, each with the cause of most ARR lost."""
+    told: dict[str, Row] = {}
+    for row in causes:
+        if row["quarter"] != ALL:
+            sums = told.setdefault(row["quarter"], {"accounts": 0, "arr_lost": 0.0, "most": row})
+            sums["accounts"] += row["accounts"]
+            sums["arr_lost"] += row["arr_lost"]
+    return [{"quarter": quarter, **told[quarter]} for quarter in sorted(told, reverse=True)]
+
+
+def _choices(published: Published, caller: Caller) -> dict[str, list[str]]:
+    """What can be chosen among the losses that the caller sees."""
+    rows = loss_rows(published, LossQuery(), caller, all_rows=True)[0][1]
+    names = {"cause": "cause", "department": "owner_department", "quarter": "quarter"}
+    return {name: sorted({row[column] for row in rows if row[column]}) for name, column in names.items()}
+
+
+def _voice(voice: Mapping[str, Any]) -> Row:
+    """Scores of all customers and by role, themes that have a name, and tickets."""
+    scores = [row for row in voice["rows"] if row["moment"] == ALL and row["n"]]
+    themes = [row for row in voice["themes"] if row["theme"] != "not said"]
+    kinds = [(kind, title, [row for row in scores if row["kind"] == kind]) for kind, title in SURVEYS.items()]
+    whole = {**voice, "themes": sorted(themes, key=lambda row: -row["arr"])[:10]}
+    return whole | {"kinds": [kind for kind in kinds if kind[2]]}
+
+
+def whitespace(published: Published, caller: Caller, query: WhitespaceQuery) -> Row:
+    """What customers do not own, and what came of expansions."""
+    total, rows = whitespace_rows(published, query, caller, all_rows=True)
+    every = whitespace_rows(published, WhitespaceQuery(), caller, all_rows=True)[1]
+    worth = sum(row["arr"] * (row["attach_rate"] or 0.0) for row in rows)
+    return {
+        **head(published),
+        "title": "Whitespace",
+        "query": query,
+        "total": total,
+        "rows": rows[:MOST_ROWS],
+        "file_query": _file_query(query),
+        "kinds": sorted({row["what"] for row in every}),
+        "about": sight.whitespace_for(published.about["customers"], caller),
+        "answer": _whitespace_answer(rows, worth),
+        "more": _whitespace_more(rows) if rows else "",
+    }
+
+
+def _whitespace_answer(rows: Rows, worth: float) -> str:
+    if not rows:
+        return "Customers own all that customers like them own"
+    accounts = counted(len({row["account_id"] for row in rows}), "customer")
+    if not worth:
+        return f"{accounts} could own more than they do"
+    return f"{accounts} could own more: products worth {short(worth)} of ARR, at the rate at which others like them buy"
+
+
+def _whitespace_more(rows: Rows) -> str:
+    """What seats come to, of which there is no such rate."""
+    seats = [row for row in rows if row["attach_rate"] is None]
+    worth = f"Seats they could use and do not pay for come on top: {short(sum(row['arr'] for row in seats))} of ARR if "
+    return "It is what could be sold, not what will be. " + (worth + "all were bought." if seats else "")
