@@ -35,6 +35,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/sign-in": EVERYBODY,
     "/static/style.css": EVERYBODY,
     "/static/icon.svg": EVERYBODY,
+    "/static/search.js": EVERYBODY,
     "/favicon.ico": SIGNED_IN,
     "/": SIGNED_IN,
     "/accounts": SIGNED_IN,

@@ -128,6 +128,28 @@ def test_filter_sort_and_page_through_the_book(page: Any) -> None:
     assert "No account matches" in page.get_by_role("status").inner_text()
 
 
+def test_where_script_is_on_the_list_follows_what_is_typed(browser: Any, running: Any) -> None:
+    context = browser.new_context(base_url=running.url)
+    sign_in(context, running.token)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.goto("/accounts?show=all")
+    box = opened.get_by_label("Name or id")
+    box.press_sequentially("a02")
+    opened.wait_for_url("**search=a02*")
+    assert opened.locator("table.book tbody tr").count() == 1
+    assert opened.get_by_role("heading", level=1).inner_text() == "1 account matches"
+    assert opened.locator("#told").inner_text() == "1 account matches"
+    assert box.evaluate("box => box === document.activeElement"), "one can type on"
+    box.press_sequentially("x")
+    opened.get_by_text("No account matches").wait_for()
+    box.fill("")
+    opened.wait_for_function("document.querySelectorAll('table.book tbody tr').length > 1")
+    assert complaints == [], "the policy lets it run"
+    context.close()
+
+
 def test_an_awkward_id_can_be_opened(page: Any) -> None:
     page.goto("/accounts?search=%C3%A9")
     page.locator("table.book tbody a").first.click()
