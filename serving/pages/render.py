@@ -34,6 +34,11 @@ def page(
     return HTMLResponse(environment().get_template(name).render(**about, **content), status, headers)
 
 
+def standalone(name: str, **content: Any) -> str:
+    """A page as a file of its own, with the style sheet in it."""
+    return environment().get_template(name).render(inline_style=STYLE.read_text(encoding="utf-8"), **content)
+
+
 @functools.cache
 def environment() -> Environment:
     """The templates with their filters, read once."""

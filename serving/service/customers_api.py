@@ -8,6 +8,7 @@ from starlette.responses import Response
 from serving.access import sight
 from serving.access.visit import caller_of
 from serving.desk import customers_desk as desk
+from serving.desk.impact_sheet import impact_sheet
 from serving.service.replies import ERRORS, FILES, FileKind, file_of, head, published_of, seen
 from serving.wire import customer_schemas as schemas
 from serving.wire.answers import answer
@@ -67,6 +68,18 @@ def behaviours(request: Request) -> Response:
 def icp(request: Request) -> Response:
     """Which customers to win: what was known at signing, against what they came to in a year; not for role csm."""
     return _of_company(request, "icp")
+
+
+@router.get("/api/sheets/{account_id:path}", response_model=schemas.ImpactSheet)
+def sheet(
+    account_id: str,
+    request: Request,
+    awkward_id: Annotated[str, Query(alias="id", description="One that no address holds: /api/sheets/?id=..")] = "",
+) -> Response:
+    """The impact review sheet of an account, to be handed to the customer: goals, tasks, use, next steps."""
+    content = impact_sheet(published_of(request), account_id or awkward_id, caller_of(request.scope))
+    seen(request, [content])
+    return answer(content)
 
 
 def _of_company(request: Request, name: str) -> Response:

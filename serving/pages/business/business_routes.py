@@ -12,6 +12,7 @@ from serving.access.visit import caller_of, visit_of
 from serving.desk import escalation_desk
 from serving.desk.customers_desk import LossQuery, WhitespaceQuery
 from serving.desk.desk import Desk
+from serving.desk.impact_sheet import impact_sheet
 from serving.desk.queries import ReviewQuery, require_book
 from serving.desk.scoring import require_published
 from serving.pages.business import business_pages, customer_pages, lead_pages
@@ -76,6 +77,16 @@ def whitespace(request: Request) -> Response:
     content = customer_pages.whitespace(published, caller, _query(WhitespaceQuery, request))
     _seen(request, content["rows"])
     return page("whitespace.html", visit_of(request.scope), here="whitespace", **content)
+
+
+@router.get("/sheets/{account_id:path}")
+def sheet(account_id: str, request: Request) -> Response:
+    """The impact review sheet of an account, to print and hand to the customer."""
+    published, caller = _asked(request)
+    account_id = account_id or request.query_params.get("id", "")
+    visit_of(request.scope).accounts = [account_id[:200]]
+    content = customer_pages.sheet(impact_sheet(published, account_id, caller))
+    return page("sheet.html", visit_of(request.scope), here="accounts", inline_style="", **content)
 
 
 @router.get("/escalations")

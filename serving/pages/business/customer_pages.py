@@ -1,6 +1,7 @@
 """What the pages about customers show, as plain values: why revenue was lost, what customers say, what is not owned."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from serving.access.tokens import Caller
 from serving.desk.customers_desk import LossQuery, WhitespaceQuery, loss_rows, whitespace_rows
 from serving.kpis.avoidable_losses import BEYOND_US, UNKNOWN, UNWARNED, WARNED
 from serving.kpis.loss_report import ALL
-from serving.pages.formats import percent, short
+from serving.pages.formats import number, percent, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
@@ -150,3 +151,16 @@ def _whitespace_more(rows: Rows) -> str:
     seats = [row for row in rows if row["attach_rate"] is None]
     worth = f"Seats they could use and do not pay for come on top: {short(sum(row['arr'] for row in seats))} of ARR if "
     return "It is what could be sold, not what will be. " + (worth + "all were bought." if seats else "")
+
+
+def sheet(content: Row) -> Row:
+    """The impact review sheet, which is for the customer: nothing is added to what it holds but words."""
+    shown = [{**row, **_in_words(row)} for row in content["use"]]
+    return {"title": f"Impact review: {content['name']}", "sheet": content | {"use": shown}}
+
+
+def _in_words(row: Row) -> dict[str, str]:
+    """The figures of a measure of use with their unit."""
+    show = partial(percent, digits=0) if row["is_share"] else number
+    middle = "" if row["usual"] is None else f"{show(row['low'])} to {show(row['high'])}"
+    return {"own_shown": show(row["own"]), "usual_shown": show(row["usual"]), "middle": middle}

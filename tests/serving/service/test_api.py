@@ -311,7 +311,7 @@ def test_names_that_a_spreadsheet_would_run_are_text(service: Any) -> None:
 @pytest.mark.parametrize("path", ["/accounts?show=all", "/accounts/a01", "/accounts/a02"])
 def test_names_are_shown_escaped(service: Any, path: str) -> None:
     page = service.client().get(path).text
-    assert "<script" not in page
+    assert [tag for tag in re.findall("<script[^>]*>", page) if "/static/search.js?" not in tag] == []
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page or "DROP TABLE" in page
 
 

@@ -14,7 +14,7 @@ FLAGS = [
 PAGES = (
     *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
     *("/kpis", "/cohorts", "/scorecards", "/scenarios", "/behaviours", "/watch"),
-    *("/losses", "/losses?cause=price", "/whitespace", "/escalations", "/review"),
+    *("/sheets/a02", "/losses", "/losses?cause=price", "/whitespace", "/escalations", "/review"),
     *("/model", "/effects", "/process", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
