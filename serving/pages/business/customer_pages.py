@@ -9,13 +9,12 @@ from models.words import counted
 from serving.access import sight
 from serving.access.tokens import Caller
 from serving.desk.customers_desk import LossQuery, WhitespaceQuery, loss_rows, whitespace_rows
-from serving.kpis.avoidable_losses import BEYOND_US, UNKNOWN, UNWARNED, WARNED
-from serving.kpis.loss_report import ALL
 from serving.pages.formats import number, percent, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
 MOST_ROWS = 50
+ALL, UNKNOWN, WARNED = "all", "unknown", "warned"  # as the API names them
 CAUSES = {
     "stakeholder": "People on their side",
     "fit": "Poor fit",
@@ -29,8 +28,8 @@ CAUSES = {
 }
 AVOIDABLE = {
     WARNED: ("In our hands, and a sign showed before", "There was time to act."),
-    UNWARNED: ("In our hands, and no sign showed", "Look for an earlier sign."),
-    BEYOND_US: ("Beyond us", "Nobody here could have done anything."),
+    "unwarned": ("In our hands, and no sign showed", "Look for an earlier sign."),
+    "beyond us": ("Beyond us", "Nobody here could have done anything."),
     UNKNOWN: ("Nobody wrote the cause down", "Cannot be told: ask whoever had the account."),
 }
 SURVEYS = {"nps": "NPS", "csat": "Satisfaction (CSAT, 1 to 5)", "ces": "Effort (CES, 1 to 7)"}

@@ -5,13 +5,12 @@ from typing import Any
 
 from models.words import counted
 from serving.access.tokens import Caller
-from serving.alerts.escalating import OPEN, TOTAL
-from serving.alerts.review import KEPT, LEFT, LESS, NOTHING
 from serving.pages.formats import DASH, label, money, percent, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
 MOST_ROWS = 100
+OPEN, TOTAL, NOTHING = "open", "total", "nothing decided"  # as the API names them
 UNREADABLE = "The record cannot be read just now"
 DEPARTMENTS = ("csm", "seller", "manager", "onboarding", "support", "product", "leader")
 WHAT = {
@@ -20,7 +19,7 @@ WHAT = {
     "accounts": "Accounts likely to leave",
     "shared_cause": "A shared cause",
 }
-OUTCOMES = {KEPT: "Stayed, with no less ARR", LESS: "Stayed with less", LEFT: "Left"}
+OUTCOMES = {"kept": "Stayed, with no less ARR", "kept with less": "Stayed with less", "left": "Left"}
 Rows = Sequence[dict[str, Any]]
 
 
