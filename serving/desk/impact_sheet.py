@@ -74,7 +74,7 @@ def _goals(plan: Sequence[Row]) -> list[Row]:
 
 def _use(snapshot: pd.DataFrame, account_id: str) -> Row:
     """Its use in the last 28 days beside customers of its segment that stayed a year and pay no less than then."""
-    own = snapshot.loc[account_id]
+    own: Row = snapshot.loc[[account_id]].to_dict("records")[0]  # type: ignore[assignment]
     peers = _peers(snapshot, own)
     rows = [
         {"measure": measure, "title": title, "is_share": is_share, "own": float(own[measure]),
@@ -85,12 +85,14 @@ def _use(snapshot: pd.DataFrame, account_id: str) -> Row:
     return {"peers": len(peers) if len(peers) >= FEWEST_PEERS else 0, "use": rows}
 
 
-def _peers(snapshot: pd.DataFrame, own: "pd.Series[Any]") -> pd.DataFrame:
-    others = snapshot[snapshot["account_id"] != own["account_id"]]
+def _peers(snapshot: pd.DataFrame, own: Row) -> pd.DataFrame:
+    others: pd.DataFrame = snapshot.loc[snapshot["account_id"] != own["account_id"]]
     if not {"tenure_days", "arr_change_365d"} <= set(snapshot):
         return others.head(0)
-    stayed = others[(others["tenure_days"] >= YEAR_DAYS) & (others["arr_change_365d"] >= 0)]
-    return stayed[stayed["segment"] == own["segment"]] if "segment" in stayed else stayed
+    stayed: pd.DataFrame = others.loc[(others["tenure_days"] >= YEAR_DAYS) & (others["arr_change_365d"] >= 0)]
+    is_alike = stayed["segment"] == own["segment"] if "segment" in stayed else stayed["arr_change_365d"].notna()
+    alike: pd.DataFrame = stayed.loc[is_alike]
+    return alike
 
 
 def _usual(peers: pd.DataFrame, measure: str) -> Row:

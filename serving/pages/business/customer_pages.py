@@ -83,11 +83,16 @@ def _loss_more(causes: Rows, lost: float) -> str:
     """The causes that weigh most, and how much nobody wrote down."""
     if not lost:
         return ""
-    known = [row for row in causes if row["cause"] != UNKNOWN][:3]
-    named = ", ".join(f"{CAUSES.get(row['cause'], row['cause']).lower()} ({percent(row['share'], 0)})" for row in known)
+    known = [(_cause(row).lower(), row["share"]) for row in causes if row["cause"] != UNKNOWN][:3]
+    named = ", ".join(f"{title} ({percent(share, 0)})" for title, share in known)
     unknown = next((row["share"] for row in causes if row["cause"] == UNKNOWN), 0.0)
     most = f"What weighs most: {named}. " if known else ""
     return most + (f"Of {percent(unknown, 0)} of the ARR lost, nobody wrote the cause down." if unknown else "")
+
+
+def _cause(row: Row) -> str:
+    """What people call a cause."""
+    return CAUSES.get(row["cause"], str(row["cause"]))
 
 
 def _quarters(causes: Rows) -> Rows:

@@ -1,6 +1,6 @@
 """What leadership decides by, as plain values: what was passed up to it, and the review of accounts at risk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.words import counted
@@ -56,11 +56,16 @@ def _name(row: Row) -> str:
 
 def _figures(row: Row) -> dict[str, str]:
     """The value and its limit with their unit."""
-    show = {"arr_at_risk_share": percent, "shared_cause": lambda value: f"{value:.1f}"}.get(row["what"], money)
-    return {"value_shown": show(row["value"]), "limit_shown": show(row["limit"])}
+    return {f"{name}_shown": _figure(row["what"], row[name]) for name in ("value", "limit")}
 
 
-def review(published: Published, content: dict[str, Rows] | None, csm: str | None, caller: Caller) -> Row:
+def _figure(what: str, value: float) -> str:
+    if what == "shared_cause":
+        return f"{value:.1f}"
+    return percent(value) if what.endswith("_share") else money(value)
+
+
+def review(published: Published, content: Mapping[str, Rows] | None, csm: str | None, caller: Caller) -> Row:
     """The accounts at risk with what comes next; None where the record cannot be read."""
     rows = [] if content is None else content["rows"]
     at_risk = sum(row["arr_at_risk"] for row in rows)

@@ -28,7 +28,8 @@ def plan(folder: Path, rows: list[dict[str, Any]], day: date) -> list[dict[str, 
     tables = tables_from_frames(frames, folder / "tables.duckdb", data_until=date(2026, 1, 1))
     frame = goal_values(tables, as_of=day, budget=BUDGET)
     assert list(frame.columns) == list(COLUMNS)
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in records]
 
 
 def test_each_figure_counts_from_the_day_it_was_known(tmp_path: Path) -> None:
