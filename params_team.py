@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 import params_reading as reading
 
 Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
-TIERS = ("high", "low", "tech")
+TIERS = ("high", "medium", "low", "tech")  # how an account is served
 _TERM = re.compile(
     r"(?P<name>[a-z][a-z0-9_]*)(\.(?P<measure>users|uses|days))?\s*(?P<sign>>=|<=|>|<|=)\s*(?P<number>-?\d+(\.\d+)?)"
     r"(\s+within\s+(?P<days>\d+)\s*d)?"
