@@ -86,7 +86,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.retention": {"features", "serving.forecast"},
     "serving.scorecards": {"features", "models", "serving.forecast", "serving.ledger"},
-    "serving.kpis": {"features", "models.words", "serving.forecast", "serving.retention"},
+    "serving.kpis": {
+        "features",
+        "models.words",
+        "models.outcomes",
+        "models.paths",
+        "serving.forecast",
+        "serving.retention",
+    },
     "serving.wire": {"features", "models", "serving.forecast"},
     "serving.access": {"features.tables", "serving.forecast", "serving.publication", "serving.wire"},
     "serving.desk": {

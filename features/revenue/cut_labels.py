@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from features.asof.view import AsOf
 from features.revenue.known_lines import load
 from features.revenue.number_ranges import as_text, in_ranges, range_start
 from features.tables.checked import Tables
+from features.tables.sql import named
 from params import Budget, Forecast
 
 NO_LABEL = "(none)"
@@ -26,9 +28,15 @@ def labels_in_force(
     With `ranges`, numbers are labelled by the range they lie in, told from the accounts known at `as_of` alone.
     """
     asof = AsOf(tables, (as_of,))
-    with tables.at(as_of).connect(budget=budget) as connection:
+
+    def make(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
         load(connection, asof.frames())
-        attributes = connection.execute(f"SELECT * FROM ({asof.attributes()}) ORDER BY account_id").df()
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE attributes AS {asof.attributes()}")
+        return ("attributes",)
+
+    columns = ", ".join(named(name) for name in ("account_id", *dict.fromkeys(cuts)))
+    with tables.at(as_of).prepared(("attributes", as_of), make, budget=budget) as connection:
+        attributes = connection.execute(f"SELECT {columns} FROM attributes ORDER BY account_id").df()
     labels = attributes.set_index("account_id")[list(cuts)]
     if ranges is not None:
         edges = ranges.cut_edges

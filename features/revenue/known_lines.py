@@ -17,6 +17,8 @@ from features.tables.problems import Finding, NoRate
 from features.tables.sql import quoted
 from params import Budget, Revenue
 
+LINE_TABLES = ("line_states", "line_successors", "line_renewals", "coverage", "pauses")  # what is read of lines known
+
 
 @contextmanager
 def lines_known(
@@ -28,12 +30,18 @@ def lines_known(
 
     Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines follow which), `coverage` (the
     unbroken times in which an account was a customer, pauses among them) and `pauses`, see `features.revenue.spells`.
+    Where the tables are kept open, those of a date are made once.
     """
     asof = AsOf(tables, (known_by,))
-    with tables.at(rolled_up_at or known_by).connect(budget=budget) as connection:
+
+    def make(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
         load(connection, asof.frames())
         for statement in (*line_statements(asof.contracts(), rules), *spell_statements(rules)):
             connection.execute(statement)
+        return LINE_TABLES
+
+    key = ("lines", known_by, rules.model_dump_json())
+    with tables.at(rolled_up_at or known_by).prepared(key, make, budget=budget) as connection:
         yield connection
 
 
@@ -81,7 +89,7 @@ def line_arr_in_hindsight(
     asof = AsOf(tables, days)
     load(connection, {"instants": instants, "cal": asof.frames()["cal"]})
     for table in (*WORK_TABLES, "line_states"):
-        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"DROP TABLE IF EXISTS temp.main.{table}")  # absent where lines known are made once for all
     for statement in line_statements(asof.contracts_in_hindsight(known_by, rules.grace_days), rules):
         connection.execute(statement)
     lines = """SELECT i.instant, i.rate_day, s.* FROM line_states s

@@ -9,12 +9,13 @@ text is the same on every engine.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 
@@ -22,6 +23,9 @@ from features.tables import contract
 from features.tables.database import open_duckdb
 from features.tables.sql import code, named, quoted
 from params import Budget
+
+if TYPE_CHECKING:
+    from features.tables.opened import Make, Opened
 
 MANIFEST = "holdfast_manifest"
 KEYS = "holdfast_keys"  # account_id, account_key
@@ -57,7 +61,8 @@ class Tables:
     `warehouse` tells where the tables are that are not in `database`, if some are not; `numbers` names, for each
     table, those of its columns that the contract does not declare and that hold numbers. The others hold text. Where
     accounts are rolled up by parents and these changed, `database` has the newest hierarchy, and `hierarchies` the last
-    day (ISO) and the file beside it of each before that.
+    day (ISO) and the file beside it of each before that. `opened` holds the open databases where a caller keeps these
+    tables open, see `features.tables.opened`.
     """
 
     database: Path
@@ -69,6 +74,7 @@ class Tables:
     warehouse: Warehouse | None = None
     numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     hierarchies: tuple[tuple[str, str], ...] = ()
+    opened: "Opened | None" = field(default=None, compare=False, repr=False)
 
     @property
     def files(self) -> list[Path]:
@@ -118,10 +124,26 @@ class Tables:
 
         Columns that the contract declares and the source lacks are there as NULLs.
         """
+        if self.opened is not None:
+            return self.opened.connect(self)
         connection = self._attached(budget=budget)
         for name in self.kept:
             connection.execute(f"CREATE VIEW raw.{name} AS SELECT {self._shown(name, keyed=False)} FROM stored.{name}")
         return connection
+
+    @contextmanager
+    def prepared(self, key: Hashable, make: "Make", *, budget: Budget) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The same with the temp tables that `make` makes: where these tables are kept open, once for all with a key.
+
+        The key must tell all that the temp tables depend on beside these tables.
+        """
+        if self.opened is not None:
+            with self.opened.prepared(self, key, make) as connection:
+                yield connection
+            return
+        with self.connect(budget=budget) as connection:
+            make(connection)
+            yield connection
 
     def connect_keyed(self, *, budget: Budget) -> duckdb.DuckDBPyConnection:
         """The same for the engine: ids are whole numbers; `show_accounts` must be called before `raw` is read.
@@ -264,7 +286,9 @@ def _keys(name: str, column: str, key: str, select: str) -> str:
 
 def write_manifest(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
     """Store what is known about the tables in the same database."""
-    content = asdict(tables) | {"database": "", "data_until": tables.data_until.isoformat()}
+    content = asdict(replace(tables, opened=None))
+    del content["opened"]
+    content |= {"database": "", "data_until": tables.data_until.isoformat()}
     connection.execute(f"CREATE OR REPLACE TABLE {MANIFEST} (content VARCHAR)")
     connection.execute(f"INSERT INTO {MANIFEST} VALUES (?)", [json.dumps(content, sort_keys=True)])
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 FEWEST = 10
+BASE_RATE = "base"
 ACCOUNT_RIVALS = {
-    "base": "the base rate",
+    BASE_RATE: "the base rate",
     "segments": "past rates by segment and term end",
     "health": "the 60/40 health score",
     "logistic": "logistic regression",

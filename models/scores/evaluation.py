@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from models.hazards.calibration import ReliabilityBin, fit_calibrator, reliability
 from models.scores.findings import Finding, finding
@@ -113,7 +112,7 @@ def score_accounts(
     """
     loss, base_loss, segment_loss = (log_losses(chance, event) for chance in (probability, base, segments))
     accounts, others = account_id[event > 0].nunique(), account_id[event == 0].nunique()
-    auc = float(roc_auc_score(event, probability)) if accounts and others else float("nan")
+    auc = area_under_curve(event, probability)
     return AccountScore(
         outcome=outcome,
         horizon_months=horizon_months,
@@ -202,9 +201,16 @@ def cross_sell_table(accounts: pd.DataFrame) -> pd.DataFrame:
     return table.assign(ratio=(table["expected"] / table["came"]).where(table["came"] > 0))
 
 
-def windows_of(origins: "pd.Series[pd.Timestamp]", horizon_months: int) -> NDArray[np.int64]:
+def area_under_curve(event: Array, score: Array) -> float:
+    """Area under the ROC curve; NaN where all rows are of one class."""
+    from sklearn.metrics import roc_auc_score  # takes a second to import; the record is scored without it
+
+    return float(roc_auc_score(event, score)) if 0 < event.sum() < event.size else float("nan")
+
+
+def windows_of(origins: "pd.Series[pd.Timestamp] | NDArray[np.datetime64]", horizon_months: int) -> NDArray[np.int64]:
     """The window of each row: an origin within the horizon of a window's first one belongs to that window."""
-    days, place = np.unique(origins.to_numpy(dtype="datetime64[ns]"), return_inverse=True)
+    days, place = np.unique(np.asarray(origins, dtype="datetime64[ns]"), return_inverse=True)
     return np.array(_windows(tuple(days.astype(np.int64).tolist()), horizon_months), dtype=np.int64)[place]
 
 

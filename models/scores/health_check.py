@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from models.scores.baselines import cell_rates
-from models.scores.evaluation import log_losses
+from models.scores.evaluation import area_under_curve, log_losses
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -106,7 +105,7 @@ def against_model(past: Scored, forecasts: pd.DataFrame, horizons: Sequence[int]
                     "by": name,
                     "rows": len(event),
                     "events": int(event.sum()),
-                    "auc": float(roc_auc_score(event, together[f"{name}_rank"])),
+                    "auc": area_under_curve(event, together[f"{name}_rank"].to_numpy(float)),
                     "log_loss": float(log_losses(together[name].to_numpy(float), event).mean()),
                 }
             )
@@ -152,7 +151,7 @@ def weights_of_data(past: Scored, csm_weight: float, months: int) -> Row | None:
         return None
 
     def auc(weight: float, part: NDArray[np.bool_]) -> float:
-        return float(roc_auc_score(left[part], -(halves[part] @ [weight, 1 - weight])))
+        return area_under_curve(left[part].astype(float), -(halves[part] @ [weight, 1 - weight]))
 
     steps = np.round(np.arange(0, 1.001, 0.05), 2)
     best = float(max(steps, key=lambda weight: auc(weight, earlier)))

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from models.scores.baselines import NRR_RIVALS
-from models.scores.evaluation import calibration_floor, log_losses, windows_of
+from models.scores.evaluation import area_under_curve, calibration_floor, log_losses, windows_of
 from models.scores.findings import too_few
 from models.scores.skill import EVENTS
 
@@ -66,14 +65,13 @@ def account_cut_table(accounts: pd.DataFrame, *, fewest: int) -> pd.DataFrame:
 
 def _account_scores(part: pd.DataFrame, outcome: str, event: str) -> dict[str, Any]:
     events, predicted = part[event].to_numpy(float), part[f"{outcome}_probability"].to_numpy(float)
-    has_both = 0 < events.sum() < events.size
     return {
         "rows": events.size,
         "events": int(events.sum()),
         "log_loss": float(log_losses(predicted, events).mean()),
         "base_log_loss": float(log_losses(part[f"{outcome}_base"].to_numpy(float), events).mean()),
         "brier": float(np.mean((predicted - events) ** 2)),
-        "auc": float(roc_auc_score(events, predicted)) if has_both else float("nan"),
+        "auc": area_under_curve(events, predicted),
         "mean_predicted": float(predicted.mean()),
         "mean_observed": float(events.mean()),
         "calibration_gap": float(predicted.mean() - events.mean()),

@@ -20,6 +20,28 @@ _SHARES = (0.05, 0.95)
 
 
 @dataclass(frozen=True)
+class Losses:
+    """Losses of the model and its rivals by origin.
+
+    Attributes
+    ----------
+    origins
+        Days, shape (origins,), in order.
+    model
+        The sum of the model's losses at each origin, of the same shape.
+    rivals
+        The same of each rival by name; NaN where it said nothing.
+    weight
+        What is summed at all origins together, such as rows of accounts.
+    """
+
+    origins: NDArray[np.datetime64]
+    model: Array
+    rivals: Mapping[str, Array]
+    weight: float
+
+
+@dataclass(frozen=True)
 class Bootstrap:
     """How often origins are drawn again, and from which seed."""
 
@@ -46,13 +68,13 @@ def skill_table(accounts: pd.DataFrame, portfolio: pd.DataFrame, bootstrap: Boot
             rows += [row | few for row in compared]
     for horizon, part in portfolio[portfolio["metric"] == "nrr"].groupby("horizon_months"):
         named = {name: part[f"{name}_crps"] for name in NRR_RIVALS if f"{name}_crps" in part.columns}
-        losses = pd.DataFrame({"model": part["crps"], **named}).set_axis(part["origin"]).assign(weight=1.0)
-        rows += comparisons("nrr", int(str(horizon)), losses, NRR_RIVALS, bootstrap)
+        by_origin = pd.DataFrame({"model": part["crps"], **named}).set_axis(part["origin"]).assign(weight=1.0)
+        rows += comparisons("nrr", int(str(horizon)), _losses(by_origin), NRR_RIVALS, bootstrap)
     return pd.DataFrame(rows)
 
 
-def _account_losses(part: pd.DataFrame, outcome: str, event: str) -> pd.DataFrame:
-    """Sums of log-losses by origin, the model's and each rival's; `weight` counts the rows."""
+def _account_losses(part: pd.DataFrame, outcome: str, event: str) -> Losses:
+    """Sums of log-losses by origin, the model's and each rival's; the weight counts the rows."""
     events = part[event].to_numpy(float)
     columns = {"model": f"{outcome}_probability"} | {name: f"{outcome}_{name}" for name in ACCOUNT_RIVALS}
     losses = {
@@ -60,46 +82,50 @@ def _account_losses(part: pd.DataFrame, outcome: str, event: str) -> pd.DataFram
         for name, column in columns.items()
         if column in part.columns
     }
-    return pd.DataFrame({**losses, "weight": 1.0, "origin": part["origin"].to_numpy()}).groupby("origin").sum()
+    summed = pd.DataFrame({**losses, "weight": 1.0, "origin": part["origin"].to_numpy()}).groupby("origin").sum()
+    return _losses(summed)
+
+
+def _losses(frame: pd.DataFrame) -> Losses:
+    """From columns `model`, a rival each, and `weight`, by origin."""
+    frame = frame.sort_index()
+    rivals = {str(name): frame[name].to_numpy(float) for name in frame if name not in ("model", "weight")}
+    days = frame.index.to_numpy(dtype="datetime64[ns]")
+    return Losses(days, frame["model"].to_numpy(float), rivals, float(frame["weight"].sum()))
 
 
 def comparisons(
-    outcome: str, horizon: int, losses: pd.DataFrame, rivals: Mapping[str, str], bootstrap: Bootstrap
+    outcome: str, horizon: int, losses: Losses, rivals: Mapping[str, str], bootstrap: Bootstrap
 ) -> list[dict[str, object]]:
     """Rows of `skill_table` of one outcome and horizon.
 
-    Parameters
-    ----------
-    losses
-        By origin (the index): the sum of the losses of `model` and of each rival, and the `weight` of what is summed.
-    rivals
-        Their labels by name; those that `losses` lacks anywhere are left out.
+    `rivals` are labels by name; those that `losses` lacks anywhere are left out.
     """
-    losses = losses.sort_index()
-    window = windows_of(losses.index.to_series(), horizon)
-    apart = int(window.max()) + 1
-    resamples = block_draws(len(losses) if apart > 1 else 0, block=_block(window), bootstrap=bootstrap)
-    weight, rows = losses["weight"].sum(), []
+    window = windows_of(losses.origins, horizon)
+    apart, origins = int(window.max()) + 1, len(losses.origins)
+    resamples = block_draws(origins if apart > 1 else 0, block=_block(window), bootstrap=bootstrap)
+    rows: list[dict[str, object]] = []
     for name, label in rivals.items():
-        if name in losses.columns and losses[name].notna().all():
-            model_loss, rival_loss = losses["model"].to_numpy(float), losses[name].to_numpy(float)
-            low, high = skill_interval(model_loss, rival_loss, resamples)
-            rows.append(
-                {
-                    "outcome": outcome,
-                    "horizon_months": horizon,
-                    "rival": name,
-                    "label": label,
-                    "model_loss": model_loss.sum() / weight,
-                    "rival_loss": rival_loss.sum() / weight,
-                    "skill": float(_skill(model_loss.sum(), rival_loss.sum())),
-                    "low": low,
-                    "high": high,
-                    "origins": len(losses),
-                    "windows_apart": apart,
-                    "finding": _finding(low, high, apart),
-                }
-            )
+        rival = losses.rivals.get(name)
+        if rival is None or np.isnan(rival).any():
+            continue
+        low, high = skill_interval(losses.model, rival, resamples)
+        rows.append(
+            {
+                "outcome": outcome,
+                "horizon_months": horizon,
+                "rival": name,
+                "label": label,
+                "model_loss": losses.model.sum() / losses.weight,
+                "rival_loss": rival.sum() / losses.weight,
+                "skill": float(_skill(losses.model.sum(), rival.sum())),
+                "low": low,
+                "high": high,
+                "origins": origins,
+                "windows_apart": apart,
+                "finding": _finding(low, high, apart),
+            }
+        )
     return rows
 
 

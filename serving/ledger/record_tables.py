@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from serving.forecast.declared.output_tables import QUANTILES
 
 OFFICIAL, REVISION, RERUN = "official", "revision", "rerun"  # kinds of runs
+CHURN = "churn_probability"  # the metric of rivals that speak of accounts
 RUN = sa.table(
     "record_run",
     *(

@@ -12,14 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.hazards.calibration import reliability
+from models.scores.baselines import ACCOUNT_RIVALS, BASE_RATE
 from models.scores.evaluation import log_losses, windows_of
 from models.scores.findings import TOO_FEW_EVENTS, too_few
-from models.scores.skill import Bootstrap, comparisons
+from models.scores.skill import Bootstrap, Losses, comparisons
 from serving.ledger import whole_numbers
 from serving.ledger.record import Record
 from serving.ledger.record_files import BrokenFile, RecordFiles
+from serving.ledger.record_tables import CHURN
 from serving.ledger.subjects import ACCOUNT, names_of
-from serving.ledger.yardsticks.frozen_rivals import BASE_RATE, CHURN
 from serving.track_record.pairs import Pairs
 from serving.track_record.score_rows import described
 
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 OUTCOMES = ("churn", "contraction", "expansion")
 HAPPENED = {"churn": "left", "contraction": "shrank", "expansion": "grew"}
 PAUSED, UNCHANGED = "paused", "stayed as it was"
-BASE_LABEL = {BASE_RATE: "the base rate"}
+BASE_LABEL = {BASE_RATE: ACCOUNT_RIVALS[BASE_RATE]}
 MISSES = 5
 _FORECAST = ("subject_id", "horizon_months", "arr", "expected_arr", *(f"{outcome}_probability" for outcome in OUTCOMES))
 _ACTUAL = ("subject_id", "starting_arr", "ending_arr", "customer")
@@ -240,19 +241,17 @@ def _skill(
     few: bool,
 ) -> Row:
     """Against the base rate, on the forecasts that it was frozen beside."""
-    losses = [
-        {
-            "origin": pd.Timestamp(window.as_of),
-            "model": log_losses(window.probability[outcome], window.event[outcome]).sum(),
-            BASE_RATE: log_losses(np.full(len(window.start), rate), window.event[outcome]).sum(),
-            "weight": float(len(window.start)),
-        }
-        for window in windows
-        if (rate := base.get((window.number, months))) is not None
-    ]
-    if not losses:
+    there = sorted((w for w in windows if (w.number, months) in base), key=lambda window: window.as_of)
+    if not there:
         return {}
-    (one,) = comparisons(outcome, months, pd.DataFrame(losses).set_index("origin"), BASE_LABEL, bootstrap)
+    by_rate = [log_losses(np.full(len(w.start), base[w.number, months]), w.event[outcome]).sum() for w in there]
+    losses = Losses(
+        origins=np.array([w.as_of for w in there], dtype="datetime64[ns]"),
+        model=np.array([log_losses(w.probability[outcome], w.event[outcome]).sum() for w in there]),
+        rivals={BASE_RATE: np.array(by_rate)},
+        weight=float(sum(len(w.start) for w in there)),
+    )
+    (one,) = comparisons(outcome, months, losses, BASE_LABEL, bootstrap)
     return {BASE_RATE: described(one | ({"finding": TOO_FEW_EVENTS} if few else {}))}
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.hazards.calibration import wilson
 from models.paths.rollup import TOTAL
@@ -13,12 +14,14 @@ from models.scores.baselines import NRR_RIVALS
 from models.scores.evaluation import windows_of
 from models.scores.portfolio import INTERVALS, POINTS
 from models.scores.quantile_forecasts import pit_of_quantiles
-from models.scores.skill import Bootstrap, comparisons
+from models.scores.skill import Bootstrap, Losses, comparisons
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import METRIC_OF, QUANTILES
 from serving.track_record.pairs import KEY, LEVELS, Pairs, crps
 
 Row = dict[str, Any]
+Columns = Mapping[str, NDArray[Any]]  # a column each of all figures
+Places = NDArray[np.int64]  # of the rows of one metric, cut, value and horizon, in the order of their dates
 GROUP = ("metric", "cut", "value", "horizon_months")
 NRR = "nrr"
 RESAMPLES_OF_A_VALUE = 200  # of the intervals of a cut's value; there are many
@@ -36,13 +39,15 @@ def score_rows(pairs: Pairs, bootstrap: Bootstrap) -> list[Row]:
         return []
     figures = _with_scores(pairs.figures)
     rivals = _rival_losses(figures, pairs.rivals)
+    columns = {str(name): figures[name].to_numpy() for name in figures}
     rows = []
-    for place, part in figures.groupby(list(GROUP), sort=False):
-        row: Row = dict(zip(GROUP, place, strict=True))
-        row |= _errors(part, str(row["metric"]), int(row["horizon_months"]))
-        row |= _inside(part, row["not_overlapping"])
+    for place, rows_of_place in figures.groupby(list(GROUP), sort=False).indices.items():
+        row: Row = dict(zip(GROUP, cast(tuple[Any, ...], place), strict=True))
+        part = np.asarray(rows_of_place)
+        row |= _errors(columns, part, str(row["metric"]), int(row["horizon_months"]))
+        row |= _inside(columns, part, row["not_overlapping"])
         against = rivals.get((row["cut"], row["value"], row["horizon_months"])) if row["metric"] == NRR else None
-        rows.append(row | {"skill": {} if against is None else _skill(part, against, row, bootstrap)})
+        rows.append(row | {"skill": {} if against is None else _skill(columns, part, against, row, bootstrap)})
     return sorted(rows, key=_order)
 
 
@@ -66,35 +71,35 @@ def _order(row: Row) -> tuple[Any, ...]:
     return row["cut"] != "total", row["cut"], row["value"], metrics.index(row["metric"]), row["horizon_months"]
 
 
-def _errors(part: pd.DataFrame, metric: str, horizon: int) -> Row:
+def _errors(columns: Columns, part: Places, metric: str, horizon: int) -> Row:
     scale = 1 if METRIC_OF[metric].kind is Kind.MONEY else POINTS
-    miss = (part["mean"] - part["actual"]).to_numpy(float) * scale
-    apart = int(windows_of(part["origin"], horizon).max()) + 1
+    miss = (columns["mean"][part] - columns["actual"][part]) * scale
+    apart = int(windows_of(columns["origin"][part], horizon).max()) + 1
     return {
         "unit": "points" if scale == POINTS else "currency",
         "forecasts": len(part),
         "not_overlapping": apart,
-        "first_as_of": part["as_of"].min(),
-        "last_as_of": part["as_of"].max(),
+        "first_as_of": columns["as_of"][part].min(),
+        "last_as_of": columns["as_of"][part].max(),
         "error": float(np.abs(miss).mean()),
         "bias": float(miss.mean()),
-        "crps": float(part["crps"].mean() * scale),
+        "crps": float(columns["crps"][part].mean() * scale),
     }
 
 
-def _inside(part: pd.DataFrame, apart: int) -> Row:
+def _inside(columns: Columns, part: Places, apart: int) -> Row:
     """Of the forecasts with quantiles; None where none has any."""
-    levels = part["pit"].dropna()
+    spread = part[~np.isnan(columns["pit"][part])]
     shares: Row = {}
     for percent, _, _ in INTERVALS:
         name = f"inside_{percent}"
-        if levels.empty:
+        if not spread.size:
             shares |= {name: None, f"{name}_low": None, f"{name}_high": None}
             continue
-        share = float(part[name].mean())
+        share = float(columns[name][spread].mean())
         ends = wilson(share * apart, apart)
         shares |= {name: share, f"{name}_low": ends[0], f"{name}_high": ends[1]}
-    return shares | {"pit": [round(float(level), 4) for level in levels]}
+    return shares | {"pit": [round(level, 4) for level in columns["pit"][spread].tolist()]}
 
 
 def _rival_losses(figures: pd.DataFrame, rivals: pd.DataFrame) -> dict[Any, pd.DataFrame]:
@@ -109,20 +114,26 @@ def _rival_losses(figures: pd.DataFrame, rivals: pd.DataFrame) -> dict[Any, pd.D
     return {place: part.droplevel([0, 1, 2]) for place, part in wide.groupby(level=[0, 1, 2])}
 
 
-def _skill(part: pd.DataFrame, against: pd.DataFrame, row: Row, bootstrap: Bootstrap) -> Row:
+def _skill(columns: Columns, part: Places, against: pd.DataFrame, row: Row, bootstrap: Bootstrap) -> Row:
     """By rival, on the forecasts that it was frozen beside."""
-    mine = part.set_index("number")[["crps", "origin"]].rename(columns={"crps": "model"})
-    together = mine.join(against, how="left")
+    beside = against.reindex(columns["number"][part])
+    losses = {str(name): beside[name].to_numpy(float) for name in beside}
     labels = _labels(against)
-    everywhere = {name: label for name, label in labels.items() if together[name].notna().all()}
+    everywhere = {name: label for name, label in labels.items() if not np.isnan(losses[name]).any()}
     fewer = min(bootstrap.resamples, RESAMPLES_OF_A_VALUE)
     draws = bootstrap if row["cut"] == TOTAL else replace(bootstrap, resamples=fewer)
     groups = [everywhere, *({name: label} for name, label in labels.items() if name not in everywhere)]
     skill: Row = {}
     for group in groups:
-        losses = together.dropna(subset=list(group)).set_index("origin")[["model", *group]].assign(weight=1.0)
-        if group and len(losses):
-            compared = comparisons(NRR, int(row["horizon_months"]), losses, group, draws)
+        there = ~np.any([np.isnan(losses[name]) for name in group], axis=0) if group else np.zeros(len(part), bool)
+        if there.any():
+            together = Losses(
+                origins=columns["origin"][part[there]],
+                model=columns["crps"][part[there]],
+                rivals={name: losses[name][there] for name in group},
+                weight=float(there.sum()),
+            )
+            compared = comparisons(NRR, int(row["horizon_months"]), together, group, draws)
             skill |= {str(one["rival"]): described(one) for one in compared}
     return {name: skill[name] for name in labels if name in skill}
 

@@ -23,12 +23,12 @@ from serving.forecast.batch import Forecast
 from serving.forecast.declared.output_tables import QUANTILES
 from serving.forecast.with_calls import EXPECTED_ARR
 from serving.ledger.account_rows import horizons_kept
+from serving.ledger.record_tables import CHURN
 from serving.ledger.yardsticks.standing_calls import expected_by_people
 
 Array = NDArray[np.float64]
 Labels = dict[str, NDArray[np.object_]]
-NRR, CHURN = "nrr", "churn_probability"
-BASE_RATE = "base"
+NRR = "nrr"
 WINDOW_MONTHS, LONGEST_MONTHS = 12, 60
 COLUMNS = ("rival", "cut", "value", "horizon_months", "metric", "mean", *QUANTILES)
 _SEGMENT = "segment"
@@ -264,5 +264,5 @@ _RIVALS: dict[str, Callable[[Known, tuple[int, ...]], Said]] = {
     "time_series": _time_series,
     "human_calls": _human_calls,
     "model_with_calls": _model_with_calls,
-    BASE_RATE: _base_rate,
+    baselines.BASE_RATE: _base_rate,
 }
