@@ -54,7 +54,7 @@ tbody tr:hover { background: var(--paper); }
 </div>
 {% endif %}
 <section class="verdict">
-<h2>{{ "All findings" if lead else "Verdict" }}</h2>
+<h2>Verdict</h2>
 <ul>
 {% for line, loud in verdict %}
 <li{% if loud %} class="loud"{% endif %}>{{ line }}</li>

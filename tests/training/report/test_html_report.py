@@ -61,7 +61,7 @@ def test_the_page_asks_nobody_for_anything(page: str) -> None:
 def test_the_verdict_comes_first_and_what_is_loud_is_marked(page: str) -> None:
     assert '<li class="loud">NO SKILL FOUND for &lt;churn&gt;</li>' in page
     assert "<li>More.</li>" in page
-    headings = ("All findings", "NRR forecast against the actual NRR", "Are the probabilities")
+    headings = ("Verdict", "NRR forecast against the actual NRR", "Are the probabilities")
     order = [page.index(heading) for heading in headings]
     assert order == sorted(order)
 
@@ -71,7 +71,7 @@ def test_the_report_leads_with_its_finding_in_three_sentences(page: str) -> None
     assert opening.index("NO SKILL FOUND for &lt;churn&gt;") < opening.index("NRR forecasts 3 months ahead")
     assert opening.count("<p") == 3
     assert '<p class="loud">NO SKILL FOUND' in opening
-    assert page.index("<h1>") < page.index('<div class="lead">') < page.index("All findings")
+    assert page.index("<h1>") < page.index('<div class="lead">') < page.index("<h2>Verdict")
 
 
 def test_too_few_forecast_dates_lead_whatever_else_was_found() -> None:
