@@ -5,7 +5,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from features.families.catalogue import FEATURES
 from models.words import counted
+from params_team import comparison_of
 from serving.access import sight
 from serving.access.tokens import Caller
 from serving.desk.customers_desk import LossQuery, WhitespaceQuery, loss_rows, whitespace_rows
@@ -34,6 +36,8 @@ AVOIDABLE = {
 }
 SURVEYS = {"nps": "NPS", "csat": "Satisfaction (CSAT, 1 to 5)", "ces": "Effort (CES, 1 to 7)"}
 Rows = Sequence[Row]
+_MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
+_OPERATORS = {"<": "below ", "<=": "at most ", ">": "above ", ">=": "at least ", "=": "", "!=": "other than "}
 
 
 def losses(published: Published, caller: Caller, query: LossQuery) -> Row:
@@ -42,6 +46,7 @@ def losses(published: Published, caller: Caller, query: LossQuery) -> Row:
     customers = published.about["customers"]
     about, whole = sight.losses_for(customers, caller), [row for row in sums["causes"] if row["quarter"] == ALL]
     lost = sum(row["arr_lost"] for row in whole)
+    every = loss_rows(published, LossQuery(), caller, all_rows=True)[0][1] if _file_query(query) else rows
     return {
         **head(published),
         "title": "Losses",
@@ -53,9 +58,9 @@ def losses(published: Published, caller: Caller, query: LossQuery) -> Row:
         "causes": whole,
         "quarters": _quarters(sums["causes"]),
         "avoidable": [(*AVOIDABLE[row["kind"]], row) for row in sums["avoidable"]],
-        "about": about,
+        "about": about | {"signs": {cause: sign_words(text) for cause, text in about["signs"].items()}},
         "cause_titles": CAUSES,
-        "choices": _choices(published, caller),
+        "choices": _choices(every),
         "since": customers.get("losses", {}).get("from", ""),
         "answer": _loss_answer(sums["avoidable"], total, lost),
         "more": _loss_more(whole, lost),
@@ -90,6 +95,22 @@ def _loss_more(causes: Rows, lost: float) -> str:
     return most + (f"Of {percent(unknown, 0)} of the ARR lost, nobody wrote the cause down." if unknown else "")
 
 
+def sign_words(conditions: str) -> list[str]:
+    """What counts as a sign, as people read it: `champions = 0 or ..` -> `Champions present: 0`."""
+    try:
+        return [_condition_words(condition) for condition in conditions.split(" or ")] if conditions else []
+    except ValueError:  # a value that holds the word: told as it stands in the settings
+        return [conditions]
+
+
+def _condition_words(condition: str) -> str:
+    name, operator, value = comparison_of(condition)
+    meaning = _MEANINGS.get(name, name)
+    if meaning.startswith("Whether") and value in ("0", "1"):
+        return f"{meaning}: {'no' if value == '0' else 'yes'}"
+    return f"{meaning}: {_OPERATORS.get(operator, operator + ' ')}{value}"
+
+
 def _cause(row: Row) -> str:
     """What people call a cause."""
     return CAUSES.get(row["cause"], str(row["cause"]))
@@ -106,9 +127,8 @@ def _quarters(causes: Rows) -> Rows:
     return [{"quarter": quarter, **told[quarter]} for quarter in sorted(told, reverse=True)]
 
 
-def _choices(published: Published, caller: Caller) -> dict[str, list[str]]:
-    """What can be chosen among the losses that the caller sees."""
-    rows = loss_rows(published, LossQuery(), caller, all_rows=True)[0][1]
+def _choices(rows: Rows) -> dict[str, list[str]]:
+    """What can be chosen among losses."""
     names = {"cause": "cause", "department": "owner_department", "quarter": "quarter"}
     return {name: sorted({row[column] for row in rows if row[column]}) for name, column in names.items()}
 
@@ -125,7 +145,7 @@ def _voice(voice: Mapping[str, Any]) -> Row:
 def whitespace(published: Published, caller: Caller, query: WhitespaceQuery) -> Row:
     """What customers do not own, and what came of expansions."""
     total, rows = whitespace_rows(published, query, caller, all_rows=True)
-    every = whitespace_rows(published, WhitespaceQuery(), caller, all_rows=True)[1]
+    every = whitespace_rows(published, WhitespaceQuery(), caller, all_rows=True)[1] if _file_query(query) else rows
     worth = sum(row["arr"] * (row["attach_rate"] or 0.0) for row in rows)
     return {
         **head(published),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from serving.pages.business.customer_pages import sign_words
 from serving.pages.formats import short
 from serving.wire.answers import Refused
 
@@ -38,6 +39,21 @@ def test_a_csm_sees_the_own_losses_and_nothing_of_what_all_customers_say(service
     assert "Book of Ada A." in page
     for heading in ("What customers say", "Who shows the same today", "agree with what showed"):
         assert heading not in page
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ("champions = 0 or fit = bad", ["Champions present: 0", "How well the account fits the product: bad"]),
+        ("first_value_reached = 0", ["Whether a first-value goal has been reached: no"]),
+        ("severe_ticket_backlog > 2", ["High or critical tickets opened and not yet resolved: above 2"]),
+        ("of_our_own >= 3", ["of_our_own: at least 3"]),
+        ("region = this or that", ["region = this or that"]),
+        ("", []),
+    ],
+)
+def test_signs_are_told_in_words(conditions: str, words: list[str]) -> None:
+    assert sign_words(conditions) == words
 
 
 def test_where_nothing_is_missing_the_page_says_what_it_takes(service: Any) -> None:
