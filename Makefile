@@ -11,7 +11,7 @@ export UV_PYTHON_PREFERENCE := only-system
 # Bytecode is compiled at set-up: where it may not be written and is not there, each start costs ten seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test fast coverage attack audit golden lint setup spark lock docs pictures bench gate mutation nightly clean
+.PHONY: demo test fast coverage attack audit golden lint setup spark notebooks lock docs pictures bench gate mutation nightly clean
 
 demo: setup
 	$(BIN)/holdfast demo
@@ -64,9 +64,16 @@ $(VENV)/.done: requirements.lock pyproject.toml
 spark: setup
 	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-spark.lock
 
+# The notebooks in JupyterLab, on loopback, over the data folder of `make demo` unless HOLDFAST_SET names another.
+notebooks: export HOLDFAST_SET ?= data_dir=../data
+notebooks: setup
+	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-notebooks.lock
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+
 lock: setup
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --extra dev --extra postgres --extra mcp --extra effects pyproject.toml requirements-build.in -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-spark.in -o requirements-spark.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-notebooks.in -o requirements-notebooks.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-mutation.in -o requirements-mutation.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-header --constraint requirements.lock requirements-audit.in -o requirements-audit.lock
 

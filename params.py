@@ -192,6 +192,14 @@ class Forecast(Section):
         return self
 
 
+class Scoring(Section):
+    """Where a forecast's work on the accounts is done."""
+
+    spark: Annotated[str, StringConstraints(min_length=1)] | None
+    shares: Positive | None
+    tables: str | None
+
+
 class Backtest(Section):
     """The rolling backtest."""
 
@@ -274,6 +282,7 @@ class Params(Section):
     leaks: Leaks
     model: Model
     forecast: Forecast
+    scoring: Scoring
     export: Annotated[tuple[Literal["parquet", "csv", "xlsx"], ...], Field(min_length=1)]
     backtest: Backtest
     tune: Tune

@@ -1,7 +1,7 @@
 """How a team works, as settings: its own features, the journey, the promised cadence, and the plays it can do."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 import params_reading as reading
 
 Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
-TIERS = ("high", "low", "tech")
+TIERS = ("high", "medium", "low", "tech")  # how an account is served
 _TERM = re.compile(
     r"(?P<name>[a-z][a-z0-9_]*)(\.(?P<measure>users|uses|days))?\s*(?P<sign>>=|<=|>|<|=)\s*(?P<number>-?\d+(\.\d+)?)"
     r"(\s+within\s+(?P<days>\d+)\s*d)?"
@@ -66,6 +66,18 @@ class Term(Section):
     sign: Literal[">=", "<=", ">", "<", "="]
     number: float
     days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = LONGEST_DAYS
+
+    def follows_from(self, other: "Term") -> bool:
+        """Whether this holds wherever the other does."""
+        if (self.name, self.measure) != (other.name, other.measure):
+            return False
+        if self == other or self.sign == "=" or other.sign[0] != self.sign[0]:
+            return self == other
+        is_lower_bound = self.sign[0] == ">"
+        is_wider = self.days >= other.days if is_lower_bound else self.days <= other.days
+        is_looser = self.number < other.number if is_lower_bound else self.number > other.number
+        is_same = self.number == other.number and (self.sign.endswith("=") or self.sign == other.sign)
+        return is_wider and (is_looser or is_same)
 
 
 def terms_of(condition: str) -> tuple[Term, ...]:
@@ -138,6 +150,7 @@ class Journey(Section):
     def _phases_follow_each_other(self) -> Self:
         names = list(self.phases)
         before: str | None = None
+        come: list[Term] = []  # all that holds once the phases before have ended
         for place, (name, phase) in enumerate(self.phases.items()):
             self._require_end(name, phase, is_last=place == len(names) - 1)
             if phase.begins is not None:
@@ -145,11 +158,23 @@ class Journey(Section):
             if place and phase.until is not None and self.condition(phase.until) == before:
                 raise ValueError(f"{names[place - 1]} and {name} end on the same condition, so {name} is never entered")
             before = self.condition(phase.until) if phase.until is not None else None
+            if before is not None:
+                self._require_open(name, before, come)
+                come += terms_of(before)
         return self
 
     def condition(self, text: str) -> str:
         """A condition as it stands, with `first_value` as what that is."""
         return self.first_value if text.strip() == "first_value" and self.first_value else text
+
+    @staticmethod
+    def _require_open(name: str, until: str, come: Sequence[Term]) -> None:
+        """A phase whose end has come as soon as those before it have ended is never entered."""
+        if all(any(term.follows_from(other) for other in come) for term in terms_of(until)):
+            raise ValueError(
+                f"{name} is never entered: its end, {until}, has come whenever the phases before it have ended. "
+                "Put the phases in the order in which they end"
+            )
 
     def _require_end(self, name: str, phase: Phase, *, is_last: bool) -> None:
         if is_last and phase.until is not None:
@@ -267,20 +292,21 @@ class Lifetime(Section):
     history_months: Annotated[int, Field(ge=6, le=120)]
 
 
+LossCause = Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"]
+
+
 class Losses(Section):
     """Why revenue was lost: what speaks for a cause before, and when a reason belongs to a loss.
 
     `signs` holds, for each cause, conditions on the snapshot; one that is met is enough. `before_days` is how long
     before the loss they are looked for, `within_days` how far the day that was written down may lie from that of the
-    lines.
+    lines. `beyond_us` are the causes about which nobody here could have done anything.
     """
 
     before_days: Annotated[int, Field(ge=0, le=366)]
     within_days: Annotated[int, Field(ge=0, le=366)]
-    signs: dict[
-        Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"],
-        Annotated[tuple[str, ...], BeforeValidator(_as_list)],
-    ]
+    signs: dict[LossCause, Annotated[tuple[str, ...], BeforeValidator(_as_list)]]
+    beyond_us: Annotated[tuple[LossCause, ...], BeforeValidator(_as_list)]
 
     @model_validator(mode="after")
     def _are_conditions(self) -> Self:

@@ -11,6 +11,7 @@ from features.families.feature import Feature
 from features.tables import contract
 from features.tables.contract import Column, Table
 from serving.forecast.declared.acting_tables import render_markdown as render_acting
+from serving.forecast.declared.book_tables import render_markdown as render_books
 from serving.forecast.declared.customer_tables import render_markdown as render_customers
 from serving.forecast.declared.effect_tables import render_markdown as render_effects
 from serving.forecast.declared.kpi_tables import render_markdown as render_kpis
@@ -21,7 +22,10 @@ from serving.forecast.declared.team_tables import render_markdown as render_team
 DICTIONARY = Path(__file__).with_name("data-dictionary.md")
 OUTPUTS = Path(__file__).with_name("outputs.md")
 
-RENDERED = (render_markdown, render_ledger, render_effects, render_acting, render_kpis, render_team, render_customers)
+RENDERED = (
+    *(render_markdown, render_ledger, render_effects, render_acting, render_kpis, render_team, render_customers),
+    render_books,
+)
 
 HEAD = """\
 # Data dictionary

@@ -47,7 +47,7 @@ def check(
 
     with only_writer(run.params.data_dir):
         loaded = run.load()
-        empty = without_rows(loaded.tables, run.params.features, run.params.budget)
+        empty = without_rows(loaded.tables, run.params)
         look = _second_look(run, loaded)
         look = replace(look, warnings=(*look.warnings, *empty))
         search = _search_for_leaks(run, loaded) if leaks else None
@@ -104,7 +104,7 @@ def snapshots(
         if dialect is not None:
             _print_sql(run, tables, dates, dialect)
             return
-        empty = without_rows(tables, run.params.features, run.params.budget)
+        empty = without_rows(tables, run.params)
         result = make(tables, dates, params=run.params, progress=run.progress)
     rows, accounts = result.totals()
     content = {

@@ -85,7 +85,7 @@ def champion_of(run: Run) -> "Champion":
 def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: date | None) -> dict[str, Any]:
     """Make a forecast, write its tables, and sum it up."""
     from serving.forecast.batch import forecast as make
-    from serving.forecast.export import publish as export
+    from serving.forecast.spread.results import write_everywhere
     from serving.forecast.terminal import summarise
 
     result = make(
@@ -98,8 +98,7 @@ def make_and_export(run: Run, loaded: "Loaded", champion: "Champion", as_of: dat
     )
     run.progress("writing the tables")
     names = _names(loaded.tables, result, run.params)
-    folder = export(result, run.params.data_dir / "forecasts", run.params.export, names)
-    return {**summarise(result, names), "folder": str(folder), "forms": list(run.params.export)}
+    return {**summarise(result, names), **write_everywhere(result, run.params, names)}
 
 
 def _names(tables: "Tables", result: "Forecast", params: "Params") -> dict[str, str]:
@@ -120,7 +119,9 @@ def print_summary(console: "Console", summary: dict[str, Any]) -> None:
 def _where(summary: dict[str, Any]) -> str:
     """Where the tables lie, and what of them there is."""
     forms = [{"parquet": "Parquet"}.get(form, form.upper()) for form in summary["forms"]]
-    return f"Tables as {', '.join(forms)}: {summary['folder']}"
+    lines = [f"Tables as {', '.join(forms)}: {summary['folder']}"]
+    lines += [f"Tables written by Spark: {summary['tables']}"] if "tables" in summary else []
+    return "\n".join(lines)
 
 
 def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True) -> dict[str, Any]:
@@ -140,8 +141,8 @@ def publish_tables(run: Run, tables: "Tables", day: date, *, serve: bool = True)
 def _published_from(run: Run, tables: "Tables", day: date, *, serve: bool) -> dict[str, Any]:
     """The same from tables that stay open; gives what came of it."""
     from serving.alerts.rules import require_rules
-    from serving.forecast import export
     from serving.forecast.batch import forecast as make
+    from serving.forecast.spread.results import write_everywhere
     from serving.health.account_health import account_health, require_rule
     from serving.publication.on_record import put_on_record
     from training.tracking.champion import load_champion, load_with_calls
@@ -158,7 +159,7 @@ def _published_from(run: Run, tables: "Tables", day: date, *, serve: bool) -> di
     beside, waiting = _beside(tables, result, health, params)
     beside |= {} if past.bridge is None else {"forecast_bridge": past.bridge}
     names = _names(tables, result, params)
-    folder = export.publish(result, params.data_dir / "forecasts", params.export, names, beside)
+    places = write_everywhere(result, params, names, beside)
     acting, lacking = recommended_for(run, tables, champion, result, serve=serve)
     summary = {**result.describe(), "accounts": int(result.account_forecast["account_id"].nunique())}
     notes = [*result.notes, *past.notes, *health.notes, *waiting, *lacking, *_head_noted(params, champion.version)]
@@ -166,7 +167,7 @@ def _published_from(run: Run, tables: "Tables", day: date, *, serve: bool) -> di
         file, moved_back = _serve(run, tables, champion, result, past, health, acting)
         summary |= {"megabytes": file.stat().st_size / 1e6, "file": str(file)}
         notes = [*moved_back, *notes]
-    return {**summary, "notes": notes, "folder": str(folder), "forms": list(params.export)}
+    return {**summary, "notes": notes, **places}
 
 
 def _head_noted(params: "Params", version: str) -> tuple[str, ...]:
@@ -281,7 +282,7 @@ def _beside(
     stamp = {name: getattr(result, name) for name in names_of(RUN_COLUMNS)}
     with open_record(params) as record:
         alerts = watch(tables, result.as_of, params, record, longest_of(result.account_forecast))
-    return {"health_score": health_table(health, stamp), "alert": alerts.table(stamp)}, alerts.notes
+    return {"health_score": health_table(health, stamp), **alerts.tables(stamp)}, alerts.notes
 
 
 def _serve(

@@ -12,8 +12,10 @@ from holdfast.run import AsOfDate, Run
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-    from serving.kpis.cohort_report import CohortReport
+    from features.tables.checked import Tables
+    from serving.kpis.cohort_report import CohortReport, Completion
     from serving.kpis.kpi_report import KpiReport, Row
 
 ByColumn = Annotated[
@@ -58,21 +60,56 @@ def kpis(
     run.show(content, lambda console: _print_kpis(console, report, out))
 
 
-def cohorts(run: Run, by: AccountColumn = None, as_of: AsOfDate = None, out: OutFile = None) -> None:
+def cohorts(
+    run: Run,
+    by: AccountColumn = None,
+    as_of: AsOfDate = None,
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Also the next twelve months, by the model in charge, with intervals")
+    ] = False,
+    out: OutFile = None,
+) -> None:
     """Show what became of accounts by the quarter they began in: logos kept, GRR and NRR by age."""
     from serving.forecast.declared.kpi_tables import COHORT
-    from serving.kpis.cohort_report import cohort_report, write_cohort_workbook
+    from serving.kpis.cohort_report import cohort_report
+    from serving.kpis.cohort_workbook import write_cohort_workbook
+    from serving.kpis.cohorts_ahead import WORDS
     from serving.kpis.kpi_files import require_writable, write_facts
 
     require_writable(out)
     with only_writer(run.params.data_dir):
         tables = run.load().tables
+        day = as_of or tables.data_until
+        completion, words = (_completion(run, tables, day), WORDS.format(as_of=day)) if ahead else (None, "")
         run.progress("following the accounts")
-        report = cohort_report(tables, as_of=as_of or tables.data_until, params=run.params, by=by)
+        report = cohort_report(tables, as_of=day, params=run.params, by=by, completion=completion, completed_by=words)
     if out is not None:
-        write_facts(report.rows, COHORT, out, lambda file: write_cohort_workbook(report, file))
+        write_facts(report.table_rows(), COHORT, out, lambda file: write_cohort_workbook(report, file))
     content = report.to_json() | {"file": str(out) if out else None}
     run.show(content, lambda console: _print_cohorts(console, report, out))
+
+
+def _completion(run: Run, tables: "Tables", as_of: date) -> "Completion":
+    """What forecasts the cells to come, by the model in charge."""
+    from functools import partial
+
+    from models.paths.simulate import PathSettings
+    from serving.forecast.batch import customers_of, predict, require_usable
+    from serving.kpis.cohorts_ahead import MONTHS_AHEAD, cells_ahead
+    from training.tracking.champion import load_champion
+
+    params, champion = run.params, load_champion(run.params)
+    require_usable(tables, champion, as_of, params)
+    customers = customers_of(tables, as_of, params, run.progress)
+    return partial(
+        cells_ahead,
+        account_ids=customers["account_id"],
+        prediction=predict(champion, customers),
+        as_of=as_of,
+        months=min(MONTHS_AHEAD, champion.model.horizon_months),
+        settings=PathSettings(params.forecast.draws, params.seed, params.model.min_change),
+        threads=params.budget.threads,
+    )
 
 
 def behaviours(run: Run, as_of: AsOfDate = None) -> None:
@@ -158,11 +195,31 @@ def _print_cohorts(console: "Console", report: "CohortReport", out: Path | None)
         for cohort, shares in newest.items():
             table.add_row(cohort, *(f"{share:.0%}" for share in shares[:ages]))
         console.print(table)
+        if report.ahead:
+            console.print(_ahead(report, figure))
     if report.left_out:
         console.print(f"{report.left_out:,} accounts began before their first contract line on file: in no cohort.")
     console.print(report.definition, soft_wrap=True, style="dim")
     if out is not None:
         console.print(f"Written: {out}", soft_wrap=True)
+
+
+def _ahead(report: "CohortReport", figure: str) -> "Table":
+    """The cells to come of a figure: the newest cohorts down, quarters of age on from the last one known across."""
+    from rich.table import Table
+
+    by_cohort: dict[str, list[Row]] = {}
+    for row in report.ahead:
+        by_cohort.setdefault(row["cohort"], []).append(row)
+    newest = dict(list(by_cohort.items())[-AGES_SHOWN:])
+    table = Table(title=f"{_words(figure)}, forecast [80 % interval]", title_justify="left")
+    table.add_column("began in")
+    for place in range(max(map(len, newest.values()))):
+        table.add_column(f"+{place + 1}", justify="right")
+    for cohort, rows in newest.items():
+        cells = (f"{row[figure]:.0%} [{row[f'{figure}_low']:.0%}, {row[f'{figure}_high']:.0%}]" for row in rows)
+        table.add_row(f"{cohort}, from {rows[0]['age_quarters']}", *cells)
+    return table
 
 
 def _print_kpis(console: "Console", report: "KpiReport", out: Path | None) -> None:

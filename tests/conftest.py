@@ -255,3 +255,20 @@ def owner_of(home: Path) -> list[str]:
 
 def run(*command: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+LIGHT_SPARK = """
+spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+spark.sql.codegen.wholeStage false
+spark.sql.codegen.factoryMode NO_CODEGEN
+"""
+
+
+@pytest.fixture(scope="module")
+def light_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Settings that start Spark sooner; they change how it compiles, not what it computes."""
+    conf = tmp_path_factory.mktemp("spark")
+    (conf / "spark-defaults.conf").write_text(LIGHT_SPARK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_CONF_DIR", str(conf))
+        yield

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from params import SettingsError
 
+PANDAS_WARNING = "PySpark does not yet fully support pandas"
 Frames = Mapping[str, "pd.DataFrame | pa.Table"]
 
 
@@ -70,7 +71,7 @@ def by_date_and_account(table: pa.Table) -> pa.Table:
     return table.sort_by([("k", "ascending"), ("account_id", "ascending")])
 
 
-def driver(name: str, *, extra: str) -> ModuleType:
+def driver(name: str, *, extra: str, setting: str = "source.engine") -> ModuleType:
     """Import an engine's driver, which an extra installs.
 
     Raises
@@ -80,11 +81,11 @@ def driver(name: str, *, extra: str) -> ModuleType:
     """
     try:
         with warnings.catch_warnings():  # PySpark warns of pandas 3, which it is not given here
-            warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas")
+            warnings.filterwarnings("ignore", message=PANDAS_WARNING)
             return importlib.import_module(name)
     except ImportError:
         raise SettingsError(
-            f"source.engine: {extra} needs the package {name}, which is not installed. "
+            f"{setting}: {extra} needs the package {name}, which is not installed. "
             f"Install it: pip install 'holdfast[{extra}]'."
         ) from None
 

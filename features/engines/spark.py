@@ -3,7 +3,9 @@
 import logging
 import os
 import re
+import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from features.engines import dialects
-from features.engines.engine import Frames, as_arrow, by_date_and_account, driver, plain
+from features.engines.engine import PANDAS_WARNING, Frames, as_arrow, by_date_and_account, driver, plain
 from features.tables.problems import BadInput, Finding
 from params import Budget
 
@@ -43,15 +45,17 @@ class Spark:
         Such as `local[2]` or `spark://host:7077`; not used where this process already runs Spark.
     budget
         For a Spark that is started here.
+    setting
+        Which setting names the master, for what cannot be.
     """
 
     dialect = "spark"
 
-    def __init__(self, master: str, *, budget: Budget) -> None:
-        self._settings = _settings(master, budget)
+    def __init__(self, master: str, *, budget: Budget, setting: str = "source.url") -> None:
+        self._settings, self._setting = _settings(master, budget), setting
 
     def __enter__(self) -> Self:
-        sql = driver("pyspark.sql", extra="spark")
+        sql = driver("pyspark.sql", extra="spark", setting=self._setting.replace("source.url", "source.engine"))
         self._error = driver("pyspark.errors", extra="spark").PySparkException
         self._java_error = driver("py4j.protocol", extra="spark").Py4JJavaError  # of what fails while rows come over
         running = sql.SparkSession.getActiveSession()
@@ -59,7 +63,7 @@ class Spark:
         try:
             self._session = running.newSession() if running is not None else _start(sql, self._settings)
         except Exception as error:  # the gateway's errors have no common base
-            raise BadInput([_cannot_start(error)]) from None
+            raise BadInput([_cannot_start(error, self._setting)]) from None
         for name, value in _session_settings(self._settings).items():
             self._session.conf.set(name, value)
         self._kept: dict[str, Any] = {}
@@ -70,6 +74,11 @@ class Spark:
             self._drop(name)
         if self._own:
             self._session.stop()
+
+    @property
+    def session(self) -> Any:
+        """Spark's own session, for work that is no SQL."""
+        return self._session
 
     def load(self, frames: Frames) -> None:
         """Make views of small tables, in place of any of the same name."""
@@ -89,7 +98,7 @@ class Spark:
                 self._drop(statement.drops)
                 continue
             select = dialects.translate(statement.select, self.dialect)
-            with self._failing(statement.makes):
+            with self.failing(statement.makes):
                 self._keep(statement.makes, self._session.sql(select).localCheckpoint())
 
     def fetch(self, select: str) -> pa.Table:
@@ -102,18 +111,18 @@ class Spark:
 
     def view(self, name: str, select: str) -> None:
         """Make a view of a SELECT in Spark's own SQL."""
-        with self._failing(name):
+        with self.failing(name):
             self._keep(name, self._session.sql(select))
 
     def rows(self, select: str, *, as_text: bool = False) -> pa.Table:
         """The rows of a SELECT in Spark's own SQL; all its plain types are Arrow's."""
         del as_text
-        with self._failing("the result"):
+        with self.failing("the result"):
             return plain(self._session.sql(select).toArrow())
 
     def types(self, relation: str) -> dict[str, str]:
         """Names and types of the columns of a table or of a query in parentheses."""
-        with self._failing(relation):
+        with self.failing(relation):
             return dict(self._session.sql(f"SELECT * FROM {relation}").dtypes)
 
     def find(self, name: str, path: Path | None) -> str | None:
@@ -124,10 +133,12 @@ class Spark:
         return None if place is None else f"parquet.`{place.resolve()}`"
 
     @contextmanager
-    def _failing(self, what: str) -> Iterator[None]:
+    def failing(self, what: str) -> Iterator[None]:
         """Tell what failed and Spark's name for why, never a value."""
         try:
-            yield
+            with warnings.catch_warnings():  # of pandas 3, of which only what Arrow hands over is used
+                warnings.filterwarnings("ignore", message=PANDAS_WARNING)
+                yield
         except self._error as error:
             raise RuntimeError(f"Spark could not make {what}: {error.getCondition() or type(error).__name__}") from None
         except self._java_error as error:
@@ -179,16 +190,19 @@ def _start(sql: Any, settings: Mapping[str, str]) -> Any:
     with tempfile.NamedTemporaryFile("w", suffix=".properties") as file:
         file.write(LOG)
         file.flush()
-        log_settings = {"LOG4J_CONFIGURATION_FILE": file.name} if "LOG4J_CONFIGURATION_FILE" not in os.environ else {}
-        os.environ.update(log_settings)
+        wanted = {"LOG4J_CONFIGURATION_FILE": file.name}
+        if settings["spark.master"].startswith("local"):
+            wanted |= {"PYSPARK_PYTHON": sys.executable}  # else workers are whatever python3 is first on the path
+        started_with = {name: value for name, value in wanted.items() if name not in os.environ}
+        os.environ.update(started_with)
         try:
             return builder.getOrCreate()
         finally:
-            for name in log_settings:
+            for name in started_with:
                 del os.environ[name]
 
 
-def _cannot_start(error: Exception) -> Finding:
+def _cannot_start(error: Exception, setting: str) -> Finding:
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-    todo = "Install Java 17 or later (Debian: default-jre-headless) and correct source.url, such as local[2]."
-    return Finding("source.url", f"Spark cannot be started: {reason}", todo)
+    todo = f"Install Java 17 or later (Debian: default-jre-headless) and correct {setting}, such as local[2]."
+    return Finding(setting, f"Spark cannot be started: {reason}", todo)

@@ -17,6 +17,7 @@ from features.tables.checked import Tables
 from params import Budget, Revenue
 
 QUARTER = 3  # months
+NOW = -1  # stands for an age: as of the date
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,14 @@ class Cohorts:
         `age_quarters`, `starting_arr` on its first day, `arr` then, `customer`.
     left_out
         Accounts that were customers before their first contract line on file: what they began with is not known.
+    now
+        A row an account as of the date: `account_id`, `cohort`, `first_day` (a date), `starting_arr`, `arr`,
+        `customer`.
     """
 
     ages: pd.DataFrame
     left_out: int
+    now: pd.DataFrame
 
 
 def cohorts(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> Cohorts:
@@ -57,8 +62,12 @@ def cohorts(tables: Tables, *, as_of: date, rules: Revenue, budget: Budget) -> C
     points["arr"] = points["point"].map(arr.set_index("instant")["arr"]).fillna(0.0).where(points["customer"], 0.0)
     starting = points[points["age_quarters"] == 0].set_index("account_id")["arr"]
     points["starting_arr"] = points["account_id"].map(starting)
-    names = ["account_id", "cohort", "age_quarters", "starting_arr", "arr", "customer"]
-    return Cohorts(points.loc[points["starting_arr"] > 0, names].reset_index(drop=True), int(earlier.sum()))
+    points = points[points["starting_arr"] > 0]
+    amounts = ["starting_arr", "arr", "customer"]
+    ages = points.loc[points["age_quarters"] >= 0, ["account_id", "cohort", "age_quarters", *amounts]]
+    now = points.loc[points["age_quarters"] == NOW, ["account_id", "cohort", "first_day", *amounts]]
+    now = now.assign(first_day=[EPOCH + timedelta(days=int(day)) for day in now["first_day"]])
+    return Cohorts(ages.reset_index(drop=True), int(earlier.sum()), now.reset_index(drop=True))
 
 
 # In order, as float sums of accounts depend on theirs.
@@ -71,7 +80,7 @@ def triangle(ages: pd.DataFrame, as_of: date) -> pd.DataFrame:
     A cell is there once the last day of the quarter in which its accounts began is so old.
     """
     keys = zip(ages["cohort"], ages["age_quarters"], strict=True)
-    whole = ages[[_is_whole(str(cohort), int(age), as_of) for cohort, age in keys]]
+    whole = ages[[is_whole(str(cohort), int(age), as_of) for cohort, age in keys]]
     cents = whole.assign(
         before=(whole["starting_arr"] * 100).round().astype("int64"), after=(whole["arr"] * 100).round().astype("int64")
     )
@@ -89,10 +98,11 @@ def triangle(ages: pd.DataFrame, as_of: date) -> pd.DataFrame:
 
 
 def _points(began: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Each account's first day, and each quarter of its age until the date."""
+    """Each account's first day, each quarter of its age until the date, and the date."""
     rows: list[tuple[int, str, str, int, int, int]] = []
     for account, day in zip(began["account_id"], began["day"], strict=True):
         first, age = EPOCH + timedelta(days=int(day)), 0
+        rows.append((len(rows), account, quarter_of(first), NOW, day_number(as_of), int(day)))
         while (then := add_months(first, QUARTER * age)) <= as_of:
             rows.append((len(rows), account, quarter_of(first), age, day_number(then), int(day)))
             age += 1
@@ -118,6 +128,7 @@ def _customers(rules: Revenue) -> str:
          AND v.covered_from <= p.day AND p.day < v.covered_until {unbroken}"""
 
 
-def _is_whole(cohort: str, age: int, as_of: date) -> bool:
+def is_whole(cohort: str, age: int, as_of: date) -> bool:
+    """Whether all accounts of a cohort are so old by a date."""
     year, quarter = int(cohort[:4]), int(cohort[-1])
     return add_months(date(year, QUARTER * quarter - 2, 1), QUARTER * (age + 1)) <= as_of

@@ -1,4 +1,7 @@
-"""The targets of a quarter as they were known at a date: the newest one counts, and the first is kept beside it."""
+"""The targets of a quarter as they were known at a date, and the variable pay of a quarter.
+
+Of targets the newest one counts, and the first is kept beside it.
+"""
 
 from datetime import date, timedelta
 
@@ -40,3 +43,11 @@ def targets_known(tables: Tables, as_of: date, budget: Budget) -> pd.DataFrame:
         rows = connection.execute(select).df()
     groups = rows.groupby(KEY, sort=True)["target"]
     return pd.DataFrame({"target": groups.last(), "first_target": groups.first()}).reset_index()[names]
+
+
+def pay_on_file(tables: Tables, budget: Budget) -> pd.DataFrame:
+    """The variable pay that was paid: `person`, `quarter`, `paid`; no rows without such a table."""
+    if not tables.has("pay", "paid"):
+        return pd.DataFrame({"person": [], "quarter": [], "paid": []})
+    with tables.connect(budget=budget) as connection:
+        return connection.execute("SELECT person, quarter, SUM(paid) AS paid FROM raw.pay GROUP BY ALL").df()

@@ -1,16 +1,18 @@
 """A pay plan over past quarters: what each person would have got, and how much of the differences is luck."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.books.average_people import AGAINST_EXPECTED, NRR
+
 Array = NDArray[np.float64]
-NRR, AGAINST_EXPECTED = "nrr", "nrr_against_expected"
-MEASURES = (NRR, AGAINST_EXPECTED)
-DRAWS = 2000
+Ints = NDArray[np.int64]
+ALL_QUARTERS = (1, 2, 3, 4)
+__all__ = ["AGAINST_EXPECTED", "NRR", "Component", "Plan", "Quarters", "Replay", "pay", "payout", "replay"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Component:
     Attributes
     ----------
     measure
-        `nrr` (1 = 100 %), or `nrr_against_expected` (the difference from the expectation, 0.01 = one point).
+        `nrr` (1 = 100 %), `nrr_against_expected` (the difference from the expectation, 0.01 = one point), or any other
+        that the quarters have.
     weight
         Its share of the variable pay; all weights together are 1.
     threshold, target
@@ -29,8 +32,10 @@ class Component:
         What it pays at the threshold, as a share of the full pay; nothing below.
     accelerator
         How much faster it rises above the target than between threshold and target.
-    cap
-        The most it pays, as a share of the full pay.
+    cap, floor
+        The most and the least it pays, as shares of the full pay.
+    in_quarters
+        In which quarters of the year it counts.
     """
 
     measure: str
@@ -40,6 +45,8 @@ class Component:
     at_threshold: float
     accelerator: float
     cap: float
+    floor: float = 0.0
+    in_quarters: tuple[int, ...] = ALL_QUARTERS
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,14 @@ def payout(component: Component, value: Array) -> Array:
     below = component.at_threshold + rise * (value - component.threshold)
     above = 1 + component.accelerator * rise * (value - component.target)
     paid = np.where(value < component.threshold, 0.0, np.where(value < component.target, below, above))
-    return np.asarray(np.minimum(paid, component.cap))
+    return np.asarray(np.clip(paid, component.floor, component.cap))
 
 
-def pay(plan: Plan, on_target: Array, actual: Array, expected: Array) -> Array:
+def pay(plan: Plan, on_target: Array, measures: Mapping[str, Array], quarter: Ints | None = None) -> Array:
     """Pay of quarters.
+
+    A component counts in its quarters, and where its measure is known; the weight of one that does not goes to the
+    others, and where none counts the variable pay is that of the target.
 
     Parameters
     ----------
@@ -68,12 +78,39 @@ def pay(plan: Plan, on_target: Array, actual: Array, expected: Array) -> Array:
         The plan.
     on_target
         On-target pay of a quarter.
-    actual, expected
-        NRR of the book, and what was expected of it; broadcast against `on_target`.
+    measures
+        What each measure came to, NaN where there is nothing to measure; broadcast against `on_target`.
+    quarter
+        Which quarter of the year each is, 1 to 4; None counts every component.
     """
-    measures = {NRR: actual, AGAINST_EXPECTED: actual - expected}
-    factor = sum((one.weight * payout(one, measures[one.measure]) for one in plan.components), start=np.zeros(1))
+    weights, earned = np.zeros(1), np.zeros(1)
+    for one in plan.components:
+        value = measures[one.measure]
+        counts = ~np.isnan(value) & (True if quarter is None else np.isin(quarter, one.in_quarters))
+        weight = one.weight * counts
+        weights = weights + weight
+        earned = earned + weight * np.nan_to_num(payout(one, value))
+    factor = np.where(weights > 0, earned / np.where(weights > 0, weights, 1), 1.0)
     return np.asarray(on_target * (1 - plan.variable + plan.variable * factor))
+
+
+@dataclass(frozen=True)
+class Quarters:
+    """What a plan is replayed over.
+
+    Attributes
+    ----------
+    rows
+        A row a quarter and person: `person`, `on_target` (of the quarter), `quarter` (1 to 4), a column a measure.
+    kept
+        The measures without what was taken back since, by name; those that are not in it are as they were.
+    lucky
+        The measures had everybody been of average skill, by name, of shape (draws, rows).
+    """
+
+    rows: pd.DataFrame
+    kept: Mapping[str, Array]
+    lucky: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -83,40 +120,40 @@ class Replay:
     Attributes
     ----------
     people
-        `person`, `quarters`, `on_target`, `pay`; sorted by name.
+        `person`, `quarters`, `on_target`, `pay` (less what was taken back), `clawback`; sorted by name.
+    by_quarter
+        The quarters' rows with `pay` and `clawback`.
     luck_share
-        The variance between people of pay had all been of average skill, over the variance seen; None where nobody's
-        pay differs. It holds what the books themselves do, where a plan pays by them. It may be above 1.
+        The variance between people of pay had all been of average skill, over the variance seen, both before anything
+        is taken back; None where nobody's pay differs. It holds what the books themselves do, where a plan pays by
+        them. It may be above 1.
     """
 
     people: pd.DataFrame
+    by_quarter: pd.DataFrame
     luck_share: float | None
 
 
-def replay(plan: Plan, quarters: pd.DataFrame, seed: int) -> Replay:
-    """Run a plan over past quarters.
+def replay(plan: Plan, quarters: Quarters) -> Replay:
+    """Run a plan over past quarters."""
+    rows = quarters.rows
+    on_target, quarter = rows["on_target"].to_numpy(float), rows["quarter"].to_numpy("int64")
+    measures = {one.measure: rows[one.measure].to_numpy(float) for one in plan.components}
+    earned = pay(plan, on_target, measures, quarter)
+    kept = {name: quarters.kept.get(name, values) for name, values in measures.items()}
+    clawback = np.maximum(earned - pay(plan, on_target, kept, quarter), 0.0)
+    by_quarter = rows.assign(pay=earned - clawback, clawback=clawback)
+    summed = {name: (name, "sum") for name in ("on_target", "pay", "clawback")}
+    people = by_quarter.groupby("person", sort=True).agg(quarters=("pay", "size"), **summed).reset_index()
+    lucky = pay(plan, on_target, quarters.lucky, quarter)
+    return Replay(people, by_quarter, _luck_share(people, earned, lucky, rows["person"].to_numpy()))
 
-    Parameters
-    ----------
-    plan
-        The plan.
-    quarters
-        A row a quarter and person: `person`, `on_target` (of the quarter), `actual` and `expected` (NRR), `sd` (of the
-        actual NRR of a book of average skill).
-    seed
-        Of the draws of average people.
-    """
-    names = ("on_target", "actual", "expected", "sd")
-    on_target, actual, expected, sd = (quarters[name].to_numpy(float) for name in names)
-    seen = quarters.assign(pay=pay(plan, on_target, actual, expected))
-    grouped = seen.groupby("person", sort=True)
-    people = grouped.agg(quarters=("pay", "size"), on_target=("on_target", "sum"), pay=("pay", "sum")).reset_index()
-    draws = np.random.default_rng(seed).normal(size=(DRAWS, len(quarters))) * sd + expected
-    lucky = _by_person(pay(plan, on_target, draws, expected), seen["person"].to_numpy())
-    relative = people["pay"].to_numpy(float) / people["on_target"].to_numpy(float)
-    variance = float(relative.var())
-    of_luck = float((lucky / people["on_target"].to_numpy(float)).var(axis=1).mean())
-    return Replay(people, of_luck / variance if variance > 0 else None)
+
+def _luck_share(people: pd.DataFrame, earned: Array, lucky: Array, person: "NDArray[np.object_]") -> float | None:
+    on_target = people["on_target"].to_numpy(float)
+    variance = float((_by_person(earned[None, :], person)[0] / on_target).var())
+    of_luck = float((_by_person(lucky, person) / on_target).var(axis=1).mean())
+    return of_luck / variance if variance > 0 else None
 
 
 def _by_person(amounts: Array, person: "NDArray[np.object_]") -> Array:

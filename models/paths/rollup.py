@@ -7,17 +7,20 @@ the number of groups, not of accounts.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.outcomes.keyed_draws import Streams
 from models.outcomes.prediction import Prediction
+from models.outcomes.returns import Returns
 from models.paths.closed_means import closed_means, reported_mean
-from models.paths.group_sums import add_changes, add_rows
 from models.paths.lost_returns import LostReturns, lost_that_return
-from models.paths.simulate import AccountPaths, Paths, PathSettings, describe, in_chunks, together
+from models.paths.simulate import AccountPaths, PathSettings
+from models.paths.simulated_sums import Asked, Simulated, Sums, simulated_sums
 
 Array = NDArray[np.float64]
 TOTAL = "total"
@@ -121,55 +124,79 @@ def roll_up(
     threads
         How many to use; the result does not depend on it.
     """
-    order = np.argsort(prediction.account, kind="stable")  # sums of another order would differ in their last digits
-    rolled = _in_order(
-        prediction.rows(order),
-        settings,
-        horizon_months=horizon_months,
-        cuts={cut: labels[order] for cut, labels in (cuts or {}).items()},
-        trailing=None if trailing is None else replace(trailing, cohort_arr=trailing.cohort_arr[order]),
-        due=None if due is None else due[order],
-        threads=threads,
-    )
-    return replace(rolled, accounts=rolled.accounts.rows(np.argsort(order)))
+    portfolio = Portfolio.of(prediction.account, prediction.arr, horizon_months, cuts, trailing, due)
+    simulated = simulated_sums(prediction.rows(portfolio.order), settings, portfolio.asked(), threads=threads)
+    return portfolio.rolled_up(simulated, settings, returns=prediction.returns, first_month=prediction.first_month)
 
 
-def _in_order(
-    prediction: Prediction,
-    settings: PathSettings,
-    *,
-    horizon_months: int,
-    cuts: Mapping[str, NDArray[np.object_]],
-    trailing: Trailing | None,
-    due: Array | None,
-    threads: int,
-) -> RollUp:
-    """What `roll_up` adds up, account after account as they come."""
-    groups, member = _groups(prediction.arr, cuts)
-    sums = _Sums(_groups_of(member), len(groups), horizon_months, settings.draws, 0 if due is None else due.shape[1])
-    settle = prediction.hazards.shape[1] - horizon_months
-    descriptions = []
+@dataclass(frozen=True)
+class Portfolio:
+    """Accounts in the order of their keys, the groups they belong to, and what is asked of them.
 
-    def described_too(paths: Paths) -> tuple[Paths, AccountPaths]:
-        return paths, describe(prediction, settings, horizon_months, paths)
+    Sums of another order would differ in their last digits.
 
-    for chunk, accounts in in_chunks(prediction, settings, described_too, threads):
-        descriptions.append(accounts)
-        start = prediction.arr[chunk.rows]
-        sums.add(start, chunk, None if trailing is None else trailing.cohort_arr[chunk.rows])
-        if due is not None:
-            sums.add_renewals(start, chunk, due[chunk.rows], settle)
-    cohort_start = None if trailing is None else _cohort_start(groups, member, trailing, horizon_months)
-    returned = None
-    if trailing is not None and prediction.returns is not None and "months_gone" in trailing.lost:
-        returned = lost_that_return(trailing.lost, prediction.returns, prediction.first_month, settings, horizon_months)
-        for group, one in enumerate(_members_lost(groups, trailing.lost)):
-            sums.outside[group] -= returned.drawn(one)
-    draws, of_accounts = sums.metrics(groups, cohort_start), together(descriptions, horizon_months)
-    renewals = pd.DataFrame() if due is None else _renewal_table(groups, member, due, sums.renewed)
-    means = closed_means(groups, member, prediction.arr, of_accounts, draws)
-    _add_reported(means, groups, member, of_accounts, trailing, cohort_start, returned)
-    return RollUp(groups, draws, renewals, of_accounts, means)
+    Attributes
+    ----------
+    order
+        Where each account stands among those that were given.
+    arr
+        ARR at the start.
+    groups, member
+        A row a group, and which accounts belong to it as a 0/1 matrix (groups, accounts).
+    horizon_months, trailing, due
+        As in `roll_up`, the accounts in this order.
+    """
+
+    order: NDArray[np.int64]
+    arr: Array
+    groups: pd.DataFrame
+    member: sparse.csr_matrix
+    horizon_months: int
+    trailing: Trailing | None
+    due: Array | None
+
+    @classmethod
+    def of(
+        cls,
+        account: Streams,
+        arr: Array,
+        horizon_months: int,
+        cuts: Mapping[str, NDArray[np.object_]] | None,
+        trailing: Trailing | None,
+        due: Array | None,
+    ) -> Self:
+        """Accounts by their keys, `account`; the other parameters are those of `roll_up`."""
+        order = np.argsort(account, kind="stable")
+        groups, member = _groups(arr[order], {cut: labels[order] for cut, labels in (cuts or {}).items()})
+        ordered = None if trailing is None else replace(trailing, cohort_arr=trailing.cohort_arr[order])
+        return cls(order, arr[order], groups, member, horizon_months, ordered, None if due is None else due[order])
+
+    def asked(self) -> Asked:
+        """What is to be added up of all accounts, in this order."""
+        cohort_arr = None if self.trailing is None else self.trailing.cohort_arr
+        return Asked(self.horizon_months, _groups_of(self.member), len(self.groups), cohort_arr, self.due)
+
+    def rolled_up(
+        self, simulated: Simulated, settings: PathSettings, *, returns: Returns | None, first_month: int
+    ) -> RollUp:
+        """The roll-up of what the simulation of all accounts, in this order, came to.
+
+        `settings` are those of the simulation; `returns` and `first_month` as in `Prediction`.
+        """
+        sums, months, trailing = simulated.sums, self.horizon_months, self.trailing
+        cohort_start = None if trailing is None else _cohort_start(self.groups, self.member, trailing, months)
+        returned = None
+        if trailing is not None and returns is not None and "months_gone" in trailing.lost:
+            returned = lost_that_return(trailing.lost, returns, first_month, settings, months)
+            for group, one in enumerate(_members_lost(self.groups, trailing.lost)):
+                sums.outside[group] -= returned.drawn(one)
+        draws = _metrics(sums, self.groups, cohort_start)
+        renewals = pd.DataFrame()
+        if self.due is not None:
+            renewals = _renewal_table(self.groups, self.member, self.due, sums.renewed)
+        means = closed_means(self.groups, self.member, self.arr, simulated.accounts, draws)
+        _add_reported(means, self.groups, self.member, simulated.accounts, trailing, cohort_start, returned)
+        return RollUp(self.groups, draws, renewals, simulated.accounts.rows(np.argsort(self.order)), means)
 
 
 def _add_reported(
@@ -191,65 +218,27 @@ def _add_reported(
     means["reported_nrr"] = reported
 
 
-class _Sums:
-    """Sums over accounts by group, month and draw, filled chunk by chunk.
-
-    What the months change is added up, and accumulated over the months at the end: few accounts change in a month.
-    `changes` holds, see `add_changes`, what those lose that left, shrink and grow, and how many left; `outside` the ARR
-    of those outside the cohort whose trailing year ends in each month, `renewed` what is kept of the ARR due in each.
-    `group`, shape (accounts, cuts), is the group of each account in each cut.
-    """
-
-    def __init__(self, group: NDArray[np.int64], groups: int, months: int, draws: int, renewal_months: int) -> None:
-        self.group = group
-        self.changes = np.zeros((4, groups, months, draws))
-        self.outside = np.zeros((groups, months, draws))
-        self.renewed = np.zeros((groups, renewal_months, draws))
-
-    def add(self, start: Array, chunk: Paths, cohort_arr: Array | None) -> None:
-        """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
-        group = self.group[chunk.rows]
-        for month in range(self.outside.shape[1]):
-            cells = chunk.changed[month]
-            add_changes(self.changes, month, group, start, cells.account, cells.draw, cells.before, cells.after)
-            if cohort_arr is not None:
-                chosen = np.flatnonzero(cohort_arr[:, month] <= 0)
-                nothing, all_of_it = np.zeros(chosen.size), np.full(chosen.size, np.inf)
-                add_rows(self.outside, month, group, chosen, chunk.arr[:, month], nothing, all_of_it)
-
-    def add_renewals(self, start: Array, chunk: Paths, due: Array, settle_months: int) -> None:
-        """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
-
-        Calendar month m ends no later than m + 1 months after the snapshot, and the last one with the horizon.
-        """
-        group = self.group[chunk.rows]
-        for month in range(due.shape[1]):
-            settled_month = min(month, self.outside.shape[1] - 1) + settle_months
-            chosen = np.flatnonzero(due[:, month] > 0)
-            arr_due = due[chosen, month]
-            add_rows(self.renewed, month, group, chosen, chunk.arr[:, settled_month], start[chosen] - arr_due, arr_due)
-
-    def metrics(self, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
-        """The metrics in every draw."""
-        start = groups["starting_arr"].to_numpy(float)[:, None, None]
-        count = groups["accounts"].to_numpy(float)[:, None, None]
-        rounding = start * _ROUNDING
-        lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in self.changes[:3])
-        capped = np.maximum(start - lost - shrunk, 0)
-        end = capped + grown
-        figures = {
-            "nrr": end / start,
-            "grr": capped / start,
-            "logo_retention": 1 - np.cumsum(self.changes[3], axis=1) / count,
-            "ending_arr": end,
-            "churned_arr": lost,
-            "contracted_arr": shrunk,
-            "expanded_arr": grown,
-        }
-        if cohort_start is not None:
-            with np.errstate(invalid="ignore"):
-                figures["reported_nrr"] = np.maximum(end - self.outside, 0) / cohort_start[:, :, None]
-        return figures
+def _metrics(sums: Sums, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
+    """The metrics in every draw."""
+    start = groups["starting_arr"].to_numpy(float)[:, None, None]
+    count = groups["accounts"].to_numpy(float)[:, None, None]
+    rounding = start * _ROUNDING
+    lost, shrunk, grown = (_tidy(np.cumsum(one, axis=1), rounding) for one in sums.changes[:3])
+    capped = np.maximum(start - lost - shrunk, 0)
+    end = capped + grown
+    figures = {
+        "nrr": end / start,
+        "grr": capped / start,
+        "logo_retention": 1 - np.cumsum(sums.changes[3], axis=1) / count,
+        "ending_arr": end,
+        "churned_arr": lost,
+        "contracted_arr": shrunk,
+        "expanded_arr": grown,
+    }
+    if cohort_start is not None:
+        with np.errstate(invalid="ignore"):
+            figures["reported_nrr"] = np.maximum(end - sums.outside, 0) / cohort_start[:, :, None]
+    return figures
 
 
 def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:

@@ -18,9 +18,10 @@ from serving.actions.kinds import usable_kinds
 from serving.actions.on_record import Answered, answers_before
 from serving.actions.planning import Plan
 from serving.actions.withheld import Trial, trial_of
-from serving.forecast.batch import customers_of, predict, require_usable, run_id
+from serving.forecast.batch import customers_of, require_usable, run_id
 from serving.forecast.declared.acting_tables import RECOMMENDED_ACTION
 from serving.forecast.refusals import BadRequest
+from serving.forecast.spread.scoring import predict
 from serving.forecast.stored_effects import read_effects
 from serving.journal.entries import ENROLMENT, Entry, read
 from serving.ledger.record import DATABASE, open_record

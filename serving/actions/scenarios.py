@@ -19,12 +19,13 @@ from serving.actions.applying import Ground, Mark, apply
 from serving.actions.planning import Plan
 from serving.actions.recommending import plan_of
 from serving.actions.scenario_file import MEANINGS, PRESETS, Scenario
-from serving.forecast.batch import customers_of, predict, require_usable, run_id
+from serving.forecast.batch import customers_of, require_usable, run_id
 from serving.forecast.declared.acting_tables import SCENARIO_FORECAST
 from serving.forecast.declared.column import Kind
 from serving.forecast.declared.output_tables import METRIC_OF, horizons_shown
 from serving.forecast.definitions import Rules
 from serving.forecast.refusals import BadRequest
+from serving.forecast.spread.scoring import predict
 from training.tracking.champion import Champion
 
 if TYPE_CHECKING:

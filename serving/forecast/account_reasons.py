@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,15 +11,12 @@ from features.families.catalogue import FEATURES
 from models.hazards.model_inputs import Input, in_blocks
 from models.outcomes.outcome import OutcomeModel
 from models.outcomes.prediction import Outcome
-from models.paths.simulate import AccountPaths
 from models.reasons.attribution import horizon_probability, path_effects
 from models.reasons.background import Background
 from models.reasons.drivers import effects_in_words, group_sums, usual_ways
 from models.reasons.groups import BEHAVIOUR, GROUPS, group_of
 from models.reasons.peers import Norms, means_by_group
 from params import Params
-from serving.forecast.declared.output_tables import ACCOUNT_DRIVER, ACCOUNT_PEERS
-from serving.forecast.definitions import Rules
 
 Array = NDArray[np.float64]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
@@ -33,39 +29,6 @@ class Explained:
 
     effects: Array
     probability: Array
-
-
-class Why(NamedTuple):
-    """Why probabilities are what they are: the reasons, how the points add up, and what is usual of peers."""
-
-    drivers: pd.DataFrame
-    peers: pd.DataFrame
-    norms: Norms | None
-
-
-NO_REASONS = Why(
-    pd.DataFrame(columns=list(ACCOUNT_DRIVER.names)), pd.DataFrame(columns=list(ACCOUNT_PEERS.names)), None
-)
-
-
-def why(
-    model: OutcomeModel,
-    customers: pd.DataFrame,
-    compared: Background,
-    paths: AccountPaths,
-    *,
-    rules: Rules,
-    params: Params,
-) -> Why:
-    """The reasons of all customers over the whole horizon, against their peers."""
-    explained, churn = explain(model, customers), paths.churn_probability[:, -1]
-    norms = norms_of(model, customers, explained, compared, expected_ways(params), churn=churn)
-    against = (explained, compared, norms)
-    drivers = reasons(model, customers, *against, top=params.forecast.drivers, currency=rules.currency)
-    peers = against_peers(model, customers, *against, churn=churn)
-    means = {outcome: rules.driver(outcome, model.horizon_months) for outcome in EXPLAINED}
-    drivers, peers = (part.assign(definition=part["outcome"].map(means)) for part in (drivers, peers))
-    return Why(drivers, peers, norms)
 
 
 def explain(model: OutcomeModel, frame: pd.DataFrame) -> dict[Outcome, Explained]:

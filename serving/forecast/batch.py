@@ -16,14 +16,12 @@ from features.snapshots.dates import first_date
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
-from models.outcomes.prediction import Prediction
-from models.paths.rollup import TOTAL, RollUp, Trailing, roll_up
-from models.paths.simulate import AccountPaths, PathSettings
+from models.paths.rollup import TOTAL, RollUp, Trailing
+from models.paths.simulate import AccountPaths
 from models.reasons.background import background
 from models.reasons.peers import Norms
 from models.words import counted
 from params import Params
-from serving.forecast.account_reasons import NO_REASONS, why
 from serving.forecast.declared.column import OutTable, names_of
 from serving.forecast.declared.output_tables import (
     ACCOUNT_DRIVER,
@@ -39,6 +37,8 @@ from serving.forecast.definitions import Rules
 from serving.forecast.learned_features import require_same_features
 from serving.forecast.realised import due_by_month, realised
 from serving.forecast.refusals import BadRequest
+from serving.forecast.spread.explaining import NO_REASONS, why
+from serving.forecast.spread.scoring import Scoring, scoring_of
 from serving.forecast.with_calls import blending_note, figures_with_calls
 from training.tracking.champion import Champion
 
@@ -146,15 +146,14 @@ def forecast(
     require_usable(tables, champion, as_of, params)
     rules = Rules(as_of, params.revenue.currency, params.revenue.grace_days, params.revenue.reactivation)
     customers = customers_of(tables, as_of, params, progress)
-    progress("scoring the accounts", 0, 1)
-    prediction = predict(champion, customers)
-    progress("simulating the portfolio", 0, 1)
-    rolled, cut_notes = _roll_up(tables, champion, customers, prediction, as_of=as_of, params=params)
-    reasons = NO_REASONS
-    if with_reasons:
-        progress("finding the reasons", 0, 1)
-        compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
-        reasons = why(champion.model, customers, compared, rolled.accounts, rules=rules, params=params)
+    with scoring_of(champion, customers, params) as scoring:
+        progress("simulating the portfolio", 0, 1)
+        (rolled, cross_sell), cut_notes = _roll_up(scoring, tables, champion, customers, as_of=as_of, params=params)
+        reasons = NO_REASONS
+        if with_reasons:
+            progress("finding the reasons", 0, 1)
+            compared = background(champion.model.all_inputs, customers, earlier_snapshot(tables, as_of, params))
+            reasons = why(scoring, champion.model, customers, compared, rolled.accounts, rules=rules, params=params)
     stamp = _Stamp(run_id(tables, champion, as_of, params), as_of, champion.version, made_at)
     portfolio = rolled.table().dropna(subset="mean")
     return Forecast(
@@ -163,7 +162,7 @@ def forecast(
         definition=rules.portfolio(),
         red_flag=_red_flag(portfolio, rules),
         notes=(*_notes(tables, champion, as_of, params), *cut_notes, *_skewed(portfolio)),
-        account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, prediction, rolled.accounts, rules)),
+        account_forecast=stamp.shape(ACCOUNT_FORECAST, _account_rows(customers, cross_sell, rolled.accounts, rules)),
         account_driver=stamp.shape(ACCOUNT_DRIVER, reasons.drivers),
         account_peers=stamp.shape(ACCOUNT_PEERS, reasons.peers),
         nrr_forecast=stamp.shape(NRR_FORECAST, _portfolio_rows(portfolio, rules)),
@@ -241,39 +240,18 @@ def customers_of(tables: Tables, as_of: date, params: Params, progress: Progress
     return customers
 
 
-def predict(champion: Champion, customers: pd.DataFrame) -> Prediction:
-    """The monthly hazards and amounts of snapshot rows.
-
-    Raises
-    ------
-    BadRequest
-        A column that the model was trained on is absent.
-    """
-    try:
-        return champion.model.predict(customers)
-    except ValueError as error:
-        raise BadRequest(str(error)) from None
-
-
 def _roll_up(
-    tables: Tables, champion: Champion, customers: pd.DataFrame, prediction: Prediction, *, as_of: date, params: Params
-) -> tuple[RollUp, tuple[str, ...]]:
-    """The simulated portfolio, cut by the labels in force, and a note of the cuts that are not there."""
+    scoring: Scoring, tables: Tables, champion: Champion, customers: pd.DataFrame, *, as_of: date, params: Params
+) -> tuple[tuple[RollUp, Array], tuple[str, ...]]:
+    """The portfolio cut by the labels in force, the chances of cross-sells, and a note of cuts that are not there."""
     cuts, notes = usable_cuts(tables, params.forecast.cuts)
     months = champion.model.horizon_months
     labels = labels_in_force(tables, as_of, cuts, params.budget, params.forecast)
     past = realised(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     due = due_by_month(tables, customers, as_of=as_of, months=months, rules=params.revenue, budget=params.budget)
     lost = past.lost.assign(**group_labels(labels, past.lost["account_id"]))
-    rolled = roll_up(
-        prediction,
-        PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change),
-        horizon_months=months,
-        cuts=group_labels(labels, customers["account_id"]),
-        trailing=Trailing(past.cohort_arr, lost),
-        due=due,
-        threads=params.threads,
-    )
+    cuts_here = group_labels(labels, customers["account_id"])
+    rolled = scoring.roll_up(cuts=cuts_here, trailing=Trailing(past.cohort_arr, lost), due=due)
     return rolled, notes
 
 
@@ -288,26 +266,29 @@ def account_facts(customers: pd.DataFrame) -> pd.DataFrame:
     return customers[["account_id", "arr", "term_ends_on"]].rename(columns={"term_ends_on": "renews_on"})
 
 
-def account_figures(prediction: Prediction, paths: AccountPaths) -> dict[str, Array]:
-    """Each of `ACCOUNT_FIGURES` by account and month ahead, shape (accounts, months)."""
+def account_figures(arr: Array, cross_sell: Array, paths: AccountPaths) -> dict[str, Array]:
+    """Each of `ACCOUNT_FIGURES` by account and month ahead, shape (accounts, months).
+
+    From ARR at the start, (accounts,), the chances of a cross-sell, (accounts, months), and what the paths say.
+    """
     return {
         "churn_probability": paths.churn_probability,
         "contraction_probability": paths.contraction_probability,
         "expansion_probability": paths.expansion_probability,
-        "cross_sell_probability": prediction.cross_sell_probability()[:, : paths.expected_arr.shape[1]],
+        "cross_sell_probability": cross_sell[:, : paths.expected_arr.shape[1]],
         "expected_arr": paths.expected_arr,
         "arr_p10": paths.p10,
         "arr_p50": paths.p50,
         "arr_p90": paths.p90,
-        "arr_at_risk": prediction.arr[:, None] * paths.churn_probability,
+        "arr_at_risk": arr[:, None] * paths.churn_probability,
         "first_leaving_probability": paths.first_leaving_probability,
     }
 
 
-def _account_rows(customers: pd.DataFrame, prediction: Prediction, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
+def _account_rows(customers: pd.DataFrame, cross_sell: Array, paths: AccountPaths, rules: Rules) -> pd.DataFrame:
     """A row an account and horizon."""
     accounts, months = paths.expected_arr.shape
-    figures = account_figures(prediction, paths)
+    figures = account_figures(customers["arr"].to_numpy(dtype=float), cross_sell, paths)
     facts = account_facts(customers)
     rows = facts.loc[facts.index.repeat(months)].reset_index(drop=True)
     horizon = np.tile(np.arange(1, months + 1), accounts)

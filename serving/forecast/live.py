@@ -65,7 +65,7 @@ class Scorer:
         # by row: an account may come several times, with other inputs each time
         scores = as_scores(
             facts.assign(account_id=range(len(facts))),
-            account_figures(prediction, rolled),
+            account_figures(prediction.arr, prediction.cross_sell_probability(), rolled),
             reasons.assign(account_id=reasons.index),
             peers.assign(account_id=peers.index),
         )

@@ -1,29 +1,32 @@
 """Triangles of cohorts: logos kept, GRR and NRR of the accounts that began in a quarter, by their age in quarters."""
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from features.kpis.cohorts import cohorts, triangle
+from features.kpis.cohorts import Cohorts, cohorts, triangle
 from features.revenue.cut_labels import NO_LABEL, in_order, labels_in_force
 from features.tables.checked import Tables
-from features.tables.spreadsheet_text import write_text
 from params import Params
 from serving.forecast.refusals import BadRequest
-from serving.retention.sheets import Check, Formats, letter, write_checks, write_definitions, write_heads, written_whole
 
 TOTAL = "total"
 FIGURES = ("logo_retention", "grr", "nrr")
+AHEAD = (*FIGURES, *(f"{name}_{side}" for name in FIGURES for side in ("low", "high")))
 Row = dict[str, Any]
+Completion = Callable[[Cohorts], list[Row]]
 
 
 @dataclass(frozen=True)
 class CohortReport:
-    """The cells of the triangles as `rows`, in total and by value; `ages` the accounts behind the total."""
+    """The cells of the triangles as `rows`, in total and by value; `ages` the accounts behind the total.
+
+    `ahead` are the cells to come, as `serving.kpis.cohorts_ahead` forecasts them, of the total; none where not asked.
+    """
 
     as_of: date
     cut: str
@@ -32,6 +35,13 @@ class CohortReport:
     rows: tuple[Row, ...]
     ages: pd.DataFrame
     left_out: int
+    ahead: tuple[Row, ...] = ()
+
+    def table_rows(self) -> list[Row]:
+        """Rows of the table `cohort`: the actual ones, then the forecast."""
+        shared = {"cut": TOTAL, "value": TOTAL, "as_of": self.as_of, "definition": self.definition}
+        forecast = [{**row, **shared, "kind": "forecast"} for row in self.ahead]
+        return [*({**row, "kind": "actual"} for row in self.rows), *forecast]
 
     def triangles(self) -> dict[str, dict[str, list[float]]]:
         """The total as triangles: of each figure, by cohort, its values at ages 0, 1, 2, ... quarters."""
@@ -50,18 +60,29 @@ class CohortReport:
             "currency": self.currency,
             "rows": [row | {"as_of": self.as_of.isoformat()} for row in self.rows],
             "triangles": self.triangles(),
+            "ahead": list(self.ahead),
             "left_out": self.left_out,
             "definition": self.definition,
         }
 
 
-def cohort_report(tables: Tables, *, as_of: date, params: Params, by: str | None = None) -> CohortReport:
+def cohort_report(
+    tables: Tables,
+    *,
+    as_of: date,
+    params: Params,
+    by: str | None = None,
+    completion: Completion | None = None,
+    completed_by: str = "",
+) -> CohortReport:
     """Work out the triangles from what was known before `as_of`.
 
     Parameters
     ----------
     by
         A column of `accounts`, as known at `as_of`.
+    completion, completed_by
+        What forecasts the cells to come, and how, for the definition; None leaves them out.
 
     Raises
     ------
@@ -83,7 +104,11 @@ def cohort_report(tables: Tables, *, as_of: date, params: Params, by: str | None
             f"--as-of {as_of}: no account began in a quarter that is over by then. Ask for a later day, up to "
             f"{tables.data_until}, where the data end."
         )
-    return CohortReport(as_of, by or TOTAL, params.revenue.currency, words, tuple(rows), history.ages, history.left_out)
+    ahead = () if completion is None else tuple(completion(history))
+    told = f"{words} {completed_by}".strip()
+    return CohortReport(
+        as_of, by or TOTAL, params.revenue.currency, told, tuple(rows), history.ages, history.left_out, ahead
+    )
 
 
 def _rows(ages: pd.DataFrame, as_of: date, cut: str, value: str, definition: str) -> list[Row]:
@@ -114,75 +139,3 @@ def _require(tables: Tables, as_of: date, by: str | None) -> None:
         near = difflib.get_close_matches(by, columns, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise BadRequest(f"--by {by}: accounts has no such column. The columns are {', '.join(columns)}.{hint}")
-
-
-def write_cohort_workbook(report: CohortReport, file: Path) -> None:
-    """Write the triangles of the total as live formulas over a sheet of accounts and ages."""
-    cells = [row for row in report.rows if row["cut"] == TOTAL]
-    with written_whole(file, ("NRR", "GRR", "Logos", "Ages", "Checks", "Definition")) as (sheets, formats):
-        numbers = {cohort: number for number, cohort in enumerate(dict.fromkeys(row["cohort"] for row in cells), 1)}
-        ranges = _ages_sheet(sheets["Ages"], report, numbers, formats)
-        checks: list[Check] = []
-        for sheet, figure, over, under in (
-            ("NRR", "nrr", "arr", "starting_arr"),
-            ("GRR", "grr", "kept_arr", "starting_arr"),
-            ("Logos", "logo_retention", "customer", "one"),
-        ):
-            checks += _triangle_sheet(
-                sheets[sheet], sheet, cells, figure, (ranges[over], ranges[under]), ranges, formats
-            )
-        write_checks(sheets["Checks"], checks, formats, within=1e-9)
-        write_definitions(sheets["Definition"], [("definition", report.definition)], formats)
-
-
-def _ages_sheet(sheet: Any, report: CohortReport, numbers: dict[str, int], formats: Formats) -> dict[str, str]:
-    """A row an account and age; gives the range of each column."""
-    ages = report.ages
-    frame = pd.DataFrame({
-        "cohort_number": ages["cohort"].map(numbers).fillna(0),
-        "age_quarters": ages["age_quarters"],
-        "starting_arr": ages["starting_arr"],
-        "arr": ages["arr"],
-        "kept_arr": ages[["starting_arr", "arr"]].min(axis=1),
-        "customer": ages["customer"].astype("int64"),
-        "one": 1,
-    })  # fmt: skip
-    write_heads(sheet, ["account_id", *map(str, frame.columns)], formats)
-    for line, (account, cells) in enumerate(zip(ages["account_id"], frame.to_numpy().tolist(), strict=True), start=1):
-        write_text(sheet, line, 0, account, formats["text"])
-        for place, cell in enumerate(cells, start=1):
-            sheet.write_number(line, place, cell)
-    last = len(frame) + 1
-    return {
-        str(name): f"Ages!${letter(place)}$2:${letter(place)}${last}"
-        for place, name in enumerate(frame.columns, start=1)
-    }
-
-
-def _triangle_sheet(
-    sheet: Any,
-    name: str,
-    cells: list[Row],
-    figure: str,
-    columns: tuple[str, str],
-    ranges: dict[str, str],
-    formats: Formats,
-) -> list[Check]:
-    """Cohorts down, ages across, as formulas; gives what each must be equal to."""
-    oldest = max(row["age_quarters"] for row in cells)
-    write_heads(sheet, ["cohort", "accounts", "number", *(f"{age}" for age in range(oldest + 1))], formats)
-    lines = {cohort: line for line, cohort in enumerate(dict.fromkeys(row["cohort"] for row in cells), start=2)}
-    checks: list[Check] = []
-    for row in cells:
-        line, place = lines[row["cohort"]], 3 + row["age_quarters"]
-        write_text(sheet, line - 1, 0, row["cohort"], formats["text"])
-        sheet.write_number(line - 1, 1, row["accounts"], formats["count"])
-        sheet.write_number(line - 1, 2, line - 1, formats["count"])
-        only = f"{ranges['cohort_number']},$C{line},{ranges['age_quarters']},{row['age_quarters']}"
-        over, under = (f"SUMIFS({column},{only})" for column in columns)
-        sheet.write_formula(line - 1, place, f"={over}/{under}", formats["share"], row[figure])
-        what = (
-            f"{figure} of {row['cohort']} at {row['age_quarters']} quarters is what was worked out without the workbook"
-        )
-        checks.append((what, (f"{name}!{letter(place)}{line}", row[figure]), (repr(float(row[figure])), row[figure])))
-    return checks

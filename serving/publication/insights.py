@@ -82,7 +82,7 @@ def _kpis(tables: Tables, as_of: date, params: Params) -> Row:
 
 def _cohorts(tables: Tables, as_of: date, params: Params) -> Row:
     report = cohort_report(tables, as_of=as_of, params=params).to_json()
-    del report["triangles"]
+    del report["triangles"], report["ahead"]
     return {**report, "rows": [{name: row[name] for name in _OF_A_COHORT} for row in report["rows"]]}
 
 

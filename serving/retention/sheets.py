@@ -15,7 +15,7 @@ Check = tuple[str, Side, Side]
 
 
 class Book(NamedTuple):
-    """The sheets of a workbook by name, and its formats: `money`, `share`, `count`, `number`, `text` and `head`."""
+    """The sheets of a workbook by name, and its formats: those of `FORMS`, `ahead`, `text` and `head`."""
 
     sheets: Mapping[str, Any]
     formats: Formats
@@ -30,6 +30,7 @@ def written_whole(file: Path, names: Sequence[str]) -> Iterator[Book]:
     options = {"strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(part), options) as workbook:
         formats = {name: workbook.add_format({"num_format": code}) for name, code in FORMS.items()}
+        formats["ahead"] = workbook.add_format({"num_format": FORMS["share"], "italic": True})
         formats["text"] = workbook.add_format(QUOTED)
         formats["head"] = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True})
         yield Book({name: workbook.add_worksheet(name) for name in names}, formats)

@@ -35,6 +35,10 @@ class Scorecards:
     notes: list[str]
     periods: pd.DataFrame
 
+    def table_rows(self) -> list[dict[str, Any]]:
+        """Rows of the table `scorecard`."""
+        return [{**row, "role": self.role, "definition": DEFINITION} for row in self.rows]
+
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
         return {"by": self.role, "rows": self.rows, "definition": DEFINITION, "notes": self.notes}

@@ -113,9 +113,16 @@ def test_check_lists_features_of_ones_own_with_what_they_mean(run: Callable[...,
     assert listed["needs"] == ["usage.used_on", "usage.feature"]
     never = ("--set", "features.invites_28d.filter={feature: [Nonexistent]}")
     absent = ("--set", "features.hard_28d={table: tickets, window: 28}")
+    journey = ("--set", "journey.default={first_value: invites.users >= 3, phases: {all: {}}}")
     shown = run("check", *options, *never, *absent)
     assert shown.stdout.count("(no row yet)") == 2
-    found = json.loads(run("check", "--json", *options, *never, *absent).stdout)["warnings"]
+    found = json.loads(run("check", "--json", *options, *never, *absent, *journey).stdout)["warnings"]
+    (use,) = (warning for warning in found if warning["table"].startswith("journey"))
+    assert f"{use['message']} {use['todo']}" == (
+        "journey.default.first_value: counts nothing: feature is invites in none of 1 rows of usage. Correct "
+        "journey.default.first_value. There is feature: Invite Sent."
+    )
+    found = [warning for warning in found if warning is not use]
     told = {warning["rule"]: f"{warning['message']} {warning['todo']}" for warning in found}
     assert told["feature_without_rows"] == (
         "features.invites_28d: counts nothing: feature is Nonexistent in none of 1 rows of usage. Correct "

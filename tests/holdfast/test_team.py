@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import Result
 
+from holdfast.scorecards import _print_pay
 from holdfast.team import _print_health
 
 
@@ -47,7 +48,7 @@ def test_the_check_says_what_came_of_each_band(run: Callable[..., Result], data_
 
 def test_alerts_are_listed_and_replayed(run: Callable[..., Result], data_dir: Path) -> None:
     content = json.loads(run("alerts", "--json", data_dir=data_dir).stdout)
-    assert set(content) == {"as_of", "rows", "escalations", "causes", "notes"}
+    assert set(content) == {"as_of", "rows", "escalations", "shared_causes", "notes"}
     assert "churn_likely" in content["notes"][0], "there is no forecast"
     replay = json.loads(run("alerts", "--replay", "--json", data_dir=data_dir).stdout)
     keys = {"rule", "fired", "true", "precision", "lead_days", "random_precision", "by_probability_precision"}
@@ -72,3 +73,26 @@ def test_bad_requests_and_rules_exit_2_with_one_message(
     result = run(*arguments, data_dir=data_dir)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+PAY_ROW = {"person": "Ada", "quarters": 2, "on_target": 60_000.0, "pay": 63_000.0, "clawback": 700.0}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"compared_pay": 60_500.0, "difference": 2_500.0, "outcome": "gains"}, ("+2,500", "was paid", "1 would gain")),
+        ({"compared_pay": None, "difference": None, "outcome": ""}, (" - ", "was paid", "0 would gain")),
+    ],
+)
+def test_pay_is_shown_with_what_was_taken_back_and_who_gains(more: dict[str, object], words: tuple[str, ...]) -> None:
+    content = {
+        "people": [{**PAY_ROW, **more}], "cost": 63_000.0, "luck_share": 1.4, "compared_with": "paid",
+        "compared_cost": 60_500.0, "same_ranking": None, "steady_ranking": -0.3, "notes": [],
+        "definition": "What it is.", "file": "pay.csv",
+    }  # fmt: skip
+    console = Console(file=io.StringIO(), width=200)
+    _print_pay(console, content)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for word in ("105%", "700", "Luck makes 100% of", "-0.30", "Written: pay.csv", *words):
+        assert word in text

@@ -53,14 +53,22 @@ def _term_value(term: Term, features: Mapping[str, Feature], tables: Tables) -> 
     return features[term.name].value if term.measure is None else _use_of(term, tables)
 
 
+def uses_in(condition: str) -> Iterator[OwnFeature]:
+    """The uses of parts of the product that a condition counts."""
+    return (_counted(term) for term in terms_of(condition) if term.measure is not None)
+
+
 def _use_of(term: Term, tables: Tables) -> Value:
+    (feature,) = own_features({f"use_of_{term.name}": _counted(term)}, tables)
+    return feature.value
+
+
+def _counted(term: Term) -> OwnFeature:
     """The use of a part of the product, as a feature of the settings would count it."""
     measure, column = MEASURES[str(term.measure)]
-    setting = OwnFeature.model_validate(
+    return OwnFeature.model_validate(
         {"table": "usage", "measure": measure, "column": column, "filter": {"feature": term.name}, "window": term.days}
     )
-    (feature,) = own_features({f"use_of_{term.name}": setting}, tables)
-    return feature.value
 
 
 def _number(number: float) -> str:

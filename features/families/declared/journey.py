@@ -8,12 +8,12 @@ what was once reached stays reached.
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from features.families.declared.conditions import condition_problems, condition_value
+from features.families.declared.conditions import condition_problems, condition_value, uses_in
 from features.families.feature import Feature
 from features.families.kinds import Value, needing, value
 from features.tables.checked import Tables
 from features.tables.sql import code, quoted
-from params import SettingsError
+from params import OwnFeature, SettingsError
 from params_team import Journey
 
 DEFAULT = "default"
@@ -95,16 +95,24 @@ def _in_words(journey: Journey) -> str:
     return ", ".join([*phases, *late, *first])
 
 
+def uses_of(journeys: Journeys) -> Iterator[tuple[str, OwnFeature]]:
+    """Where in the settings the use of a part of the product is counted, and what is counted there."""
+    return ((place, use) for place, condition in _conditions(journeys) for use in uses_in(condition))
+
+
 def _problems(journeys: Journeys, features: Mapping[str, Feature]) -> Iterator[str]:
+    for place, condition in _conditions(journeys):
+        yield from (f"{place}: {each}" for each in condition_problems(condition, features))
+
+
+def _conditions(journeys: Journeys) -> Iterator[tuple[str, str]]:
+    """Each condition of the journeys, and its place in the settings."""
     for segment, journey in journeys.items():
         if journey.first_value is not None:
-            yield from (
-                f"journey.{segment}.first_value: {each}" for each in condition_problems(journey.first_value, features)
-            )
+            yield f"journey.{segment}.first_value", journey.first_value
         for name, phase in journey.phases.items():
             if phase.until is not None and phase.until.strip() != "first_value":
-                place = f"journey.{segment}.phases.{name}.until"
-                yield from (f"{place}: {each}" for each in condition_problems(phase.until, features))
+                yield f"journey.{segment}.phases.{name}.until", phase.until
 
 
 def _by_segment(journeys: Journeys, value_of: Callable[[Journey], Value]) -> Value:

@@ -1,40 +1,41 @@
-"""Features of the settings that nothing is counted for: their table is not there, or no row of it fits their filter."""
+"""What the settings count that is not there: features of one's own, and parts of the product that a journey names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import duckdb
 
+from features.families.declared.journey import uses_of
 from features.families.row_filter import cell_of, filter_sql, filter_words
 from features.tables.checked import Tables, text_of
 from features.tables.problems import EXAMPLES, Finding
 from features.tables.sql import plain
-from params import Budget, OwnFeature
+from params import OwnFeature, Params
 
 
-def without_rows(tables: Tables, settings: Mapping[str, OwnFeature], budget: Budget) -> tuple[Finding, ...]:
-    """A warning for each feature of the settings that has nothing to count; its place is `features.NAME`.
+def without_rows(tables: Tables, params: Params) -> tuple[Finding, ...]:
+    """A warning for each place of the settings that has nothing to count: its table is not there, or no row fits.
 
     Tables that stay in a warehouse are not looked at.
     """
-    with tables.connect(budget=budget) as connection:
-        return tuple(
-            finding for name, setting in settings.items() for finding in _warnings(connection, tables, name, setting)
-        )
+    counted = [(f"features.{name}", f"features.{name}.filter", own) for name, own in params.features.items()]
+    counted += [(place, place, use) for place, use in uses_of(params.journey)]
+    with tables.connect(budget=params.budget) as connection:
+        return tuple(finding for one in counted for finding in _warnings(connection, tables, *one))
 
 
 def _warnings(
-    connection: duckdb.DuckDBPyConnection, tables: Tables, name: str, setting: OwnFeature
+    connection: duckdb.DuckDBPyConnection, tables: Tables, place: str, corrected: str, setting: OwnFeature
 ) -> Iterator[Finding]:
     table = setting.table
     if table not in tables.columns:
         todo = "Give the table, or remove the feature."
         what = f"is made from {table}, which the source lacks, so that no account has a value"
-        yield Finding(f"features.{name}", what, todo, rule="feature_without_table")
+        yield Finding(place, what, todo, rule="feature_without_table")
     elif setting.filter and table in tables.kept and not _count(connection, tables, setting):
         of = connection.execute(f"SELECT count(*) FROM raw.{table}").fetchone() or (0,)
         what = f"counts nothing: {filter_words(setting.filter)} in none of {of[0]:,} rows of {table}"
-        todo = f"Correct features.{name}.filter. There is {_there(connection, tables, setting)}."
-        yield Finding(f"features.{name}", what, todo, rule="feature_without_rows")
+        todo = f"Correct {corrected}. There is {_there(connection, tables, setting)}."
+        yield Finding(place, what, todo, rule="feature_without_rows")
 
 
 def _rows(tables: Tables, setting: OwnFeature) -> str:

@@ -28,6 +28,7 @@ COHORT = OutTable(
     "One row per cohort, age, cut and value: what the accounts that began in a quarter came to",
     ("cut", "value", "cohort", "age_quarters"),
     (
+        OutColumn("kind", Kind.TEXT, "", "actual, or forecast with --ahead", values=("actual", "forecast")),
         OutColumn("cohort", Kind.TEXT, "", "The quarter in which its accounts began, such as 2024-Q1"),
         OutColumn("age_quarters", Kind.INTEGER, "quarters", "From each account's own first day"),
         *CUT_AND_VALUE,
@@ -36,6 +37,11 @@ COHORT = OutTable(
         OutColumn("logo_retention", Kind.SHARE, "share", "Of them, those that are customers at that age"),
         OutColumn("grr", Kind.SHARE, "share", "Their ARR at that age, each capped at its first, over the first"),
         OutColumn("nrr", Kind.SHARE, "share", "Their ARR at that age over the first"),
+        *(
+            OutColumn(f"{figure}_{side}", Kind.SHARE, "share", f"{end} end of its 80 % interval", optional=True)
+            for figure in ("logo_retention", "grr", "nrr")
+            for side, end in (("low", "Lower"), ("high", "Upper"))
+        ),
         _AS_OF,
         DEFINITION,
     ),

@@ -6,7 +6,7 @@ with zones, texts in other scripts and with spaces of other kinds; halves are ro
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, cast
@@ -55,12 +55,6 @@ FEATURES = f"features={yaml.safe_load(OWN)}"
 EXTRA = {"Order": "VARCHAR", "minutes": "DOUBLE", "plan": "VARCHAR", "employees": "BIGINT"}
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 JAVA = shutil.which("java") and importlib.util.find_spec("pyspark")
-LIGHT_SPARK = """
-spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
-spark.sql.codegen.wholeStage false
-spark.sql.codegen.factoryMode NO_CODEGEN
-"""
-
 # What a new kind of feature may use: each line must have the same value everywhere.
 EXPRESSIONS = (
     "LOWER(TRIM(word))",
@@ -190,16 +184,6 @@ def fill(url: str, folder: Path) -> None:
                     copy.write_row(list(row.values()))
 
 
-@pytest.fixture(scope="module")
-def light_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Settings that start Spark sooner; they change how it compiles, not what it computes."""
-    conf = tmp_path_factory.mktemp("spark")
-    (conf / "spark-defaults.conf").write_text(LIGHT_SPARK)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_CONF_DIR", str(conf))
-        yield
-
-
 Load = Callable[..., Loaded]
 
 
@@ -327,9 +311,9 @@ def test_what_fails_in_spark_tells_its_condition_and_no_value() -> None:
             engine.fetch("SELECT x + 1 AS more FROM largest")
         with (
             pytest.raises(RuntimeError, match=r"Spark could not make the result: Java$"),
-            engine._failing("the result"),
+            engine.failing("the result"),
         ):
-            engine._session._jvm.java.util.Optional.empty().get()
+            engine.session._jvm.java.util.Optional.empty().get()
 
 
 class InSQLite(Lite):

@@ -26,6 +26,11 @@ REFUSED = {  # what the settings say, and what is said of it when they are read
     "journey={small: {phases: {a: {until: seats >= 5}, b: {until: seats >= 5}, c: {}}}}": (
         "a and b end on the same condition, so b is never entered"
     ),
+    "journey={small: {phases: {a: {until: tenure_days >= 365}, b: {until: tenure_days > 90}, c: {}}}}": (
+        "b is never entered: its end, tenure_days > 90, has come whenever the phases before it have ended"
+    ),
+    "journey={small: {phases: {a: {until: export.users >= 3 within 30d and seats >= 5}, b: {until: tenure_days >= 9}, "
+    "c: {until: seats > 4 and export.users >= 2 within 90d}, d: {}}}}": "c is never entered: its end, seats > 4 and",
     "journey={small: {phases: {a: {until: tenure_days >= 90}, b: {begins: tenure_days >= 60}}}}": (
         "b begins at tenure_days >= 60, and a lasts until tenure_days >= 90: they overlap"
     ),
@@ -37,9 +42,26 @@ REFUSED = {  # what the settings say, and what is said of it when they are read
     ),
     "journey={small: {phases: {a: {untill: seats >= 5}, b: {}}}}": "no such setting; did you mean",
     "cadence.rules={medum: {any: [{kind: call, every_days: 5}]}}": (
-        "there is no touch tier medum: accounts.touch_model is one of high, low, tech"
+        "there is no touch tier medum: accounts.touch_model is one of high, medium, low, tech"
     ),
 }
+
+
+FOLLOWING = [
+    "a: {until: seats > 5}, b: {until: seats >= 6}",
+    "a: {until: seats >= 5}, b: {until: seats > 5}",
+    "a: {until: seats <= 5}, b: {until: seats >= 5}",
+    "a: {until: seats = 5}, b: {until: seats = 6}",
+    "a: {until: export.users >= 3 within 90d}, b: {until: export.users >= 3 within 30d}",
+    "a: {until: export.users >= 3}, b: {until: export.uses >= 3}",
+    "a: {until: seats >= 5}, b: {until: seats >= 5 and tenure_days >= 90}",
+]
+
+
+@pytest.mark.parametrize("phases", FOLLOWING)
+def test_phases_that_can_be_entered_are_taken(phases: str) -> None:
+    journey = params.load(None, [f"journey={{small: {{phases: {{{phases}, c: {{}}}}}}}}"]).journey["small"]
+    assert list(journey.phases) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("setting", REFUSED)

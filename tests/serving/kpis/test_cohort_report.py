@@ -19,7 +19,8 @@ from features.tables.checked import Tables
 from params import Params
 from serving.forecast.declared.kpi_tables import COHORT
 from serving.forecast.refusals import BadRequest
-from serving.kpis.cohort_report import CohortReport, cohort_report, write_cohort_workbook
+from serving.kpis.cohort_report import CohortReport, cohort_report
+from serving.kpis.cohort_workbook import write_cohort_workbook
 from serving.kpis.kpi_files import as_table
 from serving.kpis.lifetime_value import months_worth
 
@@ -132,7 +133,7 @@ def test_the_workbook_works_out_the_same_and_the_table_is_the_declared_one(
     checks = spreadsheet(tmp_path / "cohorts.xlsx").rows("Checks")
     assert len(checks) == 3 * len(report.rows)
     assert all(row[3] for row in checks)
-    assert tuple(as_table(report.rows, COHORT).columns) == COHORT.names
+    assert tuple(as_table(report.table_rows(), COHORT).columns) == COHORT.names
 
 
 def test_rates_of_leaving_are_events_over_years_drawn_towards_all() -> None:

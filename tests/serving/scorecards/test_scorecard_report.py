@@ -11,7 +11,8 @@ from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
 from params import Params, load
 from serving.forecast.refusals import BadRequest
-from serving.scorecards.pay_plan import read_plan, replay_plan
+from serving.scorecards.pay_plan import read_plan
+from serving.scorecards.pay_replay import replay_plan
 from serving.scorecards.report import NONE_YET, scorecard_report
 
 STARTS = (date(2025, 1, 1), date(2025, 4, 1), date(2025, 7, 1))
