@@ -274,7 +274,7 @@ def _beside(
     stamp = {name: getattr(result, name) for name in names_of(RUN_COLUMNS)}
     with open_record(params) as record:
         alerts = watch(tables, result.as_of, params, record, longest_of(result.account_forecast))
-    return {"health_score": health_table(health, stamp), "alert": alerts.table(stamp)}, alerts.notes
+    return {"health_score": health_table(health, stamp), **alerts.tables(stamp)}, alerts.notes
 
 
 def _serve(
