@@ -27,6 +27,7 @@ from serving.alerts.episodes import (
     write_scoring,
 )
 from serving.alerts.escalating import escalations_of, measures_of, most_at_risk, pass_up
+from serving.alerts.lost_beyond_luck import lost_beyond_luck
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
 from serving.alerts.shared_cause import shared_causes
@@ -173,7 +174,8 @@ def _passed_up(
     cuts, _ = usable_cuts(tables, limits.cuts)
     labels = labels_in_force(tables, as_of, cuts, params.budget)
     if as_of >= max((day for _, day in scored_until(record).values()), default=as_of):
-        pass_up(record, measures_of(probabilities, labels, limits), causes, as_of, params)
+        measures = [*measures_of(probabilities, labels, limits), *lost_beyond_luck(record, tables, as_of, params)]
+        pass_up(record, measures, causes, as_of, params)
     rows = [
         row | {"accounts": most_at_risk(_members(row, probabilities, labels), names)}
         for row in escalations_of(record, as_of, params)
