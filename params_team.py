@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 import params_reading as reading
 
 Words = Annotated[tuple[bool | int | float | str, ...], BeforeValidator(reading.as_words)]
-TIERS = ("high", "low", "tech")
+TIERS = ("high", "medium", "low", "tech")  # how an account is served
 _TERM = re.compile(
     r"(?P<name>[a-z][a-z0-9_]*)(\.(?P<measure>users|uses|days))?\s*(?P<sign>>=|<=|>|<|=)\s*(?P<number>-?\d+(\.\d+)?)"
     r"(\s+within\s+(?P<days>\d+)\s*d)?"
@@ -292,20 +292,21 @@ class Lifetime(Section):
     history_months: Annotated[int, Field(ge=6, le=120)]
 
 
+LossCause = Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"]
+
+
 class Losses(Section):
     """Why revenue was lost: what speaks for a cause before, and when a reason belongs to a loss.
 
     `signs` holds, for each cause, conditions on the snapshot; one that is met is enough. `before_days` is how long
     before the loss they are looked for, `within_days` how far the day that was written down may lie from that of the
-    lines.
+    lines. `beyond_us` are the causes about which nobody here could have done anything.
     """
 
     before_days: Annotated[int, Field(ge=0, le=366)]
     within_days: Annotated[int, Field(ge=0, le=366)]
-    signs: dict[
-        Literal["product", "service", "value", "competitor", "price", "fit", "stakeholder", "insolvency"],
-        Annotated[tuple[str, ...], BeforeValidator(_as_list)],
-    ]
+    signs: dict[LossCause, Annotated[tuple[str, ...], BeforeValidator(_as_list)]]
+    beyond_us: Annotated[tuple[LossCause, ...], BeforeValidator(_as_list)]
 
     @model_validator(mode="after")
     def _are_conditions(self) -> Self:

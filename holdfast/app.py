@@ -60,6 +60,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         customers.losses,
         customers.voice,
         customers.whitespace,
+        customers.sheet,
         team.health,
         team.alerts,
         team.escalations,

@@ -1,5 +1,6 @@
 """Verbs of what customers say and do: why they left, what they say, what they do not own; none takes a model."""
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +62,50 @@ def voice(
         tables = run.load().tables
         content = voice_report(tables, as_of=as_of or tables.data_until, params=run.params, months=months)
     _hand_over(run, content, _print_voice, content["rows"], VOICE, out)
+
+
+def sheet(
+    run: Run,
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's id or name")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it as a page: .html")] = None,
+) -> None:
+    """Show an account's impact review sheet, which may be handed to the customer; takes what is published."""
+    from serving.access.tokens import Caller
+    from serving.desk.impact_sheet import impact_sheet
+    from serving.forecast.one_account import account_among
+    from serving.forecast.refusals import BadRequest
+    from serving.pages.business.customer_pages import sheet as as_page
+    from serving.pages.render import standalone
+    from serving.publication import publication_file
+    from serving.publication.reader import open_newest
+
+    if out is not None and (out.suffix != ".html" or not out.parent.is_dir()):
+        raise BadRequest(f"--out {out}: give a file that ends with .html, in a folder that is there.")
+    with open_newest(publication_file.folder_of(run.params.data_dir)) as published:
+        names = {account_id: told[0] for account_id, told in published.directory(None).items()}
+        account_id, _ = account_among(account, names, date.fromisoformat(published.about["as_of"]))
+        content = impact_sheet(published, account_id, Caller(name="", role="admin"))
+    if out is not None:
+        out.write_text(standalone("sheet.html", **as_page(content)), encoding="utf-8")
+    content["file"] = str(out) if out else None
+    run.show(content, lambda console: _print_sheet(console, content))
+
+
+def _print_sheet(console: "Console", content: dict[str, Any]) -> None:
+    console.print(f"Impact review of {content['name']}, as of {content['as_of']}", style="bold", markup=False)
+    for goal in content["goals"]:
+        way = "" if goal["progress"] is None else f", {goal['progress']:.0%} of the way"
+        console.print(f"{goal['goal'] or 'Other tasks'}: {goal['state'] or '-'}{way}", markup=False, soft_wrap=True)
+        for task in goal["tasks"]:
+            who = task["owner_side"] or "together"
+            console.print(f"  {task['goal']} ({who}): {task['state']}", markup=False, soft_wrap=True)
+    for row in content["use"]:
+        usual = "" if row["usual"] is None else f", customers like it {row['usual']:.3g}"
+        console.print(f"{row['title']}: {row['own']:.3g}{usual}", markup=False, soft_wrap=True)
+    for row in content["steps"]:
+        console.print(f"Next: {row['goal']}, due {row['due_on']}", markup=False, soft_wrap=True)
+    if content["file"]:
+        console.print(f"Written to {content['file']}", markup=False, soft_wrap=True)
 
 
 def _hand_over(

@@ -106,21 +106,22 @@ def _look_back(run: Run, steps: _Steps, loaded: "Loaded") -> None:
 
 
 def _train_and_backtest(run: Run, steps: _Steps, loaded: "Loaded") -> None:
-    """Training and a small backtest."""
+    """Training and a small backtest, which takes what training's own test found."""
     from training.backtest.rolling import backtest
     from training.fit import train
 
     params, tables = run.params, loaded.tables
-    steps.do(
+    trained = steps.do(
         "Training",
-        lambda: train(tables, params=params, progress=run.progress),
+        lambda: train(tables, params=params, whole_test=True, progress=run.progress),
         lambda result: result.lines(),
     )
+    tried = [] if trained.test is None else [trained.test]
     short = _of_few_origins(params)
     dates = counted(short.backtest.origins, "past date")
     steps.do(
         f"Backtest: forecasts from {dates} against what happened; `holdfast backtest` takes {params.backtest.origins}",
-        lambda: backtest(tables, params=short, progress=run.progress),
+        lambda: backtest(tables, params=short, tried=tried, progress=run.progress),
         lambda result: result.lines(),
     )
 

@@ -188,6 +188,14 @@ def _head_noted(params: "Params", version: str) -> tuple[str, ...]:
 
 def record_tables(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
     """Make a forecast and put it on record, and no more: whoever publishes next adds what came of earlier ones."""
+    from features.tables.opened import kept_open
+
+    with kept_open(tables, run.params.budget) as opened:
+        return _recorded_from(run, opened, day)
+
+
+def _recorded_from(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
+    """The same from tables that stay open."""
     from serving.forecast.batch import forecast as make
     from serving.ledger.record import open_record
     from serving.ledger.recording import record_forecast
@@ -274,7 +282,7 @@ def _beside(
     stamp = {name: getattr(result, name) for name in names_of(RUN_COLUMNS)}
     with open_record(params) as record:
         alerts = watch(tables, result.as_of, params, record, longest_of(result.account_forecast))
-    return {"health_score": health_table(health, stamp), "alert": alerts.table(stamp)}, alerts.notes
+    return {"health_score": health_table(health, stamp), **alerts.tables(stamp)}, alerts.notes
 
 
 def _serve(

@@ -169,9 +169,9 @@ class Night:
         if trained_as_of > self._known.data_until:
             return SKIPPED, {"reason": f"the model in charge learned later, as of {trained_as_of}"}
         found = watch(self._known, params=params, progress=self._run.progress)
-        if not _newer_publication(self._run, self._known.data_until):
-            note_watch(folder_of(params.data_dir), found.to_json())
         rung = climb(params, found)
+        if not _newer_publication(self._run, self._known.data_until):
+            note_watch(folder_of(params.data_dir), found.to_json() | {"ladder": rung.to_json()})
         self._alarm = found.todo if rung.action in ("train", "wait") else ""
         return DONE, found.summary() | {"ladder": rung.to_json()}
 

@@ -99,7 +99,7 @@ def _print_alerts(console: "Console", content: dict[str, Any]) -> None:
     passed = [
         f"Tell leadership: {row['says']}; {row['by'] or 'nobody'} has taken it up." for row in content["escalations"]
     ]
-    passed += [f"In common: {cause['says']} ({cause['accounts']:,} accounts)." for cause in content["causes"]]
+    passed += [f"In common: {cause['says']} ({cause['accounts']:,} accounts)." for cause in content["shared_causes"]]
     print_lines(console, [*passed, *(f"Note: {note}" for note in content["notes"])])
 
 

@@ -383,7 +383,7 @@ def test_rooms_hold_code_only() -> None:
     pages = ROOT / "serving" / "pages"
     for room in PACKAGES:
         left = {f.suffix for f in (ROOT / room).rglob("*") if f.is_file() and "__pycache__" not in f.parts}
-        assert left == ({".py", ".html", ".css", ".svg"} if room == "serving" else {".py"}), room
+        assert left == ({".py", ".html", ".css", ".svg", ".js"} if room == "serving" else {".py"}), room
     assert {f.parent.name for f in pages.rglob("*") if f.suffix in (".html", ".css", ".svg")} == {"templates", "static"}
 
 

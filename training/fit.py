@@ -65,7 +65,7 @@ class TrainingResult:
 
     record: RecordedRun
     as_of: date
-    tested_from: date | None
+    test: OriginResult | None
     accounts: int
     snapshots: int
     scores: tuple[AccountScore, ...]
@@ -74,6 +74,11 @@ class TrainingResult:
     tuned: Tuned | None
     suspicion: Suspicion
     challenger: Challenger
+
+    @property
+    def tested_from(self) -> date | None:
+        """The date as of which the recipe was tested; None if it was not."""
+        return self.test.origin if self.test else None
 
     def lines(self) -> list[str]:
         """A summary to print: a leak before anything else."""
@@ -124,6 +129,7 @@ def train(
     replace_unreadable: bool = False,
     accept_leaks: bool = False,
     tested: bool = True,
+    whole_test: bool = False,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
@@ -133,7 +139,8 @@ def train(
     a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
     that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`. A model
     whose data hold a proven leak, or that did too well to be true, does not take charge unless `accept_leaks`.
-    With `tested` off, the recipe is not tested: for whoever scores its forecasts otherwise.
+    With `tested` off, the recipe is not tested: for whoever scores its forecasts otherwise. A `whole_test` is one that
+    a backtest can take as its own: with all rivals, and with what the model looks at.
 
     Raises
     ------
@@ -149,7 +156,7 @@ def train(
     dataset = _dataset(tables, params, progress)
     causes = second_look(tables, params=params, progress=progress).spoiling_training
     require_enough(dataset, params.model, causes)
-    test = _out_of_time(tables, dataset, params=params, progress=progress) if tested else None
+    test = _out_of_time(tables, dataset, params=params, whole=whole_test, progress=progress) if tested else None
     progress("fitting on everything known", 0, 1)
     model, tuned = fit_model(dataset, split(tables, dataset, params=params), params)
     doubts = suspicion(tables, dataset, test, params=params, accepted=accept_leaks, progress=progress)
@@ -164,7 +171,7 @@ def train(
     return TrainingResult(
         record=record,
         as_of=dataset.as_of,
-        tested_from=test.origin if test else None,
+        test=test,
         accounts=dataset.frame["account_id"].nunique(),
         snapshots=len(dataset.frame),
         scores=test_scores,
@@ -251,13 +258,16 @@ def _on_the_way(tuned: Tuned | None, decision: Decision) -> list[Evidence]:
     return evidence
 
 
-def _out_of_time(tables: Tables, dataset: Dataset, *, params: Params, progress: Progress) -> OriginResult | None:
+def _out_of_time(
+    tables: Tables, dataset: Dataset, *, params: Params, whole: bool, progress: Progress
+) -> OriginResult | None:
     """The recipe fitted as of the longest horizon ago that leaves enough to learn from; None if none does."""
     dates = dataset.settled_dates
     for months in sorted(params.backtest.horizons, reverse=True):
         if len(dates) - months >= params.model.min_months:
             progress(f"testing the recipe on the last {counted(months, 'month')}", 0, 1)
-            return try_origin(tables, dataset, dates[-1 - months], params=params, with_rivals=False)
+            origin = dates[-1 - months]
+            return try_origin(tables, dataset, origin, params=params, with_rivals=whole, explained=whole)
     return None
 
 

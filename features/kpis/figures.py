@@ -1,7 +1,7 @@
 """The KPIs of some accounts, from their facts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -33,16 +33,18 @@ class Kpi:
 
 def kpis_of(facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
     """All KPIs that the facts of some accounts give, in the order in which they are declared."""
-    for ratio in RATIOS:
-        if {ratio.over, ratio.under, ratio.counted} <= set(facts):
-            yield from _ratio_rows(ratio, facts, window, cut, value)
-    if "first_value" in facts:
+    columns = set(facts)
+    ratios = [ratio for ratio in RATIOS if {ratio.over, ratio.under, ratio.counted} <= columns]
+    sums = _sums(facts, sorted({name for ratio in ratios for name in (ratio.over, ratio.under, ratio.counted)}))
+    for ratio in ratios:
+        yield from _ratio_rows(ratio, sums, window, cut, value)
+    if "first_value" in columns:
         yield from _first_value_rows(facts, window, cut, value)
 
 
 def added(facts: pd.DataFrame, name: str) -> float:
     """The sum of a column, in whole cents, so that the order of accounts does not matter."""
-    return int(np.rint(facts[name].to_numpy(dtype=np.float64) * SCALE).sum()) / SCALE
+    return _sums(facts, [name])[name]
 
 
 def annualised(rate: float, months: int) -> float:
@@ -65,8 +67,14 @@ def first_value_times(facts: pd.DataFrame, window: Window) -> pd.DataFrame:
     return pd.DataFrame({"days": days, "outcome": outcome}, index=fresh.index)
 
 
-def _ratio_rows(ratio: Ratio, facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
-    over, under, n = (added(facts, name) for name in (ratio.over, ratio.under, ratio.counted))
+def _sums(facts: pd.DataFrame, names: list[str]) -> dict[str, float]:
+    """The sums of some columns, all at once."""
+    cents = np.rint(facts[names].to_numpy(dtype=np.float64) * SCALE).sum(axis=0)
+    return {name: int(total) / SCALE for name, total in zip(names, cents, strict=True)}
+
+
+def _ratio_rows(ratio: Ratio, sums: Mapping[str, float], window: Window, cut: str, value: str) -> Iterator[Kpi]:
+    over, under, n = (sums[name] for name in (ratio.over, ratio.under, ratio.counted))
     figure = over / under if under else math.nan
     note = "" if under else ratio.empty.format(end=window.as_of)
     words = meaning(ratio, window)

@@ -1,5 +1,6 @@
 """ARR by account over time: at any instants, and of a cohort month by month."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -40,8 +41,8 @@ class CohortPaths:
 @lru_cache(maxsize=4096)
 def add_months(day: date, months: int) -> date:
     """The same day so many calendar months on; the last day of the month where that month is shorter."""
-    moved: date = (pd.Timestamp(day) + pd.DateOffset(months=months)).date()
-    return moved
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def cohort_paths(

@@ -149,11 +149,14 @@ def _streams(steps: pd.DataFrame) -> Mapping[str, str]:
             line = leads_to[line]
         return line
 
-    for _, lines in steps.groupby("step", sort=False)["contract_id"]:
-        for line in lines.iloc[:-1]:
-            if last(line) != last(lines.iloc[-1]):
-                leads_to[last(line)] = last(lines.iloc[-1])
-    return {line: last(line) for line in steps["contract_id"]}
+    lines_of: dict[str, list[str]] = {}
+    for step, line in zip(steps["step"], steps["contract_id"], strict=True):
+        lines_of.setdefault(step, []).append(line)
+    for *lines, final in lines_of.values():
+        for line in lines:
+            if last(line) != last(final):
+                leads_to[last(line)] = last(final)
+    return {line: last(line) for lines in lines_of.values() for line in lines}
 
 
 def _volume(steps: pd.DataFrame, stream_of: Mapping[str, str]) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from features.tables.declaration import ACCOUNT, table
 from features.tables.declaration import Column as Column
 from features.tables.declaration import Table as Table
 from features.tables.declaration import Type as Type
+from params_team import TIERS
 
 ACCOUNTS = table(
     "accounts",
@@ -18,7 +19,7 @@ ACCOUNTS = table(
     Column("region", Type.TEXT, "Region"),
     Column("csm", Type.TEXT, "Customer success manager who owns the account"),
     Column("seller", Type.TEXT, "Seller who owns the account"),
-    Column("touch_model", Type.TEXT, "How the account is served", allowed=("high", "low", "tech")),
+    Column("touch_model", Type.TEXT, "How the account is served", allowed=TIERS),
     Column("fit", Type.TEXT, "How well the account fits the product", allowed=("good", "stretch", "bad")),
     Column("technical_fit", Type.NUMBER, "Technical fit, 0 to 1"),
     Column("functional_fit", Type.NUMBER, "Functional fit, 0 to 1"),

@@ -5,6 +5,7 @@ where there is nothing to see (figures dealt out anew, losses drawn from their p
 highest slice of all scans in each repetition gives the threshold.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,8 +43,9 @@ class Scan(Protocol):
 class Common:
     """What accounts whose figures moved have in common.
 
-    `z` is how far the slice stands out in standard deviations, `threshold` from which on it is named; `accounts` are
-    places.
+    `z` is how far the slice stands out in standard deviations, `threshold` from which on it is named, `p_value` the
+    share of repetitions without anything to see in which some slice of some scan stood out as much, counting this one
+    (Phipson and Smyth 2010); `accounts` are places.
     """
 
     scan: str
@@ -51,6 +53,7 @@ class Common:
     accounts: tuple[int, ...]
     z: float
     threshold: float
+    p_value: float
 
 
 class Moved:
@@ -135,13 +138,9 @@ def common_causes(
         [_highest(scan, slices, draws, np.random.default_rng([seed, n])) for n, scan in enumerate(scans)]
     )
     alone = np.maximum(np.quantile(highest, level, axis=1), 1e-9)  # scans differ in their tails: each counts by its own
-    joint = float(np.quantile((highest / alone[:, None]).max(axis=0), level))
-    causes = [
-        cause
-        for scan, limit in zip(scans, joint * alone, strict=True)
-        for cause in _standing_out(scan, slices, float(limit))
-    ]
-    return _apart(sorted(causes, key=lambda cause: (-cause.z / cause.threshold, len(cause.conditions))))
+    joint = (highest / alone[:, None]).max(axis=0)  # the highest of all scans in each repetition
+    each = [_standing_out(scan, slices, own, joint, level) for scan, own in zip(scans, alone, strict=True)]
+    return _apart(sorted(itertools.chain(*each), key=lambda cause: (-cause.z / cause.threshold, len(cause.conditions))))
 
 
 def normal_scores(values: Array) -> Array:
@@ -184,12 +183,20 @@ def _highest(scan: Scan, slices: Slices, draws: int, rng: np.random.Generator) -
     return np.concatenate([scan.by_chance(slices, count, rng).max(axis=0) for count in batches])
 
 
-def _standing_out(scan: Scan, slices: Slices, limit: float) -> list[Common]:
-    z = scan.observed(slices)
+def _standing_out(scan: Scan, slices: Slices, unit: float, joint: Array, level: float) -> list[Common]:
+    """What one scan names; `joint` is the highest of all scans by chance, in units of each scan's own."""
+    z, limit = scan.observed(slices), unit * float(np.quantile(joint, level))
     chosen = {_simplest(place, z, slices, limit) for place in np.flatnonzero((z >= limit) & (z > 0)).tolist()}
-    accounts = {place: tuple(slices.members[place].indices.tolist()) for place in chosen}
     return [
-        Common(scan.name, slices.conditions[place], accounts[place], float(z[place]), limit) for place in sorted(chosen)
+        Common(
+            scan=scan.name,
+            conditions=slices.conditions[place],
+            accounts=tuple(slices.members[place].indices.tolist()),
+            z=float(z[place]),
+            threshold=limit,
+            p_value=float((1 + np.sum(joint >= z[place] / unit)) / (1 + len(joint))),
+        )
+        for place in sorted(chosen)
     ]
 
 

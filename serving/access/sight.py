@@ -69,12 +69,13 @@ def escalations_for(rows: Iterable[Row], caller: Caller) -> list[dict[str, Any]]
 
 
 def losses_for(customers: Row, caller: Caller) -> dict[str, Any]:
-    """What goes with the losses: what signs mean is everybody's, counts are of the whole company."""
+    """What goes with the losses: what signs mean and who can avoid what is everybody's, counts are of the company."""
     about: Row = customers.get("losses", {})
     counts = ("departments", "at_risk", "agreement")
     return {
         "definition": about.get("definition", ""),
         "signs": about.get("signs", {}),
+        "beyond_us": about.get("beyond_us", []),
         **{name: about.get(name, []) if sees_whole(caller) else [] for name in counts},
     }
 
@@ -84,6 +85,12 @@ def whitespace_for(customers: Row, caller: Caller) -> dict[str, Any]:
     about: Row = customers.get("whitespace", {})
     sums = {name: about.get(name, []) if sees_whole(caller) else [] for name in ("totals", "log")}
     return {"definition": about.get("definition", ""), **sums}
+
+
+def voice_for(customers: Row, caller: Caller) -> dict[str, Any]:
+    """What customers say; nothing of it for whoever sees one book, since scores are of all accounts."""
+    empty: Row = {"definition": "", "rows": [], "themes": [], "tickets": []}
+    return dict({**empty, **customers.get("voice", {})} if sees_whole(caller) else empty)
 
 
 def track_for(track: Row, caller: Caller) -> dict[str, Any]:

@@ -21,12 +21,14 @@ from serving.ledger.subjects import is_personal
 
 AUTHOR = "Holdfast"
 TOTAL, SHARED_CAUSE = "total", "shared_cause"
+LOST_BEYOND_LUCK = "lost_arr_share"
 RAISED, OVER = "raised", "over"
 OPEN, ACKNOWLEDGED = "open", "acknowledged"
 WORDS = {
     "arr_at_risk_share": "ARR at risk as a share of ARR",
     "arr_at_risk": "ARR at risk",
     "accounts": "accounts likely to leave",
+    LOST_BEYOND_LUCK: "ARR lost or under notice since a forecast, as a share of ARR,",
     SHARED_CAUSE: "standard deviations above chance",
 }
 _MILLION = 1_000_000

@@ -27,10 +27,11 @@ from serving.alerts.episodes import (
     write_scoring,
 )
 from serving.alerts.escalating import escalations_of, measures_of, most_at_risk, pass_up
+from serving.alerts.lost_beyond_luck import lost_beyond_luck
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
 from serving.alerts.shared_cause import shared_causes
-from serving.forecast.declared.team_tables import ALERT
+from serving.forecast.declared.team_tables import ALERT, SHARED_CAUSE
 from serving.health.panel import customers_at, past_month_starts
 from serving.ledger.record import Record
 from serving.ledger.subjects import subjects_of
@@ -38,6 +39,9 @@ from serving.ledger.subjects import subjects_of
 NEW, DIGEST = "new", "digest"
 FIRST_MONTHS = 3  # a rule that was never scored begins so far back: what is across then has not crossed
 DEFINITION = "Alert: a value crossed its threshold and has not come back, as known before {as_of}; see `alerts`"
+CAUSE_DEFINITION = (
+    "Shared cause: accounts whose figures moved have this in common; at most 2 % of months without any name one"
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,21 @@ class Alerts:
     as_of: date
     rows: list[dict[str, Any]] = field(repr=False)
     escalations: list[dict[str, Any]]
-    causes: list[dict[str, Any]]
+    shared_causes: list[dict[str, Any]]
     notes: tuple[str, ...]
 
-    def table(self, run: Mapping[str, Any]) -> pd.DataFrame:
-        """The table `alert` of a publication, with the columns of its run."""
+    def tables(self, run: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+        """The tables `alert` and `shared_cause` of a publication, with the columns of its run."""
         frame = pd.DataFrame(self.rows, columns=[name for name in ALERT.names if name not in (*run, "definition")])
         days = {name: pd.to_datetime(frame[name]) for name in ("fired_on", "expires_on")}
-        return ALERT.shape(frame.assign(**days, definition=DEFINITION.format(as_of=self.as_of), **run))
+        alerts = frame.assign(**days, definition=DEFINITION.format(as_of=self.as_of), **run)
+        return {ALERT.name: ALERT.shape(alerts), SHARED_CAUSE.name: self._causes(run)}
+
+    def _causes(self, run: Mapping[str, Any]) -> pd.DataFrame:
+        columns = [name for name in SHARED_CAUSE.names if name not in (*run, "definition", "rank")]
+        frame = pd.DataFrame(self.shared_causes, columns=columns)
+        ranks, since = range(1, len(frame) + 1), pd.to_datetime(frame["since"])
+        return SHARED_CAUSE.shape(frame.assign(rank=ranks, since=since, definition=CAUSE_DEFINITION, **run))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -62,7 +73,7 @@ class Alerts:
             "as_of": self.as_of.isoformat(),
             "rows": self.rows,
             "escalations": self.escalations,
-            "causes": self.causes,
+            "shared_causes": self.shared_causes,
             "notes": list(self.notes),
         }
 
@@ -163,7 +174,8 @@ def _passed_up(
     cuts, _ = usable_cuts(tables, limits.cuts)
     labels = labels_in_force(tables, as_of, cuts, params.budget)
     if as_of >= max((day for _, day in scored_until(record).values()), default=as_of):
-        pass_up(record, measures_of(probabilities, labels, limits), causes, as_of, params)
+        measures = [*measures_of(probabilities, labels, limits), *lost_beyond_luck(record, tables, as_of, params)]
+        pass_up(record, measures, causes, as_of, params)
     rows = [
         row | {"accounts": most_at_risk(_members(row, probabilities, labels), names)}
         for row in escalations_of(record, as_of, params)

@@ -61,6 +61,8 @@ class Cause:
         Of those that are customers now.
     z, threshold
         How far they stand out, and from which on something is named, in standard deviations.
+    p_value
+        How often anything would stand out as much by chance, in any scan.
     """
 
     scan: str
@@ -71,17 +73,23 @@ class Cause:
     arr_at_risk: float
     z: float
     threshold: float
+    p_value: float
 
     @property
     def says(self) -> str:
         """It in words."""
-        return f"{SAYS[self.scan]}: {in_words(self.conditions)}"
+        return f"{SAYS[self.scan]}: {self.slice}"
+
+    @property
+    def slice(self) -> str:
+        """What they have in common, in words."""
+        return in_words(self.conditions)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         pairs = [{"column": column, "value": value} for column, value in self.conditions]
         whole = {**vars(self), "since": self.since.isoformat(), "conditions": pairs, "accounts": len(self.accounts)}
-        return {**whole, "says": self.says, "account_ids": list(self.accounts)}
+        return {**whole, "slice": self.slice, "says": self.says, "account_ids": list(self.accounts)}
 
 
 def in_words(conditions: Sequence[Condition]) -> str:
@@ -141,7 +149,7 @@ def _causes(
         here = list(one.accounts)
         ids = tuple(str(labels.index[place]) for place in here)
         amounts = float(arr[here].sum()), float(risk[here].sum())
-        return Cause(one.scan, since[one.scan], one.conditions, ids, *amounts, one.z, one.threshold)
+        return Cause(one.scan, since[one.scan], one.conditions, ids, *amounts, one.z, one.threshold, one.p_value)
 
     return [cause(one) for one in common_causes(scans, slices_of(labels), seed)]
 

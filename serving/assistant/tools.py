@@ -27,6 +27,11 @@ TOOLS = (
     Tool("about", "/api", note="Ask this first: what can be asked for, and what must be said with the figures."),
     Tool("book", "/api/accounts", note="`csm` for one book; `sort` by churn_probability, arr_at_risk or renews_on."),
     Tool("account", "/api/accounts/{account_id}", note="The reasons are in `drivers`, as sentences to be quoted."),
+    Tool(
+        "impact_sheet",
+        "/api/sheets/{account_id}",
+        note="It may be handed to the customer as it is: add nothing of other tools to it.",
+    ),
     Tool("forecast", "/api/nrr", note="Say the 80 % interval, p10 to p90, with every mean."),
     Tool("renewals", "/api/renewals"),
     Tool("movements", "/api/movements"),

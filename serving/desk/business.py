@@ -66,7 +66,8 @@ def watch(published: Published, caller: Caller) -> Row:
     """
     require_whole(caller, "The model watch is")
     content = last_watch(published.file.parent)
-    empty: Row = {"data": [], "inputs": {"rows": [], "moved_share": 0.0}, "calibration": {"charts": [], "months": []}}
+    empty: Row = {"data": [], "inputs": {"rows": [], "moved_share": 0.0}, "calibration": {"charts": [], "months": []},
+                  "ladder": {}}  # fmt: skip
     when = {"looked_as_of": content.pop("as_of", ""), "version": content.pop("model_version", "")}
     return {"lacking": "" if content else NOBODY_LOOKED, "verdict": "", "todo": "", **empty, **content, **when}
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from serving.access.sight import sees_whole
 from serving.access.tokens import Caller
 from serving.desk.queries import Paged, Rows, require_book
+from serving.kpis.avoidable_losses import by_avoidability
 from serving.kpis.loss_report import by_cause
 from serving.publication.reader import Published
 from serving.wire.answers import Refused
@@ -56,9 +57,13 @@ def fact_of_company(published: Published, name: str, caller: Caller) -> Row:
 
 def loss_rows(
     published: Published, query: LossQuery, caller: Caller, *, all_rows: bool = False
-) -> tuple[Rows, list[Row]]:
-    """Accounts that left, most ARR first, how many there are, and all of them summed up by cause and quarter."""
+) -> tuple[Rows, dict[str, list[Row]]]:
+    """Accounts that left, most ARR first, how many there are, and all of them summed up.
+
+    `causes` are by cause and quarter, `avoidable` by whether somebody could have done something.
+    """
     conditions = {"owner_department": query.department, "cause": query.cause, "quarter": query.quarter}
     rows = published.customers("losses", require_book(caller, query.csm), **conditions)
     page = rows if all_rows else rows[query.offset : query.offset + query.limit]
-    return (len(rows), page), list(by_cause(rows))
+    beyond_us = published.about["customers"].get("losses", {}).get("beyond_us", [])
+    return (len(rows), page), {"causes": list(by_cause(rows)), "avoidable": by_avoidability(rows, beyond_us)}

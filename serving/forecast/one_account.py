@@ -82,7 +82,17 @@ def named_account(tables: Tables, account: str, as_of: date, params: Params) -> 
     BadRequest
         There is none of that id or name, with those that come near; or several have the name, with their ids.
     """
-    names = account_names(tables, as_of, params.budget)
+    return account_among(account, account_names(tables, as_of, params.budget), as_of)
+
+
+def account_among(account: str, names: Mapping[str, str], as_of: date) -> tuple[str, str]:
+    """The same among accounts whose names are given by id.
+
+    Raises
+    ------
+    BadRequest
+        As `named_account`.
+    """
     if account in names:
         return account, names[account]
     same = [account_id for account_id, name in names.items() if name.casefold() == account.strip().casefold()]

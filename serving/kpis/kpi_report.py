@@ -4,7 +4,7 @@ import difflib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -142,7 +142,7 @@ def _row(kpi: Kpi, target: float | None, first: float | None) -> Row:
     if figure is not None and target is not None:
         reached = bool(figure >= target if direction(kpi.kpi) >= 0 else figure <= target)
     more = {"quarter": quarter_before(kpi.as_of), "target": target, "first_target": first}
-    return asdict(kpi) | more | {"figure": figure, "reached": reached}
+    return vars(kpi) | more | {"figure": figure, "reached": reached}
 
 
 def _unknown(targets: Targets) -> Iterator[str]:

@@ -17,10 +17,11 @@ from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.export import read_published
 from serving.forecast.refusals import BadRequest
+from serving.kpis.avoidable_losses import UNKNOWN, by_avoidability
 from serving.kpis.signs import signs_in_words, signs_shown
 from serving.retention.cohort_labels import given_names
 
-UNKNOWN, ALL = "unknown", "all"
+ALL = "all"
 Z95 = 1.959964
 Row = dict[str, Any]
 
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 class LossReport:
     """Losses up to a date: `events` an account that left, `today` the customers that show something now.
 
-    Both are plain rows. `causes` are those of which signs are looked for.
+    Both are plain rows. `causes` are those of which signs are looked for, `beyond_us` those that nobody could avoid.
     """
 
     as_of: date
@@ -39,6 +40,7 @@ class LossReport:
     causes: tuple[str, ...]
     currency: str
     signs: dict[str, str]
+    beyond_us: tuple[str, ...]
     definition: str
 
     def to_json(self, department: str | None = None) -> Row:
@@ -56,10 +58,12 @@ class LossReport:
             "arr_lost": round(lost, 2),
             "unknown_share": unknown / lost if lost else None,
             "rows": list(by_cause(events)),
+            "avoidable": by_avoidability(events, self.beyond_us),
             "at_risk": list(at_risk(self.today, self.causes)),
             "agreement": list(agreement(self.events, self.causes)),
             "events": events,
             "signs": self.signs,
+            "beyond_us": list(self.beyond_us),
             "definition": self.definition,
         }
 
@@ -98,6 +102,7 @@ def loss_report(
         causes,
         params.revenue.currency,
         signs_in_words(params.losses),
+        params.losses.beyond_us,
         _definition(as_of, since, params),
     )
 
@@ -267,5 +272,6 @@ def _definition(as_of: date, since: date, params: Params) -> str:
         f"last day that each paid. Cause, competitor and owner are those of the row of churn_events nearest to that "
         f"day, {params.losses.within_days} days at most; unknown where there is none or it names no cause. Showed "
         f"before: at the start of the month that lies at least {params.losses.before_days} days before, from what was "
-        "known then, a sign of a cause was there (losses.signs). A sign says what was seen and proves no cause."
+        "known then, a sign of a cause was there (losses.signs). A sign says what was seen and proves no cause. "
+        f"Beyond us: {', '.join(params.losses.beyond_us) or 'no cause'} (losses.beyond_us)."
     )

@@ -1,11 +1,18 @@
 """What acting rests on: what past actions changed, and what the team's processes were in the quarter."""
 
+from collections.abc import Sequence
+
 from models.effects.action_effect import GOOD
 from models.words import counted
 from serving.access.tokens import Caller
 from serving.desk.acting import known_effects, quarterly_review
+from serving.pages.business.kpi_words import kpi_title
+from serving.pages.formats import MINUS, label, percent
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
+
+NOTHING_KNOWN = "What actions change is not known yet"
+ALL_KINDS = "(all)"  # as the review names them together
 
 
 def effects(published: Published, caller: Caller) -> Row:
@@ -17,16 +24,50 @@ def effects(published: Published, caller: Caller) -> Row:
     standing = sum(row["evidence"] == GOOD for row in content["rows"])
     total = counted(len(content["rows"]), "kind")
     answer = f"{standing} of {total} of actions with an effect that stands" if content["rows"] else NOTHING_KNOWN
-    return {**head(published), **content, "title": "What actions change", "levels": levels, "answer": answer}
+    most = max((abs(row["churn_points"]) for row in content["rows"] if row["churn_points"] is not None), default=0.0)
+    told = {"title": "What actions change", "levels": levels, "answer": answer, "most": most}
+    return {**head(published), **content, **told}
 
 
 def process(published: Published, caller: Caller) -> Row:
-    """The quarterly review, its processes by level."""
+    """The quarterly review: how the quarter went, what would follow if it were otherwise, and what was done."""
     content = quarterly_review(published, caller)
     levels: dict[str, list[Row]] = {}
     for row in content["processes"]:
         levels.setdefault(row["level"], []).append(row)
-    return {**head(published), **content, "title": "Quarterly review", "levels": levels}
+    ahead = counted(content["horizon_months"], "month")
+    return {
+        **head(published),
+        **content,
+        "title": "Quarterly review",
+        "levels": levels,
+        "measures": [row | {"title": kpi_title(row["measure"])} for row in content["measures"]],
+        "went": _went(content["measures"]),
+        "kinds": _by_kind(content["follows"]),
+        "changes": list(dict.fromkeys(row["change"] for row in content["follows"])),
+        "answer": f"NRR in {ahead}: {percent(content['nrr'])} if the team keeps on as it does",
+        "more": _all_together(content["follows"]),
+    }
 
 
-NOTHING_KNOWN = "What actions change is not known yet"
+def _went(measures: Sequence[Row]) -> str:
+    """How many measures went which way."""
+    better, worse = (sum(row["went"] == way for row in measures) for way in ("better", "worse"))
+    return f"The team’s quarter: {better} of {counted(len(measures), 'measure')} went better, {worse} went worse"
+
+
+def _by_kind(follows: Sequence[Row]) -> list[tuple[str, dict[str, Row], str]]:
+    """Each kind, all together last, with what would follow by change, and whether the size was estimated."""
+    kinds: dict[str, dict[str, Row]] = {}
+    for row in follows:
+        kinds.setdefault(row["kind"], {})[row["change"]] = row
+    order = sorted(kinds, key=lambda kind: kind == ALL_KINDS)
+    titles = {ALL_KINDS: "All of them together"}
+    return [(titles.get(kind, label(kind)), kinds[kind], next(iter(kinds[kind].values()))["mark"]) for kind in order]
+
+
+def _all_together(follows: Sequence[Row]) -> str:
+    """What all kinds together would come to, each way that it could be otherwise."""
+    whole = [row for row in follows if row["kind"] == ALL_KINDS]
+    said = [f"if {row['change']}, {row['nrr_points']:+.1f}".replace("-", MINUS) for row in whole]
+    return f"All kinds of action together, in points of NRR: {'; '.join(said)}." if said else ""

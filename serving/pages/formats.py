@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from markupsafe import Markup, escape
 
+from models.words import counted
 from serving.forecast.declared.column import Kind, OutColumn
 from serving.forecast.declared.output_tables import METRIC_OF, Metric
 
@@ -58,7 +59,7 @@ def until(day: str | None, as_of: str) -> str:
     if day is None:
         return "evergreen"
     days = (date.fromisoformat(day) - date.fromisoformat(as_of)).days
-    return f"in {days:,} days" if days >= 0 else f"{-days:,} days overdue"
+    return f"in {counted(days, 'day')}" if days >= 0 else f"{counted(-days, 'day')} overdue"
 
 
 _REASON = re.compile(r"(Raises|Lowers) .* by ((?:less than )?[\d.]+) points: (.*)", re.DOTALL)
@@ -89,15 +90,15 @@ def level(probability: float) -> str:
     return next(word for limit, word in LEVELS if probability < limit)
 
 
-def account_address(account_id: str) -> str:
-    """The address of an account's page, below the service's own.
+def account_address(account_id: str, under: str = "/accounts") -> str:
+    """The address of an account's page, below the service's own; of another page of each account with `under`.
 
     What browsers and proxies would make another address of goes where they leave it as it is: into the query.
     """
     steps = account_id.split("/")
     if all(step not in ("", ".", "..") for step in steps) and account_id.isprintable():
-        return f"/accounts/{quote(account_id)}"
-    return f"/accounts/?{urlencode({'id': account_id})}"
+        return f"{under}/{quote(account_id)}"
+    return f"{under}/?{urlencode({'id': account_id})}"
 
 
 def label(name: str) -> str:

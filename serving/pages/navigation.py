@@ -21,6 +21,8 @@ GROUPS = {
     "to do": (
         Link("actions", "/actions"),
         Link("alerts", "/alerts"),
+        Link("review", "/review"),
+        Link("escalations", "/escalations"),
         Link("effects", "/effects", whole=True),
         Link("process", "/process", whole=True),
     ),
@@ -30,6 +32,8 @@ GROUPS = {
         Link("scorecards", "/scorecards"),
         Link("scenarios", "/scenarios", whole=True),
         Link("behaviours", "/behaviours"),
+        Link("losses", "/losses"),
+        Link("whitespace", "/whitespace"),
     ),
     "trust": (Link("track record", "/track-record"), Link("watch", "/watch", whole=True), Link("model", "/model")),
 }

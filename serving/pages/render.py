@@ -17,6 +17,7 @@ from serving.pages.navigation import navigation
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
 ICON = HERE / "static" / "icon.svg"
+SCRIPT = HERE / "static" / "search.js"
 
 
 def page(
@@ -27,10 +28,15 @@ def page(
         "caller": visit.caller,
         "signed_in": bool(visit.session),
         "base": visit.base,
-        "style": style_version(),
+        "style": version_of(STYLE),
     }
     about["nav_groups"], about["nearby"] = navigation(visit.caller, content.get("here", ""))
     return HTMLResponse(environment().get_template(name).render(**about, **content), status, headers)
+
+
+def standalone(name: str, **content: Any) -> str:
+    """A page as a file of its own, with the style sheet in it."""
+    return environment().get_template(name).render(inline_style=STYLE.read_text(encoding="utf-8"), **content)
 
 
 @functools.cache
@@ -68,6 +74,6 @@ def environment() -> Environment:
 
 
 @functools.cache
-def style_version() -> str:
-    """Changes when the style sheet does, so that browsers may keep it."""
-    return hashlib.sha256(STYLE.read_bytes()).hexdigest()[:12]
+def version_of(file: Path) -> str:
+    """Changes when a static file does, so that browsers may keep it."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

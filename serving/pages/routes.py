@@ -22,7 +22,7 @@ from serving.pages.business.role_homes import DATA, MANAGER, data_home, manager_
 from serving.pages.error_page import is_page
 from serving.pages.form_routes import router as forms
 from serving.pages.home import LISTED, home
-from serving.pages.render import ICON, STYLE, page
+from serving.pages.render import ICON, SCRIPT, STYLE, page, version_of
 from serving.publication.reader import Published, scope
 from serving.wire.answers import Refused, invalid
 from serving.wire.plain_values import small_number
@@ -76,7 +76,7 @@ def accounts(request: Request) -> Response:
         raise invalid(error) from None
     content = views.accounts(published, caller, query, parameters)
     _seen(request, [row["account_id"] for row in content["rows"]])
-    return page("accounts.html", visit_of(request.scope), here="accounts", **content)
+    return page("accounts.html", visit_of(request.scope), here="accounts", script=version_of(SCRIPT), **content)
 
 
 @router.get("/accounts/{account_id:path}")
@@ -225,6 +225,13 @@ def _signed_in(request: Request, session: str, asked: str) -> Response:
 def style() -> Response:
     """The style sheet; its address changes with its content."""
     return FileResponse(STYLE, media_type="text/css", headers={"cache-control": f"public, max-age={KEPT_SECONDS}"})
+
+
+@router.get("/static/search.js")
+def script() -> Response:
+    """The script that searches as one types."""
+    headers = {"cache-control": f"public, max-age={KEPT_SECONDS}"}
+    return FileResponse(SCRIPT, media_type="text/javascript", headers=headers)
 
 
 @router.get("/static/icon.svg")

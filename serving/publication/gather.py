@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from features.revenue import add_months
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
+from features.revenue.goal_values import COLUMNS as PLAN_COLUMNS
+from features.revenue.goal_values import goal_values
 from features.revenue.timelines import contract_events, life_events, monthly_activity
 from features.snapshots.building import Snapshots
 from features.snapshots.snapshot_files import each_stored, stored
@@ -58,6 +60,8 @@ class Publication:
         Of each account: the events of its contracts.
     life
         Of each account: its people, goals, survey answers and severe tickets.
+    plan
+        Of each account: its goals and tasks, and how far each has come.
     history
         `account_id`, `as_of`, `kind`, `model_version`, `churn_probability` over the longest horizon, `arr`; of rows
         with the same first four the last one counts.
@@ -91,6 +95,7 @@ class Publication:
     activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
     events: Mapping[str, list[dict[str, Any]]]
     life: Mapping[str, list[dict[str, Any]]]
+    plan: Mapping[str, list[dict[str, Any]]]
     history: pd.DataFrame
     past_figures: pd.DataFrame
     moves: pd.DataFrame
@@ -185,6 +190,7 @@ def _happened(tables: Tables, as_of: date, params: Params) -> dict[str, Any]:
         "activity": _by_month(monthly_activity(tables, as_of=as_of, months=months, budget=budget)),
         "events": _events(contract_events(tables, as_of=as_of, budget=budget), _EVENT),
         "life": _events(life_events(tables, as_of=as_of, months=months, budget=budget), _LIFE_EVENT),
+        "plan": _events(goal_values(tables, as_of=as_of, budget=budget), PLAN_COLUMNS[1:]),
     }
 
 

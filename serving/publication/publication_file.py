@@ -276,7 +276,7 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
     details: dict[str, tuple[Mapping[str, Any], Any]] = {"activity": (publication.activity[1], {})}
-    details |= {"events": (publication.events, []), "life": (publication.life, [])}
+    details |= {"events": (publication.events, []), "life": (publication.life, []), "plan": (publication.plan, [])}
     details["health"] = (publication.health.details, None)
     rows, scores, horizons = [], [], []
     both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)

@@ -37,7 +37,7 @@ BODIES: Mapping[str, type[BaseModel]] = {
 }
 TAKES_JSON = (*BODIES, MCP)
 FORM = "application/x-www-form-urlencoded"
-FORMS = ("/sign-in", "/calls", "/actions", "/alerts")
+FORMS = ("/sign-in", "/calls", "/actions", "/alerts", "/escalations", "/review")
 MOST_OF_A_FORM = 8 << 10
 BODY_SECONDS = 20.0  # for all of it
 MOST_DRAINED = 128 << 20

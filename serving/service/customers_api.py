@@ -8,6 +8,7 @@ from starlette.responses import Response
 from serving.access import sight
 from serving.access.visit import caller_of
 from serving.desk import customers_desk as desk
+from serving.desk.impact_sheet import impact_sheet
 from serving.service.replies import ERRORS, FILES, FileKind, file_of, head, published_of, seen
 from serving.wire import customer_schemas as schemas
 from serving.wire.answers import answer
@@ -19,9 +20,9 @@ router = APIRouter(responses=ERRORS, tags=["customers"])
 def losses(request: Request, query: Annotated[desk.LossQuery, Query()]) -> Response:
     """Why revenue was lost: accounts that left, by cause and quarter, what showed before, and who owns the cause."""
     published, caller = published_of(request), caller_of(request.scope)
-    (total, rows), causes = desk.loss_rows(published, query, caller)
+    (total, rows), sums = desk.loss_rows(published, query, caller)
     seen(request, rows)
-    page = {"total": total, "offset": query.offset, "limit": query.limit, "causes": causes, "rows": rows}
+    page = {"total": total, "offset": query.offset, "limit": query.limit, **sums, "rows": rows}
     return answer({**head(published), **sight.losses_for(published.about["customers"], caller), **page})
 
 
@@ -67,6 +68,18 @@ def behaviours(request: Request) -> Response:
 def icp(request: Request) -> Response:
     """Which customers to win: what was known at signing, against what they came to in a year; not for role csm."""
     return _of_company(request, "icp")
+
+
+@router.get("/api/sheets/{account_id:path}", response_model=schemas.ImpactSheet)
+def sheet(
+    account_id: str,
+    request: Request,
+    awkward_id: Annotated[str, Query(alias="id", description="One that no address holds: /api/sheets/?id=..")] = "",
+) -> Response:
+    """The impact review sheet of an account, to be handed to the customer: goals, tasks, use, next steps."""
+    content = impact_sheet(published_of(request), account_id or awkward_id, caller_of(request.scope))
+    seen(request, [content])
+    return answer(content)
 
 
 def _of_company(request: Request, name: str) -> Response:

@@ -37,7 +37,13 @@ SECURITY = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+SCRIPTED = "/accounts"  # searches as one types: there alone the service's own script may run, and ask the service alone
+_POLICY = b"content-security-policy"
 _SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+_WITH_SCRIPT = [
+    (name, value + b"; script-src 'self'; connect-src 'self'" if name == _POLICY else value)
+    for name, value in _SECURITY
+]
 LIVE_SECONDS = 55.0  # less than BentoML's own limit, whose answer is not ours
 BYTES_A_REQUEST = 20_000  # of a body weigh as much as one more request
 
@@ -179,7 +185,8 @@ def _with_headers(send: Send, scope: Scope) -> Send:
         if message["type"] == "http.response.start":
             headers = [pair for pair in message["headers"] if pair[0] != b"server"]
             stored = [] if visit.path.startswith("/static/") else [(b"cache-control", b"no-store")]
-            message = {**message, "headers": [*headers, *_SECURITY, *stored]}
+            security = _WITH_SCRIPT if visit.path == SCRIPTED else _SECURITY
+            message = {**message, "headers": [*headers, *security, *stored]}
         elif visit.method == "HEAD" and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await send(message)

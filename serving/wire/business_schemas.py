@@ -59,6 +59,9 @@ class ModelWatch(Told):
     version: str = Field(description="The model version that it looked at")
     verdict: str
     todo: str = Field(description="What to do, the least that may help first")
+    ladder: dict[str, Any] = Field(
+        description="action: leave, go back, wait or train; reason; version to go back to. Empty if nobody looked"
+    )
     data: Rows = Field(description="A row a table: rows, volume_score, age_days, stale, missing, alarm")
     inputs: dict[str, Any] = Field(description="moved_share, and rows of the model's inputs")
     calibration: dict[str, Any] = Field(description="charts with statistic, limit, alarm, cause; and months")

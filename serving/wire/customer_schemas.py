@@ -1,10 +1,12 @@
 """Schemas of facts about customers."""
 
-from typing import Any
+from datetime import date
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from serving.forecast.declared.customer_tables import LOSS, WHITESPACE
+from serving.wire.event_schemas import PlanRow
 from serving.wire.row_models import row_model
 from serving.wire.schemas import Head, Page
 
@@ -21,6 +23,18 @@ class LossCause(BaseModel):
     share: float | None = Field(description="Of the ARR lost in that quarter; null where none was")
     showed_before: int = Field(description="Accounts that showed a sign of some cause before")
     arr_showed_before: float
+
+
+class Avoidable(BaseModel):
+    """Losses by whether somebody could have done something."""
+
+    kind: Literal["warned", "unwarned", "beyond us", "unknown"] = Field(
+        description="warned: a cause in somebody's hands, and a sign was there before; unwarned: no sign was; "
+        "beyond us: by losses.beyond_us of the settings; unknown: nobody wrote the cause down"
+    )
+    accounts: int
+    arr_lost: float
+    share: float | None = Field(description="Of the ARR lost; null where none was")
 
 
 class CauseNow(BaseModel):
@@ -50,6 +64,8 @@ class Losses(Page):
 
     departments: list[str] = Field(description="That own a loss; empty for role csm")
     causes: list[LossCause]
+    avoidable: list[Avoidable]
+    beyond_us: list[str] = Field(description="Causes about which nobody here could have done anything")
     at_risk: list[CauseNow] = Field(description="Of the whole company; empty for role csm")
     agreement: list[Agreement] = Field(description="Of the whole company; empty for role csm")
     signs: dict[str, str] = Field(description="What counts as a sign of each cause")
@@ -92,3 +108,41 @@ class IdealCustomer(CompanyFact):
 
     accounts: int
     note: str
+
+
+class PlanState(PlanRow):
+    """The same with its state."""
+
+    state: Literal["reached", "open", "overdue"] | None
+    progress: float | None = Field(description="Share of the way from the baseline to the target; null if not measured")
+
+
+class Goal(PlanState):
+    """A goal with its tasks; the last one has no name where tasks belong to no goal."""
+
+    tasks: list[PlanState]
+
+
+class Use(BaseModel):
+    """Use of the product in the last 28 days."""
+
+    measure: str
+    title: str
+    is_share: bool
+    own: float
+    usual: float | None = Field(description="Median of customers like it that stayed; null if fewer than ten")
+    low: float | None = Field(description="A quarter of them lies below")
+    high: float | None = Field(description="A quarter of them lies above")
+
+
+class ImpactSheet(BaseModel):
+    """What may be handed to the customer: no probability, money, health, fit or note."""
+
+    account_id: str
+    name: str
+    as_of: date
+    own_words: dict[str, str] = Field(description="use_case, impact, critical_event and its day, as agreed")
+    goals: list[Goal]
+    peers: int = Field(description="Customers of its segment that stayed a year and pay no less; 0 if fewer than ten")
+    use: list[Use]
+    steps: list[PlanState] = Field(description="What is open, by due day")

@@ -26,3 +26,20 @@ class LifeEvent(BaseModel):
     side: str | None = Field(description="Of a contact: customer or vendor")
     score: float | None
     due: date | None
+
+
+class PlanRow(BaseModel):
+    """A goal of the success plan, or a task on the way to one."""
+
+    goal: str
+    milestone_of: str | None = Field(description="The goal that a task belongs to; null of a goal itself")
+    owner_side: str | None = Field(description="customer or vendor")
+    metric: str | None
+    unit: str | None
+    baseline_value: float | None
+    target_value: float | None
+    due_on: date | None
+    set_on: date | None
+    reached_on: date | None
+    current_value: float | None = Field(description="When it was measured last")
+    measured_on: date | None

@@ -25,7 +25,7 @@ from serving.forecast.declared.published_lists import (
     NRR,
     RENEWALS,
 )
-from serving.wire.event_schemas import ContractEvent, LifeEvent
+from serving.wire.event_schemas import ContractEvent, LifeEvent, PlanRow
 from serving.wire.plain_values import stored_text, whole_text
 from serving.wire.row_models import one_of, row_model
 from serving.wire.team_schemas import HealthDetail
@@ -192,6 +192,7 @@ AccountDetail: Any = row_model(
     activity=dict[str, list[float]],
     events=list[ContractEvent],
     life=(list[LifeEvent], Field(description="What else happened, oldest first")),
+    plan=(list[PlanRow], Field(default=[], description="Goals and tasks by due day, with how far each has come")),
     history=list[PastScore],
     health=(HealthDetail | None, Field(default=None, description="Its health by rule; null if published without")),
 )

@@ -134,7 +134,7 @@ class EscalationRow(BaseModel):
     """Something that was passed up to leadership and stands."""
 
     number: int
-    what: str = Field(description="arr_at_risk_share, arr_at_risk, accounts or shared_cause")
+    what: str = Field(description="arr_at_risk_share, arr_at_risk, accounts, lost_arr_share or shared_cause")
     cut: str = Field(description="total, or the column of accounts whose group it is")
     group: str
     value: float = Field(description="When it was raised")

@@ -26,6 +26,7 @@ PANELS = {
         "losses",
         "voice",
         "whitespace",
+        "sheet",
         "health",
         "alerts",
         "escalations",

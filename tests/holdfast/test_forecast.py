@@ -119,6 +119,23 @@ def test_publish_writes_what_the_service_answers_from(run: Callable[..., Result]
         query = "SELECT run_id, kind, accounts FROM record_run WHERE run_id = ?"
         recorded = connection.execute(query, [content["run_id"]]).fetchall()
     assert recorded == [(content["run_id"], "official", content["accounts"])]
+    _sheets_can_be_written(run, own_demo)
+
+
+def _sheets_can_be_written(run: Callable[..., Result], data_dir: Path) -> None:
+    """Of what is published, by name, and as a page of its own."""
+    with closing(sqlite3.connect(next((data_dir / "serving").glob("*.sqlite")))) as connection:
+        (name,) = connection.execute("SELECT name FROM account ORDER BY account_id LIMIT 1").fetchone()
+    file = data_dir / "sheet.html"
+    told = json.loads(run("sheet", name.upper(), "--out", str(file), "--json", data_dir=data_dir).stdout)
+    assert (told["name"], told["file"]) == (name, str(file))
+    page = file.read_text(encoding="utf-8")
+    assert f"<h1>{name}</h1>" in page
+    assert "/static/" not in page, "the style is in it"
+    missed = run("sheet", name + "x", data_dir=data_dir)
+    assert (missed.exit_code, name in missed.stderr) == (2, True)
+    refused = run("sheet", name, "--out", "sheet.pdf", data_dir=data_dir)
+    assert (refused.exit_code, "ends with .html" in refused.stderr) == (2, True)
 
 
 def test_a_publication_that_moves_back_says_so() -> None:

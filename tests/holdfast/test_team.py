@@ -48,7 +48,7 @@ def test_the_check_says_what_came_of_each_band(run: Callable[..., Result], data_
 
 def test_alerts_are_listed_and_replayed(run: Callable[..., Result], data_dir: Path) -> None:
     content = json.loads(run("alerts", "--json", data_dir=data_dir).stdout)
-    assert set(content) == {"as_of", "rows", "escalations", "causes", "notes"}
+    assert set(content) == {"as_of", "rows", "escalations", "shared_causes", "notes"}
     assert "churn_likely" in content["notes"][0], "there is no forecast"
     replay = json.loads(run("alerts", "--replay", "--json", data_dir=data_dir).stdout)
     keys = {"rule", "fired", "true", "precision", "lead_days", "random_precision", "by_probability_precision"}

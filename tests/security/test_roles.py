@@ -35,12 +35,15 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/sign-in": EVERYBODY,
     "/static/style.css": EVERYBODY,
     "/static/icon.svg": EVERYBODY,
+    "/static/search.js": EVERYBODY,
     "/favicon.ico": SIGNED_IN,
     "/": SIGNED_IN,
     "/accounts": SIGNED_IN,
     "/accounts/{account_id:path}": SIGNED_IN,
+    "/sheets/{account_id:path}": SIGNED_IN,
     "/health": SIGNED_IN,
     "/alerts": SIGNED_IN,
+    **dict.fromkeys(("/escalations", "/review", "/losses", "/whitespace"), SIGNED_IN),
     "/actions": SIGNED_IN,
     "/track-record": SIGNED_IN,
     "/model": SIGNED_IN,
@@ -60,6 +63,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/api/actions/answers": SIGNED_IN,
     "/api/actions/record": SIGNED_IN,
     "/api/accounts/{account_id:path}": SIGNED_IN,
+    "/api/sheets/{account_id:path}": SIGNED_IN,
     **{f"/api/{name}": SIGNED_IN for name in LISTS},
     **{f"/api/{name}.{{kind}}": SIGNED_IN for name in LISTS},
     "/api/scenario": NOT_CSM,
@@ -83,6 +87,8 @@ POSTED = {
     "/calls": None,
     "/actions": None,
     "/alerts": None,
+    "/escalations": None,
+    "/review": None,
     "/sign-in": None,
     "/sign-out": None,
 }
@@ -90,6 +96,7 @@ POSTED = {
 EMPTY_POSTS = {
     **dict.fromkeys(("/api/score", "/api/live", "/api/calls", "/api/alerts", "/api/health", "/api/review"), 415),
     **dict.fromkeys(("/api/escalations", "/api/actions/answer", "/calls", "/actions", "/alerts", "/sign-in"), 415),
+    **dict.fromkeys(("/escalations", "/review"), 415),
     "/sign-out": 303,
 }
 OPEN = [route for route, statuses in EXPECTED.items() if statuses == EVERYBODY]

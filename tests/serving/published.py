@@ -32,6 +32,7 @@ from features.inputs.frames import tables_from_frames
 from features.revenue.cut_labels import labels_in_force
 from features.snapshots.snapshot_files import stored
 from features.tables.checked import Tables
+from features.tables.opened import kept_open
 from models.effects.action_effect import ActionEffect
 from models.outcomes.outcome import OutcomeModel
 from params import Params, load
@@ -237,6 +238,10 @@ class Place:
 
     def publish(self, as_of: date = AS_OF, *, bridge: bool = True, facts: bool = True) -> Path:
         """Publish a forecast by the champion, with plays and facts about the business or without."""
+        with kept_open(self.tables, self.params.budget) as tables:
+            return dataclasses.replace(self, tables=tables)._publish(as_of, bridge=bridge, facts=facts)
+
+    def _publish(self, as_of: date, *, bridge: bool, facts: bool) -> Path:
         champion = load_champion(self.params)
         made = forecast(self.tables, champion, as_of=as_of, params=self.params, made_at=MADE_AT)
         card = model_card(self.params, champion)

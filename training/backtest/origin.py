@@ -130,10 +130,10 @@ def work(task: Task) -> OriginResult:
 
 
 def try_origin(
-    tables: Tables, full: Dataset, origin: date, *, params: Params, with_rivals: bool = True
+    tables: Tables, full: Dataset, origin: date, *, params: Params, with_rivals: bool = True, explained: bool = False
 ) -> OriginResult:
     """Forecast from one origin, and compare with what is known now."""
-    return work(prepare(tables, full, origin, params=params, with_rivals=with_rivals))
+    return work(prepare(tables, full, origin, params=params, with_rivals=with_rivals, explained=explained))
 
 
 def _account_rows(task: Task, cohort: pd.DataFrame, rolled: RollUp, rivals: Rivals) -> pd.DataFrame:

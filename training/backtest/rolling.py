@@ -116,8 +116,22 @@ class BacktestResult:
         }
 
 
-def backtest(tables: Tables, *, params: Params, progress: Progress = silent) -> BacktestResult:
+def backtest(
+    tables: Tables, *, params: Params, tried: Sequence[OriginResult] = (), progress: Progress = silent
+) -> BacktestResult:
     """Forecast from several past dates and score what came; a report is written and recorded in MLflow.
+
+    Parameters
+    ----------
+    tables
+        The checked tables.
+    params
+        All settings.
+    tried
+        Origins whose forecasts are there already, from the same tables by the same recipe, as the whole test of
+        `training.fit.train` is: they are not fitted again.
+    progress
+        Told how far the work is.
 
     Raises
     ------
@@ -128,7 +142,7 @@ def backtest(tables: Tables, *, params: Params, progress: Progress = silent) -> 
     """
     require_store(params)
     full, origins = history(tables, params=params, progress=progress)
-    findings = roll(tables, full, origins, params=params, progress=progress)
+    findings = roll(tables, full, origins, params=params, tried=tried, progress=progress)
     page = html_report.render(
         findings.verdict, findings.tables, findings.scores, findings.explained, _about(tables, findings)
     )
@@ -162,19 +176,21 @@ def roll(
     params: Params,
     progress: Progress = silent,
     with_rivals: bool = True,
+    tried: Sequence[OriginResult] = (),
 ) -> Findings:
-    """Forecast from every origin and compare with what came."""
+    """Forecast from every origin, but those `tried` before, and compare with what came."""
+    results = {result.origin: result for result in tried if result.origin in origins}
+    lacking = [origin for origin in origins if origin not in results]
     tasks = (
         prepare(tables, full, origin, params=params, with_rivals=with_rivals, explained=origin == origins[-1])
-        for origin in origins
+        for origin in lacking
     )
-    processes = min(params.threads, len(origins)) if len(full.frame) >= ROWS_WORTH_A_PROCESS else 1
-    results = []
-    progress("backtest", 0, len(origins))
-    for result in do_all(tasks, processes):
-        results.append(result)
+    processes = min(params.threads, len(lacking)) if len(full.frame) >= ROWS_WORTH_A_PROCESS else 1
+    progress("backtest", len(results), len(origins))
+    for result in do_all(tasks, max(processes, 1)):
+        results[result.origin] = result
         progress("backtest", len(results), len(origins))
-    return gather(results, len(full.settled_dates), params)
+    return gather([results[origin] for origin in origins], len(full.settled_dates), params)
 
 
 def gather(results: Sequence[OriginResult], snapshots: int, params: Params) -> Findings:

@@ -11,6 +11,7 @@ from models.scores.findings import FEWEST_ACCOUNTS, TOO_FEW_EVENTS
 from models.scores.skill import ENOUGH_WINDOWS
 from models.words import counted, months_ahead, signed_percent
 
+TOO_FEW_DATES = "TOO FEW FORECAST DATES"
 MEASURES = {"churn": "log-loss", "expansion": "log-loss", "nrr": "CRPS"}
 NAMES = {"churn": "Churn", "expansion": "Expansion", "nrr": "NRR"}
 
@@ -18,11 +19,11 @@ NAMES = {"churn": "Churn", "expansion": "Expansion", "nrr": "NRR"}
 def backtest_verdict(
     scores: Sequence[AccountScore], skill: pd.DataFrame, table: pd.DataFrame, since: date
 ) -> list[str]:
-    """The finding in words: first what beats no baseline, then skill in telling accounts apart, then who is beaten."""
+    """The finding in words: too few dates, what beats no baseline, skill in telling accounts apart, who is beaten."""
     lines = [_against(part) for _, part in skill.groupby(["outcome", "horizon_months"], sort=False)]
     nothing = [line for line in lines if line.startswith("BEATS NO BASELINE")]
     rest = [line for line in lines if line not in nothing]
-    return [*nothing, *verdict(scores, since), *rest, *_caution(table)]
+    return [*_caution(table), *nothing, *verdict(scores, since), *rest]
 
 
 def _against(part: pd.DataFrame) -> str:
@@ -50,17 +51,18 @@ def _listed(part: pd.DataFrame) -> str:
 
 
 def _caution(table: pd.DataFrame) -> list[str]:
-    """At which horizons the origins are too few for more than a trace."""
+    """At which horizons the forecast dates are too few for more than a trace."""
     rows = table[table["metric"] == "nrr"].sort_values("horizon_months").to_dict(orient="records")
     few = [row for row in rows if row["windows_apart"] < ENOUGH_WINDOWS]
     if not few:
         return []
     text = "; ".join(
-        f"{counted(row['horizon_months'], 'month')} ahead {row['windows_apart']} of {counted(row['origins'], 'origin')}"
+        f"{counted(row['horizon_months'], 'month')} ahead {row['windows_apart']} of "
+        f"{counted(row['origins'], 'forecast date')}"
         for row in few
     )
     return [
-        f"TOO FEW ORIGINS to tell skill from luck, whose windows do not overlap: {text} ({ENOUGH_WINDOWS} are needed). "
+        f"{TOO_FEW_DATES} to tell skill from luck, whose windows do not overlap: {text} ({ENOUGH_WINDOWS} are needed). "
         "Read these comparisons as a trace, not as a proof."
     ]
 
@@ -128,7 +130,7 @@ def _too_few(outcome: str, scores: Sequence[AccountScore], since: date) -> str:
     return (
         f"TOO FEW EVENTS to tell how good the {outcome} probabilities are, tested out of time from {since}: {counts}; "
         f"{FEWEST_ACCOUNTS} accounts are needed."
-        + (" A row is an account at one origin, and an account counts in several." if again else "")
+        + (" A row is an account at one forecast date, and an account counts in several." if again else "")
     )
 
 

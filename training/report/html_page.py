@@ -22,7 +22,8 @@ section, details { background: var(--card); border: 1px solid var(--line); borde
 summary { font-weight: 600; font-size: 1.15rem; cursor: pointer; }
 p { margin: .2rem 0 .8rem; max-width: 48rem; }
 .verdict li { margin: .35rem 0; }
-.verdict .loud { color: var(--loud); background: var(--loud-paper); font-weight: 600; padding: .2rem .4rem;
+.lead p { font-size: 1.1rem; }
+.lead .loud, .verdict .loud { color: var(--loud); background: var(--loud-paper); font-weight: 600; padding: .2rem .4rem;
   border-radius: .25rem; }
 .soft, dl, figcaption, caption { color: var(--soft); font-size: .88rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; margin: .6rem 0 0; }
@@ -45,6 +46,13 @@ tbody tr:hover { background: var(--paper); }
 <body>
 <main>
 <h1>{{ heading }}</h1>
+{% if lead %}
+<div class="lead">
+{% for line, loud in lead %}
+<p{% if loud %} class="loud"{% endif %}>{{ line }}</p>
+{% endfor %}
+</div>
+{% endif %}
 <section class="verdict">
 <h2>Verdict</h2>
 <ul>

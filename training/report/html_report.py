@@ -20,13 +20,13 @@ from training.report import figures
 from training.report.figures import Panel
 from training.report.html_columns import Column, columns_of
 from training.report.html_page import PAGE
+from training.report.lead import LOUD, lead
 from training.tracking.evidence import table_text
 
 LATEST = "latest"
 PAGE_NAME = "report.html"
 PIXELS = 78  # an inch; three figures stand beside each other on a wide screen
 _PREFIX = "data:image/svg+xml;base64,"
-_LOUD = ("BEATS NO BASELINE", "NO SKILL FOUND", "TOO FEW EVENTS", "NOT TESTED")
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,25 @@ def render(
     """The page of a backtest as text."""
     sections = [*_portfolio_sections(tables), *_account_sections(tables, scores), *_cut_sections(tables)]
     heading = "Backtest: forecasts from past dates against what happened"
-    return page_of("Backtest", heading, verdict, [*sections, *_model_sections(explained)], about)
+    first = lead(verdict, tables["portfolio"])
+    return page_of("Backtest", heading, verdict, [*sections, *_model_sections(explained)], about, first)
 
 
 def page_of(
-    title: str, heading: str, verdict: Sequence[str], sections: Sequence[Section], about: Mapping[str, str]
+    title: str,
+    heading: str,
+    verdict: Sequence[str],
+    sections: Sequence[Section],
+    about: Mapping[str, str],
+    first: Sequence[str] = (),
 ) -> str:
-    """A report as text: the verdict first, then its sections."""
+    """A report as text: what stands first, the verdict, then its sections."""
     from jinja2 import Environment
 
-    lines = [(line, line.startswith(_LOUD)) for line in verdict]
+    lines = [(line, line.startswith(LOUD)) for line in verdict]
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
-    return template.render(title=title, heading=heading, verdict=lines, about=about, sections=sections)
+    opening = [(line, line.startswith(LOUD)) for line in first]
+    return template.render(title=title, heading=heading, lead=opening, verdict=lines, about=about, sections=sections)
 
 
 def write(page: str, tables: Mapping[str, pd.DataFrame], folder: Path, run_id: str) -> Path:

@@ -79,8 +79,27 @@ ALERT = OutTable(
         *RUN_COLUMNS,
     ),
 )
+SHARED_CAUSE = OutTable(
+    "shared_cause",
+    "One row per slice of the accounts that stands out more than any would by chance; mostly none",
+    ("rank",),
+    (
+        OutColumn("rank", Kind.INTEGER, "", "1 stands out most"),
+        OutColumn("slice", Kind.TEXT, "", "What the accounts have in common, in words"),
+        OutColumn("scan", Kind.TEXT, "", "Which figure moved: score rose, left against the odds, or signals fell"),
+        OutColumn("since", Kind.DATE, "date", "From when on"),
+        OutColumn("accounts", Kind.INTEGER, "accounts", "How many accounts"),
+        ARR,
+        OutColumn("arr_at_risk", Kind.MONEY, "currency", "ARR x churn probability over the longest horizon"),
+        OutColumn("z", Kind.NUMBER, "standard deviations", "How far they stand out"),
+        OutColumn("threshold", Kind.NUMBER, "standard deviations", "From which on a slice is named"),
+        OutColumn("p_value", Kind.SHARE, "share", "How often any slice of any scan stands out as much by chance"),
+        DEFINITION,
+        *RUN_COLUMNS,
+    ),
+)
 TEAM_LISTS: dict[str, OutTable] = {table.name: table for table in (HEALTH,)}
-TEAM_TABLES: dict[str, OutTable] = {table.name: table for table in (HEALTH_SCORE, ALERT)}
+TEAM_TABLES: dict[str, OutTable] = {table.name: table for table in (HEALTH_SCORE, ALERT, SHARED_CAUSE)}
 
 
 def render_markdown() -> str:

@@ -1,1 +1,1 @@
-"""The pages about the business, the watch over the model, and the homes by role."""
+"""The pages about the business and its customers, the watch over the model, and the homes by role."""

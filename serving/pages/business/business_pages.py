@@ -19,13 +19,13 @@ ENOUGH = 20  # accounts, for a sentence or a point of the curve
 INPUTS_SHOWN = 15
 LUCK = 0.2  # of the books end outside of an 80 % range by luck
 LADDER = (
-    ("Nothing", "One month out of line is luck, or the market: the level follows with the next training."),
-    ("Mend the data", "Look at the source of what is unusual: wrong data make a right model look wrong."),
-    ("Train again", "holdfast train, and holdfast promote decides whether the new version is better."),
-    ("Go back", "holdfast models --in-charge VERSION, if it alarms again within two months of a training."),
-    ("Tune", "tune.trials in the settings, where training again has not helped."),
-)
-_RUNG = {"ok": 0, "market": 0, "nothing to watch yet": 0, "data": 1, "inputs": 1, "model": 2}
+    ("leave", "Leave the model alone", "Nothing is wrong with it, or the market moved: the level follows with the next "
+     "training. Data that look wrong are mended first."),
+    ("go back", "Go back a version", "It learned less than two months ago, and the version before it was nearer to "
+     "what happened since."),
+    ("wait", "Wait", "It was trained less than a month ago: a new one would have learned the same."),
+    ("train", "Train again", "The usual contest decides whether the new version is better."),
+)  # fmt: skip
 Rows = Sequence[Row]
 
 
@@ -168,7 +168,7 @@ def watch(published: Published, caller: Caller) -> Row:
         "inputs": sorted(inputs, key=lambda row: (not row["moved"], -(row["weight"] or 0.0)))[:INPUTS_SHOWN],
         "input_count": len(inputs),
         "ladder": LADDER,
-        "rung": _RUNG.get(content["verdict"]),
+        "rung": content["ladder"].get("action", ""),
     }
 
 

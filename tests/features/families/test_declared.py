@@ -42,7 +42,7 @@ REFUSED = {  # what the settings say, and what is said of it when they are read
     ),
     "journey={small: {phases: {a: {untill: seats >= 5}, b: {}}}}": "no such setting; did you mean",
     "cadence.rules={medum: {any: [{kind: call, every_days: 5}]}}": (
-        "there is no touch tier medum: accounts.touch_model is one of high, low, tech"
+        "there is no touch tier medum: accounts.touch_model is one of high, medium, low, tech"
     ),
 }
 

@@ -467,6 +467,17 @@ def test_a_quarantine_that_is_no_longer_true_is_removed(source: Any) -> None:
     assert not (source.data_dir / "quarantine").exists()
 
 
+def test_each_way_an_account_can_be_served_is_kept(source: Any) -> None:
+    tiers = ("high", "medium", "low", "tech")
+    source.write("accounts", "account_id,touch_model / " + " / ".join(f"{tier},{tier}" for tier in tiers))
+    source.write(
+        "contracts", "contract_id,account_id,starts_on,mrr / " + " / ".join(f"{t},{t},2024-01-01,5" for t in tiers)
+    )
+    source.load()
+    rows = source.rows("SELECT account_id, touch_model FROM accounts ORDER BY 1")
+    assert rows == [(tier, tier) for tier in sorted(tiers)]
+
+
 def test_an_unknown_value_is_emptied_unless_empty_means_something(source: Any) -> None:
     source.write(
         "contracts", "contract_id,account_id,starts_on,mrr,kind / 1,a,2024-01-01,5,Cross-Sell / 2,b,2024-01-01,5,gift"

@@ -71,6 +71,7 @@ def test_a_cause_is_named_by_one_condition_where_the_second_adds_little() -> Non
     assert cause.conditions == (PLANTED,)
     assert set(cause.accounts) == set(np.flatnonzero(labels["release"] == "9.2"))
     assert cause.z > cause.threshold > 2
+    assert cause.p_value == pytest.approx(1 / 101), "no repetition came near; it counts itself"
 
 
 def test_a_cause_that_takes_two_conditions_is_named_by_both() -> None:

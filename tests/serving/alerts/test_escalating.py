@@ -15,7 +15,7 @@ from serving.journal.entries import ESCALATION, read, write
 from serving.ledger.record import Record, open_record
 
 JANUARY, FEBRUARY, MARCH = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
-CAUSE = Cause(SCORES, JANUARY, (("region", "EMEA"), ("csm", "Ada")), ("a", "b"), 100.0, 50.0, 5.0, 4.0)
+CAUSE = Cause(SCORES, JANUARY, (("region", "EMEA"), ("csm", "Ada")), ("a", "b"), 100.0, 50.0, 5.0, 4.0, 0.01)
 
 
 @pytest.fixture

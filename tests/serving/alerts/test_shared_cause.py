@@ -12,6 +12,7 @@ from features.inputs.frames import tables_from_frames
 from features.kpis.parts_in_use import parts_in_use
 from params import load
 from serving.alerts import shared_cause
+from serving.alerts.rule_scoring import Alerts
 from serving.alerts.shared_cause import LOSSES, SCORES, SIGNALS, shared_causes
 from serving.ledger.record import open_record
 
@@ -63,6 +64,15 @@ def test_a_region_whose_usage_fell_is_named(tables: Any, tmp_path: Path) -> None
     content = causes[0].to_json()
     assert content["says"] == "Their leading signals got worse: region is EMEA"
     assert (content["accounts"], content["arr"], content["arr_at_risk"]) == (25, 3000.0, 300.0)
+    assert (content["slice"], content["z"] > content["threshold"]) == ("region is EMEA", True)
+    assert 0 < content["p_value"] <= 0.03
+    made_at = pd.Timestamp("2026-01-02", tz="UTC")
+    run = {"run_id": "r", "as_of": pd.Timestamp("2026-01-01"), "model_version": "1", "made_at": made_at}
+    told_of = Alerts(date(2026, 1, 1), [], [], [content], ()).tables(run)
+    (row,) = told_of["shared_cause"].to_dict("records")
+    assert (row["rank"], row["slice"], row["accounts"]) == (1, "region is EMEA", 25)
+    assert told_of["alert"].empty
+    assert Alerts(date(2026, 1, 1), [], [], [], ()).tables(run)["shared_cause"].empty
 
 
 def before(monkeypatch: pytest.MonkeyPatch, version: str = "1") -> None:

@@ -134,9 +134,10 @@ def test_the_quarter_in_review_says_what_is_assumed(service: Any) -> None:
     assert content["quarter"] == {"from": "2025-10-01", "to": "2026-01-01"}
     assert [(row["kind"], row["mark"]) for row in content["follows"]] == [("training", "assumed")]
     shown = service.client(accept="text/html,*/*").get("/process").text
-    assert "NRR in 6 months: 91.2% if the team keeps on as it does" in shown
-    assert "−2.10 to −0.90" in shown
-    assert "76.5%" in shown
+    assert "NRR in 6 months: 91.2 % if the team keeps on as it does" in shown
+    assert "(−2.10 to −0.90)" in shown
+    assert "76.5 %" in shown
+    assert "Assumed, not yet measured" in shown
     mine = service.client(service.token("csm", "Ada A."))
     assert mine.get("/api/process").status_code == 403
 

@@ -41,7 +41,7 @@ DECLARATION = """\
     ),
 """  # fmt: skip
 COMPUTATION = """\
-        "kept_share": paths.expected_arr / prediction.arr[:, None],
+        "kept_share": paths.expected_arr / arr[:, None],
 """
 # What is asked of the copy: a folder as the only argument, answers as JSON on the last line.
 SCRIPT = """

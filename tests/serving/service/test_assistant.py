@@ -29,6 +29,7 @@ NOT_OF_A_BOOK = {
 }
 GIVEN: dict[str, dict[str, Any]] = {
     "account": {"account_id": MINE},
+    "impact_sheet": {"account_id": MINE},
     "rescore": {"accounts": [{"account_id": MINE}]},
     "scenario": {"preset": "downside"},
 }

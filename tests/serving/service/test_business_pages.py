@@ -64,7 +64,14 @@ def test_the_watch_is_what_was_found_last(service: Any, place: Any) -> None:
     }  # fmt: skip
     note_watch(folder, content)
     try:
+        assert "did not record where it stands" in html(service.client(), "/watch")
+        note_watch(folder, content | {"ladder": {"action": "wait", "reason": "it is young <1>", "version": ""}})
         page = html(service.client(), "/watch")
+        rung = page.split('aria-current="step"')[1].split("</li>")[0]
+        assert "<strong>Wait.</strong>" in rung
+        assert "It is young &lt;1&gt;." in rung
+        assert page.count('aria-current="step"') == 1
+        assert service.client().get("/api/watch").json()["ladder"]["action"] == "wait"
         assert "The market moved, and not the model." in page
         assert "beyond the limit" in page
         assert service.client().get("/api/watch").json()["looked_as_of"] == "2026-01-01"

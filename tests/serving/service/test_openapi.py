@@ -49,6 +49,7 @@ PATHS = (
     "/api/losses.{kind}",
     "/api/whitespace",
     "/api/whitespace.{kind}",
+    "/api/sheets/{account_id}",
     "/api/voice",
     "/api/behaviours",
     "/api/icp",

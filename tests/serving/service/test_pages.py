@@ -14,6 +14,7 @@ FLAGS = [
 PAGES = (
     *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
     *("/kpis", "/cohorts", "/scorecards", "/scenarios", "/behaviours", "/watch"),
+    *("/sheets/a02", "/losses", "/losses?cause=price", "/whitespace", "/escalations", "/review"),
     *("/model", "/effects", "/process", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
@@ -125,6 +126,29 @@ def test_filter_sort_and_page_through_the_book(page: Any) -> None:
     page.get_by_label("Name or id").fill("no such name")
     page.get_by_role("button", name="Show").click()
     assert "No account matches" in page.get_by_role("status").inner_text()
+
+
+def test_where_script_is_on_the_list_follows_what_is_typed(browser: Any, running: Any) -> None:
+    context = browser.new_context(base_url=running.url)
+    sign_in(context, running.token)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.goto("/accounts?show=all")
+    box = opened.get_by_label("Name or id")
+    box.press_sequentially("a02")
+    opened.wait_for_url("**search=a02*")
+    assert opened.locator("table.book tbody tr").count() == 1
+    assert opened.get_by_role("heading", level=1).inner_text() == "1 account matches"
+    assert opened.locator("#told").inner_text() == "1 account matches"
+    assert box.evaluate("box => box === document.activeElement"), "one can type on"
+    box.press_sequentially("x")
+    opened.get_by_text("No account matches").wait_for()
+    box.fill("")
+    opened.get_by_text("No account matches").wait_for(state="detached")
+    assert opened.locator("table.book tbody tr").count() > 1
+    assert complaints == [], "the policy lets it run"
+    context.close()
 
 
 def test_an_awkward_id_can_be_opened(page: Any) -> None:

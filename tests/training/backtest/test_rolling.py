@@ -250,6 +250,22 @@ def test_the_backtest_has_no_other_forecast_than_its_origin_alone(
     pd.testing.assert_frame_equal(here, tested.accounts)
 
 
+def test_an_origin_that_was_tried_before_is_not_fitted_again(
+    company: Tables, dataset: Dataset, small_params: Params, tested: OriginResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a demo's training has tried it, whose test is of the origin that a backtest of one takes."""
+    monkeypatch.setattr(rolling, "prepare", lambda *_, **__: pytest.fail("the origin is there already"))
+    assert rolling.choose_origins(dataset.settled_dates, _of_one_origin(small_params)) == [ORIGIN]
+    findings = rolling.roll(company, dataset, [ORIGIN], params=small_params, tried=[tested])
+    assert findings.origins == (ORIGIN,)
+    pd.testing.assert_frame_equal(findings.accounts, tested.accounts)
+    pd.testing.assert_frame_equal(findings.portfolio, tested.portfolio)
+
+
+def _of_one_origin(params: Params) -> Params:
+    return params.model_copy(update={"backtest": params.backtest.model_copy(update={"origins": 1})})
+
+
 def test_the_backtest_tells_its_verdict_first_and_gives_machines_the_same(result: rolling.BacktestResult) -> None:
     first = result.lines()[0]
     assert first.startswith(

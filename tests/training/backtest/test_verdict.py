@@ -71,8 +71,9 @@ def test_what_beats_nothing_comes_first(scored: Any) -> None:
 
 def test_too_few_origins_are_said_with_the_horizons_they_are_too_few_for() -> None:
     table = skill(("nrr", 3, "trailing NRR", 0.1, "better"))
-    *_, last = backtest_verdict([], table, windows(m3=6, m6=5, m12=1), SINCE)
-    assert last == (
-        "TOO FEW ORIGINS to tell skill from luck, whose windows do not overlap: 6 months ahead 5 of 9 origins; "
-        "12 months ahead 1 of 9 origins (6 are needed). Read these comparisons as a trace, not as a proof."
+    first, *_ = backtest_verdict([], table, windows(m3=6, m6=5, m12=1), SINCE)
+    assert first == (
+        "TOO FEW FORECAST DATES to tell skill from luck, whose windows do not overlap: 6 months ahead 5 of 9 forecast "
+        "dates; 12 months ahead 1 of 9 forecast dates (6 are needed). "
+        "Read these comparisons as a trace, not as a proof."
     )

@@ -10,6 +10,7 @@ import pytest
 
 from training.report import html_report
 from training.report.html_columns import Column, columns_of
+from training.report.lead import lead
 from training.report.summary import score_rows
 
 pytestmark = pytest.mark.usefixtures("costly")
@@ -63,6 +64,33 @@ def test_the_verdict_comes_first_and_what_is_loud_is_marked(page: str) -> None:
     headings = ("Verdict", "NRR forecast against the actual NRR", "Are the probabilities")
     order = [page.index(heading) for heading in headings]
     assert order == sorted(order)
+
+
+def test_the_report_leads_with_its_finding_in_three_sentences(page: str) -> None:
+    opening = page.split('<div class="lead">')[1].split("</div>")[0]
+    assert opening.index("NO SKILL FOUND for &lt;churn&gt;") < opening.index("NRR forecasts 3 months ahead")
+    assert opening.count("<p") == 3
+    assert '<p class="loud">NO SKILL FOUND' in opening
+    assert page.index("<h1>") < page.index('<div class="lead">') < page.index("<h2>Verdict")
+
+
+def test_too_few_forecast_dates_lead_whatever_else_was_found() -> None:
+    portfolio = pd.DataFrame(
+        [
+            {"metric": "nrr", "horizon_months": 3, "model_error": 1.0},
+            {"metric": "nrr", "horizon_months": 12, "model_error": 3.4, "trailing_nrr_error": 6.0, "coverage_80": 0.8},
+        ]
+    )
+    verdict = ["Churn probabilities beat the base rate 3 months ahead. More.", "TOO FEW FORECAST DATES for it. Trace."]
+    assert lead(verdict, portfolio) == [
+        "TOO FEW FORECAST DATES for it.",
+        "NRR forecasts 12 months ahead were off by 3.4 points, the trailing NRR by 6.0; the actual lay in the 80 % "
+        "range in 80 % of the forecasts.",
+        "Churn probabilities beat the base rate 3 months ahead.",
+    ]
+    assert lead(["NOT TESTED: there is too little history."], pd.DataFrame()) == [
+        "NOT TESTED: there is too little history."
+    ]
 
 
 def test_names_of_customers_are_text_and_gaps_are_dashes(page: str) -> None:

@@ -86,7 +86,7 @@ def test_the_verdict_on_too_few_accounts_says_how_few(came: int, said: str, scor
 def test_rows_of_one_account_are_told_from_accounts(scored: Any) -> None:
     few = scored(probability=[0.9] * 2 + [0.1], base=[0.5] * 3, event=[1.0, 1.0, 0.0], accounts=["a", "a", "b"])
     (line,) = verdict([few], SINCE)
-    assert "churn came to 1 account (2 rows); 10 accounts are needed. A row is an account at one origin" in line
+    assert "churn came to 1 account (2 rows); 10 accounts are needed. A row is an account at one forecast date" in line
 
 
 def test_each_outcome_has_its_verdict(unskilled: Any, scored: Any) -> None:

@@ -1,0 +1,96 @@
+"""What leadership decides by, as plain values: what was passed up to it, and the review of accounts at risk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.words import counted
+from serving.access.tokens import Caller
+from serving.pages.formats import DASH, label, money, percent, short
+from serving.pages.views import Row, head
+from serving.publication.reader import Published
+
+MOST_ROWS = 100
+OPEN, TOTAL, NOTHING = "open", "total", "nothing decided"  # as the API names them
+UNREADABLE = "The record cannot be read just now"
+DEPARTMENTS = ("csm", "seller", "manager", "onboarding", "support", "product", "leader")
+WHAT = {
+    "arr_at_risk_share": "ARR at risk, share of ARR",
+    "arr_at_risk": "ARR at risk",
+    "accounts": "Accounts likely to leave",
+    "shared_cause": "A shared cause",
+}
+OUTCOMES = {"kept": "Stayed, with no less ARR", "kept with less": "Stayed with less", "left": "Left"}
+Rows = Sequence[dict[str, Any]]
+
+
+def escalations(published: Published, rows: Rows | None) -> Row:
+    """What stands before leadership; None where the record cannot be read."""
+    shown = [row | {"name": _name(row), **_figures(row)} for row in rows or ()]
+    return {
+        **head(published),
+        "title": "Escalations",
+        "rows": None if rows is None else shown,
+        "answer": UNREADABLE if rows is None else _escalation_answer(rows),
+    }
+
+
+def _escalation_answer(rows: Rows) -> str:
+    if not rows:
+        return "Nothing stands before leadership"
+    waiting = sum(row["status"] == OPEN for row in rows)
+    stand = f"{counted(len(rows), 'escalation')} stand{'s' if len(rows) == 1 else ''}"
+    if not waiting:
+        return f"{stand}, and somebody has taken up {'it' if len(rows) == 1 else 'each'}"
+    if waiting == len(rows):
+        return f"{stand}, and nobody has taken {'it' if len(rows) == 1 else 'any of them'} up"
+    return f"{stand}, and nobody has taken up {waiting} of them"
+
+
+def _name(row: Row) -> str:
+    """What it is about, in words."""
+    what = WHAT.get(row["what"], label(row["what"]))
+    if row["what"] == "shared_cause":
+        return f"{what}: {row['group']}"
+    return what if row["cut"] == TOTAL else f"{what} in {label(row['cut']).lower()} {row['group']}"
+
+
+def _figures(row: Row) -> dict[str, str]:
+    """The value and its limit with their unit."""
+    return {f"{name}_shown": _figure(row["what"], row[name]) for name in ("value", "limit")}
+
+
+def _figure(what: str, value: float) -> str:
+    if what == "shared_cause":
+        return f"{value:.1f}"
+    return percent(value) if what.endswith("_share") else money(value)
+
+
+def review(published: Published, content: Mapping[str, Rows] | None, csm: str | None, caller: Caller) -> Row:
+    """The accounts at risk with what comes next; None where the record cannot be read."""
+    rows = [] if content is None else content["rows"]
+    at_risk = sum(row["arr_at_risk"] for row in rows)
+    return {
+        **head(published),
+        "title": "At-risk review",
+        "readable": content is not None,
+        "rows": rows[:MOST_ROWS],
+        "total": len(rows),
+        "at_risk": at_risk,
+        "overdue": sum(row["overdue"] for row in rows),
+        "undecided": sum(row["state"] == NOTHING for row in rows),
+        "outcomes": [] if content is None else content["outcomes"],
+        "outcome_words": OUTCOMES,
+        "departments": DEPARTMENTS,
+        "csm": csm,
+        "csms": [] if caller.csm is not None else published.labels("csm", None),
+        "answer": UNREADABLE if content is None else _review_answer(rows, at_risk),
+        "dash": DASH,
+    }
+
+
+def _review_answer(rows: Rows, at_risk: float) -> str:
+    if not rows:
+        return "No account is at risk"
+    undecided = sum(row["state"] == NOTHING for row in rows)
+    stake = f"{counted(len(rows), 'account')} on the list, with {short(at_risk)} of ARR at risk"
+    return stake + (f"; for {undecided} of them nothing is decided or proposed" if undecided else "")
