@@ -93,8 +93,8 @@ def _completion(run: Run, tables: "Tables", as_of: date) -> "Completion":
     """What forecasts the cells to come, by the model in charge."""
     from functools import partial
 
-    from models.paths.simulate import PathSettings
-    from serving.forecast.batch import customers_of, predict, require_usable
+    from serving.forecast.batch import customers_of, require_usable
+    from serving.forecast.spread.scoring import path_settings, predict
     from serving.kpis.cohorts_ahead import MONTHS_AHEAD, cells_ahead
     from training.tracking.champion import load_champion
 
@@ -107,7 +107,7 @@ def _completion(run: Run, tables: "Tables", as_of: date) -> "Completion":
         prediction=predict(champion, customers),
         as_of=as_of,
         months=min(MONTHS_AHEAD, champion.model.horizon_months),
-        settings=PathSettings(params.forecast.draws, params.seed, params.model.min_change),
+        settings=path_settings(params),
         threads=params.budget.threads,
     )
 

@@ -33,3 +33,13 @@ def test_losses_are_told_by_cause_with_what_showed_before(
     refused = run("losses", "--department", "nobody", data_dir=demo_data[0])
     assert refused.exit_code == 2
     assert "no loss is owned by it" in refused.stderr
+
+
+def test_cohorts_are_completed_by_the_forecast(
+    run: Callable[..., Result], demo_data: tuple[Path, Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "cohorts.xlsx"
+    told = json.loads(run("cohorts", "--ahead", "--out", str(file), "--json", data_dir=demo_data[0]).stdout)
+    assert told["ahead"]
+    assert file.exists()
+    assert "by age in quarters" in run("cohorts", "--ahead", data_dir=demo_data[0]).stdout
