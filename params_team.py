@@ -150,17 +150,15 @@ class Journey(Section):
     def _phases_follow_each_other(self) -> Self:
         names = list(self.phases)
         before: str | None = None
-        come: list[Term] = []  # all that holds once the phases before have ended
+        terms: list[Term] = []  # all that holds once the phases before have ended
         for place, (name, phase) in enumerate(self.phases.items()):
             self._require_end(name, phase, is_last=place == len(names) - 1)
             if phase.begins is not None:
                 _require_same(name, phase.begins, names[place - 1] if place else None, before)
-            if place and phase.until is not None and self.condition(phase.until) == before:
-                raise ValueError(f"{names[place - 1]} and {name} end on the same condition, so {name} is never entered")
             before = self.condition(phase.until) if phase.until is not None else None
             if before is not None:
-                self._require_open(name, before, come)
-                come += terms_of(before)
+                self._require_open(name, before, terms)
+                terms += terms_of(before)
         return self
 
     def condition(self, text: str) -> str:
@@ -168,9 +166,9 @@ class Journey(Section):
         return self.first_value if text.strip() == "first_value" and self.first_value else text
 
     @staticmethod
-    def _require_open(name: str, until: str, come: Sequence[Term]) -> None:
+    def _require_open(name: str, until: str, terms: Sequence[Term]) -> None:
         """A phase whose end has come as soon as those before it have ended is never entered."""
-        if all(any(term.follows_from(other) for other in come) for term in terms_of(until)):
+        if all(any(term.follows_from(other) for other in terms) for term in terms_of(until)):
             raise ValueError(
                 f"{name} is never entered: its end, {until}, has come whenever the phases before it have ended. "
                 "Put the phases in the order in which they end"

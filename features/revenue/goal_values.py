@@ -11,7 +11,6 @@ from features.tables.checked import Tables
 from params import Budget
 
 _SET: Mapping[str, str] = {
-    "milestone_of": "VARCHAR",
     "owner_side": "VARCHAR",
     "metric": "VARCHAR",
     "unit": "VARCHAR",
@@ -19,8 +18,8 @@ _SET: Mapping[str, str] = {
     "target_value": "DOUBLE",
     "due_on": "TIMESTAMP",
 }
-COLUMNS = ("account_id", "goal", *_SET, "set_on", "reached_on", "current_value", "measured_on")
-_BY = ["account_id", "goal"]
+_BY = ["account_id", "goal", "milestone_of"]  # two goals may have a step of the same name
+COLUMNS = (*_BY, *_SET, "set_on", "reached_on", "current_value", "measured_on")
 
 
 def goal_values(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFrame:
@@ -30,7 +29,8 @@ def goal_values(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `COLUMNS`, by account, due day and goal. `milestone_of` is the goal that a task belongs to; `reached_on`, and
-        `current_value` with the day it was measured on, are missing where nobody knew of them yet.
+        `current_value` with the day it was measured on, are missing where nobody knew of them yet, or
+        they are of a time before the goal was set anew.
     """
     if not (tables.has("goals", "set_on") and tables.has("goals", "goal")):
         return pd.DataFrame(columns=list(COLUMNS))
@@ -42,18 +42,26 @@ def goal_values(tables: Tables, *, as_of: date, budget: Budget) -> pd.DataFrame:
             for what in (("set_on", tuple(_SET)), ("achieved_on", ()), ("updated_on", ("current_value",)))
         )
     plan = plan.rename(columns={"day": "set_on"})
-    plan = plan.merge(reached.rename(columns={"day": "reached_on"}), on=_BY, how="left")
-    plan = plan.merge(measured.rename(columns={"day": "measured_on"}), on=_BY, how="left")
-    return plan[list(COLUMNS)].sort_values(["account_id", "due_on", "goal"], ignore_index=True)
+    plan = _since_set(plan, reached.rename(columns={"day": "reached_on"}), "reached_on")
+    plan = _since_set(plan, measured.rename(columns={"day": "measured_on"}), "measured_on")
+    return plan[list(COLUMNS)].sort_values(["account_id", "due_on", "goal", "milestone_of"], ignore_index=True)
+
+
+def _since_set(plan: pd.DataFrame, later: pd.DataFrame, day: str) -> pd.DataFrame:
+    """The plan with what became of each goal from the day on which it was set last."""
+    whole = plan.merge(later, on=_BY, how="left")
+    columns = [str(name) for name in later if name not in _BY]
+    return whole.assign(**{name: whole[name].where(whole[day] >= whole["set_on"]) for name in columns})
 
 
 def _newest(asof: AsOf, day: str, columns: tuple[str, ...]) -> str:
     """The newest row that has a day, a goal and account; a column or day that the tables lack is empty."""
-    has, kinds = asof.tables.has, {**_SET, "current_value": "DOUBLE"}
-    told = [f"CAST({name if has('goals', name) else 'NULL'} AS {kinds[name]}) AS {name}" for name in columns]
-    rows = asof.events("goals", ["CAST(goal AS VARCHAR) AS goal", *told], day=day if has("goals", day) else "set_on")
-    shown = "".join(f", {name}" for name in columns)
+    has, kinds = asof.tables.has, {**_SET, "milestone_of": "VARCHAR", "current_value": "DOUBLE"}
+    names = ("milestone_of", *columns)
+    cells = [f"CAST({name if has('goals', name) else 'NULL'} AS {kinds[name]}) AS {name}" for name in names]
+    rows = asof.events("goals", ["CAST(goal AS VARCHAR) AS goal", *cells], day=day if has("goals", day) else "set_on")
+    listed = "".join(f", {name}" for name in names)
     return f"""
-        SELECT account_id, goal{shown}, CAST(DATE '1970-01-01' + CAST(day AS INTEGER) AS TIMESTAMP) AS day
+        SELECT account_id, goal{listed}, CAST(DATE '1970-01-01' + CAST(day AS INTEGER) AS TIMESTAMP) AS day
         FROM ({rows}) e WHERE kv = 1 AND {"TRUE" if has("goals", day) else "FALSE"}
-        QUALIFY row_number() OVER (PARTITION BY account_id, goal ORDER BY day DESC, known_day DESC{shown}) = 1"""
+        QUALIFY row_number() OVER (PARTITION BY {", ".join(_BY)} ORDER BY day DESC, known_day DESC{listed}) = 1"""

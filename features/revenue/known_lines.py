@@ -28,8 +28,9 @@ def lines_known(
 
     Where accounts are rolled up by parents, it is by those of `rolled_up_at`, by default of `known_by`.
 
-    Temp tables: `line_states` (one snapshot, k = 1), `line_successors` (which lines follow which), `coverage` (the
-    unbroken times in which an account was a customer, pauses among them) and `pauses`, see `features.revenue.spells`.
+    Tables: `line_states` (one snapshot, k = 1), `line_successors` and `line_renewals` (which lines follow which, and
+    which renew), `coverage` (the unbroken times in which an account was a customer, pauses among them) and `pauses`,
+    see `features.revenue.spells`.
     Where the tables are kept open, those of a date are made once.
     """
     asof = AsOf(tables, (known_by,))

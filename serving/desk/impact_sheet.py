@@ -73,26 +73,29 @@ def _goals(plan: Sequence[Row]) -> list[Row]:
 
 
 def _use(snapshot: pd.DataFrame, account_id: str) -> Row:
-    """Its use in the last 28 days beside customers of its segment that stayed a year and pay no less than then."""
-    own: Row = snapshot.loc[[account_id]].to_dict("records")[0]  # type: ignore[assignment]
-    peers = _peers(snapshot, own)
+    """Its use in the last 28 days beside customers of its segment that stayed a year and pay no less than then.
+
+    How many of those there are is the vendor's own business: only whether there are enough is told.
+    """
+    account: Row = snapshot.loc[[account_id]].to_dict("records")[0]  # type: ignore[assignment]
+    peers = _peers(snapshot, account)
     rows = [
-        {"measure": measure, "title": title, "is_share": is_share, "own": float(own[measure]),
+        {"measure": measure, "title": title, "is_share": is_share, "own": float(account[measure]),
          **_usual(peers, measure)}
         for measure, (title, is_share) in USE.items()
-        if measure in snapshot and np.isfinite(own[measure])
+        if measure in snapshot and np.isfinite(account[measure])
     ]  # fmt: skip
-    return {"peers": len(peers) if len(peers) >= FEWEST_PEERS else 0, "use": rows}
+    return {"has_peers": len(peers) >= FEWEST_PEERS, "use": rows}
 
 
-def _peers(snapshot: pd.DataFrame, own: Row) -> pd.DataFrame:
-    others: pd.DataFrame = snapshot.loc[snapshot["account_id"] != own["account_id"]]
-    if not {"tenure_days", "arr_change_365d"} <= set(snapshot):
+def _peers(snapshot: pd.DataFrame, account: Row) -> pd.DataFrame:
+    """Nobody where it is not known of which segment an account is, or how long it has stayed."""
+    others: pd.DataFrame = snapshot.loc[snapshot["account_id"] != account["account_id"]]
+    if not {"segment", "tenure_days", "arr_change_365d"} <= set(snapshot) or pd.isna(account["segment"]):
         return others.head(0)
-    stayed: pd.DataFrame = others.loc[(others["tenure_days"] >= YEAR_DAYS) & (others["arr_change_365d"] >= 0)]
-    is_alike = stayed["segment"] == own["segment"] if "segment" in stayed else stayed["arr_change_365d"].notna()
-    alike: pd.DataFrame = stayed.loc[is_alike]
-    return alike
+    has_stayed = (others["tenure_days"] >= YEAR_DAYS) & (others["arr_change_365d"] >= 0)
+    peers: pd.DataFrame = others.loc[has_stayed.fillna(value=False) & (others["segment"] == account["segment"])]
+    return peers
 
 
 def _usual(peers: pd.DataFrame, measure: str) -> Row:

@@ -143,6 +143,6 @@ class ImpactSheet(BaseModel):
     as_of: date
     own_words: dict[str, str] = Field(description="use_case, impact, critical_event and its day, as agreed")
     goals: list[Goal]
-    peers: int = Field(description="Customers of its segment that stayed a year and pay no less; 0 if fewer than ten")
+    has_peers: bool = Field(description="Whether ten customers of its segment stayed a year and pay no less than then")
     use: list[Use]
     steps: list[PlanState] = Field(description="What is open, by due day")

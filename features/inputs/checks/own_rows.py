@@ -17,18 +17,19 @@ def without_rows(tables: Tables, params: Params) -> tuple[Finding, ...]:
 
     Tables that stay in a warehouse are not looked at.
     """
-    counted = [(f"features.{name}", f"features.{name}.filter", own) for name, own in params.features.items()]
-    counted += [(place, place, use) for place, use in uses_of(params.journey)]
+    features = [(f"features.{name}", f"features.{name}.filter", own) for name, own in params.features.items()]
+    uses = [(place, place, use) for place, use in uses_of(params.journey)]
     with tables.connect(budget=params.budget) as connection:
-        return tuple(finding for one in counted for finding in _warnings(connection, tables, *one))
+        return tuple(finding for counted in (*features, *uses) for finding in _warnings(connection, tables, *counted))
 
 
 def _warnings(
     connection: duckdb.DuckDBPyConnection, tables: Tables, place: str, corrected: str, setting: OwnFeature
 ) -> Iterator[Finding]:
+    """What is wrong at a place of the settings, where `corrected` is what has to be."""
     table = setting.table
     if table not in tables.columns:
-        todo = "Give the table, or remove the feature."
+        todo = f"Give the table, or remove {place}."
         what = f"is made from {table}, which the source lacks, so that no account has a value"
         yield Finding(place, what, todo, rule="feature_without_table")
     elif setting.filter and table in tables.kept and not _count(connection, tables, setting):

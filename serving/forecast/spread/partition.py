@@ -83,9 +83,10 @@ class Telling:
 
 def simulate_accounts(simulation: Simulation, batches: Batches) -> Batches:
     """The figures of each account of a share, and the sums of each group that has accounts in it, as `SUMS`."""
-    share = pa.Table.from_batches(list(batches))
-    if not share.num_rows:
-        return
+    rows = [batch for batch in batches if batch.num_rows]
+    if not rows:
+        return  # a share of no account comes as no batch at all
+    share = pa.Table.from_batches(rows)
     prediction = simulation.bundle.model().predict(simulation.bundle.frame(share))
     numbers, group = np.unique(arrays(share["group"], np.int64), return_inverse=True)
     asked = Asked(

@@ -5,7 +5,7 @@
   const box = form && form.querySelector("input[type=search]");
   const told = document.getElementById("told");
   if (!box || !told || !window.fetch) return;
-  const parts = ["summary", "results"];
+  const parts = ["summary", "lists", "order", "results"];
   let pause;
   let latest = 0;
 

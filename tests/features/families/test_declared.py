@@ -24,7 +24,7 @@ REFUSED = {  # what the settings say, and what is said of it when they are read
     "journey={small: {phases: {a: {}, b: {}}}}": "a never ends: give its until, or make it the last phase",
     "journey={small: {phases: {a: {until: seats >= 5}}}}": "a is the last phase: leave its until out",
     "journey={small: {phases: {a: {until: seats >= 5}, b: {until: seats >= 5}, c: {}}}}": (
-        "a and b end on the same condition, so b is never entered"
+        "b is never entered: its end, seats >= 5, has come whenever the phases before it have ended"
     ),
     "journey={small: {phases: {a: {until: tenure_days >= 365}, b: {until: tenure_days > 90}, c: {}}}}": (
         "b is never entered: its end, tenure_days > 90, has come whenever the phases before it have ended"

@@ -58,3 +58,19 @@ def test_tasks_name_their_goal_and_side(tmp_path: Path) -> None:
         ("name users", "fewer hours", "customer"),
         ("fewer hours", None, None),
     ]
+
+
+def test_a_goal_that_is_set_anew_is_open_again(tmp_path: Path) -> None:
+    again = GOAL | {"set_on": date(2025, 11, 1), "due_on": date(2026, 12, 1), "achieved_on": None, "updated_on": None}
+    (row,) = plan(tmp_path, [GOAL, again | {"current_value": None}], date(2025, 12, 1))
+    assert (row["set_on"], row["due_on"]) == (pd.Timestamp("2025-11-01"), pd.Timestamp("2026-12-01"))
+    assert (row["reached_on"], row["current_value"], row["measured_on"]) == (None, None, None)
+
+
+def test_goals_may_have_steps_of_the_same_name(tmp_path: Path) -> None:
+    other = GOAL | {"goal": "more reports", "achieved_on": None}
+    step = {"account_id": "a", "goal": "kick-off held", "set_on": date(2025, 1, 10), "due_on": date(2025, 2, 1)}
+    first = step | {"milestone_of": "fewer hours", "achieved_on": date(2025, 1, 20)}
+    rows = plan(tmp_path, [GOAL, other, first, step | {"milestone_of": "more reports"}], date(2025, 3, 1))
+    reached = {row["milestone_of"]: row["reached_on"] for row in rows if row["goal"] == "kick-off held"}
+    assert reached == {"fewer hours": pd.Timestamp("2025-01-20"), "more reports": None}

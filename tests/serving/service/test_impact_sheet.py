@@ -84,15 +84,21 @@ def test_use_is_held_against_at_least_ten_that_stayed(planned: Any) -> None:
     everyone = snapshot.assign(tenure_days=400, arr_change_365d=0.0, segment="x")
     planned.snapshot = everyone
     content = impact_sheet(planned, "a02", ADMIN)
-    assert content["peers"] == len(everyone) - 1
+    assert content["has_peers"]
+    page = standalone("sheet.html", **sheet(content))
+    assert "others of your segment" in page
+    assert f"{len(everyone) - 1}" not in re.sub(r"<[^>]+>", " ", page.split("Customers like you:")[1])
     (users,) = [row for row in content["use"] if row["measure"] == "active_users_28d"]
     others = everyone["active_users_28d"].drop("a02")
     assert users["usual"] == pytest.approx(others.median())
     planned.snapshot = everyone.head(FEWEST_PEERS)
     few = impact_sheet(planned, "a02", ADMIN)
-    assert (few["peers"], {row["usual"] for row in few["use"]}) == (0, {None})
-    planned.snapshot = everyone.assign(arr_change_365d=pd.NA)
-    assert impact_sheet(planned, "a02", ADMIN)["peers"] == 0
+    assert (few["has_peers"], {row["usual"] for row in few["use"]}) == (False, {None})
+    for unknown in ({"arr_change_365d": pd.NA}, {"segment": None}):
+        planned.snapshot = everyone.assign(**unknown)
+        assert not impact_sheet(planned, "a02", ADMIN)["has_peers"]
+    planned.snapshot = everyone.drop(columns="segment")
+    assert not impact_sheet(planned, "a02", ADMIN)["has_peers"], "of customers at large nothing is said to be alike"
 
 
 def test_the_sheet_is_served_to_whoever_sees_the_account(service: Any) -> None:

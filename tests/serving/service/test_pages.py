@@ -141,6 +141,8 @@ def test_where_script_is_on_the_list_follows_what_is_typed(browser: Any, running
     assert opened.locator("table.book tbody tr").count() == 1
     assert opened.get_by_role("heading", level=1).inner_text() == "1 account matches"
     assert opened.locator("#told").inner_text() == "1 account matches"
+    ranked = opened.get_by_role("navigation", name="Order").get_by_role("link").first
+    assert "search=a02" in str(ranked.get_attribute("href")), "the links beside the list go on from what was typed"
     assert box.evaluate("box => box === document.activeElement"), "one can type on"
     box.press_sequentially("x")
     opened.get_by_text("No account matches").wait_for()
