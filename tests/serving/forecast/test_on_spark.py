@@ -61,6 +61,14 @@ def test_the_number_of_shares_changes_no_digit(three_shares: Forecast, seven_sha
 
 
 @needs_java
+def test_shares_without_accounts_are_none(world, here: Forecast, spark: None) -> None:
+    more_than_accounts = len(here.tables["account_forecast"]["account_id"].unique()) + 10
+    many = world.forecast(**on_spark(world.params, shares=more_than_accounts))
+    for name, table in here.tables.items():
+        require_near(many.tables[name], table)
+
+
+@needs_java
 def test_tables_are_written_where_spark_writes(world, three_shares: Forecast, tmp_path: Path, spark: None) -> None:
     params = world.params.model_copy(update=on_spark(world.params, tables=str(tmp_path / "out")))
     assert write_where_tables_live(three_shares, params) == f"{tmp_path}/out/2026-01-01"
