@@ -118,7 +118,7 @@ def comparisons(
                 "label": label,
                 "model_loss": losses.model.sum() / losses.weight,
                 "rival_loss": rival.sum() / losses.weight,
-                "skill": float(_skill(losses.model.sum(), rival.sum())),
+                "skill": float(_skill(np.asarray(losses.model.sum()), np.asarray(rival.sum()))),
                 "low": low,
                 "high": high,
                 "origins": origins,
