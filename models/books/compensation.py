@@ -102,14 +102,14 @@ class Quarters:
     ----------
     rows
         A row a quarter and person: `person`, `on_target` (of the quarter), `quarter` (1 to 4), a column a measure.
-    kept
+    remainder
         The measures without what was taken back since, by name; those that are not in it are as they were.
     lucky
         The measures had everybody been of average skill, by name, of shape (draws, rows).
     """
 
     rows: pd.DataFrame
-    kept: Mapping[str, Array]
+    remainder: Mapping[str, Array]
     lucky: Mapping[str, Array]
 
 
@@ -140,8 +140,8 @@ def replay(plan: Plan, quarters: Quarters) -> Replay:
     on_target, quarter = rows["on_target"].to_numpy(float), rows["quarter"].to_numpy("int64")
     measures = {one.measure: rows[one.measure].to_numpy(float) for one in plan.components}
     earned = pay(plan, on_target, measures, quarter)
-    kept = {name: quarters.kept.get(name, values) for name, values in measures.items()}
-    clawback = np.maximum(earned - pay(plan, on_target, kept, quarter), 0.0)
+    remainder = {name: quarters.remainder.get(name, values) for name, values in measures.items()}
+    clawback = np.maximum(earned - pay(plan, on_target, remainder, quarter), 0.0)
     by_quarter = rows.assign(pay=earned - clawback, clawback=clawback)
     summed = {name: (name, "sum") for name in ("on_target", "pay", "clawback")}
     people = by_quarter.groupby("person", sort=True).agg(quarters=("pay", "size"), **summed).reset_index()

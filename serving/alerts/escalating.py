@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -24,12 +24,24 @@ TOTAL, SHARED_CAUSE = "total", "shared_cause"
 LOST_BEYOND_LUCK = "lost_arr_share"
 RAISED, OVER = "raised", "over"
 OPEN, ACKNOWLEDGED = "open", "acknowledged"
+
+
+class Wording(NamedTuple):
+    """What a figure is called: as a title, and within a sentence."""
+
+    title: str
+    phrase: str
+
+
 WORDS = {
-    "arr_at_risk_share": "ARR at risk as a share of ARR",
-    "arr_at_risk": "ARR at risk",
-    "accounts": "accounts likely to leave",
-    LOST_BEYOND_LUCK: "ARR lost or under notice since a forecast, as a share of ARR,",
-    SHARED_CAUSE: "standard deviations above chance",
+    "arr_at_risk_share": Wording("ARR at risk, share of ARR", "ARR at risk as a share of ARR"),
+    "arr_at_risk": Wording("ARR at risk", "ARR at risk"),
+    "accounts": Wording("Accounts likely to leave", "accounts likely to leave"),
+    LOST_BEYOND_LUCK: Wording(
+        "ARR lost or under notice in a quarter, share of ARR",
+        "ARR lost or under notice since a forecast, as a share of ARR,",
+    ),
+    SHARED_CAUSE: Wording("A shared cause", "standard deviations above chance"),
 }
 _MILLION = 1_000_000
 _TOP = 10
@@ -38,13 +50,17 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure that has a threshold: of all accounts (`cut` total), or of those with one value of a column."""
+    """A figure that has a threshold: of all accounts (`cut` total), or of those with one value of a column.
+
+    Where the time that it is measured over is not whole yet, it may be raised, and cannot have come back.
+    """
 
     what: str
     cut: str
     group: str
     value: float
     limit: float
+    is_whole: bool = True
 
     @property
     def key(self) -> Key:
@@ -98,7 +114,7 @@ def pass_up(record: Record, measures: Sequence[Measure], causes: Sequence[Cause]
     notes += [
         _note(by_key.get(key) or _measure(entry), OVER, as_of, ())
         for key, entry in standing.items()
-        if key not in by_key or by_key[key].value < by_key[key].limit * eases_at
+        if key not in by_key or _has_come_back(by_key[key], eases_at)
     ]
     write(record, notes)
 
@@ -123,11 +139,20 @@ def acknowledge(number: int, author: str, note: str) -> Note:
 def most_at_risk(probabilities: pd.DataFrame, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """The accounts that make most of the ARR at risk."""
     risk = probabilities.assign(at_risk=probabilities["arr"] * probabilities["churn_probability"])
-    most = risk.sort_values(["at_risk", "account_id"], ascending=[False, True]).head(_TOP)
+    return largest_of(risk.set_index("account_id")["at_risk"], "arr_at_risk", names)
+
+
+def largest_of(amounts: "pd.Series[float]", column: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The accounts with the largest amounts, which are by `account_id`: ids, names, and the amounts as `column`."""
+    largest = amounts.sort_index().sort_values(ascending=False, kind="stable").head(_TOP)
     return [
-        {"account_id": account, "name": names.get(account, account), "arr_at_risk": float(amount)}
-        for account, amount in zip(most["account_id"].tolist(), most["at_risk"].tolist(), strict=True)
+        {"account_id": account, "name": names.get(account, account), column: amount}
+        for account, amount in zip(largest.index.tolist(), largest.tolist(), strict=True)
     ]
+
+
+def _has_come_back(measure: Measure, eases_at: float) -> bool:
+    return measure.is_whole and measure.value < measure.limit * eases_at
 
 
 def _measured(
@@ -210,8 +235,8 @@ def _measure(entry: Entry) -> Measure:
     if says["what"] == SHARED_CAUSE:
         scan, conditions = json.loads(str(says["group"]))
         group = json.dumps([scan, _shown(conditions, entry.people)])
-    figures = (int(says[name] or 0) / _MILLION for name in ("value_millionths", "limit_millionths"))
-    return Measure(str(says["what"]), str(says["cut"]), group, *figures)
+    value, limit = (int(says[name] or 0) / _MILLION for name in ("value_millionths", "limit_millionths"))
+    return Measure(str(says["what"]), str(says["cut"]), group, value, limit)
 
 
 def _row(entry: Entry, answer: Entry | None, as_of: date, params: Params) -> dict[str, Any]:
@@ -252,8 +277,8 @@ def _group_words(measure: Measure) -> str:
 def _says(measure: Measure) -> str:
     """It in one line."""
     if measure.what == SHARED_CAUSE:
-        return f"{_group_words(measure)}, {measure.value:.1f} {WORDS[SHARED_CAUSE]} (limit {measure.limit:.1f})"
+        return f"{_group_words(measure)}, {measure.value:.1f} {WORDS[SHARED_CAUSE].phrase} (limit {measure.limit:.1f})"
     whole = "all accounts" if measure.cut == TOTAL else f"{measure.cut} {measure.group}"
     share = measure.what.endswith("_share")
     value, limit = (f"{one:.1%}" if share else f"{one:,.0f}" for one in (measure.value, measure.limit))
-    return f"{WORDS[measure.what]} of {whole} was {value}, and the limit is {limit}"
+    return f"{WORDS[measure.what].phrase} of {whole} was {value}, and the limit is {limit}"

@@ -26,8 +26,8 @@ from serving.alerts.episodes import (
     threshold_of,
     write_scoring,
 )
-from serving.alerts.escalating import escalations_of, measures_of, most_at_risk, pass_up
-from serving.alerts.lost_beyond_luck import lost_beyond_luck
+from serving.alerts.escalating import LOST_BEYOND_LUCK, escalations_of, measures_of, most_at_risk, pass_up
+from serving.alerts.lost_beyond_luck import lost_beyond_luck, most_lost
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
 from serving.alerts.shared_cause import shared_causes
@@ -173,13 +173,15 @@ def _passed_up(
     causes = shared_causes(tables, as_of, probabilities, record, params)
     cuts, _ = usable_cuts(tables, limits.cuts)
     labels = labels_in_force(tables, as_of, cuts, params.budget)
+    losses = lost_beyond_luck(record, tables, as_of, params)
     if as_of >= max((day for _, day in scored_until(record).values()), default=as_of):
-        measures = [*measures_of(probabilities, labels, limits), *lost_beyond_luck(record, tables, as_of, params)]
+        measures = [*measures_of(probabilities, labels, limits), *([losses.measure] if losses else [])]
         pass_up(record, measures, causes, as_of, params)
-    rows = [
-        row | {"accounts": most_at_risk(_members(row, probabilities, labels), names)}
-        for row in escalations_of(record, as_of, params)
-    ]
+    rows = []
+    for row in escalations_of(record, as_of, params):
+        is_of_losses = row["what"] == LOST_BEYOND_LUCK
+        at_risk = _members(row, probabilities, labels)
+        rows.append(row | {"accounts": most_lost(losses, names) if is_of_losses else most_at_risk(at_risk, names)})
     return rows, [cause.to_json() for cause in causes]
 
 

@@ -7,7 +7,12 @@ from pydantic import Field
 from serving.access.sight import sees_whole
 from serving.access.tokens import Caller
 from serving.desk.queries import Paged, Rows, require_book
+from serving.kpis.avoidable_losses import BEYOND_US as BEYOND_US
+from serving.kpis.avoidable_losses import UNKNOWN as UNKNOWN
+from serving.kpis.avoidable_losses import UNWARNED as UNWARNED
+from serving.kpis.avoidable_losses import WARNED as WARNED
 from serving.kpis.avoidable_losses import by_avoidability
+from serving.kpis.loss_report import ALL as ALL
 from serving.kpis.loss_report import by_cause
 from serving.publication.reader import Published
 from serving.wire.answers import Refused

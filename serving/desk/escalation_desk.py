@@ -8,7 +8,12 @@ import pandas as pd
 from params import Params
 from serving.access import sight
 from serving.access.tokens import Caller
+from serving.alerts.escalating import OPEN as OPEN
+from serving.alerts.escalating import SHARED_CAUSE as SHARED_CAUSE
+from serving.alerts.escalating import TOTAL as TOTAL
+from serving.alerts.escalating import WORDS as WORDS
 from serving.alerts.escalating import acknowledge, escalations_of
+from serving.alerts.review import NOTHING as NOTHING
 from serving.alerts.review import Decision, note_of, of_book, review
 from serving.desk.journal_desk import author_of, require_seen, write_down
 from serving.desk.queries import require_book

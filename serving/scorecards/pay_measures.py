@@ -55,8 +55,10 @@ def _of_quarter(tables: Tables, start: date, role: str, params: Params) -> pd.Da
     counts = [name for one in MEASURES if one.name in NEEDS for name in (one.over, one.under) if name in facts]
     rows = pd.concat([revenue, facts[counts]], axis=1).fillna(0.0)
     rows = rows[rows.gt(0).any(axis=1)]
-    then, later = (owners_in_force(tables, day, params.budget)[role].reindex(rows.index) for day in (start, end))
-    person = then.fillna(later).fillna(NO_LABEL)
+    first_owner, last_owner = (
+        owners_in_force(tables, day, params.budget)[role].reindex(rows.index) for day in (start, end)
+    )
+    person = first_owner.fillna(last_owner).fillna(NO_LABEL)
     return rows.assign(period=start.isoformat(), person=person).rename_axis("account_id").reset_index()
 
 
@@ -90,9 +92,9 @@ def without_what_left(accounts: pd.DataFrame, tables: Tables, months: int, param
     parts = []
     for period, part in accounts.groupby("period", sort=True):
         end = add_months(date.fromisoformat(str(period)), MONTHS)
-        left = part["account_id"].isin(_left_after(tables, end, months, params))
-        grown = part["ending_arr"].where(~left, part[["starting_arr", "ending_arr"]].min(axis=1))
-        parts.append(part.assign(ending_arr=grown, expanded_arr=part["expanded_arr"].where(~left, 0.0)))
+        leavers = part["account_id"].isin(_left_after(tables, end, months, params))
+        ending_arr = part["ending_arr"].where(~leavers, part[["starting_arr", "ending_arr"]].min(axis=1))
+        parts.append(part.assign(ending_arr=ending_arr, expanded_arr=part["expanded_arr"].where(~leavers, 0.0)))
     return pd.concat(parts, ignore_index=True)
 
 

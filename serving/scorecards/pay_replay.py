@@ -1,6 +1,6 @@
 """A pay plan replayed over the quarters whose books can be judged, beside another plan or what was paid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from features.kpis.targets import pay_on_file
-from features.revenue.cut_labels import NO_LABEL
+from features.revenue.cut_labels import GRACE_DAYS, NO_LABEL
 from features.tables.checked import Tables
 from models.books.average_people import AGAINST_EXPECTED, NRR, exchanged_accounts, expected_books
 from models.books.compensation import Quarters, Replay, replay
@@ -26,7 +26,8 @@ DEFINITION = (
     "others. clawback: what growth of accounts had earned that left since, by the plan's rule; pay is what is left. "
     "luck_share: the variance between people that pay would have had with everybody of average skill, over the "
     "variance seen, both relative to on-target pay and before clawback. NRR of average people is drawn around its "
-    "expectation; of other measures an account is taken to do what some account of that quarter did, whoever had it."
+    "expectation; of other measures an account is taken to do what some account of that quarter did, whoever had it: "
+    "with ARR at the start what one with ARR did, without what one without."
 )
 _HALF_QUARTER_DAYS = 45
 FEWEST_RANKED = 4  # people, for a rank correlation
@@ -98,48 +99,81 @@ def replay_plan(
     Raises
     ------
     BadRequest
-        There is no such quarter, `accounts` has no column for the role, the tables lack what a measure takes, or the
-        plans are of different roles.
+        There is no such quarter, `accounts` has no column for the role or nobody in it long enough, the tables lack
+        what a measure takes, or the plans are of different roles.
     """
     if against is not None and against.role != file.role:
         raise BadRequest(f"The plans are for a {file.role} and a {against.role}: compare plans of one role.")
     report = scorecard_report(tables, file.role, params, quarters)
     if report.periods.empty:
         raise BadRequest(NONE_YET)
+    _require_owners(report.periods, file.role)
     rows = adjusted(report.periods)
     rows = _as_shares(rows[rows["person"] != NO_LABEL].reset_index(drop=True))
-    result = _replayed(tables, file, rows, params)
-    if against is not None:
-        return _put_together(result, _replayed(tables, against, rows, params).people["pay"], PLAN, report.notes)
+    files = [file] if against is None else [file, against]
+    accounts = _accounts_to_pay_by(tables, files, rows, params)
+    result, *others = (_replayed(tables, plan, rows, accounts, params) for plan in files)
+    if others:
+        return _put_together(result, others[0].people["pay"], PLAN, report.notes)
     if tables.has("pay", "paid"):
         return _put_together(result, _paid(tables, result.by_quarter, _fixed_pay(file), params), PAID, report.notes)
     return _put_together(result, pd.Series(np.nan, index=result.people.index), "", report.notes)
 
 
-def _replayed(tables: Tables, file: PlanFile, rows: pd.DataFrame, params: Params) -> Replay:
-    rows = rows.assign(on_target=file.on_target_pay / 4)
-    if file.clawback is None and all(one.measure in (NRR, AGAINST_EXPECTED) for one in file.components):
-        return replay(file.plan, Quarters(rows, {}, expected_books(rows, params.seed)))
+def _require_owners(periods: pd.DataFrame, role: str) -> None:
+    if (periods["person"] != NO_LABEL).any():
+        return
+    counts = periods.groupby("period", sort=True)["accounts"].sum()
+    quarters = ", ".join(f"{period} ({count:.0f} accounts)" for period, count in counts.items())
+    raise BadRequest(
+        f"There is no {role}'s book to pay for in the quarters from {quarters}: each account's {role} is empty or "
+        f"changed within {GRACE_DAYS} days before. Fill accounts.{role} and run `holdfast backtest` anew, or replay "
+        "more quarters with --quarters."
+    )
+
+
+def _accounts_to_pay_by(
+    tables: Tables, files: Sequence[PlanFile], rows: pd.DataFrame, params: Params
+) -> pd.DataFrame | None:
+    """Accounts of the books, for all plans at once; None where books alone are paid by."""
+    if not any(_pays_by_accounts(file) for file in files):
+        return None
     starts = [pd.Timestamp(str(period)).date() for period in sorted(rows["period"].unique())]
-    accounts = book_accounts(tables, starts, file.role, params)
+    return book_accounts(tables, starts, files[0].role, params)
+
+
+def _pays_by_accounts(file: PlanFile) -> bool:
+    return file.clawback is not None or any(one.measure not in (NRR, AGAINST_EXPECTED) for one in file.components)
+
+
+def _replayed(
+    tables: Tables, file: PlanFile, rows: pd.DataFrame, accounts: pd.DataFrame | None, params: Params
+) -> Replay:
+    rows = rows.assign(on_target=file.on_target_pay / 4)
+    if accounts is None or not _pays_by_accounts(file):
+        return replay(file.plan, Quarters(rows, {}, expected_books(rows, params.seed)))
     measures = [one for one in MEASURES if {one.over, one.under} <= set(accounts)]
     _require_measured(file, [one.name for one in measures])
     rows = rows.join(book_measures(accounts, rows))
-    kept = {} if file.clawback is None else _kept(accounts, rows, tables, file.clawback.months, params)
-    return replay(file.plan, Quarters(rows, kept, exchanged_accounts(rows, accounts, measures, params.seed)))
-
-
-def _kept(accounts: pd.DataFrame, rows: pd.DataFrame, tables: Tables, months: int, params: Params) -> dict[str, Any]:
-    """The measures without the growth of what left since."""
-    less = without_what_left(accounts, tables, months, params)
-    keys = ["period", "person"]
-    lost = (accounts.groupby(keys)["ending_arr"].sum() - less.groupby(keys)["ending_arr"].sum()).reindex(
-        pd.MultiIndex.from_frame(rows[keys])
+    remainder = (
+        {} if file.clawback is None else _without_lost_growth(accounts, rows, tables, file.clawback.months, params)
     )
-    taken = lost.fillna(0.0).to_numpy(float) / rows["starting_arr"].to_numpy(float)
+    return replay(file.plan, Quarters(rows, remainder, exchanged_accounts(rows, accounts, measures, params.seed)))
+
+
+def _without_lost_growth(
+    accounts: pd.DataFrame, rows: pd.DataFrame, tables: Tables, months: int, params: Params
+) -> dict[str, Any]:
+    """The measures without the growth of what left since."""
+    remaining_accounts = without_what_left(accounts, tables, months, params)
+    keys = ["period", "person"]
+    losses = (
+        accounts.groupby(keys)["ending_arr"].sum() - remaining_accounts.groupby(keys)["ending_arr"].sum()
+    ).reindex(pd.MultiIndex.from_frame(rows[keys]))
+    loss_share = losses.fillna(0.0).to_numpy(float) / rows["starting_arr"].to_numpy(float)
     nrr, expected = (rows[name].to_numpy(float) for name in (NRR, "expected"))
-    expansion = book_measures(less, rows)["expansion_rate"].to_numpy(float)
-    return {NRR: nrr - taken, AGAINST_EXPECTED: nrr - taken - expected, "expansion_rate": expansion}
+    expansion = book_measures(remaining_accounts, rows)["expansion_rate"].to_numpy(float)
+    return {NRR: nrr - loss_share, AGAINST_EXPECTED: nrr - loss_share - expected, "expansion_rate": expansion}
 
 
 def _require_measured(file: PlanFile, measured: list[str]) -> None:

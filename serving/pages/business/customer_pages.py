@@ -10,13 +10,22 @@ from models.words import counted
 from params_team import comparison_of
 from serving.access import sight
 from serving.access.tokens import Caller
-from serving.desk.customers_desk import LossQuery, WhitespaceQuery, loss_rows, whitespace_rows
+from serving.desk.customers_desk import (
+    ALL,
+    BEYOND_US,
+    UNKNOWN,
+    UNWARNED,
+    WARNED,
+    LossQuery,
+    WhitespaceQuery,
+    loss_rows,
+    whitespace_rows,
+)
 from serving.pages.formats import number, percent, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
 MOST_ROWS = 50
-ALL, UNKNOWN, WARNED = "all", "unknown", "warned"  # as the API names them
 CAUSES = {
     "stakeholder": "People on their side",
     "fit": "Poor fit",
@@ -30,8 +39,8 @@ CAUSES = {
 }
 AVOIDABLE = {
     WARNED: ("In our hands, and a sign showed before", "There was time to act."),
-    "unwarned": ("In our hands, and no sign showed", "Look for an earlier sign."),
-    "beyond us": ("Beyond us", "Nobody here could have done anything."),
+    UNWARNED: ("In our hands, and no sign showed", "Look for an earlier sign."),
+    BEYOND_US: ("Beyond us", "Nobody here could have done anything."),
     UNKNOWN: ("Nobody wrote the cause down", "Cannot be told: ask whoever had the account."),
 }
 SURVEYS = {"nps": "NPS", "csat": "Satisfaction (CSAT, 1 to 5)", "ces": "Effort (CES, 1 to 7)"}

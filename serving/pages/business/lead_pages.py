@@ -5,20 +5,14 @@ from typing import Any
 
 from models.words import counted
 from serving.access.tokens import Caller
+from serving.desk.escalation_desk import NOTHING, OPEN, SHARED_CAUSE, TOTAL, WORDS
 from serving.pages.formats import DASH, label, money, percent, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
 MOST_ROWS = 100
-OPEN, TOTAL, NOTHING = "open", "total", "nothing decided"  # as the API names them
 UNREADABLE = "The record cannot be read just now"
 DEPARTMENTS = ("csm", "seller", "manager", "onboarding", "support", "product", "leader")
-WHAT = {
-    "arr_at_risk_share": "ARR at risk, share of ARR",
-    "arr_at_risk": "ARR at risk",
-    "accounts": "Accounts likely to leave",
-    "shared_cause": "A shared cause",
-}
 OUTCOMES = {"kept": "Stayed, with no less ARR", "kept with less": "Stayed with less", "left": "Left"}
 Rows = Sequence[dict[str, Any]]
 
@@ -48,10 +42,10 @@ def _escalation_answer(rows: Rows) -> str:
 
 def _name(row: Row) -> str:
     """What it is about, in words."""
-    what = WHAT.get(row["what"], label(row["what"]))
-    if row["what"] == "shared_cause":
-        return f"{what}: {row['group']}"
-    return what if row["cut"] == TOTAL else f"{what} in {label(row['cut']).lower()} {row['group']}"
+    title = WORDS[row["what"]].title
+    if row["what"] == SHARED_CAUSE:
+        return f"{title}: {row['group']}"
+    return title if row["cut"] == TOTAL else f"{title} in {label(row['cut']).lower()} {row['group']}"
 
 
 def _figures(row: Row) -> dict[str, str]:
@@ -60,7 +54,7 @@ def _figures(row: Row) -> dict[str, str]:
 
 
 def _figure(what: str, value: float) -> str:
-    if what == "shared_cause":
+    if what == SHARED_CAUSE:
         return f"{value:.1f}"
     return percent(value) if what.endswith("_share") else money(value)
 

@@ -82,8 +82,8 @@ def test_a_component_counts_in_its_quarters() -> None:
 def test_what_is_taken_back_is_pay_less_pay_without_it_and_never_given() -> None:
     rows = pd.DataFrame({"person": ["a", "b"], "on_target": 100.0, "quarter": 1, "nrr": [1.0, 0.95],
                          "expected": 1.0, "sd": 0.1})  # fmt: skip
-    kept = {"nrr": np.array([0.95, 0.99])}
-    result = replay(Plan(0.4, [NRR]), Quarters(rows, kept, expected_books(rows, 1)))
+    remainder = {"nrr": np.array([0.95, 0.99])}
+    result = replay(Plan(0.4, [NRR]), Quarters(rows, remainder, expected_books(rows, 1)))
     assert result.people["clawback"].tolist() == pytest.approx([40 * 0.25, 0.0])
     assert result.people["pay"].tolist() == pytest.approx([100 - 10, 60 + 40 * 0.75])
 
@@ -139,3 +139,45 @@ def test_an_exchange_of_counts_is_a_slow_loop_s() -> None:
         slow.append(sum(pair[0] for pair in pairs) / due if due else np.nan)
     assert np.nanmean(drawn) == pytest.approx(np.nanmean(slow), abs=0.02)
     assert np.nanstd(drawn) == pytest.approx(np.nanstd(slow), rel=0.08)
+
+
+OF_TOUCHES = Measure("cadence_kept", "touches_kept", "touches_due", by_arr=False)
+
+
+def book(shares: list[float], newcomers: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One person's quarter: accounts that keep these shares of their ARR, and newcomers who miss a touch each."""
+    count = len(shares)
+    arr = np.r_[np.linspace(1000.0, 3000.0, count), np.zeros(newcomers)]
+    retained_arr = arr * np.r_[shares, np.zeros(newcomers)]
+    touches_kept = np.r_[np.ones(count), np.zeros(newcomers)]
+    accounts = pd.DataFrame({
+        "period": "2025-01-01", "person": "Ada", "starting_arr": arr, "ending_arr": retained_arr,
+        "kept_arr": retained_arr, "touches_due": 1.0, "touches_kept": touches_kept,
+    })  # fmt: skip
+    return pd.DataFrame({"period": ["2025-01-01"], "person": "Ada", "expected": 0.9, "sd": 0.05}), accounts
+
+
+def test_a_newcomer_is_no_loss_to_an_account_with_arr() -> None:
+    drawn = exchanged_accounts(*book([1.0] * 100, newcomers=25), [*OF_ARR, OF_TOUCHES], seed=2)
+    assert drawn["grr"] == pytest.approx(1.0), "all keep their ARR, so there is no luck in it"
+    assert drawn["cadence_kept"] == pytest.approx(0.8), "newcomers do as newcomers did"
+
+
+def test_newcomers_leave_the_exchange_of_arr_as_it_is() -> None:
+    shares = [0.0] * 5 + [0.5] * 5 + [1.0] * 30
+    alone, among = (exchanged_accounts(*book(shares, newcomers), OF_ARR, seed=2)["grr"] for newcomers in (0, 20))
+    assert among.mean() == pytest.approx(np.mean(shares), abs=0.01)
+    assert among.std() == pytest.approx(alone.std(), rel=0.08)
+
+
+def test_the_only_account_with_arr_keeps_its_own() -> None:
+    rows, accounts = book([0.7], newcomers=3)
+    drawn = exchanged_accounts(rows, accounts, OF_ARR, seed=2)
+    assert drawn["grr"] == pytest.approx(0.7)
+    assert drawn["nrr"] == pytest.approx(0.9), "no more than rounding to stretch"
+
+
+def test_the_only_newcomer_keeps_its_own() -> None:
+    drawn = exchanged_accounts(*book([1.0, 0.0], newcomers=1), [*OF_ARR, OF_TOUCHES], seed=2)
+    assert drawn["cadence_kept"] == pytest.approx(2 / 3)
+    assert set(np.round(drawn["grr"].ravel(), 6)) == {0.0, 0.25, 0.75, 1.0}

@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 
 from params import load
-from serving.alerts.escalating import acknowledge, escalations_of, measures_of, pass_up
+from serving.alerts.escalating import (
+    LOST_BEYOND_LUCK,
+    WORDS,
+    Measure,
+    acknowledge,
+    escalations_of,
+    measures_of,
+    pass_up,
+)
 from serving.alerts.review import Decision, note_of, of_book, review
 from serving.alerts.shared_cause import SCORES, Cause
 from serving.journal.entries import ESCALATION, read, write
@@ -71,6 +79,27 @@ def test_it_is_over_below_the_easing_share_and_raised_anew_after(record: Record,
     anew = look(record, params, date(2026, 4, 1), [0.6] * 3)
     assert [row["raised_on"] for row in anew] == ["2026-04-01"]
     assert look(record, params, MARCH, [0.9] * 3) == [], "a date that lies before changes nothing"
+
+
+def test_what_is_measured_over_a_time_that_is_not_whole_is_raised_and_cannot_have_come_back(
+    record: Record, params: Any
+) -> None:
+    def looked(day: date, value: float, is_whole: bool) -> list[str]:
+        pass_up(record, [Measure(LOST_BEYOND_LUCK, "total", "total", value, 0.1, is_whole)], (), day, params)
+        return [row["raised_on"] for row in escalations_of(record, day, params)]
+
+    assert looked(JANUARY, 0.1, is_whole=False) == ["2026-01-01"]
+    assert looked(FEBRUARY, 0.0, is_whole=False) == ["2026-01-01"]
+    assert looked(MARCH, 0.0, is_whole=True) == []
+
+
+def test_every_figure_that_may_be_passed_up_has_a_title_and_a_phrase(params: Any) -> None:
+    limits = params.alerts.escalate.model_copy(update={"arr_at_risk": 1.0, "group_arr_at_risk_share": 0.5})
+    rows = pd.DataFrame({"account_id": ["a"], "arr": [1.0], "churn_probability": [0.5]})
+    measures = measures_of(rows, pd.DataFrame({"csm": ["Ada"]}, index=["a"]), limits)
+    figures = {*(measure.what for measure in measures), LOST_BEYOND_LUCK, "shared_cause"}
+    assert figures == set(WORDS)
+    assert all(words.title and words.phrase for words in WORDS.values())
 
 
 def _of_share(limits: Any) -> Any:

@@ -9,7 +9,10 @@ import pytest
 
 from features.inputs.frames import tables_from_frames
 from params import SettingsError, load
+from serving.alerts import rule_scoring
 from serving.alerts.episodes import alerts_of
+from serving.alerts.escalating import LOST_BEYOND_LUCK, Measure
+from serving.alerts.lost_beyond_luck import Losses
 from serving.alerts.replaying import replay_rules
 from serving.alerts.rule_scoring import watch
 from serving.journal.entries import ALERT_ANSWER, Note, write
@@ -179,6 +182,22 @@ def test_leadership_is_told_where_a_threshold_is_passed(tables: Any, tmp_path: P
     assert [(row["what"], row["value"], row["limit"]) for row in found.escalations] == [("accounts", 2, 2)]
     assert [row["account_id"] for row in found.escalations[0]["accounts"]] == ["a0", "a1", "well"]
     assert seen(tables, AS_OF, settings(tmp_path / "b")).escalations == [], "nothing is known without a forecast"
+
+
+@pytest.mark.usefixtures("costly")
+def test_with_what_was_lost_are_the_accounts_that_lost_it(
+    tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amounts = pd.Series({"a3": 10.0, "left": 90.0, "well": 0.0})
+    losses = Losses(amounts, Measure(LOST_BEYOND_LUCK, "total", "total", 0.2, 0.1))
+    monkeypatch.setattr(rule_scoring, "lost_beyond_luck", lambda *_: losses)
+    params = settings(tmp_path, "alerts.escalate.accounts=1", "alerts.escalate.cuts=[]")
+    rows = {row["what"]: row["accounts"] for row in seen(tables, AS_OF, params, {"a0": 0.5, "well": 0.4}).escalations}
+    assert rows[LOST_BEYOND_LUCK] == [
+        {"account_id": "left", "name": "left", "arr_lost": 90.0},
+        {"account_id": "a3", "name": "a3", "arr_lost": 10.0},
+    ]
+    assert [row["account_id"] for row in rows["accounts"]] == ["a0", "well"]
 
 
 @pytest.mark.usefixtures("costly")

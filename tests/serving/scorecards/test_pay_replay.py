@@ -13,6 +13,7 @@ from params import Params, load
 from serving.forecast.declared.book_tables import COMP_REPLAY, SCORECARD
 from serving.forecast.refusals import BadRequest
 from serving.kpis.kpi_files import as_table
+from serving.scorecards import pay_replay
 from serving.scorecards.pay_measures import book_accounts, book_measures
 from serving.scorecards.pay_plan import PlanFile
 from serving.scorecards.pay_replay import replay_plan
@@ -46,7 +47,7 @@ def company(costly: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tab
     folder = tmp_path_factory.mktemp("company")
     owners = {account: "Ada" if account.startswith("a") else "Ben" for account, *_ in LINES}
     frames = {
-        "accounts": pd.DataFrame({"account_id": owners.keys(), "csm": owners.values()}),
+        "accounts": pd.DataFrame({"account_id": owners.keys(), "csm": owners.values(), "seller": None}),
         "contracts": pd.DataFrame(
             [
                 {"contract_id": f"c{n}", "account_id": account, "starts_on": starts, "ends_on": None,
@@ -69,10 +70,10 @@ def company(costly: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tab
     }  # fmt: skip
     tables = tables_from_frames(frames, folder / "tables.duckdb", data_until=date(2026, 1, 1))
     expected = [
-        {"role": "csm", "person": person, "horizon_months": 3, "accounts": 3, "starting_arr": 1000.0,
+        {"role": role, "person": person, "horizon_months": 3, "accounts": 3, "starting_arr": 1000.0,
          "expected_arr": 950.0, "p10": 900.0, "p90": 1000.0, "churn_slope": -50.0, "contraction_slope": -10.0,
          "expansion_slope": 20.0, "origin": pd.Timestamp(start)}
-        for start in STARTS for person in ("Ada", "Ben")
+        for start in STARTS for role, person in (("csm", "Ada"), ("csm", "Ben"), ("seller", "(none)"))
     ]  # fmt: skip
     (folder / "backtests" / "latest").mkdir(parents=True)
     pd.DataFrame(expected).to_parquet(folder / "backtests" / "latest" / "books.parquet")
@@ -136,6 +137,23 @@ def test_another_plan_is_compared_person_by_person(company: Any) -> None:
     assert result.luck_share > 0
 
 
+def test_two_plans_share_the_accounts_of_the_books(company: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def counted(*asked: Any) -> pd.DataFrame:
+        calls.append(asked)
+        return book_accounts(*asked)
+
+    monkeypatch.setattr(pay_replay, "book_accounts", counted)
+    whole = plan({**NRR, "weight": 1.0})
+    paid(company, plan(NRR, EXPANSION), against=plan({**EXPANSION, "weight": 1.0}))
+    assert len(calls) == 1
+    paid(company, whole, against=plan(NRR, EXPANSION))
+    assert len(calls) == 2, "the other plan alone needs them"
+    paid(company, whole, against=whole)
+    assert len(calls) == 2, "neither needs them"
+
+
 @pytest.mark.parametrize(
     ("asked", "other", "message"),
     [
@@ -145,6 +163,11 @@ def test_another_plan_is_compared_person_by_person(company: Any) -> None:
             "cadence_kept, which takes csm_actions.planned_on",
         ),
         (plan({**NRR, "weight": 1.0}), plan({**NRR, "weight": 1.0}, role="seller"), "a csm and a seller"),
+        (
+            plan({**NRR, "weight": 1.0}, role="seller"),
+            None,
+            r"no seller's book .*2025-01-01 \(5 accounts\), 2025-04-01 \(5 accounts\): .* Fill accounts.seller",
+        ),
     ],
 )
 def test_a_plan_that_cannot_be_worked_out_is_refused(company: Any, asked: Any, other: Any, message: str) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from serving.alerts.escalating import WORDS
+from serving.desk import escalation_desk
 from serving.pages.business.customer_pages import sign_words
 from serving.pages.formats import short
 from serving.wire.answers import Refused
@@ -77,6 +79,16 @@ def test_an_escalation_is_taken_up_by_name_on_its_page(writing: Any) -> None:
     ada = writing.client(writing.token("csm", "Ada A."), accept="text/html,*/*")
     assert ada.post("/escalations", data=form).status_code == 404
     assert "On &lt;Monday&gt;" not in html(ada, "/escalations"), "what is of the whole company"
+
+
+@pytest.mark.parametrize("what", WORDS)
+def test_an_escalation_is_headed_by_the_title_of_its_figure(
+    service: Any, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"number": 1, "what": what, "cut": "total", "group": "total", "value": 0.2, "limit": 0.1, "causes": []}
+    answer = {"raised_on": "2026-01-01", "status": "open", "by": "", "note": "", "asks_again_on": None}
+    monkeypatch.setattr(escalation_desk, "escalation_rows", lambda *_: [row | answer])
+    assert f"Take up: {WORDS[what].title}" in html(service.client(), "/escalations")
 
 
 def test_a_decision_is_written_down_on_the_review(writing: Any) -> None:
