@@ -135,10 +135,10 @@ def train(
     """Fit the outcome models on everything known, record them in MLflow, and decide whether they take charge.
 
     The recipe is tested first: fitted as of up to `horizon_months` before the last date that is settled, scored on what
-    has come since. Where there is
-    a champion of another recipe, the model is registered as challenger, unless `may_contest` and it wins. A champion
-    that cannot be read is an error before anything is fitted, unless the new model may `replace_unreadable`. A model
-    whose data hold a proven leak, or that did too well to be true, does not take charge unless `accept_leaks`.
+    has come since. Where there is a champion of another recipe, the model is registered as challenger, unless
+    `may_contest` and it wins. A champion that cannot be read is an error before anything is fitted, unless the new
+    model may `replace_unreadable`. A model whose data hold a proven leak, or that did too well to be true, does not
+    take charge unless `accept_leaks`.
     With `tested` off, the recipe is not tested: for whoever scores its forecasts otherwise. A `whole_test` is one that
     a backtest can take as its own: with all rivals, and with what the model looks at.
 

@@ -1,1 +1,1 @@
-"""Pages for people: HTML made here with inline SVG, no script, nothing from any other host."""
+"""Pages for people: HTML made here with inline SVG, nothing from any other host; one script, that none depends on."""

@@ -178,7 +178,10 @@ def roll(
     with_rivals: bool = True,
     tried: Sequence[OriginResult] = (),
 ) -> Findings:
-    """Forecast from every origin, but those `tried` before, and compare with what came."""
+    """Forecast from every origin, but those `tried` before, and compare with what came.
+
+    What was tried must be of these settings, and as whole as what is made here: see `train` with `whole_test`.
+    """
     results = {result.origin: result for result in tried if result.origin in origins}
     lacking = [origin for origin in origins if origin not in results]
     tasks = (
