@@ -30,7 +30,7 @@ from serving.alerts.escalating import LOST_BEYOND_LUCK, escalations_of, measures
 from serving.alerts.lost_beyond_luck import lost_beyond_luck, most_lost
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
-from serving.alerts.shared_cause import shared_causes
+from serving.alerts.shared_cause import Cause, shared_causes
 from serving.forecast.declared.team_tables import ALERT, SHARED_CAUSE
 from serving.health.panel import customers_at, past_month_starts
 from serving.ledger.record import Record
@@ -180,17 +180,22 @@ def _passed_up(
     rows = []
     for row in escalations_of(record, as_of, params):
         is_of_losses = row["what"] == LOST_BEYOND_LUCK
-        at_risk = _members(row, probabilities, labels)
+        at_risk = _members(row, probabilities, labels, causes)
         rows.append(row | {"accounts": most_lost(losses, names) if is_of_losses else most_at_risk(at_risk, names)})
     return rows, [cause.to_json() for cause in causes]
 
 
-def _members(row: Mapping[str, Any], probabilities: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """The accounts that an escalation is of, as far as its column tells."""
-    if row["cut"] not in labels.columns:
-        return probabilities
-    groups = labels[row["cut"]].reindex(probabilities["account_id"]).to_numpy()
-    members: pd.DataFrame = probabilities.loc[groups == row["group"]]
+def _members(
+    row: Mapping[str, Any], probabilities: pd.DataFrame, labels: pd.DataFrame, causes: Sequence[Cause]
+) -> pd.DataFrame:
+    """The accounts that an escalation is of, as far as its column tells; of a cause those that have it in common."""
+    is_member = np.ones(len(probabilities), bool)
+    if row["what"] == SHARED_CAUSE.name:
+        accounts = {account for cause in causes if cause.heading == row["group"] for account in cause.accounts}
+        is_member = probabilities["account_id"].isin(accounts).to_numpy()
+    elif row["cut"] in labels.columns:
+        is_member = labels[row["cut"]].reindex(probabilities["account_id"]).to_numpy() == row["group"]
+    members: pd.DataFrame = probabilities.loc[is_member]
     return members
 
 

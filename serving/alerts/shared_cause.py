@@ -81,6 +81,11 @@ class Cause:
         return f"{SAYS[self.scan]}: {self.slice}"
 
     @property
+    def heading(self) -> str:
+        """Which figure moved, and in which slice: what an escalation of it is of."""
+        return f"{self.scan}: {self.slice}"
+
+    @property
     def slice(self) -> str:
         """What they have in common, in words."""
         return in_words(self.conditions)

@@ -15,6 +15,7 @@ from serving.alerts.escalating import LOST_BEYOND_LUCK, Measure
 from serving.alerts.lost_beyond_luck import Losses
 from serving.alerts.replaying import replay_rules
 from serving.alerts.rule_scoring import watch
+from serving.alerts.shared_cause import SCORES, Cause
 from serving.journal.entries import ALERT_ANSWER, Note, write
 from serving.ledger.record import open_record
 
@@ -198,6 +199,17 @@ def test_with_what_was_lost_are_the_accounts_that_lost_it(
         {"account_id": "a3", "name": "a3", "arr_lost": 10.0},
     ]
     assert [row["account_id"] for row in rows["accounts"]] == ["a0", "well"]
+
+
+@pytest.mark.usefixtures("costly")
+def test_with_a_shared_cause_are_the_accounts_that_have_it_in_common(
+    tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cause = Cause(SCORES, NIGHT, (("region", "EMEA"),), ("well", "a1"), 100.0, 50.0, 5.0, 4.0, 0.01)
+    monkeypatch.setattr(rule_scoring, "shared_causes", lambda *_: [cause])
+    rows = seen(tables, AS_OF, settings(tmp_path), {"a0": 0.3, "a1": 0.2, "well": 0.1}).escalations
+    members = {row["what"]: [each["account_id"] for each in row["accounts"]] for row in rows}
+    assert members["shared_cause"] == ["a1", "well"]
 
 
 @pytest.mark.usefixtures("costly")
