@@ -63,7 +63,7 @@ class Alerts:
 
     def _causes(self, run: Mapping[str, Any]) -> pd.DataFrame:
         columns = [name for name in SHARED_CAUSE.names if name not in (*run, "definition", "rank")]
-        frame = pd.DataFrame(self.shared_causes, columns=columns)
+        frame = pd.DataFrame([row | _columns_of(row["conditions"]) for row in self.shared_causes], columns=columns)
         ranks, since = range(1, len(frame) + 1), pd.to_datetime(frame["since"])
         return SHARED_CAUSE.shape(frame.assign(rank=ranks, since=since, definition=CAUSE_DEFINITION, **run))
 
@@ -76,6 +76,12 @@ class Alerts:
             "shared_causes": self.shared_causes,
             "notes": list(self.notes),
         }
+
+
+def _columns_of(conditions: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """One or two conditions as columns of the table."""
+    texts = [text for one in conditions for text in (one["column"], one["value"])]
+    return dict(zip(("cut", "value", "second_cut", "second_value"), [*texts, "", ""], strict=False))
 
 
 def watch(

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -16,6 +17,8 @@ from features.forgetting.suppression import ACCOUNT, Suppressed
 from serving.forecast import export
 from serving.forecast.batch import Forecast
 from serving.forgetting.publications import is_theirs
+
+_PAIRS = (("cut", "value"), ("second_cut", "second_value"))  # columns that name a group, and who may be its value
 
 
 def forget_exports(forecasts: Path, suppressed: Suppressed, names: frozenset[str]) -> int:
@@ -86,10 +89,10 @@ def _stays(frame: pd.DataFrame, suppressed: Suppressed, names: frozenset[str]) -
     """Which rows are not theirs."""
     if "account_id" in frame.columns:
         return ~frame["account_id"].isin(suppressed.among(ACCOUNT, frame["account_id"].unique()))
-    theirs = {
-        (cut, value)
-        for cut, value in set(zip(frame["cut"], frame["value"], strict=True))
-        if is_theirs(cut, value, suppressed, names)
-    }
-    pairs = zip(frame["cut"], frame["value"], strict=True)
-    return pd.Series([pair not in theirs for pair in pairs], index=frame.index, dtype=bool)
+    stays = np.ones(len(frame), bool)
+    for cut, value in _PAIRS:
+        if cut in frame.columns:
+            pairs = list(zip(frame[cut], frame[value], strict=True))
+            theirs = {pair for pair in set(pairs) if is_theirs(*pair, suppressed, names)}
+            stays &= np.array([pair not in theirs for pair in pairs], dtype=bool)
+    return pd.Series(stays, index=frame.index, dtype=bool)

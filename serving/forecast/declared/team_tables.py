@@ -86,6 +86,10 @@ SHARED_CAUSE = OutTable(
     (
         OutColumn("rank", Kind.INTEGER, "", "1 stands out most"),
         OutColumn("slice", Kind.TEXT, "", "What the accounts have in common, in words"),
+        OutColumn("cut", Kind.TEXT, "", "The column of it"),
+        OutColumn("value", Kind.TEXT, "", "Its value"),
+        OutColumn("second_cut", Kind.TEXT, "", "A second column of it; empty if it takes one"),
+        OutColumn("second_value", Kind.TEXT, "", "Its value"),
         OutColumn("scan", Kind.TEXT, "", "Which figure moved: score rose, left against the odds, or signals fell"),
         OutColumn("since", Kind.DATE, "date", "From when on"),
         OutColumn("accounts", Kind.INTEGER, "accounts", "How many accounts"),

@@ -71,6 +71,7 @@ def test_a_region_whose_usage_fell_is_named(tables: Any, tmp_path: Path) -> None
     told_of = Alerts(date(2026, 1, 1), [], [], [content], ()).tables(run)
     (row,) = told_of["shared_cause"].to_dict("records")
     assert (row["rank"], row["slice"], row["accounts"]) == (1, "region is EMEA", 25)
+    assert [row[name] for name in ("cut", "value", "second_cut", "second_value")] == ["region", "EMEA", "", ""]
     assert told_of["alert"].empty
     assert Alerts(date(2026, 1, 1), [], [], [], ()).tables(run)["shared_cause"].empty
 
