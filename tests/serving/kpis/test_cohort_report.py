@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import params
-from features.inputs.frames import tables_from_frames
 from features.kpis.cohorts import cohorts
 from features.kpis.lifetimes import BANDS, PRIOR_YEARS, leaving_rates
 from features.revenue.retention import account_retention
@@ -26,27 +25,6 @@ from serving.kpis.lifetime_value import months_worth
 
 pytestmark = pytest.mark.usefixtures("costly")
 
-LINES = (  # account, starts, ended, MRR
-    ("grows", "2024-01-15", "2024-06-01", 100),
-    ("grows", "2024-06-01", None, 150),
-    ("leaves soon", "2024-02-01", "2024-03-20", 50),
-    ("comes back", "2024-03-01", "2024-07-01", 50),
-    ("comes back", "2024-10-01", None, 80),
-    ("of spring", "2024-05-01", None, 40),
-)
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    rows = [
-        {"contract_id": f"c{n}", "account_id": account, "starts_on": starts, "ends_on": None, "ended_on": ended,
-         "product": "p", "mrr": mrr}
-        for n, (account, starts, ended, mrr) in enumerate(LINES)
-    ]  # fmt: skip
-    accounts = pd.DataFrame({"account_id": sorted({line[0] for line in LINES})}).assign(region=["x", "x", "y", "y"])
-    frames = {"accounts": accounts, "contracts": pd.DataFrame(rows, dtype=object)}
-    return tables_from_frames(frames, tmp_path_factory.mktemp("cohorts") / "tables.duckdb", data_until=date(2025, 1, 1))
-
 
 def told(tables: Tables, *settings: str, **asked: Any) -> CohortReport:
     loaded = params.load(overrides=["threads=1", *settings])
@@ -58,9 +36,9 @@ def cells(report: CohortReport, cohort: str) -> list[tuple[int, float, float, fl
     return [(row["age_quarters"], row["logo_retention"], row["grr"], row["nrr"]) for row in rows]
 
 
-def test_every_account_counts_from_its_own_first_day(company: Tables) -> None:
+def test_every_account_counts_from_its_own_first_day(cohort_company: Tables) -> None:
     # 1,200 + 600 + 600 a year at first; after 3 months one has left; after 6 one grew to 1,800 and another has left
-    assert cells(told(company), "2024-Q1") == [
+    assert cells(told(cohort_company), "2024-Q1") == [
         (0, 1, 1, 1),
         (1, pytest.approx(2 / 3), pytest.approx(1800 / 2400), pytest.approx(1800 / 2400)),
         (2, pytest.approx(1 / 3), pytest.approx(1200 / 2400), pytest.approx(1800 / 2400)),
@@ -68,19 +46,19 @@ def test_every_account_counts_from_its_own_first_day(company: Tables) -> None:
     ]
 
 
-def test_an_account_that_came_back_counts_where_the_rule_says_so(company: Tables) -> None:
-    assert cells(told(company, "revenue.reactivation=include"), "2024-Q1")[3] == (
+def test_an_account_that_came_back_counts_where_the_rule_says_so(cohort_company: Tables) -> None:
+    assert cells(told(cohort_company, "revenue.reactivation=include"), "2024-Q1")[3] == (
         3, pytest.approx(2 / 3), pytest.approx(1800 / 2400), pytest.approx((1800 + 960) / 2400)
     )  # fmt: skip
 
 
-def test_a_cell_is_there_once_the_whole_cohort_is_so_old(company: Tables) -> None:
-    assert [age for age, *_ in cells(told(company), "2024-Q2")] == [0, 1, 2]
-    assert [age for age, *_ in cells(told(company, as_of=date(2024, 12, 31)), "2024-Q2")] == [0, 1]
+def test_a_cell_is_there_once_the_whole_cohort_is_so_old(cohort_company: Tables) -> None:
+    assert [age for age, *_ in cells(told(cohort_company), "2024-Q2")] == [0, 1, 2]
+    assert [age for age, *_ in cells(told(cohort_company, as_of=date(2024, 12, 31)), "2024-Q2")] == [0, 1]
 
 
-def test_parts_add_up_to_the_whole(company: Tables) -> None:
-    rows = told(company, by="region").rows
+def test_parts_add_up_to_the_whole(cohort_company: Tables) -> None:
+    rows = told(cohort_company, by="region").rows
     for cohort, age in {(row["cohort"], row["age_quarters"]) for row in rows}:
         same = [row for row in rows if (row["cohort"], row["age_quarters"]) == (cohort, age)]
         for name in ("accounts", "starting_arr"):
@@ -120,15 +98,15 @@ def first_days_at_home(tables: Tables) -> "pd.Series[pd.Timestamp]":
         ({"by": "regoin"}, "accounts has no such column.*Did you mean region"),
     ],
 )
-def test_what_cannot_be_told_is_refused(company: Tables, asked: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_told_is_refused(cohort_company: Tables, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(BadRequest, match=message):
-        told(company, **asked)
+        told(cohort_company, **asked)
 
 
 def test_the_workbook_works_out_the_same_and_the_table_is_the_declared_one(
-    company: Tables, tmp_path: Path, spreadsheet: Callable[[Path], Any]
+    cohort_company: Tables, tmp_path: Path, spreadsheet: Callable[[Path], Any]
 ) -> None:
-    report = told(company)
+    report = told(cohort_company)
     write_cohort_workbook(report, tmp_path / "cohorts.xlsx")
     checks = spreadsheet(tmp_path / "cohorts.xlsx").rows("Checks")
     assert len(checks) == 3 * len(report.rows)

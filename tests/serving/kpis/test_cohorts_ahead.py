@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import params
-from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
 from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
@@ -25,29 +24,9 @@ from serving.kpis.kpi_files import as_table
 
 pytestmark = pytest.mark.usefixtures("costly")
 
-LINES = (  # account, starts, ended, MRR
-    ("grows", "2024-01-15", "2024-06-01", 100),
-    ("grows", "2024-06-01", None, 150),
-    ("leaves soon", "2024-02-01", "2024-03-20", 50),
-    ("comes back", "2024-03-01", "2024-07-01", 50),
-    ("comes back", "2024-10-01", None, 80),
-    ("of spring", "2024-05-01", None, 40),
-)
 CUSTOMERS = {"comes back": 960.0, "grows": 1800.0, "of spring": 480.0}
 STAYS = 0.9
 AS_OF = date(2025, 1, 1)
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    rows = [
-        {"contract_id": f"c{n}", "account_id": account, "starts_on": starts, "ends_on": None, "ended_on": ended,
-         "product": "p", "mrr": mrr}
-        for n, (account, starts, ended, mrr) in enumerate(LINES)
-    ]  # fmt: skip
-    accounts = pd.DataFrame({"account_id": sorted({line[0] for line in LINES})})
-    frames = {"accounts": accounts, "contracts": pd.DataFrame(rows, dtype=object)}
-    return tables_from_frames(frames, tmp_path_factory.mktemp("ahead") / "tables.duckdb", data_until=AS_OF)
 
 
 def churning(accounts: int) -> Prediction:
@@ -85,13 +64,13 @@ def cells(report: CohortReport) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["cohort"], row["age_quarters"]): row for row in report.ahead}
 
 
-def test_the_cells_are_those_that_twelve_months_fill(company: Tables) -> None:
+def test_the_cells_are_those_that_twelve_months_fill(cohort_company: Tables) -> None:
     ages = {"2024-Q1": (4, 5, 6, 7), "2024-Q2": (3, 4, 5, 6)}
-    assert sorted(cells(completed(company))) == [(cohort, age) for cohort in ages for age in ages[cohort]]
+    assert sorted(cells(completed(cohort_company))) == [(cohort, age) for cohort in ages for age in ages[cohort]]
 
 
-def test_who_stays_is_looked_at_in_the_month_of_its_age_and_who_left_stays_away(company: Tables) -> None:
-    rows = cells(completed(company))
+def test_who_stays_is_looked_at_in_the_month_of_its_age_and_who_left_stays_away(cohort_company: Tables) -> None:
+    rows = cells(completed(cohort_company))
     # grows is a year old on 2025-01-15, half a month ahead: as now; then on 04-15, 07-15 and 10-15
     for age, months in ((4, 0), (5, 3), (6, 6), (7, 9)):
         row, chance = rows["2024-Q1", age], STAYS**months
@@ -103,28 +82,28 @@ def test_who_stays_is_looked_at_in_the_month_of_its_age_and_who_left_stays_away(
         assert rows["2024-Q2", age]["nrr"] == pytest.approx(STAYS**months, abs=0.012)
 
 
-def test_an_interval_holds_what_luck_leaves(company: Tables) -> None:
-    rows = cells(completed(company))
+def test_an_interval_holds_what_luck_leaves(cohort_company: Tables) -> None:
+    rows = cells(completed(cohort_company))
     sure, half = rows["2024-Q1", 4], rows["2024-Q1", 7]
     assert (sure["nrr_low"], sure["nrr_high"]) == (0.75, 0.75)
     assert (half["nrr_low"], half["nrr_high"]) == (0.0, 0.75), "it stays with a chance of .39, and 80 % hold both"
 
 
-def test_who_came_back_counts_where_the_rule_says_so(company: Tables) -> None:
-    row = cells(completed(company, "revenue.reactivation=include"))["2024-Q1", 4]
+def test_who_came_back_counts_where_the_rule_says_so(cohort_company: Tables) -> None:
+    row = cells(completed(cohort_company, "revenue.reactivation=include"))["2024-Q1", 4]
     assert row["nrr"] == pytest.approx((1800 + 960 * STAYS**2) / 2400, abs=0.01)  # a year old on 2025-03-01
 
 
-def test_what_is_known_of_a_cell_is_no_forecast(company: Tables) -> None:
-    row = cells(completed(company, as_of=date(2024, 12, 10)))["2024-Q1", 3]
+def test_what_is_known_of_a_cell_is_no_forecast(cohort_company: Tables) -> None:
+    row = cells(completed(cohort_company, as_of=date(2024, 12, 10)))["2024-Q1", 3]
     assert (row["known_arr"], row["known_kept"], row["known_customers"]) == (1800, 1200, 1)
     assert (row["nrr_low"], row["nrr"], row["nrr_high"]) == (0.75, 0.75, 0.75)
 
 
 def test_the_workbook_works_out_the_same_and_the_table_is_the_declared_one(
-    company: Tables, tmp_path: Path, spreadsheet: Callable[[Path], Any]
+    cohort_company: Tables, tmp_path: Path, spreadsheet: Callable[[Path], Any]
 ) -> None:
-    report = completed(company)
+    report = completed(cohort_company)
     write_cohort_workbook(report, tmp_path / "cohorts.xlsx")
     checks = spreadsheet(tmp_path / "cohorts.xlsx").rows("Checks")
     assert len(checks) == 3 * (len(report.rows) + len(report.ahead))
@@ -135,7 +114,7 @@ def test_the_workbook_works_out_the_same_and_the_table_is_the_declared_one(
     assert (frame["definition"].str.endswith("By churn alone.") == (frame["kind"] == "forecast")).all()
 
 
-def test_without_a_forecast_nothing_is_completed(company: Tables) -> None:
-    report = cohort_report(company, as_of=AS_OF, params=params.load(overrides=["threads=1"]))
+def test_without_a_forecast_nothing_is_completed(cohort_company: Tables) -> None:
+    report = cohort_report(cohort_company, as_of=AS_OF, params=params.load(overrides=["threads=1"]))
     assert report.ahead == ()
     assert report.to_json()["ahead"] == []
