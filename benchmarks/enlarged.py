@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-OF_ALL = ("fx_rates",)  # tables that are not about an account
+OF_ALL = ("fx_rates", "targets")  # tables that are not about an account
 _PEOPLE = ("csm", "called_by")
 
 
@@ -47,11 +47,27 @@ def _copied(connection: duckdb.DuckDBPyConnection, file: Path, how: Enlarged) ->
     """The query of a table's copies."""
     if file.stem in OF_ALL:
         return f"SELECT * FROM '{file}'"
+    if file.stem in ("people", "pay"):
+        return _people(file, how.csms)
     columns = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM '{file}'").fetchall()]
     kept = f"WHERE hash(account_id, copy, used_on, user_id) % 10000 < {round(how.usage_share * 10_000)}"
     return f"""
         SELECT {", ".join(_column(name, how.csms) for name in columns)}
         FROM '{file}', (SELECT unnest(range({how.copies})) AS copy) {kept if file.stem == "usage" else ""}"""
+
+
+def _people(file: Path, csms: int) -> str:
+    """The query of people, or of their pay: each new CSM is one of the old ones under another name, without pay."""
+    if file.stem == "pay":
+        csms_before = f"SELECT name FROM '{file.with_stem('people')}' WHERE role = 'csm'"
+        return f"SELECT * FROM '{file}' WHERE person NOT IN ({csms_before})"
+    return f"""
+        SELECT * FROM '{file}' WHERE role <> 'csm'
+        UNION ALL
+        SELECT old.* EXCLUDE place REPLACE ('CSM ' || number AS name, NULL AS address)
+        FROM (SELECT unnest(range({csms})) AS number) new
+        JOIN (SELECT *, row_number() OVER (ORDER BY name) - 1 AS place FROM '{file}' WHERE role = 'csm') old
+        ON old.place = new.number % (SELECT count(*) FROM '{file}' WHERE role = 'csm')"""
 
 
 def _column(name: str, csms: int) -> str:

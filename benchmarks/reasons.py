@@ -21,6 +21,7 @@ from benchmarks.measure import markdown
 from features.families.catalogue import FEATURES
 from serving.publication import publication_file
 from serving.publication.account_filter import AccountFilter, conditions_of
+from serving.publication.reader import Published
 
 SENTENCE = re.compile(r"(Raises|Lowers) (?:churn risk|the chance of expansion) by (less than 0\.1|[\d.]+) points: (.+)")
 TYPICAL = re.compile(r"typical of its peers: ([^;)]+)")
@@ -159,15 +160,28 @@ def use_of(file: Path) -> Use:
                sum(row[0] < 0 for row in listed))  # fmt: skip
 
 
+def published_reasons(file: Path) -> pd.DataFrame:
+    """All reasons of a publication, as its pages and its API tell them."""
+    with Published(file) as published:
+        accounts = [published.account(account, None) or {} for account in published.directory(None)]
+    rows = [
+        {"account_id": account["account_id"], "outcome": outcome, **reason}
+        for account in accounts
+        for outcome, reasons in account["drivers"].items()
+        for reason in reasons
+    ]
+    return pd.DataFrame(rows)
+
+
 def row_of(folder: Path) -> dict[str, Any]:
     """A company's figures, as a row of the table."""
-    rows = printed(pd.read_parquet(folder / "forecasts" / "latest" / "account_driver.parquet"))
+    file = publication_file.newest(publication_file.folder_of(folder))
+    rows = printed(published_reasons(file))
     wrong = contradictions(rows)
     for check in wrong:
         for text in rows.loc[check.rows, "text"].head(3):
             print(f"  {folder.name}, {check.what}: {text}")
-    use = use_of(publication_file.newest(publication_file.folder_of(folder)))
-    share = use.useful / use.above_peers if use.above_peers else float("nan")
+    use = use_of(file)
     return {
         "company": folder.name,
         "accounts": rows["account_id"].nunique(),
@@ -175,7 +189,7 @@ def row_of(folder: Path) -> dict[str, Any]:
         "with a comparison": int((rows["typical"].notna() | rows["earlier"].notna()).sum()),
         "contradictions": int(sum(check.rows.sum() for check in wrong)),
         "2 points above peers": use.above_peers,
-        "useful top reason": f"{share:.0%}",
+        "useful top reason": f"{use.useful} ({use.useful / max(use.above_peers, 1):.1%})",
         "neither useful nor plain": use.invented,
         f"top {TOP} below peers": f"{use.below_peers} of {use.listed}",
     }

@@ -286,7 +286,7 @@ class Plan:
         risk = f"{gone:.0%} to leave within {counted(self.horizon_months, 'month')}"
         if answer == DO:
             kind, points = self.kinds.kinds[self.play[row]], 100 * self.churn_points[row, self.play[row]]
-            what = f"{risk}; {kind.name} takes {points:.1f} points off ({kind.evidence})"
+            what = f"{risk}; {kind.name.replace('_', ' ')} takes {points:.1f} points off ({kind.evidence})"
         elif answer == NO_HOUR:
             what = f"{risk}; no hour is left for what must be done"
         elif answer == NOTHING and self.withheld[row]:

@@ -39,11 +39,13 @@ class AnswerQuery(Paged):
     csm: Annotated[Text | None, Field(description="Only the book of this CSM")] = None
 
 
-def action_rows(published: Published, query: ActionQuery, caller: Caller, *, all_rows: bool = False) -> Rows:
-    """What to do next, by whose hours it takes and rank."""
+def action_rows(
+    published: Published, query: ActionQuery, caller: Caller, *, all_rows: bool = False, by_worth: bool = False
+) -> Rows:
+    """What to do next, by whose hours it takes and rank; or by worth, whosever hours it takes."""
     limit, offset = (None, 0) if all_rows else (query.limit, query.offset)
     answer = None if query.answer == "all" else query.answer
-    return published.actions(require_book(caller, query.csm), answer, limit, offset)
+    return published.actions(require_book(caller, query.csm), answer, limit, offset, by_worth=by_worth)
 
 
 def preset_scenario(published: Published, query: ScenarioQuery, caller: Caller) -> dict[str, Any]:

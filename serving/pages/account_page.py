@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from features.revenue.cut_labels import NO_LABEL
 from features.revenue.timelines import DISTINCT, SIGNALS
 from features.tables import contract
-from models.reasons.groups import GROUPS
+from models.reasons.groups import BEHAVIOUR, GROUPS
+from models.reasons.sentences import TYPICAL
 from models.words import counted
 from serving.forecast.declared.column import Place
 from serving.forecast.declared.output_tables import ACCOUNT_FORECAST
@@ -25,6 +26,7 @@ GROUP_TITLES: Mapping[str, str] = {
 OUTCOMES = {"churn": "Why it may leave or stay", "expansion": "Why it may grow or not"}
 ENOUGH_PEOPLE = 3  # on each side: an account that hangs on fewer is one departure away from nobody
 KEY_ROLES = ("champion", "executive_sponsor", "decision_maker")
+_COMPARED = (TYPICAL, " as of ", "points: not known:")
 _CONTRACT_WORDS = {"starts": "starts", "ends": "term ends", "ended early": "ended early", "notice given": "notice"}
 
 
@@ -36,6 +38,7 @@ def account(published: Published, detail: Row, calls: Sequence[Row] | None) -> R
         **head(published),
         "title": detail["name"],
         "account": detail,
+        "trend_days": published.about["health"]["rule"]["trend_days"] if published.about.get("health") else None,
         "labels": {name: _plain_label(value) for name, value in detail["labels"].items() if value != NO_LABEL},
         "summary": findings.account_summary(detail, as_of),
         "calls": calls,
@@ -71,7 +74,7 @@ def reasons_by_group(detail: Row, outcome: str, title: str) -> Row:
     peers = detail["peers"][outcome]
     groups = []
     for group in GROUPS:
-        rows = [row for row in detail["drivers"][outcome] if row["group"] == group]
+        rows = [row for row in detail["drivers"][outcome] if row["group"] == group and _explains(row)]
         total = peers[f"{group}_effect"]
         groups.append(
             {
@@ -82,6 +85,15 @@ def reasons_by_group(detail: Row, outcome: str, title: str) -> Row:
             }
         )
     return {"outcome": outcome, "title": title, "peers": peers, "groups": groups}
+
+
+def _explains(reason: Row) -> bool:
+    """Whether what a reason says can explain its points: what either side does tells nothing unless it is unusual.
+
+    The points of what does not are counted among the others of its group.
+    """
+    text = reason["text"]
+    return reason["group"] not in BEHAVIOUR or bool(reason["leads"]) or any(word in text for word in _COMPARED)
 
 
 def people(life: Sequence[Row]) -> Row:

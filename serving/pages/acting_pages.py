@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.effects.action_effect import GOOD
+from models.effects.action_effect import GOOD, NOT_KNOWN
 from models.words import counted
 from serving.access.tokens import Caller
 from serving.desk.acting import known_effects, quarterly_review
@@ -23,9 +23,12 @@ def effects(published: Published, caller: Caller) -> Row:
         levels.setdefault(row["level"], []).append(row)
     standing = sum(row["evidence"] == GOOD for row in content["rows"])
     total = counted(len(content["rows"]), "kind")
-    answer = f"{standing} of {total} of actions with an effect that stands" if content["rows"] else NOTHING_KNOWN
+    have = "has" if standing == 1 else "have"
+    answer = f"{standing} of {total} of actions {have} an effect that stands" if standing else NOTHING_KNOWN
+    answer += f": {total} were studied" if content["rows"] and not standing else ""
     most = max((abs(row["churn_points"]) for row in content["rows"] if row["churn_points"] is not None), default=0.0)
-    told = {"title": "What actions change", "levels": levels, "answer": answer, "most": most}
+    untold = [row["action"] for row in content["rows"] if row["verdict"] == NOT_KNOWN and row["logit"] is not None]
+    told = {"title": "What actions change", "levels": levels, "answer": answer, "most": most, "untold": untold}
     return {**head(published), **content, **told}
 
 

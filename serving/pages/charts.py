@@ -182,8 +182,8 @@ def share_bar(value: float, top: float, css: str = "s1") -> Markup:
     return _bar([_rect(0, 3, max(0.0, min(1.0, value / (top or 1.0))) * BAR, 12, css)])
 
 
-def diverging(value: float, top: float, *, raising_is_good: bool) -> Markup:
-    """A bar to the right for more, to the left for less."""
+def diverging(value: float, top: float, *, raising_is_good: bool, proven: bool = True) -> Markup:
+    """A bar to the right for more, to the left for less; grey where it may as well be luck."""
     half = BAR / 2
     size = min(1.0, abs(value) / (top or 1.0)) * half
     parts = [
@@ -192,7 +192,7 @@ def diverging(value: float, top: float, *, raising_is_good: bool) -> Markup:
             3,
             max(1.0, size),
             12,
-            "better" if (value > 0) == raising_is_good else "worse",
+            "quiet" if not proven else "better" if (value > 0) == raising_is_good else "worse",
         )
     ]
     parts.append(_vertical(half, 0, 18, "grid"))

@@ -97,15 +97,16 @@ def renewals_title(renewals: Sequence[Row]) -> str:
     most = max(renewals, key=lambda row: row["available_to_renew"])
     total = sum(row["available_to_renew"] for row in renewals)
     month = date.fromisoformat(str(most["month"])[:10]).strftime("%B %Y")
-    return f"{short(total)} comes up for renewal, most of it ({short(most['available_to_renew'])}) in {month}"
+    return f"{short(total)} comes up for renewal; the largest month is {month} ({short(most['available_to_renew'])})"
 
 
 def account_summary(detail: Row, as_of: str) -> str:
     """Where an account stands, why, and when it renews, in a few sentences; nothing that is not known of it."""
     peers, longest = detail["peers"]["churn"], detail["horizons"][-1]
     churn = longest["churn_probability"]
+    ahead = counted(longest["horizon_months"], "month")
     sentences = [
-        f"{level(churn).capitalize()} risk: {percent(churn, 0)} within {counted(longest['horizon_months'], 'month')}, "
+        f"{level(churn).capitalize()} risk: {percent(churn, 0)} within {ahead}, "
         f"against {percent(peers['peer_probability'], 0)} of accounts like it."
     ]
     leading = sorted((r for r in detail["drivers"]["churn"] if r["leads"]), key=lambda r: r["display_rank"])
@@ -115,7 +116,7 @@ def account_summary(detail: Row, as_of: str) -> str:
     sentences += [f"What speaks for it: {lowering[0]}."] if lowering else []
     sentences.append(_renewal(detail["renews_on"], as_of))
     growth = longest["expansion_probability"]
-    return " ".join([*sentences, f"The chance that it has grown by then is {percent(growth, 0)}."])
+    return " ".join([*sentences, f"Growth within {ahead}: {percent(growth, 0)} likely."])
 
 
 def _renewal(renews_on: str | None, as_of: str) -> str:

@@ -25,12 +25,23 @@ def points(change: float | None) -> str:
     """A change of a probability, in points, signed."""
     if change is None:
         return DASH
-    return f"{100 * change:+.1f}".replace("-", MINUS)
+    return _signed(100 * change, 1)
+
+
+def whole_points(change: float | None) -> str:
+    """A change of a score in points, whole and signed."""
+    return DASH if change is None else _signed(change, 0)
+
+
+def _signed(value: float, digits: int) -> str:
+    """A number with its sign, but for what reads as zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
 
 
 def money(amount: float | None) -> str:
     """An amount, whole."""
-    return DASH if amount is None else f"{amount:,.0f}".replace("-", MINUS)
+    return DASH if amount is None else f"{amount:z,.0f}".replace("-", MINUS)
 
 
 def short(amount: float | None) -> str:

@@ -54,6 +54,7 @@ def environment() -> Environment:
         formats.account_address,
         formats.percent,
         formats.points,
+        formats.whole_points,
         formats.money,
         formats.short,
         formats.month,

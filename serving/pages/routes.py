@@ -114,13 +114,14 @@ def health(request: Request) -> Response:
 @router.get("/alerts")
 def alerts(request: Request) -> Response:
     """The open alerts."""
-    published, query = _published(request), AlertQuery(limit=team_pages.MOST_ROWS)
+    published, number = _published(request), small_number(request.query_params.get("page", "")) or 1
+    query = AlertQuery(limit=team_pages.ALERTS_A_PAGE, offset=(max(1, number) - 1) * team_pages.ALERTS_A_PAGE)
     try:
         total, rows = alert_rows(_desk(request).params, published, _caller(request), query)
     except Refused:  # the record cannot be used: said on the page, which shows the rest
-        return page("alerts.html", visit_of(request.scope), here="alerts", **team_pages.alerts(published, None, 0))
+        return page("alerts.html", visit_of(request.scope), here="alerts", **team_pages.alerts(published, None, 0, 1))
     _seen(request, [row["account_id"] for row in rows])
-    content = team_pages.alerts(published, rows, total)
+    content = team_pages.alerts(published, rows, total, max(1, number))
     return page("alerts.html", visit_of(request.scope), here="alerts", **content)
 
 

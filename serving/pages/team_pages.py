@@ -10,6 +10,7 @@ from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
 MOST_ROWS = 100
+ALERTS_A_PAGE = 30
 
 
 def health(published: Published, caller: Caller) -> Row:
@@ -32,8 +33,10 @@ def health(published: Published, caller: Caller) -> Row:
     }
 
 
-def alerts(published: Published, rows: Sequence[Row] | None, total: int) -> Row:
-    """The open alerts, risks and opportunities apart; None where the record cannot be read."""
+def alerts(published: Published, rows: Sequence[Row] | None, total: int, number: int) -> Row:
+    """A page of the open alerts, risks and opportunities apart; None where the record cannot be read."""
     kinds = {kind: [row for row in rows or () if row["kind"] == kind] for kind in ("risk", "opportunity")}
     title = "Alerts cannot be read just now" if rows is None else f"{counted(total, 'alert')} not closed yet"
-    return {**head(published), "title": "Alerts", "rows": rows, "total": total, "kinds": kinds, "answer": title}
+    pages = max(1, -(-total // ALERTS_A_PAGE))
+    told = {"title": "Alerts", "rows": rows, "total": total, "kinds": kinds, "answer": title}
+    return {**head(published), **told, "page_number": number, "pages": pages}

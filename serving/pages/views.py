@@ -16,6 +16,7 @@ from serving.forecast.declared.output_tables import (
     horizons_shown,
 )
 from serving.forecast.declared.published_lists import ACCOUNTS
+from serving.pages.formats import label
 from serving.publication.last_night import warning_in
 from serving.publication.reader import Published
 from serving.wire.plain_values import small_number
@@ -78,6 +79,7 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
         "page_number": query.offset // query.limit + 1,
         "pages": pages,
         "columns": BOOK,
+        "sorted_by": dict(RANKINGS).get(query.sort, label(query.sort)),
         "heads": [_heading(column, query, parameters) for column in BOOK],
         "previous": _link(parameters, page=query.offset // query.limit) if query.offset else None,
         "next": _link(parameters, page=query.offset // query.limit + 2) if query.offset + query.limit < total else None,
@@ -150,14 +152,19 @@ def _file_query(query: AccountQuery) -> str:
     return urlencode(fields)
 
 
+_BY_PLACE = "What must be done first, then what saves the most ARR an hour."
+_BY_WORTH = "All books together: what must be done first, then what saves the most ARR an hour."
+
+
 def actions(published: Published, caller: Caller, number: int) -> Row:
     """What to do next, a page at a time, with the hours that it takes."""
     query = ActionQuery(limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
-    total, rows = action_rows(published, query, caller)
+    total, rows = action_rows(published, query, caller, by_worth=sees_whole(caller))
     return {
         **head(published),
         **capacity_for(published.about["actions"], caller),
         "title": "Actions",
+        "order": _BY_WORTH if sees_whole(caller) else _BY_PLACE,
         "rows": rows,
         "total": total,
         "page_number": number,

@@ -199,8 +199,15 @@ def _measure(name: str, unit: str, meaning: str, now: float | None, before: floa
     now, before = (None if value is None or math.isnan(value) else float(value) for value in (now, before))
     change = None if now is None or before is None else now - before
     went = "" if not change or not better else "better" if change * better > 0 else "worse"
+    if now is not None and before is not None and _as_read(now, unit) == _as_read(before, unit):
+        went = ""
     figures = {"now": now, "before": before, "change": change, "went": went}
     return {"measure": name, "unit": unit, "definition": meaning, **figures}
+
+
+def _as_read(value: float, unit: str) -> str:
+    """A measure as people read it: one that reads the same did not go anywhere."""
+    return f"{value:.1%}" if unit == "share" else f"{value:.1f}"
 
 
 def _notes(studied: StoredEffects | None, rates: Mapping[str, Rates], kinds: Sequence[str]) -> list[str]:

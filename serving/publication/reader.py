@@ -35,6 +35,7 @@ Row = dict[str, Any]
 _LIST = ", ".join(AMONG[column.name] for column in ACCOUNTS.at(Place.API))
 _SORTS = AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
+_BY_WORTH = "rank = 0, must_do = '', CASE must_do WHEN '' THEN -arr_saved_per_hour ELSE -arr_saved END"
 MONTH_DAYS = 31  # a term of so many days at most is a monthly plan
 MOST_BRIDGES = 1000  # kept; a publication never changes
 _JOINED = "FROM horizon h JOIN account a USING (number)"
@@ -276,13 +277,18 @@ class Published:
                     ORDER BY ABS(expected_now - expected_before) DESC, account_id LIMIT ? OFFSET ?"""
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
-    def actions(self, csm: str | None, answer: str | None, limit: int | None, offset: int) -> tuple[int, list[Row]]:
-        """What to do next, by whose hours it takes and rank, and how many rows there are; `csm` is the book's."""
+    def actions(
+        self, csm: str | None, answer: str | None, limit: int | None, offset: int, *, by_worth: bool = False
+    ) -> tuple[int, list[Row]]:
+        """What to do next, by whose hours it takes and rank, and how many rows there are; `csm` is the book's.
+
+        By worth, whosever hours: what must be done by ARR saved, then what saves the most an hour.
+        """
         given = {"book": csm, "answer": answer}
         where, values = _equal(given)
         source = f"FROM recommended_action {where}"
         query = f"""SELECT {", ".join(_of(ACTIONS))} {source}
-                    ORDER BY csm, rank = 0, rank, account_id LIMIT ? OFFSET ?"""
+                    ORDER BY {_BY_WORTH if by_worth else "csm, rank = 0, rank"}, account_id LIMIT ? OFFSET ?"""
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
     def action_of(self, account_id: str, csm: str | None) -> Row | None:

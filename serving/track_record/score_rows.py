@@ -1,6 +1,6 @@
 """Scores of the portfolio's figures: a row a metric, cut, value and horizon, with honest counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -157,6 +157,30 @@ def described(comparison: Mapping[str, Any]) -> Row:
         "finding": finding,
         "words": _in_words(str(comparison["label"]), skill, finding),
     }
+
+
+_TOGETHER = {
+    "better": "",
+    "worse": "",
+    "no difference shown": "; the difference may be luck",
+    "too few origins": " so far; there are too few forecasts that do not overlap to be sure",
+    "too few events": "; there are too few accounts to tell",
+}
+
+
+def rivals_in_words(skill: Mapping[str, Row]) -> str:
+    """All rivals in a sentence a finding, such as: Better than trailing NRR (40 %) and segment rates (45 %)."""
+    sides: dict[tuple[str, str], list[str]] = {}
+    for one in skill.values():
+        size = round(100 * abs(one["skill"]))
+        way = "As good as" if not size else "Better than" if one["skill"] > 0 else "Worse than"
+        name = f"{one['label']} ({size} %)" if size else str(one["label"])
+        sides.setdefault((one["finding"], way), []).append(name)
+    return " ".join(f"{way} {_listed(names)}{_TOGETHER.get(finding, '')}." for (finding, way), names in sides.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _in_words(label: str, skill: float, finding: str) -> str:

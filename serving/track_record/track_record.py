@@ -17,7 +17,7 @@ from serving.ledger.withdrawals import WITHDRAWN
 from serving.ledger.yardsticks.windows import horizons_of, rules_of
 from serving.track_record.account_scores import account_scores, largest_misses, read_windows
 from serving.track_record.pairs import read_pairs
-from serving.track_record.score_rows import score_rows
+from serving.track_record.score_rows import rivals_in_words, score_rows
 
 Row = dict[str, Any]
 DEFINITIONS = {
@@ -156,11 +156,10 @@ def _sentences(track: TrackRecord) -> list[str]:
         f"NRR over {months} was off by {row['error']:.1f} points{leaning}: {counts(row)}.",
     ]
     if row["inside_80"] is not None:
-        held = f"{row['inside_80']:.0%} of the 80 % intervals held the actual NRR"
-        ends = f"{row['inside_80_low']:.0%} to {row['inside_80_high']:.0%}"
-        sentences.append(f"{held}; from so few forecasts the true share may be {ends}.")
-    words = [one["words"] for one in row["skill"].values()]
-    return [*sentences, *([f"Against its rivals: {'; '.join(words)}."] if words else [])]
+        held = f"The 80 % range held in {round(row['inside_80'] * row['forecasts'])} of {row['forecasts']}"
+        ends = f"{100 * row['inside_80_low']:.0f} to {100 * row['inside_80_high']:.0f} %"
+        sentences.append(f"{held}; from those that do not overlap, the true share may be {ends}.")
+    return [*sentences, *([rivals_in_words(row["skill"])] if row["skill"] else [])]
 
 
 def counts(row: Row) -> str:

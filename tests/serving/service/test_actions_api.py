@@ -121,7 +121,7 @@ def test_effects_are_told_with_their_interval_and_what_may_be_concluded(service:
 def test_the_page_of_effects_says_what_may_not_be_concluded(service: Any) -> None:
     client = service.client(accept="text/html,*/*")
     shown = client.get("/effects").text
-    assert "1 of 2 kinds of actions with an effect that stands" in shown
+    assert "1 of 2 kinds of actions has an effect that stands" in shown
     assert "−2.0 to −0.4" in shown
     assert "What may not be concluded" in shown
     assert 'href="/effects"' in client.get("/actions").text

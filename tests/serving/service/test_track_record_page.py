@@ -8,7 +8,10 @@ from features.forgetting.suppression import ACCOUNT, Suppressed
 from serving.forgetting.publications import _forget_track
 from serving.track_record.track_record import DEFINITIONS
 
-SKILL = {"trailing_nrr": {"words": "12 % better than trailing NRR so far; too few to be sure"}}
+SKILL = {
+    "trailing_nrr": {"label": "trailing NRR", "skill": 0.123, "finding": "too few origins",
+                     "words": "12 % better than trailing NRR so far; too few to be sure"}
+}  # fmt: skip
 MISS = {
     "account_id": "a02", "name": "a02", "horizon_months": 6, "as_of": "2025-01-01", "expected_arr": 1234.0,
     "actual_arr": 0.0, "difference": -1234.0, "churn_probability": 0.07, "starting_arr": 1300.0, "happened": "left",
@@ -56,7 +59,7 @@ def test_where_nothing_can_be_scored_the_page_says_when(service: Any) -> None:
 def test_the_page_shows_all_of_it(tracked: Any) -> None:
     page = tracked.client().get("/track-record").text
     for text in (
-        "NRR over 6 months was off by 2.2 points.", "12 % better than trailing NRR so far", "By CSM", "Ben B.", "4,321",
+        "NRR over 6 months was off by 2.2 points.", 'Trailing NRR</th><td class="n">12 %', "By CSM", "Ben B.", "4,321",
         "0.099", "1,234", "1,209", ">left<", "are about one independent year", 'href="/accounts/a02"',
     ):  # fmt: skip
         assert text in page, text
