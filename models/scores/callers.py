@@ -5,7 +5,9 @@ the same window: above 0 the call was better. Calls on one account are not indep
 of chance. The verdict takes two things together: that the 90 % interval of the mean lies on one side of 0, and that the
 sum is beyond ln 150, which grows with the root of the number of calls beyond 40. The interval alone would be too eager
 for callers whose rare large losses have not come yet; the sum asks for more than they can have without knowing more.
-Nobody is taken to be surer than 95 %: else one miss of the very sure would decide.
+Nobody is taken to be surer than 95 %: else one miss of the very sure would decide. Better takes a third thing: that the
+calls as they were stated did at least as well as the same calls moved back towards the model (`toned_down`); whoever is
+bolder than what they know is not told from luck. A sum of 1.75 times what the word takes needs no such proof.
 """
 
 import math
@@ -23,8 +25,11 @@ PRIORS: Mapping[str, float] = {"commit": 0.925, "likely": 0.75, "best_case": 0.6
 PRIOR_WEIGHT = 8.0  # calls
 CATEGORY_OF: Mapping[str, str] = {"renew": "commit", "expand": "commit", "contract": "likely", "churn": "lost"}
 FEWEST_RESOLVED = 10
+_SURE = 1e-6  # a probability nearer to 0 or 1 has no finite log-odds to speak of
 LEVEL = 0.90
 _LEAST_SUM, _MANY = math.log(150.0), 40
+_KEPT_OF_BOLDNESS = 0.6  # of the log-odds between a call and the model, in the call toned down
+_BEYOND_DOUBT = 1.75  # times the least sum: boldness is not looked at any more
 MOST = 0.95  # no one is taken to be surer than this, the model included
 
 
@@ -97,8 +102,25 @@ def log_score_difference(called: Array, model: Array, kept: Array) -> Array:
     return np.where(kept > 0, np.log(called / model), np.log((1 - called) / (1 - model)))
 
 
-def skill(difference: Array, accounts: Sequence[object]) -> Skill:
-    """Whether calls were better than the model, by the differences of their log scores and the account of each."""
+def toned_down(called: Array, model: Array) -> Array:
+    """Calls moved back towards the model: with 0.6 of their distance on the log-odds."""
+    called, model = (np.clip(p, _SURE, 1 - _SURE) for p in (called, model))
+    log_odds, level = (np.log(p / (1 - p)) for p in (called, model))
+    return np.asarray(1 / (1 + np.exp(-(level + _KEPT_OF_BOLDNESS * (log_odds - level)))), dtype=float)
+
+
+def skill(difference: Array, accounts: Sequence[object], toned: Array | None = None) -> Skill:
+    """Whether calls were better than the model.
+
+    Parameters
+    ----------
+    difference
+        Of each call, its log score less the model's: `log_score_difference`.
+    accounts
+        Of each call, its account.
+    toned
+        The same of the calls toned down; without it, boldness is not looked at.
+    """
     names, place = np.unique(np.asarray(accounts, dtype=str), return_inverse=True)
     resolved, units = len(difference), len(names)
     if resolved < FEWEST_RESOLVED or units < 2:
@@ -107,16 +129,25 @@ def skill(difference: Array, accounts: Sequence[object]) -> Skill:
     sums = np.bincount(place, weights=difference - mean, minlength=units)
     error = math.sqrt(float((sums**2).sum()) * units / (units - 1)) / resolved
     half = float(student.ppf((1 + LEVEL) / 2, units - 1)) * error
-    return Skill(resolved, units, mean, mean - half, mean + half, _verdict(mean, half, resolved))
+    verdict = _verdict(mean, half, resolved)
+    in_doubt = mean * resolved < _BEYOND_DOUBT * _least(resolved)
+    if verdict == "better" and in_doubt and toned is not None and difference.sum() < toned.sum():
+        verdict = "cannot tell"
+    return Skill(resolved, units, mean, mean - half, mean + half, verdict)
 
 
 def _verdict(mean: float, half: float, resolved: int) -> Verdict:
-    total, least = mean * resolved, _LEAST_SUM * math.sqrt(max(1.0, resolved / _MANY))
+    total, least = mean * resolved, _least(resolved)
     if mean - half > 0 and total > least:
         return "better"
     if mean + half < 0 and total < -least:
         return "worse"
     return "cannot tell"
+
+
+def _least(resolved: int) -> float:
+    """The sum of differences that a word takes."""
+    return _LEAST_SUM * math.sqrt(max(1.0, resolved / _MANY))
 
 
 def shrunk(means: Array, errors: Array) -> Array:

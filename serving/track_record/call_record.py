@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from models.hazards.calibration import wilson
-from models.scores.callers import FEWEST_RESOLVED, MOST, PRIORS, Skill, category_probability, shrunk, skill
+from models.scores.callers import (
+    FEWEST_RESOLVED,
+    MOST,
+    PRIORS,
+    Skill,
+    category_probability,
+    log_score_difference,
+    shrunk,
+    skill,
+    toned_down,
+)
 from serving.forecast.declared.ledger_tables import CALL_RECORD
 from serving.track_record.call_pairs import PairedCall
 
@@ -110,7 +120,13 @@ def _caller(name: str, calls: Sequence[PairedCall]) -> Row:
 
 
 def _skill(calls: Sequence[PairedCall]) -> Skill:
-    return skill(np.array([call.difference for call in calls], dtype=float), [call.account_id for call in calls])
+    called, model, kept = (
+        np.array([getattr(call, name) for call in calls], dtype=float)
+        for name in ("probability", "model_probability", "kept")
+    )
+    differences = np.array([call.difference for call in calls], dtype=float)
+    toned = log_score_difference(toned_down(called, model), model, kept)
+    return skill(differences, [call.account_id for call in calls], toned)
 
 
 def _categories(calls: Sequence[PairedCall]) -> list[Row]:

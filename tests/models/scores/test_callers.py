@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.callers import Person, words
-from models.scores.callers import category_probability, log_score_difference, shrunk, skill
+from models.scores.callers import category_probability, log_score_difference, shrunk, skill, toned_down
 
 
 def test_who_knows_more_is_called_better_and_nobody_the_opposite() -> None:
@@ -47,3 +47,22 @@ def test_callers_are_moved_towards_the_group_as_far_as_they_are_uncertain() -> N
     apart = shrunk(np.array([-1.0, 0.0, 1.0]), np.array([0.1, 0.1, 0.5]))
     assert -1 < apart[0] < -0.9
     assert apart[2] < 0.8
+
+
+def test_who_is_bolder_than_what_they_know_is_not_called_better_unless_beyond_doubt() -> None:
+    model, called = np.full(40, 0.5), np.full(40, 0.9)
+    kept = (np.arange(40) < 30).astype(float)  # three in four, of calls that said nine in ten
+    difference = log_score_difference(called, model, kept)
+    toned = log_score_difference(toned_down(called, model), model, kept)
+    assert toned.sum() > difference.sum() > 0
+    plain = np.full(40, 0.2) + np.where(np.arange(40) % 2, 0.1, -0.1)  # a sum of 8: better, and not beyond doubt
+    assert skill(plain, range(40)).verdict == "better"
+    assert skill(plain, range(40), plain + 0.01).verdict == "cannot tell"
+    assert skill(plain, range(40), plain - 0.01).verdict == "better"
+    assert skill(plain + 0.1, range(40), plain + 0.2).verdict == "better"
+
+
+def test_a_call_toned_down_lies_between_the_model_and_itself() -> None:
+    assert toned_down(np.array([0.5, 0.9, 1.0]), np.array([0.5, 0.5, 0.5])) == pytest.approx(
+        [0.5, 1 / (1 + 9**-0.6), 1 / (1 + (1e6 - 1) ** -0.6)]
+    )
