@@ -172,18 +172,19 @@ class Night:
         rung = climb(params, found)
         if not _newer_publication(self._run, self._known.data_until):
             note_watch(folder_of(params.data_dir), found.to_json() | {"ladder": rung.to_json()})
-        self._alarm = found.todo if rung.action in ("train", "wait") else ""
+        self._alarm = found.todo if rung.action in ("train", "tune", "wait") else ""
         return DONE, found.summary() | {"ladder": rung.to_json()}
 
     def _train(self) -> Outcome:
         from training.fit import train
-        from training.retraining import schedule
+        from training.retraining import schedule, settings_to_train
 
         params = self._run.params
         plan = schedule(params, self._known.data_until, self._alarm)
         if not plan.is_due:
             return SKIPPED, {"reason": plan.reason}
         tested = not self._for_the_record  # which is the test
+        params = settings_to_train(params, plan)
         result = train(self._known, params=params, may_contest=True, tested=tested, progress=self._run.progress)
         content = result.to_json()
         told = {name: content[name] for name in ("version", "promoted", "reason", "caution", "verdict")}

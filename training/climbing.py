@@ -24,6 +24,7 @@ def rung_of(params: Params, found: Watch) -> Rung:
         before=found.before,
         is_due=plan.is_due,
         why=plan.reason,
+        should_tune=plan.should_tune,
     )
 
 

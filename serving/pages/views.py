@@ -75,11 +75,10 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
         "windows": WINDOWS,
         "other_columns": published.columns(),
         "asked": parameters,
-        **_choices(parameters),
+        **_choices(parameters, query),
         "page_number": query.offset // query.limit + 1,
         "pages": pages,
         "columns": BOOK,
-        "sorted_by": dict(RANKINGS).get(query.sort, label(query.sort)),
         "heads": [_heading(column, query, parameters) for column in BOOK],
         "previous": _link(parameters, page=query.offset // query.limit) if query.offset else None,
         "next": _link(parameters, page=query.offset // query.limit + 2) if query.offset + query.limit < total else None,
@@ -89,11 +88,12 @@ def accounts(published: Published, caller: Caller, query: AccountQuery, paramete
     }
 
 
-def _choices(parameters: Mapping[str, str]) -> Row:
+def _choices(parameters: Mapping[str, str], query: AccountQuery) -> Row:
     """The lists and the orders to choose from, each with its address."""
     shown = list_shown(parameters)
     return {
         "shown": shown,
+        "sorted_by": dict(RANKINGS).get(query.sort, label(query.sort)),
         "lists": [(name, title, _link(parameters, **_AFRESH | {"show": name})) for name, title in SHOWN.items()],
         "rankings": [
             (name, title, _link(parameters, **_AFRESH | {"show": shown, "sort": name})) for name, title in RANKINGS

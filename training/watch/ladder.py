@@ -2,7 +2,8 @@
 
 Where the market moved, nothing: the level follows with the next training. A model that took over less than two months
 ago goes back to the one before it, if that was nearer to what happened in the same months. Else it is trained again by
-the usual contest, but not within a month of the last training: until then it is left alone.
+the usual contest, but not within a month of the last training: until then it is left alone. Where the last training was
+on an alarm already, and that did not help, other settings are searched too.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from training.tracking.in_charge import took_over_from
 from training.watch.hazard_months import monthly_log_loss
 
 ROLLBACK_MONTHS = 2
-Action = Literal["leave", "wait", "train", "go back"]
+Action = Literal["leave", "wait", "train", "tune", "go back"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,17 @@ def version_before(
     return Before(number, *losses)
 
 
-def rung(*, is_wrong: bool, todo: str, learned: date, day: date, before: Before | None, is_due: bool, why: str) -> Rung:
+def rung(
+    *,
+    is_wrong: bool,
+    todo: str,
+    learned: date,
+    day: date,
+    before: Before | None,
+    is_due: bool,
+    why: str,
+    should_tune: bool = False,
+) -> Rung:
     """The rung of a night.
 
     Parameters
@@ -80,6 +91,8 @@ def rung(*, is_wrong: bool, todo: str, learned: date, day: date, before: Before 
         The version before it, where it is young.
     is_due, why
         Whether it may be trained again on the alarm, and the reason.
+    should_tune
+        Whether its settings are searched too, since training alone did not help.
     """
     if not is_wrong:
         return Rung("leave", todo or "nothing is wrong with the model")
@@ -91,4 +104,6 @@ def rung(*, is_wrong: bool, todo: str, learned: date, day: date, before: Before 
             f"{before.log_loss_now:.4f}",
             before.version,
         )
-    return Rung("train", why) if is_due else Rung("wait", why)
+    if not is_due:
+        return Rung("wait", why)
+    return Rung("tune" if should_tune else "train", why)

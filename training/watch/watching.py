@@ -92,7 +92,7 @@ class Watch:
             case "model":
                 return (
                     f"Train again ({', '.join(alarms)}). If it alarms again within two months, go back with "
-                    "`holdfast models --in-charge VERSION`, or tune (tune.trials)."
+                    "`holdfast models --in-charge VERSION`, or search its settings with `holdfast train --tune`."
                 )
             case "inputs":
                 return "Look at what moved. Nothing is wrong with the forecast so far; train again if that stays."

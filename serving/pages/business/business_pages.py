@@ -25,6 +25,7 @@ LADDER = (
      "what happened since."),
     ("wait", "Wait", "It was trained less than a month ago: a new one would have learned the same."),
     ("train", "Train again", "The usual contest decides whether the new version is better."),
+    ("tune", "Search its settings", "It was trained out of turn not long ago and is wrong again."),
 )  # fmt: skip
 Rows = Sequence[Row]
 

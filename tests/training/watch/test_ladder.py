@@ -45,6 +45,14 @@ def test_each_rung_has_its_case(is_wrong: bool, day: date, before: Before | None
     assert step.reason
 
 
+def test_settings_are_searched_where_training_did_not_help_and_never_before_the_month_is_over() -> None:
+    told = {"is_wrong": True, "todo": "", "learned": LEARNED, "day": APRIL, "before": None, "why": "a reason"}
+    assert rung(**told, is_due=True, should_tune=True).action == "tune"
+    assert rung(**told, is_due=False, should_tune=True).action == "wait"
+    assert rung(**told | {"is_wrong": False}, is_due=True, should_tune=True).action == "leave"
+    assert rung(**told | {"day": FEBRUARY, "before": NEARER}, is_due=True, should_tune=True).action == "go back"
+
+
 def test_going_back_says_what_alarmed_and_how_much_nearer_the_version_before_was() -> None:
     step = rung(is_wrong=True, todo="", learned=LEARNED, day=FEBRUARY, before=NEARER, is_due=True, why="")
     assert "within 2 months of 2026-01-01" in step.reason
