@@ -23,7 +23,7 @@ from params_reading import SettingsError as SettingsError
 from params_reading import ascending, different
 from params_reading import told_in_words as told_in_words
 from params_signals import AlertRule, Alerts, Health, Measure
-from params_team import Actions, Cadence, Declared, Effects, Expansion, Journey, Lifetime, Phase, Play
+from params_team import Actions, Cadence, Declared, Effects, Expansion, IdealCustomer, Journey, Lifetime, Phase, Play
 from params_team import Condition as Condition
 from params_team import Losses as Losses
 from params_team import OwnFeature as OwnFeature
@@ -276,6 +276,7 @@ class Params(Section):
     lifetime: Lifetime
     losses: Losses
     expansion: Expansion
+    ideal_customer: IdealCustomer
     actions: Actions
     health: Health
     alerts: Alerts

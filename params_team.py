@@ -320,6 +320,24 @@ class Expansion(Section):
     other_buying_center: Literal["csm", "seller"]
 
 
+class IdealCustomer(Section):
+    """How the overall fit follows from the five fits where nobody judged it: by the mean of those that are known.
+
+    From `good_from` on it is good, below `bad_below` bad, else stretch; with fewer than `fewest_fits` known it stays
+    empty.
+    """
+
+    good_from: Annotated[float, Field(ge=0, le=1)]
+    bad_below: Annotated[float, Field(ge=0, le=1)]
+    fewest_fits: Annotated[int, Field(ge=1, le=5)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.bad_below > self.good_from:
+            raise ValueError(f"bad_below is {self.bad_below}, above good_from ({self.good_from}): let it be lower.")
+        return self
+
+
 class Declared(Mapping[str, OwnFeature]):
     """The features that settings declare, by name; beside them the journey and the cadence, of which more are made."""
 

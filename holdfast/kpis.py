@@ -26,6 +26,9 @@ OutFile = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Also write .xlsx with live formulas, .csv or .parquet")
 ]
 AGES_SHOWN = 13  # cohorts and quarters of age in the terminal
+TableFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write .xlsx, .csv or .parquet")]
+DISAGREEMENTS_SHOWN = 10
+QUARTERS_SHOWN = 8
 SHOWN = 30  # values of a column in the terminal; the JSON and the workbook have all
 
 
@@ -112,66 +115,130 @@ def _completion(run: Run, tables: "Tables", as_of: date) -> "Completion":
     )
 
 
-def behaviours(run: Run, as_of: AsOfDate = None) -> None:
-    """Show what customers who stay did when they were young, by part of the product: goes with, not causes."""
+def behaviours(run: Run, as_of: AsOfDate = None, out: TableFile = None) -> None:
+    """Show what customers who stay did when they were young: use of the product and content; goes with, not causes."""
+    from serving.forecast.declared.customer_tables import BEHAVIOUR
     from serving.kpis.behaviour_report import behaviour_report
+    from serving.kpis.kpi_files import require_writable, write_rows
 
+    require_writable(out)
     with only_writer(run.params.data_dir):
         tables = run.load().tables
         day = _within(as_of, tables.data_until)
         run.progress("comparing those who stayed with those who left")
         report = behaviour_report(tables, as_of=day, params=run.params)
-    run.show(report, lambda console: _print_behaviours(console, report))
+    if out is not None:
+        write_rows(report["rows"], BEHAVIOUR, out, report["definition"])
+    run.show(report | {"file": str(out) if out else None}, lambda console: _print_behaviours(console, report, out))
 
 
-def _print_behaviours(console: "Console", report: dict[str, Any]) -> None:
+def _print_behaviours(console: "Console", report: dict[str, Any], out: Path | None) -> None:
     from rich.table import Table
 
-    rows = report["rows"]
-    confirmed = sum(row["confirmed"] for row in rows if row["segment"] == "all")
-    tried = sum(row["segment"] == "all" for row in rows)
-    console.print(f"{confirmed} of {tried} behaviours go with staying, of {report['accounts']:,} accounts.")
+    rows = [row for row in report["rows"] if row["segment"] == "all"]
+    confirmed = sum(row["confirmed"] for row in rows)
+    console.print(f"{confirmed} of {len(rows)} behaviours go with staying, of {report['accounts']:,} accounts.")
+    console.print(_power(report["power"]), soft_wrap=True)
     table = Table()
     for head in ("behaviour", "by day", "segment"):
         table.add_column(head)
     for head in ("kept with it", "kept without", "difference", "95 % interval", "accounts"):
         table.add_column(head, justify="right")
-    for row in sorted(rows, key=lambda row: row["p_value"]):
+    for row in sorted(report["rows"], key=lambda row: (row["of"] != "use", row["p_value"])):
         if row["confirmed"] or row["segment"] == "all":
             table.add_row(row["behaviour"] + (" *" if row["confirmed"] else ""), f"{row['by_day']}", row["segment"],
                           f"{row['kept_above']:.0%}", f"{row['kept_below']:.0%}", f"{row['difference']:+.0%}",
                           f"{row['low']:+.0%} to {row['high']:+.0%}", f"{row['n']:,}")  # fmt: skip
     console.print(table)
+    print_lines(console, [row["yaml"] for row in rows if row["confirmed"]])
     for row in report["behind"][:SHOWN]:
         console.print(f"{row['name']} has {row['users']} by day {row['by_day']}, short of {row['behaviour']}.")
     console.print("* confirmed on newer accounts. It goes with staying; it need not cause it.", style="dim")
+    if out is not None:
+        console.print(f"Written: {out}", soft_wrap=True)
 
 
-def icp(run: Run, as_of: AsOfDate = None) -> None:
-    """Show which accounts to sell to: what was known at signing, against what they came to in a year."""
-    from serving.kpis.behaviour_report import icp_report
+def _power(power: dict[str, Any]) -> str:
+    """What so many accounts that left can show."""
+    if power["detectable_ratio"] is None:
+        return "Too few accounts have left to compare any."
+    return (
+        f"{power['leavings']:,} of the accounts that judge have left: a behaviour shows in four of five companies like "
+        f"this one if those with it leave {1 - power['detectable_ratio']:.0%} less often, or more; for half as often "
+        f"{power['leavings_for_half']:,} that left are enough."
+    )
 
+
+def icp(run: Run, as_of: AsOfDate = None, out: TableFile = None) -> None:
+    """Show which accounts to sell to: what was known at signing against the first year, and the bad fit sold."""
+    from serving.forecast.declared.customer_tables import ICP_TABLES
+    from serving.kpis.ideal_customer import icp_report
+    from serving.kpis.kpi_files import require_writable, write_many
+
+    require_writable(out)
     with only_writer(run.params.data_dir):
         tables = run.load().tables
         report = icp_report(tables, as_of=_within(as_of, tables.data_until), params=run.params)
-    run.show(report, lambda console: _print_icp(console, report))
+    if out is not None:
+        write_many({name: report[name] for name in ICP_TABLES}, ICP_TABLES, out, report["definition"])
+    run.show(report | {"file": str(out) if out else None}, lambda console: _print_icp(console, report, out))
 
 
-def _print_icp(console: "Console", report: dict[str, Any]) -> None:
+def _print_icp(console: "Console", report: dict[str, Any], out: Path | None) -> None:
+    console.print(f"{report['accounts']:,} accounts have had their first year. {report['note']}".strip())
+    for rows, title in ((report["rows"], "By what was known at signing"), (report["given"], "By the fit as judged")):
+        if rows:
+            console.print(_first_years(rows, title))
+    _print_sold(console, report["sold"])
+    for row in report["disagreements"][:DISAGREEMENTS_SHOWN]:
+        console.print(f"{row['name']}: judged {row['given_fit']}, the data say {row['proposed_fit']}: {row['why']}",
+                      soft_wrap=True, markup=False)  # fmt: skip
+    if len(report["disagreements"]) > DISAGREEMENTS_SHOWN:
+        console.print(f"{len(report['disagreements']) - DISAGREEMENTS_SHOWN:,} more: --json or --out has all.")
+    console.print(report["definition"], soft_wrap=True, style="dim")
+    if out is not None:
+        console.print(f"Written: {out}", soft_wrap=True)
+
+
+def _first_years(rows: list[dict[str, Any]], title: str) -> "Table":
     from rich.table import Table
 
-    console.print(f"{report['accounts']:,} accounts have had their first year. {report['note']}".strip())
-    table = Table()
-    for head in ("attribute", "value", "proposed fit"):
+    table = Table(title=f"{title}: --json and --out have the interval of each figure", title_justify="left")
+    for head in ("attribute", "value", "fit"):
         table.add_column(head)
-    for head in ("GRR", "NRR", "kept by the average account", "accounts"):
+    for head in ("GRR", "NRR", "average kept", "first value by day 90", "median", "payback", "accounts"):
         table.add_column(head, justify="right")
-    for row in report["rows"]:
+    for row in rows:
+        kept = f"{row['low']:.0%} to {row['high']:.0%}" if row["low"] is not None else ""
+        ttfv = [_told(row["first_value_by_day_90"], "{:.0%}"), _told(row["ttfv_median"], "{:.0f} d")]
         table.add_row(row["attribute"], row["value"], row["proposed_fit"], f"{row['grr']:.0%}", f"{row['nrr']:.0%}",
-                      f"{row['low']:.0%} to {row['high']:.0%}", f"{row['n']:,}")  # fmt: skip
-    if report["rows"]:
-        console.print(table)
-    console.print(report["definition"], soft_wrap=True, style="dim")
+                      kept, *ttfv, _told(row["cac_payback"], "{:.1f} m"), f"{row['n']:,}")  # fmt: skip
+    return table
+
+
+def _told(figure: float | None, form: str) -> str:
+    return "-" if figure is None else form.format(figure)
+
+
+def _print_sold(console: "Console", sold: list[dict[str, Any]]) -> None:
+    """Bad fit by quarter, and by source and seller over all quarters."""
+    from rich.table import Table
+
+    totals = [row for row in sold if row["cut"] == "total" and row["quarter"] != "all"]
+    others = [row for row in sold if row["cut"] != "total" and row["quarter"] == "all"]
+    if not sold:
+        return
+    table = Table(title="Bad fit among the accounts that began, newest quarters and all by source and seller",
+                  title_justify="left")  # fmt: skip
+    table.add_column("quarter")
+    table.add_column("of")
+    for head in ("bad", "accounts", "share", "95 % interval"):
+        table.add_column(head, justify="right")
+    for row in (*totals[-QUARTERS_SHOWN:], *others):
+        of = "all" if row["cut"] == "total" else f"{row['cut']} {row['value']}"
+        table.add_row(row["quarter"], of, f"{row['bad']:,}", f"{row['accounts']:,}", f"{row['share']:.0%}",
+                      f"{row['low']:.0%} to {row['high']:.0%}")  # fmt: skip
+    console.print(table)
 
 
 def _within(as_of: date | None, data_until: date) -> date:

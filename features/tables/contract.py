@@ -19,6 +19,7 @@ ACCOUNTS = table(
     Column("region", Type.TEXT, "Region"),
     Column("csm", Type.TEXT, "Customer success manager who owns the account"),
     Column("seller", Type.TEXT, "Seller who owns the account"),
+    Column("source", Type.TEXT, "Where it came from as a lead: inbound, outbound, partner, referral or another"),
     Column("touch_model", Type.TEXT, "How the account is served", allowed=TIERS),
     Column("fit", Type.TEXT, "How well the account fits the product", allowed=("good", "stretch", "bad")),
     Column("technical_fit", Type.NUMBER, "Technical fit, 0 to 1"),

@@ -48,7 +48,8 @@ def ideal_customer(published: Published, caller: Caller) -> Row:
         403: whoever sees one book.
     """
     require_whole(caller, "The ideal customer is")
-    return {"definition": "", "note": "", "accounts": 0, "rows": [], **published.insight(CUSTOMERS)}
+    empty: Row = {"definition": "", "note": "", "accounts": 0, "rows": [], "given": [], "sold": []}
+    return {**empty, **published.insight(CUSTOMERS)}
 
 
 def scorecards(published: Published, caller: Caller, by: Whose = "csm") -> Row:

@@ -3,7 +3,7 @@
 Text is always written as text, so that none of it is run as a formula, and shows its control characters.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,14 +49,20 @@ def write_workbook(forecast: Forecast, file: Path, names: Mapping[str, str] | No
 
 def write_table(table: OutTable, frame: pd.DataFrame, file: IO[bytes], about: Mapping[str, str]) -> None:
     """Write one table as an XLSX workbook, with a sheet of what it is and what its columns mean first."""
+    write_sheets([(table, frame)], file, about)
+
+
+def write_sheets(tables: Sequence[tuple[OutTable, pd.DataFrame]], file: IO[bytes], about: Mapping[str, str]) -> None:
+    """Write tables as an XLSX workbook, with a sheet of what they are and what their columns mean first."""
     import xlsxwriter
 
     with xlsxwriter.Workbook(file, {**_OPTIONS, "in_memory": True}) as workbook:
         formats, header = _formats(workbook), workbook.add_format({"bold": True, "bottom": 1})
-        rows = [(table.name, key, value) for key, value in about.items()]
-        rows += [(table.name, column.name, column.description) for column in table]
+        rows = [(tables[0][0].name, key, value) for key, value in about.items()]
+        rows += [(table.name, column.name, column.description) for table, _ in tables for column in table]
         _rows_sheet(workbook.add_worksheet("definitions"), rows, formats[Kind.TEXT], header)
-        _table_sheets(workbook, table, frame, formats, header)
+        for table, frame in tables:
+            _table_sheets(workbook, table, frame, formats, header)
 
 
 def _formats(workbook: Any) -> dict[Kind, Any]:

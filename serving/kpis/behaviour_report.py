@@ -1,6 +1,8 @@
 """What customers who stay did when they were young, and which young accounts have not: goes with, not causes."""
 
-from dataclasses import asdict, dataclass
+import math
+import re
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -8,14 +10,28 @@ from typing import Any
 import pandas as pd
 
 from features.asof.view import day_number
-from features.kpis.behaviours import STAY_DAYS, Choice, by_segment, choices, standing, young_use
-from features.kpis.going_with import FALSE_SHARE
-from features.kpis.signing import FEWEST_CLOSED, closed_accounts, value_fits
+from features.kpis.behaviours import (
+    ALL,
+    CHOOSING_SHARE,
+    CONTENT,
+    STAY_DAYS,
+    USE,
+    Choice,
+    Doing,
+    by_segment,
+    choices,
+    standing,
+    young_accounts,
+    young_use,
+)
+from features.kpis.going_with import FALSE_SHARE, detectable_ratio
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from params import Params
+from serving.kpis.ideal_customer import icp_report
 from serving.retention.cohort_labels import given_names
 
+HALF = 0.5  # a behaviour with which half as many leave is what the accounts needed are told for
 Row = dict[str, Any]
 
 
@@ -39,38 +55,72 @@ class StayingReports:
 
 
 def behaviour_report(tables: Tables, *, as_of: date, params: Params) -> Row:
-    """The behaviours as plain data: `rows` by segment, `behind` the young accounts that lack what is confirmed.
+    """The behaviours as plain data.
+
+    `rows` by segment, of parts of the product (`of` is use) and of courses, articles and events (content), each kind
+    with a limit of its own; `behind` the young accounts that lack what is confirmed; `power` what so many accounts that
+    left can show.
 
     Raises
     ------
     BadInput
         There is no use by user and part of the product.
     """
-    if not tables.has("usage", "feature", "user_id"):
+    if not tables.has(USE.table, *USE.needs):
         what = "has no feature or no user_id, so nobody can say who used what"
         raise BadInput([Finding("usage", what, "Map both columns in source.tables.usage.columns.")])
-    settling = params.revenue.settling_days
-    accounts, users = young_use(tables, as_of=as_of, rules=params.revenue, budget=params.budget)
-    tried = choices(accounts, users, as_of, settling)
-    rows, behind = [], []
-    for choice, stands in zip(tried, standing(tried), strict=True):
-        for segment, n, told in by_segment(choice, accounts, users, as_of, settling):
-            rows.append(_row(choice, segment, n, told._asdict(), stands))
-        if stands and choice.sign > 0:
-            behind += _behind(choice, accounts, users, as_of)
+    accounts = young_accounts(tables, as_of=as_of, rules=params.revenue, budget=params.budget)
+    looks = [_look(tables, accounts, doing, as_of, params) for doing in (USE, CONTENT)
+             if tables.has(doing.table, *doing.needs)]  # fmt: skip
     names = given_names(tables, as_of, params)
+    behind = [row for look in looks for row in look["behind"]]
     return {
         "as_of": as_of.isoformat(),
-        "rows": rows,
+        "rows": [row for look in looks for row in look["rows"]],
         "behind": [row | {"name": names.get(row["account_id"], row["account_id"])} for row in behind],
-        "accounts": len(accounts),
+        "accounts": looks[0]["accounts"],
+        "power": looks[0]["power"],
         "definition": _definition(as_of),
     }
 
 
-def _row(choice: Choice, segment: str, n: int, told: dict[str, float], stands: bool) -> Row:
+def _look(tables: Tables, accounts: pd.DataFrame, doing: Doing, as_of: date, params: Params) -> Row:
+    """What the accounts did of one kind, and what goes with staying."""
+    settling = params.revenue.settling_days
+    people = young_use(tables, accounts, doing, as_of=as_of, budget=params.budget)
+    tried = choices(accounts, people, as_of, settling)
+    rows, behind = [], []
+    for choice, stands in zip(tried, standing(tried), strict=True):
+        for segment, n, told in by_segment(choice, accounts, people, as_of, settling):
+            rows.append(_row(choice, doing, segment, n, told._asdict(), stands))
+        if stands and choice.sign > 0:
+            behind += _behind(choice, doing, accounts, people, as_of)
+    most = max(tried, key=lambda choice: choice.test.variance, default=None)
+    compared = max((row["n"] for row in rows if row["segment"] == ALL), default=0)
+    return {"rows": rows, "behind": behind, "accounts": compared, "power": _power(most, len(tried))}
+
+
+def _power(choice: Choice | None, tried: int) -> Row:
+    """What the accounts that left can show: the smallest difference found in four of five companies like this."""
+    if choice is None:
+        return {"leavings": 0, "tried": 0, "detectable_ratio": None, "leavings_for_half": None}
+    ratio = detectable_ratio(choice.test.variance, tried)
+    needed = choice.test.leavings * (math.log(ratio) / math.log(HALF)) ** 2
     return {
-        "behaviour": choice.words,
+        "leavings": choice.test.leavings,
+        "tried": tried,
+        "detectable_ratio": ratio,
+        "leavings_for_half": math.ceil(needed),
+    }
+
+
+def _row(choice: Choice, doing: Doing, segment: str, n: int, told: dict[str, float], stands: bool) -> Row:
+    words = doing.words(choice.users, choice.feature)
+    is_use = doing is USE
+    condition = f"{choice.feature}.users >= {choice.users}"
+    return {
+        "behaviour": words,
+        "of": "use" if is_use else "content",
         "segment": segment,
         "by_day": choice.by_day,
         "kept_above": told["above"],
@@ -79,52 +129,48 @@ def _row(choice: Choice, segment: str, n: int, told: dict[str, float], stands: b
         "difference": told["points"],
         "low": told["low"],
         "high": told["high"],
+        "leavings": choice.test.leavings,
         "p_value": choice.p_value,
         "confirmed": stands,
         "says": "goes with, not causes",
-        "condition": f"{choice.feature}.users >= {choice.users} within {choice.by_day}d",
+        "condition": f"{condition} within {choice.by_day}d" if is_use else "",
+        "yaml": _yaml(choice, segment, doing),
     }
 
 
-def _behind(choice: Choice, accounts: pd.DataFrame, users: pd.DataFrame, as_of: date) -> list[Row]:
+def _yaml(choice: Choice, segment: str, doing: Doing) -> str:
+    """A line of settings that makes a feature of it, which health targets, alerts and journeys can name."""
+    name = re.sub("[^a-z0-9]+", "_", choice.feature.lower()).strip("_")
+    people = f"{name[:28]}_people_{choice.by_day}d"
+    told = f"{{table: {doing.table}, measure: distinct, column: {doing.person}, "
+    return f"features: {{{people}: {told}filter: {{{doing.thing}: {choice.feature}}}, window: {choice.by_day}}}}}"
+
+
+def _behind(choice: Choice, doing: Doing, accounts: pd.DataFrame, users: pd.DataFrame, as_of: date) -> list[Row]:
     """Customers in their first year, old enough to be judged, that have not done it by that age."""
     age = day_number(as_of) - accounts["began"]
     young = accounts[(age >= choice.by_day) & (age < STAY_DAYS) & (accounts["until"] > day_number(as_of))]
     rows = users[(users["feature"] == choice.feature) & (users["by_day"] == choice.by_day)]
     counts = rows.set_index("account_id")["users"].reindex(young.index).fillna(0).astype(int)
-    short = counts[counts < choice.users]
+    short, words = counts[counts < choice.users], doing.words(choice.users, choice.feature)
     return [
-        {"account_id": str(account), "behaviour": choice.words, "by_day": choice.by_day, "users": int(number)}
+        {"account_id": str(account), "behaviour": words, "by_day": choice.by_day, "users": int(number)}
         for account, number in short.items()
     ]
 
 
 def _definition(as_of: date) -> str:
     return (
-        "Users of each part of the product by an age of 30, 60 or 90 days, as known at that age, and whether the "
-        f"account was a customer {STAY_DAYS} days after it, as known before {as_of}. Age and number of users were "
-        "chosen on the older half of the accounts and are judged on the newer half, within segment and size; at most "
-        f"{FALSE_SHARE:.0%} of those confirmed are expected to be false (Benjamini and Hochberg). kept_above and "
-        "kept_below are shares of the newer half; low and high the 95 % interval of their difference within segment "
-        "and size. It goes with staying; it need not cause it."
+        "People of each account who used a part of the product, or took up a course, article or event, by an age of "
+        "30, "
+        f"60 or 90 days, as known at that age, and when the account left, as known before {as_of}. Only accounts count "
+        "that began once that thing was on file. Age and number of people were chosen on the oldest "
+        f"{CHOOSING_SHARE:.0%} of the accounts and are judged on the others, by who left at each day of their age, "
+        "within "
+        f"segment and size (log-rank test); at most {FALSE_SHARE:.0%} of those confirmed are expected to be false "
+        f"(Benjamini and Hochberg). kept_above and kept_below are the shares still customers {STAY_DAYS} days after "
+        "that "
+        "age, of those of which it is known; low and high the 95 % interval of their difference within segment and "
+        "size. "
+        "It goes with staying; it need not cause it."
     )
-
-
-def icp_report(tables: Tables, *, as_of: date, params: Params) -> Row:
-    """Which values of what is known at signing go with keeping, as plain data: `rows`, or none of too few accounts."""
-    closed = closed_accounts(tables, as_of=as_of, rules=params.revenue, budget=params.budget)
-    enough = len(closed) >= FEWEST_CLOSED
-    note = "" if enough else f"Too few: {len(closed):,} accounts have had their first year, {FEWEST_CLOSED} are needed."
-    fits = value_fits(closed, params.forecast) if enough else []
-    return {
-        "as_of": as_of.isoformat(),
-        "rows": [asdict(fit) for fit in fits],
-        "accounts": len(closed),
-        "note": note,
-        "definition": (
-            f"Accounts whose first year was over by {as_of}, by what was known when they signed: GRR and NRR of that "
-            "year; low and high the 95 % interval of the share of its ARR that the average account kept. Good or bad: "
-            "accounts of the older half stayed the year more, or less, often than all others, and the newer half "
-            f"confirms it (at most {FALSE_SHARE:.0%} of those are expected to be false); else stretch."
-        ),
-    }

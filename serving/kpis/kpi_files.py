@@ -1,12 +1,13 @@
 """Facts written to a file: as a workbook with live formulas, or as the declared table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from serving.forecast.declared.column import OutTable
+from serving.forecast.forecast_workbook import write_sheets
 from serving.forecast.refusals import BadRequest
 from serving.forecast.take_away import write_table_file
 
@@ -41,6 +42,25 @@ def as_table(rows: Sequence[dict[str, Any]], table: OutTable) -> pd.DataFrame:
         if column.values == ("yes", "no", ""):
             frame[column.name] = frame[column.name].map(words)
     return table.shape(frame)
+
+
+def write_many(
+    rows: Mapping[str, Sequence[dict[str, Any]]], tables: Mapping[str, OutTable], file: Path, definition: str
+) -> None:
+    """Write several tables: a sheet each in a workbook, else the first as the file and the others beside it.
+
+    Those beside it are named by their table: icp.csv, icp-fit_sold.csv.
+    """
+    frames = [(tables[name], as_table(part, tables[name])) for name, part in rows.items()]
+    if file.suffix.lower() == ".xlsx":
+        part = file.with_name(f".{file.name}.part")
+        with part.open("wb") as stream:
+            write_sheets(frames, stream, {"definition": definition})
+        part.replace(file)
+        return
+    for number, (table, frame) in enumerate(frames):
+        beside = file.with_name(f"{file.stem}-{table.name}{file.suffix}")
+        write_table_file(table, frame, beside if number else file)
 
 
 def write_rows(rows: Sequence[dict[str, Any]], table: OutTable, file: Path, definition: str) -> None:

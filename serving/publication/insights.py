@@ -52,7 +52,7 @@ def gather_insights(
         KPIS: partial(_kpis, tables, as_of, params),
         COHORTS: partial(_cohorts, tables, as_of, params),
         BEHAVIOURS: partial(_behaviours, staying),
-        CUSTOMERS: lambda: staying.ideal_customer,
+        CUSTOMERS: partial(_ideal_customer, staying),
         TEAMS: partial(_teams, tables, as_of, params),
         **{name: partial(_scorecards, tables, role, params) for role, name in SCORECARDS.items()},
     }
@@ -96,6 +96,11 @@ def _teams(tables: Tables, as_of: date, params: Params) -> Row:
 
 def _scorecards(tables: Tables, role: str, params: Params) -> Row:
     return scorecard_report(tables, role, params, params.serving.insight_quarters).to_json()
+
+
+def _ideal_customer(staying: StayingReports) -> Row:
+    """Without the accounts of which judgement and data disagree: the command lists them."""
+    return {name: told for name, told in staying.ideal_customer.items() if name != "disagreements"}
 
 
 def _behaviours(staying: StayingReports) -> Row:

@@ -101,6 +101,7 @@ class Behaviours(CompanyFact):
     """What customers who stay did when they were young: it goes with staying and need not cause it."""
 
     accounts: int
+    power: dict[str, Any] = Field(default={}, description="What so many accounts that left can show")
 
 
 class IdealCustomer(CompanyFact):
@@ -108,6 +109,9 @@ class IdealCustomer(CompanyFact):
 
     accounts: int
     note: str
+    given: list[dict[str, Any]] = Field(default=[], description="The same by class of fit as judged")
+    sold: list[dict[str, Any]] = Field(default=[], description="Bad fit among accounts that began, by quarter")
+    derived: int = Field(default=0, description="Accounts whose fit follows from the fits known")
 
 
 class PlanState(PlanRow):

@@ -62,7 +62,7 @@ def _taken_up(display: Display, users: Users, place: int) -> tuple[Ints, Ints, I
     """One user of an account after the other tries the feature in the account's first months."""
     rng, profile = display.generator("planted", ALL_FEATURES[len(FEATURES) + place]), display.history.company.profile
     pull = expit(0.2 + 1.8 * profile.level) if place == 0 else np.full(display.history.accounts, 0.5)
-    seats = np.minimum(np.diff(users.offset), 6)
+    seats = np.minimum(_first_users(display, users), 6)
     account = np.repeat(np.arange(len(seats)), seats)
     seat = np.arange(len(account)) - np.repeat(np.cumsum(seats) - seats, seats)
     takes = np.flatnonzero(rng.random(len(account)) < pull[account])
@@ -74,6 +74,13 @@ def _taken_up(display: Display, users: Users, place: int) -> tuple[Ints, Ints, I
     day: Ints = first[rows] + np.where(np.diff(rows, prepend=-1) > 0, 0, later)
     feature = np.full(len(rows), len(FEATURES) + place)
     return account[rows], day, (users.offset[account] + seat)[rows], feature
+
+
+def _first_users(display: Display, users: Users) -> Ints:
+    """How many users each account has in its first month: later ones would tell how long it stays."""
+    first = display.live.argmax(axis=0)
+    enrolled: Ints = users.enrolled[first, np.arange(len(first))]
+    return np.where(display.live.any(axis=0), np.minimum(enrolled, np.diff(users.offset)), 0)
 
 
 def _of_champions(display: Display, champions: pd.DataFrame, first_user: int) -> tuple[Ints, Ints, Ints, Ints]:

@@ -6,13 +6,20 @@ import numpy as np
 
 from features.simulation.emission.display import Display, Names, dates, named
 from features.simulation.months import FAR
+from features.simulation.world import FITS
 
 USE_CASES = ("reporting", "planning", "compliance", "customer service")
 _PAINS = ("reports take days", "figures do not agree", "audits find gaps", "tickets pile up")
 _IMPACTS = ("reporting time halved", "one set of figures", "audit passed", "answers within a day")
 _CRITERIA = ("ease of use", "price", "integration", "security")
 _EVENTS = ("new fiscal year", "audit", "merger", "peak season", "board meeting")
+SOURCES = ("inbound", "outbound", "partner", "referral", "event")
+BRINGS_BAD_FIT = "partner"
+_SOURCE_SHARES = (0.4, 0.25, 0.1, 0.15, 0.1)
 _WRITTEN_DOWN = (0.85, 0.7, 0.6, 0.65)  # how often each is written down at handoff
+
+
+BAD_FIT = FITS.index("bad")
 
 
 def plans_at_signing(display: Display) -> dict[str, Any]:
@@ -31,7 +38,16 @@ def plans_at_signing(display: Display) -> dict[str, Any]:
     event_day = profile.joins + rng.integers(90, 420, count)
     columns["critical_event_on"] = dates(np.where(columns["critical_event"] == None, FAR, event_day))  # noqa: E711
     columns["potential_seats"] = _potential(display, rng)
+    columns["source"] = named(SOURCES, _sources(display))
     return columns
+
+
+def _sources(display: Display) -> np.ndarray:
+    """Where each account came from: partners bring more of the accounts that fit badly; else sources are alike."""
+    rng, profile = display.generator("accounts", "source"), display.history.company.profile
+    drawn = rng.choice(len(SOURCES), size=display.history.accounts, p=_SOURCE_SHARES)
+    from_partner = (profile.fit == BAD_FIT) & (rng.random(len(drawn)) < 0.4)
+    return np.where(from_partner, SOURCES.index(BRINGS_BAD_FIT), drawn)
 
 
 def _left_out(cells: Names, where: np.ndarray) -> Names:

@@ -28,6 +28,7 @@ LADDER = (
     ("tune", "Search its settings", "It was trained out of turn not long ago and is wrong again."),
 )  # fmt: skip
 Rows = Sequence[Row]
+_QUARTERS = 8  # of bad fit sold, on the page
 
 
 def kpis(published: Published, caller: Caller) -> Row:
@@ -207,7 +208,8 @@ def behaviours(published: Published, caller: Caller) -> Row:
     rows = [row for row in content["rows"] if row["segment"] == "all"]
     fit = business.ideal_customer(published, caller) if caller.csm is None else None
     told = {"title": "Behaviours", "told": content, "rows": sorted(rows, key=lambda row: row["p_value"]), "fit": fit}
-    return {**head(published), **told, "answer": _behaviour_answer(rows, content, caller), "fits": _fits(fit)}
+    return {**head(published), **told, "answer": _behaviour_answer(rows, content, caller), "fits": _fits(fit),
+            "bad_fit": _bad_fit(fit)}  # fmt: skip
 
 
 def _behaviour_answer(rows: Rows, content: Row, caller: Caller) -> str:
@@ -221,6 +223,16 @@ def _behaviour_answer(rows: Rows, content: Row, caller: Caller) -> str:
     if not confirmed:
         return f"None of {len(rows)} behaviours tried goes with staying so clearly that it could not be luck"
     return f"{len(confirmed)} of {len(rows)} behaviours go with staying: {', '.join(confirmed)}"
+
+
+def _bad_fit(fit: Row | None) -> dict[str, Rows]:
+    """Bad fit sold: by the newest quarters, and of all quarters by source and seller."""
+    sold = (fit or {}).get("sold", [])
+    quarters = [row for row in sold if row["cut"] == "total" and row["quarter"] != "all"]
+    tables = {"Quarter": quarters[: -_QUARTERS - 1 : -1]}
+    for cut, title in (("source", "Source"), ("seller", "Seller")):
+        tables[title] = [row for row in sold if row["cut"] == cut and row["quarter"] == "all"]
+    return {title: rows for title, rows in tables.items() if rows}
 
 
 def _fits(fit: Row | None) -> dict[str, Rows]:
