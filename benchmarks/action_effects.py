@@ -69,6 +69,7 @@ def _world(params: Params) -> list[dict[str, Any]]:
             "expansion, true": 100 * true.expansion,
             "expansion": effects[name].expansion_points,
             "verdict": effects[name].verdict,
+            "trials": len(study.frame),
             "CPU s of the world": seconds,
         }
         for name, true in truth.items()

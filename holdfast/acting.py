@@ -10,6 +10,10 @@ from holdfast.lock import only_writer
 from holdfast.output import print_lines
 from holdfast.run import AsOfDate, Run
 
+OutFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Also write the table to a .xlsx, .csv or .parquet file")
+]
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -82,29 +86,40 @@ def holdout(
     ] = None,
     results: Annotated[bool, typer.Option("--results", help="Show what the holdout on record showed")] = False,
     as_of: AsOfDate = None,
+    out: OutFile = None,
 ) -> None:
     """Show what withholding recommendations by lot would cost and could show, or what it showed; changes nothing."""
+    from serving.actions.holdout_told import plan_row, result_rows
+    from serving.forecast.declared.acting_tables import HOLDOUT_PLAN, HOLDOUT_RESULT
     from serving.forecast.refusals import BadRequest
+    from serving.kpis.kpi_files import require_writable, write_rows
 
     if share is not None and not 0 < share <= MOST_WITHHELD:
         raise BadRequest(f"--share {share:g}: give a share above 0 and up to {MOST_WITHHELD}, such as 0.2.")
+    require_writable(out)
     content, lines = _results(run, as_of) if results else _planned(run, as_of, share)
-    run.show(content, lambda console: print_lines(console, lines))
+    if out is not None:
+        table = HOLDOUT_RESULT if results else HOLDOUT_PLAN
+        write_rows(result_rows(content) if results else [plan_row(content)], table, out, table.meaning)
+    content["file"] = str(out) if out else None
+    run.show(content, lambda console: print_lines(console, [*lines, *_written(out)]))
 
 
-MOST_WITHHELD, USUAL_SHARE = 0.5, 0.1
+def _written(file: Path | None) -> list[str]:
+    return [] if file is None else [f"Written: {file}"]
+
+
+MOST_WITHHELD = 0.5
 
 
 def _planned(run: Run, as_of: "date | None", share: float | None) -> tuple[dict[str, Any], list[str]]:
     """What a holdout would cost and could show."""
     from serving.actions.followed_up import take_up_on_record
+    from serving.actions.holdout_told import with_share
     from serving.actions.recommending import open_plan
     from serving.actions.withheld import holdout_plan, plan_lines
 
-    champion, settings = champion_of(run), run.params.actions
-    chosen = share or settings.holdout.share or USUAL_SHARE
-    holdout = settings.holdout.model_copy(update={"share": chosen})
-    settings = settings.model_copy(update={"holdout": holdout})
+    champion, settings = champion_of(run), with_share(run.params.actions, share)
     with only_writer(run.params.data_dir):
         tables = run.load().tables
         day = as_of or tables.data_until
@@ -127,21 +142,29 @@ def _results(run: Run, as_of: "date | None") -> tuple[dict[str, Any], list[str]]
     return content, results_lines(content)
 
 
-def process(run: Run, as_of: AsOfDate = None) -> None:
+def process(run: Run, as_of: AsOfDate = None, out: OutFile = None) -> None:
     """Review the quarter: what the team's processes were, their effects, and what would follow for NRR if changed."""
-    champion = champion_of(run)
+    from serving.forecast.declared.acting_tables import PROCESS_REVIEW
+    from serving.kpis.kpi_files import require_writable, write_rows
     from serving.processes.review import process_review, review_lines
-    from serving.processes.review_tables import follows_table, measures_table, processes_table
+    from serving.processes.review_tables import follows_table, measures_table, processes_table, review_rows
+
+    require_writable(out)
+    champion = champion_of(run)
 
     with only_writer(run.params.data_dir):
         tables = run.load().tables
         day = as_of or tables.data_until
         content = process_review(tables, champion, as_of=day, params=run.params, progress=run.progress)
+    if out is not None:
+        write_rows(review_rows(content), PROCESS_REVIEW, out, content["definition"])
+    content["file"] = str(out) if out else None
 
     def show(console: "Console") -> None:
         print_lines(console, review_lines(content))
         for table in (measures_table(content), processes_table(content), follows_table(content)):
             console.print(table)
+        print_lines(console, _written(out))
 
     run.show(content, show)
 

@@ -219,6 +219,7 @@ def recommended_for(
 ) -> tuple["Acting", tuple[str, ...]]:
     """What to do next, on record if it is served, and what if; that nothing can be recommended stops nothing."""
     from serving.actions.effects_told import effects_told
+    from serving.actions.holdout_told import holdout_told
     from serving.actions.recommending import recommend
     from serving.actions.scenarios import preset_scenarios
     from serving.forecast.refusals import BadRequest
@@ -241,6 +242,7 @@ def recommended_for(
     }
     if recommended is None:
         return Acting(**beside), (*why, *notes)
+    beside["holdout"] = holdout_told(recommended, tables, run.params, result.as_of) if serve else None
     return Acting(recommended.table, recommended.about(), **beside), notes
 
 

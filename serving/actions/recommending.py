@@ -46,6 +46,8 @@ class Recommendations:
         What whoever reads it should know.
     trial
         The holdout, in the order of the snapshot.
+    plan, customers
+        What would be recommended if nothing were withheld, and the customers' snapshot rows in its order.
     """
 
     table: pd.DataFrame
@@ -54,6 +56,8 @@ class Recommendations:
     currency: str
     notes: tuple[str, ...]
     trial: Trial
+    plan: Plan
+    customers: pd.DataFrame
 
     def about(self) -> dict[str, Any]:
         """What is said beside the table, as plain data."""
@@ -112,6 +116,8 @@ def recommend(
         currency=params.revenue.currency,
         notes=(*plan.notes(), *([trial.note] if trial.note else [])),
         trial=trial,
+        plan=for_all,
+        customers=customers,
     )
 
 

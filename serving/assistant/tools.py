@@ -46,6 +46,7 @@ TOOLS = (
     Tool("scenario", "/api/scenario", note="Say what is assumed in it; not for one book."),
     Tool("effects", "/api/effects", note="Quote the conclusion and the interval, never the estimate alone."),
     Tool("process_review", "/api/process", note="Say of each figure of NRR whether it is estimated or assumed."),
+    Tool("holdout", "/api/holdout", note="Tell no CSM which accounts are withheld: that would spoil the trial."),
     Tool("health", "/api/health", note="A rule of the business, and no probability: say so."),
     Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
     Tool("kpis", "/api/kpis", note="Say the definition and n with a figure."),

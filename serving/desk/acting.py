@@ -15,7 +15,7 @@ from serving.actions.on_record import answer_rows, record_answer
 from serving.desk.queries import Paged, Rows, require_book
 from serving.forecast.declared.acting_tables import DO
 from serving.forecast.refusals import NoRecord
-from serving.journal.entries import ANSWER, read
+from serving.journal.entries import ANSWER, ENROLMENT, read
 from serving.ledger.record import Record, open_record
 from serving.publication.reader import Published
 from serving.wire.acting_schemas import ActionAnswer, ScenarioQuery
@@ -91,6 +91,50 @@ def quarterly_review(published: Published, caller: Caller) -> dict[str, Any]:
     if content is None:
         raise Refused(404, "There is no quarterly review: nothing that the team did could be reviewed.")
     return dict(content)
+
+
+def known_holdout(published: Published, caller: Caller, params: Params) -> dict[str, Any]:
+    """The holdout as it was published, with the accounts that are in it this quarter, as the record has them.
+
+    Raises
+    ------
+    Refused
+        403: whoever sees one book, since a CSM who knows who is withheld spoils the trial; 503: the record cannot be
+        read.
+    """
+    if not sees_whole(caller):
+        raise Refused(403, "The holdout is of the whole company: ask with a token of role revops or admin.")
+    told = published.about.get("holdout")
+    if told is None:
+        empty = {"status": "", "note": "", "quarter": "", "enrolled": 0, "withheld": 0, "plan": None, "results": None}
+        return {"lacking": NO_HOLDOUT, **empty, "assignments": []}
+    rows = _assignments(published, told["quarter"], params) if told["enrolled"] else []
+    return {"lacking": "", **told, "assignments": rows}
+
+
+NO_HOLDOUT = "Nothing was recommended, or this was published before holdouts were: run `holdfast publish` again."
+
+
+def _assignments(published: Published, quarter: str, params: Params) -> list[dict[str, Any]]:
+    """Who is in a quarter's holdout, with arm and play, those withheld first; accounts that are customers now."""
+    try:
+        with open_record(params) as record:
+            entries = [entry for entry in read(record, ENROLMENT) if entry.payload["quarter"] == quarter]
+    except NoRecord:
+        raise _no_record() from None
+    names = published.named((entry.account_id for entry in entries if entry.account_id), None)
+    rows = [
+        {
+            **names[entry.account_id],
+            "action": str(entry.payload["action"]),
+            "is_withheld": bool(entry.payload["is_withheld"]),
+            "probability_of_assignment": int(entry.payload["probability_millionths"] or 0) / 1_000_000,
+            "since": str(entry.payload["as_of"]),
+        }
+        for entry in entries
+        if entry.account_id in names
+    ]
+    return sorted(rows, key=lambda row: (not row["is_withheld"], row["name"]))
 
 
 def answer_action(published: Published, wanted: ActionAnswer, caller: Caller, params: Params) -> dict[str, Any]:

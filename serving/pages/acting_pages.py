@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from models.effects.action_effect import GOOD, NOT_KNOWN
 from models.words import counted
+from params import Params
 from serving.access.tokens import Caller
-from serving.desk.acting import known_effects, quarterly_review
+from serving.desk.acting import known_effects, known_holdout, quarterly_review
 from serving.pages.business.kpi_words import kpi_title
-from serving.pages.formats import MINUS, label, percent
+from serving.pages.formats import DASH, MINUS, label, percent, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
@@ -74,3 +75,72 @@ def _all_together(follows: Sequence[Row]) -> str:
     whole = [row for row in follows if row["kind"] == ALL_KINDS]
     said = [f"if {row['change']}, {row['nrr_points']:+.1f}".replace("-", MINUS) for row in whole]
     return f"All kinds of action together, in points of NRR: {'; '.join(said)}." if said else ""
+
+
+def holdout(published: Published, caller: Caller, params: Params) -> Row:
+    """The holdout: whether it is on, what it costs and can show, who is in it, and what it showed."""
+    content = known_holdout(published, caller, params)
+    plan = content["plan"]
+    return {
+        **head(published),
+        "title": "Holdout",
+        "holdout": content,
+        "answer": _holdout_answer(content),
+        "figs": [] if plan is None else _holdout_figs(plan),
+        "verdict_of_size": "" if plan is None else _can_it_tell(plan),
+        "kinds": _kinds_by_arm(content["assignments"]),
+    }
+
+
+def _holdout_answer(content: Row) -> str:
+    if content["lacking"]:
+        return "There is no holdout to show"
+    if content["status"] == "off":
+        return "No recommendation is withheld: the holdout is off"
+    if content["status"] == "not begun":
+        return "The holdout has not begun: more ARR is at stake than was accepted"
+    enrolled = counted(content["enrolled"], "account")
+    return f"{content['withheld']:,} of {enrolled} in the holdout go without a recommendation this quarter"
+
+
+def _holdout_figs(plan: Row) -> list[tuple[str, str, str]]:
+    """What must be known before it is switched on: a name, a value and a note each."""
+    least = plan["detectable_points"]
+    stake = f"{short(plan['arr_at_stake_low'])} to {short(plan['arr_at_stake_high'])}, 80 %"
+    months = counted(plan["outcome_months"], "month")
+    expected = plan["expected_points"]
+    return [
+        ("Accounts that may be in it", f"{plan['eligible']:,}", f"{short(plan['arr_eligible'])} of ARR"),
+        ("Of them withheld", f"{plan['withheld']:,}", f"a share of {percent(plan['share'], 0)}"),
+        ("ARR at stake a quarter, at most", short(plan["arr_at_stake"]), stake),
+        (
+            "Smallest effect that it shows",
+            DASH if least is None else f"{least:.1f} points",
+            f"of churn within {months}, in 4 of 5 cases",
+        ),
+        (
+            "Effect that is expected",
+            DASH if expected is None else f"{expected:+.1f} points".replace("-", MINUS),
+            "of churn, of the plays of these accounts",
+        ),
+    ]
+
+
+def _can_it_tell(plan: Row) -> str:
+    """Whether so small a trial can see an effect of the size that is expected."""
+    least, expected = plan["detectable_points"], plan["expected_points"]
+    if least is None or expected is None:
+        return "Too few accounts lie near the cut of the hours: a holdout would show nothing."
+    if least > abs(expected):
+        return (
+            f"It is too small to tell: the effect would have to be {least / max(abs(expected), 1e-9):.0f} times the "
+            "one expected. It can only rule out very large effects, for better or worse."
+        )
+    return "It is large enough to see the effect that is expected."
+
+
+def _kinds_by_arm(assignments: Sequence[Row]) -> list[tuple[str, int, int]]:
+    """Each kind of play, with how many accounts are offered it and how many are withheld."""
+    kinds = sorted({row["action"] for row in assignments})
+    arms = {kind: [row["is_withheld"] for row in assignments if row["action"] == kind] for kind in kinds}
+    return [(label(kind), arm.count(False), arm.count(True)) for kind, arm in arms.items()]

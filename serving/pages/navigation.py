@@ -25,6 +25,7 @@ GROUPS = {
         Link("escalations", "/escalations"),
         Link("effects", "/effects", whole=True),
         Link("process", "/process", whole=True),
+        Link("holdout", "/holdout", whole=True),
     ),
     "business": (
         Link("kpis", "/kpis"),

@@ -149,6 +149,14 @@ def process(request: Request) -> Response:
     return page("process.html", visit_of(request.scope), here="process", **content)
 
 
+@router.get("/holdout")
+def holdout(request: Request) -> Response:
+    """The holdout of recommendations; not for role csm."""
+    content = acting_pages.holdout(_published(request), _caller(request), _desk(request).params)
+    _seen(request, [row["account_id"] for row in content["holdout"]["assignments"]])
+    return page("holdout.html", visit_of(request.scope), here="holdout", **content)
+
+
 @router.get("/track-record")
 def track(request: Request) -> Response:
     """How earlier forecasts did."""

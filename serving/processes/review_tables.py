@@ -1,9 +1,35 @@
-"""The quarterly review as the terminal shows it."""
+"""The quarterly review as the terminal shows it, and as rows of a table."""
 
 from typing import TYPE_CHECKING, Any
 
+from serving.forecast.declared.acting_tables import FOLLOWS, MEASURE, PROCESS_REVIEW
+
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+def review_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The whole review as rows of the table `process_review`."""
+    quarter = {f"quarter_{end}": content["quarter"][end] for end in ("from", "to")}
+    shared = {**quarter, "definition": content["definition"]}
+    empty = dict.fromkeys(PROCESS_REVIEW.names) | {"change": "", "text": ""}
+    measures = [
+        {"part": MEASURE, "name": row["measure"], "unit": row["unit"], "figure": row["now"], "before": row["before"],
+         "word": row["went"], "text": row["definition"]}
+        for row in content["measures"]
+    ]  # fmt: skip
+    kinds = [
+        {"part": row["level"], "name": row["kind"], "unit": "times done", "figure": row["done"],
+         "before": row["before"]["done"], "word": row["verdict"], "text": row["conclusion"],
+         **{name: row[name] for name in ("kept_share", "coverage", "churn_points", "low", "high")}}
+        for row in content["processes"]
+    ]  # fmt: skip
+    follows = [
+        {"part": FOLLOWS, "name": row["kind"], "change": row["change"], "unit": "points of NRR",
+         "figure": row["nrr_points"], "low": row["low"], "high": row["high"], "word": row["mark"]}
+        for row in content["follows"]
+    ]  # fmt: skip
+    return [{**empty, **row, **shared} for row in (*measures, *kinds, *follows)]
 
 
 def measures_table(content: dict[str, Any]) -> "Table":

@@ -28,6 +28,8 @@ class Acting:
         What past actions changed, as `serving.actions.effects_told` gives it.
     process
         The quarterly review, as `serving.processes.review` gives it; None if there is none.
+    holdout
+        The holdout of recommendations, as `serving.actions.holdout_told` gives it; None if nothing is recommended.
     """
 
     table: pd.DataFrame | None = None
@@ -35,13 +37,14 @@ class Acting:
     scenarios: Sequence[Mapping[str, Any]] = ()
     effects: Mapping[str, Any] | None = None
     process: Mapping[str, Any] | None = None
+    holdout: Mapping[str, Any] | None = None
 
 
 def about_plays(acting: Acting) -> dict[str, Any]:
     """What a publication says of itself about plays and scenarios."""
     about = dict(acting.about)
     scenarios = {one["scenario"]["name"]: dict(one) for one in acting.scenarios}
-    more = {"effects": acting.effects, "process": acting.process}
+    more = {"effects": acting.effects, "process": acting.process, "holdout": acting.holdout}
     given = {name: dict(content) for name, content in more.items() if content is not None}
     return {"action_definition": about.pop("definition"), "actions": about, "scenarios": scenarios, **given}
 

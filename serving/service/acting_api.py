@@ -82,6 +82,18 @@ def process(request: Request) -> Response:
     return answer({**head(published), **acting.quarterly_review(published, caller_of(request.scope))})
 
 
+@router.get("/api/holdout", response_model=schemas.Holdout)
+def holdout(request: Request) -> Response:
+    """The holdout of recommendations: whether it is on, who is in it, its cost, what it can show and what it showed.
+
+    Not for role csm.
+    """
+    published = published_of(request)
+    content = acting.known_holdout(published, caller_of(request.scope), desk_of(request).params)
+    seen(request, content["assignments"])
+    return answer({**head(published), **content})
+
+
 @router.post(ANSWER_ACTION, response_model=schemas.AnswerTaken, responses=BODY_ERRORS)
 def answer_an_action(request: Request, wanted: schemas.ActionAnswer) -> Response:
     """Say what you did with a play that is recommended: done, not now, or disagree with a reason.

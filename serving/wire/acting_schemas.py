@@ -184,6 +184,75 @@ class ProcessReview(Head):
     notes: list[str]
 
 
+class HoldoutPlan(BaseModel):
+    """What withholding recommendations by lot would cost, or costs, and can show."""
+
+    model_config = ConfigDict(extra="allow")
+
+    share: float = Field(description="Of the eligible accounts that are withheld")
+    eligible: int = Field(description="Accounts near the cut of the hours that are not excluded")
+    withheld: int
+    arr_at_stake: float = Field(description="ARR a quarter that it may cost, at most")
+    arr_at_stake_low: float = Field(description="Lower end of its 80 % interval")
+    arr_at_stake_high: float
+    detectable_points: float | None = Field(
+        description="The smallest effect on churn that it shows in 4 of 5 cases; null = too few accounts"
+    )
+    expected_points: float | None = Field(description="What these plays are expected to change, points of churn")
+
+
+class HoldoutResult(BaseModel):
+    """What the holdout showed of a kind of play; null = not known yet."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(description="(all) = all kinds together")
+    offered: int
+    withheld: int
+    intention_points: float | None = Field(description="Difference of churn between the arms, points")
+    effect_points: float | None = Field(description="Effect where the offer was taken up")
+    low: float | None = Field(description="Lower end of its 95 % interval")
+    high: float | None
+    text: str
+
+
+class HoldoutResults(BaseModel):
+    """What the holdout on record showed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    outcome_months: int
+    enrolled: int
+    waiting: int = Field(description="Of them, those whose window is not over")
+    rows: list[HoldoutResult]
+
+
+class Assigned(BaseModel):
+    """An account in this quarter's holdout."""
+
+    account_id: str
+    name: str
+    csm: str
+    action: str = Field(description="The play it was to get when the quarter began")
+    is_withheld: bool
+    probability_of_assignment: float
+    since: str
+
+
+class Holdout(Head):
+    """The holdout of recommendations."""
+
+    lacking: str = Field(description="Why there is nothing; empty where there is")
+    status: Literal["off", "on", "not begun", ""]
+    note: str
+    quarter: str = Field(description="Its first day")
+    enrolled: int
+    withheld: int
+    plan: HoldoutPlan | None
+    results: HoldoutResults | None
+    assignments: list[Assigned]
+
+
 class ActionAnswer(Wire):
     """What somebody did with a play that was recommended."""
 

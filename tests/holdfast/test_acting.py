@@ -115,8 +115,10 @@ def test_what_it_takes_to_reach_a_target(run: Callable[..., Result], demo_data: 
     assert "sufficient" in content
 
 
-def test_the_quarter_is_reviewed_with_what_would_follow(run: Callable[..., Result], demo_data: Demo) -> None:
-    result = run("process", "--json", data_dir=demo_data[0])
+def test_the_quarter_is_reviewed_with_what_would_follow(
+    run: Callable[..., Result], demo_data: Demo, tmp_path: Path
+) -> None:
+    result = run("process", "--json", "--out", str(tmp_path / "review.parquet"), data_dir=demo_data[0])
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
     assert {"coverage", "cadence_kept"} <= {row["measure"] for row in content["measures"]}
@@ -127,17 +129,38 @@ def test_the_quarter_is_reviewed_with_what_would_follow(run: Callable[..., Resul
     stopped = [row for row in content["follows"] if row["change"] == "stopped"]
     assert all(row["nrr_points"] < 0 and row["low"] < row["nrr_points"] < row["high"] for row in stopped)
     assert 0.3 < content["nrr"] < 2
+    table = pd.read_parquet(tmp_path / "review.parquet").set_index(["part", "name", "change"])
+    assert len(table) == sum(len(content[name]) for name in ("measures", "processes", "follows"))
+    assert table.loc[("measure", "coverage", ""), "figure"] == next(
+        row["now"] for row in content["measures"] if row["measure"] == "coverage"
+    )
+    for row in stopped:
+        assert table.loc[("follows", row["kind"], "stopped"), "figure"] == row["nrr_points"]
 
 
-def test_a_holdout_is_looked_at_first_and_changes_nothing(run: Callable[..., Result], demo_data: Demo) -> None:
-    content = json.loads(run("holdout", "--share", "0.3", "--json", data_dir=demo_data[0]).stdout)
+def test_a_holdout_is_looked_at_first_and_changes_nothing(
+    run: Callable[..., Result], demo_data: Demo, tmp_path: Path
+) -> None:
+    planned, shown = tmp_path / "plan.csv", tmp_path / "results.xlsx"
+    content = json.loads(
+        run("holdout", "--share", "0.3", "--json", "--out", str(planned), data_dir=demo_data[0]).stdout
+    )
+    row = pd.read_csv(planned).iloc[0]
+    assert (row["eligible"], row["withheld"], row["take_up_basis"]) == (
+        content["eligible"], content["withheld"], "assumed",
+    )  # fmt: skip
+    assert row["arr_at_stake"] == pytest.approx(content["arr_at_stake"], abs=0.01)
     assert content["eligible"] >= content["withheld"]
     assert content["arr_at_stake"] >= 0
     assert content["take_up_is_assumed"]
     told = run("holdout", data_dir=demo_data[0]).stdout
     assert "acknowledged_arr" in told
-    none = json.loads(run("holdout", "--results", "--json", data_dir=demo_data[0]).stdout)
+    none = json.loads(run("holdout", "--results", "--json", "--out", str(shown), data_dir=demo_data[0]).stdout)
     assert (none["enrolled"], none["rows"][0]["effect_points"]) == (0, None)
+    assert pd.read_excel(shown, sheet_name="holdout_result")["kind"].tolist() == ["(all)"]
+    refused = run("holdout", "--out", str(tmp_path / "plan.txt"), data_dir=demo_data[0])
+    assert (refused.exit_code, (tmp_path / "plan.txt").exists()) == (2, False)
+    assert "give a file that ends with .xlsx, .csv, .parquet" in refused.output
     wrong = run("holdout", "--share", "0.7", data_dir=demo_data[0])
     assert wrong.exit_code == 2
     assert "up to 0.5" in wrong.output

@@ -72,6 +72,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "/effects": NOT_CSM,
     "/api/process": NOT_CSM,
     "/process": NOT_CSM,
+    **dict.fromkeys(("/api/holdout", "/holdout"), NOT_CSM),
     "/metrics": NOT_CSM,
 }
 MINE = "a03"

@@ -159,7 +159,7 @@ def plays_for(made: Forecast, tables: Tables) -> Acting:
     table = RECOMMENDED_ACTION.shape(rows)
     about = {"capacity": capacity, "notes": ["Sizes are assumed."], "definition": "ARR saved = .."}
     effects = effects_told(StoredEffects(made.as_of, "study-1", STUDIED), made.as_of)
-    return Acting(table, about, [a_scenario(name) for name in PRESETS], effects, a_review())
+    return Acting(table, about, [a_scenario(name) for name in PRESETS], effects, a_review(), a_holdout())
 
 
 def a_review() -> dict[str, Any]:
@@ -184,6 +184,19 @@ def a_review() -> dict[str, Any]:
         "definition": "NRR is ..",
         "notes": [],
     }  # fmt: skip
+
+
+def a_holdout() -> dict[str, Any]:
+    """A holdout that is off, with what it would cost and could show."""
+    plan = {
+        "share": 0.1, "outcome_months": 6, "eligible": 41_327, "withheld": 4_133, "arr_eligible": 9_876_543.0,
+        "arr_withheld": 987_654.0, "excluded": {"must be tended to": 31_415}, "arr_at_stake": 54_321.5,
+        "arr_at_stake_low": 43_210.5, "arr_at_stake_high": 65_432.5, "churn": 0.123456, "take_up": 0.5,
+        "take_up_is_assumed": True, "detectable_points": 12.34567, "expected_points": -0.98765,
+        "kinds": {"training": 41_327},
+    }  # fmt: skip
+    return {"status": "off", "note": "", "quarter": "2026-01-01", "enrolled": 0, "withheld": 0, "plan": plan,
+            "results": None}  # fmt: skip
 
 
 _OF_A_STUDY: dict[str, Any] = {"level": "action", "missed_rows": 40, "decay": 0.9, "allowance": 0.1}

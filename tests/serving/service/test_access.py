@@ -187,6 +187,7 @@ EVERYWHERE = (
     "/review",
     "/api/process",
     "/process",
+    "/holdout",
     "/api/model",
     "/openapi.json",
     "/docs.json",

@@ -9,6 +9,7 @@ import pytest
 from serving.actions.effects_told import NO_STUDY, effects_told
 from serving.actions.on_record import answers_before, record_recommendations
 from serving.forecast.stored_effects import StoredEffects
+from serving.journal.entries import ENROLMENT, Note, write
 from serving.ledger.record import open_record
 
 MINE = "a03"  # in the book of Ada A.
@@ -140,6 +141,40 @@ def test_the_quarter_in_review_says_what_is_assumed(service: Any) -> None:
     assert "Assumed, not yet measured" in shown
     mine = service.client(service.token("csm", "Ada A."))
     assert mine.get("/api/process").status_code == 403
+
+
+def test_a_holdout_that_is_off_shows_what_it_would_cost_and_cannot_show(service: Any) -> None:
+    content = service.client().get("/api/holdout").json()
+    assert (content["status"], content["assignments"], content["results"]) == ("off", [], None)
+    assert content["plan"]["detectable_points"] == 12.34567
+    shown = service.client(accept="text/html,*/*").get("/holdout").text
+    assert "No recommendation is withheld: the holdout is off" in shown
+    assert "54.3k" in shown
+    assert "the effect would have to be 12 times the one expected" in shown
+    assert "acknowledged_arr: 54322" in shown
+    mine = service.client(service.token("csm", "Ada A."), accept="text/html,*/*")
+    assert mine.get("/holdout").status_code == 403
+    assert 'href="/holdout"' not in mine.get("/actions").text
+
+
+def test_a_holdout_that_is_on_names_the_accounts_of_its_quarter(
+    answering: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = {"as_of": "2026-01-01", "salt": "s", "probability_millionths": 900_000, "action": "training"}
+    quarters = (("a03", "2026-01-01", True), ("a04", "2026-01-01", False), ("a05", "2025-10-01", True))
+    notes = [
+        Note(ENROLMENT, "Holdfast", account, {**says, "quarter": quarter, "is_withheld": withheld})
+        for account, quarter, withheld in quarters
+    ]
+    with open_record(answering.desk.params) as record:
+        write(record, notes)
+    told = answering.desk.following.state.published.about["holdout"] | {"status": "on", "enrolled": 2, "withheld": 1}
+    monkeypatch.setitem(answering.desk.following.state.published.about, "holdout", told)
+    rows = answering.client().get("/api/holdout").json()["assignments"]
+    assert [(row["account_id"], row["is_withheld"]) for row in rows] == [("a03", True), ("a04", False)]
+    assert {row["probability_of_assignment"] for row in rows} == {0.9}
+    shown = answering.client(accept="text/html,*/*").get("/holdout").text
+    assert "1 of 2 accounts in the holdout go without a recommendation this quarter" in shown
 
 
 def test_without_a_study_of_the_date_effects_are_none_and_it_says_why() -> None:

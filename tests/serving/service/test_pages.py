@@ -15,7 +15,7 @@ PAGES = (
     *("/", "/accounts", "/accounts?show=all", "/accounts/a02", "/actions", "/alerts", "/health", "/track-record"),
     *("/kpis", "/cohorts", "/scorecards", "/scenarios", "/behaviours", "/watch"),
     *("/sheets/a02", "/losses", "/losses?cause=price", "/whitespace", "/escalations", "/review"),
-    *("/model", "/effects", "/process", "/accounts/nobody", "/sign-in"),
+    *("/model", "/effects", "/process", "/holdout", "/accounts/nobody", "/sign-in"),
 )
 CUT_OFF = """() => [...document.querySelectorAll("caption")].filter(caption => {
     const seen = (caption.closest(".scroll") ?? document.documentElement).getBoundingClientRect()
