@@ -76,6 +76,7 @@ class Serving(Section):
     history_months: Annotated[int, Field(ge=1, le=120)]
     rescored_months: Annotated[int, Field(ge=0, le=60)]
     insight_quarters: Annotated[int, Field(ge=1, le=20)]
+    pay_plans: tuple[Path, ...]
     mlflow_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None
 
     @model_validator(mode="after")

@@ -175,6 +175,7 @@ class Escalation(Section):
     group_arr_at_risk_share: Annotated[float, Field(gt=0, lt=1)] | None
     group_accounts: Annotated[int, Field(ge=1)] | None
     lost_beyond_luck: bool
+    loss_rose: bool
     eases_at: Annotated[float, Field(gt=0, le=1)]
     acknowledged_days: Annotated[int, Field(ge=1, le=366)]
 

@@ -309,6 +309,7 @@ def _serve(
     staying = StayingReports(tables, result.as_of, run.params)
     customers = CustomerFacts(*customer_facts(tables, result.as_of, run.params, run.progress, staying=staying))
     track = read_track(run.params, run.progress)
+    insights = gather_insights(tables, result.as_of, run.params, run.progress, staying=staying, champion=champion)
     publication = gather.gather(
         tables,
         champion,
@@ -318,7 +319,7 @@ def _serve(
         track=track,
         acting=acting,
         health=health,
-        insights=gather_insights(tables, result.as_of, run.params, run.progress, staying=staying),
+        insights=insights,
         customers=customers,
         params=run.params,
         progress=run.progress,
@@ -339,14 +340,12 @@ def _moved_back(before: date | None, as_of: date) -> list[str]:
 
 
 def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
-    lines = [
-        f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
-        f"{summary['model_version']}, run {summary['run_id']}",
-        f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)",
-        _where(summary),
-        *(f"Note: {note}" for note in summary["notes"]),
-    ]
-    print_lines(console, lines)
+    notes = (f"Note: {note}" for note in summary["notes"])
+    answers = f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)"
+    told = f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
+    print_lines(
+        console, [f"{told}{summary['model_version']}, run {summary['run_id']}", answers, _where(summary), *notes]
+    )
 
 
 def made_at() -> datetime:

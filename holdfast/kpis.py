@@ -94,25 +94,17 @@ def cohorts(
 
 def _completion(run: Run, tables: "Tables", as_of: date) -> "Completion":
     """What forecasts the cells to come, by the model in charge."""
-    from functools import partial
-
     from serving.forecast.batch import customers_of, require_usable
-    from serving.forecast.spread.scoring import path_settings, predict
-    from serving.kpis.cohorts_ahead import MONTHS_AHEAD, cells_ahead
+    from serving.forecast.spread.scoring import predict
+    from serving.kpis.cohorts_ahead import completion_by
     from training.tracking.champion import load_champion
 
     params, champion = run.params, load_champion(run.params)
     require_usable(tables, champion, as_of, params)
     customers = customers_of(tables, as_of, params, run.progress)
-    return partial(
-        cells_ahead,
-        account_ids=customers["account_id"],
-        prediction=predict(champion, customers),
-        as_of=as_of,
-        months=min(MONTHS_AHEAD, champion.model.horizon_months),
-        settings=path_settings(params),
-        threads=params.budget.threads,
-    )
+    ids, prediction = customers["account_id"], predict(champion, customers)
+    months = champion.model.horizon_months
+    return completion_by(ids, prediction, as_of=as_of, horizon_months=months, params=params)
 
 
 def behaviours(run: Run, as_of: AsOfDate = None, out: TableFile = None) -> None:

@@ -4,7 +4,7 @@ Rows are the book's own wherever lists are read (`serving.publication.reader`). 
 of the whole company unless it is named here: a field that is added is hidden from the role csm until it is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from serving.access.tokens import Caller
@@ -136,6 +136,35 @@ def scorecards_for(scorecards: Row, caller: Caller) -> dict[str, Any]:
         return whole
     own = [row for row in whole["rows"] if whole["by"] == "csm" and row["person"] == caller.csm]
     return {name: whole[name] for name in ("lacking", "by", "definition", "notes")} | {"rows": own}
+
+
+def pay_for(pay: Row, people: Row, caller: Caller) -> dict[str, Any]:
+    """Pay under the plans: people's own is theirs to see, and their manager's and leadership's.
+
+    Admins and whoever `people` calls a leader see everybody. A manager sees the own people, and others who see the
+    whole company see what all pay together comes to, without names. Whoever sees one book sees the own pay under the
+    plan in force: no plan that is being weighed, no sum, nobody else. Who somebody is follows from the token's name.
+    """
+    whole = {"definition": "", "plans": [], **pay}
+    if caller.role == "admin" or caller.name in people.get("leaders", []):
+        return whole
+    if caller.csm is None:
+        seen = {caller.name, *people.get("teams", {}).get(caller.name, [])}
+        return whole | {"plans": [{**plan, "people": _of(plan["people"], seen)} for plan in whole["plans"]]}
+    told = ("name", "role", "is_in_force", "lacking", *OF_A_PLAN)
+    plans = [plan for plan in whole["plans"] if plan["role"] == "csm" and plan["is_in_force"]]
+    own = [{**{name: plan[name] for name in told}, "people": _of(plan["people"], {caller.csm})} for plan in plans]
+    sums: Row = dict.fromkeys(OF_ALL_PAY)
+    return {name: whole[name] for name in ("lacking", "definition")} | {"plans": [{**sums, **plan} for plan in own]}
+
+
+OF_A_PLAN = ("split", "on_target_pay", "components", "clawback_months", "expansion_credit", "notes", "compared_with",
+             "compared_plan")  # fmt: skip
+OF_ALL_PAY = ("cost", "luck_share", "compared_cost", "same_ranking", "steady_ranking")
+
+
+def _of(rows: Iterable[Row], names: Collection[str]) -> list[dict[str, Any]]:
+    return [dict(row) for row in rows if row["person"] in names]
 
 
 def tracking_for(place: str | None, caller: Caller, *, is_path: bool) -> str:

@@ -22,6 +22,7 @@ from serving.ledger.subjects import is_personal
 AUTHOR = "Holdfast"
 TOTAL, SHARED_CAUSE = "total", "shared_cause"
 LOST_BEYOND_LUCK = "lost_arr_share"
+EXPECTED_LOSS_ROSE = "expected_loss_rise_share"
 RAISED, OVER = "raised", "over"
 OPEN, ACKNOWLEDGED = "open", "acknowledged"
 
@@ -40,6 +41,10 @@ WORDS = {
     LOST_BEYOND_LUCK: Wording(
         "ARR lost or under notice in a quarter, share of ARR",
         "ARR lost or under notice since a forecast, as a share of ARR,",
+    ),
+    EXPECTED_LOSS_ROSE: Wording(
+        "Rise of expected loss within a month, share of ARR",
+        "the rise of expected loss within a month, as a share of ARR,",
     ),
     SHARED_CAUSE: Wording("A shared cause", "standard deviations above chance"),
 }

@@ -26,8 +26,16 @@ from serving.alerts.episodes import (
     threshold_of,
     write_scoring,
 )
-from serving.alerts.escalating import LOST_BEYOND_LUCK, escalations_of, measures_of, most_at_risk, pass_up
+from serving.alerts.escalating import (
+    EXPECTED_LOSS_ROSE,
+    LOST_BEYOND_LUCK,
+    escalations_of,
+    measures_of,
+    most_at_risk,
+    pass_up,
+)
 from serving.alerts.lost_beyond_luck import lost_beyond_luck, most_lost
+from serving.alerts.rise_of_loss import most_risen, rise_of_loss
 from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
 from serving.alerts.shared_cause import Cause, shared_causes
@@ -180,14 +188,15 @@ def _passed_up(
     cuts, _ = usable_cuts(tables, limits.cuts)
     labels = labels_in_force(tables, as_of, cuts, params.budget)
     losses = lost_beyond_luck(record, tables, as_of, params)
+    rise = rise_of_loss(record, probabilities, as_of, params)
     if as_of >= max((day for _, day in scored_until(record).values()), default=as_of):
-        measures = [*measures_of(probabilities, labels, limits), *([losses.measure] if losses else [])]
-        pass_up(record, measures, causes, as_of, params)
+        beside = [one.measure for one in (losses, rise) if one is not None]
+        pass_up(record, [*measures_of(probabilities, labels, limits), *beside], causes, as_of, params)
+    most = {LOST_BEYOND_LUCK: most_lost(losses, names), EXPECTED_LOSS_ROSE: most_risen(rise, names)}
     rows = []
     for row in escalations_of(record, as_of, params):
-        is_of_losses = row["what"] == LOST_BEYOND_LUCK
-        at_risk = _members(row, probabilities, labels, causes)
-        rows.append(row | {"accounts": most_lost(losses, names) if is_of_losses else most_at_risk(at_risk, names)})
+        at_risk = most_at_risk(_members(row, probabilities, labels, causes), names)
+        rows.append(row | {"accounts": most.get(row["what"], at_risk)})
     return rows, [cause.to_json() for cause in causes]
 
 

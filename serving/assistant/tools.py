@@ -51,6 +51,7 @@ TOOLS = (
     Tool("alerts", "/api/alerts", note="What happened and what to do first; say who has taken it up."),
     Tool("kpis", "/api/kpis", note="Say the definition and n with a figure."),
     Tool("cohorts", "/api/cohorts"),
+    Tool("pay", "/api/pay", note="Say how much of the differences is luck; compare nobody with another person."),
     Tool("scorecards", "/api/scorecards", note="Compare nobody with another person; quote the word as it is."),
     Tool("model_watch", "/api/watch", note="Whether it was a bad month or a bad model."),
     Tool("escalations", "/api/escalations", note="What leadership was told, why, and who has taken it up."),

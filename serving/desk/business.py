@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from serving.access import sight
 from serving.access.tokens import Caller
-from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, SCORECARDS
+from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, PAY, SCORECARDS, TEAMS
 from serving.publication.last_watch import last_watch
 from serving.publication.reader import Published
 from serving.wire.answers import Refused
@@ -28,7 +28,33 @@ def cohorts(published: Published, caller: Caller) -> Row:
         403: whoever sees one book.
     """
     require_whole(caller, "Cohorts are")
-    return {"definition": "", "left_out": 0, "rows": [], **published.insight(COHORTS)}
+    return {"definition": "", "left_out": 0, "rows": [], "ahead": [], **published.insight(COHORTS)}
+
+
+def cohort_rows(published: Published, caller: Caller) -> list[Row]:
+    """The cells of the triangles as rows of the table `cohort`: actual ones, then the forecast."""
+    content = cohorts(published, caller)
+    ends = dict.fromkeys(f"{name}_{end}" for name in ("logo_retention", "grr", "nrr") for end in ("low", "high"))
+    shared = {"cut": "total", "value": "total", "as_of": published.about["as_of"], "definition": content["definition"]}
+    actual = [{**ends, **row, **shared, "kind": "actual"} for row in content["rows"]]
+    return [*actual, *({**row, **shared, "kind": "forecast"} for row in content["ahead"])]
+
+
+def pay(published: Published, caller: Caller) -> Row:
+    """Pay under the plans of the settings, as far as it is a caller's to see."""
+    return sight.pay_for(published.insight(PAY), published.insight(TEAMS), caller)
+
+
+def pay_rows(published: Published, caller: Caller) -> list[Row]:
+    """The same, a row a plan and person."""
+    content = pay(published, caller)
+    of_a_plan = ("role", "is_in_force", "compared_with", "luck_share")
+    return [
+        {**row, **{name: plan[name] for name in of_a_plan}, "plan": plan["name"], "definition": content["definition"],
+         "is_in_force": "yes" if plan["is_in_force"] else "no"}
+        for plan in content["plans"]
+        for row in plan["people"]
+    ]  # fmt: skip
 
 
 def behaviours(published: Published, caller: Caller) -> Row:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from features.revenue.paths import add_months
 from models.outcomes.prediction import Prediction
 from models.paths.cells import CellSums, Looks, cell_sums
 from models.paths.simulate import PathSettings
+from params import Params
+from serving.forecast.spread.scoring import path_settings
+from serving.kpis.cohort_report import Completion
 
 Row = dict[str, Any]
 MONTHS_AHEAD = 12
@@ -23,6 +27,29 @@ WORDS = (
     "month of that age, counted in whole months from {as_of}; low and high hold 80 %. Who has no ARR on {as_of} is "
     "taken to stay away."
 )
+
+
+def completion_by(
+    account_ids: "pd.Series[str]", prediction: Prediction, *, as_of: date, horizon_months: int, params: Params
+) -> Completion:
+    """What forecasts the cells to come.
+
+    Parameters
+    ----------
+    account_ids, prediction
+        Of the accounts with ARR at `as_of`, in the same order.
+    horizon_months
+        How far the model looks ahead.
+    """
+    return partial(
+        cells_ahead,
+        account_ids=account_ids,
+        prediction=prediction,
+        as_of=as_of,
+        months=min(MONTHS_AHEAD, horizon_months),
+        settings=path_settings(params),
+        threads=params.budget.threads,
+    )
 
 
 def cells_ahead(

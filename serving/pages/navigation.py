@@ -31,6 +31,7 @@ GROUPS = {
         Link("kpis", "/kpis"),
         Link("cohorts", "/cohorts", whole=True),
         Link("scorecards", "/scorecards"),
+        Link("pay", "/pay"),
         Link("scenarios", "/scenarios", whole=True),
         Link("behaviours", "/behaviours"),
         Link("losses", "/losses"),

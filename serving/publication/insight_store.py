@@ -10,8 +10,9 @@ from serving.publication.file_tables import as_json
 
 Row = dict[str, Any]
 KPIS, COHORTS, BEHAVIOURS, CUSTOMERS, TEAMS = "kpis", "cohorts", "behaviours", "ideal_customer", "teams"
+PAY = "pay"
 SCORECARDS = {"csm": "scorecards_csm", "seller": "scorecards_seller"}
-INSIGHTS = (KPIS, COHORTS, BEHAVIOURS, CUSTOMERS, TEAMS, *SCORECARDS.values())
+INSIGHTS = (KPIS, COHORTS, BEHAVIOURS, CUSTOMERS, TEAMS, PAY, *SCORECARDS.values())
 NOT_PUBLISHED = "This was not published with the forecast: run `holdfast publish` again."
 
 

@@ -5,27 +5,47 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from features.kpis.care_done import staff_managers
+from features.kpis.care_done import staff_hours, staff_managers
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from features.tables.progress import Progress, silent
 from params import Params
 from serving.forecast.refusals import BadRequest
+from serving.forecast.spread.scoring import predict
 from serving.kpis.behaviour_report import StayingReports
-from serving.kpis.cohort_report import cohort_report
+from serving.kpis.cohort_report import AHEAD, Completion, cohort_report
+from serving.kpis.cohorts_ahead import WORDS, completion_by
 from serving.kpis.kpi_report import kpi_report
-from serving.publication.insight_store import BEHAVIOURS, COHORTS, CUSTOMERS, KPIS, SCORECARDS, TEAMS, lacking
+from serving.publication.gather import customers_at
+from serving.publication.insight_store import (
+    BEHAVIOURS,
+    COHORTS,
+    CUSTOMERS,
+    KPIS,
+    PAY,
+    SCORECARDS,
+    TEAMS,
+    lacking,
+)
+from serving.scorecards.published_pay import published_pay
 from serving.scorecards.report import scorecard_report
+from training.tracking.champion import Champion
 
 Row = dict[str, Any]
-BOOK = "csm"
+BOOK, LEADER = "csm", "leader"
 _OF_A_KPI = ("kpi", "cut", "value", "as_of", "figure", "n", "unit", "note", "target", "first_target", "reached")
 _OF_A_COHORT = ("cohort", "age_quarters", "accounts", "starting_arr", "logo_retention", "grr", "nrr")
 _OF_ONE_BEHIND = ("account_id", "behaviour", "by_day", "users")
 
 
 def gather_insights(
-    tables: Tables, as_of: date, params: Params, progress: Progress = silent, *, staying: StayingReports | None = None
+    tables: Tables,
+    as_of: date,
+    params: Params,
+    progress: Progress = silent,
+    *,
+    staying: StayingReports | None = None,
+    champion: Champion | None = None,
 ) -> dict[str, Row]:
     """Work out what is published of the business beside the forecast.
 
@@ -41,6 +61,8 @@ def gather_insights(
         Told how far the work is.
     staying
         What goes with staying, at the same date, where others tell of it too.
+    champion
+        The model that forecasts the cells of cohorts that are to come; None leaves them out.
 
     Returns
     -------
@@ -50,10 +72,11 @@ def gather_insights(
     staying = staying or StayingReports(tables, as_of, params)
     makers: Mapping[str, Callable[[], Row]] = {
         KPIS: partial(_kpis, tables, as_of, params),
-        COHORTS: partial(_cohorts, tables, as_of, params),
+        COHORTS: partial(_cohorts, tables, as_of, params, champion),
         BEHAVIOURS: partial(_behaviours, staying),
         CUSTOMERS: partial(_ideal_customer, staying),
         TEAMS: partial(_teams, tables, as_of, params),
+        PAY: lambda: published_pay(tables, params),
         **{name: partial(_scorecards, tables, role, params) for role, name in SCORECARDS.items()},
     }
     told = {}
@@ -80,10 +103,24 @@ def _kpis(tables: Tables, as_of: date, params: Params) -> Row:
     return {**report, "definitions": {row["kpi"]: row["definition"] for row in newest}, "rows": rows}
 
 
-def _cohorts(tables: Tables, as_of: date, params: Params) -> Row:
-    report = cohort_report(tables, as_of=as_of, params=params).to_json()
-    del report["triangles"], report["ahead"]
-    return {**report, "rows": [{name: row[name] for name in _OF_A_COHORT} for row in report["rows"]]}
+def _cohorts(tables: Tables, as_of: date, params: Params, champion: Champion | None) -> Row:
+    """The triangles and, where there is a model, the cells that the next twelve months fill."""
+    completion = None if champion is None else _completion(tables, champion, as_of, params)
+    words = "" if completion is None else WORDS.format(as_of=as_of)
+    report = cohort_report(tables, as_of=as_of, params=params, completion=completion, completed_by=words).to_json()
+    del report["triangles"]
+    kept = {"rows": _OF_A_COHORT, "ahead": (*_OF_A_COHORT, *AHEAD[3:])}
+    return {
+        **report,
+        **{name: [{key: row[key] for key in keys} for row in report[name]] for name, keys in kept.items()},
+    }
+
+
+def _completion(tables: Tables, champion: Champion, as_of: date, params: Params) -> Completion:
+    customers = customers_at(tables, as_of, params)
+    ids, prediction = customers["account_id"], predict(champion, customers)
+    months = champion.model.horizon_months
+    return completion_by(ids, prediction, as_of=as_of, horizon_months=months, params=params)
 
 
 def _teams(tables: Tables, as_of: date, params: Params) -> Row:
@@ -91,7 +128,8 @@ def _teams(tables: Tables, as_of: date, params: Params) -> Row:
     teams: dict[str, list[str]] = {}
     for name, manager in staff_managers(tables, as_of, params.budget).items():
         teams.setdefault(manager, []).append(name)
-    return {"teams": teams}
+    staff = staff_hours(tables, as_of, params.budget)
+    return {"teams": teams, "leaders": staff.loc[staff["role"] == LEADER, "name"].tolist()}
 
 
 def _scorecards(tables: Tables, role: str, params: Params) -> Row:

@@ -38,6 +38,8 @@ NEEDS = {
 def book_accounts(tables: Tables, starts: Sequence[date], role: str, params: Params) -> pd.DataFrame:
     """A row a quarter and account: `period`, `account_id`, `person`, and the columns that `MEASURES` are ratios of.
 
+    `shared` says whether somebody of another role has the account, too.
+
     Revenue is that of accounts with ARR at the quarter's start, as known now. Goals, touches and first value count for
     the owner at the start; those of an account that came later, for its owner at the end.
     """
@@ -55,11 +57,17 @@ def _of_quarter(tables: Tables, start: date, role: str, params: Params) -> pd.Da
     counts = [name for one in MEASURES if one.name in NEEDS for name in (one.over, one.under) if name in facts]
     rows = pd.concat([revenue, facts[counts]], axis=1).fillna(0.0)
     rows = rows[rows.gt(0).any(axis=1)]
-    first_owner, last_owner = (
-        owners_in_force(tables, day, params.budget)[role].reindex(rows.index) for day in (start, end)
-    )
-    person = first_owner.fillna(last_owner).fillna(NO_LABEL)
-    return rows.assign(period=start.isoformat(), person=person).rename_axis("account_id").reset_index()
+    first, last = (owners_in_force(tables, day, params.budget).reindex(rows.index) for day in (start, end))
+    owners = first.fillna(last).fillna(NO_LABEL)
+    shared = (owners.drop(columns=role) != NO_LABEL).any(axis=1)
+    told = rows.assign(period=start.isoformat(), person=owners[role], shared=shared)
+    return told.rename_axis("account_id").reset_index()
+
+
+def credited(accounts: pd.DataFrame, share: float) -> pd.DataFrame:
+    """The same accounts, with a share alone of the expansion of those that somebody of another role has, too."""
+    return accounts.assign(expanded_arr=accounts["expanded_arr"].where(~accounts["shared"].astype(bool),
+                                                                       accounts["expanded_arr"] * share))  # fmt: skip
 
 
 def _with_first_value(facts: pd.DataFrame, window: Window) -> pd.DataFrame:

@@ -53,13 +53,18 @@ class Clawback(_Part):
 
 
 class PlanFile(_Part):
-    """A pay plan as it is written down."""
+    """A pay plan as it is written down.
+
+    `expansion_credit` is the share of an account's expansion that counts for the plan's role where the account has both
+    a CSM and a seller; where it has one of them alone, that one has all of it.
+    """
 
     role: Literal["csm", "seller"] = "csm"
     on_target_pay: Annotated[float, Field(gt=0)]
     split: Annotated[str, StringConstraints(pattern=r"^\d{1,3}/\d{1,3}$")]
     components: Annotated[tuple[PlanComponent, ...], Field(min_length=1)]
     clawback: Clawback | None = None
+    expansion_credit: Share = 1.0
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

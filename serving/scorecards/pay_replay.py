@@ -16,7 +16,14 @@ from models.books.compensation import Quarters, Replay, replay
 from models.books.scorecards import adjusted
 from params import Params
 from serving.forecast.refusals import BadRequest
-from serving.scorecards.pay_measures import MEASURES, NEEDS, book_accounts, book_measures, without_what_left
+from serving.scorecards.pay_measures import (
+    MEASURES,
+    NEEDS,
+    book_accounts,
+    book_measures,
+    credited,
+    without_what_left,
+)
 from serving.scorecards.pay_plan import PlanFile
 from serving.scorecards.report import NONE_YET, scorecard_report
 
@@ -152,6 +159,7 @@ def _replayed(
     rows = rows.assign(on_target=file.on_target_pay / 4)
     if accounts is None or not _pays_by_accounts(file):
         return replay(file.plan, Quarters(rows, {}, expected_books(rows, params.seed)))
+    accounts = credited(accounts, file.expansion_credit)
     measures = [one for one in MEASURES if {one.over, one.under} <= set(accounts)]
     _require_measured(file, [one.name for one in measures])
     rows = rows.join(book_measures(accounts, rows))

@@ -10,6 +10,7 @@ from serving.access.visit import visit_of
 from serving.desk import queries
 from serving.desk.desk import Desk
 from serving.desk.scoring import require_published
+from serving.forecast.declared.book_tables import BUSINESS_LISTS
 from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.publication.reader import Published
 from serving.wire.downloads import TYPES, render
@@ -92,6 +93,8 @@ def file_of(request: Request, name: str, kind: FileKind, rows: Callable[[], list
 
 def _definition(published: Published, name: str) -> str:
     """What a list's figures mean."""
+    if name in BUSINESS_LISTS:
+        return str(published.insight(name).get("definition", ""))
     if name in CUSTOMER_LISTS:
         return str(published.about["customers"].get(name, {}).get("definition", ""))
     about = published.about["health"] if name == "health" else published.about

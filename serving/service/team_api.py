@@ -117,6 +117,30 @@ def cohorts(request: Request) -> Response:
     return answer({**head(published), **business.cohorts(published, caller_of(request.scope))})
 
 
+@team.get("/api/cohorts.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_cohorts(kind: FileKind, request: Request) -> Response:
+    """The triangles as a file, with the cells that are forecast; not for role csm."""
+    published, caller = published_of(request), caller_of(request.scope)
+    return file_of(request, "cohorts", kind, lambda: business.cohort_rows(published, caller))
+
+
+@team.get("/api/pay", response_model=business_schemas.Pay, tags=["business"])
+def pay(request: Request) -> Response:
+    """Pay under the plans of the settings over past quarters, cost, and the share of the differences that is luck.
+
+    Admins and leaders see everybody, managers their people, role csm the own pay under the plan in force.
+    """
+    published = published_of(request)
+    return answer({**head(published), **business.pay(published, caller_of(request.scope))})
+
+
+@team.get("/api/pay.{kind}", response_class=Response, responses=FILES, tags=["downloads"])
+def download_pay(kind: FileKind, request: Request) -> Response:
+    """The same as a file, a row a plan and person."""
+    published, caller = published_of(request), caller_of(request.scope)
+    return file_of(request, "pay", kind, lambda: business.pay_rows(published, caller))
+
+
 @team.get("/api/scorecards", response_model=business_schemas.Scorecards, tags=["business"])
 def scorecards(request: Request, query: Annotated[business_schemas.ScorecardQuery, Query()]) -> Response:
     """Each book beside what it was expected to do, with a word where luck does not explain it; the own for role csm."""

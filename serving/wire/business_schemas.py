@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from serving.wire.schemas import Head, Wire
 
@@ -33,6 +33,52 @@ class Cohorts(Told):
     definition: str
     left_out: int = Field(description="Accounts that began before their first contract line on file")
     rows: Rows = Field(description="cohort, age_quarters, accounts, starting_arr, logo_retention, grr, nrr")
+    ahead: Rows = Field(
+        description="The cells that the next twelve months fill: the same, each figure with _low and _high (80 %)"
+    )
+
+
+class PaidPerson(BaseModel):
+    """Pay of a person under a plan."""
+
+    person: str
+    quarters: int
+    on_target: float
+    pay: float = Field(description="Less clawback")
+    clawback: float
+    compared_pay: float | None
+    difference: float | None
+    outcome: str
+
+
+class PayPlan(BaseModel):
+    """A pay plan replayed; null = not known, or not yours to see."""
+
+    name: str
+    role: str
+    lacking: str = Field(description="Why it could not be replayed; empty where it could")
+    is_in_force: bool = Field(description="The first of its role; others are weighed against it")
+    split: str = Field(description="Fixed / variable")
+    on_target_pay: float | None = Field(description="A year")
+    components: Rows
+    clawback_months: int | None
+    expansion_credit: float
+    people: list[PaidPerson]
+    cost: float | None
+    luck_share: float | None = Field(description="Of the differences in pay between people, what luck makes")
+    compared_with: str = Field(description="plan, or paid; empty = nothing")
+    compared_plan: str
+    compared_cost: float | None
+    same_ranking: float | None
+    steady_ranking: float | None
+    notes: list[str]
+
+
+class Pay(Told):
+    """Pay under the plans of the settings, as far as it is yours to see."""
+
+    definition: str
+    plans: list[PayPlan]
 
 
 class ScorecardQuery(Wire):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from serving.forecast.declared.book_tables import BUSINESS_LISTS
 from serving.forecast.declared.column import Kind, OutTable, Place
 from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.forecast.declared.published_lists import LISTS
@@ -24,7 +25,7 @@ _ONE_WORKBOOK = threading.Lock()  # a workbook takes seconds and memory: one at 
 
 def render(name: str, rows: Sequence[Mapping[str, Any]], kind: str, about: Mapping[str, str]) -> bytes:
     """A list as a file: `kind` csv or xlsx; a workbook's first sheet says what the columns mean, and `about`."""
-    declared = {**LISTS, **TEAM_LISTS, **CUSTOMER_LISTS}[name]
+    declared = {**LISTS, **TEAM_LISTS, **CUSTOMER_LISTS, **BUSINESS_LISTS}[name]
     table = replace(declared, columns=declared.at(Place.DOWNLOAD))
     frame = _frame(table, rows)
     if kind == "csv":

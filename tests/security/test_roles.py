@@ -27,6 +27,7 @@ LISTS = (
     "actions",
     "losses",
     "whitespace",
+    "pay",
 )
 EVERYBODY, SIGNED_IN, NOT_CSM = (200, 200, 200, 200), (200, 200, 200, 401), (200, 200, 403, 401)
 # What each role is answered: a route that is added fails until somebody has decided who sees it.
@@ -50,7 +51,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("/kpis", "/scorecards", "/behaviours"), SIGNED_IN),
     **dict.fromkeys(("/cohorts", "/scenarios", "/watch"), NOT_CSM),
     **dict.fromkeys(("/api/kpis", "/api/scorecards"), SIGNED_IN),
-    **dict.fromkeys(("/api/cohorts", "/api/watch"), NOT_CSM),
+    **dict.fromkeys(("/api/cohorts", "/api/cohorts.{kind}", "/api/watch"), NOT_CSM),
+    "/pay": SIGNED_IN,
     "/openapi.json": SIGNED_IN,
     "/docs.json": SIGNED_IN,
     "/api": SIGNED_IN,

@@ -49,6 +49,7 @@ from serving.forecast.stored_effects import StoredEffects
 from serving.kpis.customer_facts import customer_facts
 from serving.ledger.record import DATABASE, open_record
 from serving.publication import gather, publication_file
+from serving.publication.insight_store import PAY
 from serving.publication.insights import gather_insights
 from serving.publication.on_record import put_on_record, read_track
 from serving.publication.published_customers import CustomerFacts
@@ -186,6 +187,31 @@ def a_review() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def a_pay() -> dict[str, Any]:
+    """Two plans for CSMs: the one in force and one that is weighed, each with everybody's pay."""
+    shared = {
+        "role": "csm", "lacking": "", "split": "80/20", "on_target_pay": 118_765.0, "clawback_months": 6,
+        "expansion_credit": 0.25, "luck_share": 0.6321, "same_ranking": 0.54321, "steady_ranking": -0.123456,
+        "notes": ["Replayed."], "cost": 345_678.9, "compared_cost": 334_455.6,
+        "components": [
+            {"measure": "nrr", "weight": 1.0, "threshold": 0.9, "target": 1.05, "at_threshold": 0.5, "accelerator": 1.0,
+             "cap": 2.0, "floor": 0.0, "in_quarters": [1, 2, 3, 4]}
+        ],
+    }  # fmt: skip
+    paid = {"quarters": 2, "on_target": 59_382.5, "clawback": 0.0, "compared_pay": 58_000.0, "outcome": "gains"}
+    people = [
+        {"person": name, **paid, "pay": 60_123.0 + 1_111 * place, "difference": 2_123.0 + 1_111 * place}
+        for place, name in enumerate(BOOKS)
+    ]
+    plans = [
+        {"name": "in force", **shared, "is_in_force": True, "compared_with": "paid", "compared_plan": "",
+         "people": people},
+        {"name": "of next year", **shared, "is_in_force": False, "compared_with": "plan", "compared_plan": "in force",
+         "people": [row | {"pay": row["pay"] + 4_321} for row in people]},
+    ]  # fmt: skip
+    return {"lacking": "", "definition": "Pay is ..", "plans": plans}
+
+
 def a_holdout() -> dict[str, Any]:
     """A holdout that is off, with what it would cost and could show."""
     plan = {
@@ -265,7 +291,9 @@ class Place:
         gathered = gather.gather(
             self.tables, champion, made, params=self.params, card=card, past=past, track=read_track(self.params),
             acting=plays_for(made, self.tables) if facts else None,
-            insights=gather_insights(self.tables, as_of, self.params) if facts else None,
+            insights=gather_insights(self.tables, as_of, self.params, champion=champion) | {PAY: a_pay()}
+            if facts
+            else None,
             customers=CustomerFacts(*customer_facts(self.tables, as_of, self.params)) if facts else None,
         )  # fmt: skip
         return publication_file.write(gathered, publication_file.folder_of(self.params.data_dir))

@@ -1,7 +1,10 @@
 """The tables of books and of pay, declared once: each person against an own expectation, and a pay plan replayed."""
 
+from dataclasses import replace
+
 from serving.forecast.declared.column import Kind, OutColumn, OutTable
-from serving.forecast.declared.output_tables import YEARLY, markdown_of
+from serving.forecast.declared.kpi_tables import COHORT
+from serving.forecast.declared.output_tables import PUBLISHED, YEARLY, markdown_of
 
 _PERSON = OutColumn("person", Kind.TEXT, "", "The CSM or seller")
 _POINTS = "points"
@@ -64,6 +67,25 @@ COMP_REPLAY = OutTable(
         OutColumn("definition", Kind.TEXT, "", "What the figures mean"),
     ),
 )
+PAY = OutTable(
+    "pay",
+    "One row per plan and person: pay under the plans of the settings over past quarters",
+    ("plan", "person"),
+    tuple(
+        replace(column, places=PUBLISHED)
+        for column in (
+            OutColumn("plan", Kind.TEXT, "", "The plan's name: that of its file"),
+            OutColumn("role", Kind.TEXT, "", "csm or seller", values=("csm", "seller")),
+            OutColumn("is_in_force", Kind.TEXT, "", "yes = the first of its role; no = one that is weighed",
+                      values=("yes", "no")),
+            *COMP_REPLAY,
+        )
+    ),
+)  # fmt: skip
+COHORTS = OutTable(
+    "cohorts", COHORT.meaning, (*COHORT.key, "kind"), tuple(replace(column, places=PUBLISHED) for column in COHORT)
+)
+BUSINESS_LISTS = {table.name: table for table in (PAY, COHORTS)}
 BOOK_TABLES = {table.name: table for table in (SCORECARD, COMP_REPLAY)}
 
 

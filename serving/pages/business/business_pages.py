@@ -1,6 +1,6 @@
 """What the pages about the business show, as plain values: KPIs, cohorts, books, watch, scenarios, behaviours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from models.watch.verdict import VERDICT_WORDS
 from models.words import counted
@@ -88,8 +88,12 @@ def cohorts(published: Published, caller: Caller, figure: str) -> Row:
     by_cohort: dict[str, list[Row]] = {}
     for row in content["rows"]:
         by_cohort.setdefault(row["cohort"], []).append(row)
+    ahead: dict[str, list[Row]] = {}
+    for row in content["ahead"]:
+        ahead.setdefault(row["cohort"], []).append(row)
     newest = dict(list(by_cohort.items())[-COHORTS_SHOWN:])
-    cells = [row[figure] for rows in newest.values() for row in rows[: AGES_SHOWN + 1]]
+    whole = {name: [*rows, *ahead.get(name, [])][: AGES_SHOWN + 1] for name, rows in newest.items()}
+    cells = [row[figure] for rows in whole.values() for row in rows]
     curve = _by_age(content["rows"], figure)
     return {
         **head(published),
@@ -97,14 +101,30 @@ def cohorts(published: Published, caller: Caller, figure: str) -> Row:
         "cohorts": content,
         "figure": figure,
         "figures": FIGURES,
-        "triangle": {name: rows[: AGES_SHOWN + 1] for name, rows in reversed(newest.items())},
-        "ages": range(min(AGES_SHOWN + 1, max((len(rows) for rows in newest.values()), default=0))),
+        "triangle": {name: whole[name] for name in reversed(whole)},
+        "actual": {name: len(rows) for name, rows in newest.items()},
+        "is_completed": bool(ahead),
+        "ahead_said": _ahead_words(list(newest), ahead, figure),
+        "ages": range(max((len(rows) for rows in whole.values()), default=0)),
         "hidden": len(by_cohort) - len(newest),
         "low": min(cells, default=0.0),
         "high": max(cells, default=1.0),
         "curve": curve,
         "answer": _cohort_answer(curve, figure),
     }
+
+
+def _ahead_words(newest: Sequence[str], ahead: Mapping[str, Rows], figure: str) -> str:
+    """What becomes of the newest cohort that will be a year old within the forecast."""
+    a_year_old = [row for name in newest for row in ahead.get(name, []) if row["age_quarters"] == YEAR]
+    if not a_year_old:
+        return ""
+    row = a_year_old[-1]
+    low, high = (percent(row[f"{figure}_{end}"], 0) for end in ("low", "high"))
+    what = f"{percent(row[figure], 0)} ({low} to {high}, 80 %)"
+    kept = figure == "logo_retention"
+    told = f"{what} are expected to be customers still" if kept else f"{FIGURES[figure]} is expected to be {what}"
+    return f"Of the accounts that began in {row['cohort']}, {told} once they are a year old."
 
 
 def _by_age(rows: Rows, figure: str) -> list[Row]:

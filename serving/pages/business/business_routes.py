@@ -15,7 +15,7 @@ from serving.desk.desk import Desk
 from serving.desk.impact_sheet import impact_sheet
 from serving.desk.queries import ReviewQuery, require_book
 from serving.desk.scoring import require_published
-from serving.pages.business import business_pages, customer_pages, lead_pages
+from serving.pages.business import business_pages, customer_pages, lead_pages, pay_page
 from serving.pages.render import page
 from serving.publication.reader import Published
 from serving.wire.answers import Refused, invalid
@@ -44,6 +44,13 @@ def scorecards(request: Request) -> Response:
     by = request.query_params.get("by")
     content = business_pages.scorecards(*_asked(request), "seller" if by == "seller" else "csm")
     return page("scorecards.html", visit_of(request.scope), here="scorecards", **content)
+
+
+@router.get("/pay")
+def pay(request: Request) -> Response:
+    """Pay under the plans of the settings."""
+    content = pay_page.pay(*_asked(request), request.query_params.get("plan", ""))
+    return page("pay.html", visit_of(request.scope), here="pay", **content)
 
 
 @router.get("/behaviours")

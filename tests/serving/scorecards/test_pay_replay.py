@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from features.inputs.frames import tables_from_frames
 from features.tables.checked import Tables
@@ -14,9 +15,10 @@ from serving.forecast.declared.book_tables import COMP_REPLAY, SCORECARD
 from serving.forecast.refusals import BadRequest
 from serving.kpis.kpi_files import as_table
 from serving.scorecards import pay_replay
-from serving.scorecards.pay_measures import book_accounts, book_measures
+from serving.scorecards.pay_measures import book_accounts, book_measures, credited
 from serving.scorecards.pay_plan import PlanFile
 from serving.scorecards.pay_replay import replay_plan
+from serving.scorecards.published_pay import published_pay
 from serving.scorecards.report import scorecard_report
 
 STARTS = (date(2025, 1, 1), date(2025, 4, 1))
@@ -154,6 +156,36 @@ def test_two_plans_share_the_accounts_of_the_books(company: Any, monkeypatch: py
     assert len(calls) == 2, "neither needs them"
 
 
+def test_expansion_of_a_shared_account_counts_in_part(costly: None, tmp_path: Path) -> None:
+    """Ada grows two accounts by 100 each, one of which Sue sells to as well: of that, a quarter is Ada's."""
+    lines = [
+        (account, f"{account}{place}", starts)
+        for account in ("shared", "alone")
+        for place, starts in enumerate(("2024-01-01", "2025-02-01"))
+    ]
+    frames = {
+        "accounts": pd.DataFrame({"account_id": ["shared", "alone"], "csm": "Ada", "seller": ["Sue", None]}),
+        "contracts": pd.DataFrame(
+            [
+                {"contract_id": name, "account_id": account, "starts_on": starts, "ends_on": None, "product": name,
+                 "mrr": 100}
+                for account, name, starts in lines
+            ],
+            dtype=object,
+        ),
+    }  # fmt: skip
+    tables = tables_from_frames(frames, tmp_path / "tables.duckdb", data_until=date(2026, 1, 1))
+    params = load(None, [f"data_dir={tmp_path}"])
+    rows = pd.DataFrame({"period": ["2025-01-01"], "person": ["Ada"]})
+    rates = []
+    for share in (1.0, 0.25):
+        accounts = credited(book_accounts(tables, STARTS[:1], "csm", params), share)
+        rates.append(book_measures(accounts, rows)["expansion_rate"].item())
+    assert rates == pytest.approx([200 / 200, (100 + 25) / 200])
+    sellers = credited(book_accounts(tables, STARTS[:1], "seller", params), 0.75)
+    assert book_measures(sellers, rows.assign(person="Sue"))["expansion_rate"].item() == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(
     ("asked", "other", "message"),
     [
@@ -183,6 +215,24 @@ def test_the_tables_are_the_declared_ones(company: Any) -> None:
     cards = as_table(scorecard_report(company[0], "csm", company[1]).table_rows(), SCORECARD)
     assert tuple(cards.columns) == SCORECARD.names
     assert cards["person"].tolist() == ["Ada", "Ben"]
+
+
+def test_plans_of_the_settings_are_weighed_against_the_one_in_force(company: Any, tmp_path: Path) -> None:
+    files = []
+    for name, components in (("now", (NRR, EXPANSION)), ("next", ({**NRR, "weight": 1.0},))):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(yaml.safe_dump(plan(*components).model_dump(mode="json")), encoding="utf-8")
+    files.append(tmp_path / "absent.yaml")
+    data = load(None, [f"data_dir={company[1].data_dir}", f"serving.pay_plans={list(map(str, files))}"])
+    told = published_pay(company[0], data)["plans"]
+    assert [(one["name"], one["is_in_force"], one["compared_with"], one["compared_plan"]) for one in told] == [
+        ("now", True, "paid", ""), ("next", False, "plan", "now"), ("absent", False, "", "")
+    ]  # fmt: skip
+    assert "cannot be read" in told[2]["lacking"]
+    assert told[0]["people"] == replay_plan(company[0], plan(NRR, EXPANSION), data, 4).people
+    assert told[1]["compared_cost"] == told[0]["cost"]
+    with pytest.raises(BadRequest, match="No pay plan is named"):
+        published_pay(*company)
 
 
 def test_a_plan_s_file_may_say_all_of_it(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Pages and answers about the business: what they say, what each role sees, and what stands where there is nothing."""
 
+import io
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from serving.access.tokens import Caller
+from serving.desk import business
 from serving.pages.business.kpi_words import GROUPS, TITLES, kpi_figure
 from serving.publication.last_watch import FILE, note_watch
 
@@ -38,6 +42,60 @@ def test_the_triangle_is_the_cells_of_the_api(service: Any) -> None:
     assert newest[0]["cohort"] in page
     assert page.count('class="h') >= len(newest)
     assert "Accounts that left count as 0" in page
+
+
+def test_the_cells_to_come_stand_in_the_triangle_with_their_interval(service: Any) -> None:
+    told = service.client().get("/api/cohorts").json()
+    assert told["ahead"]
+    known = {(row["cohort"], row["age_quarters"]) for row in told["rows"]}
+    for row in told["ahead"]:
+        assert (row["cohort"], row["age_quarters"]) not in known
+        assert row["nrr_low"] <= row["nrr"] <= row["nrr_high"]
+    page = html(service.client(), "/cohorts")
+    assert 'ahead">' in page
+    newest = told["ahead"][-1]
+    assert f"{round(100 * newest['nrr_low'])}–{round(100 * newest['nrr_high'])}" in page
+    rows = pd.read_csv(io.StringIO(service.client().get("/api/cohorts.csv").text))
+    assert rows["kind"].value_counts().to_dict() == {"actual": len(told["rows"]), "forecast": len(told["ahead"])}
+
+
+PAY_OF_ALL = ("0.6321", "345678.9", "345,679", "63 %")
+
+
+def test_pay_is_shown_to_admins_whole_with_the_share_that_is_luck(service: Any) -> None:
+    told = service.client().get("/api/pay").json()
+    assert [(plan["name"], len(plan["people"])) for plan in told["plans"]] == [("in force", 3), ("of next year", 3)]
+    page = html(service.client(), "/pay?plan=of next year")
+    assert "Luck alone would make 63 % of the differences in pay under the plan “of next year”" in page
+    assert "64,444" in page
+    assert "25 % counts" in page
+    rows = pd.read_csv(io.StringIO(service.client().get("/api/pay.csv").text))
+    assert rows.groupby("plan")["person"].nunique().to_dict() == {"in force": 3, "of next year": 3}
+
+
+def test_a_csm_sees_the_own_pay_under_the_plan_in_force_alone(service: Any) -> None:
+    client = service.client(service.token("csm", "Ada A."))
+    told = client.get("/api/pay").json()
+    assert [(plan["name"], [row["person"] for row in plan["people"]]) for plan in told["plans"]] == [
+        ("in force", ["Ada A."])
+    ]
+    for path in ("/api/pay", "/api/pay.csv", "/pay", "/pay?plan=of next year"):
+        text = client.get(path, headers={"accept": "text/html,*/*"}).text
+        assert not [word for word in (*PAY_OF_ALL, "of next year", "Chloé C.") if word in text], path
+    assert "you would have had 101 % of target in 2 quarters" in html(client, "/pay")
+
+
+def test_a_manager_sees_the_own_people_and_others_sums_alone(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    teams = {"lacking": "", "teams": {"of tests": ["Ben <b>B</b>"]}, "leaders": ["Lea"]}
+    monkeypatch.setitem(service.desk.following.state.published._insights, "teams", teams)
+    told = service.client(service.token("revops")).get("/api/pay").json()["plans"][0]
+    assert (told["cost"], [row["person"] for row in told["people"]]) == (345_678.9, ["Ben <b>B</b>"])
+    published = service.desk.following.state.published
+    names = {
+        name: [row["person"] for row in business.pay(published, Caller(name, "revops"))["plans"][0]["people"]]
+        for name in ("Lea", "Rita")
+    }
+    assert names == {"Lea": ["Ada A.", "Ben <b>B</b>", "Chloé C."], "Rita": []}
 
 
 def test_a_csm_sees_the_own_card_alone(service: Any) -> None:
