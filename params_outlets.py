@@ -44,6 +44,18 @@ class WarehouseOutlet(Section):
     schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "holdfast"
 
 
+class SparkOutlet(Section):
+    """A catalogue of Spark that forecasts are written back into; `url` names the variable that holds its master.
+
+    `location` is where the tables lie, if not where the catalogue puts them.
+    """
+
+    kind: Literal["spark"]
+    url: Variable
+    schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "holdfast"
+    location: Annotated[str, StringConstraints(pattern=r"^[^'\\\\]+$")] | None = None
+
+
 class FilesOutlet(Section):
     """A folder for files of changed rows."""
 
@@ -52,7 +64,7 @@ class FilesOutlet(Section):
     tables: Annotated[tuple[str, ...], Field(min_length=1)] = ("account_forecast", "health_score", "alert")
 
 
-Outlet = Annotated[WarehouseOutlet | FilesOutlet, Field(discriminator="kind")]
+Outlet = Annotated[WarehouseOutlet | SparkOutlet | FilesOutlet, Field(discriminator="kind")]
 
 
 class Serving(Section):

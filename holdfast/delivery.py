@@ -130,22 +130,25 @@ def _published(params: "Params") -> "Tables":
 
 
 def _written(params: "Params", name: str, tables: "Tables", *, dry_run: bool) -> list[dict[str, Any]]:
-    from params_outlets import FilesOutlet
+    from params_outlets import FilesOutlet, SparkOutlet
     from serving.outlets.changed_rows import deliver_files
+    from serving.outlets.spark_tables import write_to_spark
     from serving.outlets.write_back import write_back
 
     outlet = params.write_back[name]
     if isinstance(outlet, FilesOutlet):
         kept = params.data_dir / "outlets"
         return deliver_files(outlet, name, tables.declared, tables.frames, kept, dry_run=dry_run)
+    if isinstance(outlet, SparkOutlet):
+        return write_to_spark(outlet, name, tables, params.budget, dry_run=dry_run)
     return write_back(outlet, name, tables, dry_run=dry_run)
 
 
 def _dbt(params: "Params", tables: "Tables", folder: Path) -> list[str]:
-    from params_outlets import WarehouseOutlet
+    from params_outlets import SparkOutlet, WarehouseOutlet
     from serving.outlets.dbt_source import SOURCE, dbt_files
 
-    schemas = [one.schema_name for one in params.write_back.values() if isinstance(one, WarehouseOutlet)]
+    schemas = [one.schema_name for one in params.write_back.values() if isinstance(one, WarehouseOutlet | SparkOutlet)]
     contents = dbt_files(tables.declared, schemas[0] if schemas else SOURCE)
     for name, text in contents.items():
         (folder / name).write_text(text, encoding="utf-8")

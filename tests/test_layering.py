@@ -107,7 +107,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "serving.assistant": set(),
     "serving.outlets": {
-        *("features.tables", "serving.alerts", "serving.forecast", "serving.ledger", "serving.publication"),
+        *("features.tables", "features.engines", "serving.alerts", "serving.forecast", "serving.ledger"),
+        "serving.publication",
     },
     "serving.service": {
         "serving.assistant",

@@ -80,6 +80,11 @@ class Spark:
         """Spark's own session, for work that is no SQL."""
         return self._session
 
+    @property
+    def is_started_here(self) -> bool:
+        """Whether this process started it for this session, and stops it with it."""
+        return self._own
+
     def load(self, frames: Frames) -> None:
         """Make views of small tables, in place of any of the same name."""
         for name, frame in frames.items():

@@ -30,7 +30,7 @@ _TYPES = {
     Kind.DATE: "DATE",
     Kind.TIME: "TIMESTAMP WITH TIME ZONE",
 }
-_RUN_COLUMNS = ("run_id", "as_of", "model_version", "made_at")
+RUN_COLUMNS = ("run_id", "as_of", "model_version", "made_at")
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def write_back(outlet: WarehouseOutlet, name: str, tables: Tables, *, dry_run: b
 def _write(session: Session, schema: str, tables: Tables) -> None:
     session.execute(f"CREATE SCHEMA IF NOT EXISTS {named(schema)}")
     runs = f"{named(schema)}.{RUNS}"
-    columns = ", ".join(f"{column} VARCHAR" for column in _RUN_COLUMNS)
+    columns = ", ".join(f"{column} VARCHAR" for column in RUN_COLUMNS)
     session.execute(f"CREATE TABLE IF NOT EXISTS {runs} ({columns})")
     for name, frame in tables.frames.items():
         _write_table(session, schema, tables.declared[name], frame, tables.run["run_id"])
     session.execute(f"DELETE FROM {runs} WHERE run_id = ?", (tables.run["run_id"],))
-    session.execute(f"INSERT INTO {runs} VALUES (?, ?, ?, ?)", tuple(tables.run[name] for name in _RUN_COLUMNS))
+    session.execute(f"INSERT INTO {runs} VALUES (?, ?, ?, ?)", tuple(tables.run[name] for name in RUN_COLUMNS))
 
 
 def _write_table(session: Session, schema: str, declared: OutTable, frame: pd.DataFrame, run_id: str) -> None:
