@@ -53,7 +53,7 @@ class SparkOutlet(Section):
     kind: Literal["spark"]
     url: Variable
     schema_name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "holdfast"
-    location: Annotated[str, StringConstraints(pattern=r"^[^'\\\\]+$")] | None = None
+    location: Annotated[str, StringConstraints(pattern=r"^[^'\\]+$")] | None = None
 
 
 class FilesOutlet(Section):

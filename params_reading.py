@@ -39,6 +39,7 @@ _PATTERNS = {  # of the settings, and what they ask for
     r"^[A-Za-z][A-Za-z0-9-]*$": "the name of an HTTP header, such as X-Forwarded-User",
     r"^[A-Z][A-Z0-9_]{0,99}$": "the name of an environment variable, such as HOLDFAST_SLACK",
     r"^[a-z][a-z0-9_-]{0,39}$": "a small letter and then small letters, digits, underscores and hyphens, 40 at most",
+    r"^[^'\\]+$": "a path or address without quotes and backslashes",
 }
 _PASSWORD = re.compile(r"""://[^/@\s'"]*:[^/@\s'"]*@|\b(password|passwd|pwd)\s*=""", re.IGNORECASE)
 _PASSWORD_OF_AN_ADDRESS = re.compile(r"://[^/@]*:[^@]*@")  # whoever opens it takes all up to the @ for one

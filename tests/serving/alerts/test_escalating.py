@@ -97,7 +97,7 @@ def test_every_figure_that_may_be_passed_up_has_a_title_and_a_phrase(params: Any
     limits = params.alerts.escalate.model_copy(update={"arr_at_risk": 1.0, "group_arr_at_risk_share": 0.5})
     rows = pd.DataFrame({"account_id": ["a"], "arr": [1.0], "churn_probability": [0.5]})
     measures = measures_of(rows, pd.DataFrame({"csm": ["Ada"]}, index=["a"]), limits)
-    figures = {*(measure.what for measure in measures), LOST_BEYOND_LUCK, "shared_cause"}
+    figures = {*(measure.what for measure in measures), LOST_BEYOND_LUCK, "expected_loss_rise_share", "shared_cause"}
     assert figures == set(WORDS)
     assert all(words.title and words.phrase for words in WORDS.values())
 

@@ -150,7 +150,7 @@ def test_a_holdout_that_is_off_shows_what_it_would_cost_and_cannot_show(service:
     shown = service.client(accept="text/html,*/*").get("/holdout").text
     assert "No recommendation is withheld: the holdout is off" in shown
     assert "54.3k" in shown
-    assert "the effect would have to be 12 times the one expected" in shown
+    assert "the effect would have to be 13 times the one expected" in shown
     assert "acknowledged_arr: 54322" in shown
     mine = service.client(service.token("csm", "Ada A."), accept="text/html,*/*")
     assert mine.get("/holdout").status_code == 403

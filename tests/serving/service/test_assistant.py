@@ -21,6 +21,7 @@ NOT_OF_A_BOOK = {
     "scenario",
     "effects",
     "process_review",
+    "holdout",
     "voice",
     "behaviours",
     "ideal_customer",
