@@ -343,9 +343,8 @@ def _print_publication(console: "Console", summary: dict[str, Any]) -> None:
     notes = (f"Note: {note}" for note in summary["notes"])
     answers = f"The service answers from {summary['file']} ({summary['megabytes']:.1f} MB)"
     told = f"Published {summary['accounts']:,} accounts as of {summary['as_of']} by model version "
-    print_lines(
-        console, [f"{told}{summary['model_version']}, run {summary['run_id']}", answers, _where(summary), *notes]
-    )
+    told += f"{summary['model_version']}, run {summary['run_id']}"
+    print_lines(console, [told, answers, _where(summary), *notes])
 
 
 def made_at() -> datetime:
