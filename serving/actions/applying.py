@@ -55,7 +55,7 @@ class Ground:
     paths
         Draws and seed.
     lost
-        Of past quarters, the share of accounts lost, as `features.kpis.quarter_losses` gives them.
+        Of past quarters, the share of accounts lost, as `features.kpis.customers.quarter_losses` gives them.
     """
 
     customers: pd.DataFrame

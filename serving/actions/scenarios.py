@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from features.kpis.quarter_losses import quarter_losses
+from features.kpis.customers.quarter_losses import quarter_losses
 from features.tables.checked import Tables
 from features.tables.progress import Progress, silent
 from models.paths.simulate import PathSettings
