@@ -36,7 +36,7 @@ class EnsembleHazard(Hazard):
     def fit(self, rows: Rows, others: Rows | None = None) -> Self:
         """Fit both."""
         self.trees.fit(rows, others)
-        self.logistic.fit(rows)
+        self.logistic.fit(rows, level=self.trees.level_)
         return self
 
     def level(self, inputs: Array, decided: Array = NONE) -> Array:

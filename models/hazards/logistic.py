@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from models.hazards.hazard import NONE, Hazard, Rows
 from models.hazards.model_inputs import Input
-from models.hazards.month_level import fit_ridge, kinds_of_months, row_sums
+from models.hazards.month_level import LEVEL_L2, MonthLevel, fit_ridge, kinds_of_months, row_sums
 
 Array = NDArray[np.float64]
 _WIDE = 20.0  # an input whose bulk spans more than this (money, counts, days) acts by its order of magnitude
@@ -67,11 +67,17 @@ class LogisticHazard(Hazard):
         self.inputs = tuple(inputs)
         self.l2 = l2
 
-    def fit(self, rows: Rows, others: Rows | None = None) -> Self:
-        """Learn the coefficients; `others` are not needed, nothing is stopped early."""
+    def fit(self, rows: Rows, others: Rows | None = None, *, level: MonthLevel | None = None) -> Self:
+        """Learn the coefficients; `others` are not needed, nothing is stopped early.
+
+        `level`, of the same rows, is where it starts from, and is learned where it is not given: the same coefficients
+        come out, but for the digits beyond the solver's tolerance.
+        """
+        level = level or MonthLevel(self.inputs, l2=LEVEL_L2).fit(rows)
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
         design = self._with_kinds(rows.inputs, rows.decided)
-        self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2)
+        start = np.concatenate([np.zeros(self._width), level.coefficients_]), level.intercept_
+        self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2, start=start)
         self.means_: Array = np.average(design, axis=0, weights=rows.weight)
         return self
 

@@ -27,6 +27,7 @@ _KNOTS = (1.0, 2.0, 3.0, 6.0, 12.0)  # months ahead between which a kind's level
 _YEAR, _TERM_LIMITS = 365.25, (28.0, 1100.0)
 _SCALES = (10.0, 20.0, 30.0)  # of lengths, of log length, of knots: a penalty weighs on them by the inverse squares
 _NEWTON_STEPS = 60
+LEVEL_L2 = 40.0  # penalty of the level that other hazards begin from
 _RAREST = 1e-6
 
 
@@ -72,9 +73,16 @@ class MonthLevel:
         return level
 
 
-def fit_ridge(design: Array, event: Array, weight: Array, *, l2: float) -> tuple[Array, float]:
-    """Coefficients and intercept of a ridge logistic regression."""
-    model = LogisticRegression(C=1 / l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5)
+def fit_ridge(
+    design: Array, event: Array, weight: Array, *, l2: float, start: tuple[Array, float] | None = None
+) -> tuple[Array, float]:
+    """Coefficients and intercept of a ridge logistic regression.
+
+    From a `start` nearby it takes a third of the steps, each of which costs rows x columns squared.
+    """
+    model = LogisticRegression(C=1 / l2, solver="newton-cholesky", max_iter=_NEWTON_STEPS, tol=1e-5, warm_start=True)
+    if start is not None:
+        model.coef_, model.intercept_ = start[0][None, :], np.array([start[1]])
     model.fit(design, event, sample_weight=weight)
     return np.asarray(model.coef_[0]), float(model.intercept_[0])
 

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from models.hazards.fit_settings import Tuning, required
 from models.hazards.hazard import NONE, Hazard, Rows
 from models.hazards.model_inputs import Input
-from models.hazards.month_level import MonthLevel
+from models.hazards.month_level import LEVEL_L2, MonthLevel
 from models.hazards.tree_shap import TreeShap
 
 Array = NDArray[np.float64]
-_LEVEL_L2 = 40.0  # penalty of the level that trees begin from
 
 
 class TreeHazard(Hazard):
@@ -69,7 +68,7 @@ class TreeHazard(Hazard):
             There is no `tuning`.
         """
         tuning = required(self.tuning)
-        self.level_ = MonthLevel(self.inputs, l2=_LEVEL_L2).fit(rows)
+        self.level_ = MonthLevel(self.inputs, l2=LEVEL_L2).fit(rows)
         train = self._dataset(rows, tuning)
         valid = [] if others is None else [self._dataset(others, tuning, train)]
         stop: list[Callable[..., Any]] = []
@@ -131,7 +130,7 @@ class TreeHazard(Hazard):
             reference=reference,
             feature_name=[item.name for item in self.inputs],
             categorical_feature=categories,
-            params={"verbosity": -1, "max_bin": tuning.max_bins},
+            params={"verbosity": -1, "max_bin": tuning.max_bins, "enable_bundle": False},
         )
 
     def _parameters(self, tuning: Tuning) -> dict[str, Any]:
