@@ -161,6 +161,7 @@ class Model(Section):
     patience: Positive
     min_trees: Positive
     max_rows: Annotated[int, Field(ge=1000)]
+    least_past_share: Share
     calibration_prior_sd: Annotated[float, Field(gt=0)]
     luck_prior_sd: Annotated[float, Field(gt=0)]
     min_accounts: Positive

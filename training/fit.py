@@ -1,7 +1,7 @@
 """Train: assemble, fit, test out of time, explain, record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -24,6 +24,7 @@ from training.backtest.verdict import cautions, verdict
 from training.canary import Canary, canary
 from training.learn.dataset import Dataset, assemble, require_enough, small_data
 from training.learn.importance import explain
+from training.learn.too_new import TooNew
 from training.learn.tune import Tuned, split
 from training.learn.tuned_fit import fit_model
 from training.promote import Decision, decide, in_charge
@@ -37,17 +38,22 @@ from training.with_calls import Challenger, challenge
 
 @dataclass(frozen=True)
 class Said:
-    """What training says: of little data, of the test out of time, of what that left out, and of likely causes."""
+    """What training says: of little data, of the test out of time, of what that left out, and of likely causes.
+
+    And of the inputs that are too new to learn from.
+    """
 
     small_data: str
     verdict: tuple[str, ...]
     untested: tuple[str, ...]
     causes: tuple[Finding, ...] = ()
+    too_new: tuple[TooNew, ...] = ()
 
     def lines(self) -> list[str]:
         """All of it, to print; likely causes where no skill was found."""
         causes = [f"A LIKELY CAUSE: {cause}" for cause in self.causes] if cautions(self.verdict) else []
-        return [*self._small_data, *self.verdict, *causes, *self.untested]
+        new = [f"TOO NEW: {each}" for each in self.too_new]
+        return [*self._small_data, *self.verdict, *causes, *self.untested, *new]
 
     @property
     def cautions(self) -> list[str]:
@@ -108,6 +114,7 @@ class TrainingResult:
             "likely_causes": [cause.to_json() for cause in self.said.causes],
             **self.suspicion.to_json(),
             "not_tested": list(self.said.untested),
+            "too_new": [asdict(each) | {"as_of": each.as_of.isoformat()} for each in self.said.too_new],
             "canary": self.decision.canary and self.decision.canary.to_json(),
             "contest": [] if contest is None else summary.json_rows(contest),
             "tuned": None if self.tuned is None else dict(self.tuned.chosen),
@@ -214,6 +221,7 @@ def _said(
         tuple(_verdict(test_scores, test.origin, doubts)) if test else (),
         tuple(untested_horizons({score.horizon_months for score in test_scores}, len(dataset.settled_dates), params)),
         causes,
+        dataset.too_new,
     )
 
 

@@ -71,3 +71,8 @@ class EnsembleHazard(Hazard):
         content = json.loads(text)
         trees = TreeHazard.from_text(content["trees"], inputs, threads=threads)
         return cls(trees, LogisticHazard.from_text(content["logistic"], inputs, threads=threads))
+
+
+def logistic_of(hazards: Sequence[Hazard]) -> tuple[LogisticHazard, ...]:
+    """The regressions of those that are ensembles."""
+    return tuple(each.logistic for each in hazards if isinstance(each, EnsembleHazard))

@@ -5,8 +5,8 @@ accounts that the hazard has not seen, say how many trees serve, calibrate the l
 events lay from what was to be expected. Then the hazard is learned from all accounts.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,8 @@ class Material:
 
     `snapshot` has shape (rows, inputs), `calendar` (rows, months, calendar inputs), `size` and `arr` (rows,), `facts`
     (rows, months, outcomes) as `models.outcomes.facts.certainties` gives them, `decided` (rows, months) whether ARR had
-    changed at the last term's end (`TermEnds.decided`). `latest` are the rows of the last snapshot.
+    changed at the last term's end (`TermEnds.decided`). `latest` are the rows of the last snapshot. `hazards` are those
+    of each outcome that need not be learned again, as `Learned` has them.
     """
 
     inputs: tuple[Input, ...]
@@ -53,6 +54,7 @@ class Material:
     settings: Settings
     latest: NDArray[np.int64]
     arr: Array
+    hazards: Mapping[str, Sequence[Hazard]] = field(default_factory=dict)
 
     def by_chance(self, outcome: str) -> "Material":
         """The same without what is certain: it would pass for skill, and make the log-odds look too timid."""
@@ -114,12 +116,14 @@ class Learned:
     """A fitted outcome, and its events by month beside what was predicted for accounts not seen.
 
     `estimation_variance` is that of the mean log-odds of the accounts of the last snapshot, weighted by ARR, beyond the
-    kinds of their months, against those of the rows learned from; at the slope of months far ahead.
+    kinds of their months, against those of the rows learned from; at the slope of months far ahead. `hazards` are what
+    was learned without the first half of the accounts, without the second, and from all; none of a plain rate.
     """
 
     outcome: FittedOutcome
     counts: MonthCounts
     estimation_variance: float = 0.0
+    hazards: tuple[Hazard, ...] = ()
 
 
 def fit_outcome(outcome: str, material: Material) -> Learned:
@@ -146,22 +150,23 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
     inputs, decided = material.gather(sampled.chosen), material.decided_at(sampled.chosen)
     learned_from = Rows(inputs, sampled.event, _nearer(sampled, rows.ahead), decided)
     tested = [
-        _test(material, number, learned_from, counted_rows, (half[sampled.chosen], half[counted_rows]))
-        for half in halves
+        _test(material, number, learned_from, counted_rows, place, (half[sampled.chosen], half[counted_rows]))
+        for place, half in enumerate(halves)
     ]
     level, margin = np.sum([test.parts for test in tested], axis=0)
     level_counted, margin_counted = np.sum([test.counted for test in tested], axis=0)
     outcomes = Outcomes(rows.ahead[sampled.chosen], level, sampled.event, sampled.weight)
     prior_sd = required(settings.tuning).calibration_prior_sd
     calibrator = match_level(fit_by_month(margin, outcomes, prior_sd=prior_sd), margin, outcomes)
-    trees = round(np.mean([test.trees for test in tested]))
-    hazard = _learner(material, number, trees).fit(learned_from)
+    trees = round(np.mean([getattr(test.learner, "trees_", 0) for test in tested]))
+    hazard = _fitted(material, number, trees, len(tested), learned_from)
     full = replace(outcomes, level=hazard.level(inputs, decided))
     final = match_level(calibrator, hazard.beyond(inputs), full)
     log_odds = level_counted + calibrator.log_odds(margin_counted, rows.ahead[counted_rows])
     tilt, counts = _count(material, counted_rows, log_odds, event[counted_rows].astype(float))
     unsure = hazard.estimation_variance(learned_from, material.ahead(outcome))
-    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, final.slope**2 * unsure)
+    hazards = (*(test.learner for test in tested), hazard)
+    return Learned(FittedOutcome(hazard, final, tilt, events, pairs), counts, final.slope**2 * unsure, hazards)
 
 
 def _nearer(sampled: Sampled, ahead: NDArray[np.int64]) -> Array:
@@ -218,7 +223,7 @@ class _Test:
 
     parts: Array
     counted: Array
-    trees: int
+    learner: Hazard
 
 
 def _test(
@@ -226,16 +231,17 @@ def _test(
     number: int,
     rows: Rows,
     counted_rows: NDArray[np.int64],
+    place: int,
     half: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> _Test:
     """`half` says which of `rows`, and which of those counted, are of the accounts predicted."""
     here, there = half
     training, held_out = rows.part(~here), rows.part(here)
-    learner = _learner(material, number, material.settings.trees).fit(training, held_out)
+    learner = _fitted(material, number, material.settings.trees, place, training, held_out)
     parts, of_counted = np.zeros((2, here.size)), np.zeros((2, counted_rows.size))
     parts[:, here] = learner.level(held_out.inputs, held_out.decided), learner.beyond(held_out.inputs)
     of_counted[:, there] = _parts(learner, material, counted_rows[there])
-    return _Test(parts, of_counted, getattr(learner, "trees_", 0))
+    return _Test(parts, of_counted, learner)
 
 
 def _parts(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Array:
@@ -243,6 +249,12 @@ def _parts(learner: Hazard, material: Material, chosen: NDArray[np.int64]) -> Ar
     pieces = np.array_split(chosen, max(1, -(-chosen.size // _GATHERED)))
     gathered = ((material.gather(piece), material.decided_at(piece)) for piece in pieces)
     return np.hstack([(learner.level(inputs, decided), learner.beyond(inputs)) for inputs, decided in gathered])
+
+
+def _fitted(material: Material, number: int, trees: int, place: int, rows: Rows, others: Rows | None = None) -> Hazard:
+    """The hazard at a place of `Learned.hazards`: the one that is known, or else learned."""
+    known = material.hazards.get(OUTCOMES[number], ())
+    return known[place] if known else _learner(material, number, trees).fit(rows, others)
 
 
 def _learner(material: Material, number: int, trees: int) -> Hazard:

@@ -16,7 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from models.hazards.at_risk import at_risk, month_number
 from models.hazards.calibration import Calibrator, Slope
+from models.hazards.ensemble import logistic_of
 from models.hazards.fit_settings import Settings, required
+from models.hazards.hazard import Hazard
 from models.hazards.horizon import CALENDAR_INPUTS, DAYS_A_MONTH, calendar
 from models.hazards.model_inputs import Input, in_blocks, learn_categories, matrix
 from models.hazards.month_level import LEVEL_INPUT
@@ -109,7 +111,14 @@ class OutcomeModel:
         """The snapshot's inputs and those of the renewal calendar, in the order the hazards read them."""
         return (*self.inputs, *CALENDAR_INPUTS)
 
-    def fit(self, frame: pd.DataFrame, paths: Array, streams: Array | None = None) -> Self:
+    def fit(
+        self,
+        frame: pd.DataFrame,
+        paths: Array,
+        streams: Array | None = None,
+        *,
+        hazards: Mapping[str, Sequence[Hazard]] | None = None,
+    ) -> Self:
         """Learn from snapshots and what became of them.
 
         Parameters
@@ -121,6 +130,8 @@ class OutcomeModel:
         streams
             How many streams (product and buying centre) were paid for then, of the same shape; NaN where they cannot
             be told apart. None: nowhere, and the model knows of no cross-sells.
+        hazards
+            Of each outcome those that it need not learn: see `logistic_alone`.
 
         Raises
         ------
@@ -132,11 +143,14 @@ class OutcomeModel:
                 raise ValueError(f"{name} has shape {table.shape}, expected {(len(frame), self.months + 1)}")
         tuning = required(self.settings.tuning)
         self.inputs = learn_categories(self.inputs, frame)
-        material = self._material(frame, paths)
+        material = replace(self._material(frame, paths), hazards=hazards or {})
         # One thread an outcome: boosting many small trees gains little, and often loses, from threads within a tree.
         with ThreadPoolExecutor(max_workers=min(self.settings.threads, len(OUTCOMES))) as pool:
             fits = list(pool.map(partial(fit_outcome, material=material), OUTCOMES))
         self.outcomes_ = {outcome: fit.outcome for outcome, fit in zip(OUTCOMES, fits, strict=True)}
+        self._logistic: dict[str, Sequence[Hazard]] = {
+            outcome: logistic_of(fit.hazards) for outcome, fit in zip(OUTCOMES, fits, strict=True)
+        }
         self.pools_ = self._fit_pools(frame, material)
         self.notice_holds_ = notice_holds(material)
         self.luck_ = fit_luck(
@@ -199,6 +213,14 @@ class OutcomeModel:
             decisions=AfterChange(ends, _hazards(decided, facts)),
             returns=self.returns_,
         )
+
+    def logistic_alone(self, frame: pd.DataFrame, paths: Array) -> "OutcomeModel":
+        """The regression that is half of an ensemble, as a model of its own: what fitting it anew would give.
+
+        `frame` and `paths` are those that this model was fitted to.
+        """
+        settings = replace(self.settings, learner="logistic")
+        return OutcomeModel(self.inputs, settings).fit(frame, paths, hazards=self._logistic)
 
     def calibrated_as(self, other: "OutcomeModel") -> "OutcomeModel":
         """This model with another's calibration, where both have a hazard to calibrate."""

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
+from features.families.usage import FEATURES
 from features.tables.checked import Tables
 from features.tables.problems import BadInput
 from models.outcomes.outcome import OutcomeModel
@@ -102,6 +103,20 @@ def test_the_dataset_ends_at_its_date(company: Tables, dataset: Dataset, small_p
     np.testing.assert_array_equal(np.isnan(earlier.paths), ahead > settled)
     np.testing.assert_array_equal(np.isnan(earlier.streams)[:, 1:], np.isnan(earlier.paths)[:, 1:])
     assert earlier.paths.shape[1] == 14  # now, twelve months, and the month in which the last grace ends
+
+
+def test_a_model_does_not_look_at_what_is_too_new_and_a_constraint_on_it_is_no_error(
+    company: Tables, dataset: Dataset, changed: Any
+) -> None:
+    """An input of which the past knows nothing: a table connected last month, a cell that its source overwrites."""
+    params = changed(model={"learner": "lightgbm", "monotone": {"churn": {"usage_28d": -1}}})
+    newest = dataset.frame["as_of"].max()
+    frame = dataset.frame.assign(usage_28d=dataset.frame["usage_28d"].where(dataset.frame["as_of"] == newest))
+    snapshots = type("Made", (), {"frame": frame, "features": [f for f in FEATURES if f.name in dataset.frame]})
+    made = assemble(company, snapshots, as_of=newest.date(), params=params)
+    assert [each.name for each in made.too_new] == ["usage_28d"]
+    assert {"usage_7d", "usage_28d"} & {item.name for item in made.inputs} == {"usage_7d"}
+    require_enough(made, params.model)
 
 
 def test_the_models_settings_are_those_of_their_sections(changed: Any) -> None:

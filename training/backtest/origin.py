@@ -117,7 +117,7 @@ def work(task: Task) -> OriginResult:
         cuts=task.labels,
         threads=params.threads,
     )
-    rivals = field.work_out(dataset, cohort, params) if task.with_rivals else Rivals()
+    rivals = field.work_out(model, dataset, cohort, params) if task.with_rivals else Rivals()
     return OriginResult(
         dataset.as_of,
         _account_rows(task, cohort, rolled, rivals).assign(**_cross_sells(task, cohort, prediction)),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.hazards.fit_settings import Settings
 from models.outcomes.outcome import OutcomeModel
 from models.paths.rollup import RollUp, roll_up
 from models.scores import baselines, time_series
@@ -29,10 +30,9 @@ class Rivals:
     time_series: Array | None = None
 
 
-def work_out(dataset: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
-    """Fit the logistic regression and the time series to what was known at the origin."""
-    settings = replace(settings_of(params), learner="logistic")
-    model = OutcomeModel(dataset.inputs, settings).fit(dataset.frame, dataset.paths)
+def work_out(fitted: OutcomeModel, dataset: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
+    """Fit the logistic regression and the time series to what was known at the origin, as `fitted` was."""
+    model = _logistic(fitted, dataset, settings_of(params))
     prediction, paths = model.predict(cohort), paths_settings(params)
     rolled = roll_up(prediction, paths, horizon_months=model.horizon_months, threads=params.threads)
     month = ~np.isnan(dataset.paths[:, 1])
@@ -43,6 +43,14 @@ def work_out(dataset: Dataset, cohort: pd.DataFrame, params: Params) -> Rivals:
         growth, months=model.horizon_months, draws=params.forecast.draws, seed=params.seed
     )
     return Rivals(rolled, series)
+
+
+def _logistic(fitted: OutcomeModel, dataset: Dataset, settings: Settings) -> OutcomeModel:
+    """The logistic regression; where the model is an ensemble by the same settings, its half."""
+    if fitted.settings == replace(settings, learner="ensemble"):
+        return fitted.logistic_alone(dataset.frame, dataset.paths)
+    alone = replace(settings, learner="logistic")
+    return OutcomeModel(dataset.inputs, alone).fit(dataset.frame, dataset.paths)
 
 
 def account_columns(

@@ -22,6 +22,7 @@ from models.outcomes.outcome import OutcomeModel
 from models.paths.simulate import PathSettings
 from models.words import counted
 from params import Model, Params
+from training.learn.too_new import TooNew, too_new
 
 Array = NDArray[np.float64]
 CALLS = "calls"
@@ -36,7 +37,7 @@ class Dataset:
     snapshot knew it. `streams`, of the same shape, is how many streams (product and buying centre) the account pays for
     then, NaN also where the source does not tell them apart. `settled_dates` are those of the snapshots that lie far
     enough before `as_of` to know who was a customer then. `call_inputs` are people's own calls, which `frame` has and
-    `inputs` leaves out.
+    `inputs` leaves out; so it does what is `too_new`.
     """
 
     as_of: date
@@ -47,6 +48,7 @@ class Dataset:
     inputs: tuple[Input, ...]
     settled_dates: tuple[date, ...]
     call_inputs: tuple[Input, ...] = ()
+    too_new: tuple[TooNew, ...] = ()
 
     @property
     def actual(self) -> Array:
@@ -120,15 +122,18 @@ def _dataset(
     params: Params,
 ) -> Dataset:
     dates = sorted({*frame["as_of"].dt.date, as_of})
+    new = too_new(frame, inputs, least_past_share=params.model.least_past_share)
+    left_out = {each.name for each in new}
     return Dataset(
         as_of=as_of,
         frame=frame,
         paths=np.where(paths.paused, np.nan, paths.arr),
         streams=paths.subscriptions,
         paused=paths.paused,
-        inputs=inputs,
+        inputs=tuple(item for item in inputs if item.name not in left_out),
         settled_dates=tuple(settled_dates(tables, dates, params)),
         call_inputs=call_inputs,
+        too_new=new,
     )
 
 
@@ -209,14 +214,15 @@ def require_enough(dataset: Dataset, settings: Model, causes: Sequence[Finding] 
         for what, (count, least, key) in counts.items()
         if count < least
     ]
-    short += _wrong_constraints(dataset.inputs, settings)
+    short += _wrong_constraints(dataset, settings)
     if short:
         raise BadInput(short, causes, stored=SNAPSHOTS_STORED)
 
 
-def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding]:
+def _wrong_constraints(dataset: Dataset, settings: Model) -> list[Finding]:
     """Constraints of `model.monotone` on what is no number among the inputs of trees, or what tells the level."""
-    numbers = {item.name for item in (*inputs, *CALENDAR_INPUTS) if item.kind == "number"} - set(LEVEL_INPUTS)
+    inputs = (*dataset.inputs, *CALENDAR_INPUTS)
+    numbers = {item.name for item in inputs if item.kind == "number"} - set(LEVEL_INPUTS)
     named = {name for constraints in settings.monotone.values() for name in constraints}
     if settings.learner != "lightgbm" and named:
         what = f"model.monotone binds trees alone, and model.learner is {settings.learner}"
@@ -224,7 +230,7 @@ def _wrong_constraints(inputs: Sequence[Input], settings: Model) -> list[Finding
     names_level = "model.monotone names {}, which tells the level of the kind of month, and that is not bound"
     level = [Finding("settings", names_level.format(name), "Take it out") for name in LEVEL_INPUTS if name in named]
     other = "model.monotone names {}, which is no numeric feature of these data"
-    strange = sorted(named - numbers - set(LEVEL_INPUTS))
+    strange = sorted(named - numbers - set(LEVEL_INPUTS) - {each.name for each in dataset.too_new})
     return level + [Finding("settings", other.format(name), _near(name, numbers)) for name in strange]
 
 

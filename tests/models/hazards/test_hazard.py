@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from models.hazards.ensemble import EnsembleHazard
 from models.hazards.hazard import Rows
@@ -174,3 +175,12 @@ def test_only_a_regression_tells_its_estimation_variance(rows, learners, learner
     alone = learners("logistic").fit(rows).estimation_variance(rows, ahead)
     assert alone > 0.0001
     assert learners(learner).fit(rows).estimation_variance(rows, ahead) == pytest.approx(share * alone)
+
+
+def test_a_regression_that_starts_from_the_level_ends_where_one_from_nothing_does(rows, learners):
+    """By scikit-learn's own Newton steps from zero, to a tighter tolerance."""
+    fitted = learners("logistic").fit(rows)
+    design = fitted._with_kinds(rows.inputs)
+    anew = LogisticRegression(C=1 / 100.0, solver="newton-cholesky", max_iter=100, tol=1e-10)
+    anew.fit(design, rows.event, sample_weight=rows.weight)
+    np.testing.assert_allclose(fitted.margin(rows.inputs), anew.decision_function(design), atol=2e-3)

@@ -45,6 +45,12 @@ def test_churn_follows_the_true_probability(world, inputs, settings, learner):
     assert predicted[not_due].mean() < 0.01, "nobody leaves between term ends in this world"
 
 
+def test_the_regression_of_an_ensemble_alone_is_the_one_fitted_anew(world, inputs, settings):
+    ensemble = OutcomeModel(inputs, settings(learner="ensemble")).fit(world.frame, world.paths)
+    anew = OutcomeModel(inputs, settings(learner="logistic")).fit(world.frame, world.paths)
+    assert ensemble.logistic_alone(world.frame, world.paths).to_files() == anew.to_files()
+
+
 def test_hazards_exclude_each_other(fitted, world):
     hazards = fitted.predict(newest(world)).hazards
     assert hazards.shape[1:] == (7, 3)
