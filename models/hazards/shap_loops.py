@@ -1,11 +1,11 @@
 """The compiled loops of exact Shapley values of trees: see `models.hazards.tree_shap`."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from models.compiled import compiled_with
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -28,16 +28,10 @@ SPLIT = np.dtype(
         ("ratio", np.float64),
     ]
 )
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _compiled(function: Function) -> Function:
-    """Compiled by numba at first use, once a process, without files on disk.
-
-    Full fast-math would let the compiler drop the tests for NaN.
-    """
-    compiled: Any = numba.njit(nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"})(function)
-    return cast(Function, compiled)
+# Full fast-math would let the compiler drop the tests for NaN.
+_compiled = compiled_with(fastmath={"reassoc", "contract", "arcp", "nsz"})
 
 
 @_compiled

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.hazards.model_inputs import in_blocks
 from models.hazards.term_ends import has_changed
 from models.outcomes.after_change import AfterChange, Factors, Mass
+from models.outcomes.future_loops import SMALLEST, TINY
 from models.outcomes.keyed_draws import Purpose, Streams, normals, streams
 from models.outcomes.levers import Levers
 from models.outcomes.returns import Returns
@@ -17,8 +18,6 @@ from models.outcomes.shared_luck import SharedLuck
 Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 _FIXED_DRAWS = 64
-_TINY = 1e-12
-_SMALLEST = np.float32(1e-30)
 Outcome = Literal["churn", "contraction", "expansion"]
 OUTCOMES: tuple[Outcome, ...] = ("churn", "contraction", "expansion")
 _TILT_NAMES = tuple(f"tilt of {outcome}" for outcome in OUTCOMES)
@@ -259,15 +258,15 @@ def multiply_odds(hazard: Array, factor: Floats32) -> Floats32:
     Contraction and expansion share what churn leaves: all of it where something is certain to happen, else at most
     that. In single precision: a hazard is never known to seven digits.
     """
-    bounded = np.clip(hazard, _TINY, 1 - _TINY)
+    bounded = np.clip(hazard, TINY, 1 - TINY)
     shifted = (bounded / (1 - bounded)).astype(np.float32)[:, :, None] * factor
     shifted /= 1 + shifted
     for certain, value in ((hazard <= 0, 0.0), (hazard >= 1, 1.0)):
         if certain.any():
             shifted[certain] = value
     others, room = shifted[:, 1] + shifted[:, 2], 1 - shifted[:, 0]
-    full, all_of_it = others > room, hazard.sum(axis=1) >= 1 - _TINY
+    full, all_of_it = others > room, hazard.sum(axis=1) >= 1 - TINY
     full[all_of_it] = True
     if full.any():
-        shifted[:, 1:] *= np.where(full, room / np.maximum(others, _SMALLEST), 1.0)[:, None].astype(np.float32)
+        shifted[:, 1:] *= np.where(full, room / np.maximum(others, SMALLEST), 1.0)[:, None].astype(np.float32)
     return shifted

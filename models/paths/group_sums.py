@@ -4,54 +4,51 @@ Their cost is that of the values, whatever the number of groups. Accounts are ad
 of another size give the same sums to the last digit.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import compiled
+
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _compiled(function: Function) -> Function:
-    """Compiled by numba at first use, once a process, without files on disk."""
-    compiled: Any = numba.njit(nogil=True)(function)
-    return cast(Function, compiled)
-
-
-@_compiled
-def add_changes(
-    sums: Array, month: int, group: Ints, start: Array, account: Ints, draw: Ints, before: Array, after: Array
-) -> None:
-    """Add what the cells that change in a month do to ARR, in place; an account may leave, and come back.
+@compiled
+def add_changes(sums: Array, group: Ints, start: Array, arr: Array) -> None:
+    """Add what the months change in ARR, in place; an account may leave, and come back.
 
     `sums` has shape (4, groups, months, draws): ARR of those that left, what others have below and above their start's,
-    and how many left. `group` has shape (chunk, cuts), `start` (chunk,); of each cell `account` within the chunk,
-    `draw`, and ARR `before` and `after`.
+    and how many left. `group` has shape (chunk, cuts), `start` (chunk,), and `arr` (chunk, months or more, draws).
     """
-    for cell in range(account.size):
-        first, place = start[account[cell]], draw[cell]
-        gone, back = after[cell] == 0, before[cell] == 0
-        shrunk = (0.0 if gone else max(first - after[cell], 0.0)) - (0.0 if back else max(first - before[cell], 0.0))
-        grown = max(after[cell] - first, 0.0) - max(before[cell] - first, 0.0)
-        for cut in range(group.shape[1]):
-            one = group[account[cell], cut]
-            if gone:
-                sums[0, one, month, place] += first
-                sums[3, one, month, place] += 1.0
-            if back:
-                sums[0, one, month, place] -= first
-                sums[3, one, month, place] -= 1.0
-            if shrunk != 0.0:
-                sums[1, one, month, place] += shrunk
-            if grown != 0.0:
-                sums[2, one, month, place] += grown
+    for account in range(arr.shape[0]):
+        first = start[account]
+        for month in range(sums.shape[2]):
+            for draw in range(arr.shape[2]):
+                before, after = first if month == 0 else arr[account, month - 1, draw], arr[account, month, draw]
+                if before != after:
+                    for cut in range(group.shape[1]):
+                        _add_change(sums, group[account, cut], month, draw, first, before, after)
 
 
-@_compiled
+@compiled
+def _add_change(sums: Array, one: int, month: int, draw: int, first: float, before: float, after: float) -> None:
+    """Add the change of an account whose ARR was `first` at the start to one group."""
+    gone, back = after == 0, before == 0
+    if gone:
+        sums[0, one, month, draw] += first
+        sums[3, one, month, draw] += 1.0
+    if back:
+        sums[0, one, month, draw] -= first
+        sums[3, one, month, draw] -= 1.0
+    shrunk = (0.0 if gone else max(first - after, 0.0)) - (0.0 if back else max(first - before, 0.0))
+    if shrunk != 0.0:
+        sums[1, one, month, draw] += shrunk
+    grown = max(after - first, 0.0) - max(before - first, 0.0)
+    if grown != 0.0:
+        sums[2, one, month, draw] += grown
+
+
+@compiled
 def add_rows(sums: Array, month: int, group: Ints, chosen: Ints, rows: Array, less: Array, most: Array) -> None:
     """Add some accounts' draws less an amount, from 0 to a most, to the groups of each, in place.
 

@@ -17,6 +17,7 @@ from scipy import sparse
 from models.outcomes.keyed_draws import Streams
 from models.outcomes.prediction import Prediction
 from models.outcomes.returns import Returns
+from models.paths import figure_loops
 from models.paths.closed_means import closed_means, reported_mean
 from models.paths.lost_returns import LostReturns, lost_that_return
 from models.paths.simulate import AccountPaths, PathSettings
@@ -219,40 +220,19 @@ def _add_reported(
 
 
 def _metrics(sums: Sums, groups: pd.DataFrame, cohort_start: Array | None) -> dict[str, Array]:
-    """The metrics in every draw, worked out group by group: what is small enough stays in the processor's cache."""
-    names = [name for name in METRICS if name != "reported_nrr" or cohort_start is not None]
-    figures = {name: np.empty_like(sums.outside) for name in names}
-    for group, (start, count) in enumerate(zip(groups["starting_arr"], groups["accounts"], strict=True)):
-        lost, shrunk, grown = (_tidy(np.cumsum(one[group], axis=0), start * _ROUNDING) for one in sums.changes[:3])
-        capped = np.maximum(start - lost - shrunk, 0)
-        end = capped + grown
-        of_group = {
-            "nrr": end / start,
-            "grr": capped / start,
-            "logo_retention": 1 - np.cumsum(sums.changes[3, group], axis=0) / float(count),
-            "ending_arr": end,
-            "churned_arr": lost,
-            "contracted_arr": shrunk,
-            "expanded_arr": grown,
-        }
-        if cohort_start is not None:
-            with np.errstate(invalid="ignore"):
-                of_group["reported_nrr"] = np.maximum(end - sums.outside[group], 0) / cohort_start[group, :, None]
-        for name, values in of_group.items():
-            figures[name][group] = values
-    return figures
+    """The metrics in every draw, by name."""
+    names = [name for name in METRICS if name != "reported_nrr"] + ["reported_nrr"] * (cohort_start is not None)
+    figures = np.empty((len(names), *sums.outside.shape))
+    start, count = (groups[name].to_numpy(dtype=float) for name in ("starting_arr", "accounts"))
+    cohort = np.empty((0, 0)) if cohort_start is None else cohort_start
+    figure_loops.metrics(sums.changes, sums.outside, start, count, cohort, _ROUNDING, figures)
+    return dict(zip(names, figures, strict=True))
 
 
 def _groups_of(member: sparse.csr_matrix) -> NDArray[np.int64]:
     """The group of each account in each cut, shape (accounts, cuts): every account has one a cut."""
     column = member.tocsc()
     return np.asarray(column.indices.reshape(member.shape[1], -1), dtype=np.int64)
-
-
-def _tidy(sums: Array, rounding: float) -> Array:
-    """Accumulated sums without the rounding of their additions: what is next to nothing is nothing; in place."""
-    sums[np.abs(sums) < rounding] = 0.0
-    return sums
 
 
 def _groups(arr: Array, cuts: Mapping[str, NDArray[np.object_]]) -> tuple[pd.DataFrame, sparse.csr_matrix]:

@@ -7,7 +7,7 @@ Churn is final within the horizon, unless the model has learned of returns (`mod
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,17 +16,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.outcomes import future_loops
 from models.outcomes.after_change import Mass
-from models.outcomes.keyed_draws import Purpose, Streams, uniforms, uniforms_at
+from models.outcomes.keyed_draws import key_of
 from models.outcomes.prediction import Prediction, multiply_odds
-from models.paths.absent import Absent
-from models.paths.closed_form import ClosedForm, growth, mean_gains
+from models.paths import figure_loops
+from models.paths.closed_form import growth, mean_gains
 
 Array = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 MonthMeans = tuple[Floats32, Floats32, Floats32]  # see `monthly`
 CHUNK = 32
-_SMALLEST_LEFT = 0.01  # of its ARR an account keeps when it contracts: less would be churn
+_SHARES = (0.1, 0.5, 0.9)  # of the draws below the quantiles of an account
 Finding = TypeVar("Finding")
 
 
@@ -61,28 +62,16 @@ class AccountPaths:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """The cells of a chunk that change in one month: account within the chunk, draw, and ARR before and after."""
-
-    account: NDArray[np.int64]
-    draw: NDArray[np.int64]
-    before: Array
-    after: Array
-
-
-@dataclass(frozen=True)
 class Paths:
     """Simulated futures of a chunk of accounts.
 
-    `arr` by month ahead has shape (chunk, months, draws), `changed` its changes month by month. `left`,
-    `first_left` and `expected_arr`, shape (chunk, months), are the chances of having no ARR and of having left at least
-    once, and expected ARR, given each draw's shared luck, averaged over the draws: the same futures as `arr` without
-    each account's own luck.
+    `arr` by month ahead has shape (chunk, months, draws). `left`, `first_left` and `expected_arr`, shape (chunk,
+    months), are the chances of having no ARR and of having left at least once, and expected ARR, given each draw's
+    shared luck, averaged over the draws: the same futures as `arr` without each account's own luck.
     """
 
     rows: slice
     arr: Array
-    changed: tuple[Changed, ...]
     left: Array
     first_left: Array
     expected_arr: Array
@@ -136,34 +125,22 @@ def in_chunks(
 
 def describe(prediction: Prediction, settings: PathSettings, horizon_months: int, paths: Paths) -> AccountPaths:
     """A chunk's accounts: quantiles of ARR, and the shares of draws that end lower and higher than they began."""
-    arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows][:, None, None]
-    p10, p50, p90 = quantiles(arr, (0.1, 0.5, 0.9))
-    lower, higher = start * (1 - settings.min_change), start * (1 + settings.min_change)
-    contracted, expanded = (arr > 0) & (arr < lower), arr > higher
+    arr, start = paths.arr[:, :horizon_months], prediction.arr[paths.rows]
+    limits = np.stack([start * (1 - settings.min_change), start * (1 + settings.min_change)])
+    place = [(settings.draws - 1) * share for share in _SHARES]
+    figures = np.empty((len(place) + 2, *arr.shape[:2]))
+    below = np.array([int(one) for one in place])
+    figure_loops.describe(arr, start, limits, below, np.array(place) - below, figures)
     return AccountPaths(
         expected_arr=paths.expected_arr[:, :horizon_months],
-        p10=p10,
-        p50=p50,
-        p90=p90,
+        p10=figures[0],
+        p50=figures[1],
+        p90=figures[2],
         churn_probability=paths.left[:, :horizon_months],
         first_leaving_probability=paths.first_left[:, :horizon_months],
-        contraction_probability=np.count_nonzero(contracted, axis=2) / settings.draws,
-        expansion_probability=np.count_nonzero(expanded, axis=2) / settings.draws,
+        contraction_probability=figures[3],
+        expansion_probability=figures[4],
     )
-
-
-def quantiles(values: Array, shares: Sequence[float]) -> Iterator[Array]:
-    """The quantiles of the last axis, one after the other: those of `np.quantile`, at a third of the time.
-
-    Sorting is vectorised, which pays where several quantiles are taken of some thousand draws.
-    """
-    ascending = np.sort(values, axis=-1)
-    for share in shares:
-        place = (values.shape[-1] - 1) * share
-        below = int(place)
-        low, high = ascending[..., below], ascending[..., min(below + 1, values.shape[-1] - 1)]
-        part, step = place - below, high - low
-        yield low + step * part if part < 0.5 else high - step * (1 - part)
 
 
 def together(parts: list[AccountPaths], months: int) -> AccountPaths:
@@ -201,7 +178,7 @@ def draw_common(prediction: Prediction, settings: PathSettings) -> Common:
     for row, pool in zip(pools, prediction.pools, strict=True):
         row[: pool.size] = np.sort(pool)
     gains = [
-        np.maximum(1 + (pool[:, None] - 1) * factor, _SMALLEST_LEFT).mean(axis=0) - 1
+        np.maximum(1 + (pool[:, None] - 1) * factor, future_loops.SMALLEST_LEFT).mean(axis=0) - 1
         for pool, factor in zip(prediction.pools, change, strict=True)
     ]
     odds = np.exp(shift).astype(np.float32)
@@ -227,52 +204,45 @@ def monthly(prediction: Prediction, rows: slice, common: Common) -> Iterator[Mon
 
 
 def _chunk_paths(prediction: Prediction, rows: slice, common: Common) -> Paths:
-    pool_index, stream = prediction.pool_index[rows], prediction.account[rows]
-    after = prediction.after_change.rows(rows)
-    accounts, months = pool_index.shape[:2]
-    draws = common.tilt.shape[1]
-    paths, changed, closed = np.empty((accounts, months, draws)), [], np.empty((3, accounts, months))
-    arr = np.repeat(prediction.arr[rows, None], draws, axis=1)
-    masses = ClosedForm(after, prediction.returns, draws)
-    absent = Absent(prediction.returns, common.seed, stream, draws)
-    decided = np.zeros((accounts, draws), dtype=bool)  # whether ARR changed at the last term's end
-    for month, (hazards, others, gains) in enumerate(monthly(prediction, rows, common)):
-        here, calendar = after.open_rows(month), prediction.first_month + month
-        masses.step(month, hazards, others, gains)
-        closed[:, :, month] = masses.means()
-        hazards[here] = np.where(decided[here, None], others, hazards[here])
-        change = _change(arr, hazards, pool_index[:, month], common, stream, calendar)
-        decided = after.decided(decided, change.account, change.draw, month)
-        changed.append(_with_returns(change, absent, arr, calendar))
-        paths[:, month] = arr
-    return Paths(rows, paths, tuple(changed), closed[0], closed[1], prediction.arr[rows, None] * closed[2])
+    accounts = _accounts(prediction, rows, common)
+    shape = (*accounts.hazards.shape[:2], common.tilt.shape[1])
+    out = future_loops.Outcomes(np.empty(shape), np.empty((3, *shape[:2])))
+    future_loops.simulate(accounts, _shared(prediction, common), out)
+    left, first_left = (1 - np.minimum(one, 1) for one in out.means[:2])
+    return Paths(rows, out.arr, left, first_left, accounts.arr[:, None] * out.means[2])
 
 
-def _with_returns(changed: Changed, absent: Absent, arr: Array, month: int) -> Changed:
-    """The cells that change in a calendar month, with those that come back in it, which are put into `arr`."""
-    account, draw, back = absent.come_back(month)
-    left = changed.after == 0
-    absent.pass_month(changed.account[left], changed.draw[left], changed.before[left])
-    if not account.size:
-        return changed
-    arr[account, draw] = back
-    cells = ("account", account), ("draw", draw), ("before", np.zeros_like(back)), ("after", back)
-    return Changed(**{name: np.concatenate([getattr(changed, name), values]) for name, values in cells})
+def _accounts(prediction: Prediction, rows: slice, common: Common) -> future_loops.Accounts:
+    """A chunk as the loops take it."""
+    after, levers = prediction.after_change.rows(rows), np.empty((0, 1, 3, 1), dtype=np.float32)
+    if prediction.levers is not None:
+        levers = np.stack([prediction.levers.odds(rows, month) for month in range(prediction.hazards.shape[1])])
+    ends = after.term_ends
+    return future_loops.Accounts(
+        stream=prediction.account[rows],
+        arr=np.ascontiguousarray(prediction.arr[rows], dtype=float),
+        hazards=np.ascontiguousarray(prediction.hazards[rows]),
+        after_change=np.ascontiguousarray(after.hazards),
+        open=np.ascontiguousarray(ends.open),
+        ends=np.ascontiguousarray(ends.ends),
+        pool_index=np.ascontiguousarray(prediction.pool_index[rows], dtype=np.int64),
+        tilted=np.exp(prediction.size[rows, None, None] * common.tilt).astype(np.float32),
+        levers=levers,
+    )
 
 
-def _change(
-    arr: Array, shifted: Floats32, pool_index: NDArray[np.int64], common: Common, stream: Streams, month: int
-) -> Changed:
-    """Let a calendar month pass, in place: a number of each cell decides which outcome, another one the amount."""
-    luck = uniforms(common.seed, stream, month, Purpose.OUTCOME, draws=arr.shape[1])
-    low, middle = shifted[:, 0], shifted[:, 0] + shifted[:, 1]
-    account, draw = np.divmod(np.flatnonzero((luck < middle + shifted[:, 2]) & (arr > 0)), arr.shape[1])
-    value = luck[account, draw]
-    which = (value >= low[account, draw]).astype(int) + (value >= middle[account, draw])  # 0 leaves, 1 shrinks, 2 grows
-    pool = pool_index[account, np.maximum(which - 1, 0)]
-    place = uniforms_at(common.seed, stream[account], month, Purpose.AMOUNT, draw=draw)
-    amount = common.pools[pool, (place * common.lengths[pool]).astype(int)] - 1
-    multiplier = np.where(which == 0, 0.0, np.maximum(1 + amount * common.change[pool, draw], _SMALLEST_LEFT))
-    before = arr[account, draw]
-    arr[account, draw] = before * multiplier
-    return Changed(account, draw, before, before * multiplier)
+def _shared(prediction: Prediction, common: Common) -> future_loops.Shared:
+    """What all accounts share, as the loops take it."""
+    returns, months = prediction.returns, prediction.hazards.shape[1]
+    return future_loops.Shared(
+        key=key_of(common.seed),
+        first_month=prediction.first_month,
+        odds=common.odds,
+        change=common.change,
+        gains=common.gains,
+        pools=common.pools,
+        lengths=common.lengths,
+        chance=np.empty(0) if returns is None else returns.chances(np.arange(months + 1)),
+        multipliers=np.empty(0) if returns is None else returns.multipliers,
+        mean_multiplier=np.float32(0 if returns is None else returns.mean_multiplier),
+    )

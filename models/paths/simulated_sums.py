@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.outcomes.prediction import Prediction
 from models.paths.group_sums import add_changes, add_rows
-from models.paths.simulate import AccountPaths, Changed, Paths, PathSettings, describe, in_chunks, together
+from models.paths.simulate import AccountPaths, Paths, PathSettings, describe, in_chunks, together
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -67,14 +67,14 @@ class Sums:
     def add(self, start: Array, chunk: Paths, asked: Asked) -> None:
         """Add a chunk's changes, and the ARR of those outside the cohort whose trailing year ends in each month."""
         group = asked.group[chunk.rows]
-        cohort_arr = None if asked.cohort_arr is None else asked.cohort_arr[chunk.rows]
+        add_changes(self.changes, group, start, chunk.arr)
+        if asked.cohort_arr is None:
+            return
+        cohort_arr = asked.cohort_arr[chunk.rows]
         for month in range(asked.horizon_months):
-            cells = chunk.changed[month]
-            add_changes(self.changes, month, group, start, cells.account, cells.draw, cells.before, cells.after)
-            if cohort_arr is not None:
-                chosen = np.flatnonzero(cohort_arr[:, month] <= 0)
-                nothing, all_of_it = np.zeros(chosen.size), np.full(chosen.size, np.inf)
-                add_rows(self.outside, month, group, chosen, chunk.arr[:, month], nothing, all_of_it)
+            chosen = np.flatnonzero(cohort_arr[:, month] <= 0)
+            nothing, all_of_it = np.zeros(chosen.size), np.full(chosen.size, np.inf)
+            add_rows(self.outside, month, group, chosen, chunk.arr[:, month], nothing, all_of_it)
 
     def add_renewals(self, start: Array, chunk: Paths, asked: Asked, due: Array) -> None:
         """Add what of the ARR due in each month is still there once the grace has run out, at most all of it.
@@ -145,10 +145,4 @@ def _whole(amounts: Array, unit: float) -> Array:
 
 
 def _in_units(paths: Paths, unit: float) -> Paths:
-    if not unit:
-        return paths
-    changed = (
-        Changed(cells.account, cells.draw, _whole(cells.before, unit), _whole(cells.after, unit))
-        for cells in paths.changed
-    )
-    return replace(paths, arr=_whole(paths.arr, unit), changed=tuple(changed))
+    return replace(paths, arr=_whole(paths.arr, unit)) if unit else paths

@@ -22,20 +22,19 @@ def group(chance: np.random.Generator) -> np.ndarray:
 
 
 def test_changes_are_added_to_the_groups_of_their_accounts(chance: np.random.Generator, group: np.ndarray) -> None:
+    """Accounts shrink, grow, leave, come back and stay as they are; months beyond those asked for are not read."""
     start = chance.uniform(50, 200, ACCOUNTS)
-    account, draw = np.divmod(np.flatnonzero(chance.random(ACCOUNTS * DRAWS) < 0.6), DRAWS)
-    before = start[account] * chance.choice([0.5, 1.0, 1.5], account.size)
-    after = before * chance.choice([0.0, 0.8, 1.3], account.size)
+    arr = start[:, None, None] * chance.choice([0.0, 0.5, 1.0, 1.0, 1.5], (ACCOUNTS, MONTHS + 1, DRAWS))
     expected = np.zeros((4, GROUPS, MONTHS, DRAWS))
-    for one, place, old, new in zip(account, draw, before, after, strict=True):
-        first = start[one]
+    for (one, month, draw), new in np.ndenumerate(arr[:, :MONTHS]):
+        first, old = start[one], arr[one, month - 1, draw] if month else start[one]
         for cut in group[one]:
-            expected[0, cut, 1, place] += first * (new == 0)
-            expected[1, cut, 1, place] += (max(first - new, 0) if new else 0) - max(first - old, 0)
-            expected[2, cut, 1, place] += max(new - first, 0) - max(old - first, 0)
-            expected[3, cut, 1, place] += new == 0
+            expected[0, cut, month, draw] += first * (int(new == 0) - int(old == 0))
+            expected[1, cut, month, draw] += (new > 0) * max(first - new, 0) - (old > 0) * max(first - old, 0)
+            expected[2, cut, month, draw] += max(new - first, 0) - max(old - first, 0)
+            expected[3, cut, month, draw] += int(new == 0) - int(old == 0)
     sums = np.zeros_like(expected)
-    add_changes(sums, 1, group, start, account, draw, before, after)
+    add_changes(sums, group, start, arr)
     np.testing.assert_array_equal(sums, expected)
 
 

@@ -6,7 +6,7 @@ from models.outcomes.keyed_draws import streams
 from models.outcomes.prediction import Estimation, Prediction
 from models.outcomes.shared_luck import LuckState, SharedLuck
 from models.paths.rollup import Trailing, roll_up
-from models.paths.simulate import PathSettings, account_paths, expected_arr, quantiles, simulate_paths
+from models.paths.simulate import PathSettings, account_paths, expected_arr, simulate_paths
 
 pytestmark = pytest.mark.usefixtures("costly")
 
@@ -170,13 +170,6 @@ def test_account_probabilities_and_quantiles():
     assert found.expansion_probability[0, 0] == pytest.approx(0.4, abs=0.01)
     assert (found.p10[0, 0], found.p50[0, 0]) == (0.0, 70.0)
     assert found.p90[0, 0] == pytest.approx(140.0)
-
-
-@pytest.mark.parametrize("draws", [1, 2, 3, 10, 11, 2000])
-def test_quantiles_are_those_of_numpy_to_the_last_digit(draws):
-    values = np.random.default_rng(draws).lognormal(size=(5, 4, draws))
-    shares = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
-    np.testing.assert_array_equal(list(quantiles(values, shares)), np.quantile(values, shares, axis=2))
 
 
 def test_reported_nrr_mixes_what_is_realised_with_what_is_forecast():
