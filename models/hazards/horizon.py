@@ -6,6 +6,7 @@ grace's. An account that is still there after a term has renewed it, presumably 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -113,9 +114,14 @@ def _days_from_as_of(frame: pd.DataFrame) -> NDArray[np.float64]:
 
 def _month_edges(as_of: "pd.Series[pd.Timestamp]", months: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Days from the snapshot to the start and the end of each month ahead, each of shape (rows, months)."""
-    edges = {day: [(day + pd.DateOffset(months=m) - day).days for m in range(months + 1)] for day in as_of.unique()}
-    table = np.array([edges[day] for day in as_of], dtype=float).reshape(len(as_of), months + 1)
+    table = np.array([_edges(day, months) for day in as_of], dtype=float).reshape(len(as_of), months + 1)
     return table[:, :-1], table[:, 1:]
+
+
+@lru_cache(maxsize=256)
+def _edges(day: pd.Timestamp, months: int) -> tuple[int, ...]:
+    """Days from a snapshot to its month starts ahead."""
+    return tuple((day + pd.DateOffset(months=m) - day).days for m in range(months + 1))
 
 
 def _next_end(

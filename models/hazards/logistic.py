@@ -48,6 +48,11 @@ class _Scaling:
         return np.where(unknown, coefficients[1] if self.missing else 0.0, known)
 
 
+def _width(scaling: Sequence[_Scaling]) -> int:
+    """How many columns the inputs become; those of the kind of month follow."""
+    return sum(one.width for one in scaling)
+
+
 class LogisticHazard(Hazard):
     """Ridge logistic regression of the kind of month and the inputs together.
 
@@ -75,6 +80,7 @@ class LogisticHazard(Hazard):
         """
         level = level or MonthLevel(self.inputs, l2=LEVEL_L2).fit(rows)
         self.scaling_ = [_learn_scaling(item, rows.inputs[:, i]) for i, item in enumerate(self.inputs)]
+        self._width = _width(self.scaling_)
         design = self._with_kinds(rows.inputs, rows.decided)
         start = np.concatenate([np.zeros(self._width), level.coefficients_]), level.intercept_
         self.coefficients_, self.intercept_ = fit_ridge(design, rows.event, rows.weight, l2=self.l2, start=start)
@@ -156,6 +162,7 @@ class LogisticHazard(Hazard):
         content = json.loads(text)
         model = cls(inputs, l2=1.0)
         model.scaling_ = [_Scaling(**scaling) for scaling in content["scaling"]]
+        model._width = _width(model.scaling_)
         model.coefficients_ = np.array(content["coefficients"])
         model.intercept_ = content["intercept"]
         model.means_ = np.array(content["means"])
@@ -165,11 +172,6 @@ class LogisticHazard(Hazard):
     def mean_level_(self) -> float:
         """Mean log-odds of the kinds of months learned from."""
         return float(self.means_ @ self.coefficients_ + self.intercept_)
-
-    @property
-    def _width(self) -> int:
-        """How many columns the inputs become; those of the kind of month follow."""
-        return sum(scaling.width for scaling in self.scaling_)
 
     @property
     def _middle(self) -> float:

@@ -5,12 +5,13 @@ that NumPy does on whole arrays in `keyed_draws`, `prediction.multiply_odds` and
 precision and order: tests hold both to the same bytes.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, part_of_a_loop
+from models.outcomes.future_inputs import Accounts, Outcomes, Shared
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -29,56 +30,13 @@ _WEYL = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _ZERO, _ONE, _UNIT = np.float32(0), np.float32(1), np.float32(2.0**-24)
 _DROPPED = np.uint32(8)  # bits of a word beyond those that single precision holds
-_KEEP, _CHANGE, _TOTAL, _DECIDED = 0, 1, 0, 1
-
-
-class Accounts(NamedTuple):
-    """A chunk of accounts: what `Prediction` says of them, and what a scenario multiplies their odds by.
-
-    `tilted` has shape (accounts, 3, draws), `levers` (months, accounts, 3, draws), or (0, 1, 3, 1) if none.
-    """
-
-    stream: Streams
-    arr: Array
-    hazards: Array
-    after_change: Array
-    open: Bools
-    ends: Bools
-    pool_index: Ints
-    tilted: Floats32
-    levers: Floats32
-
-
-class Shared(NamedTuple):
-    """What all accounts of a future share: see `models.paths.simulate.Common`.
-
-    `chance` is that of coming back by months since leaving, from 0, `multipliers` with how much, and `mean_multiplier`
-    their mean; none: nobody does.
-    """
-
-    key: Streams
-    first_month: int
-    odds: Floats32
-    change: Array
-    gains: Floats32
-    pools: Array
-    lengths: Ints
-    chance: Array
-    multipliers: Array
-    mean_multiplier: np.float32
-
-
-class Outcomes(NamedTuple):
-    """What is filled in: ARR, (accounts, months, draws), and the means of `there`, `never_left` and `grown`."""
-
-    arr: Array
-    means: Array
+_TOTAL, _DECIDED = 0, 1
 
 
 # All words are held in 64 bits, of which the lower 32 are in use, as numba widens what it computes.
 
 
-@compiled
+@part_of_a_loop
 def philox(c0: Word, c1: Word, c2: Word, c3: Word, key: Streams) -> tuple[Word, Word, Word, Word]:
     """The four words of a counter."""
     k0, k1 = key
@@ -109,18 +67,20 @@ def fill_places(key: Streams, code: Streams, stream: Streams, draw: Ints, words:
         words[row] = block[draw[row] & 3]
 
 
-@compiled
+@part_of_a_loop
 def _uniform(word: np.uint32) -> Any:
     """The upper 24 bits of a word as a number from 0 to below 1."""
     return np.float32(np.int32(word >> _DROPPED)) * _UNIT
 
 
-@compiled
+@part_of_a_loop
 def _uniforms(key: Streams, code: Word, stream: np.uint64, counters: Words, luck: Floats32) -> None:
     """The numbers of all draws of one account and month; the counters pass through each round side by side."""
     k0, k1 = key
     c0, c1, c2, c3 = counters[0], counters[1], counters[2], counters[3]
-    c0[:], c1[:], c2[:], c3[:] = np.arange(c0.size), code, stream & _LOW, stream >> _HALF
+    low, high = np.uint32(stream & _LOW), np.uint32(stream >> _HALF)
+    for counter in range(c0.size):
+        c0[counter], c1[counter], c2[counter], c3[counter] = counter, code, low, high
     for _ in range(_ROUNDS):
         for counter in range(c0.size):
             product0 = _MULTIPLIERS[0] * np.uint64(c0[counter])
@@ -137,7 +97,7 @@ def _uniforms(key: Streams, code: Word, stream: np.uint64, counters: Words, luck
         luck[4 * counter + 3] = _uniform(c3[counter])
 
 
-@compiled
+@part_of_a_loop
 def _uniform_at(key: Streams, code: np.uint64, stream: np.uint64, draw: int) -> Any:
     """The number of one draw."""
     block = philox(np.uint64(draw >> 2), code, stream & _LOW, stream >> _HALF, key)
@@ -149,7 +109,7 @@ def simulate(accounts: Accounts, shared: Shared, out: Outcomes) -> None:
     """Let accounts live their months in all futures."""
     months, draws = out.arr.shape[1:]
     counters = np.empty((4, (draws + 3) // 4), dtype=np.uint32)
-    hazards, changed = np.empty((3, draws), dtype=np.float32), np.empty((3, draws), dtype=np.float32)
+    hazards, gains = np.empty((2, 3, draws), dtype=np.float32), np.zeros((2, draws), dtype=np.float32)
     factors, luck = np.empty((4, draws), dtype=np.float32), np.empty(4 * counters.shape[1], dtype=np.float32)
     masses, absent = np.empty((3, 2, draws), dtype=np.float32), np.empty((2, months, draws), dtype=np.float32)
     arr, gone_arr, gone = np.empty(draws), np.empty(draws), np.zeros(draws, dtype=np.int64)
@@ -158,47 +118,67 @@ def simulate(accounts: Accounts, shared: Shared, out: Outcomes) -> None:
         arr[:], decided[:], gone[:] = accounts.arr[account], False, 0
         masses[:, _TOTAL], masses[:, _DECIDED] = _ONE, _ZERO
         for month in range(months):
-            in_grace = accounts.open[account, month]
-            _hazards(accounts, shared, account, month, accounts.hazards[account, month], hazards)
-            if in_grace:
-                _hazards(accounts, shared, account, month, accounts.after_change[account, month], changed)
-            _expect(accounts, shared, account, month, hazards, changed, factors, masses, absent)
+            _expect(accounts, shared, account, month, hazards, gains, factors, masses, absent)
             for one in range(3):
-                out.means[one, account, month] = _sum(masses[one, _TOTAL]) / draws
-            if in_grace:
-                _of_those_who_decided(hazards, changed, decided)
+                there = one == 1 and not shared.multipliers.size  # then who is there has never left
+                out.means[one, account, month] = out.means[0, account, month] if there else _mean(masses[one, _TOTAL])
             _live(accounts, shared, account, month, hazards, counters, luck, arr, decided, gone, gone_arr)
-            if shared.multipliers.size:
-                _come_back(accounts, shared, account, month, arr, gone, gone_arr)
-            out.arr[account, month] = arr
+            for draw in range(draws):
+                out.arr[account, month, draw] = arr[draw]
 
 
-@compiled
-def _hazards(accounts: Accounts, shared: Shared, account: int, month: int, hazard: Array, shifted: Floats32) -> None:
+@part_of_a_loop
+def _expect(
+    accounts: Accounts,
+    shared: Shared,
+    account: int,
+    month: int,
+    hazards: Floats32,
+    gains: Floats32,
+    factors: Floats32,
+    masses: Floats32,
+    absent: Floats32,
+) -> None:
+    """Let a month pass in closed form: see `ClosedForm`; `masses` are those there, never left, and their ARR."""
+    in_grace, returning = accounts.open[account, month], shared.multipliers.size > 0
+    waits = month + 1 < accounts.open.shape[1] and accounts.open[account, month + 1]
+    for state in range(1 + in_grace):
+        hazard, odds, tilted = accounts.hazards[state, account, month], shared.odds[month], accounts.tilted[account]
+        _hazards(hazard, odds, tilted, accounts.levers, month, account, hazards[state])
+    pools = accounts.pool_index[account, month]
+    for draw in range(gains.shape[1]):
+        gains[0, draw], gains[1, draw] = shared.gains[pools[0], draw], shared.gains[pools[1], draw]
+    term = in_grace, accounts.ends[account, month], waits
+    _pass(term, hazards, gains, factors, masses, absent, month if returning else -1)
+    if returning:
+        _rejoin(masses, absent, month, shared.chance, shared.mean_multiplier)
+
+
+@part_of_a_loop
+def _hazards(
+    hazard: Array, odds: Floats32, tilted: Floats32, levers: Floats32, month: int, account: int, shifted: Floats32
+) -> None:
     """The hazards of one account and month in each draw of what is shared, (3, draws): see `multiply_odds`."""
     for outcome in range(3):
-        value, row = hazard[outcome], shifted[outcome]
+        value, row, common, tilt = hazard[outcome], shifted[outcome], odds[outcome], tilted[outcome]
         if value <= 0:
             row[:] = _ZERO
         elif value >= 1:
             row[:] = _ONE
         else:
             bounded = min(max(value, TINY), 1 - TINY)
-            ratio, odds, tilted = np.float32(bounded / (1 - bounded)), shared.odds[month, outcome], accounts.tilted
-            if accounts.levers.shape[0]:
-                lever = accounts.levers[month, account, outcome]
-                for draw in range(row.size):
-                    odd = ratio * (odds[draw] * tilted[account, outcome, draw] * lever[draw])
-                    row[draw] = odd / (_ONE + odd)
-            else:
-                tilt = tilted[account, outcome]
-                for draw in range(row.size):
-                    odd = ratio * (odds[draw] * tilt[draw])
-                    row[draw] = odd / (_ONE + odd)
+            ratio = np.float32(bounded / (1 - bounded))
+            for draw in range(row.size):
+                row[draw] = common[draw] * tilt[draw]
+            if levers.shape[0]:
+                row *= levers[month, account, outcome]
+            for draw in range(row.size):
+                odd = ratio * row[draw]
+                row[draw] = odd / (_ONE + odd)
     _make_room(shifted, hazard[0] + hazard[1] + hazard[2] >= 1 - TINY)
 
 
-@compiled
+@part_of_a_loop
 def _make_room(shifted: Floats32, all_of_it: bool) -> None:
     """Contraction and expansion share what churn leaves: all of it where something is certain, else at most that."""
     churn, contraction, expansion = shifted[0], shifted[1], shifted[2]
@@ -215,66 +195,50 @@ def _make_room(shifted: Floats32, all_of_it: bool) -> None:
             expansion[draw] *= scale
 
 
-@compiled
-def _expect(
-    accounts: Accounts,
-    shared: Shared,
-    account: int,
-    month: int,
+@part_of_a_loop
+def _pass(
+    term: tuple[bool, bool, bool],
     hazards: Floats32,
-    changed: Floats32,
+    gains: Floats32,
     factors: Floats32,
     masses: Floats32,
     absent: Floats32,
+    month: int,
 ) -> None:
-    """Let a month pass in closed form: see `ClosedForm`; `masses` are those there, never left, and their ARR."""
-    in_grace, ends = accounts.open[account, month], accounts.ends[account, month]
-    waits = month + 1 < accounts.open.shape[1] and accounts.open[account, month + 1]
-    returning = shared.multipliers.size > 0
-    if returning:
-        _leave(masses[0], hazards[0], changed[0], in_grace, absent[0], month)
-        _leave(masses[2], hazards[0], changed[0], in_grace, absent[1], month)
-    pools = accounts.pool_index[account, month]
-    down, up = shared.gains[pools[0]], shared.gains[pools[1]]
-    _survival(hazards, factors[:2], waits)
-    if in_grace:
-        _survival(changed, factors[2:], waits)
-    _step(masses[0], factors, in_grace, ends, waits)
-    if returning:
-        _step(masses[1], factors, in_grace, ends, waits)
-    else:
-        masses[1] = masses[0]
-    _growth(hazards, down, up, factors[:2], waits)
-    if in_grace:
-        _growth(changed, down, up, factors[2:], waits)
-    _step(masses[2], factors, in_grace, ends, waits)
-    if returning:
-        _rejoin(masses, absent, month, shared.chance, shared.mean_multiplier)
+    """Let a month pass for masses, in which ARR grows by `gains`.
+
+    `month` is one in which those who leave are kept, to return, or -1.
+    """
+    in_grace, ends, waits = term
+    for one in range(2, -1, -1):
+        if one < 2:
+            gains[:] = _ZERO  # accounts stay as they are
+        for state in range(1 + in_grace):
+            _growth(hazards[state], gains, factors, 2 * state, waits)
+        if month >= 0 and one != 1:
+            _leave(masses[one], hazards, in_grace, absent[one // 2, month])
+        if month >= 0 or one != 1:
+            _step(masses[one], factors, in_grace, ends, waits)
 
 
-@compiled
-def _survival(hazards: Floats32, factors: Floats32, waits: bool) -> None:
-    """What a month leaves of accounts, and where it matters the part of it whose ARR changed."""
-    churn, contraction, expansion = hazards[0], hazards[1], hazards[2]
-    keep, change = factors[_KEEP], factors[_CHANGE]
-    for draw in range(churn.size):
-        keep[draw] = _ONE - churn[draw]
-    for draw in range(churn.size if waits else 0):
-        change[draw] = contraction[draw] + expansion[draw]
-
-
-@compiled
-def _growth(hazards: Floats32, down: Floats32, up: Floats32, factors: Floats32, waits: bool) -> None:
-    """What a month makes of ARR, and where it matters the part of it that changed."""
-    churn, contraction, expansion = hazards[0], hazards[1], hazards[2]
-    keep, change = factors[_KEEP], factors[_CHANGE]
+@part_of_a_loop
+def _growth(hazards: Floats32, gains: Floats32, factors: Floats32, place: int, waits: bool) -> None:
+    """What a month makes of accounts or their ARR, and where it matters the part of it whose ARR changed."""
+    churn, contraction, expansion, down, up = hazards[0], hazards[1], hazards[2], gains[0], gains[1]
+    keep, change = factors[place], factors[place + 1]
     for draw in range(churn.size):
         keep[draw] = _ONE - churn[draw] + contraction[draw] * down[draw] + expansion[draw] * up[draw]
     for draw in range(churn.size if waits else 0):
         change[draw] = contraction[draw] * (_ONE + down[draw]) + expansion[draw] * (_ONE + up[draw])
 
 
-@compiled
+@part_of_a_loop
+def _mean(values: Floats32) -> Any:
+    """The mean in double precision."""
+    return _sum(values) / values.size
+
+
+@part_of_a_loop
 def _sum(values: Floats32) -> Any:
     """The sum in double precision, pair by pair as NumPy adds."""
     if values.size > 128:
@@ -295,10 +259,10 @@ def _sum(values: Floats32) -> Any:
     return total
 
 
-@compiled
+@part_of_a_loop
 def _step(mass: Floats32, factors: Floats32, in_grace: bool, ends: bool, waits: bool) -> None:
     """See `models.outcomes.after_change.Mass.step`."""
-    total, decided, keep = mass[_TOTAL], mass[_DECIDED], factors[_KEEP]
+    total, decided, keep = mass[_TOTAL], mass[_DECIDED], factors[0]
     if not in_grace and not waits:
         for draw in range(total.size):
             total[draw] *= keep[draw]
@@ -316,16 +280,16 @@ def _step(mass: Floats32, factors: Floats32, in_grace: bool, ends: bool, waits: 
         decided[draw] = of_those
 
 
-@compiled
-def _leave(mass: Floats32, churn: Floats32, changed: Floats32, in_grace: bool, absent: Floats32, month: int) -> None:
-    """Those that leave in a month; `absent` has shape (months, draws), by the month of leaving."""
-    for draw in range(churn.size):
-        absent[month, draw] = mass[_TOTAL, draw] * churn[draw]
+@part_of_a_loop
+def _leave(mass: Floats32, hazards: Floats32, in_grace: bool, absent: Floats32) -> None:
+    """Those that leave in a month, by the chances of all and of those whose ARR changed at the last term's end."""
+    for draw in range(absent.size):
+        absent[draw] = mass[_TOTAL, draw] * hazards[0, 0, draw]
         if in_grace:
-            absent[month, draw] += mass[_DECIDED, draw] * (changed[draw] - churn[draw])
+            absent[draw] += mass[_DECIDED, draw] * (hazards[1, 0, draw] - hazards[0, 0, draw])
 
 
-@compiled
+@part_of_a_loop
 def _rejoin(masses: Floats32, absent: Floats32, month: int, chances: Array, share: np.float32) -> None:
     """Those that left in the months before come back with a share of their ARR."""
     for left in range(month - 1, -1, -1):
@@ -337,15 +301,16 @@ def _rejoin(masses: Floats32, absent: Floats32, month: int, chances: Array, shar
             absent[1, left, draw] *= _ONE - chance
 
 
-@compiled
-def _of_those_who_decided(hazards: Floats32, changed: Floats32, decided: Bools) -> None:
+@part_of_a_loop
+def _of_those_who_decided(hazards: Floats32, decided: Bools) -> None:
     """Put the hazards of those whose ARR changed at the last term's end in place of the others, where it did."""
     for draw in range(decided.size):
         if decided[draw]:
-            hazards[:, draw] = changed[:, draw]
+            for outcome in range(3):
+                hazards[0, outcome, draw] = hazards[1, outcome, draw]
 
 
-@compiled
+@part_of_a_loop
 def _live(
     accounts: Accounts,
     shared: Shared,
@@ -359,13 +324,40 @@ def _live(
     gone: Ints,
     gone_arr: Array,
 ) -> None:
-    """Let a month pass in each future: one number decides which outcome, another one the amount."""
+    """Let a month pass in each future."""
+    if accounts.open[account, month]:
+        _of_those_who_decided(hazards, decided)
     waits = month + 1 < accounts.open.shape[1] and accounts.open[account, month + 1]
     if not waits or accounts.ends[account, month]:
-        decided[:] = False
-    stream, calendar = accounts.stream[account], np.uint64(shared.first_month + month) << np.uint64(PURPOSE_BITS)
-    _uniforms(shared.key, calendar | np.uint64(OUTCOME), stream, counters, luck)
+        for draw in range(decided.size):
+            decided[draw] = False
+    stream, code = accounts.stream[account], np.uint64(shared.first_month + month) << np.uint64(PURPOSE_BITS)
+    _uniforms(shared.key, code | np.uint64(OUTCOME), stream, counters, luck)
+    amounts = shared.pools, shared.lengths, shared.change, accounts.pool_index[account, month]
+    _change(
+        shared.key, code | np.uint64(AMOUNT), stream, luck, hazards[0], amounts, waits, arr, decided, gone, gone_arr
+    )
+    if shared.multipliers.size:
+        _come_back(shared.key, code | np.uint64(RETURN), stream, shared.chance, shared.multipliers, arr, gone, gone_arr)
+
+
+@part_of_a_loop
+def _change(
+    key: Streams,
+    code: Word,
+    stream: Word,
+    luck: Floats32,
+    hazards: Floats32,
+    amounts: tuple[Array, Ints, Array, Ints],
+    waits: bool,
+    arr: Array,
+    decided: Bools,
+    gone: Ints,
+    gone_arr: Array,
+) -> None:
+    """One number decides which outcome there is in each future, another one, of `code`, the amount."""
     churn, contraction, expansion = hazards[0], hazards[1], hazards[2]
+    pools, lengths, change, pool_of = amounts
     for draw in range(arr.size):
         value, low, before = luck[draw], churn[draw], arr[draw]
         middle = low + contraction[draw]
@@ -374,22 +366,20 @@ def _live(
             if value < low:
                 arr[draw], gone[draw], gone_arr[draw] = 0.0, -1, before
                 continue
-            pool = accounts.pool_index[account, month, 1 if value >= middle else 0]
-            place = _uniform_at(shared.key, calendar | np.uint64(AMOUNT), stream, draw)
-            amount = shared.pools[pool, int(np.float64(place) * shared.lengths[pool])] - 1
-            arr[draw] = before * max(1 + amount * shared.change[pool, draw], SMALLEST_LEFT)
+            pool = pool_of[1 if value >= middle else 0]
+            place = np.float64(_uniform_at(key, code, stream, draw))
+            amount = pools[pool, int(place * lengths[pool])] - 1
+            arr[draw] = before * max(1 + amount * change[pool, draw], SMALLEST_LEFT)
 
 
-@compiled
+@part_of_a_loop
 def _come_back(
-    accounts: Accounts, shared: Shared, account: int, month: int, arr: Array, gone: Ints, gone_arr: Array
+    key: Streams, code: Word, stream: Word, chances: Array, pool: Array, arr: Array, gone: Ints, gone_arr: Array
 ) -> None:
     """Those without ARR since a month before may come back; of those that left in this one, a month has passed."""
-    stream, pool = accounts.stream[account], shared.multipliers
-    code = np.uint64(shared.first_month + month) << np.uint64(PURPOSE_BITS) | np.uint64(RETURN)
     for draw in range(arr.size):
         if gone[draw] > 0:
-            chance, luck = shared.chance[gone[draw]], np.float64(_uniform_at(shared.key, code, stream, draw))
+            chance, luck = chances[gone[draw]], np.float64(_uniform_at(key, code, stream, draw))
             if luck < chance:
                 arr[draw] = gone_arr[draw] * pool[min(int(luck / chance * pool.size), pool.size - 1)]
                 gone[draw] = 0

@@ -236,10 +236,18 @@ class OutcomeModel:
         """What the hazards read of snapshot rows for the first month ahead, shape (rows, inputs)."""
         return self._rows_ahead(frame, self._ahead(frame, 1))
 
-    def contributions(self, frame: pd.DataFrame, outcome: Outcome, *, months: int | None = None) -> Contributions:
+    def contributions(
+        self,
+        frame: pd.DataFrame,
+        outcome: Outcome,
+        *,
+        months: int | None = None,
+        prediction: Prediction | None = None,
+    ) -> Contributions:
         """SHAP values of the monthly log-odds of one outcome, over the months of the horizon or so many.
 
-        The level of the kind of month is put down to whether a term ends in it.
+        The level of the kind of month is put down to whether a term ends in it. `prediction` is that of the same rows,
+        where it is at hand: it is made anew otherwise.
         """
         months = self.horizon_months if months is None else months
         fitted, ahead = self.outcomes_[outcome], self._ahead(frame, self.months)[:, :months]
@@ -260,17 +268,17 @@ class OutcomeModel:
         if "arr" in names:
             size = fitted.tilt.slope * self._size(frame["arr"].to_numpy(dtype=float))
             margin[:, :, names.index("arr")] += size[:, None] / slope
-        decisions = self._decisions(frame, outcome, months)
+        decisions = self._decisions(frame, ahead, outcome, prediction or self.predict(frame))
         return Contributions(names, margin, base, slope, intercept, facts, ruled_out_by, decisions)
 
-    def _decisions(self, frame: pd.DataFrame, outcome: Outcome, months: int) -> Decisions:
+    def _decisions(self, frame: pd.DataFrame, ahead: Array, outcome: Outcome, prediction: Prediction) -> Decisions:
         """Shares of accounts whose ARR changed at the last term's end, and what that does, by month."""
-        ahead = self._ahead(frame, self.months)[:, :months]
-        shift, here = np.zeros(ahead.shape[:2]), self._term_ends(frame, ahead).open
+        months = ahead.shape[1]
+        shift, here = np.zeros(ahead.shape[:2]), prediction.after_change.term_ends.open[:, :months]
         if here.any():
             rows = self._rows_ahead(frame, ahead)[np.flatnonzero(here)]
             shift[here] = self.outcomes_[outcome].decision(rows)
-        return Decisions(self.predict(frame).under_expected_luck().decided_share(outcome)[:, :months], shift)
+        return Decisions(prediction.under_expected_luck().decided_share(outcome)[:, :months], shift)
 
     def to_files(self) -> dict[str, str]:
         """The fitted model as text files: name -> content. Nothing in them is executable."""

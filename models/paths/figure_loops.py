@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, part_of_a_loop
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,7 +46,7 @@ def describe(arr: Array, start: Array, limits: Array, places: Ints, parts: Array
             out[places.size + 1, account, month] = grown / draws
 
 
-@compiled
+@part_of_a_loop
 def _counted(values: Array, first: float, low: float, high: float) -> tuple[int, int, int, int, int]:
     """How many are nothing, below the first and above it, and how many have changed so."""
     gone, less, more, shrunk, grown = 0, 0, 0, 0, 0
@@ -60,7 +60,7 @@ def _counted(values: Array, first: float, low: float, high: float) -> tuple[int,
     return gone, less - gone, more, shrunk - gone, grown
 
 
-@compiled
+@part_of_a_loop
 def _collect(values: Array, first: float, below: Array) -> None:
     """Values below the first, but nothing."""
     count = 0
@@ -69,7 +69,7 @@ def _collect(values: Array, first: float, below: Array) -> None:
         count += (values[draw] > 0) & (values[draw] < first)
 
 
-@compiled
+@part_of_a_loop
 def _collect_above(values: Array, first: float, above: Array) -> None:
     """Values above the first."""
     count = 0
@@ -78,14 +78,14 @@ def _collect_above(values: Array, first: float, above: Array) -> None:
         count += values[draw] > first
 
 
-@compiled
+@part_of_a_loop
 def _between(low: float, high: float, part: float) -> float:
     """As `numpy.quantile` interpolates."""
     step = high - low
     return low + step * part if part < 0.5 else high - step * (1 - part)
 
 
-@compiled
+@part_of_a_loop
 def _neighbours(below: Array, above: Array, count: int, gone: int, first: float, place: int) -> tuple[float, float]:
     """The values in a place and the next one of `count`: nothing, those below the first, the first, those above it."""
     upper, same_until = min(place + 1, count - 1), count - above.size
@@ -101,7 +101,7 @@ def _neighbours(below: Array, above: Array, count: int, gone: int, first: float,
     return low, high
 
 
-@compiled
+@part_of_a_loop
 def _smallest(values: Array, place: int) -> Any:
     """The value that would stand in a place, of values of which no smaller ones stand after it."""
     least = values[place]
@@ -110,7 +110,7 @@ def _smallest(values: Array, place: int) -> Any:
     return least
 
 
-@compiled
+@part_of_a_loop
 def _selected(values: Array, place: int) -> Any:
     """The value that would stand in a place if values were sorted; they are partly sorted, in place (Hoare's find)."""
     low, high = 0, values.size - 1

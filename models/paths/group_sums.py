@@ -7,7 +7,7 @@ of another size give the same sums to the last digit.
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, part_of_a_loop
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,7 +30,7 @@ def add_changes(sums: Array, group: Ints, start: Array, arr: Array) -> None:
                         _add_change(sums, group[account, cut], month, draw, first, before, after)
 
 
-@compiled
+@part_of_a_loop
 def _add_change(sums: Array, one: int, month: int, draw: int, first: float, before: float, after: float) -> None:
     """Add the change of an account whose ARR was `first` at the start to one group."""
     gone, back = after == 0, before == 0

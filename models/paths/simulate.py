@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.outcomes import future_loops
 from models.outcomes.after_change import Mass
+from models.outcomes.future_inputs import Accounts, Outcomes, Shared
 from models.outcomes.keyed_draws import key_of
 from models.outcomes.prediction import Prediction, multiply_odds
 from models.paths import figure_loops
@@ -205,24 +206,23 @@ def monthly(prediction: Prediction, rows: slice, common: Common) -> Iterator[Mon
 
 def _chunk_paths(prediction: Prediction, rows: slice, common: Common) -> Paths:
     accounts = _accounts(prediction, rows, common)
-    shape = (*accounts.hazards.shape[:2], common.tilt.shape[1])
-    out = future_loops.Outcomes(np.empty(shape), np.empty((3, *shape[:2])))
+    shape = (*accounts.hazards.shape[1:3], common.tilt.shape[1])
+    out = Outcomes(np.empty(shape), np.empty((3, *shape[:2])))
     future_loops.simulate(accounts, _shared(prediction, common), out)
     left, first_left = (1 - np.minimum(one, 1) for one in out.means[:2])
     return Paths(rows, out.arr, left, first_left, accounts.arr[:, None] * out.means[2])
 
 
-def _accounts(prediction: Prediction, rows: slice, common: Common) -> future_loops.Accounts:
+def _accounts(prediction: Prediction, rows: slice, common: Common) -> Accounts:
     """A chunk as the loops take it."""
     after, levers = prediction.after_change.rows(rows), np.empty((0, 1, 3, 1), dtype=np.float32)
     if prediction.levers is not None:
         levers = np.stack([prediction.levers.odds(rows, month) for month in range(prediction.hazards.shape[1])])
     ends = after.term_ends
-    return future_loops.Accounts(
+    return Accounts(
         stream=prediction.account[rows],
         arr=np.ascontiguousarray(prediction.arr[rows], dtype=float),
-        hazards=np.ascontiguousarray(prediction.hazards[rows]),
-        after_change=np.ascontiguousarray(after.hazards),
+        hazards=np.stack([prediction.hazards[rows], after.hazards]),
         open=np.ascontiguousarray(ends.open),
         ends=np.ascontiguousarray(ends.ends),
         pool_index=np.ascontiguousarray(prediction.pool_index[rows], dtype=np.int64),
@@ -231,10 +231,10 @@ def _accounts(prediction: Prediction, rows: slice, common: Common) -> future_loo
     )
 
 
-def _shared(prediction: Prediction, common: Common) -> future_loops.Shared:
+def _shared(prediction: Prediction, common: Common) -> Shared:
     """What all accounts share, as the loops take it."""
     returns, months = prediction.returns, prediction.hazards.shape[1]
-    return future_loops.Shared(
+    return Shared(
         key=key_of(common.seed),
         first_month=prediction.first_month,
         odds=common.odds,

@@ -56,7 +56,7 @@ class Background:
         names = [item.name for item in items]
         if self.earlier.empty:
             return np.full((len(frame), len(names)), np.nan)
-        past = self.earlier.reindex(columns=names).reindex(frame["account_id"])
+        past = self.earlier.reindex(frame["account_id"]).reindex(columns=names)  # rows first: they are few
         return np.asarray(past.to_numpy(dtype=float))
 
 

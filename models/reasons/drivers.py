@@ -229,12 +229,9 @@ def _group(inputs: Sequence[Input]) -> _Signals:
     keys = [(group_of(item), item.signal) for item in inputs]
     pairs = tuple(dict.fromkeys(keys))
     place = {pair: number for number, pair in enumerate(pairs)}
-    return _Signals(
-        tuple(group for group, _ in pairs),
-        tuple(signal for _, signal in pairs),
-        np.array([[key == pair for pair in pairs] for key in keys]),
-        np.array([place[key] for key in keys], dtype=np.int64),
-    )
+    of_input = np.array([place[key] for key in keys], dtype=np.int64)
+    member = of_input[:, None] == np.arange(len(pairs))
+    return _Signals(tuple(group for group, _ in pairs), tuple(signal for _, signal in pairs), member, of_input)
 
 
 def _standing(inputs: Sequence[Input], frame: pd.DataFrame, background: Background | None) -> _Standing:
@@ -242,9 +239,9 @@ def _standing(inputs: Sequence[Input], frame: pd.DataFrame, background: Backgrou
         unknown = np.full((len(frame), len(inputs)), np.nan)
         return _Standing(unknown, unknown, unknown, np.zeros_like(unknown), np.zeros_like(unknown))
     now = np.full((len(frame), len(inputs)), np.nan)
-    for number, item in enumerate(inputs):
-        if item.kind == "number" and item.name in frame.columns:
-            now[:, number] = frame[item.name].to_numpy(dtype=float)
+    there = set(frame.columns)
+    known = [place for place, item in enumerate(inputs) if item.kind == "number" and item.name in there]
+    now[:, known] = frame[[inputs[place].name for place in known]].to_numpy(dtype=float)
     typical, past = background.typical_of(inputs, frame), background.past_of(inputs, frame)
     return _Standing(now, typical, past, noticeable(now, typical), noticeable(now, past))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.families.catalogue import FEATURES
 from models.hazards.model_inputs import Input, in_blocks
 from models.outcomes.outcome import OutcomeModel
-from models.outcomes.prediction import Outcome
+from models.outcomes.prediction import Outcome, Prediction
 from models.reasons.attribution import horizon_probability, path_effects
 from models.reasons.background import Background
 from models.reasons.drivers import effects_in_words, group_sums, usual_ways
@@ -31,12 +31,25 @@ class Explained:
     probability: Array
 
 
-def explain(model: OutcomeModel, frame: pd.DataFrame) -> dict[Outcome, Explained]:
+def explain(model: OutcomeModel, frame: pd.DataFrame, prediction: Prediction | None = None) -> dict[Outcome, Explained]:
     """What the inputs of each account do to each outcome explained.
 
-    SHAP values of every month ahead are held of one block of accounts at a time.
+    SHAP values of every month ahead are held of one block of accounts at a time. `prediction` is that of the same rows,
+    where it is at hand.
     """
-    return {outcome: _explain(model, frame, outcome) for outcome in EXPLAINED}
+    parts: dict[Outcome, list[Explained]] = {outcome: [] for outcome in EXPLAINED}
+    for block in in_blocks(len(frame)):
+        rows = frame.iloc[block]
+        told = model.predict(rows) if prediction is None else prediction.rows(np.arange(len(frame))[block])
+        for outcome, of_blocks in parts.items():
+            contributions = model.contributions(rows, outcome, prediction=told)
+            of_blocks.append(Explained(path_effects(contributions), horizon_probability(contributions)))
+    return {outcome: _together(of_blocks) for outcome, of_blocks in parts.items()}
+
+
+def _together(parts: Sequence[Explained]) -> Explained:
+    effects, probability = ([getattr(part, name) for part in parts] for name in ("effects", "probability"))
+    return Explained(np.concatenate(effects), np.concatenate(probability))
 
 
 def norms_of(
@@ -136,15 +149,6 @@ def against_peers(
             )
         )
     return pd.concat(parts)
-
-
-def _explain(model: OutcomeModel, frame: pd.DataFrame, outcome: Outcome) -> Explained:
-    effects, probability = [], []
-    for block in in_blocks(len(frame)):
-        contributions = model.contributions(frame.iloc[block], outcome)
-        effects.append(path_effects(contributions))
-        probability.append(horizon_probability(contributions))
-    return Explained(np.concatenate(effects), np.concatenate(probability))
 
 
 def _directions(

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.hazards.model_inputs import evenly_spread
+from models.outcomes.prediction import Prediction
 from models.paths.simulate import PathSettings, account_paths
 from models.reasons.background import Background
 from models.reasons.peers import Norms
@@ -61,7 +62,7 @@ class Scorer:
         prediction = self.champion.model.predict(frame)
         rolled = account_paths(prediction, self.paths, horizon_months=months, threads=self.threads)
         facts = account_facts(frame)
-        reasons, peers = self.reasons(frame, rolled.churn_probability[:, -1])
+        reasons, peers = self.reasons(frame, prediction, rolled.churn_probability[:, -1])
         # by row: an account may come several times, with other inputs each time
         scores = as_scores(
             facts.assign(account_id=range(len(facts))),
@@ -71,10 +72,10 @@ class Scorer:
         )
         return [{**score, "account_id": name} for score, name in zip(scores, facts["account_id"], strict=True)]
 
-    def reasons(self, frame: pd.DataFrame, churn: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def reasons(self, frame: pd.DataFrame, prediction: Prediction, churn: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The reasons of snapshot rows, and how their points add up to `churn`; the index says of which row."""
         model = self.champion.model
-        explained = explain(model, frame)
+        explained = explain(model, frame, prediction)
         compared = (explained, self.background, self.norms)
         return (
             reasons(model, frame, *compared, top=self.top, currency=self.currency),
