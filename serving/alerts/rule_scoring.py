@@ -140,13 +140,14 @@ def open_alerts(
     arrs: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """The open alerts of some accounts with their playbooks and what people answered, most ARR first."""
-    answers, rules, day = answers_of(record), params.alerts.rules, as_of.isoformat()
+    answers, day = answers_of(record), as_of.isoformat()
+    rules = {name: about(name, rule, params.alerts) for name, rule in params.alerts.rules.items()}
     rows = []
     for row in alerts_of(record):
         account = row["account_id"]
         if account not in csms or row["rule"] not in rules or row["fired_on"] > day:
             continue  # what fired later was not known on that day
-        rule = about(row["rule"], rules[row["rule"]], params.alerts)
+        rule = rules[row["rule"]]
         fired_on = date.fromisoformat(row["fired_on"])
         answer = answers.get(row["alert_id"], {})
         expires = expires_on(fired_on, answer, params.alerts.expires_days)

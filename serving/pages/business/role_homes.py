@@ -1,5 +1,6 @@
 """First pages beside the portfolio: a CSM's week, a manager's teams, and the data scientist's desk."""
 
+from collections import Counter
 from typing import Any
 
 from models.words import counted
@@ -21,6 +22,7 @@ from serving.wire.answers import Refused
 LEADERSHIP, MANAGER, DATA = "leadership", "manager", "data"
 PLAYS_SHOWN = 5
 ALERTS_SHOWN = 10
+BOOKS_SHOWN = 60
 MOST = 1000
 CADENCE = "cadence_kept"
 
@@ -55,7 +57,8 @@ def manager_home(params: Params, published: Published, caller: Caller, asked: st
     chosen = asked if asked in managers else ""
     names = managed[chosen] if chosen else books
     alerts = _alerts(params, published, caller)
-    waiting = [row for row in alerts or () if row["csm"] in names and row["status"] == "open"]
+    here = set(names)
+    waiting = [row for row in alerts or () if row["csm"] in here and row["status"] == "open"]
     rows = _books(published, caller, names, alerts)
     return {
         **head(published),
@@ -63,7 +66,8 @@ def manager_home(params: Params, published: Published, caller: Caller, asked: st
         "view": MANAGER,
         "managers": managers,
         "manager": chosen,
-        "rows": rows,
+        "rows": _most_arr(rows),
+        "books": len(rows),
         "waiting": sorted(waiting, key=lambda row: (row["kind"] != "risk", row["fired_on"], -row["arr"]))[
             :ALERTS_SHOWN
         ],
@@ -99,6 +103,8 @@ def _books(published: Published, caller: Caller, names: list[str], alerts: list[
     newest = max((row["as_of"] for row in kpis), default="")
     touches = {row["value"]: row for row in kpis
                if (row["cut"], row["kpi"], row["as_of"]) == ("csm", CADENCE, newest)}  # fmt: skip
+    every = Counter(row["csm"] for row in alerts or ())
+    waiting = Counter(row["csm"] for row in alerts or () if row["status"] == "open")
     return [
         {
             "name": name,
@@ -106,11 +112,18 @@ def _books(published: Published, caller: Caller, names: list[str], alerts: list[
             "nrr": ahead.get(name),
             "hours": hours.get(name),
             "touches": touches.get(name),
-            "alerts": sum(row["csm"] == name for row in alerts or ()),
-            "waiting": sum(row["csm"] == name and row["status"] == "open" for row in alerts or ()),
+            "alerts": every[name],
+            "waiting": waiting[name],
         }
         for name in names
     ]
+
+
+def _most_arr(rows: list[Row]) -> list[Row]:
+    """All books, or those with the most ARR where they are too many for a page."""
+    if len(rows) <= BOOKS_SHOWN:
+        return rows
+    return sorted(rows, key=lambda row: -row["nrr"]["starting_arr"] if row["nrr"] else 0.0)[:BOOKS_SHOWN]
 
 
 def _team_answer(rows: list[Row], waiting: int) -> str:
