@@ -137,8 +137,7 @@ def fit_outcome(outcome: str, material: Material) -> Learned:
         What to learn from.
     """
     material = material.by_chance(outcome)
-    rows, settings = material.at_risk, material.settings
-    number = OUTCOMES.index(outcome)
+    rows, settings, number = material.at_risk, material.settings, OUTCOMES.index(outcome)
     event = rows.event(outcome, settings.min_change)
     counted_rows = np.flatnonzero(np.isin(rows.ahead, COUNTED_AHEAD))
     generator = np.random.default_rng([settings.seed, number])

@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from models.hazards.month_level import LEVEL_INPUT
 from models.hazards.term_ends import TermEnds, has_changed
 from models.outcomes.after_change import AfterChange
 from models.outcomes.amounts import ChangePools, Changes
+from models.outcomes.contributions import Contributions, Decisions
 from models.outcomes.cross_sell import fit_shares, share_of
 from models.outcomes.facts import after_leaving, certainties, kept_after_notice, renewal, with_facts
 from models.outcomes.fitting import LEARNERS, FittedOutcome, Material, fit_outcome, notice_holds, tilts
@@ -37,38 +38,6 @@ from models.outcomes.shared_luck import SharedLuck
 Array = NDArray[np.float64]
 FORMAT = 8
 _NOT_KEPT = ("threads", "tuning")  # of the settings: no prediction depends on them
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """What it does to the hazards of one outcome that ARR changed at the end of a term, while its grace runs.
-
-    `share`, shape (accounts, months), is the share for which it did of those that are still there; `shift`, of the same
-    shape, what it adds to their log-odds.
-    """
-
-    share: Array
-    shift: Array
-
-
-@dataclass(frozen=True)
-class Contributions:
-    """SHAP values of one outcome's monthly margins: `hazard = expit(slope * (base + margin.sum(-1)) + intercept)`.
-
-    `margin` has shape (accounts, months, inputs), `names` names the inputs. `slope` and `intercept` have shape
-    (months,); the latter holds the luck to be expected in each month, as one shift of all accounts. `facts`, shape
-    (accounts, months), is NaN but where the hazard is known whatever the margin. None: nowhere. Notice makes certain,
-    `ruled_out_by` names the input that rules out. With `decisions` the hazard of a month is a mean of two.
-    """
-
-    names: tuple[str, ...]
-    margin: Array
-    base: float
-    slope: Array
-    intercept: Array
-    facts: Array | None = None
-    ruled_out_by: str = "presigned_ahead"
-    decisions: Decisions | None = None
 
 
 class OutcomeModel:

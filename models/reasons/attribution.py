@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.hazards.month_level import LEVEL_INPUT
-from models.outcomes.outcome import Contributions, Decisions
+from models.outcomes.contributions import Contributions, Decisions
 
 Array = NDArray[np.float64]
 _POINTS = 48  # of the quadrature: the integral is exact to 1e-9 where the log-odds move by less than 25

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from models.hazards.horizon import SIGNAL as CALENDAR_SIGNAL
 from models.hazards.model_inputs import Input
+from models.outcomes.contributions import Contributions
 from models.outcomes.facts import UNDER_NOTICE
-from models.outcomes.outcome import Contributions
 from models.outcomes.prediction import Outcome
 from models.reasons.attribution import path_effects
 from models.reasons.background import Background, noticeable, reads_alike, youth

@@ -147,8 +147,7 @@ def open_alerts(
         account = row["account_id"]
         if account not in csms or row["rule"] not in rules or row["fired_on"] > day:
             continue  # what fired later was not known on that day
-        rule = rules[row["rule"]]
-        fired_on = date.fromisoformat(row["fired_on"])
+        rule, fired_on = rules[row["rule"]], date.fromisoformat(row["fired_on"])
         answer = answers.get(row["alert_id"], {})
         expires = expires_on(fired_on, answer, params.alerts.expires_days)
         if answer.get("answer") == SNOOZED and str(answer["until"]) <= day:

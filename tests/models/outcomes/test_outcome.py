@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.hazards.calibration import Slope
 from models.hazards.logistic import LogisticHazard
-from models.outcomes.outcome import Decisions, OutcomeModel
+from models.outcomes.contributions import Decisions
+from models.outcomes.outcome import OutcomeModel
 from models.outcomes.prediction import OUTCOMES, Estimation, Prediction
 from models.outcomes.shared_luck import SharedLuck
 from models.paths.simulate import PathSettings, simulate_paths

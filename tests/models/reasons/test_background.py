@@ -8,7 +8,7 @@ import pytest
 
 from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
-from models.outcomes.outcome import Contributions
+from models.outcomes.contributions import Contributions
 from models.reasons.background import background
 from models.reasons.drivers import drivers
 

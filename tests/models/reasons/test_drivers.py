@@ -12,7 +12,7 @@ from scipy.special import expit
 from models.hazards.horizon import CALENDAR_INPUTS
 from models.hazards.model_inputs import Input
 from models.hazards.month_level import LEVEL_INPUT
-from models.outcomes.outcome import Contributions, Decisions
+from models.outcomes.contributions import Contributions, Decisions
 from models.reasons.attribution import horizon_probability, path_effects
 from models.reasons.background import background
 from models.reasons.drivers import COLUMNS, drivers, effects_in_words, group_sums
