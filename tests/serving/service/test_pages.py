@@ -109,22 +109,28 @@ def test_from_the_first_page_to_an_account_and_back(page: Any) -> None:
     assert page.url.endswith("/accounts")
 
 
+def click_through(page: Any, link: Any) -> None:
+    """Click, and go on once the page that it leads to is there: what is read at once would be of the page before."""
+    with page.expect_navigation():
+        link.click()
+
+
 def test_filter_sort_and_page_through_the_book(page: Any) -> None:
     page.goto("/accounts?show=all")
     page.get_by_label("Segment").select_option("large")
     page.get_by_label("Horizon, months").select_option("3")
-    page.get_by_role("button", name="Show").click()
+    click_through(page, page.get_by_role("button", name="Show"))
     table = page.locator("table.book")
     assert set(table.locator("td[data-name=Segment]").all_inner_texts()) == {"large"}
-    table.get_by_role("link", name="ARR", exact=True).click()
+    click_through(page, table.get_by_role("link", name="ARR", exact=True))
     amounts = [float(text.replace(",", "")) for text in table.locator("td[data-name=ARR]").all_inner_texts()]
     assert amounts == sorted(amounts, reverse=True)
     assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
-    table.get_by_role("link", name="ARR", exact=True).click()
+    click_through(page, table.get_by_role("link", name="ARR", exact=True))
     assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
     assert set(table.locator("td[data-name=Segment]").all_inner_texts()) == {"large"}, "the filter stays"
     page.get_by_label("Name or id").fill("no such name")
-    page.get_by_role("button", name="Show").click()
+    click_through(page, page.get_by_role("button", name="Show"))
     assert "No account matches" in page.get_by_role("status").inner_text()
 
 
