@@ -105,7 +105,7 @@ class LogisticHazard(Hazard):
 
         The parts of all inputs add up to what `beyond` says, but for the digits of their order.
         """
-        added, start = np.zeros(len(inputs)), sum(scaling.width for scaling in self.scaling_[:first])
+        added, start = np.zeros(len(inputs)), _width(self.scaling_[:first])
         scalings = self.scaling_[first : first + inputs.shape[1]]
         for scaling, values in zip(scalings, np.ascontiguousarray(inputs.T), strict=True):
             added += scaling.effect(values, self.coefficients_[start : start + scaling.width])
