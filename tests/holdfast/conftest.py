@@ -58,6 +58,8 @@ def demo_data(run: Callable[..., Result], tmp_path_factory: pytest.TempPathFacto
         result = run("demo", "--json", data_dir=folder / "data")
     yield folder / "data", result
     assert not (folder / "data" / "serving" / "current").exists(), "a test published in the demo that all share"
+    dates = [path.name for path in (folder / "data" / "forecasts").glob("20*")]
+    assert dates == ["2026-01-01"], "a test forecast in the demo that all share"
 
 
 @pytest.fixture

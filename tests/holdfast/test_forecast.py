@@ -22,14 +22,13 @@ def test_a_forecast_before_any_training_says_what_to_do(run: Callable[..., Resul
 
 
 def test_a_forecast_again_gives_the_same_bytes(
-    run: Callable[..., Result], demo_data: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Result], own_demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data_dir, _ = demo_data
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
-    folder = data_dir / "forecasts" / "2025-12-01"
+    folder = own_demo / "forecasts" / "2025-12-01"
     contents = []
     for threads in ("1", "2"):
-        result = run("forecast", "--as-of", "2025-12-01", "--set", f"threads={threads}", data_dir=data_dir)
+        result = run("forecast", "--as-of", "2025-12-01", "--set", f"threads={threads}", data_dir=own_demo)
         assert result.exit_code == 0, result.stderr
         contents.append({file.name: file.read_bytes() for file in sorted(folder.iterdir())})
     assert contents[0] == contents[1]
