@@ -234,11 +234,12 @@ def recommended_for(
         why = (f"Nothing is recommended. {refusal}",)
     if serve:
         _acted_on_record(run, tables, recommended, result.as_of)
+    options["planned"] = None if recommended is None else (recommended.plan, recommended.customers)
     scenarios, notes = preset_scenarios(tables, champion, **options)
     beside: dict[str, Any] = {
         "scenarios": scenarios,
         "effects": effects_told(read_effects(run.params.data_dir), result.as_of),
-        "process": _reviewed(run, tables, champion, result.as_of) if serve else None,
+        "process": _reviewed(tables, champion, options) if serve else None,
     }
     if recommended is None:
         return Acting(**beside), (*why, *notes)
@@ -260,13 +261,13 @@ def _acted_on_record(run: Run, tables: "Tables", recommended: "Recommendations |
         follow_up(record, tables, run.params, as_of)
 
 
-def _reviewed(run: Run, tables: "Tables", champion: "Champion", as_of: date) -> dict[str, Any] | None:
+def _reviewed(tables: "Tables", champion: "Champion", options: dict[str, Any]) -> dict[str, Any] | None:
     """The quarterly review; None where there is nothing to review."""
     from serving.forecast.refusals import BadRequest
     from serving.processes.review import process_review
 
     try:
-        return process_review(tables, champion, as_of=as_of, params=run.params, progress=run.progress)
+        return process_review(tables, champion, **options)
     except BadRequest:  # why is among the notes of what is recommended
         return None
 

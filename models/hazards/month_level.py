@@ -116,10 +116,17 @@ def kinds_of_months(inputs: Sequence[Input], rows: Array, decided: Array = NONE)
     grace = (grace_ends > 0).astype(int)
     kind = (term_ends > 0) * 3 + (np.where(decided > 0, 2, grace) if decided.size else grace)
     lengths, length = len(_TERM_NAMES), _term_class(term_days)
-    near_knots = np.stack([np.interp(ahead, _KNOTS, knot) for knot in np.eye(len(_KNOTS))], axis=1)
-    by_knot = np.eye(_KINDS)[kind][:, :, None] * near_knots[:, None, :]
-    by_length = np.eye(_KINDS * lengths)[kind * lengths + length]
     years = np.log(np.clip(np.nan_to_num(term_days, nan=_YEAR), *_TERM_LIMITS) / _YEAR)
-    by_years = np.eye(_KINDS)[kind] * years[:, None]
-    by_knots = by_knot.reshape(len(rows), _KINDS * len(_KNOTS))
-    return np.hstack([_SCALES[0] * by_length, _SCALES[1] * by_years, _SCALES[2] * by_knots])
+    every, knots = np.arange(len(rows)), np.arange(len(_KNOTS))
+    columns = np.zeros((len(rows), _KINDS * (lengths + 1 + len(_KNOTS))))  # most of them are 0 in a row
+    columns[every, kind * lengths + length] = _SCALES[0]
+    columns[every, _KINDS * lengths + kind] = _SCALES[1] * years
+    of_kind = _KINDS * (lengths + 1) + kind * len(_KNOTS)
+    columns[every[:, None], of_kind[:, None] + knots] = _SCALES[2] * _near_knots(ahead)
+    return columns
+
+
+def _near_knots(ahead: Array) -> Array:
+    """How near months ahead lie to each knot, shape (rows, knots)."""
+    months, place = np.unique(ahead, return_inverse=True)  # few different ones
+    return np.stack([np.interp(months, _KNOTS, knot) for knot in np.eye(len(_KNOTS))], axis=1)[place]

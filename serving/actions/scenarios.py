@@ -58,6 +58,8 @@ class Bench:
         All settings.
     progress
         Told how far the work is.
+    planned
+        The date's plan and the customers' snapshot rows, where `recommending.open_plan` gave them already.
 
     Raises
     ------
@@ -66,18 +68,25 @@ class Bench:
     """
 
     def __init__(
-        self, tables: Tables, champion: Champion, *, as_of: date, params: Params, progress: Progress = silent
+        self,
+        tables: Tables,
+        champion: Champion,
+        *,
+        as_of: date,
+        params: Params,
+        progress: Progress = silent,
+        planned: tuple[Plan, pd.DataFrame] | None = None,
     ) -> None:
         require_usable(tables, champion, as_of, params)
         self.tables, self.champion, self.as_of, self.params = tables, champion, as_of, params
         self.months = champion.model.horizon_months
         self.progress = progress
-        customers = customers_of(tables, as_of, params, progress)
+        customers = planned[1] if planned else customers_of(tables, as_of, params, progress)
         self.why_no_plan = ""
         self.ground = Ground(
             customers,
-            predict(champion, customers),
-            self._plan(customers),
+            planned[0].prediction if planned else predict(champion, customers),
+            planned[0] if planned else self._plan(customers),
             params.actions,
             PathSettings(draws=params.forecast.draws, seed=params.seed, min_change=params.model.min_change),
             quarter_losses(tables, as_of, params.revenue, params.budget),
@@ -192,16 +201,22 @@ def _row(outcome: Outcome, metric: str, months: int) -> dict[str, Any]:
 
 
 def preset_scenarios(
-    tables: Tables, champion: Champion, *, as_of: date, params: Params, progress: Progress = silent
+    tables: Tables,
+    champion: Champion,
+    *,
+    as_of: date,
+    params: Params,
+    progress: Progress = silent,
+    planned: tuple[Plan, pd.DataFrame] | None = None,
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """All presets as plain data, and a note of each that cannot be told.
+    """All presets as plain data, and a note of each that cannot be told; the parameters are those of `Bench`.
 
     Raises
     ------
     BadRequest
         The model cannot be used on the date.
     """
-    bench = Bench(tables, champion, as_of=as_of, params=params, progress=progress)
+    bench = Bench(tables, champion, as_of=as_of, params=params, progress=progress, planned=planned)
     contents, notes = [], []
     for name, scenario in PRESETS.items():
         try:

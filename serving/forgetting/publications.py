@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from features.forgetting.suppression import ACCOUNT, Suppressed
 from features.revenue.cut_labels import NO_LABEL
 from serving.forecast.declared.customer_tables import CUSTOMER_LISTS
 from serving.publication import publication_file
+from serving.publication.file_tables import HORIZONS, PAST_SCORE
 from serving.publication.insight_store import INSIGHTS, read_insight, write_insight
 from serving.publication.on_record import NOT_TAKEN_OVER
 
@@ -30,6 +31,7 @@ _OF_ACCOUNTS = (
     "recommended_action",
     *CUSTOMER_LISTS,
 )
+_NUMBERED = ("horizon", HORIZONS.stored, PAST_SCORE.stored)
 _OF_CUTS = ("nrr", "published", "renewal")
 _LABELLED = ("account", "movement")
 
@@ -92,7 +94,8 @@ def _forget(connection: sqlite3.Connection, suppressed: Suppressed) -> None:
     ids = {row[0] for table in tables for row in connection.execute(f"SELECT DISTINCT account_id FROM {table}")}
     erased = suppressed.among(ACCOUNT, ids)
     numbers = [_row(connection, "number, name", account_id) for account_id in erased]
-    connection.executemany("DELETE FROM horizon WHERE number = ?", [(row[0],) for row in numbers if row])
+    for table in _present(connection, _NUMBERED):
+        connection.executemany(f"DELETE FROM {table} WHERE number = ?", [(row[0],) for row in numbers if row])
     for table in tables:
         connection.executemany(f"DELETE FROM {table} WHERE account_id = ?", [(name,) for name in erased])
     still = {name for (name,) in connection.execute("SELECT name FROM account")}
@@ -103,9 +106,14 @@ def _forget(connection: sqlite3.Connection, suppressed: Suppressed) -> None:
 
 
 def _tables_of_accounts(connection: sqlite3.Connection) -> list[str]:
-    """The tables whose rows are an account's; publications of older versions lack some."""
+    """The tables whose rows are an account's."""
+    return _present(connection, _OF_ACCOUNTS)
+
+
+def _present(connection: sqlite3.Connection, tables: Sequence[str]) -> list[str]:
+    """Those of the tables that there are; publications of other versions lack some, or have a view in their place."""
     present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [table for table in _OF_ACCOUNTS if table in present]
+    return [table for table in tables if table in present]
 
 
 def _row(connection: sqlite3.Connection, columns: str, account_id: str) -> tuple[Any, ...] | None:

@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from features.families.catalogue import catalogue
@@ -21,6 +22,7 @@ from serving.forecast.declared.team_tables import HEALTH, HEALTH_SCORE
 from serving.health.account_health import FROZEN, AccountHealth, account_health
 
 _PLACES = 2  # decimals of points
+_DETAILED = [name for name in names_of(HEALTH.at(Place.API)) if name not in ("name", "csm", "arr")]
 _ROUNDED = ("score", "csm_half", "customer_half", "change", "coverage")
 DEFINITION = (
     "Health: {csm:.0%} what the team did + {customer:.0%} what the customer did, each the mean of measures held "
@@ -97,23 +99,50 @@ def named(health: AccountHealth, names: Mapping[str, str]) -> pd.DataFrame:
     return health.rows.assign(name=[names.get(account, account) for account in ids])
 
 
-def details(health: AccountHealth, tables: Tables, params: Params) -> dict[str, dict[str, Any]]:
+def details(health: AccountHealth, tables: Tables, params: Params) -> "HealthDetails":
     """Of each customer: the score down to its measures, with value, points, weight and targets, and what it was."""
     meanings = {feature.name: feature.meaning for feature in catalogue(tables, params.declared)}
-    measures = _measures(health, meanings)
-    history: dict[str, list[dict[str, Any]]] = {}
-    for row in health.history.assign(as_of=health.history["as_of"].dt.strftime("%Y-%m-%d")).to_dict(orient="records"):
-        history.setdefault(row.pop("account_id"), []).append(plain(row))
-    rows = health_rows(health, {})
-    return {
-        row["account_id"]: {
-            **{name: value for name, value in row.items() if name not in ("account_id", "name", "csm", "arr")},
-            "measures": measures[row["account_id"]],
-            "history": history.get(row["account_id"], []),
+    return HealthDetails(health, meanings)
+
+
+class HealthDetails(Mapping[str, dict[str, Any]]):
+    """The health of each customer in detail, made when it is asked for: of all accounts it would not fit.
+
+    Parameters
+    ----------
+    health
+        The health of accounts.
+    meanings
+        Of features, by name.
+    """
+
+    def __init__(self, health: AccountHealth, meanings: Mapping[str, str]) -> None:
+        self._rows = named(health, {})[_DETAILED].reset_index(drop=True)
+        self._rows["frozen_on"] = self._rows["frozen_on"].dt.strftime("%Y-%m-%d")
+        customers = np.flatnonzero(self._rows["status"].to_numpy() != FROZEN)
+        ids = self._rows["account_id"].to_numpy()[customers]
+        self._row = dict(zip(ids.tolist(), customers.tolist(), strict=True))
+        self._columns = {name: self._rows[name].tolist() for name in _DETAILED if name != "account_id"}
+        history = health.history.assign(as_of=health.history["as_of"].dt.strftime("%Y-%m-%d"))
+        self._history = {name: history[name].tolist() for name in history.columns if name != "account_id"}
+        self._past = history.groupby("account_id").indices
+        self._measured = {account: place for place, account in enumerate(health.customers["account_id"].tolist())}
+        self._measures = _measures(health, meanings)
+
+    def __getitem__(self, account_id: str) -> dict[str, Any]:
+        row, customer = self._row[account_id], self._measured[account_id]
+        past = self._past.get(account_id, ())
+        return {
+            **plain({name: values[row] for name, values in self._columns.items()}),
+            "measures": [measure.of(customer) for measure in self._measures],
+            "history": [plain({name: values[place] for name, values in self._history.items()}) for place in past],
         }
-        for row in rows
-        if row["status"] != FROZEN
-    }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
 
 
 def rule_in_words(rule: Health) -> dict[str, Any]:
@@ -121,9 +150,23 @@ def rule_in_words(rule: Health) -> dict[str, Any]:
     return rule.model_dump(mode="json")
 
 
-def _measures(health: AccountHealth, meanings: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
-    ids = health.customers["account_id"].tolist()
-    lists: dict[str, list[dict[str, Any]]] = {account: [] for account in ids}
+@dataclass(frozen=True)
+class _Measured:
+    """A measure of all customers: what it is, its figures, and its targets, of which each has those at its `place`."""
+
+    about: dict[str, Any]
+    figures: dict[str, list[Any]]
+    targets: list[Any]
+    place: list[int]
+
+    def of(self, customer: int) -> dict[str, Any]:
+        """The measure of one customer."""
+        figures = plain({name: values[customer] for name, values in self.figures.items()})
+        return {**self.about, **figures, "targets": [list(pair) for pair in self.targets[self.place[customer]]]}
+
+
+def _measures(health: AccountHealth, meanings: Mapping[str, str]) -> list[_Measured]:
+    measures = []
     for measure in measures_of(health.customers, health.rule):
         settings = health.rule.halves[measure.half].measures[measure.name]
         about = {"half": measure.half, "measure": measure.name, "meaning": meanings.get(measure.name, "")}
@@ -131,11 +174,9 @@ def _measures(health: AccountHealth, meanings: Mapping[str, str]) -> dict[str, l
             *(elsewhere.targets or settings.targets for elsewhere in settings.by),
             settings.targets,
         ]  # -1 is last
-        arrays = (measure.value, measure.points, measure.weight, measure.stale, measure.place)
-        for account, value, points, weight, stale, place in zip(ids, *(a.tolist() for a in arrays), strict=True):
-            figures = {"value": value, "points": points, "weight": weight, "stale": stale}
-            lists[account].append({**about, **plain(figures), "targets": [list(pair) for pair in targets[place]]})
-    return lists
+        figures = {name: getattr(measure, name).tolist() for name in ("value", "points", "weight", "stale")}
+        measures.append(_Measured(about, figures, targets, measure.place.tolist()))
+    return measures
 
 
 def plain(row: Mapping[Any, Any]) -> dict[str, Any]:

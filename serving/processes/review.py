@@ -37,7 +37,13 @@ Row = dict[str, Any]
 
 
 def process_review(
-    tables: Tables, champion: Champion, *, as_of: date, params: Params, progress: Progress = silent
+    tables: Tables,
+    champion: Champion,
+    *,
+    as_of: date,
+    params: Params,
+    progress: Progress = silent,
+    planned: tuple[Plan, pd.DataFrame] | None = None,
 ) -> Row:
     """The review of the last whole quarter before a date, against the quarter before it, as plain data.
 
@@ -47,6 +53,8 @@ def process_review(
         The checked tables, and the model whose forecast is what follows if all is kept.
     as_of
         Nothing that became known on this day or later is used.
+    planned
+        The date's plan and the customers' snapshot rows, where `recommending.open_plan` gave them already.
 
     Returns
     -------
@@ -60,7 +68,7 @@ def process_review(
     """
     end = _quarter_start(as_of)
     days = (add_months(end, -2 * MONTHS), add_months(end, -MONTHS), end)
-    plan, customers = open_plan(tables, champion, as_of=as_of, params=params, progress=progress)
+    plan, customers = planned or open_plan(tables, champion, as_of=as_of, params=params, progress=progress)
     progress("reviewing the quarter", 0, 1)
     counts = {level: _counted(tables, level, days, params) for level in LEVELS}
     if counts["action"][1].empty:

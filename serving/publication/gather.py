@@ -1,6 +1,6 @@
 """What is published: everything the service answers from, gathered from one forecast and the tables behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -28,10 +28,11 @@ from serving.forecast.batch import Forecast, earlier_snapshot
 from serving.forecast.declared.column import Place, names_of
 from serving.forecast.declared.output_tables import ACCOUNT_FACTS
 from serving.forecast.declared.published_lists import BRIDGE, CSM, HISTORY_KINDS, LABELS
-from serving.forecast.live import SCORED, Score, as_scores, days
+from serving.forecast.live import Score
 from serving.health.account_health import AccountHealth, account_health
 from serving.health.listed import PublishedHealth, published
 from serving.ledger.past import Past
+from serving.publication.account_texts import Scores, ToldOf
 from serving.publication.moves import movement_definition, moves_until
 from serving.publication.published_customers import CustomerFacts
 from serving.publication.published_plays import Acting, about_plays, named_plays
@@ -91,7 +92,7 @@ class Publication:
 
     about: dict[str, Any]
     accounts: pd.DataFrame
-    scores: list[Score]
+    scores: Scores
     activity: tuple[list[str], Mapping[str, dict[str, list[float]]]]
     events: Mapping[str, list[dict[str, Any]]]
     life: Mapping[str, list[dict[str, Any]]]
@@ -157,7 +158,7 @@ def gather(
     facts, here = customers or CustomerFacts(), customers_at(tables, as_of, params)
     labels = _labels(tables, as_of, params.budget)
     progress("scoring past snapshots", 0, 1)
-    history, scores = _history(tables, champion, as_of, params), _published_scores(forecast)
+    history, scores = _history(tables, champion, as_of, params), Scores(forecast)
     return Publication(
         about=_about(forecast, champion, tables, params, card)
         | {"bridge": _about_bridge(past.bridge), "health": published_health.about}
@@ -188,9 +189,9 @@ def _happened(tables: Tables, as_of: date, params: Params) -> dict[str, Any]:
     months, budget = params.serving.history_months, params.budget
     return {
         "activity": _by_month(monthly_activity(tables, as_of=as_of, months=months, budget=budget)),
-        "events": _events(contract_events(tables, as_of=as_of, budget=budget), _EVENT),
-        "life": _events(life_events(tables, as_of=as_of, months=months, budget=budget), _LIFE_EVENT),
-        "plan": _events(goal_values(tables, as_of=as_of, budget=budget), PLAN_COLUMNS[1:]),
+        "events": ToldOf(contract_events(tables, as_of=as_of, budget=budget), _EVENT),
+        "life": ToldOf(life_events(tables, as_of=as_of, months=months, budget=budget), _LIFE_EVENT),
+        "plan": ToldOf(goal_values(tables, as_of=as_of, budget=budget), PLAN_COLUMNS[1:]),
     }
 
 
@@ -266,17 +267,9 @@ _NO_LABELS = (
 )  # fmt: skip
 
 
-def _published_scores(forecast: Forecast) -> list[Score]:
-    """The forecast's tables as scores; they are sorted by account and horizon."""
-    rows = forecast.account_forecast
-    months = int(rows["horizon_months"].max())
-    figures = {figure.name: rows[figure.name].to_numpy(dtype=float).reshape(-1, months) for figure in SCORED}
-    return as_scores(rows.iloc[::months], figures, forecast.account_driver, forecast.account_peers)
-
-
-def _accounts(as_of: date, labels: pd.DataFrame, scores: list[Score], history: pd.DataFrame) -> pd.DataFrame:
+def _accounts(as_of: date, labels: pd.DataFrame, scores: Scores, history: pd.DataFrame) -> pd.DataFrame:
     """A row an account, in the order of the scores."""
-    here = labels.reindex([score["account_id"] for score in scores]).fillna(NO_LABEL)
+    here = labels.reindex(scores.account_ids).fillna(NO_LABEL)
     names = here["name"] if "name" in here.columns else pd.Series(here.index, index=here.index)
     here = here.drop(columns="name", errors="ignore")
     return pd.DataFrame(
@@ -285,13 +278,21 @@ def _accounts(as_of: date, labels: pd.DataFrame, scores: list[Score], history: p
             "name": names.where(names != NO_LABEL, here.index).to_numpy(),
             "labels": here.to_dict(orient="records"),
             **{label: here[label].to_numpy() if label in here.columns else NO_LABEL for label in names_of(LABELS)},
-            **{fact: [score[fact] for score in scores] for fact in names_of(ACCOUNT_FACTS)},
+            **_of_scores(scores, as_of),
             "trend": _trend(history).reindex(here.index).to_numpy(),
-            "top_reason": [top_reason(score, as_of) for score in scores],
-            "growth_reason": [leading_reason(score, "expansion") for score in scores],
-            **_beside_peers(scores),
         }
     )
+
+
+def _of_scores(scores: Scores, as_of: date) -> dict[str, list[Any]]:
+    """The columns that an account's score tells."""
+    columns: dict[str, list[Any]] = {}
+    for score in scores:
+        told = {fact: score[fact] for fact in names_of(ACCOUNT_FACTS)}
+        told |= {"top_reason": top_reason(score, as_of), "growth_reason": leading_reason(score, "expansion")}
+        for name, value in (told | _beside_peers(score)).items():
+            columns.setdefault(name, []).append(value)
+    return columns
 
 
 def _trend(history: pd.DataFrame) -> "pd.Series[float]":
@@ -305,16 +306,14 @@ def _trend(history: pd.DataFrame) -> "pd.Series[float]":
     return pd.Series(now - before)
 
 
-def _beside_peers(scores: list[Score]) -> dict[str, list[Any]]:
-    """The peers' mean churn probability over the longest horizon, and how far above it each account lies."""
-    peers = [score["peers"]["churn"] for score in scores]
+def _beside_peers(score: Score) -> dict[str, float]:
+    """The peers' mean churn probability over the longest horizon, and how far above it the account lies."""
+    row = score["peers"]["churn"]
+    above = row["probability"] - row["peer_probability"]
     return {
-        "peer_churn_probability": [row["peer_probability"] for row in peers],
-        "arr_above_peers": [
-            round(score["arr"] * max(0.0, row["probability"] - row["peer_probability"]), 2)
-            for score, row in zip(scores, peers, strict=True)
-        ],
-        "above_peers": [round(row["probability"] - row["peer_probability"], 6) for row in peers],
+        "peer_churn_probability": row["peer_probability"],
+        "arr_above_peers": round(score["arr"] * max(0.0, above), 2),
+        "above_peers": round(above, 6),
     }
 
 
@@ -354,30 +353,21 @@ def _with_published(past: Past, history: pd.DataFrame, forecast: Forecast) -> pd
     return pd.DataFrame(pd.concat(parts, ignore_index=True))
 
 
-def _by_month(activity: pd.DataFrame) -> tuple[list[str], dict[str, dict[str, list[float]]]]:
+def _by_month(activity: pd.DataFrame) -> tuple[list[str], Mapping[str, dict[str, list[float]]]]:
     """The months from first to last, and of each account and signal the amounts in them."""
     if activity.empty:
         return [], {}
     months = pd.date_range(activity["month"].min(), activity["month"].max(), freq="MS")
-    place = months.get_indexer(pd.DatetimeIndex(activity["month"])).tolist()
-    by_account: dict[str, dict[str, list[float]]] = {}
-    columns = (activity["account_id"].tolist(), activity["signal"].tolist(), place, activity["amount"].tolist())
-    for account, signal, month, amount in zip(*columns, strict=True):
-        amounts = by_account.setdefault(account, {}).setdefault(signal, [0.0] * len(months))
-        amounts[month] = amount
-    return [month.date().isoformat() for month in months], by_account
+    place = months.get_indexer(pd.DatetimeIndex(activity["month"]))
 
+    def amounts_of(rows: list[list[Any]]) -> dict[str, list[float]]:
+        amounts: dict[str, list[float]] = {}
+        for signal, month, amount in zip(*rows, strict=True):
+            amounts.setdefault(signal, [0.0] * len(months))[month] = amount
+        return amounts
 
-def _events(events: pd.DataFrame, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    by_account: dict[str, list[dict[str, Any]]] = {}
-    dates = events.select_dtypes("datetime").columns
-    columns = [
-        days(events[name]) if name in dates else events[name].astype(object).where(events[name].notna(), None).tolist()
-        for name in names
-    ]
-    for account, *values in zip(events["account_id"].tolist(), *columns, strict=True):
-        by_account.setdefault(account, []).append(dict(zip(names, values, strict=True)))
-    return by_account
+    told = ToldOf(activity.assign(place=place), ("signal", "place", "amount"), amounts_of)
+    return [month.date().isoformat() for month in months], told
 
 
 _EVENT = ("day", "event", "product", "kind", "mrr", "currency")

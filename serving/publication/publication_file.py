@@ -12,19 +12,23 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from features.tables.whole_file import clear_leftovers, flush_folder, write_whole
+from models.hazards.model_inputs import evenly_spread
 from models.reasons.peers import Norms
-from serving.forecast.declared.published_lists import FORECAST_METRICS
+from serving.forecast.declared.output_tables import ACCOUNT_ID
+from serving.forecast.declared.published_lists import CSM, FORECAST_METRICS
+from serving.forecast.live import Score
 from serving.forecast.refusals import NoPublication
+from serving.publication.account_texts import BLOCK, pack, shared_phrases
 from serving.publication.file_tables import (
     ABOUT,
     ACCOUNT,
@@ -34,17 +38,22 @@ from serving.publication.file_tables import (
     CUSTOMER_ROWS,
     FIGURE,
     HEALTH_ROW,
+    HISTORY_KEY,
+    HISTORY_VIEW,
     HORIZONS,
     INDEXES,
+    LISTS,
     MOVEMENT,
     PAST_FORECAST,
     PAST_SCORE,
     RENEWAL,
     SCORE,
+    SERIES,
     TABLES,
     StoreTable,
     as_json,
     movement_rows,
+    past_scores,
 )
 from serving.publication.gather import Publication
 from serving.publication.insight_store import stored_insights
@@ -55,9 +64,11 @@ CURRENT = "current"
 RECORD_HEAD = "record-head"  # of the record when a publication was made: apart from it, so that the same is the same
 SUFFIX = ".sqlite"
 UNFINISHED = ".new-"
-FORMAT = 4
+FORMAT = 5
+READABLE = (4, FORMAT)
 _DIGEST_LETTERS = 32
 _READ_BYTES = 1 << 20
+_LOOKED_AT = 400  # accounts from which the phrases are taken
 
 
 def folder_of(data_dir: Path) -> Path:
@@ -199,16 +210,6 @@ def connect(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def pack(content: bytes) -> bytes:
-    """What is said of an account as it is stored: a quarter as long."""
-    return zlib.compress(content)
-
-
-def unpack(stored: bytes) -> bytes:
-    """What `pack` stored."""
-    return zlib.decompress(stored)
-
-
 def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
     """What a publication says of itself.
 
@@ -219,11 +220,11 @@ def read_about(connection: sqlite3.Connection) -> dict[str, Any]:
     """
     row = connection.execute("SELECT value FROM about WHERE key = 'about'").fetchone()
     about: dict[str, Any] = json.loads(row[0])
-    if about.get("format") != FORMAT:
+    if about.get("format") not in READABLE:
         raise NoPublication(
             f"The publication is of format {about.get('format')}, not {FORMAT}: run `holdfast publish`."
         )
-    absent = [f"{table.name}.{name}" for table in TABLES for name in _absent(connection, table)]
+    absent = [f"{table.name}.{name}" for table in LISTS for name in _absent(connection, table)]
     if absent:
         raise NoPublication(f"The publication lacks {', '.join(absent)}: run `holdfast publish`.")
     return about
@@ -252,7 +253,7 @@ def _fill(file: Path, publication: Publication) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     try:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA page_size = 8192;")
-        connection.executescript("".join(table.create() for table in TABLES))
+        connection.executescript("".join(table.create() for table in TABLES) + HISTORY_VIEW)
         connection.execute("BEGIN")
         _fill_about(connection, publication)
         _fill_accounts(connection, publication)
@@ -275,24 +276,33 @@ def _fill_about(connection: sqlite3.Connection, publication: Publication) -> Non
 
 
 def _fill_accounts(connection: sqlite3.Connection, publication: Publication) -> None:
-    details: dict[str, tuple[Mapping[str, Any], Any]] = {"activity": (publication.activity[1], {})}
-    details |= {"events": (publication.events, []), "life": (publication.life, []), "plan": (publication.plan, [])}
-    details["health"] = (publication.health.details, None)
-    rows, scores, horizons = [], [], []
-    both = zip(publication.accounts.to_dict(orient="records"), publication.scores, strict=True)
-    for number, (account, score) in enumerate(both):
-        account_id = account["account_id"]
-        detail = {name: by_account.get(account_id, none) for name, (by_account, none) in details.items()}
-        facts = (_null(account[name]) for name in ACCOUNT_COLUMNS)
-        rows.append((number, *facts, as_json(account["labels"]).decode()))
-        scores.append((account_id, account["csm"], pack(as_json(score)), pack(as_json(detail))))
-        horizons += [{**figures, "number": number} for figures in score["horizons"]]
-    _insert(connection, ACCOUNT, rows)
-    _insert(connection, SCORE, scores)
-    _insert(connection, HORIZONS, [tuple(row[n] for n in HORIZONS.columns) for row in horizons])
-    history = publication.history.drop_duplicates(list(PAST_SCORE.key), keep="last")
-    history = history.assign(churn_probability=history["churn_probability"].round(6))
-    _insert(connection, PAST_SCORE, PAST_SCORE.rows(history))
+    """Account by account, some at a time: all of it as plain data would not fit."""
+    scores, accounts = publication.scores, publication.accounts
+    sample = scores.at(evenly_spread(len(scores), _LOOKED_AT))
+    phrases = shared_phrases(_texts(publication, score) for score in sample)
+    _insert(connection, ABOUT, [("phrases", phrases)])
+    facts = accounts[list(ACCOUNT_COLUMNS)].astype(object)
+    rows = facts.where(facts.notna(), None).assign(labels=[as_json(each).decode() for each in accounts["labels"]])
+    _insert(connection, ACCOUNT, ((number, *row) for number, row in enumerate(rows.itertuples(index=False, name=None))))
+    for start in range(0, len(scores), BLOCK):
+        block = scores.at(np.arange(start, min(start + BLOCK, len(scores))))
+        packed = [[pack(text, phrases) for text in _texts(publication, score)] for score in block]
+        books = accounts[CSM.name].iloc[start : start + BLOCK]
+        keys = zip((score[ACCOUNT_ID.name] for score in block), books, strict=True)
+        _insert(connection, SCORE, ((*key, *texts) for key, texts in zip(keys, packed, strict=True)))
+        figures = [{**figures, "number": start + n} for n, score in enumerate(block) for figures in score["horizons"]]
+        _insert(connection, HORIZONS, HORIZONS.rows(pd.DataFrame(figures)))
+    series, past = past_scores(publication.history.drop_duplicates(list(HISTORY_KEY), keep="last"), facts["account_id"])
+    _insert(connection, SERIES, SERIES.rows(series))
+    _insert(connection, PAST_SCORE, PAST_SCORE.rows(past))
+
+
+def _texts(publication: Publication, score: Score) -> tuple[bytes, bytes]:
+    """Of an account, as JSON: its score, and what is told of it beside."""
+    account = score[ACCOUNT_ID.name]
+    detail = {"activity": publication.activity[1].get(account, {})}
+    detail |= {name: getattr(publication, name).get(account, []) for name in ("events", "life", "plan")}
+    return as_json(score), as_json({**detail, "health": publication.health.details.get(account)})
 
 
 def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) -> None:
@@ -314,10 +324,6 @@ def _fill_portfolio(connection: sqlite3.Connection, publication: Publication) ->
 
 def _insert(connection: sqlite3.Connection, table: StoreTable, rows: Iterable[tuple[Any, ...]]) -> None:
     connection.executemany(table.insert(), rows)
-
-
-def _null(value: Any) -> Any:
-    return None if value is None or value != value else value
 
 
 def _quoted(file: Path) -> str:

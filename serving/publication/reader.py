@@ -28,6 +28,7 @@ from serving.forecast.declared.published_lists import (
 from serving.forecast.declared.team_tables import HEALTH
 from serving.publication import publication_file
 from serving.publication.account_filter import AMONG, CUTS, LABEL, AccountFilter, conditions_of
+from serving.publication.account_texts import read_phrases, unpack
 from serving.publication.insight_store import read_insight
 from serving.publication.moves import END, START
 
@@ -59,6 +60,7 @@ class Published:
         self.horizon_months: int = self.about["horizon_months"]
         frame, self.earlier = publication_file.read_snapshots(self._lookup)
         self._earlier_ids = frozenset(() if self.earlier is None else self.earlier["account_id"])
+        self._phrases = read_phrases(self._lookup)
         self.norms = publication_file.read_norms(self._lookup)
         self.snapshot: pd.DataFrame = frame.set_index("account_id", drop=False)
         self.head = self._head()
@@ -97,7 +99,7 @@ class Published:
     def score(self, account_id: str, csm: str | None) -> bytes | None:
         """An account's score as JSON; None if it is not there or not in the book."""
         row = self._lookup.execute("SELECT score, csm FROM said WHERE account_id = ?", (account_id,)).fetchone()
-        return None if row is None or (csm is not None and row[1] != csm) else publication_file.unpack(row[0])
+        return None if row is None or (csm is not None and row[1] != csm) else unpack(row[0], self._phrases)
 
     def knows(self, account_id: str) -> bool:
         """Whether it is a customer, or was one at the earlier date that reasons compare with."""
@@ -112,7 +114,7 @@ class Published:
         if row is None or (csm is not None and row["csm"] != csm):
             return None
         about = {name: row[name] for name in names}
-        score, detail = (json.loads(publication_file.unpack(row[name])) for name in ("score", "detail"))
+        score, detail = (json.loads(unpack(row[name], self._phrases)) for name in ("score", "detail"))
         return {**about, "labels": json.loads(row["labels"]), **score, **detail, "history": self.history(account_id)}
 
     def history(self, account_id: str) -> list[Row]:
