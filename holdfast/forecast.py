@@ -209,9 +209,8 @@ def _recorded_from(run: Run, tables: "Tables", day: date) -> dict[str, Any]:
     progress("putting the forecast on record", 0, 1)
     with open_record(params) as record:
         notes = record_forecast(record, tables, champion, result, params=params, code_version=code_version())
-    accounts = int(result.account_forecast["account_id"].nunique())
-    about = {"run_id": result.run_id, "model_version": result.model_version, "accounts": accounts}
-    return about | {"notes": [*result.notes, *notes]}
+    about = {"run_id": result.run_id, "model_version": result.model_version, "notes": [*result.notes, *notes]}
+    return about | {"accounts": int(result.account_forecast["account_id"].nunique())}
 
 
 def recommended_for(
