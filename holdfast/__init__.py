@@ -3,6 +3,11 @@
 
 def main() -> None:
     """Run the command line."""
-    from holdfast.app import app
+    import sys
 
+    from holdfast.app import app
+    from holdfast.output import keep_for_results
+
+    if "--json" in sys.argv:
+        keep_for_results()
     app()

@@ -1,6 +1,7 @@
 """Results on standard output: JSON for machines, lines for people, and commands that can be pasted."""
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -19,6 +20,16 @@ def new_console() -> "Console":
     from rich.console import Console
 
     return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_FILES)
+
+
+def keep_for_results() -> None:
+    """Keep standard output for results alone: what libraries print there by C goes to standard error.
+
+    The solver of `holdfast actions` does so on some books, and a line before the JSON is no JSON.
+    """
+    ours = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout = os.fdopen(ours, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
 
 
 def print_json(content: dict[str, Any]) -> None:
