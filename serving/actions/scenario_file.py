@@ -1,9 +1,9 @@
 """Scenarios as they are written: a YAML file, or a preset by its name; whatever it does not know it refuses."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from params import told_in_words
 from params_team import Section, comparison_of
 from serving.forecast.refusals import BadRequest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 RECOMMENDED, THIS_MONTH = "recommended", "this month"
 LATEST_MONTH = 24
@@ -185,10 +188,35 @@ _FIELDS = {
 _OF_TYPES = ("literal[", "tuple[", "function-", "dict[", "constrained-")  # parts of a place that name a type
 
 
+_OF_ANOTHER_FORM = ("literal_error", "tuple_type", "dict_type", "float_type", "float_parsing")
+
+
+def _of_what_was_meant(problems: "Sequence[ErrorDetails]") -> "list[ErrorDetails]":
+    """Problems without those of a form that was not meant: hours of -1 need not be told to be a list of names."""
+    meant = {
+        place for place, problem in ((_place(each), each) for each in problems) if place and not _is_of_form(problem)
+    }
+    return [each for each in problems if not (_is_of_form(each) and _place(each) in meant)]
+
+
+def _is_of_form(problem: "ErrorDetails") -> bool:
+    """Whether it says no more than that a value has another form; of a text, one that allows texts says more."""
+    is_form = str(problem["loc"][-1]).startswith(_OF_TYPES) if problem["loc"] else False
+    is_word = problem["type"] == "literal_error" and isinstance(problem["input"], str)
+    return is_form and problem["type"] in _OF_ANOTHER_FORM and not is_word
+
+
+def _place(problem: "ErrorDetails") -> tuple[str, ...]:
+    """The value that may have one of several forms; empty where there is one form alone."""
+    parts = [str(part) for part in problem["loc"]]
+    forms = [number for number, part in enumerate(parts) if part.startswith(_OF_TYPES)]
+    return tuple(parts[: forms[0]]) if forms else ()
+
+
 def _explained(error: ValidationError) -> str:
     """All that is wrong with a scenario, a line a problem."""
     lines: list[str] = []
-    for problem in error.errors():
+    for problem in _of_what_was_meant(error.errors()):
         parts = [str(part) for part in problem["loc"] if not str(part).startswith(_OF_TYPES)]
         where = ".".join(parts)
         if problem["type"] == "extra_forbidden":

@@ -213,6 +213,24 @@ def test_files_and_presets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ({"hours": -1, "actions": "recommended"}, "hours: Input should be greater than 0, got -1"),
+        (
+            {"actions": [{"kind": "x", "month": 40}]},
+            "actions.0.month: Input should be less than or equal to 24, got 40",
+        ),
+        ({"actions": "recomended"}, "actions: Input should be 'recommended' or 'this month', got 'recomended'"),
+    ],
+)
+def test_one_fault_is_one_line_whatever_else_the_value_might_have_been(content: dict[str, object], line: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        scenario_of(content)
+    assert str(refused.value).startswith(f"The scenario cannot be used:\n  {line}")
+    assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("nrr", "the number must be above 0"),
