@@ -13,7 +13,37 @@ from numpy.typing import NDArray
 from models.effects.orthogonal import Scores
 
 Array = NDArray[np.float64]
+Columns = NDArray[np.float32] | NDArray[np.float64]
 _RIDGE = 1e-6
+_PIECE = 8192  # rows at a time: the whole design, weighed, would take as much memory again as its columns
+
+
+def weighed_sums(columns: Columns, weight: Array, target: Array, *, first: Array | None = None) -> tuple[Array, Array]:
+    """Sums over rows of x x' weight and of x target, x being a row of `first` and `columns`, a piece at a time.
+
+    Parameters
+    ----------
+    columns
+        Shape (rows, columns); summed in double precision whatever their own.
+    weight, target
+        Shape (rows,).
+    first
+        Columns that stand before them, shape (rows, more).
+
+    Returns
+    -------
+    tuple of ndarray
+        Shapes (columns, columns) and (columns,), those of `first` counted.
+    """
+    width = columns.shape[1] + (0 if first is None else first.shape[1])
+    gram, sums = np.zeros((width, width)), np.zeros(width)
+    for start in range(0, len(columns), _PIECE):
+        rows = slice(start, start + _PIECE)
+        parts = [columns[rows]] if first is None else [first[rows], columns[rows]]
+        design = np.hstack(parts, dtype=np.float64)
+        gram += design.T @ (design * weight[rows, None])
+        sums += design.T @ target[rows]
+    return gram, sums
 
 
 class LinearShifts:
@@ -22,18 +52,16 @@ class LinearShifts:
     Parameters
     ----------
     columns
-        What is known beforehand, shape (trials, columns).
+        What is known beforehand, shape (trials, columns), of single or double precision.
     treatments
         Shape (trials, treatments), less their means by month.
     scores
         Of hazards that know the kind of month alone: what the columns tell is not in them yet.
     """
 
-    def __init__(self, columns: Array, treatments: Array, scores: Scores) -> None:
-        design = np.hstack([treatments, columns])
+    def __init__(self, columns: Columns, treatments: Array, scores: Scores) -> None:
         self._kinds = treatments.shape[1]
-        self._gram = design.T @ (design * scores.information[:, None])
-        self._target = design.T @ scores.score
+        self._gram, self._target = weighed_sums(columns, scores.information, scores.score, first=treatments)
         self._ridge = _RIDGE * float(np.mean(np.diag(self._gram)))
 
     def shift(self, without: Sequence[int] = ()) -> Array:

@@ -182,11 +182,17 @@ class LogisticHazard(Hazard):
         return np.hstack([_apply_scaling(scaling, inputs[:, i]) for i, scaling in enumerate(self.scaling_)])
 
 
-def standardised(inputs: Sequence[Input], values: Array) -> tuple[Array, NDArray[np.int64]]:
-    """The columns that a logistic regression makes of inputs, and of each column the place of the input it is of."""
+def standardised(inputs: Sequence[Input], values: Array) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The columns that a logistic regression makes of inputs, and of each column the place of the input it is of.
+
+    They are of single precision and made one input at a time: of a study they are the largest array there is.
+    """
     scaling = [_learn_scaling(item, values[:, place]) for place, item in enumerate(inputs)]
-    columns = [_apply_scaling(each, values[:, place]) for place, each in enumerate(scaling)]
-    return np.hstack(columns), np.repeat(np.arange(len(inputs)), [each.shape[1] for each in columns])
+    owner = np.repeat(np.arange(len(inputs)), [each.width for each in scaling])
+    columns = np.empty((len(values), len(owner)), dtype=np.float32)
+    for place, each in enumerate(scaling):
+        columns[:, owner == place] = _apply_scaling(each, values[:, place])
+    return columns, owner
 
 
 def _learn_scaling(item: Input, values: Array) -> _Scaling:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.effects.left_out import Columns, weighed_sums
 from models.effects.orthogonal import Scores, demeaned
 from models.hazards.logistic import standardised
 from params import Params
@@ -27,7 +28,7 @@ class Known:
     hazards: dict[str, Hazards]
     asked: Ints
     month: Ints
-    columns: Array
+    columns: Columns
     families: dict[str, list[int]]
     arr: Scores
     with_doubleml: bool
@@ -81,11 +82,12 @@ def _asked(study: Study, seed: int) -> Ints:
     return np.unique(np.concatenate(chosen)).astype(np.int64)
 
 
-def _arr_scores(study: Study, columns: Array, month: Ints) -> Scores:
+def _arr_scores(study: Study, columns: Columns, month: Ints) -> Scores:
     """ARR a year on over ARR at the month start, less what the columns tell; no information where it is not known."""
     share = np.minimum(study.paths[:, YEAR] / study.paths[:, 0], ARR_CAP)
     weight = (~np.isnan(share)).astype(float)
     share = demeaned(np.nan_to_num(share)[:, None], month, weight)[:, 0] * weight
-    weighed = columns * weight[:, None]
-    system = weighed.T @ columns + 1e-3 * np.eye(columns.shape[1]) * max(weight.sum(), 1)
-    return Scores(share - weight * (columns @ np.linalg.solve(system, weighed.T @ share)), weight)
+    system, target = weighed_sums(columns, weight, share)
+    system += 1e-3 * np.eye(columns.shape[1]) * max(weight.sum(), 1)
+    told = columns @ np.linalg.solve(system, target).astype(columns.dtype)
+    return Scores(share - weight * told.astype(np.float64), weight)

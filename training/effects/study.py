@@ -72,8 +72,12 @@ def estimate_effects(
     dates = [day for day in month_starts(tables, params.snapshots) if _within(day, first, last)]
     if not dates:
         raise BadInput([Finding("training data", "no month start lies between --from and --to", "Widen the two")])
-    snapshots = stored(tables, dates, params=params, progress=progress)
-    study = make_study(tables, snapshots, known_by=tables.data_until, params=params)
+    study = make_study(
+        tables,
+        stored(tables, dates, params=params, progress=progress),  # no name keeps them: the study has its own rows
+        known_by=tables.data_until,
+        params=params,
+    )
     _require_one(refusals(study))
     effects = effects_of(study, params=params, with_doubleml=with_doubleml, progress=progress)
     days = study.frame["as_of"]
