@@ -22,6 +22,7 @@ from features.tables.checked import Tables
 from params import Params, load
 from serving.alerts import shared_cause
 from serving.ledger.record import open_record
+from serving.publication.publication_file import folder_of, newest
 
 ACCOUNTS = 40
 LABEL, PLANTED = "release", "9.2"
@@ -42,7 +43,7 @@ def main() -> None:
 
 def _history(data: Path) -> pd.DataFrame:
     """The scores of the model in charge at past month starts."""
-    (file,) = (data / "serving").glob("*.sqlite")
+    file = newest(folder_of(data))
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         rows: pd.DataFrame = pd.read_sql("SELECT * FROM history WHERE kind = 'rescored'", connection)
     return rows

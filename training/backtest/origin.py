@@ -27,6 +27,7 @@ from training.learn.dataset import Dataset, known_at, paths_settings
 from training.learn.importance import Explanation, explain
 from training.learn.tune import Split, split
 from training.learn.tuned_fit import fit_model
+from training.tracking.recipe import recipe_digest
 
 Array = NDArray[np.float64]
 METRICS = ("nrr", "grr")
@@ -52,6 +53,7 @@ class Task:
     inner: Split | None = None
     with_rivals: bool = True
     explained: bool = False
+    made_of: str = ""
 
     @property
     def horizons(self) -> list[int]:
@@ -69,7 +71,7 @@ class OriginResult:
     `portfolio` has a row a horizon and metric (nrr, grr): actual, mean, p05 .. p95, crps, and for NRR the rivals' means
     and CRPS. `cuts` has the same by `cut` and `value`, without rivals. `events` holds the events expected and seen by
     kinds of accounts and months, as `expected_events` gives them. `books` holds what was expected of each person's
-    book, as `book_rows` gives it.
+    book, as `book_rows` gives it. `made_of` tells what it was made of and how, as `made_of` below gives it.
     """
 
     origin: date
@@ -79,6 +81,14 @@ class OriginResult:
     explained: tuple[Explanation, ...] = ()
     events: pd.DataFrame = dataclass_field(default_factory=pd.DataFrame)
     books: pd.DataFrame = dataclass_field(default_factory=pd.DataFrame)
+    made_of: str = ""
+
+
+def made_of(tables: Tables, params: Params, *, whole: bool) -> str:
+    """Tells apart origins of other tables, of another recipe, seed or horizons, and those without rivals."""
+    horizons = "/".join(str(horizon) for horizon in params.backtest.horizons)
+    how = "whole" if whole else "without rivals"
+    return f"{tables.digest} {recipe_digest(params)} {params.seed} {params.model.horizon_months} {horizons} {how}"
 
 
 def prepare(
@@ -101,6 +111,7 @@ def prepare(
         params=params,
         with_rivals=with_rivals,
         explained=explained,
+        made_of=made_of(tables, params, whole=with_rivals),
     )
 
 
@@ -126,6 +137,7 @@ def work(task: Task) -> OriginResult:
         explain(model, cohort) if task.explained else (),
         _events(task, cohort, prediction),
         _books(task, cohort, prediction, rolled),
+        task.made_of,
     )
 
 

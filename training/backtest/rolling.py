@@ -23,7 +23,7 @@ from models.scores.evaluation import AccountScore, cross_sell_table, score_accou
 from models.scores.portfolio import account_cut_table, cut_table, portfolio_table
 from models.scores.skill import EVENTS, Bootstrap, skill_table
 from params import Params
-from training.backtest.origin import OriginResult, Task, prepare, work
+from training.backtest.origin import OriginResult, Task, made_of, prepare, work
 from training.backtest.untested import missing_origins, untested_horizons
 from training.backtest.verdict import backtest_verdict
 from training.learn.dataset import Dataset, assemble, require_enough, settled_dates
@@ -129,7 +129,7 @@ def backtest(
         All settings.
     tried
         Origins whose forecasts are there already, from the same tables by the same recipe, as the whole test of
-        `training.fit.train` is: they are not fitted again.
+        `training.fit.train` is: they are not fitted again. Others among them are.
     progress
         Told how far the work is.
 
@@ -180,9 +180,11 @@ def roll(
 ) -> Findings:
     """Forecast from every origin, but those `tried` before, and compare with what came.
 
-    What was tried must be of these settings, and as whole as what is made here: see `train` with `whole_test`.
+    What was tried of other tables, by another recipe, or less whole than what is made here is tried again: see `train`
+    with `whole_test`.
     """
-    results = {result.origin: result for result in tried if result.origin in origins}
+    alike = made_of(tables, params, whole=with_rivals)
+    results = {result.origin: result for result in tried if result.origin in origins and result.made_of == alike}
     lacking = [origin for origin in origins if origin not in results]
     tasks = (
         prepare(tables, full, origin, params=params, with_rivals=with_rivals, explained=origin == origins[-1])

@@ -262,6 +262,23 @@ def test_an_origin_that_was_tried_before_is_not_fitted_again(
     pd.testing.assert_frame_equal(findings.portfolio, tested.portfolio)
 
 
+@pytest.mark.parametrize("change", [{"seed": 99}, {"model": {"trees": 3}}, {"backtest": {"horizons": (1,)}}])
+def test_an_origin_that_was_tried_otherwise_is_tried_again(
+    company: Tables, dataset: Dataset, small_params: Params, tested: OriginResult, change: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Its forecasts would pass for those of these settings."""
+    whole = small_params.model_dump()
+    merged = {key: {**whole[key], **part} if isinstance(part, dict) else part for key, part in change.items()}
+    params = Params.model_validate(whole | merged)
+    monkeypatch.setattr(rolling, "prepare", lambda *_, **__: "the task")
+    monkeypatch.setattr(
+        rolling, "do_all", lambda tasks, _: [dataclasses.replace(tested, portfolio=pd.DataFrame()) for _ in tasks]
+    )
+    findings = rolling.roll(company, dataset, [ORIGIN], params=params, tried=[tested])
+    assert findings.portfolio.empty, "it is the new one"
+
+
 def _of_one_origin(params: Params) -> Params:
     return params.model_copy(update={"backtest": params.backtest.model_copy(update={"origins": 1})})
 
