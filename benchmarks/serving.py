@@ -4,6 +4,7 @@
 
 `data` holds a champion and a publication, as `holdfast demo` and `holdfast publish` leave them. All servers run on
 loopback with one worker, are asked by one caller over one kept connection, and take turns within the same run.
+What the pages cost is asked by `benchmarks.pages`.
 """
 
 import argparse
@@ -34,7 +35,6 @@ OUT = Path(__file__).with_name("out") / "serving.md"
 ROUNDS, ASKED_A_ROUND = 6, 400
 MLFLOW_ASKED = 60
 LIVE_ACCOUNTS, LIVE_ROUNDS = 1000, 3
-PAGE_ACCOUNTS, PAGE_ASKED = 20_000, 15
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -120,11 +120,11 @@ def main() -> None:
     os.environ.update(ENVIRONMENT)
     parts = []
     with tempfile.TemporaryDirectory() as name:
-        for part in (lookup(data, Path(name)), live(data, Path(name)), pages(data, Path(name))):
+        for part in (lookup(data, Path(name)), live(data, Path(name))):
             print(part, flush=True)
             parts.append(part)
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text("\n".join(["# Benchmarks of the service\n", _machine(), "", *parts]), encoding="utf-8")
+    OUT.write_text("\n".join(["# Benchmarks of the service\n", machine(), "", *parts]), encoding="utf-8")
     print(f"Written to {OUT}")
 
 
@@ -198,65 +198,19 @@ def _bare(model: Any, frame: Any) -> None:
         model.outcomes_[outcome].hazard.trees.booster_.predict(rows, pred_contrib=True, num_threads=2)
 
 
-def pages(data: Path, folder: Path) -> str:
-    """Pages and lists over 20,000 accounts."""
-    large = enlarge(data, folder / "large")
-    asked = {
-        "portfolio page": "/",
-        "accounts page, filtered and sorted": "/accounts?segment=mid&sort=churn_probability&order=desc",
-        "accounts page, searched": "/accounts?search=path&sort=name&order=asc",
-        "account page": None,
-        "API, accounts filtered and sorted": "/api/accounts?segment=mid&sort=trend&limit=100",
-    }
-    rows = []
-    with holdfast(large, folder) as ours:
-        found = json.loads(ours.ask("GET", "/api/accounts?limit=1")[1])
-        for name, path in asked.items():
-            ms = ours.times(PAGE_ASKED, "GET", path or f"/accounts/{found['rows'][0]['account_id']}")
-            rows.append({"page": name, "first ms": ms[0], "median ms": statistics.median(ms), "slowest ms": max(ms)})
-    return markdown(
-        f"Pages with {found['total']:,} accounts", rows, "Whole answers; the first byte comes with the last."
-    )
-
-
-def enlarge(data: Path, folder: Path) -> Path:
-    """A data folder whose publication holds the accounts many times over, under ids of their own."""
-    from serving.publication import publication_file
-
-    here = publication_file.folder_of(folder)
-    here.mkdir(parents=True)
-    shutil.copy(data / "mlflow.db", folder / "mlflow.db")
-    shutil.copytree(data / "mlflow-artifacts", folder / "mlflow-artifacts")
-    fresh = here / "fresh"
-    shutil.copy(current(data), fresh)
-    with closing(sqlite3.connect(fresh)) as db, db:
-        (count,) = db.execute("SELECT COUNT(*) FROM account").fetchone()
-        for copy in range(1, PAGE_ACCOUNTS // count + 1):
-            changed = {"account_id": f"account_id || '-{copy}'", "number": f"number + {copy * count}"}
-            for table in ("account", "said", "horizon", "movement"):
-                names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-                shown = ", ".join(changed.get(name, name) for name in names)
-                first = f"number < {count}" if "number" in names else "account_id NOT LIKE '%-%-%'"
-                db.execute(f"INSERT INTO {table} SELECT {shown} FROM {table} WHERE {first}")
-    db.close()
-    file = here / f"large.{publication_file.digest_of(fresh)}{publication_file.SUFFIX}"
-    fresh.rename(file)
-    (here / publication_file.CURRENT).write_text(file.name + "\n")
-    return folder
-
-
 def current(data: Path) -> Path:
     return publication_file.newest(publication_file.folder_of(data))
 
 
 @contextmanager
-def holdfast(data: Path, folder: Path) -> Iterator[Server]:
+def holdfast(data: Path, folder: Path, csm: str = "") -> Iterator[Server]:
+    """The service with one worker, asked by an admin, or by the CSM of a book."""
     port = _port()
     settings = (f"data_dir={data}", "serving.workers=1", "serving.requests_per_minute=10000000")
     options = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, "-m", "holdfast", "serve", "--port", str(port), *options]
     tokens = Tokens(publication_file.folder_of(data))
-    token, secret = tokens.issue("benchmark", "admin", days=1)
+    token, secret = tokens.issue("benchmark", "csm" if csm else "admin", csm=csm or None, days=1)
     try:
         yield from _served(command, port, "/readyz", folder / "holdfast.log", token=secret)
     finally:
@@ -322,7 +276,8 @@ def _port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The machine, and how busy it was."""
     load = f"load {os.getloadavg()[0]:.1f} at the end"
     return f"{platform.machine()}, {os.cpu_count()} CPUs, {load}, Python {platform.python_version()}."
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from models.scores.crossings import Crossing, Watched
 from serving.journal.entries import ALERT_ANSWER, read
 from serving.ledger.record import Record
+from serving.ledger.record_tables import SUBJECT
 from serving.ledger.subjects import ACCOUNT, Subjects, names_of
 
 RULE = sa.table("record_alert_rule", *(sa.column(name) for name in ("rule", "threshold", "scored_on")))
@@ -117,8 +118,11 @@ def write_scoring(
 
 def alerts_of(record: Record, *, open_only: bool = True) -> list[Row]:
     """The alerts, newest first: `alert_id`, `rule`, `account_id`, `fired_on`, `value`, `delivery`, `closed_on`."""
-    names = names_of(record, ACCOUNT)
-    query = sa.select(ALERT).order_by(ALERT.c.fired_on.desc(), ALERT.c.number)
+    query = (
+        sa.select(ALERT, SUBJECT.c.name)  # who was erased is not there
+        .join(SUBJECT, (SUBJECT.c.subject_id == ALERT.c.subject_id) & (SUBJECT.c.kind == ACCOUNT))
+        .order_by(ALERT.c.fired_on.desc(), ALERT.c.number)
+    )
     if open_only:
         query = query.where(ALERT.c.closed_on.is_(None))
     with record.reading() as connection:
@@ -127,14 +131,13 @@ def alerts_of(record: Record, *, open_only: bool = True) -> list[Row]:
         {
             "alert_id": int(row.number),
             "rule": row.rule,
-            "account_id": names[bytes.fromhex(row.subject_id)],
+            "account_id": row.name,
             "fired_on": row.fired_on,
             "value": row.value_millionths / _MILLION,
             "delivery": row.delivery,
             "closed_on": row.closed_on,
         }
         for row in rows
-        if bytes.fromhex(row.subject_id) in names
     ]
 
 

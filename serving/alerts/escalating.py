@@ -43,8 +43,8 @@ WORDS = {
         "ARR lost or under notice since a forecast, as a share of ARR,",
     ),
     EXPECTED_LOSS_ROSE: Wording(
-        "Rise of expected loss within a month, share of ARR",
-        "the rise of expected loss within a month, as a share of ARR,",
+        "Expected loss rose within a month",
+        "expected loss",
     ),
     SHARED_CAUSE: Wording("A shared cause", "standard deviations above chance"),
 }
@@ -284,6 +284,11 @@ def _says(measure: Measure) -> str:
     if measure.what == SHARED_CAUSE:
         return f"{_group_words(measure)}, {measure.value:.1f} {WORDS[SHARED_CAUSE].phrase} (limit {measure.limit:.1f})"
     whole = "all accounts" if measure.cut == TOTAL else f"{measure.cut} {measure.group}"
+    if measure.what == EXPECTED_LOSS_ROSE:
+        rise, usual = f"{100 * measure.value:.1f}", f"{100 * measure.limit:.1f}"
+        return (
+            f"expected loss of {whole} rose by {rise} points of ARR within a month; 19 months in 20 stay below {usual}"
+        )
     share = measure.what.endswith("_share")
     value, limit = (f"{one:.1%}" if share else f"{one:,.0f}" for one in (measure.value, measure.limit))
     return f"{WORDS[measure.what].phrase} of {whole} was {value}, and the limit is {limit}"

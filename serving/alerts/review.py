@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from params import Params
-from serving.alerts.rule_scoring import open_alerts
 from serving.alerts.rules import RISK
+from serving.alerts.standing import OpenAlerts
 from serving.journal.entries import DECISION, Entry, Note, Value, read
 from serving.ledger.record import Record
 
@@ -71,7 +71,8 @@ def review(record: Record, params: Params, as_of: date, accounts: pd.DataFrame) 
     as_of
         The date of the forecast.
     accounts
-        The customers whose review it is: `COLUMNS`, over the longest horizon.
+        The customers whose review it is: `COLUMNS`, over the longest horizon. Those are enough that are likely to
+        leave (`alerts.escalate.churn_probability`), and those of `accounts_decided`.
 
     Returns
     -------
@@ -95,6 +96,11 @@ def review(record: Record, params: Params, as_of: date, accounts: pd.DataFrame) 
     return {"rows": rows, "outcomes": _outcomes(decisions, facts, as_of)}
 
 
+def accounts_decided(record: Record) -> set[str]:
+    """The accounts for which anything was ever decided."""
+    return {entry.account_id for entry in read(record, DECISION) if entry.account_id is not None}
+
+
 def of_book(content: Mapping[str, list[Row]], accounts: Sequence[str]) -> dict[str, list[Row]]:
     """A review of some accounts alone."""
     here = set(accounts)
@@ -103,11 +109,11 @@ def of_book(content: Mapping[str, list[Row]], accounts: Sequence[str]) -> dict[s
 
 def _risks(record: Record, params: Params, as_of: date, facts: Mapping[str, Row]) -> dict[str, list[Row]]:
     names, csms, arrs = ({account: row[column] for account, row in facts.items()} for column in ("name", "csm", "arr"))
-    alerts: dict[str, list[Row]] = {}
-    for alert in open_alerts(record, params, as_of, names, csms, arrs):
-        if alert["kind"] == RISK:
-            alerts.setdefault(alert["account_id"], []).append(alert)
-    return alerts
+    alerts = OpenAlerts(record, params, as_of, names, csms, arrs)
+    by_account: dict[str, list[Row]] = {}
+    for alert in alerts.told(one for one in alerts.standing if one.kind == RISK):
+        by_account.setdefault(alert["account_id"], []).append(alert)
+    return by_account
 
 
 def _is_open(entry: Entry | None) -> bool:

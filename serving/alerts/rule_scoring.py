@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,8 @@ from models.scores.conditions import holds
 from models.scores.crossings import Watched, step
 from params import Params
 from serving.alerts.episodes import (
-    SNOOZED,
     Fired,
     alerts_of,
-    answers_of,
-    expires_on,
     scored_until,
     states_of,
     threshold_of,
@@ -36,15 +33,15 @@ from serving.alerts.escalating import (
 )
 from serving.alerts.lost_beyond_luck import lost_beyond_luck, most_lost
 from serving.alerts.rise_of_loss import most_risen, rise_of_loss
-from serving.alerts.rules import PROBABILITIES, about, absent, active, columns_needed, crossing_of, placed, wide
+from serving.alerts.rules import PROBABILITIES, absent, active, columns_needed, crossing_of, placed, wide
 from serving.alerts.rules import require_rules as require_rules
 from serving.alerts.shared_cause import Cause, shared_causes
+from serving.alerts.standing import DIGEST, NEW, open_alerts
 from serving.forecast.declared.team_tables import ALERT, SHARED_CAUSE
 from serving.health.panel import customers_at, past_month_starts
 from serving.ledger.record import Record
 from serving.ledger.subjects import subjects_of
 
-NEW, DIGEST = "new", "digest"
 FIRST_MONTHS = 3  # a rule that was never scored begins so far back: what is across then has not crossed
 DEFINITION = "Alert: a value crossed its threshold and has not come back, as known before {as_of}; see `alerts`"
 CAUSE_DEFINITION = (
@@ -129,47 +126,6 @@ def longest_of(forecast: pd.DataFrame) -> pd.DataFrame:
     """The probabilities of a table `account_forecast` over its longest horizon."""
     longest: pd.DataFrame = forecast[forecast["horizon_months"] == forecast["horizon_months"].max()]
     return longest
-
-
-def open_alerts(
-    record: Record,
-    params: Params,
-    as_of: date,
-    names: Mapping[str, str],
-    csms: Mapping[str, str],
-    arrs: Mapping[str, float],
-) -> list[dict[str, Any]]:
-    """The open alerts of some accounts with their playbooks and what people answered, most ARR first."""
-    answers, day = answers_of(record), as_of.isoformat()
-    rules = {name: about(name, rule, params.alerts) for name, rule in params.alerts.rules.items()}
-    rows = []
-    for row in alerts_of(record):
-        account = row["account_id"]
-        if account not in csms or row["rule"] not in rules or row["fired_on"] > day:
-            continue  # what fired later was not known on that day
-        rule, fired_on = rules[row["rule"]], date.fromisoformat(row["fired_on"])
-        answer = answers.get(row["alert_id"], {})
-        expires = expires_on(fired_on, answer, params.alerts.expires_days)
-        if answer.get("answer") == SNOOZED and str(answer["until"]) <= day:
-            answer = {}
-        rows.append(
-            {
-                **{name: row[name] for name in ("alert_id", "rule", "account_id", "fired_on", "value", "delivery")},
-                **{name: rule[name] for name in ("kind", "feature", "says", "playbook")},
-                "name": names.get(account, account),
-                "csm": csms[account],
-                "arr": arrs.get(account, 0.0),
-                "status": answer.get("answer", "open"),
-                "by": answer.get("by", ""),
-                "until": answer.get("until"),
-                "reason": answer.get("reason", ""),
-                "expires_on": expires.isoformat(),
-                "steps": [
-                    {**one, "due_on": (fired_on + timedelta(days=one["due_days"])).isoformat()} for one in rule["steps"]
-                ],
-            }
-        )
-    return sorted(rows, key=lambda row: (row["delivery"] != NEW, -row["arr"], row["alert_id"]))
 
 
 def _passed_up(

@@ -43,8 +43,15 @@ class WhitespaceQuery(Paged):
 def whitespace_rows(published: Published, query: WhitespaceQuery, caller: Caller, *, all_rows: bool = False) -> Rows:
     """What customers do not own, most ARR at the attach rate first, and how many rows there are."""
     conditions = {"owner_role": query.owner_role, "what": query.what}
-    rows = published.customers("whitespace", require_book(caller, query.csm), **conditions)
-    return len(rows), rows if all_rows else rows[query.offset : query.offset + query.limit]
+    limit, offset = (None, 0) if all_rows else (query.limit, query.offset)
+    rows = published.customers("whitespace", require_book(caller, query.csm), conditions, limit, offset)
+    return whitespace_sums(published, query, caller)["rows"], rows
+
+
+def whitespace_sums(published: Published, query: WhitespaceQuery, caller: Caller) -> Row:
+    """What all rows that are asked for come to, see `Published.whitespace_sums`."""
+    conditions = {"owner_role": query.owner_role, "what": query.what}
+    return published.whitespace_sums(require_book(caller, query.csm), conditions)
 
 
 def fact_of_company(published: Published, name: str, caller: Caller) -> Row:
@@ -68,7 +75,7 @@ def loss_rows(
     `causes` are by cause and quarter, `avoidable` by whether somebody could have done something.
     """
     conditions = {"owner_department": query.department, "cause": query.cause, "quarter": query.quarter}
-    rows = published.customers("losses", require_book(caller, query.csm), **conditions)
+    rows = published.customers("losses", require_book(caller, query.csm), conditions, None)
     page = rows if all_rows else rows[query.offset : query.offset + query.limit]
     beyond_us = published.about["customers"].get("losses", {}).get("beyond_us", [])
     return (len(rows), page), {"causes": list(by_cause(rows)), "avoidable": by_avoidability(rows, beyond_us)}

@@ -8,13 +8,15 @@ import pandas as pd
 from params import Params
 from serving.access import sight
 from serving.access.tokens import Caller
+from serving.alerts.escalating import EXPECTED_LOSS_ROSE as EXPECTED_LOSS_ROSE
+from serving.alerts.escalating import LOST_BEYOND_LUCK as LOST_BEYOND_LUCK
 from serving.alerts.escalating import OPEN as OPEN
 from serving.alerts.escalating import SHARED_CAUSE as SHARED_CAUSE
 from serving.alerts.escalating import TOTAL as TOTAL
 from serving.alerts.escalating import WORDS as WORDS
 from serving.alerts.escalating import acknowledge, escalations_of
+from serving.alerts.review import COLUMNS, Decision, accounts_decided, note_of, of_book, review
 from serving.alerts.review import NOTHING as NOTHING
-from serving.alerts.review import Decision, note_of, of_book, review
 from serving.desk.journal_desk import author_of, require_seen, write_down
 from serving.desk.queries import require_book
 from serving.desk.team_desk import reading
@@ -61,10 +63,12 @@ def review_of(params: Params, published: Published, caller: Caller, csm: str | N
         403: another's book; 503: the record cannot be used.
     """
     book = require_book(caller, csm)
-    conditions = AccountFilter(published.horizon_months, csm=book, limit=None)
-    accounts = pd.DataFrame(published.rows(conditions))
+    likely = params.alerts.escalate.churn_probability
     with reading(params) as record:
-        if record is None or accounts.empty:
+        decided = set() if record is None else accounts_decided(record)
+        conditions = AccountFilter(published.horizon_months, csm=book, least_churn=likely, or_among=decided, limit=None)
+        accounts = pd.DataFrame(published.rows(conditions), columns=list(COLUMNS))
+        if record is None:
             return {"rows": [], "outcomes": []}
         content = review(record, params, _day(published), accounts)
     return content if book is None else of_book(content, accounts["account_id"].tolist())
@@ -79,8 +83,7 @@ def decide(params: Params, published: Published, caller: Caller, wanted: Decisio
         404: no such account in what the caller sees; 503: the record cannot be used.
     """
     require_seen(published, caller, wanted.account_id)
-    conditions = AccountFilter(published.horizon_months, csm=caller.csm, limit=None)
-    arr = next(row["arr"] for row in published.rows(conditions) if row["account_id"] == wanted.account_id)
+    _, _, arr = published.directory(caller.csm)[wanted.account_id]
     decision = Decision(wanted.step, wanted.owner, wanted.due_on, wanted.department, wanted.state)
     return write_down(params, note_of(decision, wanted.account_id, arr, _day(published), author_of(caller)))
 

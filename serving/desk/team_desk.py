@@ -1,6 +1,6 @@
 """Alerts and overrides of health through the service: what is open, and what people write down of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 from params import Params
 from serving.access.tokens import Caller
 from serving.alerts.episodes import SNOOZED
-from serving.alerts.rule_scoring import open_alerts
+from serving.alerts.standing import OPEN as OPEN
+from serving.alerts.standing import OpenAlerts as OpenAlerts
+from serving.alerts.standing import Standing as Standing
 from serving.desk.journal_desk import author_of, refuse_unusable, require_seen, write_down
 from serving.desk.queries import AlertQuery, require_book
 from serving.forecast.refusals import NoRecord
@@ -30,10 +32,15 @@ def alert_rows(params: Params, published: Published, caller: Caller, query: Aler
     Refused
         403: another's book; 503: the record cannot be used.
     """
-    rows = _open(params, published, require_book(caller, query.csm))
+    alerts = open_of(params, published, require_book(caller, query.csm))
     asked = {"rule": query.rule, "kind": query.kind, "status": query.status, "delivery": query.delivery}
-    chosen = [row for row in rows if all(value is None or row[name] == value for name, value in asked.items())]
-    return len(chosen), chosen[query.offset : query.offset + query.limit]
+    given = {name: value for name, value in asked.items() if value is not None}
+    chosen = [one for one in alerts.standing if _is_like(one, given)]
+    return len(chosen), alerts.told(chosen[query.offset : query.offset + query.limit])
+
+
+def _is_like(alert: Standing, given: Mapping[str, str]) -> bool:
+    return all(getattr(alert, name) == value for name, value in given.items())
 
 
 def answer_alert(params: Params, published: Published, caller: Caller, wanted: AnswerRequest) -> int:
@@ -45,17 +52,17 @@ def answer_alert(params: Params, published: Published, caller: Caller, wanted: A
         404: no such alert in what the caller sees; 422: a snooze without a reason or beyond what is allowed; 503.
     """
     require_seen(published, caller, wanted.account_id)
-    until = wanted.until and wanted.until.isoformat()
+    until = None if wanted.until is None else wanted.until.isoformat()
     if wanted.answer == SNOOZED:
         _require_until(published, wanted.until, params.alerts.snooze_days, "alerts.snooze_days")
     here = [
-        row
-        for row in _open(params, published, caller.csm)
-        if (row["account_id"], row["rule"]) == (wanted.account_id, wanted.rule)
+        one
+        for one in open_of(params, published, caller.csm).standing
+        if (one.account_id, one.rule) == (wanted.account_id, wanted.rule)
     ]
     if not here:
         raise Refused(404, f"There is no open alert of the rule {wanted.rule[:60]!r} for this account.")
-    says = {"alert": here[0]["alert_id"], "answer": wanted.answer, "until": until}
+    says = {"alert": here[0].alert_id, "answer": wanted.answer, "until": until}
     return write_down(params, Note(ALERT_ANSWER, author_of(caller), wanted.account_id, says, text=wanted.reason))
 
 
@@ -86,13 +93,20 @@ def with_overrides(params: Params, published: Published, rows: list[Row]) -> lis
     return [{**row, "override": beside.get(row["account_id"])} for row in rows]
 
 
-def _open(params: Params, published: Published, csm: str | None) -> list[Row]:
+def open_of(params: Params, published: Published, csm: str | None) -> OpenAlerts:
+    """The open alerts of a book, or of all where `csm` is None.
+
+    Raises
+    ------
+    Refused
+        503: the record cannot be used.
+    """
     accounts = published.directory(csm)
     names = {account: told[0] for account, told in accounts.items()}
     csms = {account: told[1] for account, told in accounts.items()}
     arrs = {account: told[2] for account, told in accounts.items()}
     with reading(params) as record:
-        return [] if record is None else open_alerts(record, params, _day(published), names, csms, arrs)
+        return OpenAlerts(record, params, _day(published), names, csms, arrs)
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from serving.ledger.chain.entries import append, next_number
 from serving.ledger.chain.head import note_head
 from serving.ledger.record import Record
 from serving.ledger.record_files import canonical_json
-from serving.ledger.record_tables import JOURNAL, SUBJECT
-from serving.ledger.subjects import Subjects, subjects_of, text_kind
+from serving.ledger.record_tables import JOURNAL
+from serving.ledger.subjects import Subjects, names_by_id, subjects_of, text_kind
 
 CALL, RECOMMENDATION, ANSWER = "call", "recommendation", "answer"
 PLAY_OUTCOME, ENROLMENT = "play_outcome", "enrolment"
@@ -204,8 +204,7 @@ def _names(connection: sa.Connection, rows: Sequence[Any]) -> dict[str, str]:
     ids = {one for row in rows for one in (row.author_id, row.account_id, row.text_id) if one is not None}
     for row in rows:
         ids |= set(json.loads(row.payload)["people"].values())
-    kept = connection.execute(sa.select(SUBJECT.c.subject_id, SUBJECT.c.name))
-    return {row.subject_id: row.name for row in kept if row.subject_id in ids}
+    return names_by_id(connection, ids)
 
 
 def _entry(row: Any, names: Mapping[str, str], superseded_by: int | None) -> Entry:

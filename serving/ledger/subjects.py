@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ IMPERSONAL = ("total", "segment", "industry", "region", "touch_model", "fit")
 ID_BYTES = 16
 ERASED = "erased account "
 _DIGEST_BYTES = 8  # of things of one account
+_ASKED_AT_ONCE = 500  # ids in one query: stores have their limits
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,16 @@ def names_of(record: Record, kind: str) -> dict[bytes, str]:
     with record.reading() as connection:
         by_name = _by_name(connection, [kind])
     return {bytes.fromhex(subject.subject_id): name for (_, name), subject in by_name.items()}
+
+
+def names_by_id(connection: sa.Connection, subject_ids: Collection[str]) -> dict[str, str]:
+    """The names of some subjects by id (hex); those erased have none. It costs what they are, not what is on record."""
+    ids = sorted(subject_ids)
+    names: dict[str, str] = {}
+    for first in range(0, len(ids), _ASKED_AT_ONCE):
+        here = SUBJECT.c.subject_id.in_(ids[first : first + _ASKED_AT_ONCE])
+        names |= {row.subject_id: row.name for row in connection.execute(sa.select(SUBJECT).where(here))}
+    return names
 
 
 def account_of(names: Mapping[bytes, str], subject: bytes) -> str:

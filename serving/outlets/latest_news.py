@@ -6,7 +6,7 @@ from typing import Any
 
 from params import Params
 from serving.alerts.escalating import OPEN, escalations_of
-from serving.alerts.rule_scoring import NEW, open_alerts
+from serving.alerts.standing import NEW, open_alerts
 from serving.forecast.refusals import NoPublication
 from serving.ledger.record import open_record
 from serving.outlets.messages import News

@@ -1,6 +1,7 @@
 """Which accounts a list is asked for, and the same as conditions in SQL."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,8 @@ class AccountFilter:
 
     `cuts` are labels that must be as given. `attention_until` asks for those that lie above their peers' risk and
     renew before that day, or are overdue, or whose risk rose; `least_growth` for those with at least that chance of
-    expansion of which something speaks for it.
+    expansion of which something speaks for it. `least_churn` asks for those with at least that churn probability, and
+    for those of `or_among` whatever theirs.
     """
 
     horizon_months: int
@@ -33,6 +35,8 @@ class AccountFilter:
     search: str | None = None
     attention_until: str | None = None
     least_growth: float | None = None
+    least_churn: float | None = None
+    or_among: Collection[str] = ()
     sort: str = "arr_at_risk"
     descending: bool = True
     limit: int | None = 50
@@ -55,6 +59,9 @@ def conditions_of(chosen: AccountFilter) -> tuple[list[str], list[Any]]:
             where, values = [*where, condition], [*values, value]
     if chosen.attention_until is not None:
         where, values = [*where, _ATTENTION], [*values, chosen.attention_until, RISE]
+    if chosen.least_churn is not None:
+        condition = "(h.churn_probability >= ? OR a.account_id IN (SELECT value FROM json_each(?)))"
+        where, values = [*where, condition], [*values, chosen.least_churn, json.dumps(sorted(chosen.or_among))]
     for cut, label in chosen.cuts.items():
         if cut in CUTS:
             where, values = [*where, f"{CUTS[cut]} = ?"], [*values, label]

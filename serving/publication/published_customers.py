@@ -1,6 +1,6 @@
 """Facts about single customers and about all of them, as they are published: plain rows and plain data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,3 +31,28 @@ def stored_rows(facts: CustomerFacts, name: str) -> Iterator[tuple[Any, ...]]:
     columns = names_of(CUSTOMER_LISTS[name].at(Place.API))
     for place, row in enumerate(facts.lists.get(name, ())):
         yield (place, *(", ".join(row[c]) if isinstance(row[c], list) else row[c] for c in columns))
+
+
+def sums_of_whitespace(
+    rows_of: Callable[[str, Sequence[Any]], list[dict[str, Any]]], where: str, values: Sequence[Any]
+) -> dict[str, Any]:
+    """What the rows of whitespace come to that a condition lets through.
+
+    Parameters
+    ----------
+    rows_of
+        Answers a query of the store.
+    where, values
+        The condition in SQL, and the values of its marks.
+
+    Returns
+    -------
+    dict
+        `rows`, `accounts`, `worth` (ARR at the attach rates), of seats, which have no such rate, `seat_rows` and
+        `seats` (ARR if all were bought), and `kinds`: what is not owned.
+    """
+    query = f"""SELECT COUNT(*) AS rows, COUNT(DISTINCT account_id) AS accounts, TOTAL(arr * attach_rate) AS worth,
+                COALESCE(SUM(attach_rate IS NULL), 0) AS seat_rows,
+                TOTAL(CASE WHEN attach_rate IS NULL THEN arr END) AS seats FROM whitespace {where}"""
+    kinds = rows_of(f"SELECT DISTINCT what FROM whitespace {where} ORDER BY 1", values)
+    return {**rows_of(query, values)[0], "kinds": [row["what"] for row in kinds]}

@@ -31,8 +31,10 @@ from serving.publication.account_filter import AMONG, CUTS, LABEL, AccountFilter
 from serving.publication.account_texts import read_phrases, unpack
 from serving.publication.insight_store import read_insight
 from serving.publication.moves import END, START
+from serving.publication.published_customers import sums_of_whitespace
 
 Row = dict[str, Any]
+Given = Mapping[str, str | None]
 _LIST = ", ".join(AMONG[column.name] for column in ACCOUNTS.at(Place.API))
 _SORTS = AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
@@ -318,10 +320,16 @@ class Published:
         query = f"SELECT {', '.join(_of(HEALTH))} {source} ORDER BY score NULLS LAST, account_id LIMIT ? OFFSET ?"
         return self._count(source, values), self._rows(query, [*values, _limit(limit), offset])
 
-    def customers(self, name: str, csm: str | None, **conditions: str | None) -> list[Row]:
+    def customers(self, name: str, csm: str | None, given: Given, limit: int | None, offset: int = 0) -> list[Row]:
         """The rows of a list of `CUSTOMER_LISTS`, in the order in which they were published."""
-        where, values = _equal({"csm": csm, **conditions})
-        return self._rows(f"SELECT {', '.join(_of(CUSTOMER_LISTS[name]))} FROM {name} {where} ORDER BY place", values)
+        where, values = _equal({"csm": csm, **given})
+        query = f"SELECT {', '.join(_of(CUSTOMER_LISTS[name]))} FROM {name} {where} ORDER BY place LIMIT ? OFFSET ?"
+        return self._rows(query, [*values, _limit(limit), offset])
+
+    def whitespace_sums(self, csm: str | None, given: Given) -> Row:
+        """What customers do not own, summed up: see `sums_of_whitespace`."""
+        where, values = _equal({"csm": csm, **given})
+        return sums_of_whitespace(self._rows, where, values)
 
     def rows_of(self, account_ids: Sequence[str], csm: str | None) -> tuple[pd.DataFrame, list[str]]:
         """Snapshot rows of accounts, and the ids that are not there or not in the book."""

@@ -19,6 +19,7 @@ from serving.pages.business import business_pages, customer_pages, lead_pages, p
 from serving.pages.render import page
 from serving.publication.reader import Published
 from serving.wire.answers import Refused, invalid
+from serving.wire.plain_values import small_number
 
 Wanted = TypeVar("Wanted", bound=BaseModel)
 router = APIRouter(include_in_schema=False, default_response_class=Response)
@@ -112,12 +113,13 @@ def escalations(request: Request) -> Response:
 def review(request: Request) -> Response:
     """The review of accounts at risk; the page says so where the record cannot be read."""
     published, caller = _asked(request)
-    csm = require_book(caller, _query(ReviewQuery, request).csm)
+    csm = require_book(caller, _query(ReviewQuery, request, "page").csm)
     try:
         found = escalation_desk.review_of(_desk(request).params, published, caller, csm)
     except Refused:
         found = None
-    content = lead_pages.review(published, found, csm, caller)
+    number = small_number(request.query_params.get("page", "")) or 1
+    content = lead_pages.review(published, found, csm, caller, number)
     _seen(request, [*content["rows"], *content["outcomes"]])
     return page("review.html", visit_of(request.scope), here="review", **content)
 
@@ -138,10 +140,11 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
-def _query(kind: type[Wanted], request: Request) -> Wanted:
-    """What the address asks for; empty fields ask for nothing."""
+def _query(kind: type[Wanted], request: Request, *but: str) -> Wanted:
+    """What the address asks for but some fields; empty ones ask for nothing."""
+    fields = {name: value for name, value in request.query_params.items() if value and name not in but}
     try:
-        return kind.model_validate({name: value for name, value in request.query_params.items() if value})
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise invalid(error) from None
 

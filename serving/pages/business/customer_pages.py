@@ -20,6 +20,7 @@ from serving.desk.customers_desk import (
     WhitespaceQuery,
     loss_rows,
     whitespace_rows,
+    whitespace_sums,
 )
 from serving.pages.formats import number, percent, short
 from serving.pages.views import Row, head
@@ -153,37 +154,35 @@ def _voice(voice: Mapping[str, Any]) -> Row:
 
 def whitespace(published: Published, caller: Caller, query: WhitespaceQuery) -> Row:
     """What customers do not own, and what came of expansions."""
-    total, rows = whitespace_rows(published, query, caller, all_rows=True)
-    every = whitespace_rows(published, WhitespaceQuery(), caller, all_rows=True)[1] if _file_query(query) else rows
-    worth = sum(row["arr"] * (row["attach_rate"] or 0.0) for row in rows)
+    rows = whitespace_rows(published, query.model_copy(update={"limit": MOST_ROWS, "offset": 0}), caller)[1]
+    sums = whitespace_sums(published, query, caller)
     return {
         **head(published),
         "title": "Whitespace",
         "query": query,
-        "total": total,
-        "rows": rows[:MOST_ROWS],
+        "total": sums["rows"],
+        "rows": rows,
         "file_query": _file_query(query),
-        "kinds": sorted({row["what"] for row in every}),
+        "kinds": whitespace_sums(published, WhitespaceQuery(), caller)["kinds"],
         "about": sight.whitespace_for(published.about["customers"], caller),
-        "answer": _whitespace_answer(rows, worth),
-        "more": _whitespace_more(rows) if rows else "",
+        "answer": _whitespace_answer(sums),
+        "more": _whitespace_more(sums) if rows else "",
     }
 
 
-def _whitespace_answer(rows: Rows, worth: float) -> str:
-    if not rows:
+def _whitespace_answer(sums: Row) -> str:
+    if not sums["rows"]:
         return "Customers own all that customers like them own"
-    accounts = counted(len({row["account_id"] for row in rows}), "customer")
-    if not worth:
+    accounts, worth = counted(sums["accounts"], "customer"), short(sums["worth"])
+    if not sums["worth"]:
         return f"{accounts} could own more than they do"
-    return f"{accounts} could own more: products worth {short(worth)} of ARR, at the rate at which others like them buy"
+    return f"{accounts} could own more: products worth {worth} of ARR, at the rate at which others like them buy"
 
 
-def _whitespace_more(rows: Rows) -> str:
+def _whitespace_more(sums: Row) -> str:
     """What seats come to, of which there is no such rate."""
-    seats = [row for row in rows if row["attach_rate"] is None]
-    worth = f"Seats they could use and do not pay for come on top: {short(sum(row['arr'] for row in seats))} of ARR if "
-    return "It is what could be sold, not what will be. " + (worth + "all were bought." if seats else "")
+    worth = f"Seats they could use and do not pay for come on top: {short(sums['seats'])} of ARR if all were bought."
+    return "It is what could be sold, not what will be. " + (worth if sums["seat_rows"] else "")
 
 
 def sheet(content: Row) -> Row:

@@ -5,21 +5,33 @@ from typing import Any
 
 from models.words import counted
 from serving.access.tokens import Caller
-from serving.desk.escalation_desk import NOTHING, OPEN, SHARED_CAUSE, TOTAL, WORDS
-from serving.pages.formats import DASH, label, money, percent, short
+from serving.desk.escalation_desk import EXPECTED_LOSS_ROSE, LOST_BEYOND_LUCK, NOTHING, OPEN, SHARED_CAUSE, TOTAL, WORDS
+from serving.pages.formats import DASH, label, money, percent, points, short
 from serving.pages.views import Row, head
 from serving.publication.reader import Published
 
-MOST_ROWS = 100
+ROWS_A_PAGE = 50
 UNREADABLE = "The record cannot be read just now"
 DEPARTMENTS = ("csm", "seller", "manager", "onboarding", "support", "product", "leader")
 OUTCOMES = {"kept": "Stayed, with no less ARR", "kept with less": "Stayed with less", "left": "Left"}
+MEANINGS = {
+    "arr_at_risk_share": "ARR times churn probability over the longest horizon, as a share of all ARR.",
+    "arr_at_risk": "ARR times churn probability over the longest horizon.",
+    "accounts": "Accounts whose churn probability over the longest horizon makes them likely to leave.",
+    LOST_BEYOND_LUCK: "What was lost or is under notice since the quarter began, as a share of its ARR. The limit is "
+    "what luck explains in 19 of 20 quarters, by the forecast of the quarter’s first day.",
+    EXPECTED_LOSS_ROSE: "Nothing is lost yet. Expected loss is ARR times churn probability over the longest horizon, "
+    "as a share of all ARR; what is shown is its rise since the month began. In 19 of 20 months it rises by less than "
+    "the limit, by the forecasts that were published then.",
+    SHARED_CAUSE: "Accounts whose risk rose have this in common more often than chance explains, in standard "
+    "deviations.",
+}
 Rows = Sequence[dict[str, Any]]
 
 
 def escalations(published: Published, rows: Rows | None) -> Row:
     """What stands before leadership; None where the record cannot be read."""
-    shown = [row | {"name": _name(row), **_figures(row)} for row in rows or ()]
+    shown = [row | {"name": _name(row), "meaning": MEANINGS[row["what"]], **_figures(row)} for row in rows or ()]
     return {
         **head(published),
         "title": "Escalations",
@@ -56,18 +68,26 @@ def _figures(row: Row) -> dict[str, str]:
 def _figure(what: str, value: float) -> str:
     if what == SHARED_CAUSE:
         return f"{value:.1f}"
+    if what == EXPECTED_LOSS_ROSE:
+        return f"{points(value)} points of ARR"
     return percent(value) if what.endswith("_share") else money(value)
 
 
-def review(published: Published, content: Mapping[str, Rows] | None, csm: str | None, caller: Caller) -> Row:
-    """The accounts at risk with what comes next; None where the record cannot be read."""
+def review(
+    published: Published, content: Mapping[str, Rows] | None, csm: str | None, caller: Caller, number: int = 1
+) -> Row:
+    """A page of the accounts at risk with what comes next; None where the record cannot be read."""
     rows = [] if content is None else content["rows"]
+    pages = max(1, -(-len(rows) // ROWS_A_PAGE))
+    number = min(max(1, number), pages)
     at_risk = sum(row["arr_at_risk"] for row in rows)
     return {
         **head(published),
         "title": "At-risk review",
         "readable": content is not None,
-        "rows": rows[:MOST_ROWS],
+        "rows": rows[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE],
+        "page_number": number,
+        "pages": pages,
         "total": len(rows),
         "at_risk": at_risk,
         "overdue": sum(row["overdue"] for row in rows),

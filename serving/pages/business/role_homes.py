@@ -1,7 +1,7 @@
 """First pages beside the portfolio: a CSM's week, a manager's teams, and the data scientist's desk."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
 
 from models.words import counted
 from params import Params
@@ -9,8 +9,7 @@ from serving.access.sight import card_for, tracking_for
 from serving.access.tokens import Caller
 from serving.desk import business
 from serving.desk.acting import ActionQuery, AnswerQuery, action_rows, recorded_answers
-from serving.desk.queries import AlertQuery
-from serving.desk.team_desk import alert_rows
+from serving.desk.team_desk import OPEN, OpenAlerts, Standing, open_of
 from serving.pages.business import business_pages
 from serving.pages.findings import record_title
 from serving.pages.home import origins_of
@@ -58,8 +57,9 @@ def manager_home(params: Params, published: Published, caller: Caller, asked: st
     names = managed[chosen] if chosen else books
     alerts = _alerts(params, published, caller)
     here = set(names)
-    waiting = [row for row in alerts or () if row["csm"] in here and row["status"] == "open"]
-    rows = _books(published, caller, names, alerts)
+    standing = alerts.standing if alerts is not None else ()
+    waiting = [one for one in standing if one.csm in here and one.status == OPEN]
+    rows = _books(published, caller, names, standing)
     return {
         **head(published),
         "title": "Home",
@@ -68,9 +68,7 @@ def manager_home(params: Params, published: Published, caller: Caller, asked: st
         "manager": chosen,
         "rows": _most_arr(rows),
         "books": len(rows),
-        "waiting": sorted(waiting, key=lambda row: (row["kind"] != "risk", row["fired_on"], -row["arr"]))[
-            :ALERTS_SHOWN
-        ],
+        "waiting": alerts.told(sorted(waiting, key=_risks_first)[:ALERTS_SHOWN]) if alerts is not None else [],
         "waiting_count": len(waiting),
         "alerts_known": alerts is not None,
         "answer": _team_answer(rows, len(waiting)),
@@ -79,23 +77,20 @@ def manager_home(params: Params, published: Published, caller: Caller, asked: st
     }
 
 
-def _alerts(params: Params, published: Published, caller: Caller) -> list[Row] | None:
+def _alerts(params: Params, published: Published, caller: Caller) -> OpenAlerts | None:
     """All open alerts; None where the record cannot be read."""
     try:
-        return alert_rows(params, published, caller, AlertQuery.model_construct(**_ANY, limit=10**6, offset=0))[1]
+        return open_of(params, published, caller.csm)
     except Refused:
         return None
 
 
-def _risks_first(row: Row) -> tuple[bool, str, float]:
-    """The oldest first, and of a day the most ARR."""
-    return row["kind"] != "risk", str(row["fired_on"]), -row["arr"]
+def _risks_first(alert: Standing) -> tuple[bool, str, float]:
+    """Risks before opportunities, the oldest first, and of a day the most ARR."""
+    return alert.kind != "risk", alert.fired_on, -alert.arr
 
 
-_ANY: dict[str, Any] = dict.fromkeys(("csm", "rule", "kind", "status", "delivery"))
-
-
-def _books(published: Published, caller: Caller, names: list[str], alerts: list[Row] | None) -> list[Row]:
+def _books(published: Published, caller: Caller, names: list[str], alerts: Sequence[Standing]) -> list[Row]:
     cards = {row["person"]: row for row in business.scorecards(published, caller)["rows"]}
     ahead = {row["value"]: row for row in published.ratios(published.horizon_months, cut="csm")}
     hours = {row["csm"]: row for row in published.about["actions"]["capacity"]}
@@ -103,8 +98,8 @@ def _books(published: Published, caller: Caller, names: list[str], alerts: list[
     newest = max((row["as_of"] for row in kpis), default="")
     touches = {row["value"]: row for row in kpis
                if (row["cut"], row["kpi"], row["as_of"]) == ("csm", CADENCE, newest)}  # fmt: skip
-    every = Counter(row["csm"] for row in alerts or ())
-    waiting = Counter(row["csm"] for row in alerts or () if row["status"] == "open")
+    every = Counter(one.csm for one in alerts)
+    waiting = Counter(one.csm for one in alerts if one.status == OPEN)
     return [
         {
             "name": name,

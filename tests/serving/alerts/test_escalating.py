@@ -17,7 +17,7 @@ from serving.alerts.escalating import (
     measures_of,
     pass_up,
 )
-from serving.alerts.review import Decision, note_of, of_book, review
+from serving.alerts.review import Decision, accounts_decided, note_of, of_book, review
 from serving.alerts.shared_cause import SCORES, Cause
 from serving.journal.entries import ESCALATION, read, write
 from serving.ledger.record import Record, open_record
@@ -162,3 +162,14 @@ def test_what_came_of_a_decision_is_shown_after_ninety_days(record: Record, para
     expected = {"a0": (100, 100, "kept"), "a1": (250, 200, "kept with less"), "gone": (70, 0, "left")}
     assert told == expected
     assert [row["account_id"] for row in of_book(content, ["a1"])["outcomes"]] == ["a1"]
+
+
+def test_the_review_needs_no_more_than_who_is_likely_to_leave_and_who_was_decided_on(
+    record: Record, params: Any
+) -> None:
+    write(record, [note_of(Decision("Call", "Cleo", date(2026, 1, 20)), "a2", 300.0, JANUARY, "Dan")])
+    everyone = customers(account_id=["a0", "a1", "a2"], churn_probability=[0.5, 0.01, 0.1])
+    assert accounts_decided(record) == {"a2"}
+    few = everyone[everyone["account_id"].isin({"a0", "a2"})]
+    for day in (FEBRUARY, date(2026, 5, 1)):
+        assert review(record, params, day, few) == review(record, params, day, everyone)

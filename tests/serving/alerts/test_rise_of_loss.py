@@ -123,5 +123,5 @@ def test_it_stands_until_a_whole_month_stays_below(params: Any, tmp_path: Path) 
             assert rise is not None
             pass_up(record, [rise.measure], (), as_of, params)
             stands[as_of] = [row["says"] for row in escalations_of(record, as_of, params)]
-    said = "the rise of expected loss within a month, as a share of ARR, of all accounts was 7.4%, and the limit is "
+    said = "expected loss of all accounts rose by 7.4 points of ARR within a month; 19 months in 20 stay below "
     assert [[text.startswith(said) for text in texts] for texts in stands.values()] == [[True], [True], []]
