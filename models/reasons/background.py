@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from models.reasons.peers import Peers, medians_by_group, peers_of
 from models.words import counted, format_value
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 FEWEST = 10  # accounts whose value is known: the median of fewer is not called typical
 NOTICEABLE = 0.1  # a difference smaller than this share of the larger value is not worth a word
@@ -46,18 +48,29 @@ class Background:
     earlier: pd.DataFrame
     earlier_on: str
 
-    def typical_of(self, items: Sequence[Input], frame: pd.DataFrame) -> Array:
-        """What is typical of each row's peers, shape (rows, inputs); NaN where it is not said."""
-        names = [item.name for item in items]
-        return np.asarray(self.typical.reindex(columns=names).to_numpy(dtype=float)[self.peers.places(frame)])
+    def typical_of(self, items: Sequence[Input], place: Integers) -> Array:
+        """What is typical of the peer groups at some positions, shape (positions, inputs); NaN where it is not said."""
+        return self._matrix("typical", items)[place]
 
     def past_of(self, items: Sequence[Input], frame: pd.DataFrame) -> Array:
         """The values of earlier of each row's account, shape (rows, inputs); NaN where they are not known or said."""
-        names = [item.name for item in items]
-        if self.earlier.empty:
-            return np.full((len(frame), len(names)), np.nan)
-        past = self.earlier.reindex(frame["account_id"]).reindex(columns=names)  # rows first: they are few
-        return np.asarray(past.to_numpy(dtype=float))
+        past = np.full((len(frame), len(items)), np.nan)
+        if not self.earlier.empty:
+            row = self.earlier.index.get_indexer(pd.Index(frame["account_id"]))
+            past[row >= 0] = self._matrix("earlier", items)[row[row >= 0]]
+        return past
+
+    def _matrix(self, table: str, items: Sequence[Input]) -> Array:
+        """A table's values of some inputs, shape (rows, inputs): made once, since whoever scores asks for the same."""
+        names = tuple(item.name for item in items)
+        if (table, names) not in self._matrices:
+            whole = getattr(self, table).reindex(columns=list(names)).to_numpy(dtype=float)
+            self._matrices[table, names] = np.ascontiguousarray(whole)
+        return self._matrices[table, names]
+
+    @cached_property
+    def _matrices(self) -> dict[tuple[str, tuple[str, ...]], Array]:
+        return {}
 
 
 def background(inputs: Sequence[Input], frame: pd.DataFrame, earlier: pd.DataFrame | None = None) -> Background:

@@ -48,7 +48,7 @@ class _Signals:
 
 
 @dataclass(frozen=True)
-class _Standing:
+class Standing:
     """How the inputs of some accounts stand against what is typical and against their past, shape (rows, inputs).
 
     `against_peers` and `against_past` are signs of the noticeable differences.
@@ -67,7 +67,7 @@ class _Telling:
 
     frame: pd.DataFrame
     currency: str
-    standing: _Standing
+    standing: Standing
     ways: Array
     earlier_on: str
 
@@ -176,11 +176,15 @@ def effects_in_words(
     currency: str = "",
     background: Background | None = None,
     directions: Array | None = None,
+    standing: Standing | None = None,
 ) -> pd.DataFrame:
-    """`drivers` of what each input adds to the probability against the account's peers, shape (accounts, inputs)."""
+    """`drivers` of what each input adds to the probability against the account's peers, shape (accounts, inputs).
+
+    `standing` is that of `standing_of`, where it is at hand.
+    """
     signals = _group(inputs)
     ways = np.zeros(len(inputs)) if directions is None else directions
-    standing = _standing(inputs, frame, background)
+    standing = standing_of(inputs, frame, background) if standing is None else standing
     choice = _choose(effects, signals, ways, standing)
     reasons = _ranked(choice, _lead(choice, signals, _under_notice(frame)), top)
     telling = _Telling(frame, currency, standing, ways, background.earlier_on if background else "")
@@ -212,7 +216,7 @@ def group_sums(effects: Array, inputs: Sequence[Input]) -> Array:
 
 def usual_ways(effects: Array, inputs: Sequence[Input], frame: pd.DataFrame, background: Background) -> Array:
     """Whether more of an input than is typical of an account's peers mostly raises the probability, shape (inputs,)."""
-    return np.asarray(np.sign((effects * _standing(inputs, frame, background).against_peers).sum(axis=0)))
+    return np.asarray(np.sign((effects * standing_of(inputs, frame, background).against_peers).sum(axis=0)))
 
 
 def _check(contributions: Contributions, inputs: Sequence[Input], frame: pd.DataFrame) -> None:
@@ -234,19 +238,26 @@ def _group(inputs: Sequence[Input]) -> _Signals:
     return _Signals(tuple(group for group, _ in pairs), tuple(signal for _, signal in pairs), member, of_input)
 
 
-def _standing(inputs: Sequence[Input], frame: pd.DataFrame, background: Background | None) -> _Standing:
+def standing_of(
+    inputs: Sequence[Input], frame: pd.DataFrame, background: Background | None, place: Integers | None = None
+) -> Standing:
+    """How inputs stand against what is typical and against their past: it is the same whatever is explained.
+
+    `place` is the position of each row's peer group, where it is at hand.
+    """
     if background is None:
         unknown = np.full((len(frame), len(inputs)), np.nan)
-        return _Standing(unknown, unknown, unknown, np.zeros_like(unknown), np.zeros_like(unknown))
+        return Standing(unknown, unknown, unknown, np.zeros_like(unknown), np.zeros_like(unknown))
     now = np.full((len(frame), len(inputs)), np.nan)
     there = set(frame.columns)
     known = [place for place, item in enumerate(inputs) if item.kind == "number" and item.name in there]
     now[:, known] = frame[[inputs[place].name for place in known]].to_numpy(dtype=float)
-    typical, past = background.typical_of(inputs, frame), background.past_of(inputs, frame)
-    return _Standing(now, typical, past, noticeable(now, typical), noticeable(now, past))
+    place = background.peers.places(frame) if place is None else place
+    typical, past = background.typical_of(inputs, place), background.past_of(inputs, frame)
+    return Standing(now, typical, past, noticeable(now, typical), noticeable(now, past))
 
 
-def _choose(effects: Array, signals: _Signals, ways: Array, standing: _Standing) -> _Choice:
+def _choose(effects: Array, signals: _Signals, ways: Array, standing: Standing) -> _Choice:
     """Each signal's effect, and of its inputs that go the same way the strongest whose value explains it best."""
     totals = effects @ signals.member
     way = np.sign(totals)[:, signals.of_input]

@@ -13,12 +13,13 @@ from models.outcomes.outcome import OutcomeModel
 from models.outcomes.prediction import Outcome, Prediction
 from models.reasons.attribution import horizon_probability, path_effects
 from models.reasons.background import Background
-from models.reasons.drivers import effects_in_words, group_sums, usual_ways
+from models.reasons.drivers import effects_in_words, group_sums, standing_of, usual_ways
 from models.reasons.groups import BEHAVIOUR, GROUPS, group_of
 from models.reasons.peers import Norms, means_by_group
 from params import Params
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 EXPLAINED: tuple[Outcome, ...] = ("churn", "expansion")
 _SIGN = {"churn": 1.0, "contraction": 1.0, "expansion": -1.0}  # of what raises churn
 
@@ -95,9 +96,14 @@ def reasons(
     *,
     top: int,
     currency: str,
+    place: Integers | None = None,
 ) -> pd.DataFrame:
-    """The reasons of each account and outcome over the whole horizon; the index says of which row of `frame`."""
-    place = compared.peers.places(frame)
+    """The reasons of each account and outcome over the whole horizon; the index says of which row of `frame`.
+
+    `place` is the position of each row's peer group, where it is at hand.
+    """
+    place = compared.peers.places(frame) if place is None else place
+    standing = standing_of(model.all_inputs, frame, compared, place)
     return pd.concat(
         [
             effects_in_words(
@@ -109,6 +115,7 @@ def reasons(
                 currency=currency,
                 background=compared,
                 directions=norms.directions[outcome],
+                standing=standing,
             )
             for outcome, part in explained.items()
         ]
@@ -123,12 +130,14 @@ def against_peers(
     norms: Norms,
     *,
     churn: Array,
+    place: Integers | None = None,
 ) -> pd.DataFrame:
     """How the points add up: a row an account and outcome, from the peers' probability to the account's own.
 
-    `churn` is the churn probability that people read of each account.
+    `churn` is the churn probability that people read of each account, `place` as `reasons` takes it.
     """
-    peers, place = compared.peers, compared.peers.places(frame)
+    peers = compared.peers
+    place = peers.places(frame) if place is None else place
     shown = {outcome: part.probability for outcome, part in explained.items()} | {"churn": churn}
     parts = []
     for outcome, part in explained.items():

@@ -76,10 +76,10 @@ class Scorer:
         """The reasons of snapshot rows, and how their points add up to `churn`; the index says of which row."""
         model = self.champion.model
         explained = explain(model, frame, prediction)
-        compared = (explained, self.background, self.norms)
+        compared, place = (explained, self.background, self.norms), self.background.peers.places(frame)
         return (
-            reasons(model, frame, *compared, top=self.top, currency=self.currency),
-            against_peers(model, frame, *compared, churn=churn),
+            reasons(model, frame, *compared, top=self.top, currency=self.currency, place=place),
+            against_peers(model, frame, *compared, churn=churn, place=place),
         )
 
 
