@@ -8,8 +8,9 @@ from models.hazards.model_inputs import Input
 from models.hazards.month_level import kinds_of_months
 
 
-def by_hand(term_ends: float, grace_ends: float, ahead: float, term_days: float, decided: float | None) -> list[float]:
+def by_hand(values: list[float], decided: float | None) -> list[float]:
     """One row: by length of the term, by its logarithm, by how near the month lies to each knot."""
+    term_ends, grace_ends, ahead, term_days = values
     grace = int(grace_ends > 0)
     kind = 3 * (term_ends > 0) + (2 if decided else grace)
     lengths = len(month_level._TERM_NAMES)
@@ -48,7 +49,5 @@ def test_kinds_of_months_are_those_of_a_loop(with_decisions: bool) -> None:
     ).astype(float)
     decided = rng.integers(0, 2, 60).astype(float) if with_decisions else np.empty(0)
     inputs = [Input(name=name, kind="number", family="", signal="", unit="", meaning="", sentence="") for name in names]
-    expected = [
-        by_hand(*row[:4], decided=decided[n] if with_decisions else None) for n, row in enumerate(rows.tolist())
-    ]
+    expected = [by_hand(row, decided[n] if with_decisions else None) for n, row in enumerate(rows.tolist())]
     assert kinds_of_months(inputs, rows, decided) == pytest.approx(np.array(expected), abs=0)
