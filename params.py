@@ -173,6 +173,7 @@ class Model(Section):
     suspicious_auc: Annotated[float, Field(gt=0.5, le=1)]
     min_change: Share
     with_calls: bool
+    leave_out: Annotated[tuple[str, ...], AfterValidator(different)]
     name: Annotated[str, StringConstraints(pattern=r"^[\w. -]+$")]
 
 

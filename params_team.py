@@ -363,6 +363,7 @@ class Effects(Section):
     levels: Annotated[tuple[Literal["action", "process", "playbook"], ...], Field(min_length=1)]
     kinds: tuple[str, ...]
     null_action: str | None
+    moves: dict[str, str]
     decay: Annotated[float, Field(gt=0, le=1)]
     allowance: Annotated[float, Field(gt=0, le=1)]
     pooling_sd: Annotated[float, Field(gt=0, le=2)]

@@ -198,6 +198,27 @@ def _print_whitespace(console: "Console", content: dict[str, Any]) -> None:
     for row in content["log"]:
         console.print(f"Won since {content['from']}: {row['won']:,} of {row['source']} by {row['owner_role']}, "
                       f"{_amount(row['arr'])} {content['currency']} ARR")  # fmt: skip
+    _print_leads(console, content)
+
+
+def _print_leads(console: "Console", content: dict[str, Any]) -> None:
+    """The leads by source and by owner: what came of them."""
+    from rich.table import Table
+
+    if not content["leads"]:
+        return
+    table = Table(title=f"Leads raised since {content['from']}", title_justify="left")
+    for head in ("source", "owner"):
+        table.add_column(head)
+    for head in ("raised", "open", "won", "lost", "won of closed", "95 % interval", "ARR won", "ARR open"):
+        table.add_column(head, justify="right")
+    for row in (row for row in content["leads"] if "all" in (row["source"], row["owner"])):
+        between = "" if row["low"] is None else f"{row['low']:.0%} to {row['high']:.0%}"
+        rate = "" if row["conversion"] is None else f"{row['conversion']:.0%}"
+        counts = [f"{row[name]:,}" for name in ("raised", "open", "won", "lost")]
+        table.add_row(row["source"], row["owner"], *counts, rate, between, _amount(row["won_arr"]),
+                      _amount(row["open_arr"]))  # fmt: skip
+    console.print(table)
 
 
 def _print_losses(console: "Console", content: dict[str, Any]) -> None:

@@ -142,7 +142,11 @@ def _print_behaviours(console: "Console", report: dict[str, Any], out: Path | No
                           f"{row['kept_above']:.0%}", f"{row['kept_below']:.0%}", f"{row['difference']:+.0%}",
                           f"{row['low']:+.0%} to {row['high']:+.0%}", f"{row['n']:,}")  # fmt: skip
     console.print(table)
-    print_lines(console, [row["yaml"] for row in rows if row["confirmed"]])
+    for row in (row for row in rows if row["confirmed"]):
+        print_lines(console, [f"{row['behaviour']}, as a feature, a health target and an alert:"])
+        print_lines(console, [row["yaml"], row["yaml_health"], row["yaml_alert"]])
+        if row["effect"]:
+            print_lines(console, [f"The action {row['effect']} is to bring it about: {row['effect_says']}."])
     for row in report["behind"][:SHOWN]:
         console.print(f"{row['name']} has {row['users']} by day {row['by_day']}, short of {row['behaviour']}.")
     console.print("* confirmed on newer accounts. It goes with staying; it need not cause it.", style="dim")
@@ -330,7 +334,8 @@ def _print_by_value(console: "Console", report: "KpiReport") -> None:
 
 _IN_BRIEF = (
     "nrr", "grr", "churn_rate_logo", "churn_rate_revenue", "expansion_rate", "quick_ratio", "ttfv_median",
-    "goals_reached", "cadence_kept", "contact_redundancy",
+    "goals_reached", "cadence_kept", "contact_redundancy", "phase_on_time", "phase_stalled", "phase_days_late",
+    "phase_stalled_arr",
 )  # fmt: skip
 
 
@@ -349,7 +354,7 @@ def _print_grid(console: "Console", report: "KpiReport") -> None:
 
 
 def _words(name: str) -> str:
-    return " ".join(word.upper() if word in ("nrr", "grr", "ttfv") else word for word in name.split("_"))
+    return " ".join(word.upper() if word in ("nrr", "grr", "ttfv", "arr") else word for word in name.split("_"))
 
 
 def _figure(row: "Row | None") -> str:

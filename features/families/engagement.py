@@ -46,6 +46,13 @@ MEETINGS = Measure(ENGAGED, "met", flag(MEETING))
 TRAININGS = Measure(ENGAGED, "trained", flag(TRAINING))
 GATHERINGS = Measure(ENGAGED, "community", flag(COMMUNITY))
 REFERRALS = Measure(ENGAGED, "referred", flag(one_of("kind", "referral")))
+APART = (  # kinds of engagement apart from each other: feature, days, kind, what people read
+    ("self_help_180d", 180, "self_help", "self-help contacts"),
+    ("community_only_180d", 180, "community", "community contacts"),
+    ("events_180d", 180, "event", "events attended"),
+    ("webinars_180d", 180, "webinar", "webinars"),
+    ("references_365d", 365, "reference", "references given"),
+)
 
 OPENED = Stream("tickets", "tickets", needs=("tickets.opened_at",), columns=(f"{flag(SEVERE)} AS severe",))
 SEVERE_OPENED = Measure(OPENED, "severe", "severe")
@@ -194,6 +201,15 @@ FEATURES: tuple[Feature, ...] = (
         unit="referrals",
         meaning="Referrals in the last 365 days",
         sentence="{value} referrals in the last year",
+    ),
+    *(
+        _taught(
+            name=name,
+            value=windowed_sum(Measure(ENGAGED, f"only_{kind}", flag(one_of("kind", kind))), days),
+            meaning=f"{words.capitalize()} in the last {days} days",
+            sentence=f"{{value}} {words} in the last {days} days",
+        )
+        for name, days, kind, words in APART
     ),
     *(
         _ticket(

@@ -7,9 +7,11 @@ import pandas as pd
 
 from features.asof.view import EPOCH, AsOf, day_number
 from features.families.people import DECIDES, REDUNDANCY_DAYS, REDUNDANCY_MOST
+from features.kpis.customers.services import service_facts
+from features.kpis.onboarding import onboarding_days
 from features.kpis.window_facts import window_facts
 from features.revenue.account_changes import account_changes
-from features.revenue.cut_labels import labels_in_force
+from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.known_lines import lines_known, load
 from features.revenue.paths import add_months, arr_of_lines
 from features.tables.checked import Tables
@@ -17,6 +19,7 @@ from features.tables.sql import code, one_of
 from params import Budget, Revenue
 
 ADVOCACY_DAYS = 365
+REFERRAL = "referral"  # of accounts.source
 GOALS = "milestone_of IS NULL AND horizon = '{}'"
 
 
@@ -87,6 +90,10 @@ COUNTS = (
     Count("customer_people", "engagement", ("happened_on", "contact_id"), of="contact_id", days=REDUNDANCY_DAYS),
     Count("vendor_people", "csm_actions", ("acted_on", "csm"), _DONE, of="csm", days=REDUNDANCY_DAYS),
     Count("recommendations", "engagement", ("happened_on", "kind"), _ADVOCATES, days=ADVOCACY_DAYS),
+    Count("referrals", "engagement", ("happened_on", "kind"), one_of("kind", "referral"), days=ADVOCACY_DAYS),
+    Count("references", "engagement", ("happened_on", "kind"), one_of("kind", "reference"), days=ADVOCACY_DAYS),
+    Count("leads_won", "leads", ("won_on",), day="won_on"),
+    Count("leads_lost", "leads", ("lost_on",), day="lost_on"),
     Count("surveys_sent", "surveys", ("sent_on",), day="sent_on"),
     Count("surveys_answered", "surveys", ("responded_on", "sent_on"), _SENT),
     Count("deciders_asked", "surveys", ("sent_on", "respondent_role"), DECIDES, day="sent_on"),
@@ -106,14 +113,17 @@ def account_facts(tables: Tables, window: Window, *, rules: Revenue, budget: Bud
     with lines_known(tables, known_by=window.as_of, rules=rules, budget=budget) as connection:
         arr = arr_of_lines(connection, tables, [window.as_of], rules=rules).set_index("account_id")["arr"]
         began = connection.execute(_SPELLS).df().set_index("account_id")
+    paid = service_facts(tables, since=window.start, as_of=window.as_of, rules=rules, budget=budget)
     facts = pd.concat(
-        [window_facts(changes, _fits(tables, window, budget)), began, arr, _counts(tables, window, budget)], axis=1
+        [window_facts(changes, _fits(tables, window, budget)), began, arr, _counts(tables, window, budget), paid],
+        axis=1,
     )
     facts["customers"] = facts["arr"].gt(0).astype("int64")
-    lived = [*began.columns, "first_value", "customer_since"]
+    lived = [*began.columns, "first_value", "customer_since", "signed_day", "kickoff_day"]
     others = [name for name in facts.columns if name not in lived]
     facts[others] = facts[others].fillna(0)
-    return _with_people(_with_life(facts, window)).rename_axis("account_id").sort_index()
+    facts = _with_sources(_with_people(_with_life(facts, window)), tables, window, budget)
+    return facts.rename_axis("account_id").sort_index()
 
 
 _SPELLS = """
@@ -135,6 +145,7 @@ def _counts(tables: Tables, window: Window, budget: Budget) -> pd.DataFrame:
     if tables.has("goals", "achieved_on", "horizon"):
         events = asof.events("goals", day="achieved_on", where=GOALS.format("first_value"))
         selects["first_value"] = f"SELECT account_id, MIN(day) AS n FROM ({events}) e WHERE kv = 1 GROUP BY account_id"
+    selects |= onboarding_days(tables, asof)
     if tables.has("accounts", "customer_since"):
         since = "CAST(customer_since AS DATE) - DATE '1970-01-01'"
         selects["customer_since"] = f"SELECT account_id, {since} AS n FROM ({asof.attributes()}) a"
@@ -156,6 +167,22 @@ def _with_life(facts: pd.DataFrame, window: Window) -> pd.DataFrame:
     facts["left_by_now"] = (covered <= end).astype("int64")
     if "first_value" in facts:
         facts["first_value"] = (facts["first_value"] - began).clip(lower=0)
+    for name in ("signed_day", "kickoff_day"):
+        if name in facts:
+            facts[name] = facts[name] - began
+    return facts
+
+
+def _with_sources(facts: pd.DataFrame, tables: Tables, window: Window, budget: Budget) -> pd.DataFrame:
+    """The ARR of the accounts that began in the window and whose source is known, and that of those referred."""
+    if not tables.has("accounts", "source"):
+        return facts
+    source = labels_in_force(tables, window.as_of, ("source",), budget)["source"].reindex(facts.index)
+    began = (facts["began"] >= pd.Timestamp(window.start)) & source.notna() & source.ne(NO_LABEL)
+    is_referred = began & source.str.strip().str.lower().eq(REFERRAL)
+    facts["won_arr"] = facts["arr"].where(began, 0)
+    facts["referred_arr"] = facts["arr"].where(is_referred, 0)
+    facts["referred"] = is_referred.astype("int64")
     return facts
 
 
@@ -171,4 +198,8 @@ def _with_people(facts: pd.DataFrame) -> pd.DataFrame:
         facts["single_threaded"] = (facts["customer_people"] <= 1).astype("int64") * here
     if "recommendations" in facts:
         facts["advocates"] = facts["recommendations"].gt(0).astype("int64") * here
+        for name in ("referrals", "references"):
+            facts[name] = facts[name] * here
+    if {"leads_won", "leads_lost"} <= set(facts):
+        facts["leads_closed"] = facts["leads_won"] + facts["leads_lost"]
     return facts

@@ -19,7 +19,7 @@ class Ratio:
     Attributes
     ----------
     over, under
-        Columns of `account_facts`.
+        Columns of `account_facts`; with an empty `under` the figure is the sum of `over` itself.
     counted
         The column whose sum is n, what the figure is of.
     definition
@@ -41,6 +41,11 @@ class Ratio:
     better: int = UP
     annual: bool = False
     empty: str = "no account had ARR at the start"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of facts that it takes."""
+        return tuple(name for name in (self.over, self.under, self.counted) if name)
 
 
 _START = "of the accounts with ARR on {start}"
@@ -170,6 +175,57 @@ RATIOS = (
         empty=_NOBODY,
     ),
     Ratio(
+        "referral_rate",
+        "referrals",
+        "customers",
+        "referrals of customers of {end} in the year before, a customer; n is how many referrals",
+        counted="referrals",
+        unit=RATIO,
+        empty=_NOBODY,
+    ),
+    Ratio(
+        "reference_rate",
+        "references",
+        "customers",
+        "references that customers of {end} gave in the year before, a customer; n is how many references",
+        counted="references",
+        unit=RATIO,
+        empty=_NOBODY,
+    ),
+    Ratio(
+        "referred_arr",
+        "referred_arr",
+        "",
+        "ARR on {end} of the accounts that began from {start} on and whose source is referral",
+        counted="referred",
+        unit=MONEY,
+    ),
+    Ratio(
+        "referred_arr_share",
+        "referred_arr",
+        "won_arr",
+        "the same over the ARR of all accounts that began from {start} on and whose source is known",
+        counted="referred",
+        empty="no account of a known source began",
+    ),
+    Ratio(
+        "lead_conversion",
+        "leads_won",
+        "leads_closed",
+        "leads for more business that were won from {start} to {end}, over all that were won or given up then",
+        counted="leads_closed",
+        empty="no lead was closed",
+    ),
+    Ratio(
+        "services_revenue",
+        "services_amount",
+        "",
+        "paid for services delivered from {start} to {end}, at the rates of {end}; it is revenue once and no ARR",
+        counted="services_bought",
+        unit=MONEY,
+        better=NEITHER,
+    ),
+    Ratio(
         "survey_response",
         "surveys_answered",
         "surveys_sent",
@@ -241,17 +297,21 @@ RATIOS = (
 )
 FIRST_VALUE = tuple(f"first_value_by_day_{day}" for day in SHARE_DAYS)
 MEDIAN = "ttfv_median"
+KICKOFF, FROM_KICKOFF = "signature_to_kickoff_median", "kickoff_to_first_value_median"
+PHASE_RATES = ("phase_on_time", "phase_stalled")
+PHASE_LATE, PHASE_ARR = "phase_days_late", "phase_stalled_arr"
 ANNUALISED = "_annualised"
+_TO_GO_DOWN = (MEDIAN, KICKOFF, FROM_KICKOFF, PHASE_RATES[1], PHASE_LATE, PHASE_ARR)
 
 
 def kpi_names() -> Iterator[str]:
     """All names that a target may have."""
     yield from (ratio.name for ratio in RATIOS)
     yield from (ratio.name + ANNUALISED for ratio in RATIOS if ratio.annual)
-    yield from (*FIRST_VALUE, MEDIAN)
+    yield from (*FIRST_VALUE, MEDIAN, KICKOFF, FROM_KICKOFF, *PHASE_RATES, PHASE_LATE, PHASE_ARR)
 
 
 def direction(name: str) -> int:
     """Whether a KPI is to go up or down."""
-    directions = {ratio.name: ratio.better for ratio in RATIOS} | {MEDIAN: DOWN}
+    directions = {ratio.name: ratio.better for ratio in RATIOS} | dict.fromkeys(_TO_GO_DOWN, DOWN)
     return directions.get(name.removesuffix(ANNUALISED), UP)

@@ -9,7 +9,18 @@ import numpy as np
 import pandas as pd
 
 from features.kpis.account_facts import Window
-from features.kpis.declared_kpis import ANNUALISED, DAYS, FIRST_VALUE, MEDIAN, RATIOS, SHARE, SHARE_DAYS, Ratio
+from features.kpis.declared_kpis import (
+    ANNUALISED,
+    DAYS,
+    FIRST_VALUE,
+    FROM_KICKOFF,
+    KICKOFF,
+    MEDIAN,
+    RATIOS,
+    SHARE,
+    SHARE_DAYS,
+    Ratio,
+)
 from features.kpis.incidence import CENSORED, LEFT, REACHED, Incidence, incidence
 
 MONTHS = 12
@@ -34,12 +45,13 @@ class Kpi:
 def kpis_of(facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
     """All KPIs that the facts of some accounts give, in the order in which they are declared."""
     columns = set(facts)
-    ratios = [ratio for ratio in RATIOS if {ratio.over, ratio.under, ratio.counted} <= columns]
-    sums = _sums(facts, sorted({name for ratio in ratios for name in (ratio.over, ratio.under, ratio.counted)}))
+    ratios = [ratio for ratio in RATIOS if set(ratio.columns) <= columns]
+    sums = _sums(facts, sorted({name for ratio in ratios for name in ratio.columns}))
     for ratio in ratios:
         yield from _ratio_rows(ratio, sums, window, cut, value)
     if "first_value" in columns:
         yield from _first_value_rows(facts, window, cut, value)
+    yield from _onboarding_rows(facts, window, cut, value)
 
 
 def added(facts: pd.DataFrame, name: str) -> float:
@@ -74,7 +86,8 @@ def _sums(facts: pd.DataFrame, names: list[str]) -> dict[str, float]:
 
 
 def _ratio_rows(ratio: Ratio, sums: Mapping[str, float], window: Window, cut: str, value: str) -> Iterator[Kpi]:
-    over, under, n = (sums[name] for name in (ratio.over, ratio.under, ratio.counted))
+    over, n = sums[ratio.over], sums[ratio.counted]
+    under = sums[ratio.under] if ratio.under else 1.0
     figure = over / under if under else math.nan
     note = "" if under else ratio.empty.format(end=window.as_of)
     words = meaning(ratio, window)
@@ -98,6 +111,28 @@ def _first_value_rows(facts: pd.DataFrame, window: Window, cut: str, value: str)
     words = f"day by which half have reached their first-value goal, {of_whom}"
     median = math.nan if curve.median_day is None else float(curve.median_day)
     yield Kpi(MEDIAN, cut, value, median, curve.accounts, DAYS, words, window.as_of, nobody or _not_reached(curve))
+
+
+def _onboarding_rows(facts: pd.DataFrame, window: Window, cut: str, value: str) -> Iterator[Kpi]:
+    """From signature to kickoff, and from kickoff to first value: medians, leaving before competing."""
+    if "began" not in facts:
+        return
+    fresh = facts[facts["began"] >= pd.Timestamp(window.start)]
+    whom = f"of the accounts that became customers from {window.start} to {window.as_of}, leaving before it competing"
+    for name, start, end, words in (
+        (KICKOFF, "signed_day", "kickoff_day", "days from the first signature until half have had their kickoff"),
+        (FROM_KICKOFF, "kickoff_day", "first_value", "days from kickoff until half have reached first value"),
+    ):
+        if not {start, end} <= set(facts):
+            continue
+        here = fresh[fresh[start].notna() & (fresh[start] <= fresh["lived_days"])]
+        reached = here[end] <= here["lived_days"]
+        outcome = np.select([reached, here["left_by_now"] == 1], [REACHED, LEFT], CENSORED)
+        days = (here[end].where(reached, here["lived_days"]) - here[start]).clip(lower=0).astype("int64")
+        curve = incidence(days.to_numpy(np.int64), np.asarray(outcome, dtype=np.int64))
+        median = math.nan if curve.median_day is None else float(curve.median_day)
+        note = _not_reached(curve) if curve.accounts else "no such account"
+        yield Kpi(name, cut, value, median, curve.accounts, DAYS, f"{words}, {whom}", window.as_of, note)
 
 
 def _not_reached(curve: Incidence) -> str:

@@ -110,7 +110,7 @@ def priced(
     NoRate
         A line has a currency that has no rate by then.
     """
-    return priced_at(connection, _rates(connection, tables, rate_days, rules), lines, rules)
+    return priced_at(connection, rates_on(connection, tables, rate_days, rules), lines, rules)
 
 
 def priced_at(connection: duckdb.DuckDBPyConnection, rates: pd.DataFrame, lines: str, rules: Revenue) -> str:
@@ -184,7 +184,9 @@ def _net(select: str) -> str:
         WHERE lines.cents >= 0"""
 
 
-def _rates(connection: duckdb.DuckDBPyConnection, tables: Tables, days: Sequence[int], rules: Revenue) -> pd.DataFrame:
+def rates_on(
+    connection: duckdb.DuckDBPyConnection, tables: Tables, days: Sequence[int], rules: Revenue
+) -> pd.DataFrame:
     """Rates in force on each day, the reporting currency's 1 among them."""
     home = pd.DataFrame({"rate_day": days, "currency": rules.currency, "rate": 1.0})
     if not tables.has("fx_rates"):

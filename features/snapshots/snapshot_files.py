@@ -129,7 +129,7 @@ def stored_columns(
 def each_stored(tables: Tables, dates: Sequence[date], *, params: Params) -> Iterator[tuple[date, Snapshots]]:
     """Each date's snapshots by themselves, as `stored` gives them: looked for and made together, held one at a time."""
     todo = make(tables, dates, params=params)
-    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.features)
+    assembly = assembly_of(tables, dates, params.revenue, params.snapshots, params.declared)
     for day in assembly.asof.dates:
         yield day, snapshots_of(assembly, read_snapshot(todo.files[day]).replace_schema_metadata(None))
 

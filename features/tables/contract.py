@@ -143,7 +143,7 @@ ENGAGEMENT = table(
     Column(
         "kind",
         Type.TEXT,
-        "meeting, email, training, community, webinar, event, self_help, referral or another",
+        "meeting, email, training, community, webinar, event, self_help, referral, reference or another",
         required=True,
     ),
     Column("contact_id", Type.ID, "The customer's contact"),
@@ -246,6 +246,32 @@ CHURN_EVENTS = table(
     event_day="left_on",
 )
 
+LEADS = table(
+    "leads",
+    "A row a lead: more business with an account that somebody saw, whose it was, and what came of it",
+    ACCOUNT,
+    Column("raised_on", Type.DATE, "The day it was raised", required=True),
+    Column("source", Type.TEXT, "Where it came from: csm, usage, support, event, referral or another"),
+    Column("owner", Type.TEXT, "Whose it is to win, by the name in people"),
+    Column("kind", Type.TEXT, "What it would be", allowed=("upsell", "cross_sell")),
+    Column("product", Type.TEXT, "Of which product"),
+    Column("amount", Type.MONEY, "ARR that it would bring, in the reporting currency"),
+    Column("won_on", Type.DATE, "The day it was won; empty = open or lost", filled_later=True),
+    Column("lost_on", Type.DATE, "The day it was given up; empty = open or won", filled_later=True),
+    event_day="raised_on",
+)
+
+SERVICES = table(
+    "services",
+    "A row a paid service that was delivered: revenue once, and never ARR",
+    ACCOUNT,
+    Column("delivered_on", Type.DATE, "The day it was delivered", required=True),
+    Column("service", Type.TEXT, "What was sold: onboarding, training, consulting or another"),
+    Column("amount", Type.MONEY, "What was paid for it", required=True),
+    Column("currency", Type.TEXT, "Currency of the amount; empty = the reporting currency"),
+    event_day="delivered_on",
+)
+
 PEOPLE = table(
     "people",
     "A row a person of the vendor: who does what, and who manages whom",
@@ -311,6 +337,8 @@ TABLES: dict[str, Table] = {
         CONTACTS,
         CALLS,
         CHURN_EVENTS,
+        LEADS,
+        SERVICES,
         PEOPLE,
         TARGETS,
         PAY,

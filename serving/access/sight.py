@@ -83,7 +83,7 @@ def losses_for(customers: Row, caller: Caller) -> dict[str, Any]:
 def whitespace_for(customers: Row, caller: Caller) -> dict[str, Any]:
     """What goes with what is not owned; sums are of the whole company."""
     about: Row = customers.get("whitespace", {})
-    sums = {name: about.get(name, []) if sees_whole(caller) else [] for name in ("totals", "log")}
+    sums = {name: about.get(name, []) if sees_whole(caller) else [] for name in ("totals", "log", "leads")}
     return {"definition": about.get("definition", ""), **sums}
 
 

@@ -1,7 +1,6 @@
 """What customers who stay did when they were young, and which young accounts have not: goes with, not causes."""
 
 import math
-import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -28,6 +27,8 @@ from features.kpis.going_with import FALSE_SHARE, detectable_ratio
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from params import Params
+from serving.forecast.stored_effects import read_effects
+from serving.kpis.behaviour_settings import as_alert, as_feature, as_health_target, effect_beside
 from serving.kpis.ideal_customer import icp_report
 from serving.retention.cohort_labels import given_names
 
@@ -90,9 +91,11 @@ def _look(tables: Tables, accounts: pd.DataFrame, doing: Doing, as_of: date, par
     people = young_use(tables, accounts, doing, as_of=as_of, budget=params.budget)
     tried = choices(accounts, people, as_of, settling)
     rows, behind = [], []
+    effects = read_effects(params.data_dir)
     for choice, stands in zip(tried, standing(tried), strict=True):
         for segment, n, told in by_segment(choice, accounts, people, as_of, settling):
-            rows.append(_row(choice, doing, segment, n, told._asdict(), stands))
+            row = _row(choice, doing, segment, n, told._asdict(), stands)
+            rows.append(row | effect_beside(choice.feature, effects, params.effects.moves))
         if stands and choice.sign > 0:
             behind += _behind(choice, doing, accounts, people, as_of)
     most = max(tried, key=lambda choice: choice.test.variance, default=None)
@@ -134,16 +137,10 @@ def _row(choice: Choice, doing: Doing, segment: str, n: int, told: dict[str, flo
         "confirmed": stands,
         "says": "goes with, not causes",
         "condition": f"{condition} within {choice.by_day}d" if is_use else "",
-        "yaml": _yaml(choice, segment, doing),
+        "yaml": as_feature(choice, doing),
+        "yaml_health": as_health_target(choice, doing),
+        "yaml_alert": as_alert(choice, doing, words),
     }
-
-
-def _yaml(choice: Choice, segment: str, doing: Doing) -> str:
-    """A line of settings that makes a feature of it, which health targets, alerts and journeys can name."""
-    name = re.sub("[^a-z0-9]+", "_", choice.feature.lower()).strip("_")
-    people = f"{name[:28]}_people_{choice.by_day}d"
-    told = f"{{table: {doing.table}, measure: distinct, column: {doing.person}, "
-    return f"features: {{{people}: {told}filter: {{{doing.thing}: {choice.feature}}}, window: {choice.by_day}}}}}"
 
 
 def _behind(choice: Choice, doing: Doing, accounts: pd.DataFrame, users: pd.DataFrame, as_of: date) -> list[Row]:
@@ -172,5 +169,6 @@ def _definition(as_of: date) -> str:
         "that "
         "age, of those of which it is known; low and high the 95 % interval of their difference within segment and "
         "size. "
-        "It goes with staying; it need not cause it."
+        "It goes with staying; it need not cause it. Where a study of actions has estimated one that is to bring it "
+        "about (effects.moves, or an action of the same name), effect names it and effect_says is that study's verdict."
     )

@@ -22,6 +22,7 @@ from features.tables.progress import Progress, silent
 from models.words import counted
 from params import Params
 from serving.forecast.refusals import BadRequest
+from serving.kpis.journey_kpis import journey_kpis
 from serving.kpis.lifetime_value import with_lifetime_value
 from serving.retention.cohort_labels import given_names, labels_between
 
@@ -102,7 +103,7 @@ def kpi_report(
         of_window = with_lifetime_value(of_window, tables, window, params)
         cut = str(labels.name) if labels is not None else TOTAL
         tiers = _labels(tables, _tier(tables, cut), window, params, progress)
-        kpis += list(_of_parts(of_window, window, labels, tiers))
+        kpis += [*_of_parts(of_window, window, labels, tiers), *journey_kpis(tables, window, params, progress)]
         facts = facts if place else of_window.assign(value=_values(of_window, labels))
     progress("figures", len(windows), len(windows))
     rows, warnings = with_targets(tables, kpis, params)

@@ -97,10 +97,11 @@ def _formula(report: KpiReport, row: Row, line: int, columns: Mapping[str, str])
     ratio = RATIO_OF.get(row["kpi"].removesuffix(ANNUALISED))
     if ratio is None or row["cut"] not in (TOTAL, report.cut):
         return None
-    over, under = (f"SUM({columns[name]})" for name in (ratio.over, ratio.under))
-    if row["cut"] != TOTAL:
-        only = f"{columns[NUMBER]},${letter(len(HEADS) - 1)}{line}"
-        over, under = (f"SUMIFS({columns[name]},{only})" for name in (ratio.over, ratio.under))
+    only = f",{columns[NUMBER]},${letter(len(HEADS) - 1)}{line}" if row["cut"] != TOTAL else ""
+    sums = [f"SUM{'IFS' * bool(only)}({columns[name]}{only})" for name in (ratio.over, ratio.under) if name]
+    if not ratio.under:
+        return sums[0]
+    over, under = sums
     rate = f"{over}/{under}"
     if row["kpi"].endswith(ANNUALISED):
         rate = f"1-POWER(1-{rate},{MONTHS}/{report.window.months})"

@@ -1,4 +1,4 @@
-"""Where customers can grow: what they do not own, whose it is to sell, and what came of expansions so far."""
+"""Where customers can grow: what they do not own, whose it is to sell, and what came of expansions and leads so far."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from features.asof.view import day_number
+from features.kpis.customers.leads import RESULTS, leads_raised
 from features.kpis.customers.whitespace import owned, whitespace
+from features.kpis.intervals import share_of
 from features.revenue.cut_labels import NO_LABEL, labels_in_force
 from features.revenue.paths import add_months
 from features.tables.checked import Tables
@@ -15,6 +17,7 @@ from params import Params
 from serving.forecast.refusals import BadRequest
 from serving.retention.cohort_labels import given_names
 
+ALL = "all"
 EXPANSIONS = ("upsell", "cross_sell")
 Row = dict[str, Any]
 
@@ -42,6 +45,7 @@ def whitespace_report(tables: Tables, *, as_of: date, params: Params, months: in
         "rows": rows,
         "totals": list(_totals(rows)),
         "log": list(_log(lines, since, params)),
+        "leads": list(_leads(leads_raised(tables, since=since, as_of=as_of, budget=params.budget), csm)),
         "definition": _definition(as_of, since, params),
     }
 
@@ -102,6 +106,29 @@ def _log(lines: pd.DataFrame, since: date, params: Params) -> Iterator[Row]:
         yield {"source": source, "owner_role": role, "won": len(part), "arr": round(float(part["arr"].sum()), 2)}
 
 
+def _leads(raised: pd.DataFrame, owner: str | None) -> Iterator[Row]:
+    """The leads raised in the window: of all, by source, by owner and by both, with the share won of those closed."""
+    rows = raised if owner is None else raised[raised["owner"] == owner]
+    if rows.empty:
+        return
+    yield _lead_row(rows, ALL, ALL)
+    for source, part in rows.groupby("source", sort=True):
+        yield _lead_row(part, str(source), ALL)
+    for name, part in rows.groupby("owner", sort=True):
+        yield _lead_row(part, ALL, str(name))
+    for pair, part in rows.groupby(["source", "owner"], sort=True):
+        source_of, owner_of = (str(cell) for cell in pair)  # type: ignore[union-attr]
+        yield _lead_row(part, source_of, owner_of)
+
+
+def _lead_row(part: pd.DataFrame, source: str, owner: str) -> Row:
+    counts = {name: int(part[name].sum()) for name in ("raised", *RESULTS)}
+    told = share_of(counts["won"], counts["won"] + counts["lost"])
+    amounts = {name: round(float(part[name].sum()), 2) for name in ("open_arr", "won_arr")}
+    return {"source": source, "owner": owner, **counts, "conversion": told.figure, "low": told.low, "high": told.high,
+            **amounts}  # fmt: skip
+
+
 def _definition(as_of: date, since: date, params: Params) -> str:
     rule = params.expansion
     return (
@@ -109,5 +136,7 @@ def _definition(as_of: date, since: date, params: Params) -> str:
         "(attach_rate is the share that does, similar how many customers there are, arr the median of those who own "
         "it), and seats of accounts.potential_seats beyond those paid for, at the account's ARR a seat. Sold to a "
         f"buying centre that buys already it is the {rule.same_buying_center}'s, to another the "
-        f"{rule.other_buying_center}'s (expansion in the settings). log: expansions since {since} that are in force."
+        f"{rule.other_buying_center}'s (expansion in the settings). "
+        f"log: expansions since {since} that are in force. leads: raised since {since}, with what had come of them "
+        f"before {as_of}; conversion is won over won and lost, with its 95 % interval."
     )

@@ -80,6 +80,9 @@ class Whitespace(Page):
 
     totals: list[dict[str, Any]] = Field(description="By what is missing and whose it is; empty for role csm")
     log: list[dict[str, Any]] = Field(description="Expansions won, by source and owner; empty for role csm")
+    leads: list[dict[str, Any]] = Field(
+        default=[], description="Leads raised, open, won and lost, by source and owner; empty for role csm"
+    )
     rows: list[WhitespaceRow]
 
 

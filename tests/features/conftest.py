@@ -192,7 +192,7 @@ class Company:
 
     def engagement(self) -> dict[str, Any]:
         kind = self.pick(
-            "meeting", "QBR", "training", "webinar", "community", "event", "self-help", "referral", "email"
+            "meeting", "QBR", "training", "webinar", "community", "event", "self-help", "referral", "email", "reference"
         )
         return {"happened_on": self.day(), "kind": kind, "contact_id": self.pick("x", "y", "z", None)}
 

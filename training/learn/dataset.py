@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.families.catalogue import FEATURES
 from features.families.feature import Feature
 from features.revenue import CohortPaths, cohort_paths, settled_before
 from features.snapshots.building import Snapshots
@@ -21,7 +22,7 @@ from models.hazards.month_level import LEVEL_INPUTS
 from models.outcomes.outcome import OutcomeModel
 from models.paths.simulate import PathSettings
 from models.words import counted
-from params import Model, Params
+from params import Model, Params, SettingsError
 from training.learn.too_new import TooNew, too_new
 
 Array = NDArray[np.float64]
@@ -106,9 +107,27 @@ def is_of_calls(feature: Feature) -> bool:
 
 
 def _apart(features: Sequence[Feature], settings: Model) -> tuple[list[Feature], list[Feature]]:
-    """The features that the model looks at, and those of people's calls that it leaves out."""
-    left_out = [feature for feature in features if is_of_calls(feature) and not settings.with_calls]
-    return [feature for feature in features if feature not in left_out], left_out
+    """The features that the model looks at, and those of people's calls that it leaves out.
+
+    Raises
+    ------
+    SettingsError
+        `model.leave_out` names no feature.
+    """
+    _require_features(settings.leave_out, features)
+    looked_at = [feature for feature in features if feature.name not in settings.leave_out]
+    calls = [feature for feature in looked_at if is_of_calls(feature) and not settings.with_calls]
+    return [feature for feature in looked_at if feature not in calls], calls
+
+
+def _require_features(names: Sequence[str], features: Sequence[Feature]) -> None:
+    """Names that `model.leave_out` may have: those of features that the tables give, or would give."""
+    known = {feature.name for feature in (*FEATURES, *features)}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "docs/data-dictionary.md lists them."
+            raise SettingsError(f"model.leave_out: there is no feature {name}; {hint}")
 
 
 def _dataset(

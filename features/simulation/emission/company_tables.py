@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.simulation.emission import commercial, losses, relations, stakeholders, success_plan, vendor
+from features.simulation.emission import (
+    commercial,
+    losses,
+    relations,
+    sold_beside,
+    stakeholders,
+    success_plan,
+    vendor,
+)
 from features.simulation.emission.display import Display
 from features.simulation.emission.files import write_tables
 from features.simulation.emission.product_usage import usage_by_month
@@ -24,6 +32,8 @@ _SMALL_TABLES: dict[str, Callable[[Display], pd.DataFrame]] = {
     "contacts": stakeholders.contacts,
     "calls": commercial.calls,
     "churn_events": losses.churn_events,
+    "leads": sold_beside.leads,
+    "services": sold_beside.services,
     "people": vendor.people,
     "targets": vendor.targets,
     "pay": vendor.pay,

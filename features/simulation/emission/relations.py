@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from features.simulation.emission.display import Display, Names, conform, dates, named, times
+from features.simulation.emission.planted_content import with_planted_content
 from features.simulation.emission.sent_surveys import with_sent
 from features.simulation.emission.stakeholders import contacts
 from features.simulation.months import FAR, Floats, Ints
@@ -95,7 +96,7 @@ def engagement(display: Display) -> pd.DataFrame:
         frames.append(pd.DataFrame(columns))
     rows = pd.concat(frames, ignore_index=True)
     rows["item"] = _items(display, rows["kind"].to_numpy())
-    return conform("engagement", rows, ["account_id", "happened_on", "kind"])
+    return with_planted_content(display, conform("engagement", rows, ["account_id", "happened_on", "kind"]))
 
 
 def _items(display: Display, kinds: Names) -> Names:

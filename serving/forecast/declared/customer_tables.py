@@ -165,6 +165,10 @@ BEHAVIOUR = OutTable(
         OutColumn("says", Kind.TEXT, "", "What it says, and what not"),
         OutColumn("condition", Kind.TEXT, "", "To paste into `journey`; empty of content"),
         OutColumn("yaml", Kind.TEXT, "", "A line of settings that makes a feature of it"),
+        OutColumn("yaml_health", Kind.TEXT, "", "The same with a measure of the health score, of weight 0"),
+        OutColumn("yaml_alert", Kind.TEXT, "", "The same with an alert of young accounts that lack it"),
+        OutColumn("effect", Kind.TEXT, "", "The action that is to bring it about, if any"),
+        OutColumn("effect_says", Kind.TEXT, "", "What the study of actions says of that action"),
     ),
 )
 CUSTOMER_LISTS: dict[str, OutTable] = {table.name: table for table in (LOSS, WHITESPACE)}

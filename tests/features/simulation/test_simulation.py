@@ -19,9 +19,11 @@ from features.simulation.emission import relations, success_plan
 from features.simulation.emission.commercial import accounts, contracts
 from features.simulation.emission.display import Display, account_ids
 from features.simulation.emission.files import write_tables
+from features.simulation.emission.planted_content import ARTICLE_OF_RENEWAL
 from features.simulation.emission.planted_usage import ALL_FEATURES, plant
 from features.simulation.emission.product_usage import usage_by_month
 from features.simulation.emission.product_users import users_of
+from features.simulation.emission.relations import engagement
 from features.simulation.history import History, live_through, record_history, start_company
 from features.simulation.line_book import LineBook
 from features.simulation.months import add_months, as_date
@@ -500,3 +502,33 @@ def test_some_surveys_are_sent_and_never_answered(frames: Frames) -> None:
     assert unanswered["sent_on"].notna().all()
     assert unanswered["score"].isna().all()
     assert (surveys["sent_on"] <= surveys["responded_on"].fillna(surveys["sent_on"])).all()
+
+
+def test_one_article_goes_with_the_hidden_level_and_courses_do_not(history: History) -> None:
+    rows = engagement(Display(history))
+    level = rows["account_id"].map(pd.Series(history.company.profile.level, index=Display(history).account_ids))
+    joins = rows["account_id"].map(pd.Series(history.company.profile.joins, index=Display(history).account_ids))
+    age = (rows["happened_on"] - pd.Timestamp("1970-01-01")).dt.days - joins
+    young = (rows["kind"] == "self_help") & (age <= 120)
+    of_article = level[young].groupby(rows["item"][young] == ARTICLE_OF_RENEWAL).mean()
+    of_course = level[rows["kind"] == "training"].groupby(rows["item"] == "training 1").mean()
+    assert of_article[True] > of_article[False] + 0.4
+    assert abs(of_course[True] - of_course[False]) < 0.2
+    references = rows["kind"] == "reference"
+    assert level[references].mean() > level[~references].mean() + 0.2
+
+
+def test_leads_of_csms_are_won_more_often_than_those_of_events(frames: Frames) -> None:
+    leads = frames["leads"]
+    assert not (leads["won_on"].notna() & leads["lost_on"].notna()).any()
+    closed = leads[leads["won_on"].notna() | leads["lost_on"].notna()]
+    won = closed["won_on"].notna().groupby(closed["source"]).mean()
+    assert won["csm"] > won["event"] + 0.2
+    assert {*leads["owner"]} <= {*frames["people"]["name"]}
+
+
+def test_services_are_paid_by_customers_of_the_day(frames: Frames) -> None:
+    services = frames["services"]
+    first = frames["contracts"].groupby("account_id")["signed_on"].min()
+    assert (services["amount"] > 0).all()
+    assert (services["delivered_on"] >= services["account_id"].map(first)).mean() > 0.95

@@ -95,8 +95,11 @@ def test_people_and_advocates_are_what_pandas_counts(
     told = figures(report)
     assert told["contact_redundancy"] == pytest.approx((theirs + ours).mean())
     assert told["single_threaded"] == pytest.approx((theirs <= 1).mean())
-    referred = engaged[(engaged["kind"] == "referral") & (engaged["happened_on"] >= END - pd.Timedelta(days=365))]
-    assert told["advocacy"] == pytest.approx(customers.isin(referred["account_id"]).mean())
+    of_year = engaged[(engaged["happened_on"] >= END - pd.Timedelta(days=365)) & engaged["account_id"].isin(customers)]
+    given = {name: of_year[of_year["kind"] == name] for name in ("referral", "reference")}
+    assert told["advocacy"] == pytest.approx(customers.isin(pd.concat(given.values())["account_id"]).mean())
+    for name, rows in given.items():
+        assert told[f"{name}_rate"] == pytest.approx(len(rows) / len(customers))
     assert sum(cell["accounts"] for cell in report.grid) == len(customers)
 
 
@@ -136,10 +139,13 @@ def test_what_became_known_later_changes_nothing(
     team_tables: Tables, team_params: Params, raw_rows: Callable[[str], pd.DataFrame], tmp_path: Path
 ) -> None:
     """The same company cut off at the date gives the same facts."""
-    names = ("accounts", "contracts", "fx_rates", "goals", "csm_actions", "engagement", "surveys")
+    names = ("accounts", "contracts", "fx_rates", "goals", "csm_actions", "engagement", "surveys", "leads", "services")
     frames = {name: raw_rows(name)[list(team_tables.columns[name])] for name in names}
-    for name, event in (("goals", "set_on"), ("csm_actions", "acted_on"), ("engagement", "happened_on")):
+    days = {"goals": "set_on", "csm_actions": "acted_on", "engagement": "happened_on", "leads": "raised_on"}
+    for name, event in (days | {"services": "delivered_on"}).items():
         frames[name] = known(frames[name], event)
+    for name in ("won_on", "lost_on"):
+        frames["leads"][name] = frames["leads"][name].where(frames["leads"][name] < END)
     frames["goals"] = frames["goals"].assign(
         achieved_on=lambda rows: rows["achieved_on"].where(rows["achieved_on"] < END)
     )

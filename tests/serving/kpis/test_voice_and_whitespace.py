@@ -106,3 +106,23 @@ def test_what_is_not_owned_has_its_worth_and_whose_it_is_to_sell(tmp_path: Path,
     assert totals == {("more", "csm"): 2, ("more", "seller"): 4, ("seats", "csm"): 1}
     with pytest.raises(BadRequest, match="--csm Nobody: nothing is missing in the book of that name"):
         whitespace_report(growing(tmp_path), as_of=AS_OF, params=settings, csm="Nobody")
+
+
+def test_leads_are_told_by_source_and_owner_with_the_share_won(tmp_path: Path, settings: Params) -> None:
+    accounts = pd.DataFrame({"account_id": ["a"], "csm": ["Ada"], "potential_seats": [9]})
+    rows = [("Ada", "csm", "2025-03-01", None), ("Ada", "csm", None, "2025-03-01"), ("Sam", "csm", None, None)]
+    leads = pd.DataFrame(rows, columns=["owner", "source", "won_on", "lost_on"])
+    leads = leads.assign(account_id="a", raised_on="2025-02-01", amount=10.0)
+    contracts = lines(("a", "core", "it", "new", "2024-01-01", 1, 9.0))
+    tables = made(tmp_path, accounts=accounts, contracts=contracts, leads=leads)
+    told = {(row["source"], row["owner"]): row for row in
+            whitespace_report(tables, as_of=AS_OF, params=settings)["leads"]}  # fmt: skip
+    assert {key: (row["raised"], row["open"], row["won"], row["lost"]) for key, row in told.items()} == {
+        ("all", "all"): (3, 1, 1, 1), ("csm", "all"): (3, 1, 1, 1), ("all", "Ada"): (2, 0, 1, 1),
+        ("all", "Sam"): (1, 1, 0, 0), ("csm", "Ada"): (2, 0, 1, 1), ("csm", "Sam"): (1, 1, 0, 0),
+    }  # fmt: skip
+    assert told["all", "Ada"]["conversion"] == 0.5
+    assert told["all", "Sam"]["conversion"] is None, "none of them is closed"
+    assert told["all", "Ada"]["low"] < 0.5 < told["all", "Ada"]["high"]
+    book = whitespace_report(tables, as_of=AS_OF, params=settings, csm="Ada")["leads"]
+    assert {row["owner"] for row in book} == {"all", "Ada"}, "of a book, the own leads alone"
