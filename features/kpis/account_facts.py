@@ -7,8 +7,8 @@ import pandas as pd
 
 from features.asof.view import EPOCH, AsOf, day_number
 from features.families.people import DECIDES, REDUNDANCY_DAYS, REDUNDANCY_MOST
+from features.kpis.customers.onboarding import onboarding_days
 from features.kpis.customers.services import service_facts
-from features.kpis.onboarding import onboarding_days
 from features.kpis.window_facts import window_facts
 from features.revenue.account_changes import account_changes
 from features.revenue.cut_labels import NO_LABEL, labels_in_force

@@ -127,9 +127,9 @@ def _onboarding_rows(facts: pd.DataFrame, window: Window, cut: str, value: str) 
             continue
         here = fresh[fresh[start].notna() & (fresh[start] <= fresh["lived_days"])]
         reached = here[end] <= here["lived_days"]
-        outcome = np.select([reached, here["left_by_now"] == 1], [REACHED, LEFT], CENSORED)
+        outcome = pd.Series(np.select([reached, here["left_by_now"] == 1], [REACHED, LEFT], CENSORED))
         days = (here[end].where(reached, here["lived_days"]) - here[start]).clip(lower=0).astype("int64")
-        curve = incidence(days.to_numpy(np.int64), np.asarray(outcome, dtype=np.int64))
+        curve = incidence(np.asarray(days, dtype=np.int64), np.asarray(outcome, dtype=np.int64))
         median = math.nan if curve.median_day is None else float(curve.median_day)
         note = _not_reached(curve) if curve.accounts else "no such account"
         yield Kpi(name, cut, value, median, curve.accounts, DAYS, f"{words}, {whom}", window.as_of, note)

@@ -38,3 +38,13 @@ def parts_in_use(tables: Tables, day: date, days: int, budget: Budget) -> pd.Dat
             SELECT DISTINCT account_id, CAST(feature AS VARCHAR) AS part FROM raw.usage
             WHERE feature IS NOT NULL AND {clock.counts_after} < {asked} AND {clock.happened} >= {asked - days}
             ORDER BY account_id, part""").df()
+
+
+def first_use(tables: Tables, budget: Budget) -> date | None:
+    """The first day of which use is on file; None where there is none, or it stays in a warehouse."""
+    if not tables.has("usage") or "usage" not in tables.kept:
+        return None
+    with tables.connect(budget=budget) as connection:
+        ((first,),) = connection.execute("SELECT MIN(CAST(used_on AS DATE)) FROM raw.usage").fetchall()
+    day: date | None = first
+    return day

@@ -1,6 +1,9 @@
 """What customers who stay did when they were young, and which young accounts have not: goes with, not causes."""
 
+import json
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -27,12 +30,13 @@ from features.kpis.going_with import FALSE_SHARE, detectable_ratio
 from features.tables.checked import Tables
 from features.tables.problems import BadInput, Finding
 from params import Params
-from serving.forecast.stored_effects import read_effects
-from serving.kpis.behaviour_settings import as_alert, as_feature, as_health_target, effect_beside
+from serving.forecast.stored_effects import StoredEffects, read_effects
 from serving.kpis.ideal_customer import icp_report
 from serving.retention.cohort_labels import given_names
 
 HALF = 0.5  # a behaviour with which half as many leave is what the accounts needed are told for
+NOT_STUDIED = "no effect estimated"
+ALERT_DAYS = 2  # of so many times the age: an account older than that is no longer young
 Row = dict[str, Any]
 
 
@@ -172,3 +176,69 @@ def _definition(as_of: date) -> str:
         "It goes with staying; it need not cause it. Where a study of actions has estimated one that is to bring it "
         "about (effects.moves, or an action of the same name), effect names it and effect_says is that study's verdict."
     )
+
+
+# What a behaviour becomes in the settings: each a line of YAML in flow style that loads as it stands.
+
+
+def feature_name(choice: Choice) -> str:
+    """The name of the feature that counts the people."""
+    word = re.sub("[^a-z0-9]+", "_", choice.feature.lower()).strip("_")
+    return f"{word[:22] if word[:1].isalpha() else 'x' + word[:21]}_people_{choice.by_day}d"
+
+
+def _feature(choice: Choice, doing: Doing) -> str:
+    thing = json.dumps(choice.feature, ensure_ascii=False)
+    return (
+        f"{feature_name(choice)}: {{table: {doing.table}, measure: distinct, column: {doing.person}, "
+        f"filter: {{{doing.thing}: {thing}}}, window: {choice.by_day}}}"
+    )
+
+
+def as_feature(choice: Choice, doing: Doing) -> str:
+    """The feature alone, which health targets, alerts and conditions can name."""
+    return f"features: {{{_feature(choice, doing)}}}"
+
+
+def as_health_target(choice: Choice, doing: Doing) -> str:
+    """The feature, and a measure of the customer's half of the health score: none is 0 points, enough are 100.
+
+    Its weight is 0, since the weights of a half add up to 1: give it one and take it off another measure.
+    """
+    measure = f"{feature_name(choice)}: {{weight: 0, targets: [[0, 0], [{choice.users}, 100]]}}"
+    return f"{{{as_feature(choice, doing)}, health: {{customer_actions: {{measures: {{{measure}}}}}}}}}"
+
+
+def as_alert(choice: Choice, doing: Doing, words: str) -> str:
+    """The feature, and an alert of young accounts that are short of it."""
+    says = json.dumps(f"has not reached {words} by day {choice.by_day}", ensure_ascii=False)
+    ages = f"tenure_days >= {choice.by_day} and tenure_days <= {ALERT_DAYS * choice.by_day}"
+    rule = (
+        f"{feature_name(choice)[:32]}_short: {{kind: risk, feature: {feature_name(choice)}, "
+        f"at_most: {choice.users - 1}, leave: {choice.users}, where: {ages}, says: {says}, playbook: adoption}}"
+    )
+    return f"{{{as_feature(choice, doing)}, alerts: {{rules: {{{rule}}}}}}}"
+
+
+def effect_beside(thing: str, effects: StoredEffects | None, moves: Mapping[str, str]) -> dict[str, str]:
+    """The action that is to bring a behaviour about, and what the study of actions says of it; empty where none is.
+
+    Parameters
+    ----------
+    thing
+        A part of the product, or a course, article or event.
+    moves
+        The action by the thing, of the settings; else it is the action whose name the thing's begins with.
+    """
+    code = _code(thing)
+    wanted = next((action for name, action in moves.items() if _code(name) == code), "")
+    known = [effect.action for effect in effects.effects if effect.level == "action"] if effects else []
+    named = wanted or next((action for action in known if (code + "_").startswith(_code(action) + "_")), "")
+    if not named:
+        return {"effect": "", "effect_says": ""}
+    effect = effects.of(named) if effects else None
+    return {"effect": named, "effect_says": effect.verdict if effect else NOT_STUDIED}
+
+
+def _code(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")

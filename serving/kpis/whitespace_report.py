@@ -117,7 +117,7 @@ def _leads(raised: pd.DataFrame, owner: str | None) -> Iterator[Row]:
     for name, part in rows.groupby("owner", sort=True):
         yield _lead_row(part, ALL, str(name))
     for pair, part in rows.groupby(["source", "owner"], sort=True):
-        source_of, owner_of = (str(cell) for cell in pair)  # type: ignore[union-attr]
+        source_of, owner_of = (str(cell) for cell in pair)
         yield _lead_row(part, source_of, owner_of)
 
 

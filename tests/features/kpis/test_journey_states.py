@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 
-from features.kpis.journey_states import phase_facts
+from features.kpis.customers.journey_states import phase_facts
 
 AS_OF = date(2025, 4, 1)
 STARTS = ("2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01")

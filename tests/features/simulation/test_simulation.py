@@ -19,11 +19,10 @@ from features.simulation.emission import relations, success_plan
 from features.simulation.emission.commercial import accounts, contracts
 from features.simulation.emission.display import Display, account_ids
 from features.simulation.emission.files import write_tables
-from features.simulation.emission.planted_content import ARTICLE_OF_RENEWAL
 from features.simulation.emission.planted_usage import ALL_FEATURES, plant
 from features.simulation.emission.product_usage import usage_by_month
 from features.simulation.emission.product_users import users_of
-from features.simulation.emission.relations import engagement
+from features.simulation.emission.relations import ARTICLE_OF_RENEWAL, engagement
 from features.simulation.history import History, live_through, record_history, start_company
 from features.simulation.line_book import LineBook
 from features.simulation.months import add_months, as_date

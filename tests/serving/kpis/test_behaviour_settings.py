@@ -10,7 +10,7 @@ import params
 from features.kpis.behaviours import CONTENT, USE, Choice, Doing
 from features.kpis.going_with import Difference, Leaving
 from serving.forecast.stored_effects import StoredEffects
-from serving.kpis.behaviour_settings import as_alert, as_feature, as_health_target, effect_beside, feature_name
+from serving.kpis.behaviour_report import as_alert, as_feature, as_health_target, effect_beside, feature_name
 
 CHOICES = (("invites", 3, 60, USE), ("self_help 1", 1, 90, CONTENT), ("\"Ask me: anything\", {live}", 2, 30, CONTENT),
            ("2024 roadmap, a very long title of an event", 1, 30, CONTENT))  # fmt: skip
