@@ -12,7 +12,7 @@ from serving.ledger.record import Record
 from serving.outlets import outbox
 from serving.outlets.messages import Message, News, message
 from serving.outlets.outbox import Post
-from serving.outlets.transport import Door, Undeliverable, post
+from serving.outlets.transport import Door, Undeliverable, post, require_allowed
 
 GONE = 410
 Clock = Callable[[], datetime]
@@ -51,22 +51,39 @@ def messages_of(news: Iterable[News], params: Params) -> list[Message]:
 
 
 def require_addresses(params: Params) -> None:
-    """Refuse targets whose address or secret is not there, before anything is sent.
+    """Refuse targets whose address or secret is not there, or whose address is not allowed, before anything is sent.
+
+    A name that leads to a private network is found out when it is looked up, at each try.
 
     Raises
     ------
     SettingsError
-        Environment variables that are empty, all of them at once.
+        Environment variables that are empty, all of them at once; or what is wrong with which addresses.
     """
+    targets = params.deliver.targets
     wanted = [
         (name, variable)
-        for name, target in params.deliver.targets.items()
+        for name, target in targets.items()
         for variable in (target.url, target.secret)
         if variable is not None and not os.environ.get(variable)
     ]
     if wanted:
         told = ", ".join(f"{variable} (of {name})" for name, variable in wanted)
         raise SettingsError(f"deliver.targets: these environment variables are empty: {told}. Nothing was sent.")
+    refused = [
+        f"{name} ({target.url}): {why}" for name, target in targets.items() if (why := _why_refused(target, params))
+    ]
+    if refused:
+        raise SettingsError(f"deliver.targets: {'; '.join(refused)}. Nothing was sent.")
+
+
+def _why_refused(target: Target, params: Params) -> str:
+    """Why an address is refused by itself; empty if it is not. It is not repeated: that of a channel is a secret."""
+    try:
+        require_allowed(Door(os.environ[target.url], params.deliver.allow_private, params.deliver.timeout_seconds))
+    except Undeliverable as error:
+        return str(error)
+    return ""
 
 
 def send_due(record: Record, params: Params, clock: Clock = now) -> list[Delivery]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 ANSWER_BYTES = 4096  # of an answer that are read
+_PRIVATE = "the address is on a private network; deliver.allow_private allows it"
 
 
 class Undeliverable(Exception):
@@ -59,6 +60,27 @@ def post(door: Door, body: bytes, headers: Mapping[str, str]) -> int:
         connection.close()
 
 
+def require_allowed(door: Door) -> None:
+    """Refuse an address that needs no looking up to be refused: an unreadable one, one without TLS, a private number.
+
+    Raises
+    ------
+    Undeliverable
+        It is none or is not allowed.
+    """
+    host = str(_parts(door).hostname)
+    if not door.allow_private and _is_number(host) and not _is_public(host):
+        raise Undeliverable(_PRIVATE)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def _parts(door: Door) -> SplitResult:
     try:
         parts = urlsplit(door.url)
@@ -89,7 +111,7 @@ def _looked_up(host: str, port: int, door: Door) -> str:
     """The address of a host; every one that it has must be public, unless private ones are allowed."""
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not door.allow_private and not all(_is_public(address) for address in found):
-        raise Undeliverable("the address is on a private network; deliver.allow_private allows it")
+        raise Undeliverable(_PRIVATE)
     return found[0]
 
 

@@ -226,6 +226,27 @@ def test_an_address_that_is_not_there_is_named_before_anything_is_sent(
         require_addresses(settings(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("https://10.0.0.8/x", r"crm \(HOOK_URL\): the address is on a private network"),
+        ("https://[::ffff:127.0.0.1]/x", "private network"),
+        ("http://example.com/x", "without TLS"),
+        ("nonsense", "not one of https"),
+    ],
+)
+def test_an_address_that_is_not_allowed_is_refused_before_anything_is_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, error: str
+) -> None:
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    monkeypatch.setenv("HOOK_URL", url)
+    params = settings(tmp_path)
+    private = params.model_copy(update={"deliver": params.deliver.model_copy(update={"allow_private": False})})
+    with pytest.raises(SettingsError, match=error) as refusal:
+        require_addresses(private)
+    assert "10.0.0.8" not in str(refusal.value), "the address may be a secret"
+
+
 SENDING = """
 import sys
 from params import load
