@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import pandas as pd
-
 from params import Params
 from serving.alerts.rules import RISK
-from serving.alerts.standing import OpenAlerts
+from serving.alerts.standing import OpenAlerts, Standing
 from serving.journal.entries import DECISION, Entry, Note, Value, read
 from serving.ledger.record import Record
 
@@ -59,7 +57,7 @@ def note_of(decision: Decision, account_id: str, arr: float, as_of: date, author
     return Note(DECISION, author, account_id, payload, people={"owner": decision.owner}, text=decision.step)
 
 
-def review(record: Record, params: Params, as_of: date, accounts: pd.DataFrame) -> dict[str, list[Row]]:
+def review(record: Record, params: Params, as_of: date, accounts: Sequence[Row]) -> dict[str, list[Row]]:
     """The accounts at risk, most ARR at risk first, and what came of earlier decisions.
 
     Parameters
@@ -71,8 +69,8 @@ def review(record: Record, params: Params, as_of: date, accounts: pd.DataFrame) 
     as_of
         The date of the forecast.
     accounts
-        The customers whose review it is: `COLUMNS`, over the longest horizon. Those are enough that are likely to
-        leave (`alerts.escalate.churn_probability`), and those of `accounts_decided`.
+        The customers whose review it is: `COLUMNS`, over the longest horizon, days as text. Those are enough that
+        are likely to leave (`alerts.escalate.churn_probability`), and those of `accounts_decided`.
 
     Returns
     -------
@@ -81,14 +79,12 @@ def review(record: Record, params: Params, as_of: date, accounts: pd.DataFrame) 
     """
     decisions = read(record, DECISION)
     newest = {entry.account_id: entry for entry in decisions if str(entry.payload["as_of"]) <= as_of.isoformat()}
-    facts: dict[str, Row] = {
-        str(row["account_id"]): {str(name): value for name, value in row.items()}
-        for row in accounts[list(COLUMNS)].to_dict("records")
-    }
-    alerts = _risks(record, params, as_of, facts)
+    facts: dict[str, Row] = {row["account_id"]: {name: row[name] for name in COLUMNS} for row in accounts}
+    alerts = _open_alerts(record, params, as_of, facts)
+    risks = _risks(alerts)
     likely = params.alerts.escalate.churn_probability
     rows = [
-        _row(row, newest.get(account), alerts.get(account, []), as_of)
+        _row(row, newest.get(account), alerts, risks.get(account, []), as_of)
         for account, row in facts.items()
         if row["churn_probability"] >= likely or _is_open(newest.get(account))
     ]
@@ -107,12 +103,16 @@ def of_book(content: Mapping[str, list[Row]], accounts: Sequence[str]) -> dict[s
     return {name: [row for row in rows if row["account_id"] in here] for name, rows in content.items()}
 
 
-def _risks(record: Record, params: Params, as_of: date, facts: Mapping[str, Row]) -> dict[str, list[Row]]:
+def _open_alerts(record: Record, params: Params, as_of: date, facts: Mapping[str, Row]) -> OpenAlerts:
     names, csms, arrs = ({account: row[column] for account, row in facts.items()} for column in ("name", "csm", "arr"))
-    alerts = OpenAlerts(record, params, as_of, names, csms, arrs)
-    by_account: dict[str, list[Row]] = {}
-    for alert in alerts.told(one for one in alerts.standing if one.kind == RISK):
-        by_account.setdefault(alert["account_id"], []).append(alert)
+    return OpenAlerts(record, params, as_of, names, csms, arrs)
+
+
+def _risks(alerts: OpenAlerts) -> dict[str, list[Standing]]:
+    by_account: dict[str, list[Standing]] = {}
+    for alert in alerts.standing:
+        if alert.kind == RISK:
+            by_account.setdefault(alert.account_id, []).append(alert)
     return by_account
 
 
@@ -120,18 +120,16 @@ def _is_open(entry: Entry | None) -> bool:
     return entry is not None and entry.payload["state"] == OPEN
 
 
-def _row(facts: Row, decision: Entry | None, alerts: Sequence[Row], as_of: date) -> Row:
+def _row(facts: Row, decision: Entry | None, alerts: OpenAlerts, risks: Sequence[Standing], as_of: date) -> Row:
     if decision is not None and _is_open(decision):
         plan = _decided(decision)
-    elif alerts:
-        plan = _proposed(alerts[0], str(facts["csm"]))
+    elif risks:
+        plan = _proposed(alerts.first_step(risks[0]), str(facts["csm"]))
     else:
         plan = {"state": NOTHING, "step": "", "owner": facts["csm"], "department": "csm", "due_on": None, "by": ""}
-    renews_on = facts["renews_on"]
     return {
         **facts,
-        "renews_on": None if pd.isna(renews_on) else str(renews_on)[:10],
-        "why": [alert["says"] for alert in alerts],
+        "why": [alerts.says(one) for one in risks],
         **plan,
         "overdue": plan["due_on"] is not None and plan["due_on"] < as_of.isoformat(),
     }
@@ -148,9 +146,8 @@ def _decided(entry: Entry) -> Row:
     }
 
 
-def _proposed(alert: Row, csm: str) -> Row:
+def _proposed(step: Row, csm: str) -> Row:
     """The first step of the playbook of an open alert."""
-    step = alert["steps"][0]
     owner = csm if step["owner"] == "csm" else step["owner"]
     whole = {"step": step["step"], "owner": owner, "department": step["owner"], "due_on": step["due_on"]}
     return {"state": PROPOSED, **whole, "by": ""}

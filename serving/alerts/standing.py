@@ -75,6 +75,14 @@ class OpenAlerts:
         """Some of them with their playbooks and what people answered."""
         return [self._told(one) for one in some]
 
+    def says(self, one: Standing) -> str:
+        """Why it was raised."""
+        return str(self._rules[one.rule]["says"])
+
+    def first_step(self, one: Standing) -> dict[str, Any]:
+        """The first step of its playbook, with the day by which it is due."""
+        return _due(self._rules[one.rule]["steps"][0], date.fromisoformat(one.fired_on))
+
     def _answer(self, number: int) -> Mapping[str, Any]:
         """What was answered last; nothing once a snooze is over."""
         answer = self._answers.get(number, {})
@@ -92,13 +100,8 @@ class OpenAlerts:
             "until": answer.get("until"),
             "reason": answer.get("reason", ""),
             "expires_on": expires.isoformat(),
-            "steps": self._due(one.rule, fired_on),
+            "steps": [_due(step, fired_on) for step in rule["steps"]],
         }
-
-    def _due(self, rule: str, fired_on: date) -> list[Mapping[str, Any]]:
-        """The steps of a rule's playbook, each with the day by which it is due."""
-        steps = self._rules[rule]["steps"]
-        return [{**one, "due_on": (fired_on + timedelta(days=one["due_days"])).isoformat()} for one in steps]
 
 
 def open_alerts(
@@ -112,6 +115,11 @@ def open_alerts(
     """The open alerts of some accounts with their playbooks and what people answered, new ones and most ARR first."""
     alerts = OpenAlerts(record, params, as_of, names, csms, arrs)
     return alerts.told(alerts.standing)
+
+
+def _due(step: Mapping[str, Any], fired_on: date) -> dict[str, Any]:
+    """A step of a playbook with the day by which it is due."""
+    return {**step, "due_on": (fired_on + timedelta(days=step["due_days"])).isoformat()}
 
 
 def _order(one: Standing) -> tuple[bool, float, int]:

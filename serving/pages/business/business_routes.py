@@ -105,7 +105,8 @@ def escalations(request: Request) -> Response:
         rows = escalation_desk.escalation_rows(_desk(request).params, published, caller)
     except Refused:
         rows = None
-    content = lead_pages.escalations(published, rows)
+    number = small_number(request.query_params.get("page", "")) or 1
+    content = lead_pages.escalations(published, rows, number)
     return page("escalations.html", visit_of(request.scope), here="escalations", **content)
 
 

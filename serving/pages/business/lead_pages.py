@@ -29,15 +29,24 @@ MEANINGS = {
 Rows = Sequence[dict[str, Any]]
 
 
-def escalations(published: Published, rows: Rows | None) -> Row:
-    """What stands before leadership; None where the record cannot be read."""
-    shown = [row | {"name": _name(row), "meaning": MEANINGS[row["what"]], **_figures(row)} for row in rows or ()]
+def escalations(published: Published, rows: Rows | None, number: int = 1) -> Row:
+    """A page of what stands before leadership; None where the record cannot be read."""
+    some, place = _part(rows or (), number)
+    shown = [row | {"name": _name(row), "meaning": MEANINGS[row["what"]], **_figures(row)} for row in some]
     return {
         **head(published),
         "title": "Escalations",
         "rows": None if rows is None else shown,
+        **place,
         "answer": UNREADABLE if rows is None else _escalation_answer(rows),
     }
+
+
+def _part(rows: Rows, number: int) -> tuple[Rows, Row]:
+    """The rows of a page, the last one where there are not so many, and which of how many pages it is."""
+    pages = max(1, -(-len(rows) // ROWS_A_PAGE))
+    number = min(max(1, number), pages)
+    return rows[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE], {"page_number": number, "pages": pages}
 
 
 def _escalation_answer(rows: Rows) -> str:
@@ -78,16 +87,14 @@ def review(
 ) -> Row:
     """A page of the accounts at risk with what comes next; None where the record cannot be read."""
     rows = [] if content is None else content["rows"]
-    pages = max(1, -(-len(rows) // ROWS_A_PAGE))
-    number = min(max(1, number), pages)
+    shown, place = _part(rows, number)
     at_risk = sum(row["arr_at_risk"] for row in rows)
     return {
         **head(published),
         "title": "At-risk review",
         "readable": content is not None,
-        "rows": rows[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE],
-        "page_number": number,
-        "pages": pages,
+        "rows": shown,
+        **place,
         "total": len(rows),
         "at_risk": at_risk,
         "overdue": sum(row["overdue"] for row in rows),

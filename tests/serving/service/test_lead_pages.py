@@ -22,6 +22,16 @@ def test_the_review_is_paged_and_counts_all(service: Any, asked: int, page: int,
     assert (content["at_risk"], content["overdue"], content["undecided"]) == (1200.0, 2, 120)
 
 
+def test_escalations_are_paged_and_counted_in_all(service: Any) -> None:
+    rows = [{"number": n, "what": "accounts", "cut": "csm", "group": "Ada A.", "value": 9.0, "limit": 5.0,
+             "status": "open"} for n in range(60)]  # fmt: skip
+    published = service.desk.following.state.published
+    first, last = (escalations(published, rows, number) for number in (1, 9))
+    assert [len(page["rows"]) for page in (first, last)] == [50, 10]
+    assert [page["page_number"] for page in (first, last)] == [1, 2]
+    assert first["answer"] == last["answer"] == "60 escalations stand, and nobody has taken any of them up"
+
+
 def test_a_page_of_the_review_is_asked_for_by_address(service: Any) -> None:
     client = service.client()
     assert client.get("/review?page=2").text == client.get("/review").text, "there is one page: the last is shown"
