@@ -156,9 +156,17 @@ def test_the_night_of_the_upgrade_published_again_serves_the_same(nights: Publis
     assert past.figures.groupby("as_of").size().gt(len(figures_of(nights.last))).to_list() == [False] * 3 + [True]
 
 
+def with_table(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The history as older versions wrote it: a table, where today's publications have a view."""
+    connection.executescript(
+        "CREATE TABLE past AS SELECT * FROM history; DROP VIEW history; ALTER TABLE past RENAME TO history;"
+    )
+    return connection
+
+
 STRANGE: dict[str, Callable[[sqlite3.Connection], Any]] = {
-    "no such table: history": lambda c: c.execute("DROP TABLE history"),
-    "its table history has no arr": lambda c: c.execute("ALTER TABLE history RENAME COLUMN arr TO revenue"),
+    "no such table: history": lambda c: c.execute("DROP VIEW history"),
+    "its table history has no arr": lambda c: with_table(c).execute("ALTER TABLE history RENAME COLUMN arr TO revenue"),
     "its table published has no mean": lambda c: c.execute("ALTER TABLE published RENAME COLUMN mean TO average"),
     "its table published lacks": lambda c: c.execute("DELETE FROM published WHERE as_of < '2026'"),
 }
@@ -186,7 +194,7 @@ def test_a_strange_publication_does_not_block_the_next_and_outlives_its_folder(o
 
 
 def test_other_columns_than_todays_are_no_hindrance(old: OldFolder) -> None:
-    changed = old.change(lambda c: c.execute("ALTER TABLE history ADD COLUMN mood TEXT"))
+    changed = old.change(lambda c: with_table(c).execute("ALTER TABLE history ADD COLUMN mood TEXT"))
     assert changed.taken_over() == ()
     with open_record(old.place.params) as record:
         assert len(recorded_runs(record)) == len(NIGHTS)
