@@ -13,8 +13,8 @@ from serving.alerts.escalating import SHARED_CAUSE as SHARED_CAUSE
 from serving.alerts.escalating import TOTAL as TOTAL
 from serving.alerts.escalating import WORDS as WORDS
 from serving.alerts.escalating import acknowledge, escalations_of
+from serving.alerts.review import COLUMNS, Decision, accounts_decided, note_of, of_book, review
 from serving.alerts.review import NOTHING as NOTHING
-from serving.alerts.review import Decision, accounts_decided, note_of, of_book, review
 from serving.desk.journal_desk import author_of, require_seen, write_down
 from serving.desk.queries import require_book
 from serving.desk.team_desk import reading
@@ -65,7 +65,7 @@ def review_of(params: Params, published: Published, caller: Caller, csm: str | N
     with reading(params) as record:
         decided = set() if record is None else accounts_decided(record)
         conditions = AccountFilter(published.horizon_months, csm=book, least_churn=likely, or_among=decided, limit=None)
-        accounts = published.rows(conditions)
+        accounts = published.rows(conditions, COLUMNS)
         if record is None:
             return {"rows": [], "outcomes": []}
         content = review(record, params, _day(published), accounts)

@@ -35,7 +35,7 @@ from serving.publication.published_customers import sums_of_whitespace
 
 Row = dict[str, Any]
 Given = Mapping[str, str | None]
-_LIST = ", ".join(AMONG[column.name] for column in ACCOUNTS.at(Place.API))
+_LISTED = tuple(column.name for column in ACCOUNTS.at(Place.API))
 _SORTS = AMONG | {"name": "a.name COLLATE NOCASE", "arr_growth": "a.arr * h.expansion_probability"}
 _NONE_AMOUNT = 0.0
 _BY_WORTH = "rank = 0, must_do = '', CASE must_do WHEN '' THEN -arr_saved_per_hour ELSE -arr_saved END"
@@ -139,8 +139,8 @@ class Published:
         count = self._count(f"{_JOINED} WHERE {' AND '.join(where)}", values)
         return count, self.rows(conditions)
 
-    def rows(self, conditions: AccountFilter) -> list[Row]:
-        """A page of accounts.
+    def rows(self, conditions: AccountFilter, names: Sequence[str] = _LISTED) -> list[Row]:
+        """A page of accounts, with some of the columns that lists have.
 
         Ties are in the order of the account ids; what is not known comes last.
         """
@@ -150,7 +150,7 @@ class Published:
         # only numbers are sorted: whole rows would be carried through the sort to the last page
         query = f"""WITH chosen AS MATERIALIZED (
                         SELECT a.number AS chosen {_JOINED} WHERE {" AND ".join(where)} {order} LIMIT ? OFFSET ?)
-                    SELECT {_LIST} FROM chosen JOIN account a ON a.number = chosen
+                    SELECT {", ".join(AMONG[name] for name in names)} FROM chosen JOIN account a ON a.number = chosen
                     JOIN horizon h ON h.number = chosen AND h.horizon_months = ? {order}"""
         return self._rows(query, [*values, _limit(conditions.limit), conditions.offset, conditions.horizon_months])
 
