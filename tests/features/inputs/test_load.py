@@ -380,7 +380,8 @@ WHERE = [  # settings of the source, and the problem
     (
         ["source.tables.contrct={}"],
         "source.tables.contrct: is no table of the contract. The tables are accounts, contracts, usage, csm_actions, "
-        "goals, engagement, tickets, surveys, contacts, calls, churn_events, people, targets, pay, fx_rates. "
+        "goals, engagement, tickets, surveys, contacts, calls, churn_events, leads, services, people, "
+        "targets, pay, fx_rates. "
         "Did you mean contracts?",
     ),
     (
