@@ -248,7 +248,7 @@ CHURN_EVENTS = table(
 
 LEADS = table(
     "leads",
-    "A row a lead: more business with an account that somebody saw, whose it was, and what came of it",
+    "One row per lead: a chance of more business with an account, who owned it, and how it ended",
     ACCOUNT,
     Column("raised_on", Type.DATE, "The day it was raised", required=True),
     Column("source", Type.TEXT, "Where it came from: csm, usage, support, event, referral or another"),

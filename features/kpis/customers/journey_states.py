@@ -36,9 +36,8 @@ def phase_facts(states: pd.DataFrame, as_of: date, expected: ExpectedDays, order
     rows = states[states["arr"] > 0].copy()
     rows["as_of"] = pd.to_datetime(rows["as_of"])
     rows["place"] = rows["phase"].astype("object").map({name: place for place, name in enumerate(order)})
-    parts = [_now(rows[rows["as_of"] == pd.Timestamp(as_of)], expected)]
-    for phase in order:
-        parts.append(_due(rows, phase, order.index(phase), as_of, expected))
+    now = _now(rows[rows["as_of"] == pd.Timestamp(as_of)])
+    parts = [now, *(_due(rows, phase, place, as_of, expected) for place, phase in enumerate(order))]
     keys = ["account_id", "phase"]
     return pd.concat(parts, ignore_index=True).groupby(keys, as_index=False, sort=True).max().fillna(0)
 
@@ -71,7 +70,7 @@ def _due(rows: pd.DataFrame, phase: str, place: int, as_of: date, expected: Expe
     )
 
 
-def _now(rows: pd.DataFrame, expected: ExpectedDays) -> pd.DataFrame:
+def _now(rows: pd.DataFrame) -> pd.DataFrame:
     """Who is in a phase with an expected day, and who is late in it."""
     here = rows[rows["phase_days_late"].notna() & rows["phase"].notna()]
     late = here["phase_days_late"] > 0
