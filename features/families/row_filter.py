@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from features.tables.checked import Tables, text_of
 from features.tables.contract import Column, Type
-from features.tables.sql import code, plain, quoted
+from features.tables.sql import code, code_of, plain, quoted
 from params import Condition
 
 NUMBERS = (Type.NUMBER, Type.INTEGER, Type.MONEY)
@@ -47,7 +47,7 @@ def filter_problems(name: str, condition: Condition, column: Column) -> Iterator
     elif comparisons(condition):
         yield f"{name} holds text, which is no more and no less than a number"
     for word in words if column.allowed else ():
-        spelled = _text(word).strip().lower().replace(" ", "_").replace("-", "_")
+        spelled = code_of(_text(word))
         if spelled not in column.allowed:
             near = difflib.get_close_matches(spelled, column.allowed, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

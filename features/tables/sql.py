@@ -32,6 +32,11 @@ def code(text: str) -> str:
     return f"REPLACE(REPLACE(LOWER(TRIM({text})), ' ', '_'), '-', '_')"
 
 
+def code_of(text: str) -> str:
+    """The same of a text at hand: "Mid-market " is `mid_market`."""
+    return text.strip().lower().replace(" ", "_").replace("-", "_")
+
+
 def one_of(text: str, *codes: str) -> str:
     """Condition: a free text is one of these codes."""
     return f"{code(text)} IN ({', '.join(repr(item) for item in codes)})"

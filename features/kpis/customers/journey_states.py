@@ -9,6 +9,8 @@ from datetime import date
 
 import pandas as pd
 
+from features.tables.sql import code_of
+
 STATE = ("segment", "phase", "phase_days_late", "tenure_days")
 ExpectedDays = Mapping[str, Mapping[str, int]]  # of a segment, or of `default`: by phase, the day by which it is to end
 
@@ -44,15 +46,11 @@ def phase_facts(states: pd.DataFrame, as_of: date, expected: ExpectedDays, order
 
 def _expected(rows: pd.DataFrame, phase: str, expected: ExpectedDays) -> "pd.Series[float]":
     """The expected day of a phase, for the journey of each row's account."""
-    by_segment = {_code(segment): days.get(phase) for segment, days in expected.items()}
+    by_segment = {code_of(segment): days.get(phase) for segment, days in expected.items()}
     default = by_segment.pop("default", None)
-    segments = rows["segment"].astype("object").map(lambda text: _code(str(text)))
+    segments = rows["segment"].astype("object").map(lambda text: code_of(str(text)))
     days = [by_segment.get(segment, default) for segment in segments]
     return pd.Series(days, index=rows.index, dtype="float64")
-
-
-def _code(text: str) -> str:
-    return text.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _due(rows: pd.DataFrame, phase: str, place: int, as_of: date, expected: ExpectedDays) -> pd.DataFrame:
